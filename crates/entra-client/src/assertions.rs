@@ -1,3 +1,5 @@
+//! The cache of signed client assertions.
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,25 +10,28 @@ use http::Uri;
 
 use crate::clock::Moment;
 
-/// Signed assertions that are still good: one for each certificate and token endpoint, which is whom an assertion is for.
+/// The signed assertions that are still valid: one for each certificate and token endpoint, which
+/// is the audience of an assertion.
 ///
-/// The certificate is asked for anew each time, so that one which was rotated signs its own.
+/// Each request asks the credential for its certificate, so a rotated certificate signs its own
+/// assertions.
 pub(crate) struct Assertions {
-    kept: Mutex<HashMap<Name, Kept>>,
-    /// How long before its end one is no longer used; `None` keeps none.
+    cached: Mutex<HashMap<AssertionKey, CachedAssertion>>,
+    /// The time before its expiry from which on an assertion is no longer used. `None` disables the
+    /// cache.
     margin: Option<Duration>,
 }
 
-/// What an assertion is kept by.
+/// The key of a cached assertion.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Name {
-    /// The SHA-256 of its DER.
+pub(crate) struct AssertionKey {
+    /// The SHA-256 hash of the certificate's DER.
     certificate: [u8; 32],
     endpoint: Uri,
 }
 
-impl Name {
-    /// The same endpoint with the certificate that was signed with in the end.
+impl AssertionKey {
+    /// Returns the key for the same endpoint and the certificate that signed in the end.
     pub(crate) fn with(self, certificate: &SigningCertificate) -> Self {
         Self {
             certificate: *certificate.sha256(),
@@ -35,17 +40,18 @@ impl Name {
     }
 }
 
-struct Kept {
-    /// None where the service accepts each assertion only once, as it seems: none is kept for as long as one would be.
+struct CachedAssertion {
+    /// `None` if the service seems to accept each assertion only once. Then none is cached for as
+    /// long as one would be valid.
     assertion: Option<ClientAssertion>,
     signed: Moment,
-    /// For how long it is used.
+    /// The time during which the assertion is used.
     use_for: Duration,
 }
 
-impl Kept {
-    /// Whether enough of its life is left, whichever clock is asked.
-    fn is_good(&self, now: Moment) -> bool {
+impl CachedAssertion {
+    /// Returns true if enough of its lifetime is left, by both clocks.
+    fn is_valid(&self, now: Moment) -> bool {
         let by_monotonic = now.monotonic.saturating_sub(self.signed.monotonic);
         let by_wall = now.wall.since(self.signed.wall);
         now.wall >= self.signed.wall && by_monotonic.max(by_wall) < self.use_for
@@ -55,33 +61,34 @@ impl Kept {
 impl Assertions {
     pub(crate) fn new(margin: Option<Duration>) -> Self {
         Self {
-            kept: Mutex::default(),
+            cached: Mutex::default(),
             margin,
         }
     }
 
-    /// The request with an assertion that was signed before, where there is one; and the name to keep one by, where its credential is
-    /// a certificate.
-    pub(crate) fn prove(&self, request: TokenRequest, now: Moment) -> (TokenRequest, Option<Name>) {
-        let Some(name) = self.name(&request) else {
+    /// Attaches a cached assertion to a request, if there is one. Also returns the key to cache an
+    /// assertion under, if the credential is a certificate.
+    pub(crate) fn attach(&self, request: TokenRequest, now: Moment) -> (TokenRequest, Option<AssertionKey>) {
+        let Some(key) = self.key(&request) else {
             return (request, None);
         };
         let assertion = self
             .lock()
-            .get(&name)
-            .filter(|kept| kept.is_good(now))
-            .and_then(|kept| kept.assertion.clone());
+            .get(&key)
+            .filter(|cached| cached.is_valid(now))
+            .and_then(|cached| cached.assertion.clone());
         let request = match assertion {
             Some(assertion) => request.with_assertion(assertion),
             None => request,
         };
-        (request, Some(name))
+        (request, Some(key))
     }
 
-    /// Keeps what was signed at this moment, and has been accepted since; or, where it is good for one use, that nothing is to be kept.
-    pub(crate) fn keep(
+    /// Caches an assertion that was signed at `signed` and that the service has accepted. If it is
+    /// for a single use, the entry says that none is cached.
+    pub(crate) fn cache(
         &self,
-        name: Name,
+        key: AssertionKey,
         assertion: ClientAssertion,
         is_single_use: bool,
         signed: Moment,
@@ -92,49 +99,50 @@ impl Assertions {
         };
         let use_for = end.since(signed.wall).saturating_sub(margin);
         let assertion = (!is_single_use).then_some(assertion);
-        let mut kept = self.lock();
-        let was_single_use = |kept: &Kept| kept.assertion.is_none() && kept.is_good(now);
-        if assertion.is_some() && kept.get(&name).is_some_and(was_single_use) {
+        let mut cached = self.lock();
+        let is_single_use_endpoint = |entry: &CachedAssertion| entry.assertion.is_none() && entry.is_valid(now);
+        if assertion.is_some() && cached.get(&key).is_some_and(is_single_use_endpoint) {
             return;
         }
-        if kept.len() >= MOST {
-            kept.retain(|_, kept| kept.is_good(now));
+        if cached.len() >= MAX_CACHED {
+            cached.retain(|_, entry| entry.is_valid(now));
         }
-        if kept.len() < MOST {
-            let kept_one = Kept {
+        if cached.len() < MAX_CACHED {
+            let entry = CachedAssertion {
                 assertion,
                 signed,
                 use_for,
             };
-            kept.insert(name, kept_one);
+            cached.insert(key, entry);
         }
     }
 
-    /// Forgets what the service does not take.
-    pub(crate) fn discard(&self, name: &Name) {
-        self.lock().remove(name);
+    /// Drops an assertion that the service does not accept.
+    pub(crate) fn discard(&self, key: &AssertionKey) {
+        self.lock().remove(key);
     }
 
     pub(crate) fn clear(&self) {
         self.lock().clear();
     }
 
-    fn name(&self, request: &TokenRequest) -> Option<Name> {
+    fn key(&self, request: &TokenRequest) -> Option<AssertionKey> {
         self.margin?;
         let application = request.application();
         let ClientCredential::Certificate(credential) = application.credential() else {
             return None;
         };
-        Some(Name {
+        Some(AssertionKey {
             certificate: *credential.certificate().sha256(),
             endpoint: application.authority().token_endpoint(application.version()).clone(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Name, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<AssertionKey, CachedAssertion>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How many are kept. They serve a few minutes; one takes about a kilobyte.
-const MOST: usize = 1024;
+/// The maximum number of cached assertions. They are valid for a few minutes, and one takes about a
+/// kilobyte.
+const MAX_CACHED: usize = 1024;

@@ -1,3 +1,5 @@
+//! The builder of both clients.
+
 use std::sync::Arc;
 
 use entra_proto::Application;
@@ -10,7 +12,7 @@ use crate::client;
 use crate::clock::{Clock, SystemClock};
 use crate::core::Core;
 use crate::error::BuildError;
-use crate::flow::Flight;
+use crate::flow::FlightTask;
 use crate::gate::Gate;
 use crate::observer::Observer;
 use crate::policy::Policy;
@@ -19,7 +21,8 @@ use crate::runtime::Runtime;
 use crate::tasks::{self, MOST_DETACHED, Tasks};
 use crate::token_store::TokenStore;
 
-/// Builds a client: [`Client::builder`](crate::Client::builder) an async one, [`blocking::Client::builder`] a blocking one.
+/// A builder of a client: [`Client::builder`](crate::Client::builder) for an async one,
+/// [`blocking::Client::builder`] for a blocking one.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,14 +31,21 @@ use crate::token_store::TokenStore;
 /// use entra_client::Policy;
 /// # use entra_proto::{Application, ClientSecret};
 /// # use entra_transport::{Body, Response, blocking_transport_fn};
-/// # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::default())));
-/// # let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
-/// # let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
+/// # let transport =
+/// #     blocking_transport_fn(|_| Ok(Response::new(Body::default())));
+/// # let tenant = "contoso.onmicrosoft.com";
+/// # let authority = format!("https://login.microsoftonline.com/{tenant}");
+/// # let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// # let secret = ClientSecret::new("s3cret")?;
+/// # let app = Application::new(authority.parse()?, client_id, secret);
 ///
 /// let mut policy = Policy::default();
 /// policy.capacity = 100_000;
 /// let counters = Arc::new(Counters::default());
-/// let client = Client::builder(app, transport).policy(policy).observer(counters.clone()).build()?;
+/// let client = Client::builder(app, transport)
+///     .policy(policy)
+///     .observer(counters.clone())
+///     .build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
@@ -60,25 +70,25 @@ impl<D> ClientBuilder<D> {
         }
     }
 
-    /// Keeps, renews and gives up in this way.
+    /// Sets the policy: caching, refreshes and retries.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Takes the time from this clock.
+    /// Sets the clock: by default, the clocks of the system.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Box::new(clock);
         self
     }
 
-    /// Sets the source of randomness: by default, the operating system's.
+    /// Sets the source of randomness: by default, that of the operating system.
     pub fn secure_random(mut self, random: impl SecureRandom + 'static) -> Self {
         self.random = Box::new(random);
         self
     }
 
-    /// Tells this observer what the client does.
+    /// Sets the observer, which is called for each event of the client.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -88,7 +98,7 @@ impl<D> ClientBuilder<D> {
         self,
         detached: Option<Arc<Gate>>,
         has_store: bool,
-        launch: fn(&Arc<Core<D>>, Flight),
+        spawn_flight: fn(&Arc<Core<D>>, FlightTask),
     ) -> Result<client::Client<D>, BuildError> {
         check(&self.policy)?;
         Ok(client::Client::assemble(Core {
@@ -102,20 +112,20 @@ impl<D> ClientBuilder<D> {
             observer: self.observer,
             detached,
             has_store,
-            launch,
+            spawn_flight,
             driver: self.driver,
         }))
     }
 }
 
 impl ClientBuilder<Tasks> {
-    /// Runs on this runtime instead of tokio.
+    /// Sets the runtime: by default tokio, with the feature `tokio`.
     pub fn runtime(mut self, runtime: impl Runtime + 'static) -> Self {
         self.driver.runtime = Some(Arc::new(runtime));
         self
     }
 
-    /// Shares tokens with other processes through this store.
+    /// Sets a store, through which the client shares tokens with other processes.
     pub fn token_store(mut self, store: impl TokenStore + 'static) -> Self {
         self.driver.store = Some(Arc::new(store));
         self
@@ -124,24 +134,24 @@ impl ClientBuilder<Tasks> {
     /// Builds the client.
     ///
     /// # Errors
-    /// Returns an error if a number of the policy makes no sense, or if there is no runtime.
+    /// Returns an error if a value of the policy is invalid, or if there is no runtime.
     pub fn build(self) -> Result<client::Client<Tasks>, BuildError> {
         if self.driver.runtime.is_none() {
             return Err(BuildError::NoRuntime);
         }
         let (detached, has_store) = (Gate::new(MOST_DETACHED), self.driver.store.is_some());
-        self.client(Some(detached), has_store, tasks::launch)
+        self.client(Some(detached), has_store, tasks::spawn_flight)
     }
 }
 
 impl ClientBuilder<Threads> {
-    /// Sleeps, and refreshes in the background, in this way.
+    /// Sets the source of sleep and threads: by default, those of the standard library.
     pub fn runtime(mut self, runtime: impl blocking::Runtime + 'static) -> Self {
         self.driver.runtime = Arc::new(runtime);
         self
     }
 
-    /// Shares tokens with other processes through this store.
+    /// Sets a store, through which the client shares tokens with other processes.
     pub fn token_store(mut self, store: impl blocking::TokenStore + 'static) -> Self {
         self.driver.store = Some(Arc::new(store));
         self
@@ -150,7 +160,8 @@ impl ClientBuilder<Threads> {
     /// Builds the client.
     ///
     /// # Errors
-    /// Returns an error if a number of the policy makes no sense, or if the application's credential has an async signer or source.
+    /// Returns an error if a value of the policy is invalid, or if the application's credential has
+    /// an async signer or source.
     pub fn build(self) -> Result<blocking::Client, BuildError> {
         if self.application.credential().is_async() {
             return Err(BuildError::AsyncCredential);
@@ -158,29 +169,29 @@ impl ClientBuilder<Threads> {
         self.build_for_any_credential()
     }
 
-    /// Builds the client. An async signer or source becomes an error of each acquisition.
+    /// Builds the client. An async signer or source fails each acquisition.
     pub(crate) fn build_for_any_credential(self) -> Result<blocking::Client, BuildError> {
         let has_store = self.driver.store.is_some();
-        // A flight runs on the thread of the caller that starts it, which cannot give up.
-        self.client(None, has_store, threads::launch)
+        // Callers run their flights themselves, because they cannot give up.
+        self.client(None, has_store, threads::spawn_flight)
     }
 }
 
 fn check(policy: &Policy) -> Result<(), BuildError> {
     let is_part = |number: f64| (0.0..=1.0).contains(&number);
-    for (holds, complaint) in [
-        (policy.capacity > 0, "capacity is 0: leave room for one token at least"),
+    for (is_valid, problem) in [
+        (policy.capacity > 0, "capacity is 0, but must allow one token at least"),
         (
             policy.max_background > 0,
-            "max_background is 0: leave room for one refresh at least",
+            "max_background is 0, but must allow one refresh at least",
         ),
         (
             policy.retry.max_attempts > 0,
-            "max_attempts is 0: one request must be sent",
+            "max_attempts is 0, but one request must be sent",
         ),
         (
             policy.patience > policy.retry.deadline,
-            "patience is no longer than the deadline of the tries: others would ask while the first still waits",
+            "patience does not exceed the deadline of the retries, so a second request could start beside the first",
         ),
         (
             is_part(policy.freshness.refresh_fraction),
@@ -192,8 +203,8 @@ fn check(policy: &Policy) -> Result<(), BuildError> {
         ),
         (is_part(policy.freshness.jitter), "jitter is not between 0 and 1"),
     ] {
-        if !holds {
-            return Err(BuildError::Policy(complaint));
+        if !is_valid {
+            return Err(BuildError::Policy(problem));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The client, async or blocking, and the async methods of it.
+//! The client, async or blocking, with its async methods.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,10 +23,12 @@ use crate::token::Token;
 use crate::token_options::TokenOptions;
 use crate::user::User;
 
-/// A client that acquires and caches the tokens of one application: async as [`entra_client::Client`](crate::Client), blocking as
+/// A client that acquires and caches the tokens of one application: async as
+/// [`entra_client::Client`](crate::Client), blocking as
 /// [`blocking::Client`](crate::blocking::Client).
 ///
-/// A clone is a handle to the same cache, transport and credential. So is what [`tenant`](Self::tenant) returns.
+/// A clone is a handle to the same cache, transport and credential. So is the result of
+/// [`tenant`](Self::tenant), [`user`](Self::user) and [`on_behalf_of`](Self::on_behalf_of).
 pub struct Client<D> {
     pub(crate) core: Arc<Core<D>>,
     tenant: Tenant,
@@ -43,14 +45,18 @@ impl<D> Client<D> {
         }
     }
 
-    /// The token for `target` if it is in the cache and may be used: nothing is waited for.
+    /// Returns the token for `target` if it is cached and may be used. Never waits.
+    ///
+    /// If the token needs refresh, a background refresh starts.
     #[must_use]
     pub fn cached(&self, target: &Target) -> Option<Token> {
-        self.core.ready(self.key(target, None))
+        self.core.cached(self.key(target, None))
     }
 
-    /// The same client for another tenant: one cache, one transport, one credential for any number of them. It costs next to nothing:
-    /// make one wherever it is needed.
+    /// Returns a handle to this client for another tenant. All tenants share one cache, transport
+    /// and credential.
+    ///
+    /// The handle is cheap: make one wherever it is needed.
     #[must_use]
     pub fn tenant(&self, tenant: impl Into<Tenant>) -> Self {
         Self {
@@ -60,8 +66,10 @@ impl<D> Client<D> {
         }
     }
 
-    /// The same client asking for tokens of this user, in his tenant: for one who signed in, by his refresh token, of which the newest
-    /// is kept and used.
+    /// Returns a handle to this client that acquires tokens of this user, in the user's tenant.
+    ///
+    /// For a user who signed in, tokens are acquired with the refresh token. Newer refresh tokens
+    /// replace it.
     #[must_use]
     pub fn user(&self, user: &User) -> Self {
         Self {
@@ -71,23 +79,27 @@ impl<D> Client<D> {
         }
     }
 
-    /// The same client asking on behalf of the user who called this application's API with `assertion`, his access token for it (the
-    /// on-behalf-of flow): in this tenant, or in the one that the assertion names where this is no tenant in particular. The API has
-    /// checked the assertion before.
+    /// Returns a handle to this client that acquires tokens on behalf of the user who called this
+    /// application's API with `assertion`, the user's access token for it (the on-behalf-of flow).
     ///
-    /// Tokens are kept by the assertion's hash: the same assertion gets the same tokens, another one gets others. Each takes a place of
-    /// the cache, with the assertion in it: [`Policy::capacity`](field@crate::Policy::capacity) should be above the number of callers in
-    /// an hour. To make this handle hashes the assertion: keep the handle for as long as the call is served.
+    /// The tenant is that of this handle, or the one that the assertion names if this handle's
+    /// tenant is not a specific one. The API must have validated the assertion before.
     ///
-    /// They are renewed for as long as the service takes the assertion. A refresh token that comes along is not kept: it is no use to ask
-    /// for `offline_access`.
+    /// Tokens are cached by the hash of the assertion: the same assertion gets the same tokens, and
+    /// another one gets others. Each takes a cache entry that holds the assertion, so
+    /// [`Policy::capacity`](field@crate::Policy::capacity) should exceed the number of callers per
+    /// hour. Making this handle hashes the assertion: use the same handle while the call is served.
+    ///
+    /// Tokens are refreshed for as long as the service accepts the assertion. Refresh tokens in
+    /// responses are dropped, so a request for `offline_access` has no effect.
     #[must_use]
     pub fn on_behalf_of(&self, assertion: &UserAssertion) -> Self {
         self.user(&User::on_behalf_of(&self.tenant, assertion))
     }
 
-    /// Returns a handle to the token for one target, for code that needs it again and again: it reads the token without a look-up.
-    /// For a token with claims there is [`TokenSource::with_claims`].
+    /// Returns a handle to the token for one target, for code that needs it again and again.
+    /// Reading the token takes no look-up. For a token with claims, see
+    /// [`TokenSource::with_claims`].
     ///
     /// # Errors
     /// Returns an error if no such token can be requested.
@@ -96,67 +108,77 @@ impl<D> Client<D> {
         Ok(TokenSource::new(Arc::clone(&self.core), slot))
     }
 
-    /// Takes note that an API rejected this token. Unless there is a newer one, the next caller has it refreshed, by a request that is
-    /// sent after this call. While the service has no newer one, other callers go on with this one: an API that rejects one path
-    /// takes no token from the others. A caller for which no token but a newer one will do says so: [`TokenOptions::with_rejected`].
+    /// Records that an API rejected this token.
     ///
-    /// Returns whether that was news: of many callers who were rejected with one token, the first has it refreshed. The token knows its
-    /// tenant: any handle will do.
+    /// Unless there is a newer token, the next caller requests one, after this call. While the
+    /// service has no newer token, other callers use this one, so that an API that rejects one path
+    /// takes no token from the others. A caller that accepts only a newer token says so with
+    /// [`TokenOptions::with_rejected`].
+    ///
+    /// Returns true if the rejection is new: of many callers that were rejected with one token, the
+    /// first causes the refresh. The token knows its tenant, so any handle of the client will do.
     pub fn invalidate(&self, token: &Token) -> bool {
         self.core.invalidate(token)
     }
 
-    /// Forgets the tokens for `target` in this tenant, with whatever claims, and its failures: the application's own, or those of this
-    /// handle's user.
+    /// Drops the tokens for `target` in this tenant, with any claims, and their cached failures:
+    /// the app-only ones, or those of this handle's user.
     pub fn forget(&self, target: &Target) {
         self.core.forget(self.key(target, None));
     }
 
-    /// Forgets this user, who signs out: all his tokens, in all tenants, and his refresh token, for all his clones. Who asks for him from
-    /// now on gets an error, and what requests in the air bring is kept nowhere. A refresh token that was kept elsewhere is the caller's
-    /// to delete; the service is not told.
+    /// Signs the user out of this client: drops the refresh token, for all clones of the user, and
+    /// all of the user's tokens in all tenants.
+    ///
+    /// Later requests for the user fail, and the results of requests in flight are not cached. The
+    /// caller deletes a refresh token that is stored outside of this client. The service is not
+    /// informed.
     pub fn forget_user(&self, user: &User) {
         self.core.forget_user(user);
     }
 
-    /// Forgets everything, in all tenants: tokens, failures, signed assertions. What requests in the air bring is given to those who
-    /// wait for it, and not kept. Users who signed in stay so: see [`forget_user`](Self::forget_user).
+    /// Drops all tokens, failures and signed assertions, in all tenants.
+    ///
+    /// Callers that wait for a request in flight get its result, which is not cached. Users stay
+    /// signed in: see [`forget_user`](Self::forget_user).
     pub fn clear(&self) {
         self.core.clear();
     }
 
-    /// Returns the number of cache entries of all tenants. An entry holds a token, an expired one, or a failure that is remembered.
+    /// Returns the number of cache entries of all tenants. An entry holds a token, an expired
+    /// token, or a failure.
     #[must_use]
     pub fn cache_entries(&self) -> usize {
         self.core.slots.len()
     }
 
-    /// Where this handle's tokens come from: the tenant that it asks in.
+    /// Returns the authority of this handle: the cloud, and the tenant that tokens are requested
+    /// in.
     ///
     /// # Errors
-    /// Where the tenant makes no authority of this cloud.
+    /// Returns an error if the tenant makes no valid authority of this cloud.
     pub fn authority(&self) -> Result<Authority, Error> {
         Ok(self.application_here()?.authority().clone())
     }
 
-    /// The application, in the tenant that it was given with.
+    /// Returns the application, in the tenant that the client was made with.
     #[must_use]
     pub fn application(&self) -> &Application {
         &self.core.application
     }
 
-    /// Takes note of a consent.
-    pub(crate) fn consented(&self, consent: Consent) -> Consent {
-        self.expect_consent(&consent.tenant.into());
+    /// Records a consent.
+    pub(crate) fn record_consent(&self, consent: Consent) -> Consent {
+        self.record_consent_in(&consent.tenant.into());
         consent
     }
 
-    /// Takes note of a consent in this tenant, as it was requested.
-    pub(crate) fn expect_consent(&self, tenant: &Tenant) {
-        self.core.consented(tenant);
+    /// Records a consent in this tenant, as the tenant was requested.
+    pub(crate) fn record_consent_in(&self, tenant: &Tenant) {
+        self.core.record_consent(tenant);
     }
 
-    /// The application in this handle's tenant.
+    /// Returns the application in this handle's tenant.
     pub(crate) fn application_here(&self) -> Result<Application, Error> {
         self.core.application_in(&self.tenant)
     }
@@ -174,7 +196,7 @@ impl<D> Client<D> {
         }
     }
 
-    /// Returns the key of the token that a sign-in requests, which nothing caches yet.
+    /// Returns the key of the token that a sign-in requests, which no cache entry has yet.
     pub(crate) fn sign_in_key(&self, target: &Target) -> Key {
         Key {
             tenant: self.tenant.clone(),
@@ -184,11 +206,11 @@ impl<D> Client<D> {
         }
     }
 
-    /// Returns the token with these options if the cache has it, else which one to acquire.
+    /// Returns the cached token with these options, or the token to acquire if it is not cached.
     pub(crate) fn cached_with(&self, key: KeyRef<'_>, options: &TokenOptions) -> Result<Token, Want> {
         let want = options.want(&self.core, key);
         match want {
-            Want::Living => self.core.ready(key).ok_or(want),
+            Want::Valid => self.core.cached(key).ok_or(want),
             Want::Requested | Want::After(_) => Err(want),
         }
     }
@@ -211,45 +233,50 @@ impl<D> fmt::Debug for Client<D> {
     }
 }
 
-/// The async client.
+/// The async methods.
 impl Client<Tasks> {
-    /// A client with the default policy, which runs on tokio.
+    /// Creates a client with the default policy, which runs on tokio.
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn new(application: Application, transport: impl Transport + 'static) -> Self {
         Self::builder(application, transport)
             .build()
-            .expect("the default policy can be kept, and there is a runtime")
+            .expect("the default policy is valid, and there is a runtime")
     }
 
-    /// A client with settings of one's own.
+    /// Returns a builder, for a client with other settings.
     pub fn builder(application: Application, transport: impl Transport + 'static) -> ClientBuilder {
         ClientBuilder::new(application, Tasks::new(Arc::new(transport)))
     }
 
-    /// A token for `target`: from the cache while it is fresh, else from the service. However many ask at once, one request is sent.
+    /// Returns a token for `target`: from the cache if it is fresh, otherwise from the service.
     ///
-    /// A token that is due is given out while another one is fetched in the background. One that is still alive is given out where no
-    /// other is to be had.
+    /// Concurrent callers share one request. A token that needs refresh is returned while a
+    /// background refresh gets the next one. A token that has not expired is returned if the
+    /// service has no newer one.
     ///
-    /// Dropping the future, as a deadline does, gives up this caller's wait only: the request goes on, and the next caller gets what
-    /// comes of it. That holds for 4,096 requests at once; beyond that, a request runs within the future of its caller.
+    /// Dropping the future, as a deadline does, ends only this caller's wait. The request goes on,
+    /// and the next caller gets its outcome. That holds for 4,096 requests at once; beyond that, a
+    /// request runs within the future of its caller.
     ///
     /// # Errors
-    /// Where there is neither a token nor a way to get one. The failure is remembered for a while, and given to everybody who asks
-    /// meanwhile: see [`Policy::cool_down`](field@crate::Policy::cool_down).
+    /// Returns an error if there is no valid token and none can be acquired. The failure is cached
+    /// for a short time and returned to all callers: see
+    /// [`Policy::cool_down`](field@crate::Policy::cool_down).
     pub async fn token(&self, target: &Target) -> Result<Token, Error> {
         match self.cached(target) {
             Some(token) => Ok(token),
-            // Behind a pointer, so that the future of a token that is there stays small.
-            None => Box::pin(self.acquire(self.key(target, None), Want::Living)).await,
+            // Boxed, so that the future of a cached token stays small.
+            None => Box::pin(self.acquire(self.key(target, None), Want::Valid)).await,
         }
     }
 
-    /// As [`token`](Self::token), with claims of an API's challenge, in the place of a token that an API rejected, or past the cache.
+    /// Returns a token for `target` with options: with the claims of an API's challenge, newer than
+    /// a token that an API rejected, or from the service whatever is cached.
     ///
     /// # Errors
-    /// As for [`token`](Self::token); where a refresh is forced or a token was rejected, also while an older token lives.
+    /// As for [`token`](Self::token). With a forced refresh or a rejected token, also returns an
+    /// error while an older token is unexpired.
     pub async fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
         let key = self.key(target, options.claims.as_ref());
         match self.cached_with(key, options) {
@@ -258,44 +285,53 @@ impl Client<Tasks> {
         }
     }
 
-    /// Returns the application permissions (`roles`) that the application itself has for the API of `target` in this tenant: those of
-    /// its app-only token, from the cache or from the service.
+    /// Returns the application permissions (`roles`) that the application itself has for the API of
+    /// `target` in this tenant: those of its app-only token, from the cache or from the service.
     ///
-    /// That is the proof of a consent. An empty list means that tokens are issued, but no application permission is granted. Entra may
-    /// take some minutes to put new permissions into tokens.
+    /// This proves a consent. An empty list means that tokens are issued, but no application
+    /// permission is granted. Entra may take some minutes to put new permissions into tokens.
     ///
     /// # Errors
-    /// As for [`token`](Self::token). Also if `target` names scopes of more than one API.
+    /// As for [`token`](Self::token). Also returns an error if `target` names scopes of more than
+    /// one API.
     pub async fn roles(&self, target: &Target) -> Result<Vec<String>, Error> {
         Ok(roles_in(&self.app_only(target).await?))
     }
 
-    /// A token for `target` on behalf of the user who called: [`on_behalf_of`](Self::on_behalf_of) and [`token`](Self::token) in one.
+    /// Returns a token for `target` on behalf of the user who called:
+    /// [`on_behalf_of`](Self::on_behalf_of) and [`token`](Self::token) in one.
     ///
     /// # Errors
-    /// As for [`token`](Self::token). Where the user must sign in again (`interaction_required`), the error's
-    /// [`claims`](entra_proto::error::ServiceError::claims) are to be handed back to the caller in a challenge.
+    /// As for [`token`](Self::token). If the user must sign in again (`interaction_required`),
+    /// return the error's [`claims`](entra_proto::error::ServiceError::claims) to the caller in a
+    /// challenge.
     pub async fn acquire_on_behalf_of(&self, assertion: &UserAssertion, target: &Target) -> Result<Token, Error> {
         self.on_behalf_of(assertion).token(target).await
     }
 
-    /// Signs a person in who has no browser here: gets a code, hands it to `show`, and waits until he has typed it in elsewhere, has
-    /// declined, or the code has expired (RFC 8628). The application may be a public client, and its tenant `organizations`.
+    /// Signs in a user on another device (RFC 8628): requests a code, passes it to `show`, and
+    /// waits until the user has entered it in a browser, has declined, or the code has expired.
+    ///
+    /// The application may be a public client, and its tenant `organizations`.
     ///
     /// ```no_run
     /// # use entra_client::{Client, Error};
     /// # use entra_proto::Target;
+    /// # use entra_proto::device::DeviceAuthorization;
     /// # async fn sign_in(client: Client) -> Result<(), Error> {
     /// let graph = Target::scopes("User.Read")?;
-    /// let sign_in = client.device_code(&graph, |code| eprintln!("{}", code.message)).await?;
-    /// let user = client.user(&sign_in.user.expect("a refresh token came along"));
-    /// let token = user.token(&graph).await?; // from the cache; renewed as others are
+    /// let show = |code: &DeviceAuthorization| eprintln!("{}", code.message);
+    /// let sign_in = client.device_code(&graph, show).await?;
+    /// let user = sign_in.user.expect("the response has a refresh token");
+    /// let user = client.user(&user);
+    /// let token = user.token(&graph).await?; // from the cache
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// Where the service or the person refused, or nobody came.
+    /// Returns an error if the service rejects the request, if the user declines, or if the code
+    /// expires.
     pub async fn device_code(
         &self,
         target: &Target,
@@ -306,13 +342,14 @@ impl Client<Tasks> {
         Box::pin(sign_in(&self.core, key, request.into(), show)).await
     }
 
-    /// Redeems a code.
+    /// Redeems an authorization code.
     pub(crate) async fn redeem(&self, request: TokenRequest) -> Result<SignIn, Error> {
         let key = self.sign_in_key(request.target());
         Box::pin(sign_in(&self.core, key, request.into(), |_| {})).await
     }
 
-    /// The application's own token for the API of this target, whatever single permissions a user was asked for.
+    /// Returns the application's own token for the API of this target. It replaces single
+    /// permissions of a user by `/.default`.
     pub(crate) async fn app_only(&self, target: &Target) -> Result<Token, Error> {
         self.token(&Target::resource(&target.audience()?)?).await
     }

@@ -1,23 +1,23 @@
-//! The clocks that the age of a token is measured by.
+//! The clocks that measure the age of a token.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use entra_proto::Timestamp;
 
-/// One moment by both clocks of a machine.
+/// A moment, as a reading of both clocks of a machine.
 ///
-/// A token's age is the greater of what the two say: the time of day goes on while a machine sleeps, and the monotonic clock does not
-/// follow whoever sets the time of day back.
+/// The age of a token is the greater of the two clocks' differences: the time of day goes on while
+/// a machine sleeps, and the monotonic clock ignores changes of the time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The time of day.
     pub wall: Timestamp,
-    /// The time since some moment that stays the same: it never goes back.
+    /// The time since a fixed moment. It never goes back.
     pub monotonic: Duration,
 }
 
-/// Returns a duration in whole nanoseconds: at most some 584 years.
+/// Returns a duration in whole nanoseconds, saturating at about 584 years.
 #[inline]
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     duration
@@ -26,9 +26,10 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
         .saturating_add(u64::from(duration.subsec_nanos()))
 }
 
-/// Where a client's time comes from.
+/// The source of a client's time.
 pub trait Clock: Send + Sync {
-    /// What time it is. Called for every token that is read, so it should be quick.
+    /// Returns the current moment. A client calls this for every token that is read, so it must be
+    /// fast.
     fn now(&self) -> Moment;
 }
 
@@ -38,7 +39,8 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The clocks of the system, to a few milliseconds.
+/// The clocks of the system, with a resolution of a few milliseconds on Linux (feature
+/// `coarse-clock`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -48,11 +50,12 @@ impl Clock for SystemClock {
         use rustix::time::{ClockId, clock_gettime};
         let read = |clock| {
             let time = clock_gettime(clock);
-            // Before 1970 counts as 1970; the nanoseconds are below a milliard by contract.
+            // Times before 1970 count as 1970. The nanoseconds are always below 1,000,000,000.
             let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
             Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanoseconds)
         };
-        // In this order: by both of them, what came before the first was read came before now.
+        // The monotonic clock is read first: a moment that precedes the first read precedes the
+        // result by both clocks.
         let monotonic = read(ClockId::MonotonicCoarse);
         Moment {
             wall: Timestamp::from_epoch(read(ClockId::RealtimeCoarse)),
@@ -67,7 +70,8 @@ impl Clock for SystemClock {
         use std::sync::LazyLock;
         use std::time::{Instant, SystemTime};
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        // In this order: by both of them, what came before the first was read came before now.
+        // The monotonic clock is read first: a moment that precedes the first read precedes the
+        // result by both clocks.
         let monotonic = START.elapsed();
         Moment {
             wall: SystemTime::now().into(),
@@ -76,7 +80,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until a test moves it. Clones show the same time.
+/// A clock for tests, which stands still until it is moved. Clones show the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,15 +95,15 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<Mutex<Moment>>);
 
 impl ManualClock {
-    /// A clock that shows this time of day.
+    /// Creates a clock that shows this time of day.
     #[must_use]
     pub fn at(wall: Timestamp) -> Self {
-        // Not zero, so that what began before this moment has a place.
+        // Not zero, so that earlier moments can be represented.
         let monotonic = Duration::from_secs(1_000_000);
         Self(Arc::new(Mutex::new(Moment { wall, monotonic })))
     }
 
-    /// Lets time pass.
+    /// Moves both clocks forwards.
     pub fn advance(&self, by: Duration) {
         self.change(|now| {
             now.wall = now.wall.plus(by);
@@ -107,12 +111,13 @@ impl ManualClock {
         });
     }
 
-    /// Sets the time of day, forwards or back; no time passes.
+    /// Sets the time of day, forwards or back, without moving the monotonic clock.
     pub fn set_wall(&self, wall: Timestamp) {
         self.change(|now| now.wall = wall);
     }
 
-    /// Lets time pass as a machine that sleeps sees it: the monotonic clock stands still.
+    /// Simulates a machine that sleeps: moves the time of day forwards, but not the monotonic
+    /// clock.
     pub fn suspend(&self, by: Duration) {
         self.change(|now| now.wall = now.wall.plus(by));
     }
@@ -133,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_systems_clocks_agree_with_the_standard_librarys() {
+    fn system_clock_agrees_with_the_standard_library() {
         let before = SystemClock.now();
         let exact = Timestamp::from(std::time::SystemTime::now());
         let after = SystemClock.now();
@@ -147,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_clock_tells_setting_from_passing() {
+    fn manual_clock_separates_setting_from_passing() {
         let clock = ManualClock::at(Timestamp::from_secs(1000));
         let start = clock.now();
         clock.set_wall(Timestamp::from_secs(10));

@@ -1,3 +1,6 @@
+//! The consent of a tenant's administrator to an application: the browser is sent to Entra and
+//! comes back with a redirect.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,16 +15,18 @@ use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::flow::Consenting;
+use crate::flow::ConsentEffect;
 use crate::random::{SecureRandom, random_bytes};
 use crate::sign_in::SignIn;
 use crate::tasks::Tasks;
 use crate::token::Token;
 
-/// A consent of a tenant's administrator to an application: the browser is sent to Entra, and comes back with the answer.
+/// A flow in which a tenant's administrator consents to an application: the browser is sent to
+/// Entra, and comes back with the result.
 ///
-/// After that the application gets tokens by itself in that tenant: `client.tenant(consent.tenant)`. The consent took effect if the
-/// app-only token holds the application's permissions: see [`Client::roles`](crate::Client::roles).
+/// After that, the application gets its own tokens in that tenant: `client.tenant(consent.tenant)`.
+/// The consent has taken effect if the app-only token has the application's permissions: see
+/// [`Client::roles`](crate::Client::roles).
 ///
 /// ```
 /// use entra_client::{Client, ConsentFlow, PendingConsent};
@@ -31,118 +36,140 @@ use crate::token::Token;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let transport = transport_fn(|_| async {
-/// #     let claims = "eyJ0aWQiOiI0MTQ2M2Y1My04ODEyLTQwZjQtODkwZi04NjViZjZlMzUxOTAiLCJyb2xlcyI6WyJBY3Rpdml0eUZlZWQuUmVhZCJdfQ";
-/// #     Ok(Response::new(Body::from(format!(r#"{{"access_token":"e30.{claims}.","expires_in":3599}}"#))))
+/// #     let header = "e30";
+/// #     let tenant = "eyJ0aWQiOiI0MTQ2M2Y1My04ODEyLTQwZjQtODkwZi04NjViZjZlMzUx";
+/// #     let roles = "OTAiLCJyb2xlcyI6WyJBY3Rpdml0eUZlZWQuUmVhZCJdfQ";
+/// #     let token = format!("{header}.{tenant}{roles}.");
+/// #     let body = format!(r#"{{"access_token":"{token}","expires_in":3599}}"#);
+/// #     Ok(Response::new(Body::from(body)))
 /// # });
 /// let common = "https://login.microsoftonline.com/common".parse()?;
-/// // On v1 an administrator consents for the whole tenant, application permissions included. On v2, use `ConsentFlow::admin_page`.
-/// let app = Application::new(common, "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?, ClientSecret::new("s3cret")?)
+/// // On v1 an administrator consents for the whole tenant, application
+/// // permissions included. On v2, use `ConsentFlow::admin_page`.
+/// let client_id = "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?;
+/// let app = Application::new(common, client_id, ClientSecret::new("s3cret")?)
 ///     .with_endpoint_version(EndpointVersion::V1);
 /// let client = Client::new(app, transport);
 /// let office = Target::resource("https://manage.office.com")?;
-/// let flow = ConsentFlow::new(&client, office.clone(), "https://www.mycompany.com/myapp/".parse()?)?;
+/// let redirect_uri = "https://www.mycompany.com/myapp/".parse()?;
+/// let flow = ConsentFlow::new(&client, office.clone(), redirect_uri)?;
 ///
-/// let (url, pending) = flow.start()?; // send the browser to `url`, keep `pending` for it
-/// let kept = pending.expose(); // as a text, sealed in a cookie
+/// let (url, pending) = flow.start()?; // send the browser to `url`
+/// let stored = pending.expose(); // for example sealed in a cookie
 ///
 /// # let query = format!("code=AAABAAAAvPM1KaPlrEqdFSB&state={}", pending.state());
-/// let redirect = Redirect::from_query(&query)?; // it is back
-/// let consent = flow.finish(&kept.parse::<PendingConsent>()?, &redirect).await?;
-/// assert_eq!(consent.tenant.to_string(), "41463f53-8812-40f4-890f-865bf6e35190"); // store it
-/// let roles = client.tenant(consent.tenant).roles(&office).await?; // app-only, from now on
-/// assert_eq!(roles, ["ActivityFeed.Read"]); // empty: no application permission was granted
+/// let redirect = Redirect::from_query(&query)?; // the browser is back
+/// let pending = stored.parse::<PendingConsent>()?;
+/// let consent = flow.finish(&pending, &redirect).await?;
+/// let tenant = consent.tenant; // store it
+/// assert_eq!(tenant.to_string(), "41463f53-8812-40f4-890f-865bf6e35190");
+/// let roles = client.tenant(tenant).roles(&office).await?; // app-only
+/// assert_eq!(roles, ["ActivityFeed.Read"]); // empty if none was granted
 /// # Ok(())
 /// # }
 /// ```
 pub struct ConsentFlow<D = Tasks> {
     pub(crate) client: Client<D>,
-    way: Way,
+    page: Page,
 }
 
 impl<D> ConsentFlow<D> {
-    /// A consent through the authorize endpoint: the administrator signs in and consents to `target`, and the code that comes back is
-    /// redeemed for the administrator's token, which names the tenant.
+    /// Creates a flow through the authorize endpoint: the administrator signs in and consents to
+    /// `target`, and the code that comes back is redeemed for the administrator's token, which
+    /// names the tenant.
     ///
-    /// On v1 the consent is for the whole tenant (`prompt=admin_consent`). On v2 it is for the signed-in user alone, and grants no
-    /// application permission: for those, use the [admin-consent page](Self::admin_page) or v1.
+    /// On v1 the consent is for the whole tenant (`prompt=admin_consent`). On v2 it is for the
+    /// signed-in user alone and grants no application permission: for those, use the
+    /// [admin-consent page](Self::admin_page) or v1.
     ///
     /// # Errors
-    /// Returns an error if the client's tenant makes no authority.
+    /// Returns an error if the client's tenant makes no valid authority.
     pub fn new(client: &Client<D>, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
         Ok(Self {
-            way: Way::authorize(&client.application_here()?, target, redirect_uri),
+            page: Page::authorize(&client.application_here()?, target, redirect_uri),
             client: client.clone(),
         })
     }
 
-    /// A consent through the admin-consent page: the administrator consents for the whole tenant, and only the tenant's ID comes back.
-    /// On v1 that is to all that the app registration names, whatever `target` is.
+    /// Creates a flow through the admin-consent page: the administrator consents for the whole
+    /// tenant, and only the tenant's ID comes back.
+    ///
+    /// On v1 the consent is for all permissions of the app registration, whatever `target` is.
     ///
     /// # Errors
-    /// Returns an error if the client's tenant makes no authority.
+    /// Returns an error if the client's tenant makes no valid authority.
     pub fn admin_page(client: &Client<D>, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
         Ok(Self {
-            way: Way::admin_page(&client.application_here()?, target, redirect_uri),
+            page: Page::admin(&client.application_here()?, target, redirect_uri),
             client: client.clone(),
         })
     }
 
-    /// Changes the authorize request: another prompt, a hint who will sign in. The admin-consent page knows none of that.
+    /// Changes the authorize request, for example its prompt or login hint. Has no effect on the
+    /// admin-consent page.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(AuthorizeRequest) -> AuthorizeRequest) -> Self {
-        self.way = self.way.with(change);
+        self.page = self.page.with(change);
         self
     }
 
-    /// Returns the URL to send the browser to, and what must be kept for that browser alone until it is back.
+    /// Returns the URL to send the browser to, and the state to store for that browser until it is
+    /// back.
     ///
     /// # Errors
-    /// Returns an error if the request cannot be sent, or if there is no randomness.
+    /// Returns an error if the request is invalid, or if no random bytes are available.
     pub fn start(&self) -> Result<(String, PendingConsent), Error> {
-        self.way.start(self.client.random())
+        self.page.start(self.client.random())
     }
 }
 
 impl ConsentFlow {
     /// Completes the consent with the redirect, and redeems its code if it has one.
     ///
-    /// Entra rejects the code of an application that has application permissions alone, since the user's token would hold none
-    /// (AADSTS65001). Then the code is redeemed for the user's identity, and if that is rejected as well, the tenant is the one that the
-    /// redirect names: see [`Consent::is_verified`]. Without `admin_consent=True` in the redirect, an app-only token with a role has to
-    /// prove the consent.
+    /// Entra rejects the code of an application that has only application permissions, since the
+    /// user's token would have none (AADSTS65001). In that case the code is redeemed for the user's
+    /// identity. If that is rejected as well, the tenant is the one that the redirect names: see
+    /// [`Consent::is_verified`]. Without `admin_consent=True` in the redirect, an app-only token
+    /// with a role has to prove the consent.
     ///
-    /// What the client has cached for itself in that tenant, by its ID, is requested anew when it is next used: rejections for want of
-    /// consent are forgotten, and tokens, which lack the new permissions, are used only if the service has no others.
+    /// The cached app-only tokens of that tenant, by its ID, become stale: rejections for lack of
+    /// consent are dropped, and tokens, which lack the new permissions, are used only if the
+    /// service has no others.
     ///
-    /// Dropping the future loses the sign-in: the code may be redeemed by then, and is good for once. Web servers drop the handler of a
-    /// browser that hangs up: use a task of its own there.
+    /// Dropping the future loses the sign-in: the code may have been redeemed by then, and can be
+    /// used once. Web servers drop the handler of a browser that hangs up, so run this in a
+    /// separate task.
     ///
     /// # Errors
-    /// Returns an error if the redirect does not answer `pending`, if the administrator or the service declined, if the code cannot be
-    /// redeemed, and if the account is a personal one or of another tenant than the one requested by its ID. A tenant that was requested
-    /// by its domain cannot be compared. Where the service gives no answer to a request of the fallback, its failure is the error, and
-    /// the consent may have taken effect.
+    /// Returns an error if the redirect does not belong to `pending`, if the administrator or the
+    /// service declined, if the code cannot be redeemed, or if the account is a personal one or of
+    /// another tenant than the one requested by its ID. A tenant that was requested by its domain
+    /// cannot be compared. If a request of the fallback gets no response, its failure is the error,
+    /// and the consent may have taken effect.
     pub async fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
-        let mut effect = Consenting::start(&self.client, &self.client.application_here()?, pending, redirect);
+        let application = self.client.application_here()?;
+        let mut effect = ConsentEffect::start(&self.client, &application, pending, redirect);
         loop {
             effect = match effect {
-                Consenting::Redeem(redeem) => {
+                ConsentEffect::Redeem(redeem) => {
                     let outcome = self.client.redeem(redeem.request()).await;
                     redeem.done(outcome)
                 }
-                Consenting::Prove(prove) => {
+                ConsentEffect::Prove(prove) => {
                     let outcome = prove.client().app_only(prove.target()).await;
                     prove.done(outcome)
                 }
-                Consenting::Done(outcome) => return outcome,
+                ConsentEffect::Done(outcome) => return outcome,
             }
         }
     }
 
-    /// Completes the sign-in of a user, whose token is wanted and not a consent: redeems the code of the redirect.
+    /// Completes the sign-in of a user, for their token and without a consent: redeems the code of
+    /// the redirect.
     ///
     /// # Errors
-    /// As for [`finish`](Self::finish). Also if the browser was sent to the admin-consent page, which signs nobody in.
+    /// As for [`finish`](Self::finish). Also returns an error if the browser was sent to the
+    /// admin-consent page, which signs in no user.
     pub async fn finish_sign_in(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<SignIn, Error> {
         let request = pending.take_code(&self.client.application_here()?, redirect)?;
         self.client.redeem(request).await
@@ -153,7 +180,7 @@ impl<D> Clone for ConsentFlow<D> {
     fn clone(&self) -> Self {
         Self {
             client: self.client.clone(),
-            way: self.way.clone(),
+            page: self.page.clone(),
         }
     }
 }
@@ -162,7 +189,7 @@ impl<D> fmt::Debug for ConsentFlow<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConsentFlow")
             .field("client", &self.client)
-            .field("way", &self.way)
+            .field("page", &self.page)
             .finish()
     }
 }
@@ -171,31 +198,32 @@ impl<D> fmt::Debug for ConsentFlow<D> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Consent {
-    /// The tenant's ID: to be stored.
+    /// The tenant's ID, to be stored.
     ///
-    /// Of the admin-consent page it is what the browser said, and anybody can make a browser say that: it is good for requesting a token
-    /// in that tenant, which fails where nobody consented, and for nothing else.
+    /// For the admin-consent page, it comes from the browser, and any user can make a browser name
+    /// any tenant. Use it only to request a token in that tenant, which fails without consent.
     pub tenant: Guid,
-    /// The administrator's sign-in and token. None if the consent was given on the admin-consent page, or if the application has no
-    /// delegated permission for the target.
+    /// The administrator's sign-in and token. `None` if the consent was given on the admin-consent
+    /// page, or if the application has no delegated permission for the target.
     pub sign_in: Option<SignIn>,
-    /// The permissions that the admin-consent page named, separated by spaces (v2). As the browser said them.
+    /// The permissions that the admin-consent page named, separated by spaces (v2). They come from
+    /// the browser.
     pub scope: Option<String>,
     username: Option<String>,
     is_verified: bool,
 }
 
 impl Consent {
-    /// Returns whether the tenant comes from the token service, and not from the browser alone.
+    /// Returns true if the tenant comes from the token service, and not from the browser alone.
     ///
-    /// A browser can name any tenant, also one whose administrator consented before. Do not give a browser access to a tenant's data for
-    /// an unverified consent.
+    /// A browser can name any tenant, including one whose administrator consented before. Do not
+    /// give a browser access to the data of a tenant for an unverified consent.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.is_verified
     }
 
-    /// Returns the sign-in name of the administrator, where it is known: for display only.
+    /// Returns the sign-in name of the administrator, if it is known: for display only.
     #[must_use]
     pub fn username(&self) -> Option<String> {
         self.username.clone()
@@ -208,23 +236,23 @@ impl Consent {
         })
     }
 
-    /// Of a sign-in whose token is for nothing but the user's identity.
+    /// Creates the consent of a sign-in whose token only identifies the user.
     pub(crate) fn of_identity(sign_in: &SignIn) -> Result<Self, Error> {
         Ok(Self {
             is_verified: true,
             username: sign_in.username(),
-            ..Self::told(sign_in.tenant, None)?
+            ..Self::reported(sign_in.tenant, None)?
         })
     }
 
-    /// Of an app-only token, in the tenant that it names.
+    /// Creates the consent of the tenant that an app-only token names.
     pub(crate) fn of_token(token: &Token) -> Option<Self> {
         let tenant = UnverifiedClaims::decode(token.expose()).ok()?.tenant_id()?;
-        Self::told(tenant, None).ok()
+        Self::reported(tenant, None).ok()
     }
 
-    /// Of a tenant that the browser named.
-    pub(crate) fn told(tenant: Guid, scope: Option<String>) -> Result<Self, Error> {
+    /// Creates the consent of a tenant that the browser named.
+    pub(crate) fn reported(tenant: Guid, scope: Option<String>) -> Result<Self, Error> {
         Tenant::check_organization(tenant)?;
         Ok(Self {
             tenant,
@@ -236,8 +264,10 @@ impl Consent {
     }
 }
 
-/// A consent that was asked for: what has to be kept while the browser is away, in memory by its [`state`](Self::state), or as the
-/// text of [`expose`](Self::expose). Use it once. Its `Debug` shows no secret.
+/// The state of a requested consent, to be stored while the browser is away: in memory under its
+/// [`state`](Self::state), or as the text of [`expose`](Self::expose).
+///
+/// Use it once. Its `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct PendingConsent(Pending);
 
@@ -248,7 +278,7 @@ enum Pending {
 }
 
 impl PendingConsent {
-    /// The state, by which it can be found again when the browser is back.
+    /// Returns the `state` parameter, which identifies the flow when the browser is back.
     #[must_use]
     pub fn state(&self) -> &str {
         match &self.0 {
@@ -257,7 +287,8 @@ impl PendingConsent {
         }
     }
 
-    /// All of it as a text, to be kept sealed: whoever has it can take the sign-in over. `parse` reads it.
+    /// Returns the complete state as text, which `parse` reads. Store it sealed: an attacker who
+    /// has it can take over the sign-in.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
         match &self.0 {
@@ -271,11 +302,11 @@ impl PendingConsent {
             Pending::Code(pending) => Returned::Code(Box::new(Code {
                 request: pending.redeem(application, redirect)?,
                 identity: pending.redeem_identity(application, redirect)?,
-                told: pending.told(application, redirect)?,
+                reported: pending.told(application, redirect)?,
             })),
             Pending::Admin(pending) => {
                 let consent = pending.accept(application, redirect)?;
-                Returned::Tenant(Consent::told(consent.tenant, consent.scope)?)
+                Returned::Tenant(Consent::reported(consent.tenant, consent.scope)?)
             }
         })
     }
@@ -285,7 +316,7 @@ impl PendingConsent {
             Pending::Code(pending) => Ok(pending.redeem(application, redirect)?),
             Pending::Admin(_) => Err(entra_proto::Error::from(InputError::new(
                 Input::SignIn,
-                "went to the admin-consent page, which signs nobody in",
+                "went to the admin-consent page, which signs in no user",
             ))
             .into()),
         }
@@ -296,7 +327,8 @@ impl FromStr for PendingConsent {
     type Err = Error;
 
     /// # Errors
-    /// Where it is not what [`expose`](Self::expose) gave. The text is not repeated in the error.
+    /// Returns an error if the text does not come from [`expose`](Self::expose). The error does not
+    /// repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
         Ok(Self(match text.strip_prefix(ADMIN) {
             Some(pending) => Pending::Admin(pending.parse()?),
@@ -305,9 +337,10 @@ impl FromStr for PendingConsent {
     }
 }
 
+/// The prefix of the text of a consent on the admin-consent page.
 const ADMIN: &str = "admin_consent ";
 
-/// What a browser came back with.
+/// The content of a redirect.
 pub(crate) enum Returned {
     Tenant(Consent),
     Code(Box<Code>),
@@ -317,13 +350,13 @@ pub(crate) enum Returned {
 pub(crate) struct Code {
     /// Redeems the code for the target.
     pub(crate) request: TokenRequest,
-    /// Redeems the code for the user's identity, where nothing of the target is granted to users.
+    /// Redeems the code for the user's identity, if users have no permission of the target.
     pub(crate) identity: TokenRequest,
-    /// What else the redirect says.
-    pub(crate) told: ToldConsent,
+    /// The other statements of the redirect.
+    pub(crate) reported: ToldConsent,
 }
 
-/// The application permissions in an app-only token.
+/// Returns the application permissions of an app-only token.
 pub(crate) fn roles_in(token: &Token) -> Vec<String> {
     let claims = UnverifiedClaims::decode(token.expose()).ok();
     claims
@@ -333,14 +366,14 @@ pub(crate) fn roles_in(token: &Token) -> Vec<String> {
         .collect()
 }
 
-/// Which page the browser is sent to, and what for: the same for both clients.
+/// The page that the browser is sent to, with its request.
 #[derive(Clone)]
-pub(crate) enum Way {
+pub(crate) enum Page {
     Authorize(Box<AuthorizeRequest>),
-    AdminPage(AdminConsentRequest),
+    Admin(AdminConsentRequest),
 }
 
-impl Way {
+impl Page {
     pub(crate) fn authorize(application: &Application, target: Target, redirect_uri: RedirectUri) -> Self {
         let prompt = match application.version() {
             EndpointVersion::V1 => Prompt::AdminConsent,
@@ -354,9 +387,9 @@ impl Way {
         ))
     }
 
-    pub(crate) fn admin_page(application: &Application, target: Target, redirect_uri: RedirectUri) -> Self {
+    pub(crate) fn admin(application: &Application, target: Target, redirect_uri: RedirectUri) -> Self {
         let request = application.admin_consent(redirect_uri);
-        Self::AdminPage(match application.version() {
+        Self::Admin(match application.version() {
             EndpointVersion::V1 => request,
             EndpointVersion::V2 => request.with_target(target),
         })
@@ -365,7 +398,7 @@ impl Way {
     pub(crate) fn with(self, change: impl FnOnce(AuthorizeRequest) -> AuthorizeRequest) -> Self {
         match self {
             Self::Authorize(request) => Self::Authorize(Box::new(change(*request))),
-            admin_page @ Self::AdminPage(_) => admin_page,
+            admin @ Self::Admin(_) => admin,
         }
     }
 
@@ -375,7 +408,7 @@ impl Way {
                 let (url, pending) = request.start(&*random_bytes::<96>(random)?)?;
                 (url, PendingConsent(Pending::Code(Box::new(pending))))
             }
-            Self::AdminPage(request) => {
+            Self::Admin(request) => {
                 let (url, pending) = request.start(&*random_bytes::<32>(random)?)?;
                 (url, PendingConsent(Pending::Admin(pending)))
             }
@@ -383,11 +416,11 @@ impl Way {
     }
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Authorize(request) => request.fmt(f),
-            Self::AdminPage(request) => request.fmt(f),
+            Self::Admin(request) => request.fmt(f),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The core of a client, async or blocking: the path of a cached token, and the events that change the cache.
+//! The core of a client, async or blocking: the path of a cached token, and the events that change
+//! the cache.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use entra_proto::cache::Lifetime;
 use entra_proto::{AccessToken, Application, Guid, Tenant, TokenRequest};
@@ -11,16 +12,18 @@ use crate::assertions::Assertions;
 use crate::cache::{Key, KeyRef, Slot, Slots};
 use crate::clock::{Clock, Moment};
 use crate::error::Error;
-use crate::flow::Flight;
+use crate::flow::FlightTask;
 use crate::gate::Gate;
 use crate::observer::{Event, EventKind, Observer};
 use crate::policy::Policy;
 use crate::random::SecureRandom;
-use crate::token::Token;
+use crate::token::{CacheEntry, Origin, Token};
 use crate::user::User;
 
-/// What the async and the blocking client have in common: the cache, and what a request needs. What happens next is decided by
-/// [`flow`](crate::flow), and `driver` has what the driver of its effects needs.
+/// The state that all handles of a client share: the cache, and the parameters of requests.
+///
+/// [`flow`](crate::flow) decides what happens next, and the driver of its effects finds its own
+/// state in `driver`.
 pub(crate) struct Core<D> {
     pub(crate) application: Application,
     pub(crate) policy: Policy,
@@ -29,59 +32,51 @@ pub(crate) struct Core<D> {
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) slots: Slots,
     pub(crate) assertions: Assertions,
-    /// Bounds the flights for which no caller needs to wait.
+    /// The bound on flights that no caller needs to wait for.
     pub(crate) background: Arc<Gate>,
-    /// Bounds the flights that run as tasks although a caller waits for them. None if a caller runs its flight itself: it cannot give up.
+    /// The bound on flights that run as tasks although a caller waits for them. `None` if callers
+    /// run their flights themselves, because they cannot give up.
     pub(crate) detached: Option<Arc<Gate>>,
-    /// There is a shared store behind the cache.
+    /// True if there is a shared store behind the cache.
     pub(crate) has_store: bool,
-    /// Has a flight run without a caller that waits for it.
-    pub(crate) launch: fn(&Arc<Self>, Flight),
+    /// Runs a flight that goes on without its caller.
+    pub(crate) spawn_flight: fn(&Arc<Self>, FlightTask),
     pub(crate) driver: D,
 }
 
 impl<D> Core<D> {
-    /// The path of a cached token: a look-up, two clocks and a comparison.
-    pub(crate) fn ready(self: &Arc<Self>, key: KeyRef<'_>) -> Option<Token> {
+    /// Returns the cached token if it may be used: a look-up, two clocks and a comparison.
+    ///
+    /// This runs in the crate of the user, because it is generic. What takes time is in functions
+    /// that are not generic, so that the compiler inlines it here.
+    pub(crate) fn cached(self: &Arc<Self>, key: KeyRef<'_>) -> Option<Token> {
         let now = self.clock.now();
-        let look = |slot: &Arc<Slot>| {
-            let (token, due) = slot.peek(now)?;
-            Some((token, due.then(|| Arc::clone(slot))))
-        };
-        let (token, due) = self.slots.look(key, look)??;
-        if let Some(slot) = due {
+        let (token, to_refresh) = self.slots.peek(key, now)?;
+        if let Some(slot) = to_refresh {
             self.refresh(&slot, now);
         }
-        self.hit(key);
+        record_hit(self.observer.as_deref(), key);
         Some(token)
     }
 
-    /// Has the slot's token refreshed in the background, unless that is under way.
+    /// Starts a background refresh of the slot's token, unless one is in flight or was a short time
+    /// ago.
     #[cold]
     pub(crate) fn refresh(self: &Arc<Self>, slot: &Arc<Slot>, now: Moment) {
-        // Where as many are refreshed as may be, a later caller tries again: the token lives.
+        // If too many refreshes are in flight, a later caller tries again: the token is still
+        // valid.
         let Some(permit) = self.background.enter() else { return };
-        let Some(lead) = slot.refresh(now) else { return };
+        let Some(owner) = slot.start_refresh(now) else { return };
         if let Ok(request) = self.request(slot.key()) {
             let permit = Some(permit);
-            (self.launch)(self, Flight { lead, request, permit });
+            (self.spawn_flight)(self, FlightTask { owner, request, permit });
         }
     }
 
-    /// A token was given out of the cache.
-    pub(crate) fn hit(&self, key: KeyRef<'_>) {
-        // One load where nobody listens: this is the path that has to be short.
-        if Level::TRACE <= LevelFilter::current() {
-            trace_hit(key);
-        }
-        if let Some(observer) = &self.observer {
-            observer.observe(&Event::new(EventKind::CacheHit, key.tenant, key.target, None));
-        }
-    }
-
-    /// The slot of `key`. A new one is made only for what can be asked for at all; its request comes along.
+    /// Returns the slot of `key`. A new one is created only if its token can be requested, and is
+    /// returned with that request.
     pub(crate) fn slot(&self, key: KeyRef<'_>) -> Result<(Arc<Slot>, Option<TokenRequest>), Error> {
-        if let Some(slot) = self.slots.look(key, Arc::clone) {
+        if let Some(slot) = self.slots.find(key, Arc::clone) {
             return Ok((slot, None));
         }
         let key = key.to_key();
@@ -89,26 +84,26 @@ impl<D> Core<D> {
         Ok((self.new_slot(key), Some(request)))
     }
 
-    /// A slot for `key`, for which others may have to go.
+    /// Returns the slot of `key`, for which others may be evicted.
     pub(crate) fn new_slot(&self, key: Key) -> Arc<Slot> {
-        let (slot, evicted) = self.slots.slot(key, self.clock.now());
+        let (slot, evicted) = self.slots.get_or_insert(key, self.clock.now());
         self.evicted(&slot, evicted);
         slot
     }
 
-    /// Drops slots if the cache is too large, after this one got a token.
+    /// Evicts slots if the cache is too large, after this one got a token.
     pub(crate) fn make_room(&self, slot: &Slot, now: Moment) {
         self.evicted(slot, self.slots.make_room(now));
     }
 
-    /// This many slots had to go for this one.
+    /// Reports that this many slots were evicted for this one.
     fn evicted(&self, slot: &Slot, evicted: usize) {
         for _ in 0..evicted {
             self.observe(slot.key(), EventKind::Evicted, None);
         }
     }
 
-    /// The request for a slot's token.
+    /// Returns the request for the token of a key.
     pub(crate) fn request(&self, key: &Key) -> Result<TokenRequest, Error> {
         let application = self.application_in(&key.tenant)?;
         let request = match &key.user {
@@ -121,7 +116,7 @@ impl<D> Core<D> {
         })
     }
 
-    /// The application in this tenant.
+    /// Returns the application in this tenant.
     pub(crate) fn application_in(&self, tenant: &Tenant) -> Result<Application, Error> {
         let application = self.application.clone();
         if application.authority().tenant() == tenant {
@@ -131,23 +126,27 @@ impl<D> Core<D> {
         Ok(application.with_authority(authority))
     }
 
-    /// Takes note that an API rejected this token.
+    /// Records that an API rejected this token. Returns true if the rejection is new.
     pub(crate) fn invalidate(&self, token: &Token) -> bool {
-        let Some(slot) = token.home() else {
-            // The shared store may have it still, and no slot is left to know better.
-            self.slots.doubt(self.clock.now());
+        let Some(entry) = token.entry() else {
+            // The shared store may still hold the token, and no slot remembers the rejection.
+            self.slots.distrust_store(self.clock.now());
             return false;
         };
-        self.reject(&slot, token.number())
+        self.reject(&*entry, token.number())
     }
 
-    /// Takes note that an API rejected the token of this number.
-    pub(crate) fn reject(&self, slot: &Slot, number: u64) -> bool {
-        let is_news = slot.reject(number, self.clock.now(), &self.policy);
-        if is_news {
-            self.observe(slot.key(), EventKind::Invalidated, None);
+    /// Records that an API rejected the token with this number. Returns true if the rejection is
+    /// new.
+    pub(crate) fn reject(&self, entry: &dyn CacheEntry, number: u64) -> bool {
+        let is_new = entry.reject(number, self.clock.now(), &self.policy);
+        if is_new {
+            let KeyRef { tenant, target, .. } = entry.key();
+            if let Some(observer) = &self.observer {
+                observer.observe(&Event::new(EventKind::Invalidated, tenant, target, None));
+            }
         }
-        is_news
+        is_new
     }
 
     /// Forgets every token of this tenant, API and user, whatever claims it has.
@@ -161,13 +160,16 @@ impl<D> Core<D> {
         });
     }
 
-    /// Takes note of a consent: the application's own tokens in this tenant lack the new permissions, and its refusals may be over. The
-    /// tenant may be what a stranger's browser said, so that nothing that works is lost by it.
-    pub(crate) fn consented(&self, tenant: &Tenant) {
-        self.slots.reconsider(|key| key.user.is_none() && key.tenant == *tenant);
+    /// Records a consent in this tenant: app-only tokens lack the new permissions, and cached
+    /// rejections may no longer hold.
+    ///
+    /// The tenant may come from the browser of a stranger, so this makes entries stale and drops no
+    /// token.
+    pub(crate) fn record_consent(&self, tenant: &Tenant) {
+        self.slots.mark_stale(|key| key.user.is_none() && key.tenant == *tenant);
     }
 
-    /// Forgets this user, and every token of his.
+    /// Forgets this user and all of the user's tokens.
     pub(crate) fn forget_user(&self, user: &User) {
         user.sign_out();
         self.slots.forget(self.has_store, |key| key.user.as_ref() == Some(user));
@@ -179,7 +181,7 @@ impl<D> Core<D> {
         self.slots.forget(self.has_store, |_| true);
     }
 
-    /// Makes a token of what the service or the store gave.
+    /// Makes a token from the data of the service or the store.
     pub(crate) fn token(
         &self,
         token: AccessToken,
@@ -187,11 +189,11 @@ impl<D> Core<D> {
         now: Moment,
         draw: Guid,
         request_id: Option<Guid>,
-        home: (Weak<Slot>, u64),
+        origin: Origin,
     ) -> Token {
         let [.., a, b, c, d] = *draw.as_bytes();
         let stages = self.policy.freshness.stages(lifetime, u32::from_be_bytes([a, b, c, d]));
-        Token::new(token, lifetime, stages, now, request_id, home)
+        Token::new(token, lifetime, stages, now, request_id, origin)
     }
 
     pub(crate) fn observe(&self, key: &Key, kind: EventKind, error: Option<&Error>) {
@@ -215,6 +217,16 @@ pub(crate) fn acquisition_span(key: &Key) -> Span {
 }
 
 #[cold]
+/// Reports that a caller got a cached token.
+pub(crate) fn record_hit(observer: Option<&dyn Observer>, key: KeyRef<'_>) {
+    // One load if nothing listens: this is part of the path of a cached token.
+    if Level::TRACE <= LevelFilter::current() {
+        trace_hit(key);
+    }
+    if let Some(observer) = observer {
+        observer.observe(&Event::new(EventKind::CacheHit, key.tenant, key.target, None));
+    }
+}
 fn trace_hit(key: KeyRef<'_>) {
     drop(tracing::trace_span!("entra.token", tenant = %key.tenant, target = %key.target, source = "cache").entered());
 }

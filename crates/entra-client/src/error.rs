@@ -1,3 +1,5 @@
+//! The errors of both clients, and the report that shows them to users.
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -6,40 +8,64 @@ use entra_proto::error::{Diagnose, ErrorClass, ServiceError};
 use entra_proto::report::ReportFor;
 use entra_transport::{AcquireError, TransportError};
 
-/// Why there is no token. Cheap to clone: all who waited for one request have the same.
+/// The reason why there is no token. It is cheap to clone: all callers that waited for one request
+/// get the same error.
+///
+/// ```no_run
+/// # use entra_client::{Client, Error};
+/// # use entra_proto::Target;
+/// # use entra_proto::error::ErrorClass;
+/// # async fn check(client: Client, graph: Target) {
+/// match client.token(&graph).await {
+///     Ok(_) => println!("ready"),
+///     Err(error) if error.is_retryable() => {
+///         eprintln!("{error}; retry in {:?}", error.retry_after());
+///     }
+///     Err(error) => match error.class() {
+///         ErrorClass::Credential => eprintln!("replace the credential: {error}"),
+///         _ => eprintln!("{error}; {}", error.hint().unwrap_or_default()),
+///     },
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Error {
     cause: AcquireError,
-    remembered: Option<Duration>,
+    /// The rest of the cool-down, if this is a cached failure.
+    cached: Option<Duration>,
 }
 
 impl Error {
-    /// What went wrong: the service's refusal, an answer that nobody can use, or the transport's failure.
+    /// Returns the cause: an error response of the service, an invalid response, or a failure of
+    /// the transport.
     #[must_use]
     pub fn cause(&self) -> &AcquireError {
         &self.cause
     }
 
-    /// Whether asking again may help. A client does so by itself, as its policy has it: this tells what is left to the caller.
+    /// Returns true if another attempt may succeed.
+    ///
+    /// The client itself retries as its policy says. This is for callers that go on after that.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.cause.is_retryable()
     }
 
-    /// How long not to ask again: the rest of the time for which the failure is remembered, or what the service asked for.
+    /// Returns the time to wait before another attempt: the rest of the time for which the failure
+    /// is cached, or the time that the service requires.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.remembered.or_else(|| self.cause.retry_after())
+        self.cached.or_else(|| self.cause.retry_after())
     }
 
-    /// Whether nothing was sent this time: the failure of an earlier request still stands.
+    /// Returns true if this is the cached failure of an earlier request: nothing was sent.
     #[must_use]
-    pub fn is_remembered(&self) -> bool {
-        self.remembered.is_some()
+    pub fn is_cached(&self) -> bool {
+        self.cached.is_some()
     }
 
-    /// What kind of trouble it is: what the application, its owner or its administrator should do.
+    /// Returns the class of the error: who can fix it, and by which kind of action.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match &self.cause {
@@ -49,23 +75,23 @@ impl Error {
         }
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns advice on how to fix the error, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.cause.hint()
     }
 
-    /// The service's own account, where it gave one: its codes, texts and ids.
+    /// Returns the error response of the service, if there is one: its codes, texts and IDs.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         self.cause.service()
     }
 
-    /// The same failure, given out again without a request.
-    pub(crate) fn remembered(&self, left: Duration) -> Self {
+    /// Returns the same error as a cached failure, with the rest of its cool-down.
+    pub(crate) fn cached(&self, left: Duration) -> Self {
         Self {
             cause: self.cause.clone(),
-            remembered: Some(left),
+            cached: Some(left),
         }
     }
 }
@@ -73,8 +99,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause.fmt(f)?;
-        match self.remembered {
-            Some(left) => write!(f, " (remembered: no new request for {} s)", left.as_secs().max(1)),
+        match self.cached {
+            Some(left) => write!(f, " (cached failure; next attempt in {} s)", left.as_secs().max(1)),
             None => Ok(()),
         }
     }
@@ -98,10 +124,7 @@ impl Diagnose for Error {
 
 impl From<AcquireError> for Error {
     fn from(cause: AcquireError) -> Self {
-        Self {
-            cause,
-            remembered: None,
-        }
+        Self { cause, cached: None }
     }
 }
 
@@ -117,28 +140,26 @@ impl From<TransportError> for Error {
     }
 }
 
-/// Why no client could be built.
+/// The reason why a client cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// There is nothing to run on: no runtime was given, and the feature `tokio` is off.
+    /// No runtime was set, and the feature `tokio` is off.
     NoRuntime,
-    /// A number of the policy makes no sense: which one, and why.
+    /// A value of the policy is invalid. The text names the value and the problem.
     Policy(&'static str),
-    /// The client is blocking, and the application's credential has an async signer or source, which it cannot await.
+    /// The client is blocking, but the application's credential has an async signer or source.
     AsyncCredential,
 }
 
 impl BuildError {
-    /// Returns what to do about it, where that is known.
+    /// Returns advice on how to fix the error, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::NoRuntime => Some("give the builder one, or turn the feature tokio on"),
+            Self::NoRuntime => Some("set a runtime on the builder, or enable the feature tokio"),
             Self::Policy(_) => None,
-            Self::AsyncCredential => {
-                Some("use the async client, or give the credential a signer or a source that blocks")
-            }
+            Self::AsyncCredential => Some("use the async client, or a credential with a blocking signer or source"),
         }
     }
 }
@@ -147,8 +168,8 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRuntime => f.write_str("there is no runtime"),
-            Self::Policy(what) => write!(f, "the policy cannot be kept: {what}"),
-            Self::AsyncCredential => f.write_str("the credential is async, and the client is blocking"),
+            Self::Policy(problem) => write!(f, "the policy is invalid: {problem}"),
+            Self::AsyncCredential => f.write_str("the credential is async, but the client is blocking"),
         }
     }
 }
@@ -161,10 +182,11 @@ impl Diagnose for BuildError {
     }
 }
 
-/// The error types of this crate and of those below it, for a [`ReportFor`].
+/// The error types of this crate and of the crates below it, for a [`ReportFor`].
 pub type Errors = (Error, BuildError, entra_transport::Errors);
 
-/// An error as a user should read it, of this crate or of any other: `fn main() -> Result<(), entra_client::Report>`.
+/// An error in the form that a user should read, of this crate or of any other:
+/// `fn main() -> Result<(), entra_client::Report>`.
 ///
 /// ```no_run
 /// use entra_client::Report;
@@ -172,7 +194,8 @@ pub type Errors = (Error, BuildError, entra_transport::Errors);
 /// use entra_proto::Target;
 ///
 /// fn run(client: &Client) -> Result<(), Report> {
-///     let token = client.token(&Target::resource("https://graph.microsoft.com")?)?;
+///     let graph = Target::resource("https://graph.microsoft.com")?;
+///     let token = client.token(&graph)?;
 ///     std::fs::write("valid-until", format!("{:?}", token.expires_at()))?;
 ///     Ok(())
 /// }

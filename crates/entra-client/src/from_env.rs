@@ -1,32 +1,33 @@
-//! The hook by which the crate `entra` gives both clients `from_env`.
+//! The hook through which the crate `entra` gives both clients `from_env`.
 
 use crate::{Client, blocking};
 
-/// A client that can be made from the process's environment.
+/// A client that can be created from the environment of the process.
 ///
-/// This crate knows neither a concrete transport nor files of certificates. The crate `entra` knows both
-/// and implements this trait, with a type of its own for `Facade`; programs call [`Client::from_env`].
+/// This crate knows neither a concrete transport nor certificate files. The crate `entra` knows
+/// both and implements this trait, with its own type for `Facade`. Programs call
+/// [`Client::from_env`].
 #[diagnostic::on_unimplemented(
-    message = "no transport to make `{Self}` with",
+    message = "no transport is available to create `{Self}`",
     note = "depend on the crate `entra` with its feature `reqwest` or `hyper`, or `ureq` for the blocking client"
 )]
 pub trait FromEnv<Facade>: Sized {
-    /// The reason why there is no client.
+    /// The error type of [`from_env`](Self::from_env).
     type Error;
 
-    /// Makes the client.
+    /// Creates the client.
     ///
     /// # Errors
-    /// Returns an error if a variable is missing or cannot be used.
+    /// Returns an error if a variable is missing or invalid.
     fn from_env() -> Result<Self, Self::Error>;
 }
 
 impl Client {
-    /// Makes a client from the environment variables that the Azure SDKs share. Needs the crate `entra`, whose documentation
-    /// lists them.
+    /// Creates a client from the environment variables that the Azure SDKs share. This requires the
+    /// crate `entra`, whose documentation lists the variables.
     ///
     /// # Errors
-    /// Returns an error if a variable is missing or cannot be used.
+    /// Returns an error if a variable is missing or invalid.
     pub fn from_env<Facade>() -> Result<Self, <Self as FromEnv<Facade>>::Error>
     where
         Self: FromEnv<Facade>,
@@ -36,7 +37,7 @@ impl Client {
 }
 
 impl blocking::Client {
-    /// Makes a client from the environment: see [`Client::from_env`](crate::Client::from_env).
+    /// Creates a client from the environment: see [`Client::from_env`](crate::Client::from_env).
     ///
     /// # Errors
     /// As for [`Client::from_env`](crate::Client::from_env).

@@ -1,27 +1,28 @@
-//! Bounds how many things run at once.
+//! A bound on the number of things that happen at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Lets a number of things run at once. What finds it full does not wait.
+/// A semaphore that never waits: a full gate rejects.
 pub(crate) struct Gate {
-    most: usize,
+    limit: usize,
     inside: AtomicUsize,
 }
 
-/// A place within a [`Gate`], given back when it is dropped.
+/// An entry of a [`Gate`], returned when dropped.
 pub(crate) struct Permit(Arc<Gate>);
 
 impl Gate {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
-            most,
+            limit,
             inside: AtomicUsize::new(0),
         })
     }
 
+    /// Takes a permit if one is left.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
-        let one_more = |inside| (inside < self.most).then_some(inside + 1);
+        let one_more = |inside| (inside < self.limit).then_some(inside + 1);
         self.inside
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()

@@ -1,17 +1,21 @@
-//! Microsoft Entra tokens for daemons, kept and renewed: the client that most programs want.
+//! A client for Microsoft Entra ID (Azure AD) that acquires, caches and refreshes access tokens for
+//! daemons and services.
 //!
-//! [`Client`] is async and [`blocking::Client`] is not. The rules are written once, as a machine without I/O (`flow`), and each of the two
-//! has a driver for it. A token is fetched once, however many ask for it; it is given out while it is good, renewed in the background before it is not, and given out still where the service has a
-//! bad day. A failure is shared like a token, and remembered for a while, so that nobody hammers a service which said no.
+//! Most programs want the crate `entra`, which re-exports this one together with an HTTP transport
+//! and credentials. Use this crate directly to choose each part yourself.
 //!
-//! ```text
-//!   client.token(&target) ──► slots ─────► slot ──► fresh ───────────────────────────► Token
-//!                             a bounded    one     due ──► refresh in the background ──► Token
-//!                             map          token    nothing ──► one flight for all who ask:
-//!                                                                  store ─► entra-proto's machine ─► transport
-//!                                                               ├─► Token, kept
-//!                                                               └─► Error, remembered; the Token that still lives, where one does
-//! ```
+//! The primary types are:
+//!
+//! - [`Client`] and [`blocking::Client`]: acquire and cache the tokens of one application, for any
+//!   number of tenants, targets and users. A clone is a cheap handle.
+//! - [`Token`]: an access token, as the value of an `Authorization` header.
+//! - [`TokenSource`]: a handle to the token for one target, for middleware.
+//! - [`ConsentFlow`], [`SignIn`] and [`User`]: the flows in which a user takes part.
+//! - [`Policy`] and [`ClientBuilder`]: the settings.
+//! - [`Error`]: the reason why there is no token, with advice for users ([`Report`]).
+//!
+//! # Example
+//! Call [`token`](client::Client::token) before every request, and do not cache tokens yourself:
 //!
 //! ```
 //! use entra_client::Client;
@@ -19,61 +23,105 @@
 //! # use entra_transport::{Body, Response, transport_fn};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let transport = transport_fn(|_| async { Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))) });
+//! # let transport = transport_fn(|_| async {
+//! #     let body = r#"{"access_token":"t","expires_in":3599}"#;
+//! #     Ok(Response::new(Body::from(body.to_owned())))
+//! # });
 //!
-//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
-//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
-//! let client = Client::new(app, transport); // over entra-transport-hyper, say
+//! let tenant = "contoso.onmicrosoft.com";
+//! let authority = format!("https://login.microsoftonline.com/{tenant}").parse()?;
+//! let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+//! let app = Application::new(authority, client_id, ClientSecret::new("s3cret")?);
+//! let client = Client::new(app, transport); // for example entra-transport-hyper
 //!
 //! let graph = Target::resource("https://graph.microsoft.com")?;
 //! let token = client.token(&graph).await?; // from the service
 //! let again = client.token(&graph).await?; // from the cache
 //! assert_eq!(again.authorization(), "Bearer t");
 //!
-//! let customer = client.tenant("fabrikam.onmicrosoft.com".parse::<entra_proto::Tenant>()?);
-//! let theirs = customer.token(&graph).await?; // the same cache, transport and credential
+//! // Another tenant, with the same cache, transport and credential.
+//! let tenant: entra_proto::Tenant = "fabrikam.onmicrosoft.com".parse()?;
+//! let theirs = client.tenant(tenant).token(&graph).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The rules, each of them data in [`Policy`]:
-//!
-//! - A token is used until five minutes before it expires, or until three quarters of its life where that is short. It is refreshed in
-//!   the background from the moment the service names on (`refresh_in`), or from the half of its life where that is two hours or more,
-//!   a little earlier at random; no more than once a minute, and no more than 64 tokens at a time.
-//! - Its age is the greater of what two clocks say, so neither a machine that slept nor a clock that was set serves a dead one.
-//! - What changes a token has a slot of its own: tenant, target, claims, user. The order of scopes does not.
-//! - A flight belongs to its slot. It runs as a task, so that it goes on when its callers give up, and the next caller gets its outcome;
-//!   the blocking client runs it on the thread of the caller, which cannot give up. No slot ever waits for another.
-//! - A caller never gets a token that was requested before an event which the caller knows of: a rejection by an API
-//!   ([`TokenOptions::with_rejected`], [`TokenSource::reject`]), a forced refresh, a consent, [`forget`](Client::forget).
-//! - A rejected token is refreshed, and goes on serving the callers that were not rejected until a newer one is here or it expires.
-//! - A failure, or a panic of a signer, a transport, a store, an observer or a clock, is given to all waiting callers, and to all callers within
-//!   the next five seconds; that doubles up to a minute while it fails again, and `Retry-After` is obeyed.
-//! - A signed assertion serves nine of its ten minutes. One that is rejected is signed anew, once.
-//! - A key or a source of assertions that takes its time (a vault, an HSM, a command) is an [`AsyncSigner`](entra_proto::assertion::AsyncSigner) or an
-//!   [`AsyncAssertionSource`](entra_proto::assertion::AsyncAssertionSource): the async client awaits it within the flight. The others are called
-//!   where the flight runs, so they must be quick in the async client. The blocking client takes these alone.
-//!
-//! # Users
-//! Where a person is needed, and only there: an administrator who lets the application into his tenant, a user who signs in, a user whose
-//! call an API passes on. Each ends in a client that asks for that user, and keeps to the same rules:
+//! # Caching
+//! The cache is a bounded map with one slot for each token:
 //!
 //! ```text
-//!   ConsentFlow::start ──► URL ──► a browser ──► Redirect ──► finish ──► Consent { tenant, .. }      store it: entra-tenants
-//!                                                                          │         │
-//!   client.device_code(&target, show) ──► a code, typed in elsewhere ──► SignIn    client.tenant(tenant).token(&target)   app-only
-//!                                                                          │
-//!   client.user(&user).token(&target)  ◄────────────────────────────────── User    the refresh token turns behind it
-//!   client.on_behalf_of(&assertion).token(&target)                                 by the hash of the caller's token
+//!   client.token(&target) ─► slot ─┬─ fresh ─────────► Token
+//!                                  ├─ needs refresh ─► Token, and a
+//!                                  │                   background refresh
+//!                                  └─ no valid token ─► one flight for all
+//!                                                       waiting callers
+//!   flight: shared store ─► entra-proto's machine ─► transport
+//!     ├─► Token, cached
+//!     └─► Error, cached for a short time; callers get an unexpired
+//!         token instead if there is one
+//! ```
+//!
+//! Async and blocking clients follow the same rules. They are written once, as a machine without
+//! I/O (the private module `flow`), with a small driver for each client. Their numbers are fields
+//! of [`Policy`]:
+//!
+//! - A token is used until five minutes before it expires, or until three quarters of its lifetime
+//!   if that is short. It is refreshed in the background from the moment that the service names
+//!   (`refresh_in`), or from half of its lifetime if that is two hours or more, and a little
+//!   earlier at random; at most once a minute, and at most 64 tokens at a time.
+//! - The age of a token is the greater of the differences of two clocks. So an expired token is not
+//!   used after a machine slept or its clock was set.
+//! - The tenant, target, claims and user of a token identify its slot. The order of scopes does not
+//!   matter.
+//! - A flight belongs to its slot. In the async client it runs as a task, so that it goes on when
+//!   its callers give up, and the next caller gets its outcome. In the blocking client it runs on
+//!   the thread of the caller, which cannot give up. No slot ever waits for another.
+//! - A caller never gets a token that was requested before an event that the caller knows of: a
+//!   rejection by an API ([`TokenOptions::with_rejected`], [`TokenSource::reject`]), a forced
+//!   refresh, a consent, or [`forget`](client::Client::forget).
+//! - A rejected token is refreshed. Until a newer one arrives or it expires, it still serves
+//!   callers that were not rejected.
+//! - A failure is returned to all waiting callers, and to all callers within the next five seconds.
+//!   That time doubles up to a minute while requests fail, and `Retry-After` is obeyed. A panic of
+//!   a signer, a transport, a store, an observer or a clock counts as a failure.
+//! - A signed assertion is used for nine of its ten minutes. After a rejection, a new one is
+//!   signed, once.
+//! - A slow signer or source of assertions (a vault, an HSM, a command) is an
+//!   [`AsyncSigner`](entra_proto::assertion::AsyncSigner) or an
+//!   [`AsyncAssertionSource`](entra_proto::assertion::AsyncAssertionSource): the async client
+//!   awaits it within the flight. Blocking ones are called where the flight runs, so they must be
+//!   fast in the async client. The blocking client accepts only blocking ones.
+//!
+//! # Users
+//! Some flows need a user: an administrator who consents to the application, a user who signs in,
+//! or a user whose call an API passes on. Each ends in a client that acquires tokens for that
+//! tenant or user by the same rules:
+//!
+//! ```text
+//!   ConsentFlow::start ─► URL ─► browser ─► Redirect ─► finish ─► Consent
+//!     store the tenant's ID (entra-tenants)
+//!     client.tenant(tenant).token(&target)            app-only tokens
+//!
+//!   client.device_code(&target, show) ─► the user enters a code ─► SignIn
+//!     client.user(&user).token(&target)      refresh tokens are rotated
+//!
+//!   client.on_behalf_of(&assertion).token(&target)   cached by the hash
+//!                                                    of the assertion
 //! ```
 //!
 //! # Features
-//! - `tokio` (default): runs on tokio. Without it give the builder a [`Runtime`](runtime::Runtime); the blocking client needs neither.
-//! - `coarse-clock` (default): reads Linux's coarse clocks, which are exact to some milliseconds and five times as quick.
+//! - `tokio` (default): runs on tokio. Without it, give the builder a
+//!   [`Runtime`](runtime::Runtime). The blocking client does not use it.
+//! - `coarse-clock` (default): reads Linux's coarse clocks, which have a resolution of a few
+//!   milliseconds and are five times as fast.
 //!
 //! # What is not here
-//! HTTP (`entra-transport` and its kin), certificates (`entra-credential`), the tenants that consented (`entra-tenants`), bearer headers for tower clients (`entra-tower`).
+//! - HTTP: `entra-transport-hyper`, `entra-transport-reqwest`, `entra-transport-ureq`.
+//! - Certificate files and PFX: `entra-credential`.
+//! - A store for tenants that consented: `entra-tenants`.
+//! - Middleware that adds the bearer header: `entra-tower`.
+//! - The protocol itself, without a cache and without I/O: `entra-proto`.
+//! - A local token service for tests: `entra-emulator`.
 
 mod assertions;
 pub mod blocking;
@@ -110,7 +158,9 @@ pub use token::Token;
 pub use token_options::TokenOptions;
 pub use user::User;
 
-/// An async client that acquires and caches the tokens of one application. [`blocking::Client`] is its counterpart.
+/// An async client that acquires and caches the tokens of one application. [`blocking::Client`] is
+/// its counterpart.
 ///
-/// A clone is a handle to the same cache, transport and credential. So is what [`tenant`](client::Client::tenant) returns.
+/// A clone is a handle to the same cache, transport and credential. So is the
+/// result of [`tenant`](client::Client::tenant).
 pub type Client = client::Client<tasks::Tasks>;

@@ -9,10 +9,12 @@ use entra_proto::{Target, Tenant};
 
 use crate::error::Error;
 
-/// Is told what a client does: for counters, alarms and tests. It is called in the middle of things, also for every token that is read:
-/// it should be quick, and must not call the client.
+/// A receiver of the events of a client, for counters, alarms and tests.
+///
+/// A client calls it while it works, also for every token that is read from the cache. An observer
+/// must be fast and must not call the client.
 pub trait Observer: Send + Sync {
-    /// This happened.
+    /// Handles an event.
     fn observe(&self, event: &Event<'_>);
 }
 
@@ -22,21 +24,23 @@ impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
     }
 }
 
-/// Something a client did. It holds no secret.
+/// An event of a client. It holds no secret.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// What.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// In which tenant.
+    /// The tenant of the token.
     pub tenant: &'a Tenant,
-    /// For which API.
+    /// The target of the token.
     pub target: &'a Target,
-    /// Why, where something failed.
+    /// The error, if something failed.
     pub error: Option<&'a Error>,
+    /// The time during which no other request is sent, for [`EventKind::Failed`]. `None` for a
+    /// sign-in, and if another acquisition follows at once.
     /// For how long the service is left alone, where an acquisition has failed.
     pub cool_down: Option<Duration>,
-    /// The life of the token that the service issued, for [`EventKind::Acquired`].
+    /// The lifetime of the token that the service issued, for [`EventKind::Acquired`].
     pub lifetime: Option<Lifetime>,
 }
 
@@ -63,24 +67,25 @@ pub enum EventKind {
     StoreHit,
     /// A caller waits for a request that another caller has started.
     Joined,
-    /// An acquisition begins: the service will be asked.
+    /// An acquisition begins: a request to the service follows.
     Requested,
-    /// The service gave a token.
+    /// The service issued a token.
     Acquired,
-    /// An acquisition failed for good.
+    /// An acquisition failed, after its retries. Another one follows at once if a newer refresh token
+    /// or a newly signed assertion may avoid the failure.
     Failed,
-    /// A caller got the token that is still alive, because there is no newer one to be had.
+    /// A caller got an old but unexpired token, because no newer one is available.
     ServedAnyway,
-    /// A caller got a failure that is remembered. Nothing was sent.
+    /// A caller got a cached failure. Nothing was sent.
     CachedFailure,
-    /// An API rejected a token: it is refreshed, and until then used only where there is no other.
+    /// An API rejected a token. It is refreshed, and until then used only if there is no other.
     Invalidated,
-    /// A token had to go to make room for another.
+    /// A cache entry was evicted to make room for another.
     Evicted,
 }
 
 impl EventKind {
-    /// All of them, in the order of their declaration.
+    /// All kinds, in the order of their declaration.
     pub const ALL: [Self; 10] = [
         Self::CacheHit,
         Self::StoreHit,
@@ -95,7 +100,7 @@ impl EventKind {
     ];
 }
 
-/// An observer that counts.
+/// An observer that counts the events of each kind.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -108,7 +113,7 @@ impl EventKind {
 pub struct Counters([AtomicU64; EventKind::ALL.len()]);
 
 impl Counters {
-    /// How often this happened.
+    /// Returns the number of events of this kind.
     #[must_use]
     pub fn of(&self, kind: EventKind) -> u64 {
         self.0[kind as usize].load(Ordering::Relaxed)
@@ -140,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_counter_of_its_own() {
+    fn every_kind_has_its_own_counter() {
         let (tenant, target) = ("contoso.com".parse().unwrap(), Target::resource("https://a").unwrap());
         for kind in EventKind::ALL {
             let counters = Counters::default();

@@ -1,9 +1,12 @@
+//! The settings of a client for caching, refreshes and retries.
+
 use std::time::Duration;
 
 use entra_proto::acquire::RetryPolicy;
 use entra_proto::cache::FreshnessPolicy;
 
-/// How a client keeps, renews and gives up. Data: change what differs from the default.
+/// The settings of a client for caching, refreshes and retries. Change the fields that should
+/// differ from the default.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,38 +20,48 @@ use entra_proto::cache::FreshnessPolicy;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// How long a token is used, and from when on it is renewed in the background.
+    /// The time during which a token is used, and the time of its background refresh.
     pub freshness: FreshnessPolicy,
-    /// How often and how patiently one acquisition tries.
+    /// The number and the delays of the attempts of one acquisition.
     pub retry: RetryPolicy,
-    /// How long a failure is remembered, and given to everybody who asks meanwhile: 5 s. It doubles with each failure that follows.
-    /// What `Retry-After` asks for is kept where it is longer. An API that rejects one token after another, each within
-    /// a third of [`refresh_interval`](Self::refresh_interval) of its arrival, counts as a failure from the fourth on,
-    /// for that third at most.
+    /// The time during which a failure is cached and returned to all callers: 5 s. It doubles with
+    /// each failure in a row. A longer `Retry-After` takes precedence.
+    ///
+    /// An API that rejects one token after another, each within a third of
+    /// [`refresh_interval`](Self::refresh_interval) of its arrival, counts as a failure from the
+    /// fourth rejection on. The failure is cached for at most that third.
     pub cool_down: Duration,
-    /// The longest that it becomes by doubling: 60 s.
+    /// The limit of [`cool_down`](Self::cool_down) as it doubles: 60 s.
     pub max_cool_down: Duration,
-    /// The shortest time from one success to the next refresh of the same token, whatever the service says: 60 s, but no more than a
-    /// quarter of the token's life or 1 s, whichever is longer.
+    /// The shortest time from one success to the next refresh of the same token, whatever the
+    /// service says: 60 s, but at most a quarter of the token's lifetime or 1 s, whichever is
+    /// longer.
     pub refresh_interval: Duration,
-    /// How many requests for which no caller needs to wait run at once: 64. Beyond that, the refresh of a token that lives is left to a
-    /// later caller. It is also the greatest number of threads that the blocking client starts.
+    /// The number of requests at once that no caller needs to wait for: 64. Beyond that, a later
+    /// caller refreshes an unexpired token. It is also the number of threads that the blocking
+    /// client starts at most.
     pub max_background: usize,
-    /// How long a request may take before callers stop waiting for it, while a token that is within the margin, or that an API rejected,
-    /// still lives: 2 s. Then they get that one, and the request goes on in the background.
+    /// The time after which callers stop waiting for a request if they have an unexpired token that
+    /// is within the margin or that an API rejected: 2 s. They get that token, and the request goes
+    /// on in the background.
     pub grace: Duration,
-    /// How long callers wait for one flight: 2 minutes. Then one of them starts another: the first may run on a runtime that is not
-    /// driven any more. Longer than a transport takes at the most.
+    /// The time for which callers wait for one flight: 2 minutes. Then one of them starts another,
+    /// since the first may run on a runtime that is no longer driven. It must exceed the longest
+    /// time that a transport takes.
     pub patience: Duration,
-    /// How many tokens are kept: 10,000, not counting those of which there is a [`TokenSource`](crate::TokenSource). Beyond that, expired
-    /// ones go first, then those that were not used for the longest time.
+    /// The number of cached tokens: 10,000, without those that a
+    /// [`TokenSource`](crate::TokenSource) refers to. Beyond that, expired tokens are evicted
+    /// first, then the least recently used ones.
     pub capacity: usize,
-    /// How many bytes one of them takes on average: 4 KiB, with the claims, scopes and users that it is kept by. This times
-    /// [`capacity`](Self::capacity) bounds the memory: where tokens are larger, fewer are kept.
+    /// The average number of bytes per cached token: 4 KiB, including its claims, scopes and user.
+    /// This times [`capacity`](Self::capacity) bounds the memory: if tokens are larger, fewer are
+    /// cached.
     pub bytes_per_token: usize,
-    /// How much of an assertion's life must be left for it to prove another request: 1 minute of its 10. An assertion is signed once
-    /// for each certificate and tenant and used while it lasts, which makes a certificate as cheap as a secret. `None` signs for
-    /// every request.
+    /// The remaining lifetime below which an assertion is not used for another request: 1 minute of
+    /// its
+    /// 10. An assertion is signed once for each certificate and tenant, and used until then, which
+    ///     makes
+    /// a certificate as fast as a secret. `None` signs an assertion for every request.
     pub assertion_margin: Option<Duration>,
 }
 
@@ -71,12 +84,13 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// How many bytes the cache may take.
+    /// Returns the number of bytes that the cache may take.
     pub(crate) fn max_bytes(&self) -> usize {
         self.capacity.saturating_mul(self.bytes_per_token)
     }
 
-    /// How long to leave the service alone after this many failures in a row, the last of which asked for `retry_after`.
+    /// Returns the cool-down after this many failures in a row, the last of which required
+    /// `retry_after`.
     pub(crate) fn cool_down(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);
         let own = self.cool_down.saturating_mul(1 << doublings);
@@ -90,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cool_down_doubles_up_to_its_bound_and_yields_to_retry_after() {
+    fn cool_down_doubles_to_its_limit_and_obeys_retry_after() {
         let policy = Policy::default();
         let after = |failures, asked: Option<u64>| policy.cool_down(failures, asked.map(Duration::from_secs)).as_secs();
         assert_eq!(

@@ -9,18 +9,19 @@ use zeroize::Zeroizing;
 
 /// A source of cryptographically secure random bytes.
 ///
-/// All randomness of a client comes from it: the state, nonce and PKCE verifier that protect a sign-in in a browser, the IDs of
-/// requests and assertions, and the jitter of waits and refreshes. Whoever can predict its bytes can take a sign-in over, so a counter
-/// or a seeded generator must never implement it outside of tests; for those there is [`PredictableRandom`].
+/// All randomness of a client comes from it: the state, nonce and PKCE verifier that protect a
+/// sign-in in a browser, the IDs of requests and assertions, and the jitter of waits and refreshes.
+/// An attacker who can predict its bytes can take over a sign-in, so a counter or a seeded
+/// generator must never implement it outside of tests. Tests can use [`PredictableRandom`].
 pub trait SecureRandom: Send + Sync {
-    /// Fills `bytes` with random bytes that cannot be predicted.
+    /// Fills `bytes` with unpredictable random bytes.
     ///
     /// # Errors
     /// Returns an error if the source has no random bytes. The acquisition or sign-in then fails.
     fn fill(&self, bytes: &mut [u8]) -> io::Result<()>;
 }
 
-/// The operating system's randomness: the default.
+/// The operating system's source of randomness: the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
@@ -39,7 +40,8 @@ impl SecureRandom for SystemRandom {
 ///     let mut bytes = [0; 16];
 ///     random.fill(&mut bytes).map(|()| bytes)
 /// };
-/// let (one, other) = (PredictableRandom::for_tests(7), PredictableRandom::for_tests(7));
+/// let one = PredictableRandom::for_tests(7);
+/// let other = PredictableRandom::for_tests(7);
 /// assert_eq!(fill(&one)?, fill(&other)?);
 /// assert_ne!(fill(&one)?, fill(&one)?);
 /// # Ok::<(), std::io::Error>(())
@@ -48,7 +50,7 @@ impl SecureRandom for SystemRandom {
 pub struct PredictableRandom(AtomicU64);
 
 impl PredictableRandom {
-    /// A sequence that starts at this seed. It protects nothing: use it in tests only.
+    /// Creates a sequence that starts at this seed. It protects nothing: use it in tests only.
     #[must_use]
     pub fn for_tests(seed: u64) -> Self {
         Self(AtomicU64::new(seed))
@@ -71,11 +73,12 @@ impl SecureRandom for PredictableRandom {
     }
 }
 
-/// Returns this many random bytes, which are overwritten when they are dropped.
+/// Returns `N` random bytes, which are overwritten when dropped.
 pub(crate) fn random_bytes<const N: usize>(random: &dyn SecureRandom) -> Result<Zeroizing<[u8; N]>, TransportError> {
     let mut bytes = Zeroizing::new([0; N]);
     random.fill(&mut *bytes).map_err(|error| {
-        TransportError::new(TransportErrorKind::Other, "there are no random bytes").because(error.to_string())
+        let problem = "no random bytes are available";
+        TransportError::new(TransportErrorKind::Other, problem).because(error.to_string())
     })?;
     Ok(bytes)
 }

@@ -1,13 +1,14 @@
-//! The runtime that the tasks of a client run on.
+//! The runtime that the async client runs its tasks on.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// A future behind a pointer.
+/// A boxed future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What the async client needs of a runtime: waits between tries, and tasks that go on when a caller gives up.
+/// The operations that the async client needs of a runtime: waits between attempts, and tasks that
+/// go on when a caller gives up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,15 +27,17 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// }
 /// ```
 pub trait Runtime: Send + Sync {
-    /// A future that is done after this time.
+    /// Returns a future that is ready after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
 
-    /// Runs a task to its end, or drops it. A request that is dropped is sent again for the next caller, within the future of that
-    /// caller where the runtime dropped it at once.
+    /// Runs a task to its end, or drops it.
+    ///
+    /// The request of a task that is dropped is sent again for the next caller, or within the
+    /// future of that caller if the runtime drops tasks at once.
     fn spawn(&self, task: BoxFuture<()>);
 }
 
-/// The tokio runtime in whose context the client is called.
+/// The tokio runtime in whose context the client is called: the default.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioRuntime;
@@ -46,7 +49,7 @@ impl Runtime for TokioRuntime {
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
-        // Outside of a runtime nothing runs it: it is dropped.
+        // Outside of a runtime, the task is dropped.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             drop(runtime.spawn(task));
         }

@@ -7,30 +7,34 @@ use entra_proto::claims::UnverifiedClaims;
 use crate::token::Token;
 use crate::user::User;
 
-/// What came of a sign-in: who it was, and his first token.
+/// The outcome of a sign-in: the user, and the user's first token.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SignIn {
-    /// The tenant that he signed in in: the `tid` of his ID token, or of the access token where there is none.
+    /// The tenant of the sign-in: the `tid` claim of the ID token, or of the access token if there
+    /// is no ID token.
     pub tenant: Guid,
-    /// He himself, to ask for more tokens: where the service gave a refresh token, as it does unless it was configured otherwise.
+    /// The signed-in user, for requesting more tokens. `None` if no refresh token was issued. Entra
+    /// issues one unless it is configured otherwise.
     pub user: Option<User>,
-    /// The token for the target of the sign-in. It is in the cache as well.
+    /// The token for the target of the sign-in. It is cached as well.
     pub token: Token,
-    /// Who he is, told to the application.
+    /// The ID token, which identifies the user to the application.
     pub id_token: Option<IdToken>,
-    /// The permissions that were granted, where the service says so, separated by spaces.
+    /// The granted permissions, separated by spaces, if the service names them.
     pub scope: Option<String>,
 }
 
 impl SignIn {
-    /// The name that he signs in with: to be shown, and not to keep anything by.
+    /// Returns the sign-in name of the user, for display only: it may change, so do not use it as a
+    /// key.
     #[must_use]
     pub fn username(&self) -> Option<String> {
         self.claims()?.username().map(str::to_owned)
     }
 
-    /// His object id in the tenant: with the tenant's id, what to keep things by.
+    /// Returns the object ID of the user in the tenant. Together with the tenant's ID, it is a
+    /// stable key.
     #[must_use]
     pub fn object_id(&self) -> Option<Guid> {
         self.claims()?.object_id()

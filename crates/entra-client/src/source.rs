@@ -1,4 +1,4 @@
-//! A handle to the token for one target.
+//! A handle to the token for one target, with the fast path of a cached token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,25 +8,75 @@ use entra_proto::cache::Freshness;
 use entra_proto::claims::ClaimsRequest;
 
 use crate::cache::{KeyRef, Slot};
-use crate::clock::Moment;
-use crate::core::Core;
+use crate::clock::{Clock, Moment};
+use crate::core::{Core, record_hit};
 use crate::error::Error;
 use crate::flow::Want;
+use crate::observer::Observer;
 use crate::tasks::{Tasks, acquire};
 use crate::token::Token;
 
-/// A handle to the token for one target: what a middleware holds. Each clone keeps its own copy of the token.
+/// A handle to the token for one target, for code that needs it again and again, such as a
+/// middleware. Each clone holds its own copy of the token.
 ///
-/// While the token is fresh, [`current`](Self::current) costs two clocks and the load of one number: no lock, no allocation, no
-/// look-up.
+/// While the token is fresh, [`current`](Self::current) costs two clock reads and the load of one
+/// number: no lock, no allocation, no look-up.
+///
+/// ```no_run
+/// # use entra_client::{Client, Error};
+/// # use entra_proto::Target;
+/// # async fn poll(client: Client, graph: Target) -> Result<(), Error> {
+/// let mut source = client.source(&graph)?;
+/// loop {
+///     let authorization = source.token().await?.authorization();
+///     // send a request with this header
+/// #   drop(authorization);
+/// }
+/// # }
+/// ```
 pub struct TokenSource<D = Tasks> {
     pub(crate) core: Arc<Core<D>>,
     pub(crate) slot: Arc<Slot>,
-    copy: Option<Token>,
-    /// The version of the slot that the copy is of.
+    copy: LocalCopy,
+}
+
+/// The copy of the token that a handle holds.
+#[derive(Clone, Default)]
+struct LocalCopy {
+    token: Option<Token>,
+    /// The version of the slot that was copied.
     version: u64,
     /// The number of the token that was returned last.
-    pub(crate) given: u64,
+    returned: u64,
+}
+
+impl LocalCopy {
+    /// Returns the token if it may be used, and whether to start a refresh.
+    ///
+    /// This is not generic, unlike [`TokenSource`]: it is compiled in this crate, and all that it
+    /// calls is inlined. In a generic method, each call would cross into the crate of the user.
+    fn read(&mut self, slot: &Slot, clock: &dyn Clock, observer: Option<&dyn Observer>) -> Option<(&Token, bool)> {
+        let now = clock.now();
+        let version = slot.version();
+        if version != self.version || self.token.is_none() {
+            // The version is read first: if the slot changes in between, the next call reads it
+            // again.
+            self.token = slot.peek(now).map(|(token, _)| token);
+            self.version = version;
+        }
+        let refresh = match self.token.as_ref()?.freshness(now) {
+            Freshness::Fresh => false,
+            Freshness::Due => slot.may_refresh(now),
+            Freshness::Missing => {
+                self.token = None;
+                return None;
+            }
+        };
+        let token = self.token.as_ref()?;
+        self.returned = token.number();
+        record_hit(observer, slot.key().view());
+        Some((token, refresh))
+    }
 }
 
 /// Methods that do not wait.
@@ -35,69 +85,65 @@ impl<D> TokenSource<D> {
         Self {
             core,
             slot,
-            copy: None,
-            version: 0,
-            given: 0,
+            copy: LocalCopy::default(),
         }
     }
 
-    /// The token, if it may be used now. Where it needs refresh, that happens in the background. None where it has expired, and where
-    /// an API rejected it: [`token`](Self::token) gets the next one.
+    /// Returns the token if it may be used now. A token that needs refresh is returned, and a
+    /// background refresh starts.
+    ///
+    /// `None` if the token has expired or an API rejected it: [`token`](Self::token) acquires the
+    /// next one.
     #[inline]
     pub fn current(&mut self) -> Option<&Token> {
-        let now = self.core.clock.now();
-        let version = self.slot.version();
-        if version != self.version || self.copy.is_none() {
-            // Read after the version: what is newer than that is looked at once more, and never kept for good.
-            self.copy = self.slot.peek(now).map(|(token, _)| token);
-            self.version = version;
+        let core = &self.core;
+        let (token, refresh) = self.copy.read(&self.slot, &*core.clock, core.observer.as_deref())?;
+        if refresh {
+            core.refresh(&self.slot, core.clock.now());
         }
-        match self.copy.as_ref()?.freshness(now) {
-            Freshness::Fresh => {}
-            Freshness::Due if self.slot.wants_refresh(now) => self.core.refresh(&self.slot, now),
-            Freshness::Due => {}
-            Freshness::Missing => self.copy = None,
-        }
-        let token = self.copy.as_ref()?;
-        self.given = token.number();
-        self.core.hit(self.slot.key().view());
         Some(token)
     }
 
-    /// Requests the token in the background, unless one that may be used is in the cache, a request is in flight, or a failure is
-    /// remembered.
+    /// Requests the token in the background, unless a usable token is cached, a request is in
+    /// flight, or a failure is cached.
     pub fn prefetch(&self) {
         self.core.refresh(&self.slot, self.core.clock.now());
     }
 
-    /// Takes note that an API rejected this token: see [`Client::invalidate`](crate::Client::invalidate).
+    /// Records that an API rejected this token: see
+    /// [`Client::invalidate`](crate::Client::invalidate).
     pub fn invalidate(&self, token: &Token) -> bool {
         self.core.invalidate(token)
     }
 
-    /// Takes note that an API rejected the token of this [`generation`](Self::generation). Unless there is a newer one, the next caller
-    /// has it refreshed, and what was requested before does not count as newer. While the service has no newer token, other callers go
-    /// on with this one; the caller whose request was rejected waits for [`newer_than`](Self::newer_than).
+    /// Records that an API rejected the token of this [`generation`](Self::generation).
     ///
-    /// Returns whether that was news: false where it was rejected before, or a newer one is here.
+    /// Unless there is a newer token, the next caller requests one. A token that was requested
+    /// before this call does not count as newer. While the service has no newer token, other
+    /// callers use this one; the caller whose request was rejected waits for
+    /// [`newer_than`](Self::newer_than).
+    ///
+    /// Returns true if the rejection is new, and false if it was known or there is a newer token.
     pub fn reject(&self, generation: u64) -> bool {
-        self.core.reject(&self.slot, generation)
+        self.core.reject(&*self.slot, generation)
     }
 
-    /// The generation of the token that this handle returned last, 0 where it returned none. A token that was requested later has a
-    /// greater one, in all handles to the same token alike.
+    /// Returns the generation of the token that this handle returned last, or 0 if it returned
+    /// none. A token that was requested later has a greater generation, in all handles to the same
+    /// token alike.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.given
+        self.copy.returned
     }
 
-    /// The claims of the token that were asked for, beside the client's capabilities.
+    /// Returns the claims that the token is requested with, beside the client's capabilities.
     #[must_use]
     pub fn claims(&self) -> Option<&ClaimsRequest> {
         self.slot.key().claims.as_ref()
     }
 
-    /// A handle to the token for the same tenant and target with these claims, in the place of those that this one has.
+    /// Returns a handle to the token for the same tenant and target with these claims, which
+    /// replace the handle's own.
     ///
     /// # Errors
     /// Returns an error if no such token can be requested.
@@ -110,7 +156,7 @@ impl<D> TokenSource<D> {
         Ok(Self::new(Arc::clone(&self.core), slot))
     }
 
-    /// The application that the token is for, in the tenant that it was given to the client with.
+    /// Returns the application that the token is for, in the tenant of the client.
     #[must_use]
     pub fn application(&self) -> &Application {
         &self.core.application
@@ -123,11 +169,14 @@ impl<D> TokenSource<D> {
     }
 }
 
-/// The async part.
+/// The async methods.
 impl TokenSource {
-    /// The token, from the service where there is none: see [`Client::token`](crate::Client::token). One that an API rejected is
-    /// returned only while it lives and the service has no newer one: after [`grace`](field@crate::Policy::grace), and at once while a
-    /// failure is remembered.
+    /// Returns the token, and acquires one if none is cached: see
+    /// [`Client::token`](crate::Client::token).
+    ///
+    /// A token that an API rejected is returned only while it is unexpired and the service has no
+    /// newer one: after [`grace`](field@crate::Policy::grace), and at once while a failure is
+    /// cached.
     ///
     /// # Errors
     /// As for [`Client::token`](crate::Client::token).
@@ -135,22 +184,31 @@ impl TokenSource {
         if let Some(token) = self.current() {
             return Ok(token.clone());
         }
-        self.acquire(Want::Living).await
+        self.acquire(Want::Valid).await
     }
 
-    /// A token that was requested after the one of this [`generation`](Self::generation), for a request with which that one was
-    /// rejected: never that one, nor one that was requested before [`reject`](Self::reject) was called for it.
+    /// Acquires a token that was requested after the one of this [`generation`](Self::generation).
+    ///
+    /// Use it for a request with which that token was rejected. It never returns that token, nor
+    /// one that was requested before [`reject`](Self::reject) was called for it.
     ///
     /// # Errors
-    /// Returns an error if no such token can be acquired, also while the older one lives.
+    /// Returns an error if no such token can be acquired, even if the older one is unexpired.
     pub async fn newer_than(&mut self, generation: u64) -> Result<Token, Error> {
         self.acquire(Want::After(generation)).await
     }
 
     async fn acquire(&mut self, want: Want) -> Result<Token, Error> {
         let token = Box::pin(acquire(&self.core, &self.slot, None, want)).await?;
-        self.given = token.number();
+        self.record_returned(&token);
         Ok(token)
+    }
+}
+
+impl<D> TokenSource<D> {
+    /// Records the token that this handle returns.
+    pub(crate) fn record_returned(&mut self, token: &Token) {
+        self.copy.returned = token.number();
     }
 }
 
@@ -160,8 +218,6 @@ impl<D> Clone for TokenSource<D> {
             core: Arc::clone(&self.core),
             slot: Arc::clone(&self.slot),
             copy: self.copy.clone(),
-            version: self.version,
-            given: self.given,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The driver that awaits: the I/O of the async client, and nothing of its rules (see [`flow`](crate::flow)).
+//! The async driver: it performs the effects of [`flow`](crate::flow) by awaiting, and holds none
+//! of the client's rules.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -15,16 +16,16 @@ use tracing::Instrument as _;
 use crate::cache::{Key, Slot};
 use crate::core::{Core, acquisition_span};
 use crate::error::Error;
-use crate::flow::{Call, Effect, Flight, Flying, Goal, SigningIn, Want, Wanted};
+use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit, Want};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::sign_in::SignIn;
 use crate::token::Token;
 use crate::token_store::TokenStore;
 
-/// What the async client has beside its rules: a transport, a runtime, a store.
+/// The state of the async driver: a transport, a runtime and a store.
 #[expect(
     unnameable_types,
-    reason = "callers name `Client` and `blocking::Client`, not what drives them"
+    reason = "callers name `Client` and `blocking::Client`, not their drivers"
 )]
 pub struct Tasks {
     transport: Arc<dyn Transport>,
@@ -45,13 +46,15 @@ impl Tasks {
     }
 
     fn runtime(&self) -> &Arc<dyn Runtime> {
-        self.runtime.as_ref().expect("the builder has seen that there is one")
+        self.runtime.as_ref().expect("the builder requires a runtime")
     }
 }
 
-/// Drives a flight or a sign-in by awaiting.
+/// Drives a flight or a sign-in to its end.
 async fn drive<G: Goal>(io: &Tasks, mut effect: Effect<'_, Tasks, G>) -> G::Output {
+    let mut limit = TurnLimit::default();
     loop {
+        limit.count(effect.name());
         effect = match effect {
             Effect::Load(load) => {
                 let stored = match &io.store {
@@ -87,30 +90,28 @@ async fn drive<G: Goal>(io: &Tasks, mut effect: Effect<'_, Tasks, G>) -> G::Outp
     }
 }
 
-/// Gets the token of a slot.
+/// Acquires the token of a slot.
 pub(crate) async fn acquire(
     core: &Arc<Core<Tasks>>,
     slot: &Arc<Slot>,
     request: Option<TokenRequest>,
     want: Want,
 ) -> Result<Token, Error> {
-    let mut call = Call::start(core, slot, request, want);
+    let mut effect = CallerEffect::start(core, slot, request, want);
+    let mut limit = TurnLimit::default();
     loop {
-        call = match call {
-            Call::Detach(departure) => {
-                launch(core, departure.flight);
-                Call::Join(departure.join)
+        limit.count(effect.name());
+        effect = match effect {
+            CallerEffect::Run(new) => {
+                run_flight(Arc::clone(core), new.flight).await;
+                CallerEffect::Join(new.join)
             }
-            Call::Fly(departure) => {
-                fly(Arc::clone(core), departure.flight).await;
-                Call::Join(departure.join)
-            }
-            Call::Join(mut join) => {
+            CallerEffect::Join(mut join) => {
                 let patience = join.patience;
                 let outcome = or_after(&mut join.waiter, || core.driver.runtime().sleep(patience)).await;
                 join.done(outcome)
             }
-            Call::Done(outcome) => return outcome,
+            CallerEffect::Done(outcome) => return outcome,
         }
     }
 }
@@ -119,39 +120,42 @@ pub(crate) async fn acquire(
 pub(crate) async fn sign_in(
     core: &Core<Tasks>,
     key: Key,
-    wanted: Wanted,
+    request: InitialRequest,
     show: impl FnMut(&DeviceAuthorization) + Send,
 ) -> Result<SignIn, Error> {
     let span = acquisition_span(&key);
-    let sign_in = async { drive(&core.driver, SigningIn::start(core, &span, &key, wanted, show)).await };
+    let sign_in = async { drive(&core.driver, SignInGoal::start(core, &span, &key, request, show)).await };
     sign_in.instrument(span.clone()).await
 }
 
 /// Runs a flight as a task.
-pub(crate) fn launch(core: &Arc<Core<Tasks>>, flight: Flight) {
-    core.driver.runtime().spawn(Box::pin(fly(Arc::clone(core), flight)));
+pub(crate) fn spawn_flight(core: &Arc<Core<Tasks>>, flight: FlightTask) {
+    core.driver
+        .runtime()
+        .spawn(Box::pin(run_flight(Arc::clone(core), flight)));
 }
 
-/// Runs a flight. A panic of the code of others becomes its failure.
-fn fly(core: Arc<Core<Tasks>>, flight: Flight) -> impl Future<Output = ()> + Send {
-    let Flight {
-        mut lead,
+/// Runs a flight. A panic of foreign code fails the flight.
+fn run_flight(core: Arc<Core<Tasks>>, flight: FlightTask) -> impl Future<Output = ()> + Send {
+    let FlightTask {
+        mut owner,
         request,
         permit,
     } = flight;
-    let span = acquisition_span(lead.slot().key());
+    let span = acquisition_span(owner.slot().key());
     let inside = span.clone();
     async move {
-        let flown = {
-            let mut flight = pin!(async { drive(&core.driver, Flying::start(&core, &span, &mut lead, request)).await });
+        let outcome = {
+            let flight = async { drive(&core.driver, FlightGoal::start(&core, &span, &mut owner, request)).await };
+            let mut flight = pin!(flight);
             poll_fn(|cx| {
                 let poll = catch_unwind(AssertUnwindSafe(|| flight.as_mut().poll(cx)));
                 poll.map_or_else(|_| Poll::Ready(Err(Panicked)), |poll| poll.map(Ok))
             })
             .await
         };
-        if let Err(Panicked) = flown {
-            core.fail_after_panic(&mut lead);
+        if let Err(Panicked) = outcome {
+            core.fail_after_panic(&mut owner);
         }
         drop(permit);
     }
@@ -160,11 +164,12 @@ fn fly(core: Arc<Core<Tasks>>, flight: Flight) -> impl Future<Output = ()> + Sen
 
 struct Panicked;
 
-/// What a future gives, or nothing where the other one is done before. That one is made only if there is something to wait for.
+/// Returns the output of `waiter`, or `None` if the future that `after` makes ends first. That one
+/// is made only if `waiter` is not ready after one turn of the executor.
 async fn or_after<T>(mut waiter: impl Future<Output = T> + Unpin, after: impl Fn() -> BoxFuture<()>) -> Option<T> {
     let (mut end, mut has_yielded) = (None, false);
     poll_fn(|cx| match Pin::new(&mut waiter).poll(cx) {
-        // What is done after one turn of the executor needs no timer.
+        // An outcome that is ready after one turn of the executor does not need a timer.
         Poll::Pending if !mem::replace(&mut has_yielded, true) => {
             cx.waker().wake_by_ref();
             Poll::Pending
@@ -178,5 +183,6 @@ async fn or_after<T>(mut waiter: impl Future<Output = T> + Unpin, after: impl Fn
     .await
 }
 
-/// How many flights that callers wait for run as tasks. Beyond that, a flight runs within the future of the caller that starts it.
+/// The number of flights with waiting callers that run as tasks. Beyond it, a flight runs within
+/// the future of the caller that starts it.
 pub(crate) const MOST_DETACHED: usize = 4096;

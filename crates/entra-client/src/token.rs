@@ -1,3 +1,5 @@
+//! A cached access token.
+
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -6,32 +8,68 @@ use entra_proto::cache::{Freshness, Lifetime, Stages};
 use entra_proto::{AccessToken, Guid, Timestamp};
 use http::HeaderValue;
 
-use crate::cache::Slot;
+use crate::cache::KeyRef;
 use crate::clock::{Moment, nanoseconds};
+use crate::policy::Policy;
 
-/// An access token out of the cache. Cheap to clone: all clones share one text, which is overwritten when the last of them is dropped.
+/// An access token from the cache.
 ///
-/// It has no `Display`, and its `Debug` does not show it.
+/// It is cheap to clone: all clones share one text, which is overwritten when the last of them is
+/// dropped. It has no `Display`, and its `Debug` does not show the text.
+///
+/// ```
+/// # fn request(token: &entra_client::Token) -> http::request::Builder {
+/// let url = "https://graph.microsoft.com/v1.0/users";
+/// http::Request::get(url).header("authorization", token.authorization())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Token(Arc<Inner>);
 
-/// Times are in nanoseconds: one comparison each, and half the room, for a hundred thousand of them.
+/// The data of a token. Times are in nanoseconds: each check is one comparison, and a hundred
+/// thousand tokens take half the memory.
 pub(crate) struct Inner {
     authorization: HeaderValue,
     request_id: Guid,
-    /// When it came, since the epoch.
+    /// The time at which the token was received, since the epoch.
     received: u64,
-    /// When this process got it, by the monotonic clock, and how old it was then.
-    landed: u64,
-    age_then: u64,
-    /// The ages at which it is due and missing.
+    /// The time at which this process obtained the token, by the monotonic clock.
+    obtained: u64,
+    /// The age of the token when this process obtained it, in units of 2^20 ns, rounded up. The
+    /// limit is 52 days, longer than any token lives.
+    initial_age: u32,
+    /// The number of the request that brought the token: see [`Origin`].
+    number: u32,
+    /// The ages at which the token needs refresh and may no longer be used.
     stages: Stages,
-    /// The age at which it expires.
+    /// The age at which the token expires.
     life: u64,
-    /// The number of the request that brought it, among those of its slot.
-    number: u64,
-    /// Where it is kept.
-    home: Weak<Slot>,
+    entry: Option<Weak<dyn CacheEntry>>,
+}
+
+/// The cache entry and the request that a token comes from.
+#[derive(Default)]
+pub(crate) struct Origin {
+    /// The cache entry of the token, if it has one.
+    pub(crate) entry: Option<Weak<dyn CacheEntry>>,
+    /// The number of the request that brought the token, among those of the entry. 0 without one.
+    pub(crate) number: u64,
+}
+
+/// The operations of a token on its cache entry. The cache implements them, so that this module
+/// does not depend on it.
+pub(crate) trait CacheEntry: Send + Sync {
+    fn key(&self) -> KeyRef<'_>;
+
+    /// Records that an API rejected the token with this number. Returns true if the rejection is
+    /// new.
+    ///
+    /// If there is no newer token, the next caller requests one. Until it arrives, callers that
+    /// were not rejected use the rejected token while it is unexpired.
+    ///
+    /// An API that rejects all tokens does not cause a request each time: after some tokens that
+    /// were rejected soon after they arrived, the entry cools down as after a failure.
+    fn reject(&self, number: u64, now: Moment, policy: &Policy) -> bool;
 }
 
 impl Token {
@@ -41,116 +79,126 @@ impl Token {
         stages: Stages,
         now: Moment,
         request_id: Option<Guid>,
-        (home, number): (Weak<Slot>, u64),
+        origin: Origin,
     ) -> Self {
         Self(Arc::new(Inner {
             authorization: token.into_authorization(),
             request_id: request_id.unwrap_or(NONE),
             received: nanoseconds(lifetime.received_at.since(EPOCH)),
-            landed: nanoseconds(now.monotonic),
-            age_then: nanoseconds(now.wall.since(lifetime.received_at)),
+            obtained: nanoseconds(now.monotonic),
+            initial_age: to_u32(nanoseconds(now.wall.since(lifetime.received_at)).div_ceil(1 << AGE_SHIFT)),
+            number: to_u32(origin.number),
             stages,
             life: nanoseconds(lifetime.expires_at.since(lifetime.received_at)),
-            number,
-            home,
+            entry: origin.entry,
         }))
     }
 
-    /// The value of the `Authorization` header, `Bearer <token>` (RFC 6750, section 2.1), marked sensitive. No allocation.
+    /// Returns the value of the `Authorization` header, `Bearer <token>` (RFC 6750, section 2.1),
+    /// marked as sensitive. It does not allocate.
     #[must_use]
     pub fn authorization(&self) -> HeaderValue {
         self.0.authorization.clone()
     }
 
-    /// The token itself, as a password of a database connection, say.
+    /// Returns the token itself, for example as the password of a database connection.
     #[must_use]
     pub fn expose(&self) -> &str {
         let token = self.0.authorization.as_bytes().get(BEARER.len()..).unwrap_or_default();
         std::str::from_utf8(token).expect("an access token is visible ASCII")
     }
 
-    /// When it came, by the clock here.
+    /// Returns the time at which the token was received, by the local clock.
     #[must_use]
     pub fn received_at(&self) -> Timestamp {
         EPOCH.plus(Duration::from_nanos(self.0.received))
     }
 
-    /// When it expires, by the clock here. The client stops giving it out some minutes earlier: see
+    /// Returns the time at which the token expires, by the local clock. The client stops returning
+    /// the token some minutes earlier: see
     /// [`FreshnessPolicy::margin`](entra_proto::cache::FreshnessPolicy::margin).
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.after(self.0.life)
     }
 
-    /// From when on the client asks for the next one in the background, where it does so before the margin.
+    /// Returns the time from which on the client requests the next token in the background, or
+    /// `None` if it does not do so before the margin.
     #[must_use]
     pub fn refresh_at(&self) -> Option<Timestamp> {
         self.0.stages.due().map(|due| self.received_at().plus(due))
     }
 
-    /// The `client-request-id` of the request that brought it, which the service's logs know as the correlation id. None for a token
-    /// out of a [`TokenStore`](crate::token_store::TokenStore): another process asked for it.
+    /// Returns the `client-request-id` of the request that brought the token, which the service
+    /// logs as the correlation ID. `None` for a token from a
+    /// [`TokenStore`](crate::token_store::TokenStore), because another process requested it.
     #[must_use]
     pub fn request_id(&self) -> Option<Guid> {
         (self.0.request_id != NONE).then_some(self.0.request_id)
     }
 
-    /// The same token, as one that is due to be replaced, and given out only where there is no other.
-    pub(crate) fn outdated(&self) -> Self {
+    /// Returns a stale copy of the token, which is used only if there is no other.
+    pub(crate) fn to_stale(&self) -> Self {
         Self(Arc::new(Inner {
             authorization: self.0.authorization.clone(),
-            home: Weak::clone(&self.0.home),
+            entry: self.0.entry.clone(),
             stages: Stages::MISSING,
             ..*self.0
         }))
     }
 
-    /// Whether something has happened since it was requested, so that it is given out only where there is no other.
-    pub(crate) fn is_outdated(&self) -> bool {
+    /// Returns true if the token was requested before the last event of its cache entry, so that it
+    /// is used only if there is no other.
+    pub(crate) fn is_stale(&self) -> bool {
         self.0.stages == Stages::MISSING
     }
 
-    /// The number of the request that brought it, among those of its slot: a token with a greater one was requested later. 0 where no
-    /// slot keeps it.
+    /// Returns the number of the request that brought the token, among those of its cache entry. A
+    /// token with a greater number was requested later. 0 if no entry holds the token.
     #[inline]
     pub(crate) fn number(&self) -> u64 {
-        self.0.number
+        u64::from(self.0.number)
     }
 
-    /// What to do with it now.
+    /// Returns the freshness of the token now.
     #[inline]
     pub(crate) fn freshness(&self, now: Moment) -> Freshness {
         self.age(now)
             .map_or(Freshness::Missing, |age| self.0.stages.at_nanos(age))
     }
 
-    /// How long it lives from its arrival on.
+    /// Returns the lifetime of the token, from the time at which it was received.
     pub(crate) fn life(&self) -> Duration {
         Duration::from_nanos(self.0.life)
     }
 
-    /// Whether an API would still take it.
+    /// Returns true if an API would still accept the token.
     pub(crate) fn is_alive(&self, now: Moment) -> bool {
         self.age(now).is_some_and(|age| age < self.0.life)
     }
 
-    pub(crate) fn home(&self) -> Option<Arc<Slot>> {
-        self.0.home.upgrade()
+    pub(crate) fn entry(&self) -> Option<Arc<dyn CacheEntry>> {
+        self.0.entry.as_ref()?.upgrade()
     }
 
-    /// When this process got it, by the monotonic clock.
-    pub(crate) fn landed(&self) -> Duration {
-        Duration::from_nanos(self.0.landed)
+    /// Returns the time at which this process obtained the token, by the monotonic clock.
+    pub(crate) fn obtained_at(&self) -> Duration {
+        Duration::from_nanos(self.0.obtained)
     }
 
-    /// The greater age of those that the two clocks show; none where it comes from the future: the time was set back.
+    /// Returns the age of the token by the clock that shows more, or `None` if the token comes from
+    /// the future, because the time of day was set back.
     fn age(&self, now: Moment) -> Option<u64> {
-        // It came after the caller had looked at the clocks.
-        let Some(here) = nanoseconds(now.monotonic).checked_sub(self.0.landed) else {
-            return Some(self.0.age_then);
+        let Some(since) = nanoseconds(now.monotonic).checked_sub(self.0.obtained) else {
+            // The token arrived after the caller had read the clocks.
+            return Some(self.initial_age());
         };
         let by_wall = nanoseconds(now.wall.since(EPOCH)).checked_sub(self.0.received)?;
-        Some(by_wall.max(here.saturating_add(self.0.age_then)))
+        Some(by_wall.max(since.saturating_add(self.initial_age())))
+    }
+
+    fn initial_age(&self) -> u64 {
+        u64::from(self.0.initial_age) << AGE_SHIFT
     }
 
     fn after(&self, age: u64) -> Timestamp {
@@ -176,9 +224,16 @@ impl fmt::Debug for Token {
     }
 }
 
+fn to_u32(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The binary logarithm of the unit of an initial age: 2^20 ns, about a millisecond.
+const AGE_SHIFT: u32 = 20;
+
 const EPOCH: Timestamp = Timestamp::from_secs(0);
 
 const BEARER: &str = "Bearer ";
 
-/// What stands for no id: no id of random bits is like it.
+/// The placeholder for a missing ID. No random ID is equal to it.
 const NONE: Guid = Guid::from_bytes([0; 16]);

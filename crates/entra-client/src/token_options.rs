@@ -7,13 +7,15 @@ use crate::core::Core;
 use crate::flow::Want;
 use crate::token::Token;
 
-/// The wishes of a caller about a token, beside its target.
+/// The requirements of a caller for a token, other than its target.
 ///
 /// ```
 /// use entra_client::TokenOptions;
 /// use entra_proto::claims::ClaimsRequest;
 ///
-/// let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#)?;
+/// // The claims come from the challenge of an API.
+/// let claims = r#"{"access_token":{"nbf":{"essential":true}}}"#;
+/// let claims = ClaimsRequest::parse(claims)?;
 /// let options = TokenOptions::default().with_claims(claims);
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
@@ -25,16 +27,19 @@ pub struct TokenOptions {
 }
 
 impl TokenOptions {
-    /// What an API's challenge asks to see in the token. A token with claims has a place of its own in the cache.
+    /// Sets the claims that an API's challenge requires. A token with claims has its own cache
+    /// entry.
     #[must_use]
     pub fn with_claims(mut self, claims: ClaimsRequest) -> Self {
         self.claims = Some(claims);
         self
     }
 
-    /// Takes note that an API rejected this token, and wants another one, which is requested after it was rejected: never the same, and
-    /// an error where the service has no newer one. A failure that is remembered stands. For another API, or with other claims than the
-    /// rejected token has, the token in the cache will do.
+    /// Records that an API rejected this token, and requires one that is requested after that.
+    ///
+    /// The rejected token is never returned, and the call fails if the service has no newer one. A
+    /// cached failure still applies. For another API, or for other claims than those of the
+    /// rejected token, any cached token is accepted.
     ///
     /// ```no_run
     /// # use entra_client::{Client, Error, TokenOptions};
@@ -42,7 +47,8 @@ impl TokenOptions {
     /// # async fn call(client: Client, graph: Target) -> Result<(), Error> {
     /// let token = client.token(&graph).await?;
     /// // the API responds with 401
-    /// let next = client.token_with(&graph, &TokenOptions::default().with_rejected(&token)).await?;
+    /// let options = TokenOptions::default().with_rejected(&token);
+    /// let next = client.token_with(&graph, &options).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -52,30 +58,33 @@ impl TokenOptions {
         self
     }
 
-    /// Requests a token whatever is in the cache: for when a permission was granted just now. The request is sent after this call; until
-    /// it has brought a token, other callers go on with the one in the cache. A failure that is remembered stands.
+    /// Requests a token whatever is cached, for example because a permission was granted a moment
+    /// ago.
+    ///
+    /// The request is sent after the call. Until its token arrives, other callers use the cached
+    /// one. A cached failure still applies.
     #[must_use]
     pub fn with_force_refresh(mut self, force_refresh: bool) -> Self {
         self.force_refresh = force_refresh;
         self
     }
 
-    /// Which token of the slot of `key` is wanted. Takes note of one that was rejected.
+    /// Returns the token to acquire from the slot of `key`, and records a rejected one.
     pub(crate) fn want<D>(&self, core: &Core<D>, key: KeyRef<'_>) -> Want {
         let Some(rejected) = self.rejected.as_ref().filter(|_| !self.force_refresh) else {
             return if self.force_refresh {
                 Want::Requested
             } else {
-                Want::Living
+                Want::Valid
             };
         };
         core.invalidate(rejected);
-        // One whose slot is gone may lie in the shared store still.
-        match rejected.home() {
+        // A token without a slot may still be in the shared store.
+        match rejected.entry() {
             None => Want::Requested,
-            Some(home) if home.key().view() == key => Want::After(rejected.number()),
-            // Its number says nothing about the tokens of another slot, of which none was rejected.
-            Some(_) => Want::Living,
+            Some(entry) if entry.key() == key => Want::After(rejected.number()),
+            // The number says nothing about the tokens of another slot, none of which was rejected.
+            Some(_) => Want::Valid,
         }
     }
 }

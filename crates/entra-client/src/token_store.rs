@@ -1,31 +1,59 @@
-//! Tokens that are shared with other processes.
+//! The seam for a cache of tokens that several processes share.
 
 use async_trait::async_trait;
 use entra_proto::cache::{CacheKey, Lifetime};
 use entra_proto::{AccessToken, TokenResponse};
 
-/// A second level behind a client's own cache, which several processes share: Redis, say.
+/// A second-level cache behind a client's own one, which several processes share: for example
+/// Redis.
 ///
-/// A store is a help and never a duty: what it cannot do, it leaves undone, and the service is asked instead. So its methods have no
-/// errors, and must bound their own time: a caller waits for [`load`](Self::load).
+/// A store has no errors: if it has no token, the client calls the service. A store must bound its
+/// own time, because callers wait for [`load`](Self::load).
 ///
-/// What comes out of it is not trusted blindly: an entry from the future, or one that claims a longer life than any token has, is passed
-/// over. So is one from before the last event: a rejection, or what was forgotten. Its contents are secret; to encrypt them is the store's affair.
+/// The client does not trust the store. It ignores a token from the future, a token that claims a
+/// longer lifetime than any token has, and a token from before the last event (a rejection, a
+/// consent, a call that forgets tokens). The contents are secret: the store is responsible for
+/// encryption.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+/// use async_trait::async_trait;
+/// use entra_client::token_store::{StoredToken, TokenStore};
+/// use entra_proto::cache::CacheKey;
+///
+/// #[derive(Default)]
+/// struct InMemory(Mutex<HashMap<String, StoredToken>>);
+///
+/// #[async_trait]
+/// impl TokenStore for InMemory {
+///     async fn load(&self, key: &CacheKey) -> Option<StoredToken> {
+///         self.0.lock().ok()?.get(key.as_str()).cloned()
+///     }
+///
+///     async fn save(&self, key: &CacheKey, token: &StoredToken) {
+///         if let Ok(mut tokens) = self.0.lock() {
+///             tokens.insert(key.as_str().to_owned(), token.clone());
+///         }
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait TokenStore: Send + Sync {
-    /// The token kept under `key`, where there is one.
+    /// Returns the token stored under `key`, if there is one.
     async fn load(&self, key: &CacheKey) -> Option<StoredToken>;
 
-    /// Keeps a token under `key` until it expires, in the place of what was there.
+    /// Stores a token under `key` until it expires, and replaces the previous one.
     async fn save(&self, key: &CacheKey, token: &StoredToken);
 }
 
-/// A token as a [`TokenStore`] keeps it.
+/// A token in a [`TokenStore`].
 #[derive(Clone, Debug)]
 pub struct StoredToken {
     /// The token.
     pub access_token: AccessToken,
-    /// When it came, when it expires and when to ask for the next one, by the clock of the process that got it.
+    /// The times at which the token was received, needs refresh and expires, by the clock of the
+    /// process that requested it.
     pub lifetime: Lifetime,
 }
 

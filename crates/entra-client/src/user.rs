@@ -1,3 +1,5 @@
+//! The users that a client acquires tokens for, and the refresh tokens of those who signed in.
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -7,29 +9,44 @@ use entra_proto::claims::UnverifiedClaims;
 use entra_proto::error::{Input, InputError};
 use entra_proto::{Application, ClientId, Guid, Target, Tenant, TokenRequest};
 
-/// A user who signed in, for whom tokens are asked. They never mix with the application's own, nor with those of another user. Cheap to
-/// clone: the clones are one user.
+/// A user that tokens are acquired for. A user's tokens never mix with app-only tokens or with
+/// those of another user. Clones are the same user, and cheap.
 ///
-/// [`Client::user`](crate::Client::user) gives the client that asks for him: of the application that he signed in to, in the same cloud.
-/// For one who called the application's API there is [`Client::on_behalf_of`](crate::Client::on_behalf_of).
+/// [`Client::user`](crate::Client::user) returns the client for a user who signed in. It must be a
+/// client of the application that the user signed in to, in the same cloud. For users who called
+/// the application's API, see [`Client::on_behalf_of`](crate::Client::on_behalf_of).
 ///
-/// His refresh token is replaced by each newer one that an answer brings. Entra takes an older one all the same. A service that takes
-/// each once refuses one of two renewals that cross, which is tried again if the newer one has come by then.
+/// Each newer refresh token in a response replaces the user's refresh token. Entra still accepts
+/// the older one. A service that accepts each refresh token once rejects one of two refreshes at
+/// the same time. The client tries that one again if the newer token has arrived by then.
+///
+/// ```
+/// use entra_client::User;
+/// use entra_proto::Guid;
+/// use entra_proto::authorize::RefreshToken;
+///
+/// // The tenant's ID and the refresh token come from an earlier sign-in.
+/// let tenant: Guid = "41463f53-8812-40f4-890f-865bf6e35190".parse()?;
+/// let user = User::from_refresh_token(tenant, RefreshToken::new("0.AXEA")?);
+/// assert!(user.refresh_token().is_some());
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct User(Arc<Inner>);
 
 struct Inner {
     tenant: Option<Tenant>,
-    ground: Ground,
+    grant: Grant,
 }
 
-enum Ground {
+enum Grant {
     SignedIn {
-        /// The newest; none where he has signed out.
+        /// The newest refresh token, or `None` if the user has signed out.
         refresh_token: Mutex<Option<RefreshToken>>,
-        keep: Mutex<Option<Keep>>,
-        /// The one application that it is good for, and the cloud that gave it: known from the sign-in, or from the first request.
-        party: OnceLock<(ClientId, String)>,
+        on_rotation: Mutex<Option<OnRotation>>,
+        /// The only application that the refresh token is for, and the cloud that issued it: known
+        /// from the sign-in, or from the first request.
+        issued_for: OnceLock<IssuedFor>,
     },
     OnBehalfOf {
         assertion: UserAssertion,
@@ -37,35 +54,41 @@ enum Ground {
     },
 }
 
-type Keep = Box<dyn Fn(&RefreshToken) + Send + Sync>;
+/// The callback for newer refresh tokens.
+type OnRotation = Box<dyn Fn(&RefreshToken) + Send + Sync>;
+
+/// The client ID of an application, and the origin of a cloud.
+type IssuedFor = (ClientId, String);
 
 impl User {
-    /// A user who signed in in this tenant, by the refresh token that was kept of him: a sign-in of an earlier run, say.
+    /// Creates a user who signed in to this tenant, from a stored refresh token: for example that
+    /// of a sign-in before a restart.
     ///
-    /// Each call makes another user, with tokens of his own in the cache: keep a clone of the one that is there. The client that asks for
-    /// him first is of the application that he signed in to: no other one may ask from then on.
+    /// Each call creates a distinct user with its own cache entries; clone an existing one instead.
+    /// The user is bound to the first application that requests a token for it.
     #[must_use]
     pub fn from_refresh_token(tenant: Guid, refresh_token: RefreshToken) -> Self {
         Self::of_sign_in(tenant, refresh_token, OnceLock::new())
     }
 
-    /// The user who signed in to this application just now.
+    /// Creates the user of a sign-in to this application.
     pub(crate) fn signed_in(application: &Application, tenant: Guid, refresh_token: RefreshToken) -> Self {
-        Self::of_sign_in(tenant, refresh_token, party(application).into())
+        Self::of_sign_in(tenant, refresh_token, issued_for(application).into())
     }
 
-    fn of_sign_in(tenant: Guid, refresh_token: RefreshToken, party: OnceLock<(ClientId, String)>) -> Self {
+    fn of_sign_in(tenant: Guid, refresh_token: RefreshToken, issued_for: OnceLock<IssuedFor>) -> Self {
         Self(Arc::new(Inner {
             tenant: Some(Tenant::Id(tenant)),
-            ground: Ground::SignedIn {
+            grant: Grant::SignedIn {
                 refresh_token: Mutex::new(Some(refresh_token)),
-                keep: Mutex::default(),
-                party,
+                on_rotation: Mutex::default(),
+                issued_for,
             },
         }))
     }
 
-    /// The user who called with this assertion, in this tenant, or in the one that the assertion names where this is none in particular.
+    /// Creates the user who called with this assertion, in this tenant, or in the one that the
+    /// assertion names if `tenant` is not a specific one.
     pub(crate) fn on_behalf_of(tenant: &Tenant, assertion: &UserAssertion) -> Self {
         let named = || UnverifiedClaims::decode(assertion.expose()).ok()?.tenant_id();
         let tenant = match tenant.is_specific() {
@@ -79,23 +102,27 @@ impl User {
         let hash = assertion.hash();
         Self(Arc::new(Inner {
             tenant,
-            ground: Ground::OnBehalfOf { assertion, hash },
+            grant: Grant::OnBehalfOf { assertion, hash },
         }))
     }
 
-    /// The refresh token as it is now, of one who signed in and has not signed out: the service may give a newer one with each answer.
+    /// Returns the current refresh token of a user who signed in and has not signed out. Each
+    /// response of the service may replace it.
     #[must_use]
     pub fn refresh_token(&self) -> Option<RefreshToken> {
-        match &self.0.ground {
-            Ground::SignedIn { refresh_token, .. } => lock(refresh_token).clone(),
-            Ground::OnBehalfOf { .. } => None,
+        match &self.0.grant {
+            Grant::SignedIn { refresh_token, .. } => lock(refresh_token).clone(),
+            Grant::OnBehalfOf { .. } => None,
         }
     }
 
-    /// Hands each newer refresh token to `keep`, to be kept where it outlives this process. It is called in the middle of things, by
-    /// whoever renews a token, one at a time, in the order in which the tokens take each other's place, and not after the user has signed
-    /// out. It should be quick, hold no clone of this user, and call neither the client nor this; what takes a disk's time is for a thread
-    /// of its own. In the place of what was given before.
+    /// Sets a callback for each newer refresh token, for tokens that must outlive this process. It
+    /// replaces the previous callback.
+    ///
+    /// The callback runs while a token is acquired, one call at a time, in the order in which the
+    /// tokens replace each other, and not after the user has signed out. It must be fast, must not
+    /// hold a clone of this user, and must not call the client or this method. Use another thread
+    /// to write to a disk.
     ///
     /// ```
     /// # use entra_client::User;
@@ -104,64 +131,69 @@ impl User {
     /// user.on_rotation(move |token| drop(send.send(token.clone())));
     /// std::thread::spawn(move || {
     ///     for token in newest {
-    ///         store(token.expose()); // such as `put_secret` of a store of entra-tenants
+    ///         store(token.expose()); // for example with entra-tenants
     ///     }
     /// });
     /// # }
     /// ```
-    pub fn on_rotation(&self, keep: impl Fn(&RefreshToken) + Send + Sync + 'static) {
-        if let Ground::SignedIn { keep: kept, .. } = &self.0.ground {
-            *lock(kept) = Some(Box::new(keep));
+    pub fn on_rotation(&self, callback: impl Fn(&RefreshToken) + Send + Sync + 'static) {
+        if let Grant::SignedIn { on_rotation, .. } = &self.0.grant {
+            *lock(on_rotation) = Some(Box::new(callback));
         }
     }
 
-    /// The tenant that he signed in in, or that his token names.
+    /// Returns the tenant of the sign-in, or the tenant that the assertion names.
     pub(crate) fn tenant(&self) -> Option<&Tenant> {
         self.0.tenant.as_ref()
     }
 
-    /// The request for a token of his.
+    /// Returns the request for a token of this user.
     pub(crate) fn request(
         &self,
         application: &Application,
         target: Target,
     ) -> Result<TokenRequest, entra_proto::Error> {
-        match &self.0.ground {
-            Ground::SignedIn {
+        match &self.0.grant {
+            Grant::SignedIn {
                 refresh_token,
-                party: of,
+                issued_for: bound_to,
                 ..
             } => {
-                let here = party(application);
-                if of.get().is_some_and(|of| *of != here) {
-                    return Err(stranger());
+                let here = issued_for(application);
+                if bound_to.get().is_some_and(|bound_to| *bound_to != here) {
+                    return Err(wrong_application());
                 }
                 let newest = lock(refresh_token).clone();
-                let newest = newest
-                    .ok_or_else(|| InputError::new(Input::User, "has signed out").with_hint("let him sign in again"))?;
+                let newest = newest.ok_or_else(|| {
+                    InputError::new(Input::User, "has signed out").with_hint("sign the user in again")
+                })?;
                 let request = application.refresh(newest, target)?;
-                // What can be sent binds him: of two at once, one.
-                if *of.get_or_init(|| here.clone()) == here {
+                // A valid request binds the user. Only one of two concurrent ones does.
+                if *bound_to.get_or_init(|| here.clone()) == here {
                     Ok(request)
                 } else {
-                    Err(stranger())
+                    Err(wrong_application())
                 }
             }
-            Ground::OnBehalfOf { assertion, .. } => application.on_behalf_of(assertion.clone(), target),
+            Grant::OnBehalfOf { assertion, .. } => application.on_behalf_of(assertion.clone(), target),
         }
     }
 
-    /// Takes the refresh token that came with an answer, in the place of the one that was `sent`: where that was replaced already, by
-    /// another answer or because he has signed out, the one that comes late is not used.
+    /// Replaces the refresh token that was `sent` by the newer one of the response. If it was
+    /// replaced in the meantime, by another response or because the user has signed out, the newer
+    /// one is dropped.
     pub(crate) fn rotate(&self, sent: &RefreshToken, newer: RefreshToken) {
-        let Ground::SignedIn {
-            refresh_token, keep, ..
-        } = &self.0.ground
+        let Grant::SignedIn {
+            refresh_token,
+            on_rotation,
+            ..
+        } = &self.0.grant
         else {
             return;
         };
-        // Held to the end: of two that come at once, the one that is used from now on is kept last.
-        let keep = lock(keep);
+        // The lock is held to the end, so that the last call of the callback is for the token in
+        // use.
+        let on_rotation = lock(on_rotation);
         {
             let mut newest = lock(refresh_token);
             if newest.as_ref().is_none_or(|newest| newest.expose() != sent.expose()) {
@@ -169,51 +201,55 @@ impl User {
             }
             *newest = Some(newer.clone());
         }
-        if let Some(keep) = &*keep {
-            keep(&newer);
+        if let Some(on_rotation) = &*on_rotation {
+            on_rotation(&newer);
         }
     }
 
-    /// Drops his refresh token for good, and what would keep a newer one.
+    /// Drops the refresh token and the callback for newer ones.
     pub(crate) fn sign_out(&self) {
-        if let Ground::SignedIn {
-            refresh_token, keep, ..
-        } = &self.0.ground
+        if let Grant::SignedIn {
+            refresh_token,
+            on_rotation,
+            ..
+        } = &self.0.grant
         {
-            let mut keep = lock(keep);
-            *keep = None;
+            let mut on_rotation = lock(on_rotation);
+            *on_rotation = None;
             *lock(refresh_token) = None;
         }
     }
 
-    /// Whether there is no asking for him any more.
+    /// Returns true if the user has signed out, so that no token can be requested.
     pub(crate) fn has_signed_out(&self) -> bool {
-        match &self.0.ground {
-            Ground::SignedIn { refresh_token, .. } => lock(refresh_token).is_none(),
-            Ground::OnBehalfOf { .. } => false,
+        match &self.0.grant {
+            Grant::SignedIn { refresh_token, .. } => lock(refresh_token).is_none(),
+            Grant::OnBehalfOf { .. } => false,
         }
     }
 
-    /// Whether other processes can know him by the same name: not where it is a refresh token, which changes.
-    pub(crate) fn has_lasting_name(&self) -> bool {
-        matches!(self.0.ground, Ground::OnBehalfOf { .. })
+    /// Returns true if other processes can identify the user in the same way. They cannot if the
+    /// identity is a refresh token, which changes.
+    pub(crate) fn is_shareable(&self) -> bool {
+        matches!(self.0.grant, Grant::OnBehalfOf { .. })
     }
 
-    /// How many bytes it takes to keep this user, as far as they are not always the same.
+    /// Returns the number of bytes of the texts that the user holds.
     pub(crate) fn size(&self) -> usize {
-        match &self.0.ground {
-            Ground::SignedIn { refresh_token, .. } => {
+        match &self.0.grant {
+            Grant::SignedIn { refresh_token, .. } => {
                 lock(refresh_token).as_ref().map_or(0, |token| token.expose().len())
             }
-            Ground::OnBehalfOf { assertion, hash } => assertion.expose().len() + hash.len(),
+            Grant::OnBehalfOf { assertion, hash } => assertion.expose().len() + hash.len(),
         }
     }
 
-    /// By what he is told from others: the hash of his token for the API, or nothing but himself.
+    /// Returns the hash of the user's assertion, which identifies the user. A user who signed in
+    /// has no identity beside the object itself.
     fn hash(&self) -> Option<&str> {
-        match &self.0.ground {
-            Ground::SignedIn { .. } => None,
-            Ground::OnBehalfOf { hash, .. } => Some(hash),
+        match &self.0.grant {
+            Grant::SignedIn { .. } => None,
+            Grant::OnBehalfOf { hash, .. } => Some(hash),
         }
     }
 }
@@ -244,12 +280,12 @@ impl fmt::Debug for User {
     }
 }
 
-fn stranger() -> entra_proto::Error {
+fn wrong_application() -> entra_proto::Error {
     InputError::new(Input::User, "signed in to another application or cloud").into()
 }
 
-/// What a refresh token is good for, and where it may be sent.
-fn party(application: &Application) -> (ClientId, String) {
+/// Returns the application that a refresh token is for, and the cloud that it may be sent to.
+fn issued_for(application: &Application) -> IssuedFor {
     let cloud = application.authority().cloud();
     (application.client_id(), cloud.origin().to_owned())
 }
@@ -263,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sign_in_is_one_user_and_an_assertion_is_one_however_often_it_comes() {
+    fn sign_ins_are_distinct_and_assertions_compare_by_hash() {
         let token = || RefreshToken::new("canary").unwrap();
         let one = User::from_refresh_token(Guid::from_bytes([1; 16]), token());
         let other = User::from_refresh_token(Guid::from_bytes([1; 16]), token());
@@ -274,25 +310,25 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_refresh_token_is_handed_on() {
+    fn newer_refresh_token_reaches_the_callback() {
         let user = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("first").unwrap());
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let keep = Arc::clone(&kept);
-        user.on_rotation(move |token| keep.lock().unwrap().push(token.expose().to_owned()));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seen_by_callback = Arc::clone(&seen);
+        user.on_rotation(move |token| seen_by_callback.lock().unwrap().push(token.expose().to_owned()));
         let token = |text: &str| RefreshToken::new(text).unwrap();
         user.rotate(&token("first"), token("second"));
         user.rotate(&token("first"), token("late"));
-        assert_eq!(*kept.lock().unwrap(), ["second"]);
+        assert_eq!(*seen.lock().unwrap(), ["second"]);
         assert_eq!(user.refresh_token().unwrap().expose(), "second");
     }
 
     #[test]
-    fn of_many_that_come_at_once_the_one_that_is_used_is_kept_last() {
+    fn last_callback_of_concurrent_rotations_has_the_current_token() {
         let user = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("first").unwrap());
-        let (others, kept) = (Arc::new(Mutex::new(0)), user.clone());
-        let count = Arc::clone(&others);
+        let (mismatches, observed) = (Arc::new(Mutex::new(0)), user.clone());
+        let count = Arc::clone(&mismatches);
         user.on_rotation(move |token| {
-            if kept.refresh_token().unwrap().expose() != token.expose() {
+            if observed.refresh_token().unwrap().expose() != token.expose() {
                 *count.lock().unwrap() += 1;
             }
         });
@@ -307,6 +343,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!(*others.lock().unwrap(), 0);
+        assert_eq!(*mismatches.lock().unwrap(), 0);
     }
 }

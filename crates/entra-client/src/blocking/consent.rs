@@ -1,35 +1,40 @@
+//! The blocking methods of [`ConsentFlow`].
+
 use entra_proto::authorize::Redirect;
 
 use super::ConsentFlow;
 use crate::consent::{Consent, PendingConsent};
 use crate::error::Error;
-use crate::flow::Consenting;
+use crate::flow::ConsentEffect;
 use crate::sign_in::SignIn;
 
-/// The blocking part.
+/// The blocking methods.
 impl ConsentFlow {
-    /// Completes the consent with the redirect: see [`ConsentFlow::finish`](crate::ConsentFlow::finish).
+    /// Completes the consent with the redirect: see
+    /// [`ConsentFlow::finish`](crate::ConsentFlow::finish).
     ///
     /// # Errors
     /// As for [`ConsentFlow::finish`](crate::ConsentFlow::finish).
     pub fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
-        let mut effect = Consenting::start(&self.client, &self.client.application_here()?, pending, redirect);
+        let application = self.client.application_here()?;
+        let mut effect = ConsentEffect::start(&self.client, &application, pending, redirect);
         loop {
             effect = match effect {
-                Consenting::Redeem(redeem) => {
+                ConsentEffect::Redeem(redeem) => {
                     let outcome = self.client.redeem(redeem.request());
                     redeem.done(outcome)
                 }
-                Consenting::Prove(prove) => {
+                ConsentEffect::Prove(prove) => {
                     let outcome = prove.client().app_only(prove.target());
                     prove.done(outcome)
                 }
-                Consenting::Done(outcome) => return outcome,
+                ConsentEffect::Done(outcome) => return outcome,
             }
         }
     }
 
-    /// Completes the sign-in of a user: see [`ConsentFlow::finish_sign_in`](crate::ConsentFlow::finish_sign_in).
+    /// Completes the sign-in of a user: see
+    /// [`ConsentFlow::finish_sign_in`](crate::ConsentFlow::finish_sign_in).
     ///
     /// # Errors
     /// As for [`ConsentFlow::finish_sign_in`](crate::ConsentFlow::finish_sign_in).

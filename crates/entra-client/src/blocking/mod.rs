@@ -1,14 +1,19 @@
-//! The client for threads: the same cache and the same rules, without a runtime.
+//! The blocking client: the same cache and the same rules, without a runtime.
 //!
 //! ```
 //! use entra_client::blocking::Client;
 //! use entra_proto::{Application, ClientSecret, Target};
 //! # use entra_transport::{Body, Response, blocking_transport_fn};
-//! # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))));
+//! # let transport = blocking_transport_fn(|_| {
+//! #     let body = r#"{"access_token":"t","expires_in":3599}"#;
+//! #     Ok(Response::new(Body::from(body.to_owned())))
+//! # });
 //!
-//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
-//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
-//! let client = Client::new(app, transport); // over entra-transport-ureq, say
+//! let tenant = "contoso.onmicrosoft.com";
+//! let authority = format!("https://login.microsoftonline.com/{tenant}").parse()?;
+//! let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+//! let app = Application::new(authority, client_id, ClientSecret::new("s3cret")?);
+//! let client = Client::new(app, transport); // for example entra-transport-ureq
 //!
 //! let token = client.token(&Target::resource("https://graph.microsoft.com")?)?;
 //! assert_eq!(token.authorization(), "Bearer t");
@@ -37,8 +42,10 @@ use crate::token::Token;
 pub use self::runtime::{Runtime, ThreadRuntime, TokenStore};
 use self::threads::{Threads, acquire, sign_in};
 
-/// A client that acquires and caches the tokens of one application, and blocks its caller's thread while it waits. The async
-/// [`Client`](crate::Client) is its counterpart, and says more.
+/// A client that acquires and caches the tokens of one application. It blocks the thread of its
+/// caller while it waits.
+///
+/// The async [`Client`](crate::Client) is its counterpart, and documents the methods in detail.
 pub type Client = crate::client::Client<Threads>;
 
 /// The builder of a blocking [`Client`]: see [`ClientBuilder`](crate::ClientBuilder).
@@ -47,39 +54,42 @@ pub type ClientBuilder = crate::ClientBuilder<Threads>;
 /// A handle to the token for one target: see [`TokenSource`](crate::TokenSource).
 pub type TokenSource = crate::TokenSource<Threads>;
 
-/// A consent of a tenant's administrator to an application: see [`ConsentFlow`](crate::ConsentFlow).
+/// A consent of a tenant's administrator to an application: see
+/// [`ConsentFlow`](crate::ConsentFlow).
 pub type ConsentFlow = crate::ConsentFlow<Threads>;
 
-/// The blocking client.
+/// The blocking methods.
 impl Client {
     /// Creates a client with the default policy.
     ///
-    /// A credential with an async signer or source cannot be used: each acquisition then ends with an error that says so, and
-    /// [`ClientBuilder::build`] fails.
+    /// A credential with an async signer or source cannot be used: each acquisition then returns an
+    /// error that says so, and [`ClientBuilder::build`] fails.
     #[must_use]
     pub fn new(application: Application, transport: impl BlockingTransport + 'static) -> Self {
         Self::builder(application, transport)
             .build_for_any_credential()
-            .expect("the default policy can be kept")
+            .expect("the default policy is valid")
     }
 
-    /// A client with settings of one's own.
+    /// Returns a builder, for a client with other settings.
     pub fn builder(application: Application, transport: impl BlockingTransport + 'static) -> ClientBuilder {
         ClientBuilder::new(application, Threads::new(Arc::new(transport)))
     }
 
-    /// A token for `target`: see [`Client::token`](crate::Client::token). Blocks while it is fetched, by this thread or another.
+    /// Returns a token for `target`: see [`Client::token`](crate::Client::token). Blocks while the
+    /// token is acquired.
     ///
     /// # Errors
     /// As for [`Client::token`](crate::Client::token).
     pub fn token(&self, target: &Target) -> Result<Token, Error> {
         match self.cached(target) {
             Some(token) => Ok(token),
-            None => self.acquire(self.key(target, None), Want::Living),
+            None => self.acquire(self.key(target, None), Want::Valid),
         }
     }
 
-    /// As [`token`](Self::token), with claims of an API's challenge, in the place of a token that an API rejected, or past the cache.
+    /// Returns a token for `target` with options: see
+    /// [`Client::token_with`](crate::Client::token_with).
     ///
     /// # Errors
     /// As for [`Client::token_with`](crate::Client::token_with).
@@ -97,7 +107,7 @@ impl Client {
         Ok(roles_in(&self.app_only(target)?))
     }
 
-    /// A token for `target` on behalf of the user who called: see
+    /// Returns a token for `target` on behalf of the user who called: see
     /// [`Client::acquire_on_behalf_of`](crate::Client::acquire_on_behalf_of).
     ///
     /// # Errors
@@ -106,7 +116,8 @@ impl Client {
         self.on_behalf_of(assertion).token(target)
     }
 
-    /// Signs a person in who has no browser here: see [`Client::device_code`](crate::Client::device_code). Blocks until he is done.
+    /// Signs in a user on another device: see [`Client::device_code`](crate::Client::device_code).
+    /// Blocks until the user is done.
     ///
     /// # Errors
     /// As for [`Client::device_code`](crate::Client::device_code).
@@ -116,7 +127,7 @@ impl Client {
         sign_in(&self.core, &key, request.into(), show)
     }
 
-    /// Redeems a code.
+    /// Redeems an authorization code.
     fn redeem(&self, request: TokenRequest) -> Result<SignIn, Error> {
         let key = self.sign_in_key(request.target());
         sign_in(&self.core, &key, request.into(), |_| {})
@@ -132,9 +143,10 @@ impl Client {
     }
 }
 
-/// The blocking part.
+/// The blocking methods.
 impl TokenSource {
-    /// The token, from the service where there is none.
+    /// Returns the token, and acquires one if none is cached: see
+    /// [`TokenSource::token`](crate::TokenSource::token).
     ///
     /// # Errors
     /// As for [`Client::token`](crate::Client::token).
@@ -142,20 +154,21 @@ impl TokenSource {
         if let Some(token) = self.current() {
             return Ok(token.clone());
         }
-        self.acquire(Want::Living)
+        self.acquire(Want::Valid)
     }
 
-    /// A token that was requested after the one of this generation: see [`TokenSource::newer_than`](crate::TokenSource::newer_than).
+    /// Acquires a token that was requested after the one of this generation: see
+    /// [`TokenSource::newer_than`](crate::TokenSource::newer_than).
     ///
     /// # Errors
-    /// Returns an error if no such token can be acquired, also while the older one lives.
+    /// Returns an error if no such token can be acquired, even if the older one is unexpired.
     pub fn newer_than(&mut self, generation: u64) -> Result<Token, Error> {
         self.acquire(Want::After(generation))
     }
 
     fn acquire(&mut self, want: Want) -> Result<Token, Error> {
         let token = acquire(&self.core, &self.slot, None, want)?;
-        self.given = token.number();
+        self.record_returned(&token);
         Ok(token)
     }
 }

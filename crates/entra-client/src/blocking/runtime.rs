@@ -1,3 +1,5 @@
+//! The runtime and the shared store of the blocking client.
+
 use std::thread;
 use std::time::Duration;
 
@@ -5,17 +7,19 @@ use entra_proto::cache::CacheKey;
 
 use crate::token_store::StoredToken;
 
-/// What the blocking client needs of its surroundings: waits between tries, and threads for refreshes in the background.
+/// The operations that the blocking client needs of its environment: waits between attempts, and
+/// threads for background refreshes.
 pub trait Runtime: Send + Sync {
-    /// Blocks the thread for this time.
+    /// Blocks the thread for `duration`.
     fn sleep(&self, duration: Duration);
 
-    /// Runs a task to its end on another thread, or drops it: a refresh that is dropped is started again by the next caller.
+    /// Runs a task to its end on another thread, or drops it. The next caller starts a refresh
+    /// again that was dropped.
     fn spawn(&self, task: Box<dyn FnOnce() + Send>);
 }
 
-/// Sleeps as threads do, and starts a thread for each refresh in the background: no more at once than
-/// [`max_background`](field@crate::Policy::max_background).
+/// The default [`Runtime`]: it sleeps with [`thread::sleep`] and starts a thread for each
+/// background refresh, at most [`max_background`](field@crate::Policy::max_background) at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadRuntime;
 
@@ -25,16 +29,17 @@ impl Runtime for ThreadRuntime {
     }
 
     fn spawn(&self, task: Box<dyn FnOnce() + Send>) {
-        // Where the system gives no thread, the task is dropped with its closure.
+        // If the system cannot start a thread, the task is dropped.
         drop(thread::Builder::new().name("entra-refresh".to_owned()).spawn(task));
     }
 }
 
-/// A second level behind a client's own cache: see [`TokenStore`](crate::token_store::TokenStore).
+/// A second-level cache that several processes share: see
+/// [`TokenStore`](crate::token_store::TokenStore).
 pub trait TokenStore: Send + Sync {
-    /// The token kept under `key`, where there is one.
+    /// Returns the token stored under `key`, if there is one.
     fn load(&self, key: &CacheKey) -> Option<StoredToken>;
 
-    /// Keeps a token under `key` until it expires, in the place of what was there.
+    /// Stores a token under `key` until it expires, and replaces the previous one.
     fn save(&self, key: &CacheKey, token: &StoredToken);
 }

@@ -1,4 +1,5 @@
-//! The driver that blocks its thread: the I/O of the blocking client, and nothing of its rules (see [`flow`](crate::flow)).
+//! The blocking driver: it performs the effects of [`flow`](crate::flow) on the thread of the
+//! caller, and holds none of the client's rules.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,14 +17,14 @@ use super::runtime::{Runtime, ThreadRuntime, TokenStore};
 use crate::cache::{Key, Slot};
 use crate::core::{Core, acquisition_span};
 use crate::error::Error;
-use crate::flow::{Call, Effect, Flight, Flying, Goal, SigningIn, Want, Wanted};
+use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit, Want};
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
-/// What the blocking client has beside its rules: a transport, sleep and threads, a store.
+/// The state of the blocking driver: a transport, a source of threads and sleep, and a store.
 #[expect(
     unnameable_types,
-    reason = "callers name `Client` and `blocking::Client`, not what drives them"
+    reason = "callers name `Client` and `blocking::Client`, not their drivers"
 )]
 pub struct Threads {
     transport: Arc<dyn BlockingTransport>,
@@ -41,9 +42,11 @@ impl Threads {
     }
 }
 
-/// Drives a flight or a sign-in, and blocks the thread meanwhile.
+/// Drives a flight or a sign-in to its end, and blocks the thread meanwhile.
 fn drive<G: Goal>(io: &Threads, mut effect: Effect<'_, Threads, G>) -> G::Output {
+    let mut limit = TurnLimit::default();
     loop {
+        limit.count(effect.name());
         effect = match effect {
             Effect::Load(load) => {
                 let stored = io.store.as_ref().and_then(|store| store.load(load.key()));
@@ -76,29 +79,27 @@ fn drive<G: Goal>(io: &Threads, mut effect: Effect<'_, Threads, G>) -> G::Output
     }
 }
 
-/// Gets the token of a slot.
+/// Acquires the token of a slot.
 pub(super) fn acquire(
     core: &Arc<Core<Threads>>,
     slot: &Arc<Slot>,
     request: Option<TokenRequest>,
     want: Want,
 ) -> Result<Token, Error> {
-    let mut call = Call::start(core, slot, request, want);
+    let mut effect = CallerEffect::start(core, slot, request, want);
+    let mut limit = TurnLimit::default();
     loop {
-        call = match call {
-            Call::Detach(departure) => {
-                launch(core, departure.flight);
-                Call::Join(departure.join)
+        limit.count(effect.name());
+        effect = match effect {
+            CallerEffect::Run(new) => {
+                run_flight(core, new.flight);
+                CallerEffect::Join(new.join)
             }
-            Call::Fly(departure) => {
-                fly(core, departure.flight);
-                Call::Join(departure.join)
-            }
-            Call::Join(mut join) => {
+            CallerEffect::Join(mut join) => {
                 let outcome = park(&mut join.waiter, join.patience);
                 join.done(outcome)
             }
-            Call::Done(outcome) => return outcome,
+            CallerEffect::Done(outcome) => return outcome,
         }
     }
 }
@@ -107,37 +108,37 @@ pub(super) fn acquire(
 pub(super) fn sign_in(
     core: &Core<Threads>,
     key: &Key,
-    wanted: Wanted,
+    request: InitialRequest,
     show: impl FnMut(&DeviceAuthorization),
 ) -> Result<SignIn, Error> {
     let span = acquisition_span(key);
     let _inside = span.enter();
-    drive(&core.driver, SigningIn::start(core, &span, key, wanted, show))
+    drive(&core.driver, SignInGoal::start(core, &span, key, request, show))
 }
 
-/// Runs a flight on a thread of its own.
-pub(crate) fn launch(core: &Arc<Core<Threads>>, flight: Flight) {
+/// Runs a flight on another thread.
+pub(crate) fn spawn_flight(core: &Arc<Core<Threads>>, flight: FlightTask) {
     let (runtime, core) = (Arc::clone(&core.driver.runtime), Arc::clone(core));
-    runtime.spawn(Box::new(move || fly(&core, flight)));
+    runtime.spawn(Box::new(move || run_flight(&core, flight)));
 }
 
-/// Runs a flight. A panic of the code of others becomes its failure.
-fn fly(core: &Core<Threads>, flight: Flight) {
-    let Flight {
-        mut lead,
+/// Runs a flight. A panic of foreign code fails the flight.
+fn run_flight(core: &Core<Threads>, flight: FlightTask) {
+    let FlightTask {
+        mut owner,
         request,
         permit,
     } = flight;
-    let span = acquisition_span(lead.slot().key());
+    let span = acquisition_span(owner.slot().key());
     let _inside = span.enter();
-    let fly = || drive(&core.driver, Flying::start(core, &span, &mut lead, request));
-    if catch_unwind(AssertUnwindSafe(fly)).is_err() {
-        core.fail_after_panic(&mut lead);
+    let run = || drive(&core.driver, FlightGoal::start(core, &span, &mut owner, request));
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        core.fail_after_panic(&mut owner);
     }
     drop(permit);
 }
 
-/// Blocks the thread until a future is done, but no longer than `patience`.
+/// Blocks the thread until a future is done, but for at most `patience`.
 fn park<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
     struct Unpark(Thread);
 

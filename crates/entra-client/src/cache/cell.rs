@@ -1,4 +1,4 @@
-//! The cell that holds a slot's token: read without a lock.
+//! The cell that holds the token of a slot. Reading it takes no lock.
 
 use crate::token::Token;
 

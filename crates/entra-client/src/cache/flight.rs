@@ -1,3 +1,5 @@
+//! A flight: one acquisition in progress, and the callers that wait for it.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,32 +10,35 @@ use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::error::Error;
 use crate::token::Token;
 
-/// One acquisition that is under way, and those who wait for it.
+/// An acquisition in progress. All callers of a slot share its outcome (single flight).
 pub(super) struct Flight {
     state: Mutex<State>,
-    /// When it started, by the monotonic clock.
-    pub(super) since: Duration,
-    /// The number of its last request, 0 before that is sent. Changes under the lock of the slot's state only.
+    /// The start, by the monotonic clock.
+    pub(super) started_at: Duration,
+    /// The number of the last request, or 0 before the first one. It changes only under the lock of
+    /// the slot's state.
     number: AtomicU64,
 }
 
 enum State {
-    Flying(Waiting),
-    Landed(Result<Token, Error>),
-    /// Whoever led it went away.
+    InFlight(Wakers),
+    Completed(Result<Token, Error>),
+    /// The owner was dropped without an outcome.
     Abandoned,
 }
 
-/// The wakers of those who wait; a place is empty where a caller gave up. Most flights have one waiting caller, which takes no vector.
+/// The wakers of the waiting callers. An entry is empty if its caller gave up.
+///
+/// Most flights have one waiting caller, which takes no vector.
 #[derive(Default)]
-struct Waiting {
+struct Wakers {
     first: Option<Waker>,
     others: Vec<Option<Waker>>,
 }
 
-impl Waiting {
-    /// A place for one who waits, and leaves a waker there at once.
-    fn enter(&mut self) -> usize {
+impl Wakers {
+    /// Returns the index of a free entry. The caller stores its waker there at once.
+    fn reserve(&mut self) -> usize {
         if self.first.is_some() {
             self.others.push(None);
             return self.others.len();
@@ -41,74 +46,79 @@ impl Waiting {
         0
     }
 
-    /// This place: every one that was given out is there until the flight ends.
-    fn at(&mut self, place: usize) -> Option<&mut Option<Waker>> {
-        match place.checked_sub(1) {
+    /// Returns the entry at `index`. A reserved entry exists until the flight ends.
+    fn entry(&mut self, index: usize) -> Option<&mut Option<Waker>> {
+        match index.checked_sub(1) {
             None => Some(&mut self.first),
             Some(other) => self.others.get_mut(other),
         }
     }
 
-    fn leave(&mut self, place: usize) -> Option<Waker> {
-        let given_up = self.at(place).and_then(Option::take);
-        // Each caller that waits has a waker in its place: an empty place at the end is free.
+    fn remove(&mut self, index: usize) -> Option<Waker> {
+        let removed = self.entry(index).and_then(Option::take);
+        // The entry of a waiting caller is never empty, so empty entries at the end are free.
         while self.others.last().is_some_and(Option::is_none) {
             self.others.pop();
         }
-        given_up
+        removed
     }
 }
 
 impl Flight {
-    pub(super) fn start(since: Duration) -> Arc<Self> {
+    pub(super) fn start(started_at: Duration) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State::Flying(Waiting::default())),
-            since,
+            state: Mutex::new(State::InFlight(Wakers::default())),
+            started_at,
             number: AtomicU64::new(0),
         })
     }
 
-    /// A request of this number is sent now.
-    pub(super) fn depart(&self, number: u64) {
+    /// Records that the request with this number is sent now.
+    pub(super) fn start_request(&self, number: u64) {
         self.number.store(number, Ordering::Relaxed);
     }
 
-    /// Whether its outcome is for those who want what is requested after this number. What is not sent yet will be sent after all that
-    /// has happened.
+    /// Returns true if the outcome serves callers that require a request with a number above
+    /// `after`.
+    ///
+    /// A flight that has sent nothing yet serves all callers: it sends its request after all events
+    /// so far.
     pub(super) fn serves(&self, after: u64) -> bool {
         let number = self.number.load(Ordering::Relaxed);
         number == 0 || number > after
     }
 
-    pub(super) fn land(&self, outcome: Result<Token, Error>) {
-        self.end(State::Landed(outcome));
+    pub(super) fn complete(&self, outcome: Result<Token, Error>) {
+        self.end(State::Completed(outcome));
     }
 
     pub(super) fn abandon(&self) {
         self.end(State::Abandoned);
     }
 
-    /// Ends it and wakes everybody, outside of the lock: a waker is code of others.
+    /// Ends the flight and wakes all waiting callers, outside of the lock: wakers run foreign code.
     fn end(&self, state: State) {
         let before = std::mem::replace(&mut *lock(&self.state), state);
-        if let State::Flying(waiting) = before {
-            waiting.first.into_iter().for_each(Waker::wake);
-            waiting.others.into_iter().flatten().for_each(Waker::wake);
+        if let State::InFlight(wakers) = before {
+            wakers.first.into_iter().for_each(Waker::wake);
+            wakers.others.into_iter().flatten().for_each(Waker::wake);
         }
     }
 
-    pub(super) fn join(self: Arc<Self>) -> Waiter {
+    pub(super) fn waiter(self: Arc<Self>) -> Waiter {
         Waiter {
             flight: self,
-            place: None,
+            index: None,
         }
     }
 }
 
-/// Waits for somebody else's acquisition: gives what came of it, or `None` where nothing did, and somebody must lead another.
+/// A future of the outcome of a flight. It yields `None` if the flight was abandoned, in which case
+/// one of the waiting callers must start another one.
 pub(crate) struct Waiter {
     flight: Arc<Flight>,
-    place: Option<usize>,
+    /// The index of this caller's waker, once it has stored one.
+    index: Option<usize>,
 }
 
 impl Future for Waiter {
@@ -118,13 +128,13 @@ impl Future for Waiter {
         let flight = Arc::clone(&self.flight);
         let mut state = lock(&flight.state);
         match &mut *state {
-            State::Landed(outcome) => Poll::Ready(Some(outcome.clone())),
+            State::Completed(outcome) => Poll::Ready(Some(outcome.clone())),
             State::Abandoned => Poll::Ready(None),
-            State::Flying(waiting) => {
-                let place = *self.place.get_or_insert_with(|| waiting.enter());
-                match waiting.at(place) {
+            State::InFlight(wakers) => {
+                let index = *self.index.get_or_insert_with(|| wakers.reserve());
+                match wakers.entry(index) {
                     Some(Some(waker)) => waker.clone_from(cx.waker()),
-                    Some(mine) => *mine = Some(cx.waker().clone()),
+                    Some(empty) => *empty = Some(cx.waker().clone()),
                     None => {}
                 }
                 Poll::Pending
@@ -135,11 +145,12 @@ impl Future for Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let Some(place) = self.place else { return };
-        let mut given_up = None;
-        if let State::Flying(waiting) = &mut *lock(&self.flight.state) {
-            given_up = waiting.leave(place);
+        let Some(index) = self.index else { return };
+        // Dropped outside of the lock, since a waker runs foreign code.
+        let mut removed = None;
+        if let State::InFlight(wakers) = &mut *lock(&self.flight.state) {
+            removed = wakers.remove(index);
         }
-        drop(given_up);
+        drop(removed);
     }
 }

@@ -1,28 +1,30 @@
-use std::borrow::Borrow;
+//! The identity of a cached token.
+
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::{Target, Tenant};
 
-use super::slot::Slot;
 use crate::user::User;
 
-/// What tells one token of a client from another. The rest that changes a token - authority, endpoint version, application,
-/// credential, capabilities - is the client's own, and the same for all of them.
+/// The parameters that distinguish the tokens of one client.
+///
+/// The other parameters of a token (authority, endpoint version, application, credential,
+/// capabilities) belong to the client and are the same for all its tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) tenant: Tenant,
     pub(crate) target: Target,
     pub(crate) claims: Option<ClaimsRequest>,
-    /// Whose it is: the application's own where it is nobody's.
+    /// The user, or `None` for an app-only token.
     pub(crate) user: Option<User>,
 }
 
 impl Key {
-    /// Whether another process would know it for the same.
-    pub(crate) fn is_lasting(&self) -> bool {
-        self.user.as_ref().is_none_or(User::has_lasting_name)
+    /// Returns true if other processes can recognize the key, so that the shared store can hold its
+    /// token.
+    pub(crate) fn is_shareable(&self) -> bool {
+        self.user.as_ref().is_none_or(User::is_shareable)
     }
 
     #[inline]
@@ -36,9 +38,10 @@ impl Key {
     }
 }
 
-/// A key that is only looked up.
+/// A borrowed key, for look-ups.
 ///
-/// Two keys are equal if they are of the same token: see [`TargetIdentity`](entra_proto::cache::TargetIdentity).
+/// Two keys are equal if they identify the same token: see
+/// [`TargetIdentity`](entra_proto::cache::TargetIdentity).
 #[derive(Clone, Copy)]
 pub(crate) struct KeyRef<'a> {
     pub(crate) tenant: &'a Tenant,
@@ -82,60 +85,6 @@ impl Hash for KeyRef<'_> {
     }
 }
 
-/// A key behind a pointer: a map whose keys own theirs is searched with one that is borrowed.
-pub(super) trait Keyed {
-    fn key(&self) -> KeyRef<'_>;
-}
-
-impl Keyed for KeyRef<'_> {
-    fn key(&self) -> KeyRef<'_> {
-        *self
-    }
-}
-
-impl Keyed for Arc<Slot> {
-    fn key(&self) -> KeyRef<'_> {
-        Slot::key(self).view()
-    }
-}
-
-impl PartialEq for dyn Keyed + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for dyn Keyed + '_ {}
-
-impl Hash for dyn Keyed + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
-/// A slot in the map, found by its key.
-pub(super) struct Entry(pub(super) Arc<Slot>);
-
-impl<'a> Borrow<dyn Keyed + 'a> for Entry {
-    fn borrow(&self) -> &(dyn Keyed + 'a) {
-        &self.0
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.key() == other.0.key()
-    }
-}
-
-impl Eq for Entry {}
-
-impl Hash for Entry {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Keyed::key(&self.0).hash(state);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::hash::{BuildHasher, RandomState};
@@ -159,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_the_same_token_is_one_key() {
+    fn targets_for_the_same_token_are_one_key() {
         let hasher = RandomState::new();
         for (one, other) in [
             (
@@ -191,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_the_token_changes_the_key() {
+    fn each_parameter_changes_the_key() {
         let a = Target::resource("https://a").unwrap();
         let claims = r#"{"access_token":{"nbf":{"essential":true}}}"#;
         let tenant = "contoso.com".parse().unwrap();

@@ -1,10 +1,13 @@
-//! Where tokens are kept: a bounded map of slots, and in each slot one token, one flight at most, and the last failure.
+//! The token cache: a bounded map of slots.
+//!
+//! A slot holds one token, at most one flight (a request in progress that all its callers share),
+//! and the last failure.
 
 mod cell;
 mod flight;
+mod flight_owner;
 mod key;
-mod lead;
-mod ledger;
+mod size;
 mod slot;
 mod slots;
 mod state;
@@ -14,7 +17,7 @@ mod sync;
 mod model;
 
 pub(crate) use flight::Waiter;
+pub(crate) use flight_owner::{Completion, FlightOwner};
 pub(crate) use key::{Key, KeyRef};
-pub(crate) use lead::{Landing, Lead};
-pub(crate) use slot::{Slot, Turn};
+pub(crate) use slot::{JoinOutcome, Slot};
 pub(crate) use slots::Slots;

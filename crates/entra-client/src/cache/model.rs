@@ -1,5 +1,6 @@
-//! Every interleaving of threads at one slot, explored by loom:
-//! `RUSTFLAGS="--cfg entra_loom" cargo test --release -p entra-client --lib model`.
+//! A loom model of one slot: it explores every interleaving of the threads.
+//!
+//! Run it with `RUSTFLAGS="--cfg entra_loom" cargo test --release -p entra-client --lib model`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,12 @@ use loom::future::block_on;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::ledger::Ledger;
-use super::{Key, Lead, Slot, Turn};
+use super::size::TotalSize;
+use super::{FlightOwner, JoinOutcome, Key, Slot};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::policy::Policy;
-use crate::token::Token;
+use crate::token::{CacheEntry, Token};
 
 const NOW: Moment = Moment {
     wall: Timestamp::from_secs(1_767_225_600),
@@ -33,11 +34,11 @@ fn slot() -> Arc<Slot> {
             claims: None,
             user: None,
         },
-        &Ledger::default(),
+        &TotalSize::default(),
     ))
 }
 
-fn token(lead: &Lead) -> Token {
+fn token(owner: &FlightOwner) -> Token {
     let lifetime = Lifetime::new(NOW.wall, Duration::from_secs(3600), None);
     let stages = FreshnessPolicy::default().stages(&lifetime, 0);
     Token::new(
@@ -46,18 +47,18 @@ fn token(lead: &Lead) -> Token {
         stages,
         NOW,
         None,
-        (Arc::downgrade(lead.slot()), lead.number()),
+        owner.origin(),
     )
 }
 
-/// A caller, who leads in the way given where it is his turn.
-fn call(slot: &Arc<Slot>, lead: impl Fn(Lead) -> Option<Result<Token, Error>>) -> Result<Token, Error> {
+/// Acts as a caller, which runs the flight with `run` if it has to start one.
+fn call(slot: &Arc<Slot>, run: impl Fn(FlightOwner) -> Option<Result<Token, Error>>) -> Result<Token, Error> {
     loop {
         let outcome = match slot.join(NOW, None, PATIENCE) {
-            Turn::Ready(token) => Some(Ok(token)),
-            Turn::Cooling(error) => Some(Err(error)),
-            Turn::Lead(turn) => lead(turn),
-            Turn::Wait { waiter, serves, .. } => block_on(waiter).filter(|_| serves),
+            JoinOutcome::Ready(token) => Some(Ok(token)),
+            JoinOutcome::CoolingDown(error) => Some(Err(error)),
+            JoinOutcome::Start(owner) => run(owner),
+            JoinOutcome::Wait { waiter, serves, .. } => block_on(waiter).filter(|_| serves),
         };
         if let Some(outcome) = outcome {
             return outcome;
@@ -65,30 +66,30 @@ fn call(slot: &Arc<Slot>, lead: impl Fn(Lead) -> Option<Result<Token, Error>>) -
     }
 }
 
-fn land(mut lead: Lead) -> Option<Result<Token, Error>> {
-    lead.depart();
-    arrive(lead)
+fn succeed(mut owner: FlightOwner) -> Option<Result<Token, Error>> {
+    owner.start_request();
+    respond(owner)
 }
 
-/// The response to the request that was sent last.
-fn arrive(mut lead: Lead) -> Option<Result<Token, Error>> {
-    let token = token(&lead);
-    lead.land(&token, true, NOW, Duration::ZERO);
+/// Completes the flight with the response to the request that was sent last.
+fn respond(mut owner: FlightOwner) -> Option<Result<Token, Error>> {
+    let token = token(&owner);
+    owner.complete(&token, true, NOW, Duration::ZERO);
     Some(Ok(token))
 }
 
 #[test]
-fn one_flies_and_all_get_what_it_brings() {
-    // Three threads have too many interleavings for all of them: those with up to two preemptions.
+fn one_flight_serves_all_callers() {
+    // Three threads have too many interleavings, so only those with up to two preemptions are run.
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
     builder.check(|| {
         let (slot, flights) = (slot(), Arc::new(AtomicUsize::new(0)));
         let caller = |slot: Arc<Slot>, flights: Arc<AtomicUsize>| {
             move || {
-                call(&slot, |lead| {
+                call(&slot, |owner| {
                     flights.fetch_add(1, Ordering::Relaxed);
-                    land(lead)
+                    succeed(owner)
                 })
             }
         };
@@ -104,15 +105,15 @@ fn one_flies_and_all_get_what_it_brings() {
 }
 
 #[test]
-fn a_failure_is_shared_as_well() {
+fn failure_is_shared() {
     loom::model(|| {
         let (slot, flights) = (slot(), Arc::new(AtomicUsize::new(0)));
         let caller = |slot: Arc<Slot>, flights: Arc<AtomicUsize>| {
             move || {
-                call(&slot, |mut lead| {
+                call(&slot, |mut owner| {
                     flights.fetch_add(1, Ordering::Relaxed);
                     let error = Error::from(entra_proto::Error::from(SignerError::new("sealed")));
-                    lead.fail(error.clone(), Policy::default().cool_down, NOW);
+                    owner.fail(error.clone(), Policy::default().cool_down, NOW);
                     Some(Err(error))
                 })
             }
@@ -125,29 +126,29 @@ fn a_failure_is_shared_as_well() {
 }
 
 #[test]
-fn whoever_waits_takes_over_from_a_lead_that_goes_away() {
+fn waiting_caller_takes_over_an_abandoned_flight() {
     loom::model(|| {
-        let (slot, led) = (slot(), Arc::new(AtomicUsize::new(0)));
+        let (slot, started) = (slot(), Arc::new(AtomicUsize::new(0)));
         let quitter = {
             let slot = Arc::clone(&slot);
             thread::spawn(move || match slot.join(NOW, None, PATIENCE) {
-                Turn::Lead(lead) => drop(lead),
-                Turn::Wait { waiter, .. } => drop(waiter),
-                Turn::Ready(_) | Turn::Cooling(_) => {}
+                JoinOutcome::Start(owner) => drop(owner),
+                JoinOutcome::Wait { waiter, .. } => drop(waiter),
+                JoinOutcome::Ready(_) | JoinOutcome::CoolingDown(_) => {}
             })
         };
         let stayer = {
-            let (slot, led) = (Arc::clone(&slot), Arc::clone(&led));
+            let (slot, started) = (Arc::clone(&slot), Arc::clone(&started));
             thread::spawn(move || {
-                call(&slot, |lead| {
-                    led.fetch_add(1, Ordering::Relaxed);
-                    land(lead)
+                call(&slot, |owner| {
+                    started.fetch_add(1, Ordering::Relaxed);
+                    succeed(owner)
                 })
             })
         };
         quitter.join().unwrap();
         stayer.join().unwrap().unwrap();
-        assert_eq!(led.load(Ordering::Relaxed), 1);
+        assert_eq!(started.load(Ordering::Relaxed), 1);
         assert!(slot.peek(NOW).is_some());
     });
 }
@@ -156,54 +157,55 @@ fn whoever_waits_takes_over_from_a_lead_that_goes_away() {
 fn rejected_token_is_replaced_by_one_flight() {
     loom::model(|| {
         let slot = slot();
-        let rejected = call(&slot, land).unwrap().number();
+        let rejected = call(&slot, succeed).unwrap().number();
         let version = slot.version();
         let api = |slot: Arc<Slot>| {
             move || {
-                let is_news = slot.reject(rejected, NOW, &Policy::default());
-                (is_news, newer(&slot, rejected))
+                let is_new = slot.reject(rejected, NOW, &Policy::default());
+                (is_new, newer(&slot, rejected))
             }
         };
         let other = thread::spawn(api(Arc::clone(&slot)));
-        let (is_news, mine) = api(Arc::clone(&slot))();
-        let (is_news_there, theirs) = other.join().unwrap();
-        assert!(is_news != is_news_there, "it is news once");
+        let (is_new, mine) = api(Arc::clone(&slot))();
+        let (is_new_there, theirs) = other.join().unwrap();
+        assert!(is_new != is_new_there, "the rejection is new once");
         assert!(mine.number() > rejected);
         assert_eq!(mine.number(), theirs.number(), "one flight for both");
         assert_eq!(slot.version(), version + 2);
     });
 }
 
-/// A flight that lands while its token's predecessor is rejected: its token was requested before, and does not serve.
+/// Completes a flight while the previous token is rejected: the new token was requested before
+/// that, so it does not serve.
 #[test]
 fn token_from_before_the_rejection_does_not_serve() {
     loom::model(|| {
         let slot = slot();
-        let rejected = call(&slot, land).unwrap().number();
-        let Turn::Lead(mut lead) = slot.join(NOW, Some(rejected), PATIENCE) else {
+        let rejected = call(&slot, succeed).unwrap().number();
+        let JoinOutcome::Start(mut owner) = slot.join(NOW, Some(rejected), PATIENCE) else {
             panic!("there is no flight to wait for")
         };
-        lead.depart();
-        let early = lead.number();
-        let landing = thread::spawn(move || {
-            let token = token(&lead);
-            lead.land(&token, true, NOW, Duration::ZERO)
+        owner.start_request();
+        let early = owner.origin().number;
+        let completion = thread::spawn(move || {
+            let token = token(&owner);
+            owner.complete(&token, true, NOW, Duration::ZERO)
         });
         if slot.reject(rejected, NOW, &Policy::default()) {
             assert!(newer(&slot, rejected).number() > early);
         }
-        landing.join().unwrap();
+        completion.join().unwrap();
     });
 }
 
-/// A token that was requested after the one of this number.
+/// Returns a token that was requested after the one with this number.
 fn newer(slot: &Arc<Slot>, number: u64) -> Token {
     loop {
         let outcome = match slot.join(NOW, Some(number), PATIENCE) {
-            Turn::Ready(token) => Some(Ok(token)),
-            Turn::Cooling(error) => Some(Err(error)),
-            Turn::Lead(turn) => land(turn),
-            Turn::Wait { waiter, serves, .. } => block_on(waiter).filter(|_| serves),
+            JoinOutcome::Ready(token) => Some(Ok(token)),
+            JoinOutcome::CoolingDown(error) => Some(Err(error)),
+            JoinOutcome::Start(owner) => succeed(owner),
+            JoinOutcome::Wait { waiter, serves, .. } => block_on(waiter).filter(|_| serves),
         };
         if let Some(outcome) = outcome {
             return outcome.unwrap();
@@ -212,38 +214,38 @@ fn newer(slot: &Arc<Slot>, number: u64) -> Token {
 }
 
 #[test]
-fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
+fn token_forgotten_in_flight_is_returned_but_not_cached() {
     loom::model(|| {
         let slot = slot();
-        let Turn::Lead(mut lead) = slot.join(NOW, None, PATIENCE) else {
-            panic!("nobody leads")
+        let JoinOutcome::Start(mut owner) = slot.join(NOW, None, PATIENCE) else {
+            panic!("no flight starts")
         };
-        lead.depart();
+        owner.start_request();
         let forgetter = {
             let slot = Arc::clone(&slot);
             thread::spawn(move || slot.forget())
         };
-        assert!(arrive(lead).unwrap().is_ok());
+        assert!(respond(owner).unwrap().is_ok());
         forgetter.join().unwrap();
         assert!(slot.peek(NOW).is_none());
     });
 }
 
 #[test]
-fn what_was_reconsidered_meanwhile_is_asked_for_again_and_is_better_than_nothing() {
+fn token_made_stale_in_flight_serves_until_a_newer_one() {
     loom::model(|| {
         let slot = slot();
-        let Turn::Lead(mut lead) = slot.join(NOW, None, PATIENCE) else {
-            panic!("nobody leads")
+        let JoinOutcome::Start(mut owner) = slot.join(NOW, None, PATIENCE) else {
+            panic!("no flight starts")
         };
-        lead.depart();
+        owner.start_request();
         let consent = {
             let slot = Arc::clone(&slot);
-            thread::spawn(move || slot.reconsider())
+            thread::spawn(move || slot.mark_stale())
         };
-        assert!(arrive(lead).unwrap().is_ok());
+        assert!(respond(owner).unwrap().is_ok());
         consent.join().unwrap();
-        assert!(slot.peek(NOW).is_none() && slot.living(NOW).is_some());
-        assert!(matches!(slot.join(NOW, None, PATIENCE), Turn::Lead(_)));
+        assert!(slot.peek(NOW).is_none() && slot.unexpired(NOW).is_some());
+        assert!(matches!(slot.join(NOW, None, PATIENCE), JoinOutcome::Start(_)));
     });
 }

@@ -1,3 +1,5 @@
+//! A slot of the cache: the entry of one token.
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -6,70 +8,79 @@ use entra_proto::cache::Freshness;
 
 use super::cell::TokenCell;
 use super::flight::Waiter;
-use super::key::Key;
-use super::lead::Lead;
-use super::ledger::{Entered, Ledger};
-use super::state::{Setback, State};
+use super::flight_owner::FlightOwner;
+use super::key::{Key, KeyRef};
+use super::size::{SlotSize, TotalSize};
+use super::state::{CachedFailure, State};
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::clock::{Moment, nanoseconds};
 use crate::error::Error;
 use crate::policy::Policy;
-use crate::token::Token;
+use crate::token::{CacheEntry, Token};
 
-/// The place of one token: the token, the flight that fetches the next one, and the last failure.
+/// The cache entry of one token: the token, the flight that fetches the next one, and the last
+/// failure.
 ///
-/// Reading the token takes no lock, and no lock is held while anything is awaited. A flight belongs to the slot: it goes on when the
-/// caller that started it gives up, and its outcome serves the callers that come later.
+/// Reading the token takes no lock, and no lock is held across an await. A flight belongs to the
+/// slot: it goes on when the caller that started it gives up, and its outcome serves later callers.
 ///
-/// Every request has a number, which is also the number of the token that it brings. An event (a token is rejected, everything is
-/// forgotten, a consent is granted) concerns all numbers that were given out before it. So a caller after the event never gets a token
-/// that was requested before it, and a late response never replaces the token of a later request.
+/// Every request has a number, which is also the number of the token that it brings. An event (a
+/// token is rejected, everything is forgotten, a consent is granted) makes all numbers so far
+/// stale. So a caller after the event never gets a token that was requested before it, and a late
+/// response never replaces the token of a later request.
+///
+/// A slot is idle, in flight, or cooling down after a failure:
 ///
 /// ```text
-///             join: no usable token, no flight that serves, no failure that still cools
-///   resting ────────────────────────────────────────────────────────────────────► flying ──┐ others join and wait
-///      ▲  ▲                                                                         │  │  ◄──┘
-///      │  └── land(token): version moves, all waiting callers get it ───────────────┘  │
-///      ├───── fail(error): cooling; all waiting callers get it ────────────────────────┤
-///      └───── the flight is dropped, or takes too long: waiting callers look again ────┘
+///         join: no usable token, no flight that serves, no cool-down
+///   idle ───────────────────────────────────────────► in flight ◄─┐
+///    ▲ ▲                                               │  │  │ └──┘
+///    │ └─ complete(token): new version; all waiting ───┘  │  │ other
+///    │    callers get the token                           │  │ callers
+///    │                                                    │  │ join
+///    ├─── fail(error): cooling down; all waiting callers ─┘  │
+///    │    get the error                                      │
+///    └─── the owner is dropped, or takes too long: waiting ──┘
+///         callers look at the slot again
 /// ```
 pub(crate) struct Slot {
     key: Key,
     pub(super) token: TokenCell,
-    /// Moves whenever another token, or none, is here.
+    /// A counter that moves when the token is replaced or dropped.
     version: AtomicU64,
-    /// Before this moment of the monotonic clock (in nanoseconds) no refresh is needed: one is in flight, or was a short time ago.
+    /// The moment of the monotonic clock, in nanoseconds, before which no refresh is needed: one is
+    /// in flight, or was a short time ago.
     quiet_until: AtomicU64,
     /// The last use, by the monotonic clock, in seconds.
     used: AtomicU32,
-    /// Where it is in the map, which alone uses this.
-    pub(super) place: AtomicU32,
-    bytes: Entered,
+    /// The position in the order of the map. Only the map uses it.
+    pub(super) map_index: AtomicU32,
+    size: SlotSize,
     pub(super) state: Mutex<State>,
 }
 
-/// What a caller is to do.
-pub(crate) enum Turn {
-    /// Take this token.
+/// The result of [`Slot::join`]: what a caller does next.
+pub(crate) enum JoinOutcome {
+    /// Use this token.
     Ready(Token),
-    /// Take this error: it is too early for another request.
-    Cooling(Error),
+    /// Return this cached error: it is too early for another request.
+    CoolingDown(Error),
     /// Start the flight.
-    Lead(Lead),
+    Start(FlightOwner),
     /// Wait for a flight, and look again after the time that is left to it.
     Wait {
         waiter: Waiter,
         left: Duration,
-        /// Whether its outcome is for this caller: not where its request was sent too early.
+        /// True if the outcome serves this caller. It does not if the request was sent too early.
         serves: bool,
     },
 }
 
 impl Slot {
-    pub(super) fn new(key: Key, ledger: &Ledger) -> Self {
+    pub(super) fn new(key: Key, total: &TotalSize) -> Self {
         Self {
-            place: Default::default(),
-            bytes: ledger.enter(&key),
+            map_index: AtomicU32::default(),
+            size: total.add(&key),
             key,
             token: TokenCell::empty(),
             version: AtomicU64::new(0),
@@ -89,126 +100,107 @@ impl Slot {
         self.version.load(Ordering::Acquire)
     }
 
-    /// The token, if it may be used, and whether a refresh should be tried.
+    /// Returns the token if it may be used, and whether to start a refresh.
     pub(crate) fn peek(&self, now: Moment) -> Option<(Token, bool)> {
         self.touch(now);
         let token = self.token.load()?;
         match token.freshness(now) {
             Freshness::Fresh => Some((token, false)),
-            Freshness::Due => Some((token, self.wants_refresh(now))),
+            Freshness::Due => Some((token, self.may_refresh(now))),
             Freshness::Missing => None,
         }
     }
 
-    /// Whether no refresh is in flight, and none was a short time ago.
-    pub(crate) fn wants_refresh(&self, now: Moment) -> bool {
+    /// Returns true if no refresh is in flight, and none was a short time ago.
+    pub(crate) fn may_refresh(&self, now: Moment) -> bool {
         nanoseconds(now.monotonic) >= self.quiet_until.load(Ordering::Relaxed)
     }
 
-    /// What a caller who needs a token is to do. With `after`, only a token of a request with a greater number will do, and the shared
-    /// store does not help. `patience` is how long one flight may take before there is another.
-    pub(crate) fn join(self: &Arc<Self>, now: Moment, after: Option<u64>, patience: Duration) -> Turn {
+    /// Returns what a caller does that needs a token.
+    ///
+    /// With `after`, only the token of a request with a greater number is acceptable, and the
+    /// shared store is not asked. `patience` is the time after which another flight may start
+    /// beside the current one.
+    pub(crate) fn join(self: &Arc<Self>, now: Moment, after: Option<u64>, patience: Duration) -> JoinOutcome {
         self.touch(now);
         let mut state = lock(&self.state);
         let token = self
             .token
             .load()
             .filter(|token| after.is_none_or(|after| token.number() > after));
-        // It may have come since the caller looked.
+        // The token may have arrived since the caller looked.
         if let Some(token) = token
             .as_ref()
             .filter(|token| token.freshness(now) != Freshness::Missing)
         {
-            return Turn::Ready(token.clone());
+            return JoinOutcome::Ready(token.clone());
         }
-        let living = token.filter(|token| after.is_none() && token.is_alive(now));
+        let alive = token.filter(|token| after.is_none() && token.is_alive(now));
         if after.is_some() {
             state.events_mut().distrusts_store = true;
         }
-        if let Some((waiter, left, serves)) = state.awaited(after, now, patience) {
-            return Turn::Wait { waiter, left, serves };
+        if let Some((waiter, left, serves)) = state.flight_to_join(after, now, patience) {
+            return JoinOutcome::Wait { waiter, left, serves };
         }
-        if let Some(left) = state.cooling(now) {
-            if let Some(token) = living {
-                return Turn::Ready(token);
+        if let Some(left) = state.cool_down_left(now) {
+            if let Some(token) = alive {
+                return JoinOutcome::Ready(token);
             }
             // A token that has expired was not rejected for that: its successor is requested.
-            let holds = |setback: &&Setback| after.is_some() || !setback.is_rejection;
-            if let Some(setback) = state.setback.as_deref().filter(holds) {
-                return Turn::Cooling(setback.error.remembered(left));
+            let applies = |failure: &&CachedFailure| after.is_some() || !failure.is_api_rejection;
+            if let Some(failure) = state.failure.as_deref().filter(applies) {
+                return JoinOutcome::CoolingDown(failure.error.cached(left));
             }
         }
-        match living {
-            Some(token) if !token.is_outdated() && state.is_paced(now) => Turn::Ready(token),
-            _ => Turn::Lead(self.take_off(&mut state, now)),
+        match alive {
+            Some(token) if !token.is_stale() && state.is_too_early_to_refresh(now) => JoinOutcome::Ready(token),
+            _ => JoinOutcome::Start(self.start_flight(&mut state, now)),
         }
     }
 
-    /// The lead of a refresh, unless one is in flight, or was a short time ago.
-    pub(crate) fn refresh(self: &Arc<Self>, now: Moment) -> Option<Lead> {
+    /// Starts a refresh, unless one is in flight or was a short time ago.
+    pub(crate) fn start_refresh(self: &Arc<Self>, now: Moment) -> Option<FlightOwner> {
         let mut state = lock(&self.state);
-        let fresh = |token: &Token| token.freshness(now) == Freshness::Fresh;
+        let is_fresh = |token: &Token| token.freshness(now) == Freshness::Fresh;
         if state.flight.is_some()
-            || state.cooling(now).is_some()
-            || state.is_paced(now)
-            || self.token.load().as_ref().is_some_and(fresh)
+            || state.cool_down_left(now).is_some()
+            || state.is_too_early_to_refresh(now)
+            || self.token.load().as_ref().is_some_and(is_fresh)
         {
             return None;
         }
-        Some(self.take_off(&mut state, now))
+        Some(self.start_flight(&mut state, now))
     }
 
-    /// The token, as long as an API would still accept it.
-    pub(crate) fn living(&self, now: Moment) -> Option<Token> {
+    /// Returns the token if it has not expired: an API may still accept it.
+    pub(crate) fn unexpired(&self, now: Moment) -> Option<Token> {
         self.token.load().filter(|token| token.is_alive(now))
     }
 
-    /// The number of the last request: a token with a greater one is requested from now on.
-    pub(crate) fn last_number(&self) -> u64 {
-        lock(&self.state).sent
+    /// Returns the number of the last request. A token with a greater number is requested later.
+    pub(crate) fn last_request(&self) -> u64 {
+        lock(&self.state).last_request
     }
 
-    /// An API rejected the token of this number. Where there is no newer one, the next caller has it refreshed; until a newer one is
-    /// here, callers that were not rejected go on with it while it lives. Returns whether this is news.
-    ///
-    /// An API that rejects whatever it gets is no reason for a request each time: after some tokens that were rejected soon, the slot
-    /// cools down as after a failure.
-    pub(crate) fn reject(&self, number: u64, now: Moment, policy: &Policy) -> bool {
-        let mut state = lock(&self.state);
-        let current = self.token.load();
-        let is_news = number > state.events().rejected
-            && number <= state.sent
-            && current.as_ref().is_none_or(|current| current.number() <= number);
-        if is_news {
-            state.happened();
-            state.events_mut().rejected = number;
-            if let Some(wait) = state.rejected_again(current.as_ref().map(Token::landed), now, policy) {
-                self.quiet_until(now.monotonic.saturating_add(wait));
-            }
-            if let Some(current) = current {
-                self.replace(Some(current.outdated()));
-            }
-        }
-        is_news
-    }
-
-    /// Drops everything, the failure and what a flight will bring included.
+    /// Drops everything: the token, the failure, and the outcome of a flight in progress.
     pub(crate) fn forget(&self) {
         let mut state = lock(&self.state);
         state.forget();
         self.quiet_until(Duration::ZERO);
         self.replace(None);
-        self.weigh(&state);
+        self.update_size(&state);
     }
 
-    /// A newer request may bring more than what is here, or is in flight: the next caller sends one, and gets what is here where that
-    /// fails. A pause that the service asked for goes on.
-    pub(crate) fn reconsider(&self) {
+    /// Marks the cached token and requests in flight as stale.
+    ///
+    /// The next caller sends a request, and gets the stale token if that fails. A pause that the
+    /// service asked for goes on.
+    pub(crate) fn mark_stale(&self) {
         let mut state = lock(&self.state);
-        state.happened();
-        state.setback.take_if(|setback| !setback.error.is_retryable());
+        state.record_event();
+        state.failure.take_if(|failure| !failure.error.is_retryable());
         if let Some(token) = self.token.load() {
-            self.replace(Some(token.outdated()));
+            self.replace(Some(token.to_stale()));
         }
     }
 
@@ -216,52 +208,54 @@ impl Slot {
         lock(&self.state).events().distrusts_store
     }
 
-    /// The flight waits until then.
+    /// Records that the flight waits until this moment of the monotonic clock.
     pub(crate) fn pause_until(&self, moment: Duration) {
         lock(&self.state).events_mut().paused_until = Some(moment);
     }
 
-    /// What is left of a pause that an earlier flight did not see to the end.
+    /// Returns the rest of a pause that an earlier flight did not complete.
     pub(crate) fn pause_left(&self, now: Moment) -> Option<Duration> {
         let until = lock(&self.state).events().paused_until?;
         until.checked_sub(now.monotonic).filter(|left| !left.is_zero())
     }
 
-    /// How much would be lost with it: nothing, a failure that is remembered, or a token.
+    /// Returns the loss if this slot is evicted: 0 for nothing, 1 for a cached failure, 2 for a
+    /// token.
     pub(super) fn worth(&self, now: Moment) -> u8 {
-        if self.living(now).is_some() {
+        if self.unexpired(now).is_some() {
             2
         } else {
-            u8::from(lock(&self.state).cooling(now).is_some())
+            u8::from(lock(&self.state).cool_down_left(now).is_some())
         }
     }
 
-    /// How many bytes it holds, about.
+    /// Returns the approximate number of bytes that the slot holds.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.bytes()
+        self.size.bytes()
     }
 
     pub(super) fn is_idle(&self) -> bool {
         lock(&self.state).flight.is_none()
     }
 
-    /// The last use, in seconds of the monotonic clock.
+    /// Returns the last use, in seconds of the monotonic clock.
     pub(super) fn last_used(&self) -> u32 {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Puts this token, or none, in the place of the one that is here. Under the lock of the state only.
+    /// Replaces or drops the token. Call it only under the lock of the state.
     pub(super) fn replace(&self, token: Option<Token>) {
         self.token.store(token);
         self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// Takes note of how much it holds now. Under the lock of the state only.
-    pub(super) fn weigh(&self, state: &State) {
-        self.bytes.change(&self.key, self.token.load().as_ref(), state);
+    /// Computes the size of the slot again. Call it only under the lock of the state.
+    pub(super) fn update_size(&self, state: &State) {
+        self.size.update(&self.key, self.token.load().as_ref(), state);
     }
 
-    /// No refresh is needed before this moment of the monotonic clock. Under the lock of the state only.
+    /// Records that no refresh is needed before this moment of the monotonic clock. Call it only
+    /// under the lock of the state.
     pub(super) fn quiet_until(&self, moment: Duration) {
         self.quiet_until.store(nanoseconds(moment), Ordering::Relaxed);
     }
@@ -271,10 +265,35 @@ impl Slot {
         self.used.store(seconds, Ordering::Relaxed);
     }
 
-    fn take_off(self: &Arc<Self>, state: &mut State, now: Moment) -> Lead {
-        let (flight, number) = state.take_off(now);
+    fn start_flight(self: &Arc<Self>, state: &mut State, now: Moment) -> FlightOwner {
+        let (flight, number) = state.start_flight(now);
         self.quiet_until(Duration::MAX);
-        Lead::new(Arc::clone(self), flight, number)
+        FlightOwner::new(Arc::clone(self), flight, number)
+    }
+}
+
+impl CacheEntry for Slot {
+    fn key(&self) -> KeyRef<'_> {
+        self.key.view()
+    }
+
+    fn reject(&self, number: u64, now: Moment, policy: &Policy) -> bool {
+        let mut state = lock(&self.state);
+        let current = self.token.load();
+        let is_new = number > state.events().last_rejected
+            && number <= state.last_request
+            && current.as_ref().is_none_or(|current| current.number() <= number);
+        if is_new {
+            state.record_event();
+            state.events_mut().last_rejected = number;
+            if let Some(cool_down) = state.record_rejection(current.as_ref().map(Token::obtained_at), now, policy) {
+                self.quiet_until(now.monotonic.saturating_add(cool_down));
+            }
+            if let Some(current) = current {
+                self.replace(Some(current.to_stale()));
+            }
+        }
+        is_new
     }
 }
 

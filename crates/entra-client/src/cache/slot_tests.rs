@@ -1,4 +1,4 @@
-//! Known orders of events at one slot.
+//! Fixed sequences of events at one slot.
 
 use entra_proto::assertion::SignerError;
 use entra_proto::cache::{FreshnessPolicy, Lifetime};
@@ -14,7 +14,7 @@ fn now(seconds: u64) -> Moment {
     }
 }
 
-/// A slot with a token from second 0 that is due from second 1800 on.
+/// Returns a slot with a token from second 0 that needs refresh from second 1800 on.
 fn due() -> Arc<Slot> {
     let slot = Arc::new(Slot::new(
         Key {
@@ -23,131 +23,124 @@ fn due() -> Arc<Slot> {
             claims: None,
             user: None,
         },
-        &Ledger::default(),
+        &TotalSize::default(),
     ));
-    let mut lead = slot.refresh(now(0)).unwrap();
+    let mut owner = slot.start_refresh(now(0)).unwrap();
     let lifetime = Lifetime::new(now(0).wall, Duration::from_secs(3600), Some(Duration::from_secs(1800)));
     let stages = FreshnessPolicy::default().stages(&lifetime, 0);
     let token = AccessToken::new("t").unwrap();
-    let token = Token::new(
-        token,
-        &lifetime,
-        stages,
-        now(0),
-        None,
-        (Arc::downgrade(&slot), lead.number()),
-    );
-    lead.land(&token, true, now(0), Duration::ZERO);
+    let token = Token::new(token, &lifetime, stages, now(0), None, owner.origin());
+    owner.complete(&token, true, now(0), Duration::ZERO);
     slot
 }
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn fail(mut lead: Lead, at: u64) {
+fn fail(mut owner: FlightOwner, at: u64) {
     let error = entra_proto::Error::from(SignerError::new("sealed"));
     let error = Error::from(error);
-    let wait = lead.cool_down(&error, &Policy::default());
-    lead.fail(error, wait, now(at));
+    let cool_down = owner.cool_down(&error, &Policy::default());
+    owner.fail(error, cool_down, now(at));
 }
 
 #[test]
-fn one_refresh_at_a_time_and_none_too_soon() {
+fn one_refresh_at_a_time_with_pauses_between() {
     let slot = due();
     assert!(
-        !slot.peek(now(1799)).unwrap().1 && slot.refresh(now(1799)).is_none(),
-        "it is fresh"
+        !slot.peek(now(1799)).unwrap().1 && slot.start_refresh(now(1799)).is_none(),
+        "the token is fresh"
     );
     assert!(slot.peek(now(1800)).unwrap().1);
-    let lead = slot.refresh(now(1800)).unwrap();
-    assert!(!slot.peek(now(1800)).unwrap().1, "nobody needs to try");
-    assert!(slot.refresh(now(1800)).is_none(), "one is in the air");
-    fail(lead, 1801);
+    let owner = slot.start_refresh(now(1800)).unwrap();
+    assert!(!slot.peek(now(1800)).unwrap().1, "a refresh is in flight");
+    assert!(slot.start_refresh(now(1800)).is_none(), "a refresh is in flight");
+    fail(owner, 1801);
     assert!(
-        !slot.peek(now(1805)).unwrap().1 && slot.refresh(now(1805)).is_none(),
-        "it cools down"
+        !slot.peek(now(1805)).unwrap().1 && slot.start_refresh(now(1805)).is_none(),
+        "the slot cools down"
     );
     assert!(slot.peek(now(1806)).unwrap().1);
-    drop(slot.refresh(now(1806)).unwrap());
-    assert!(slot.peek(now(1806)).unwrap().1, "whoever was to do it went away");
+    drop(slot.start_refresh(now(1806)).unwrap());
+    assert!(slot.peek(now(1806)).unwrap().1, "the owner was dropped");
 }
 
 #[test]
-fn a_failure_is_over_when_either_clock_says_so() {
-    for (what, wall, monotonic, over) in [
+fn cool_down_ends_when_either_clock_says_so() {
+    for (which, wall, monotonic, is_over) in [
         ("neither", 3, 3, false),
         ("the time of day", 6, 3, true),
-        ("the other clock", 3, 6, true),
+        ("the monotonic clock", 3, 6, true),
         ("the time of day was set back", 0, 3, false),
-        ("set back, and time has passed", 0, 6, true),
+        ("the time of day was set back, and time has passed", 0, 6, true),
     ] {
         let slot = due();
         slot.forget();
-        let Turn::Lead(lead) = slot.join(now(1), None, PATIENCE) else {
-            panic!("nobody leads")
+        let JoinOutcome::Start(owner) = slot.join(now(1), None, PATIENCE) else {
+            panic!("no flight starts")
         };
-        fail(lead, 1);
+        fail(owner, 1);
         let later = Moment {
             wall: now(wall).wall,
             monotonic: Duration::from_secs(monotonic),
         };
         assert_eq!(
-            matches!(slot.join(later, None, PATIENCE), Turn::Lead(_)),
-            over,
-            "{what}"
+            matches!(slot.join(later, None, PATIENCE), JoinOutcome::Start(_)),
+            is_over,
+            "{which}"
         );
     }
 }
 
 #[test]
-fn what_is_forgotten_is_the_failure_too() {
+fn forgetting_a_slot_drops_its_failure() {
     let slot = due();
-    fail(slot.refresh(now(1800)).unwrap(), 1800);
+    fail(slot.start_refresh(now(1800)).unwrap(), 1800);
     slot.forget();
-    assert!(matches!(slot.join(now(1801), None, PATIENCE), Turn::Lead(_)));
+    assert!(matches!(slot.join(now(1801), None, PATIENCE), JoinOutcome::Start(_)));
 }
 
 #[test]
-fn a_flight_that_takes_too_long_gets_a_successor_and_leaves_it_alone() {
+fn flight_beyond_patience_gets_an_independent_successor() {
     let slot = due();
     slot.forget();
-    let lead = |at| match slot.join(now(at), None, PATIENCE) {
-        Turn::Lead(lead) => Some(lead),
+    let start = |at| match slot.join(now(at), None, PATIENCE) {
+        JoinOutcome::Start(owner) => Some(owner),
         _ => None,
     };
-    let first = lead(0).unwrap();
-    let Turn::Wait { left, .. } = slot.join(now(50), None, PATIENCE) else {
-        panic!("nobody waits")
+    let first = start(0).unwrap();
+    let JoinOutcome::Wait { left, .. } = slot.join(now(50), None, PATIENCE) else {
+        panic!("the caller does not wait")
     };
     assert_eq!(left, Duration::from_secs(70));
-    assert!(lead(119).is_none());
-    let second = lead(120).unwrap();
+    assert!(start(119).is_none());
+    let second = start(120).unwrap();
     fail(first, 121);
     assert!(
-        lead(122).is_none(),
-        "the second is in the air, and no failure is remembered"
+        start(122).is_none(),
+        "the second flight goes on, and no failure is cached"
     );
     drop(second);
-    assert!(lead(123).is_some());
+    assert!(start(123).is_some());
 }
 
 #[test]
-fn token_that_came_after_a_look_at_the_clock_is_used() {
+fn token_that_arrived_after_the_clock_was_read_is_used() {
     let slot = due();
     slot.forget();
-    let Turn::Lead(mut lead) = slot.join(now(10), None, PATIENCE) else {
-        panic!("nobody leads")
+    let JoinOutcome::Start(mut owner) = slot.join(now(10), None, PATIENCE) else {
+        panic!("no flight starts")
     };
     let lifetime = Lifetime::new(now(12).wall, Duration::from_secs(3600), None);
     let stages = FreshnessPolicy::default().stages(&lifetime, 0);
-    let home = (Arc::downgrade(&slot), lead.number());
-    let token = Token::new(AccessToken::new("t").unwrap(), &lifetime, stages, now(12), None, home);
-    lead.land(&token, true, now(12), Duration::ZERO);
-    assert!(matches!(slot.join(now(11), None, PATIENCE), Turn::Ready(_)));
+    let token = AccessToken::new("t").unwrap();
+    let token = Token::new(token, &lifetime, stages, now(12), None, owner.origin());
+    owner.complete(&token, true, now(12), Duration::ZERO);
+    assert!(matches!(slot.join(now(11), None, PATIENCE), JoinOutcome::Ready(_)));
     assert!(slot.peek(now(11)).is_some());
-    // The time of day was set back since: that is another matter.
+    // Setting the time of day back since then is a different case.
     let set_back = Moment {
         wall: now(11).wall,
         ..now(13)
     };
-    assert!(matches!(slot.join(set_back, None, PATIENCE), Turn::Lead(_)));
+    assert!(matches!(slot.join(set_back, None, PATIENCE), JoinOutcome::Start(_)));
 }

@@ -1,5 +1,9 @@
+//! The map of all slots of a client, bounded in entries and in bytes.
+
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::thread;
@@ -7,31 +11,38 @@ use std::thread;
 use entra_proto::Timestamp;
 use foldhash::fast::RandomState;
 
-use super::key::{Entry, Key, KeyRef, Keyed};
-use super::ledger::Ledger;
+use super::key::{Key, KeyRef};
+use super::size::TotalSize;
 use super::slot::Slot;
 use crate::clock::Moment;
+use crate::token::Token;
 
-/// All slots of a client: a map that is bounded in entries and in bytes. Its lock is held for a look-up, an insertion, or a batch of
-/// [`BATCH`] slots, and never across anything that waits: however many slots there are, what concerns them all stops no reader.
+/// All slots of a client: a map that is bounded in entries and in bytes.
+///
+/// Its lock is held for a look-up, an insertion, or a batch of [`BATCH`] slots, and never across a
+/// wait. An operation on all slots therefore stops no reader, however many slots there are.
 pub(crate) struct Slots {
     map: RwLock<Map>,
     capacity: usize,
     max_bytes: usize,
-    ledger: Ledger,
-    /// How large the map must become to be looked through again for what can go: slots that are in use cannot.
-    full_at: AtomicUsize,
-    heavy_at: AtomicUsize,
-    /// Up to this second since the epoch, the shared store may have tokens from before an event of which no slot knows any more.
-    doubtful_until: AtomicU64,
-    /// Held by the thread that looks for what can go.
-    sweeping: Mutex<()>,
+    size: TotalSize,
+    /// The number of slots above which the next eviction starts. It exceeds `capacity` after an
+    /// eviction that found too many slots in use.
+    evict_above_len: AtomicUsize,
+    /// The number of bytes above which the next eviction starts, likewise.
+    evict_above_bytes: AtomicUsize,
+    /// The second since the epoch up to which tokens in the shared store are distrusted: they may
+    /// be from before an event that no slot remembers.
+    distrust_store_until: AtomicU64,
+    /// Held by the thread that evicts.
+    evicting: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Map {
     entries: HashSet<Entry, RandomState>,
-    /// The same slots in an order, so that a look at all of them can pause. Each knows its place.
+    /// The same slots in an order, so that an iteration can release the lock and resume. Each slot
+    /// holds its index.
     order: Vec<Arc<Slot>>,
 }
 
@@ -42,42 +53,56 @@ impl Slots {
             map: RwLock::default(),
             capacity,
             max_bytes,
-            ledger: Ledger::default(),
-            full_at: AtomicUsize::new(capacity),
-            heavy_at: AtomicUsize::new(max_bytes),
-            doubtful_until: AtomicU64::new(0),
-            sweeping: Mutex::default(),
+            size: TotalSize::default(),
+            evict_above_len: AtomicUsize::new(capacity),
+            evict_above_bytes: AtomicUsize::new(max_bytes),
+            distrust_store_until: AtomicU64::new(0),
+            evicting: Mutex::default(),
         }
     }
 
-    /// Looks at the slot of `key`, where there is one.
-    pub(crate) fn look<T>(&self, key: KeyRef<'_>, look: impl FnOnce(&Arc<Slot>) -> T) -> Option<T> {
+    /// Calls `read` with the slot of `key`, if there is one.
+    pub(crate) fn find<T>(&self, key: KeyRef<'_>, read: impl FnOnce(&Arc<Slot>) -> T) -> Option<T> {
         let map = self.read();
-        map.entries.get(&key as &dyn Keyed).map(|entry| look(&entry.0))
+        map.entries.get(&key as &dyn Keyed).map(|entry| read(&entry.0))
     }
 
-    /// The slot of `key`, made where there is none, and how many others had to go for it.
-    pub(crate) fn slot(&self, key: Key, now: Moment) -> (Arc<Slot>, usize) {
+    /// Returns the token of `key` if it may be used, and its slot if a refresh should start.
+    ///
+    /// Not generic, so that the path of a cached token is compiled, and inlined, in this crate.
+    pub(crate) fn peek(&self, key: KeyRef<'_>, now: Moment) -> Option<(Token, Option<Arc<Slot>>)> {
+        self.find(key, |slot| {
+            let (token, refresh) = slot.peek(now)?;
+            Some((token, refresh.then(|| Arc::clone(slot))))
+        })?
+    }
+
+    /// Returns the slot of `key`, which is created if it is missing, and the number of slots that
+    /// were evicted for it.
+    pub(crate) fn get_or_insert(&self, key: Key, now: Moment) -> (Arc<Slot>, usize) {
         let slot = {
             let mut map = self.write();
             if let Some(entry) = map.entries.get(&key.view() as &dyn Keyed) {
                 return (Arc::clone(&entry.0), 0);
             }
-            let slot = Arc::new(Slot::new(key, &self.ledger));
+            let slot = Arc::new(Slot::new(key, &self.size));
             map.insert(Arc::clone(&slot));
             slot
         };
         (slot, self.make_room(now))
     }
 
-    /// Takes out slots if there are too many, or if they hold too many bytes: expired ones first, the largest of them at the head, then
-    /// those that only remember a failure, then those that were not used for the longest time. A whole batch goes at once, so that a
-    /// look at all of the map is paid for by as many insertions. Returns how many have gone.
+    /// Evicts slots if there are too many, or if they hold too many bytes. Returns the number of
+    /// evicted slots.
+    ///
+    /// Expired tokens go first, the largest of them at the head, then cached failures, then the
+    /// least recently used tokens. A whole batch goes at once, so that the cost of one iteration
+    /// over the map is shared by as many insertions. Slots in use stay.
     pub(crate) fn make_room(&self, now: Moment) -> usize {
         if !self.is_full() {
             return 0;
         }
-        let _sweeping = match self.sweeping.try_lock() {
+        let _evicting = match self.evicting.try_lock() {
             Err(TryLockError::WouldBlock) => return 0,
             Err(TryLockError::Poisoned(lock)) => lock.into_inner(),
             Ok(lock) => lock,
@@ -89,7 +114,7 @@ impl Slots {
         for batch in self.batches(|slot| is_free(slot, 0)) {
             free.extend(batch.into_iter().map(|slot| (rank(&slot, now), slot)));
         }
-        let (count, mut bytes) = (self.len(), self.ledger.bytes());
+        let (count, mut bytes) = (self.len(), self.size.bytes());
         let is_heavy = bytes > self.max_bytes;
         let room = match count.saturating_sub(self.capacity) {
             0 => 0,
@@ -100,68 +125,73 @@ impl Slots {
             free.truncate(room);
         }
         free.sort_unstable_by_key(|(rank, _)| *rank);
-        let enough = self.max_bytes.saturating_sub(batch(self.max_bytes));
+        let bytes_wanted = self.max_bytes.saturating_sub(batch(self.max_bytes));
         let mut evicted = 0;
         let mut free = free.into_iter().map(|(_, slot)| slot).peekable();
-        let is_enough = |evicted, bytes| evicted >= room && !(is_heavy && bytes > enough);
+        let is_enough = |evicted, bytes| evicted >= room && !(is_heavy && bytes > bytes_wanted);
         while free.peek().is_some() && !is_enough(evicted, bytes) {
-            let mut gone = Vec::new();
+            let mut removed = Vec::new();
             {
                 let mut map = self.write();
                 for slot in free.by_ref().take(BATCH) {
                     if !is_enough(evicted, bytes) && is_free(&slot, 1) && map.remove(&slot) {
                         if slot.distrusts_store() {
-                            self.doubt(now);
+                            self.distrust_store(now);
                         }
                         evicted += 1;
                         bytes = bytes.saturating_sub(slot.bytes());
                     }
-                    gone.push(slot);
+                    removed.push(slot);
                 }
             }
-            // Outside of the lock: what they hold is wiped.
-            drop(gone);
+            // Outside of the lock: dropping the slots overwrites their secrets.
+            drop(removed);
             thread::yield_now();
         }
-        // What is in use could not go: it is worth another look when as much has come as goes at once.
+        // Slots in use had to stay. The next eviction starts after as many insertions as a batch.
         let next = |held: usize, bound: usize| match held <= bound {
             true => bound,
             false => held.saturating_add(batch(held) - 1),
         };
-        self.full_at.store(next(self.len(), self.capacity), Ordering::Relaxed);
-        let heavy_at = next(self.ledger.bytes(), self.max_bytes);
-        self.heavy_at.store(heavy_at, Ordering::Relaxed);
+        let next_len = next(self.len(), self.capacity);
+        self.evict_above_len.store(next_len, Ordering::Relaxed);
+        let next_bytes = next(self.size.bytes(), self.max_bytes);
+        self.evict_above_bytes.store(next_bytes, Ordering::Relaxed);
         evicted
     }
 
-    /// Empties every slot that `wanted` names, and drops those that are not in use, unless they are to `stay`: with a shared store, a
-    /// slot whose token may lie there remembers that it is not to be believed.
-    pub(crate) fn forget(&self, stay: bool, wanted: impl Fn(&Key) -> bool) {
-        for batch in self.batches(|slot| wanted(Slot::key(slot))) {
+    /// Empties every slot that matches, and removes those that are not in use.
+    ///
+    /// With `has_store`, slots whose token may be in the shared store stay: they remember that the
+    /// store is not to be trusted.
+    pub(crate) fn forget(&self, has_store: bool, matches: impl Fn(&Key) -> bool) {
+        for batch in self.batches(|slot| matches(slot.key())) {
             let mut map = self.write();
             for slot in &batch {
                 slot.forget();
-                if !(stay && Slot::key(slot).is_lasting()) && is_free(slot, 1) {
+                if !(has_store && slot.key().is_shareable()) && is_free(slot, 1) {
                     map.remove(slot);
                 }
             }
         }
     }
 
-    /// Has what is in every slot that `wanted` names requested again: see [`Slot::reconsider`].
-    pub(crate) fn reconsider(&self, wanted: impl Fn(&Key) -> bool) {
-        let batches = self.batches(|slot| wanted(Slot::key(slot)));
-        batches.flatten().for_each(|slot| slot.reconsider());
+    /// Marks every slot that matches as stale: see [`Slot::mark_stale`].
+    pub(crate) fn mark_stale(&self, matches: impl Fn(&Key) -> bool) {
+        let batches = self.batches(|slot| matches(slot.key()));
+        batches.flatten().for_each(|slot| slot.mark_stale());
     }
 
-    /// What the shared store got before this moment is not to be believed: a slot that knew why is gone.
-    pub(crate) fn doubt(&self, now: Moment) {
-        self.doubtful_until.fetch_max(now.wall.as_secs(), Ordering::Relaxed);
+    /// Records that tokens which the shared store got before this moment are distrusted: a slot
+    /// that knew why is gone.
+    pub(crate) fn distrust_store(&self, now: Moment) {
+        self.distrust_store_until
+            .fetch_max(now.wall.as_secs(), Ordering::Relaxed);
     }
 
-    /// Whether a token that was received at this moment may be from before an event.
-    pub(crate) fn doubts(&self, received_at: Timestamp) -> bool {
-        received_at.as_secs() <= self.doubtful_until.load(Ordering::Relaxed)
+    /// Returns true if a stored token that was received at this moment may be from before an event.
+    pub(crate) fn distrusts_stored(&self, received_at: Timestamp) -> bool {
+        received_at.as_secs() <= self.distrust_store_until.load(Ordering::Relaxed)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -169,12 +199,15 @@ impl Slots {
     }
 
     fn is_full(&self) -> bool {
-        self.ledger.bytes() > self.heavy_at.load(Ordering::Relaxed) || self.len() > self.full_at.load(Ordering::Relaxed)
+        self.size.bytes() > self.evict_above_bytes.load(Ordering::Relaxed)
+            || self.len() > self.evict_above_len.load(Ordering::Relaxed)
     }
 
-    /// All slots that `wanted` names, in batches; the lock is free between two of them. From the end on, since a slot that is taken out
-    /// leaves its place to the last one: so none that was there at the beginning is missed.
-    fn batches(&self, wanted: impl Fn(&Arc<Slot>) -> bool) -> impl Iterator<Item = Vec<Arc<Slot>>> {
+    /// Returns all slots that match, in batches. The lock is released between two batches.
+    ///
+    /// The iteration runs from the end to the start: a slot that is removed leaves its position to
+    /// the last one, so the iteration misses no slot that existed when it began.
+    fn batches(&self, matches: impl Fn(&Arc<Slot>) -> bool) -> impl Iterator<Item = Vec<Arc<Slot>>> {
         let mut end = usize::MAX;
         std::iter::from_fn(move || {
             if end == 0 {
@@ -185,7 +218,7 @@ impl Slots {
             let start = end.saturating_sub(BATCH);
             let batch = &map.order[start..end];
             end = start;
-            Some(batch.iter().filter(|slot| wanted(slot)).cloned().collect())
+            Some(batch.iter().filter(|slot| matches(slot)).cloned().collect())
         })
     }
 
@@ -200,31 +233,85 @@ impl Slots {
 
 impl Map {
     fn insert(&mut self, slot: Arc<Slot>) {
-        slot.place.store(place(self.order.len()), Ordering::Relaxed);
+        slot.map_index.store(to_u32(self.order.len()), Ordering::Relaxed);
         self.order.push(Arc::clone(&slot));
         self.entries.insert(Entry(slot));
     }
 
-    /// Returns whether it was there.
+    /// Removes a slot. Returns true if it was in the map.
     fn remove(&mut self, slot: &Arc<Slot>) -> bool {
-        let place = slot.place.load(Ordering::Relaxed) as usize;
-        if !self.order.get(place).is_some_and(|found| Arc::ptr_eq(found, slot)) {
+        let index = slot.map_index.load(Ordering::Relaxed) as usize;
+        if !self.order.get(index).is_some_and(|found| Arc::ptr_eq(found, slot)) {
             return false;
         }
-        self.order.swap_remove(place);
-        if let Some(moved) = self.order.get(place) {
-            moved.place.store(self::place(place), Ordering::Relaxed);
+        self.order.swap_remove(index);
+        if let Some(moved) = self.order.get(index) {
+            moved.map_index.store(to_u32(index), Ordering::Relaxed);
         }
         self.entries.remove(slot as &dyn Keyed)
     }
 }
 
-/// A place as a slot keeps it: memory ends before its numbers do.
-fn place(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
+/// Converts an index. Memory is exhausted long before `u32` is.
+fn to_u32(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// What goes first has the least: see [`Slots::make_room`].
+/// A type with a key, so that the map can be searched with a borrowed one.
+trait Keyed {
+    fn key_ref(&self) -> KeyRef<'_>;
+}
+
+impl Keyed for KeyRef<'_> {
+    fn key_ref(&self) -> KeyRef<'_> {
+        *self
+    }
+}
+
+impl Keyed for Arc<Slot> {
+    fn key_ref(&self) -> KeyRef<'_> {
+        self.key().view()
+    }
+}
+
+impl PartialEq for dyn Keyed + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.key_ref() == other.key_ref()
+    }
+}
+
+impl Eq for dyn Keyed + '_ {}
+
+impl Hash for dyn Keyed + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key_ref().hash(state);
+    }
+}
+
+/// A slot in the map, found by its key.
+struct Entry(Arc<Slot>);
+
+impl<'a> Borrow<dyn Keyed + 'a> for Entry {
+    fn borrow(&self) -> &(dyn Keyed + 'a) {
+        &self.0
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key_ref() == other.0.key_ref()
+    }
+}
+
+impl Eq for Entry {}
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key_ref().hash(state);
+    }
+}
+
+/// The order of eviction, lowest first: see [`Slots::make_room`].
 type Rank = (u8, Reverse<usize>, u32);
 
 fn rank(slot: &Slot, now: Moment) -> Rank {
@@ -233,21 +320,21 @@ fn rank(slot: &Slot, now: Moment) -> Rank {
     (worth, Reverse(size), slot.last_used())
 }
 
-/// The part of a bound that is made free at once.
+/// Returns the part of a bound that is evicted at once.
 fn batch(bound: usize) -> usize {
     (bound / 16).max(1)
 }
 
-/// Whether only the map, and the caller with this many pointers, have the slot: no other waits for it or keeps it at hand. While the map
-/// is locked for writing, none can begin to.
+/// Returns true if no other than the map, and the caller with `own` pointers, has the slot. While
+/// the map is locked for writing, no other can get it.
 fn is_free(slot: &Arc<Slot>, own: usize) -> bool {
     Arc::strong_count(slot) == IN_MAP + own && slot.is_idle()
 }
 
-/// How many pointers to a slot the map has.
+/// The number of pointers to a slot in the map.
 const IN_MAP: usize = 2;
 
-/// How many slots are looked at, or taken out, while the lock is held.
+/// The number of slots that are visited, or removed, under one lock.
 const BATCH: usize = 64;
 
 #[cfg(test)]
@@ -258,9 +345,8 @@ mod tests {
     use entra_proto::claims::ClaimsRequest;
     use entra_proto::{AccessToken, Target};
 
-    use super::super::slot::Turn;
+    use super::super::slot::JoinOutcome;
     use super::*;
-    use crate::token::Token;
 
     fn now(seconds: u64) -> Moment {
         Moment {
@@ -278,36 +364,29 @@ mod tests {
         }
     }
 
-    /// A slot with a token that lives this many seconds, asked for at `at`.
+    /// Adds a slot with a token that was requested at `at` and lives for `life` seconds.
     fn fill(slots: &Slots, name: usize, life: u64, at: u64) -> (Arc<Slot>, usize) {
-        let (slot, evicted) = slots.slot(key(name), now(at));
-        let Turn::Lead(mut lead) = slot.join(now(at), None, Duration::from_secs(120)) else {
-            panic!("nobody leads")
+        let (slot, evicted) = slots.get_or_insert(key(name), now(at));
+        let JoinOutcome::Start(mut owner) = slot.join(now(at), None, Duration::from_secs(120)) else {
+            panic!("no flight starts")
         };
         let lifetime = Lifetime::new(now(at).wall, Duration::from_secs(life), None);
         let stages = FreshnessPolicy::default().stages(&lifetime, 0);
         let token = AccessToken::new("t").unwrap();
-        let token = Token::new(
-            token,
-            &lifetime,
-            stages,
-            now(at),
-            None,
-            (Arc::downgrade(&slot), lead.number()),
-        );
-        lead.land(&token, true, now(at), Duration::ZERO);
+        let token = Token::new(token, &lifetime, stages, now(at), None, owner.origin());
+        owner.complete(&token, true, now(at), Duration::ZERO);
         slot.peek(now(at));
         (slot, evicted)
     }
 
     fn held(slots: &Slots) -> Vec<usize> {
         (0..100)
-            .filter(|name| slots.look(key(*name).view(), |_| ()).is_some())
+            .filter(|name| slots.find(key(*name).view(), |_| ()).is_some())
             .collect()
     }
 
     #[test]
-    fn what_is_spent_goes_first_and_then_what_was_not_asked_for_the_longest() {
+    fn expired_slots_go_first_then_the_least_recently_used() {
         let slots = Slots::new(3, usize::MAX);
         fill(&slots, 0, 3600, 1);
         fill(&slots, 1, 10, 2);
@@ -316,31 +395,31 @@ mod tests {
         assert_eq!(
             held(&slots),
             [0, 2, 3],
-            "the dead one goes although another one was not asked for longer"
+            "the expired one goes although another is less recently used"
         );
-        slots.look(key(0).view(), |slot| slot.peek(now(30)));
+        slots.find(key(0).view(), |slot| slot.peek(now(30)));
         fill(&slots, 4, 3600, 40);
         assert_eq!(held(&slots), [0, 3, 4]);
     }
 
     #[test]
-    fn what_somebody_holds_or_fetches_stays() {
+    fn slots_in_use_stay() {
         let slots = Slots::new(2, usize::MAX);
-        let (kept, _) = fill(&slots, 0, 3600, 1);
-        let (slot, _) = slots.slot(key(1), now(2));
-        let Turn::Lead(lead) = slot.join(now(2), None, Duration::from_secs(120)) else {
-            panic!("nobody leads")
+        let (in_use, _) = fill(&slots, 0, 3600, 1);
+        let (slot, _) = slots.get_or_insert(key(1), now(2));
+        let JoinOutcome::Start(owner) = slot.join(now(2), None, Duration::from_secs(120)) else {
+            panic!("no flight starts")
         };
         drop(slot);
         fill(&slots, 2, 3600, 3);
-        assert_eq!(held(&slots), [0, 1, 2], "over its bound rather than twice in the air");
-        drop((kept, lead));
+        assert_eq!(held(&slots), [0, 1, 2], "exceeds the bound rather than fetches twice");
+        drop((in_use, owner));
         fill(&slots, 3, 3600, 4);
         assert!(slots.len() <= 2, "{:?}", held(&slots));
     }
 
     #[test]
-    fn a_large_map_makes_room_in_batches() {
+    fn large_map_makes_room_in_batches() {
         let slots = Slots::new(64, usize::MAX);
         for name in 0..64 {
             fill(&slots, name, 3600, name as u64);
@@ -350,14 +429,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_empty_even_for_those_who_hold_it() {
+    fn forgotten_slot_is_empty_for_its_holders_too() {
         let slots = Slots::new(10, usize::MAX);
-        let (kept, _) = fill(&slots, 0, 3600, 1);
+        let (in_use, _) = fill(&slots, 0, 3600, 1);
         fill(&slots, 1, 3600, 1);
-        let version = kept.version();
+        let version = in_use.version();
         slots.forget(false, |_| true);
         assert_eq!(held(&slots), [0]);
-        assert!(kept.peek(now(2)).is_none() && kept.version() != version);
+        assert!(in_use.peek(now(2)).is_none() && in_use.version() != version);
     }
 
     #[test]
@@ -373,66 +452,66 @@ mod tests {
             ),
             ..key(name)
         };
-        let (kept, _) = fill(&slots, 0, 3600, 1);
-        drop(kept);
+        let (filled, _) = fill(&slots, 0, 3600, 1);
+        drop(filled);
         for name in 1..100 {
-            let (slot, _) = slots.slot(large(name), now(10 + name as u64));
-            assert!(slots.ledger.bytes() <= 40_000 + 9000, "{}", slots.ledger.bytes());
+            let (slot, _) = slots.get_or_insert(large(name), now(10 + name as u64));
+            assert!(slots.size.bytes() <= 40_000 + 9000, "{}", slots.size.bytes());
             drop(slot);
         }
-        assert!(slots.look(key(0).view(), |_| ()).is_some(), "its token lives");
+        assert!(slots.find(key(0).view(), |_| ()).is_some(), "its token is unexpired");
         assert!((2..6).contains(&slots.len()), "{}", slots.len());
         slots.forget(false, |_| true);
-        assert_eq!((slots.len(), slots.ledger.bytes()), (0, 0));
+        assert_eq!((slots.len(), slots.size.bytes()), (0, 0));
     }
 
     #[test]
-    fn look_at_all_slots_lets_others_in_between() {
+    fn iteration_releases_the_lock_between_batches() {
         let slots = Slots::new(10_000, usize::MAX);
         for name in 0..1000 {
-            slots.slot(key(name), now(1));
+            slots.get_or_insert(key(name), now(1));
         }
-        let looked = AtomicUsize::new(0);
+        let visited = AtomicUsize::new(0);
         let batches = slots.batches(|_| {
-            looked.fetch_add(1, Ordering::SeqCst);
+            visited.fetch_add(1, Ordering::SeqCst);
             true
         });
         for (n, batch) in batches.enumerate() {
-            assert!(looked.swap(0, Ordering::SeqCst) <= BATCH && batch.len() <= BATCH);
-            // It would wait for ever where the lock is held.
-            slots.slot(key(5000 + n), now(2));
+            assert!(visited.swap(0, Ordering::SeqCst) <= BATCH && batch.len() <= BATCH);
+            // A lock that is still held would block this call forever.
+            slots.get_or_insert(key(5000 + n), now(2));
         }
     }
 
     #[test]
-    fn many_slots_in_use_are_not_looked_at_for_each_new_one() {
+    fn insertions_beside_slots_in_use_rarely_iterate() {
         let slots = Slots::new(4, usize::MAX);
-        let (mut held, mut looks, mut full_at) = (Vec::new(), 0, 4);
+        let (mut held, mut evictions, mut threshold) = (Vec::new(), 0, 4);
         for name in 0..3000 {
-            held.push(slots.slot(key(name), now(1)).0);
-            if slots.full_at.load(Ordering::Relaxed) != full_at {
-                full_at = slots.full_at.load(Ordering::Relaxed);
-                looks += 1;
+            held.push(slots.get_or_insert(key(name), now(1)).0);
+            if slots.evict_above_len.load(Ordering::Relaxed) != threshold {
+                threshold = slots.evict_above_len.load(Ordering::Relaxed);
+                evictions += 1;
             }
         }
-        assert!(looks < 200, "{looks}");
+        assert!(evictions < 200, "{evictions}");
         drop(held);
-        (3000..3200).for_each(|name| drop(slots.slot(key(name), now(2))));
+        (3000..3200).for_each(|name| drop(slots.get_or_insert(key(name), now(2))));
         assert!(slots.len() <= 4, "{}", slots.len());
     }
 
     #[test]
-    fn slots_that_go_while_all_are_looked_at_hide_no_other() {
+    fn removal_during_an_iteration_hides_no_other_slot() {
         let slots = Slots::new(10_000, usize::MAX);
         for name in 0..300 {
-            slots.slot(key(name), now(1));
+            slots.get_or_insert(key(name), now(1));
         }
         let mut seen = HashSet::new();
         for (n, batch) in slots.batches(|_| true).enumerate() {
             for slot in batch {
-                seen.insert(format!("{:?}", Slot::key(&slot).target));
+                seen.insert(format!("{:?}", slot.key().target));
             }
-            // Some of those that were seen, and some that were not.
+            // Some that the iteration has visited, and some that it has not.
             for name in [n, 299 - n, 100 + n] {
                 seen.insert(format!("{:?}", key(name).target));
                 slots.forget(false, |key| key.target == self::key(name).target);

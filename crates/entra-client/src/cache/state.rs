@@ -1,4 +1,4 @@
-//! What the lock of a slot guards.
+//! The part of a slot that its lock guards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,78 +12,82 @@ use crate::policy::Policy;
 
 #[derive(Default)]
 pub(super) struct State {
-    /// The flight whose outcome the slot waits for.
+    /// The current flight.
     pub(super) flight: Option<Arc<Flight>>,
-    pub(super) setback: Option<Box<Setback>>,
-    /// What there is to know of events: of most slots, nothing.
+    pub(super) failure: Option<Box<CachedFailure>>,
+    /// The record of events. Most slots have had none.
     events: Option<Box<Events>>,
-    /// The number of the last request: they count up.
-    pub(super) sent: u64,
-    /// After a success there is no refresh before this moment of the monotonic clock (in nanoseconds), whatever the token says.
-    paced_until: u64,
+    /// The number of the last request. Numbers count up.
+    pub(super) last_request: u64,
+    /// The moment of the monotonic clock, in nanoseconds, before which no refresh starts after a
+    /// success, whatever the token says.
+    refresh_allowed_at: u64,
 }
 
-/// What has happened to a slot, beside tokens that came and requests that failed.
+/// The record of what happened to a slot, other than tokens that arrived and requests that failed.
 #[derive(Default)]
 pub(super) struct Events {
-    /// Earlier flights that have not ended: they have a successor, or what they bring was forgotten.
-    late: Vec<Arc<Flight>>,
-    /// Up to this number, tokens are older than the last event: they are used only where there is no other.
-    pub(super) outdated: u64,
-    /// Up to this number, tokens are not kept.
-    pub(super) forgotten: u64,
+    /// Earlier flights that have not ended: they have a successor, or their outcome is to be
+    /// forgotten.
+    superseded: Vec<Arc<Flight>>,
+    /// Tokens up to this number were requested before the last event. They are used only if there
+    /// is no other token.
+    pub(super) stale_up_to: u64,
+    /// Tokens up to this number are not cached.
+    pub(super) forgotten_up_to: u64,
     /// The greatest number of a token that an API rejected.
-    pub(super) rejected: u64,
-    /// How many tokens in a row were rejected soon after they came.
+    pub(super) last_rejected: u64,
+    /// The number of tokens in a row that an API rejected soon after they arrived.
     rejections: u32,
-    /// Whether the shared store may hold a token from before the last event.
+    /// True if the shared store may hold a token from before the last event.
     pub(super) distrusts_store: bool,
-    /// The service asked for a pause until this moment of the monotonic clock, which the next flight keeps to.
+    /// The moment of the monotonic clock until which the service asked for a pause. The next flight
+    /// observes it.
     pub(super) paused_until: Option<Duration>,
 }
 
-/// A failure that is remembered.
-pub(super) struct Setback {
+/// A failure that later callers get until the cool-down has passed.
+pub(super) struct CachedFailure {
     pub(super) error: Error,
-    /// How many there were in a row.
-    pub(super) failures: u32,
-    pub(super) since: Moment,
-    pub(super) wait: Duration,
-    /// Whether the API rejects the tokens, and the service issues them.
-    pub(super) is_rejection: bool,
+    /// The number of failures in a row.
+    pub(super) in_a_row: u32,
+    pub(super) failed_at: Moment,
+    pub(super) cool_down: Duration,
+    /// True if an API rejects the tokens that the service issues.
+    pub(super) is_api_rejection: bool,
 }
 
 impl State {
-    /// Starts a flight, in the place of the one that there may be.
-    pub(super) fn take_off(&mut self, now: Moment) -> (Arc<Flight>, u64) {
+    /// Starts a flight, which supersedes the current one.
+    pub(super) fn start_flight(&mut self, now: Moment) -> (Arc<Flight>, u64) {
         let flight = Flight::start(now.monotonic);
-        self.sent += 1;
-        self.retire(Some(Arc::clone(&flight)));
-        (flight, self.sent)
+        self.last_request += 1;
+        self.replace_flight(Some(Arc::clone(&flight)));
+        (flight, self.last_request)
     }
 
-    /// The flight sends a request now. Returns its number.
-    pub(super) fn depart(&mut self, flight: &Flight) -> u64 {
-        self.sent += 1;
-        flight.depart(self.sent);
-        self.sent
+    /// Records that the flight sends a request now. Returns the number of the request.
+    pub(super) fn start_request(&mut self, flight: &Flight) -> u64 {
+        self.last_request += 1;
+        flight.start_request(self.last_request);
+        self.last_request
     }
 
-    /// Ends this flight. Returns whether it was still the slot's own.
-    pub(super) fn end(&mut self, flight: &Arc<Flight>) -> bool {
+    /// Ends a flight. Returns true if it was the current one.
+    pub(super) fn end_flight(&mut self, flight: &Arc<Flight>) -> bool {
         if let Some(events) = &mut self.events {
-            events.late.retain(|late| !Arc::ptr_eq(late, flight));
+            events.superseded.retain(|other| !Arc::ptr_eq(other, flight));
         }
-        self.flight.take_if(|own| Arc::ptr_eq(own, flight)).is_some()
+        self.flight.take_if(|current| Arc::ptr_eq(current, flight)).is_some()
     }
 
-    /// What there is to know of events.
+    /// Returns the record of events.
     pub(super) fn events(&self) -> &Events {
         const NONE: &Events = &Events {
-            late: Vec::new(),
-            outdated: 0,
-            forgotten: 0,
-            rejected: 0,
+            superseded: Vec::new(),
+            stale_up_to: 0,
+            forgotten_up_to: 0,
+            last_rejected: 0,
             rejections: 0,
             distrusts_store: false,
             paused_until: None,
@@ -95,27 +99,28 @@ impl State {
         self.events.get_or_insert_default()
     }
 
-    /// Something happened that tokens and requests of before do not know of.
-    pub(super) fn happened(&mut self) {
-        let sent = self.sent;
+    /// Records an event that makes all tokens and requests so far stale.
+    pub(super) fn record_event(&mut self) {
+        let last_request = self.last_request;
         let events = self.events_mut();
-        events.outdated = sent;
+        events.stale_up_to = last_request;
         events.distrusts_store = true;
     }
 
-    /// Another token was rejected, which came at this moment of the monotonic clock. Returns how long the slot cools down for that, if
-    /// it does.
+    /// Records that an API rejected a token that arrived at `obtained_at` by the monotonic clock.
+    /// Returns the cool-down of the slot if one starts.
     ///
-    /// A token that was in use for a while before does not count, and the slot cools down for no longer than that: else the rejections of
-    /// one path, a few a minute, would keep the others from a newer token when theirs is revoked.
-    pub(super) fn rejected_again(
+    /// A token that was in use for a third of the refresh interval does not count, and no cool-down
+    /// is longer than that. Otherwise the rejections of one path of an API, a few a minute, would
+    /// keep the other paths from a newer token when theirs is revoked.
+    pub(super) fn record_rejection(
         &mut self,
-        landed: Option<Duration>,
+        obtained_at: Option<Duration>,
         now: Moment,
         policy: &Policy,
     ) -> Option<Duration> {
-        let a_while = policy.refresh_interval / 3;
-        let is_soon = landed.is_some_and(|landed| now.monotonic < landed.saturating_add(a_while));
+        let limit = policy.refresh_interval / 3;
+        let is_soon = obtained_at.is_some_and(|obtained_at| now.monotonic < obtained_at.saturating_add(limit));
         let events = self.events_mut();
         events.rejections = if is_soon {
             events.rejections.saturating_add(1)
@@ -124,106 +129,118 @@ impl State {
         };
         let failures = events
             .rejections
-            .checked_sub(REJECTIONS_AT_ONCE)
-            .filter(|over| *over > 0)?;
-        if self.cooling(now).is_some() {
+            .checked_sub(MAX_EARLY_REJECTIONS)
+            .filter(|excess| *excess > 0)?;
+        if self.cool_down_left(now).is_some() {
             return None;
         }
-        let wait = policy.cool_down(failures, None).min(a_while);
+        let cool_down = policy.cool_down(failures, None).min(limit);
         let error = TransportError::new(
             TransportErrorKind::Other,
             "the API rejects each token soon after it is issued, so no other is requested for a while",
         );
-        self.setback = Some(Box::new(Setback {
+        self.failure = Some(Box::new(CachedFailure {
             error: error.retryable(true).into(),
-            failures,
-            since: now,
-            wait,
-            is_rejection: true,
+            in_a_row: failures,
+            failed_at: now,
+            cool_down,
+            is_api_rejection: true,
         }));
-        Some(wait)
+        Some(cool_down)
     }
 
-    /// Everything of before is to be gone.
+    /// Forgets everything so far, the outcome of the current flight included.
     pub(super) fn forget(&mut self) {
-        self.happened();
-        self.retire(None);
-        self.setback = None;
-        self.paced_until = 0;
-        let sent = self.sent;
+        self.record_event();
+        self.replace_flight(None);
+        self.failure = None;
+        self.refresh_allowed_at = 0;
+        let last_request = self.last_request;
         let events = self.events_mut();
-        events.forgotten = sent;
+        events.forgotten_up_to = last_request;
         events.paused_until = None;
         events.rejections = 0;
     }
 
-    /// Puts this flight, or none, in the place of the slot's own, which is late from now on.
-    fn retire(&mut self, successor: Option<Arc<Flight>>) {
-        if let Some(late) = std::mem::replace(&mut self.flight, successor) {
-            self.events_mut().late.push(late);
+    /// Replaces the current flight, which goes on as a superseded one.
+    fn replace_flight(&mut self, successor: Option<Arc<Flight>>) {
+        if let Some(superseded) = std::mem::replace(&mut self.flight, successor) {
+            self.events_mut().superseded.push(superseded);
         }
     }
 
-    /// The flight that a caller waits for now, how much longer at most, and whether its outcome is for this caller: not where it was
-    /// sent before `after` or the last event. Such a flight is waited for where two are in flight already.
-    pub(super) fn awaited(
+    /// Returns the flight that a caller waits for now, the time left to it, and whether its outcome
+    /// serves the caller.
+    ///
+    /// A flight that sent its request before `after` or before the last event does not serve. A
+    /// caller waits for such a flight only if [`MAX_IN_FLIGHT`] are in flight already.
+    pub(super) fn flight_to_join(
         &mut self,
         after: Option<u64>,
         now: Moment,
         patience: Duration,
     ) -> Option<(Waiter, Duration, bool)> {
-        let left = |flight: &Arc<Flight>| {
-            let passed = now.monotonic.saturating_sub(flight.since);
+        let time_left = |flight: &Arc<Flight>| {
+            let passed = now.monotonic.saturating_sub(flight.started_at);
             patience.checked_sub(passed).filter(|left| !left.is_zero())
         };
         if let Some(events) = &mut self.events {
-            events.late.retain(|late| left(late).is_some());
+            events.superseded.retain(|flight| time_left(flight).is_some());
         }
-        let Events { late, outdated, .. } = self.events();
-        if let Some((own, left)) = self.flight.as_ref().and_then(|own| Some((own, left(own)?))) {
-            let serves = own.serves((*outdated).max(after.unwrap_or_default()));
-            let is_busy = late.len() + 1 >= MOST_IN_FLIGHT;
-            return (serves || is_busy).then(|| (Arc::clone(own).join(), left, serves));
+        let Events {
+            superseded,
+            stale_up_to,
+            ..
+        } = self.events();
+        let current = self.flight.as_ref();
+        if let Some((current, left)) = current.and_then(|current| Some((current, time_left(current)?))) {
+            let serves = current.serves((*stale_up_to).max(after.unwrap_or_default()));
+            let is_busy = superseded.len() + 1 >= MAX_IN_FLIGHT;
+            return (serves || is_busy).then(|| (Arc::clone(current).waiter(), left, serves));
         }
-        let late = late.last().filter(|_| late.len() >= MOST_IN_FLIGHT)?;
-        Some((Arc::clone(late).join(), left(late)?, false))
+        let superseded = superseded.last().filter(|_| superseded.len() >= MAX_IN_FLIGHT)?;
+        Some((Arc::clone(superseded).waiter(), time_left(superseded)?, false))
     }
 
-    /// There is no refresh before this moment of the monotonic clock.
-    pub(super) fn pace_until(&mut self, moment: Duration) {
-        self.paced_until = nanoseconds(moment);
+    /// Allows no refresh before this moment of the monotonic clock.
+    pub(super) fn allow_refresh_at(&mut self, moment: Duration) {
+        self.refresh_allowed_at = nanoseconds(moment);
     }
 
-    pub(super) fn paced_until(&self) -> Duration {
-        Duration::from_nanos(self.paced_until)
+    pub(super) fn refresh_allowed_at(&self) -> Duration {
+        Duration::from_nanos(self.refresh_allowed_at)
     }
 
-    /// Whether the last success was so short a time ago that there is no refresh yet.
-    pub(super) fn is_paced(&self, now: Moment) -> bool {
-        now.monotonic < self.paced_until()
+    /// Returns true if a refresh now would follow the last success too soon.
+    pub(super) fn is_too_early_to_refresh(&self, now: Moment) -> bool {
+        now.monotonic < self.refresh_allowed_at()
     }
 
-    /// How many failures there were in a row.
-    pub(super) fn failures(&self) -> u32 {
-        // One less than there are numbers, for the next one.
-        self.setback
+    /// Returns the number of failures in a row.
+    pub(super) fn consecutive_failures(&self) -> u32 {
+        // One less than the maximum, so that callers can add one.
+        self.failure
             .as_ref()
-            .map_or(0, |setback| setback.failures)
+            .map_or(0, |failure| failure.in_a_row)
             .min(u32::MAX - 1)
     }
 
-    /// How much longer the last failure counts. The time is over when either clock says so, but setting the time of day back does not
-    /// begin it anew.
-    pub(super) fn cooling(&self, now: Moment) -> Option<Duration> {
-        let setback = self.setback.as_deref()?;
-        let by_monotonic = now.monotonic.saturating_sub(setback.since.monotonic);
-        let passed = by_monotonic.max(now.wall.since(setback.since.wall));
-        setback.wait.checked_sub(passed).filter(|left| !left.is_zero())
+    /// Returns the rest of the cool-down after the last failure.
+    ///
+    /// The cool-down is over when either clock says so. Setting the time of day back does not
+    /// restart it.
+    pub(super) fn cool_down_left(&self, now: Moment) -> Option<Duration> {
+        let failure = self.failure.as_deref()?;
+        let by_monotonic = now.monotonic.saturating_sub(failure.failed_at.monotonic);
+        let passed = by_monotonic.max(now.wall.since(failure.failed_at.wall));
+        failure.cool_down.checked_sub(passed).filter(|left| !left.is_zero())
     }
 }
 
-/// How many tokens may be rejected soon after they came, one after another, before the slot cools down.
-const REJECTIONS_AT_ONCE: u32 = 3;
+/// The number of tokens in a row that an API may reject soon after they arrived before the slot
+/// cools down.
+const MAX_EARLY_REJECTIONS: u32 = 3;
 
-/// How many flights one slot has at once. A second one starts where the first was sent before an event.
-const MOST_IN_FLIGHT: usize = 2;
+/// The number of flights of one slot at a time. The second one starts if the first sent its request
+/// before an event.
+const MAX_IN_FLIGHT: usize = 2;

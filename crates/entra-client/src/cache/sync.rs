@@ -1,4 +1,5 @@
-//! The primitives of the slot: the standard library's, or loom's where a model explores every interleaving of them.
+//! The synchronization primitives of a slot: those of the standard library, or those of loom if a
+//! model explores every interleaving.
 
 #[cfg(not(entra_loom))]
 pub(super) use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +11,10 @@ pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
 #[cfg(entra_loom)]
 pub(super) use loom::sync::{Mutex, MutexGuard};
 
-/// What a thread that panicked left behind is whole: in no critical section here does anything lie between two halves of a change that
-/// could panic.
+/// Locks a mutex and ignores poisoning.
+///
+/// A thread that panics leaves consistent data behind: no critical section of the cache can panic
+/// halfway through a change.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

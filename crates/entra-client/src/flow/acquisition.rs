@@ -1,4 +1,4 @@
-//! The acquisition of one token: the states between its beginning and its end, over the steps of entra-proto's machine.
+//! The states of one acquisition, over the steps of entra-proto's own machine.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use entra_proto::{TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Request, Response, TransportError};
 use tracing::Span;
 
-use super::attempt::{Attempt, Remedies, Start, Wanted};
+use super::attempt::{Attempt, FirstStep, InitialRequest, Remedies};
 use super::{Effect, Load};
 use crate::cache::Key;
 use crate::clock::Moment;
@@ -20,51 +20,63 @@ use crate::error::Error;
 use crate::observer::EventKind;
 use crate::token_store::StoredToken;
 
-/// What an acquisition is for, and what follows its end.
+/// The purpose of an acquisition: it decides what follows a failure, a token, and the events
+/// between.
 pub(crate) trait Goal: Sized {
-    /// What the driver gets in the end.
+    /// The result that the driver gets at the end.
     type Output;
 
     fn key(&self) -> &Key;
 
-    /// A request is sent now.
-    fn departs(&mut self) {}
+    /// Records that a request is sent now.
+    fn on_send(&mut self) {}
 
-    /// The service, or a failure, makes the acquisition wait until this moment of the monotonic clock.
-    fn pauses(&mut self, _until: Duration) {}
+    /// Records that the acquisition waits until this moment of the monotonic clock, because the
+    /// service or a failure requires it.
+    fn on_pause(&mut self, _until: Duration) {}
 
-    /// A user should see this code.
-    fn shows(&mut self, _code: &DeviceAuthorization) {}
+    /// Shows the user a device code.
+    fn on_device_code(&mut self, _code: &DeviceAuthorization) {}
 
-    /// What the shared store had has arrived.
-    fn loaded<D>(
-        run: Run<'_, D, Self>,
+    /// Continues with the entry of the shared store. By default, it begins the acquisition.
+    fn on_loaded<D>(
+        acquisition: Acquisition<'_, D, Self>,
         _key: entra_proto::cache::CacheKey,
         request: TokenRequest,
         _stored: Option<StoredToken>,
     ) -> Effect<'_, D, Self> {
-        run.begin(request.into())
+        acquisition.begin(request.into())
     }
 
-    /// Returns what to acquire once more, another way, after this failure.
-    fn remedy<D>(&self, core: &Core<D>, attempt: &Attempt, error: &Error, remedies: &mut Remedies) -> Option<Wanted>;
+    /// Returns a different request to try after this failure, if there is one.
+    fn remedy<D>(
+        &self,
+        core: &Core<D>,
+        attempt: &Attempt,
+        error: &Error,
+        remedies: &mut Remedies,
+    ) -> Option<InitialRequest>;
 
     /// Ends the acquisition with a token.
-    fn complete<D>(run: Run<'_, D, Self>, attempt: Attempt, response: TokenResponse) -> Effect<'_, D, Self>;
+    fn complete<D>(
+        acquisition: Acquisition<'_, D, Self>,
+        attempt: Attempt,
+        response: TokenResponse,
+    ) -> Effect<'_, D, Self>;
 
-    /// Ends the acquisition without one.
-    fn fail<D>(run: Run<'_, D, Self>, attempt: Option<&Attempt>, error: Error) -> Self::Output;
+    /// Ends the acquisition without a token.
+    fn fail<D>(acquisition: Acquisition<'_, D, Self>, attempt: Option<&Attempt>, error: Error) -> Self::Output;
 }
 
-/// What all states of an acquisition hold.
-pub(crate) struct Run<'a, D, G> {
+/// The data that all states of an acquisition share.
+pub(crate) struct Acquisition<'a, D, G> {
     pub(super) core: &'a Core<D>,
     pub(super) span: &'a Span,
     pub(super) goal: G,
     remedies: Remedies,
 }
 
-impl<'a, D, G: Goal> Run<'a, D, G> {
+impl<'a, D, G: Goal> Acquisition<'a, D, G> {
     pub(super) fn new(core: &'a Core<D>, span: &'a Span, goal: G) -> Self {
         Self {
             core,
@@ -74,55 +86,55 @@ impl<'a, D, G: Goal> Run<'a, D, G> {
         }
     }
 
-    /// Looks into the shared store before anything else.
+    /// Loads a token from the shared store before anything else.
     pub(super) fn load(self, key: entra_proto::cache::CacheKey, request: TokenRequest) -> Effect<'a, D, G> {
         Effect::Load(Load {
-            run: self,
+            acquisition: self,
             key,
             request,
         })
     }
 
-    /// Begins after this wait.
-    pub(super) fn begin_after(self, duration: Duration, wanted: Wanted) -> Effect<'a, D, G> {
-        let then = Then::Begin(wanted);
+    /// Begins after a wait.
+    pub(super) fn begin_after(self, duration: Duration, request: InitialRequest) -> Effect<'a, D, G> {
+        let after = AfterSleep::Begin(request);
         Effect::Sleep(Sleep {
-            run: self,
+            acquisition: self,
             duration,
-            then,
+            after,
         })
     }
 
-    /// Begins an acquisition.
-    pub(super) fn begin(self, wanted: Wanted) -> Effect<'a, D, G> {
+    /// Begins the acquisition with its first request.
+    pub(super) fn begin(self, request: InitialRequest) -> Effect<'a, D, G> {
         self.core.observe(self.goal.key(), EventKind::Requested, None);
-        match Attempt::start(self.core, self.span, wanted, &self.remedies) {
-            Ok((attempt, Start::Token(step))) => self.follow(attempt, Ok(step)),
-            Ok((attempt, Start::Device(step))) => self.follow_device(attempt, Ok(step)),
+        match Attempt::start(self.core, self.span, request, &self.remedies) {
+            Ok((attempt, FirstStep::Token(step))) => self.follow(attempt, Ok(step)),
+            Ok((attempt, FirstStep::Device(step))) => self.follow_device(attempt, Ok(step)),
             Err(error) => Effect::Done(G::fail(self, None, Error::from(AcquireError::from(error)))),
         }
     }
 
-    /// The effect of a step.
+    /// Returns the effect of a step.
     fn follow(self, mut attempt: Attempt, step: Result<Step, AcquireError>) -> Effect<'a, D, G> {
         match step {
             Ok(Step::Sign(sign)) => Effect::Sign(Sign {
                 begun: self.core.clock.now(),
-                run: self,
+                acquisition: self,
                 attempt,
                 sign,
             }),
             Ok(Step::Assert(assert)) => Effect::Assert(Assert {
-                run: self,
+                acquisition: self,
                 attempt,
                 assert,
             }),
-            Ok(Step::Exchange(exchange)) => Effect::Send(Sending {
-                run: self,
+            Ok(Step::Exchange(exchange)) => Effect::Send(SendRequest {
+                acquisition: self,
                 attempt,
-                request: Unsent::Token(exchange),
+                request: PendingRequest::Token(exchange),
             }),
-            Ok(Step::Pause(pause)) => self.pause(pause.duration(), Then::Resume(attempt, pause)),
+            Ok(Step::Pause(pause)) => self.pause(pause.duration(), AfterSleep::Resume(attempt, pause)),
             Ok(Step::Done(mut response)) => {
                 let now = self.core.clock.now();
                 attempt.shorten(&mut response.lifetime, now, self.core.policy.cool_down);
@@ -132,55 +144,55 @@ impl<'a, D, G: Goal> Run<'a, D, G> {
         }
     }
 
-    /// The effect of a step that leads to a device code.
+    /// Returns the effect of a step that leads to a device code.
     fn follow_device(mut self, attempt: Attempt, step: Result<DeviceStep, AcquireError>) -> Effect<'a, D, G> {
         match step {
-            Ok(DeviceStep::Exchange(exchange)) => Effect::Send(Sending {
-                run: self,
+            Ok(DeviceStep::Exchange(exchange)) => Effect::Send(SendRequest {
+                acquisition: self,
                 attempt,
-                request: Unsent::Device(exchange),
+                request: PendingRequest::Device(exchange),
             }),
-            Ok(DeviceStep::Pause(pause)) => self.pause(pause.duration(), Then::ResumeDevice(attempt, pause)),
+            Ok(DeviceStep::Pause(pause)) => self.pause(pause.duration(), AfterSleep::ResumeDevice(attempt, pause)),
             Ok(DeviceStep::ShowCode(code)) => {
-                self.goal.shows(code.authorization());
+                self.goal.on_device_code(code.authorization());
                 self.follow(attempt, Ok(code.shown()))
             }
             Err(error) => self.fail(attempt, error.into()),
         }
     }
 
-    fn pause(mut self, duration: Duration, then: Then) -> Effect<'a, D, G> {
-        tracing::debug!("waiting {} ms before the next try", duration.as_millis());
+    fn pause(mut self, duration: Duration, after: AfterSleep) -> Effect<'a, D, G> {
+        tracing::debug!("waiting {} ms before the next attempt", duration.as_millis());
         let now = self.core.clock.now();
-        self.goal.pauses(now.monotonic.saturating_add(duration));
+        self.goal.on_pause(now.monotonic.saturating_add(duration));
         Effect::Sleep(Sleep {
-            run: self,
+            acquisition: self,
             duration,
-            then,
+            after,
         })
     }
 
-    /// Tries once more, another way, or ends without a token.
+    /// Begins again with a different request, or ends without a token.
     fn fail(mut self, attempt: Attempt, error: Error) -> Effect<'a, D, G> {
         let remedy = self.goal.remedy(self.core, &attempt, &error, &mut self.remedies);
-        let Some(wanted) = remedy else {
+        let Some(request) = remedy else {
             return Effect::Done(G::fail(self, Some(&attempt), error));
         };
         self.core
             .report_failure(self.span, self.goal.key(), Some(&attempt), &error, None);
-        self.begin(wanted)
+        self.begin(request)
     }
 }
 
 /// A wait: before the acquisition begins, or before a request is sent again.
 pub(crate) struct Sleep<'a, D, G> {
-    run: Run<'a, D, G>,
+    acquisition: Acquisition<'a, D, G>,
     duration: Duration,
-    then: Then,
+    after: AfterSleep,
 }
 
-enum Then {
-    Begin(Wanted),
+enum AfterSleep {
+    Begin(InitialRequest),
     Resume(Attempt, Pause),
     ResumeDevice(Attempt, DevicePause),
 }
@@ -191,23 +203,23 @@ impl<'a, D, G: Goal> Sleep<'a, D, G> {
     }
 
     pub(crate) fn done(self) -> Effect<'a, D, G> {
-        match self.then {
-            Then::Begin(wanted) => self.run.begin(wanted),
-            Then::Resume(attempt, pause) => {
-                let step = pause.resume(self.run.core.clock.now().wall);
-                self.run.follow(attempt, Ok(step))
+        match self.after {
+            AfterSleep::Begin(request) => self.acquisition.begin(request),
+            AfterSleep::Resume(attempt, pause) => {
+                let step = pause.resume(self.acquisition.core.clock.now().wall);
+                self.acquisition.follow(attempt, Ok(step))
             }
-            Then::ResumeDevice(attempt, pause) => self.run.follow_device(attempt, Ok(pause.resume())),
+            AfterSleep::ResumeDevice(attempt, pause) => self.acquisition.follow_device(attempt, Ok(pause.resume())),
         }
     }
 }
 
-/// An assertion that waits for its signature.
+/// An assertion that needs a signature.
 pub(crate) struct Sign<'a, D, G> {
-    run: Run<'a, D, G>,
+    acquisition: Acquisition<'a, D, G>,
     attempt: Attempt,
     sign: entra_proto::acquire::Sign,
-    /// When the assertion was written: its life counts from then.
+    /// The moment when the assertion was written. Its lifetime counts from then.
     begun: Moment,
 }
 
@@ -220,16 +232,16 @@ impl<'a, D, G: Goal> Sign<'a, D, G> {
         self.sign.assertion()
     }
 
-    /// Takes the signature, or the failure to get one.
+    /// Continues with the signature, or with the failure to get one.
     pub(crate) fn done(mut self, signature: Result<Vec<u8>, SignerError>) -> Effect<'a, D, G> {
         let step = self.attempt.signed(self.sign, self.begun, signature);
-        self.run.follow(self.attempt, step)
+        self.acquisition.follow(self.attempt, step)
     }
 }
 
 /// An assertion of another issuer that must be fetched.
 pub(crate) struct Assert<'a, D, G> {
-    run: Run<'a, D, G>,
+    acquisition: Acquisition<'a, D, G>,
     attempt: Attempt,
     assert: entra_proto::acquire::Assert,
 }
@@ -239,53 +251,53 @@ impl<'a, D, G: Goal> Assert<'a, D, G> {
         self.assert.credential()
     }
 
-    /// Takes the assertion, or the failure to get one.
+    /// Continues with the assertion, or with the failure to get one.
     pub(crate) fn done(self, assertion: Result<ClientAssertion, entra_proto::Error>) -> Effect<'a, D, G> {
         let step = self.assert.done(assertion).map_err(AcquireError::from);
-        self.run.follow(self.attempt, step)
+        self.acquisition.follow(self.attempt, step)
     }
 }
 
-/// A request that waits to be sent.
-pub(crate) struct Sending<'a, D, G> {
-    run: Run<'a, D, G>,
+/// A request that is ready to be sent.
+pub(crate) struct SendRequest<'a, D, G> {
+    acquisition: Acquisition<'a, D, G>,
     attempt: Attempt,
-    request: Unsent,
+    request: PendingRequest,
 }
 
-enum Unsent {
+enum PendingRequest {
     Token(Exchange),
     Device(DeviceExchange),
 }
 
-impl<'a, D, G: Goal> Sending<'a, D, G> {
-    /// Returns the request. It counts as sent from now on.
+impl<'a, D, G: Goal> SendRequest<'a, D, G> {
+    /// Returns the request. It counts as sent from this call on.
     pub(crate) fn request(&mut self) -> Request {
-        self.attempt.sent = Some(self.run.core.clock.now());
-        self.run.goal.departs();
+        self.attempt.sent = Some(self.acquisition.core.clock.now());
+        self.acquisition.goal.on_send();
         match &self.request {
-            Unsent::Token(exchange) => exchange.request(),
-            Unsent::Device(exchange) => exchange.request(),
+            PendingRequest::Token(exchange) => exchange.request(),
+            PendingRequest::Device(exchange) => exchange.request(),
         }
     }
 
-    /// Takes the response, or the failure to get one.
+    /// Continues with the response, or with the failure to get one.
     pub(crate) fn done(self, outcome: Result<Response, TransportError>) -> Effect<'a, D, G> {
-        let now = self.run.core.clock.now().wall;
+        let now = self.acquisition.core.clock.now().wall;
         match self.request {
-            Unsent::Token(exchange) => {
+            PendingRequest::Token(exchange) => {
                 let step = match outcome {
                     Ok(response) => exchange.respond(&response, now).map_err(AcquireError::from),
                     Err(error) => error.next_step(exchange, now).map_err(AcquireError::from),
                 };
-                self.run.follow(self.attempt, step)
+                self.acquisition.follow(self.attempt, step)
             }
-            Unsent::Device(exchange) => {
+            PendingRequest::Device(exchange) => {
                 let step = match outcome {
                     Ok(response) => exchange.respond(&response, now).map_err(AcquireError::from),
                     Err(error) => exchange.failed(error.failure(), now).ok_or_else(|| error.into()),
                 };
-                self.run.follow_device(self.attempt, step)
+                self.acquisition.follow_device(self.attempt, step)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! One attempt at an acquisition: what it begins with, what it carries along, and what may remedy its failure.
+//! One attempt at an acquisition: its data, and the remedies for its failure.
 
 use std::mem;
 use std::time::Duration;
@@ -13,28 +13,28 @@ use entra_proto::{Guid, TokenRequest};
 use entra_transport::{AcquireError, TransportError};
 use tracing::Span;
 
-use crate::assertions::Name;
+use crate::assertions::AssertionKey;
 use crate::cache::Key;
 use crate::clock::Moment;
 use crate::core::Core;
 use crate::error::Error;
 use crate::random::random_guid;
 
-/// What an acquisition carries along.
+/// The data of one attempt.
 pub(crate) struct Attempt {
     pub(crate) request_id: Guid,
-    /// The moment at which the last request was sent. None before the first one.
+    /// The moment when the last request was sent, or `None` before the first one.
     pub(crate) sent: Option<Moment>,
-    /// The name by which its assertion is cached, if it is one that is cached.
-    pub(crate) assertion_name: Option<Name>,
-    /// An assertion that was signed for it, and when.
+    /// The key of its assertion in the assertion cache, if the assertion can be cached.
+    pub(crate) assertion_key: Option<AssertionKey>,
+    /// The assertion that was signed for this attempt, and the moment of its signature.
     pub(crate) signed: Option<(ClientAssertion, Moment)>,
-    /// The user's refresh token that it sends, which may be replaced while it is under way.
+    /// The user's refresh token that the attempt sends. It may be replaced in the meantime.
     pub(crate) refresh_token: Option<RefreshToken>,
-    /// The response named no lifetime, or an empty one.
-    pub(crate) is_lifeless: bool,
-    /// An assertion that was used before was rejected, and this attempt signs another one.
-    pub(crate) is_signed_anew: bool,
+    /// True if the response named no lifetime, or an empty one.
+    pub(crate) has_no_lifetime: bool,
+    /// True if a cached assertion was rejected, and this attempt signs a new one.
+    pub(crate) is_signed_again: bool,
 }
 
 impl Attempt {
@@ -42,41 +42,45 @@ impl Attempt {
     pub(super) fn start<D>(
         core: &Core<D>,
         span: &Span,
-        wanted: Wanted,
+        request: InitialRequest,
         remedies: &Remedies,
-    ) -> Result<(Self, Start), TransportError> {
+    ) -> Result<(Self, FirstStep), TransportError> {
         let request_id = random_guid(&*core.random)?;
         span.record("correlation_id", tracing::field::display(request_id));
         let now = core.clock.now();
         let mut attempt = Self {
             request_id,
             sent: None,
-            assertion_name: None,
+            assertion_key: None,
             signed: None,
             refresh_token: None,
-            is_lifeless: false,
-            is_signed_anew: remedies.signed_anew,
+            has_no_lifetime: false,
+            is_signed_again: remedies.signed_again,
         };
-        let step = match wanted {
-            Wanted::Token(request) => {
+        let step = match request {
+            InitialRequest::Token(request) => {
                 attempt.refresh_token = request.refresh_token().cloned();
-                let (request, name) = core.assertions.prove(request, now);
-                attempt.assertion_name = name;
-                Start::Token(request.start(core.policy.retry, request_id, now.wall))
+                let (request, key) = core.assertions.attach(request, now);
+                attempt.assertion_key = key;
+                FirstStep::Token(request.start(core.policy.retry, request_id, now.wall))
             }
-            Wanted::DeviceCode(request) => Start::Device(request.start(core.policy.retry, request_id, now.wall)),
+            InitialRequest::DeviceCode(request) => {
+                FirstStep::Device(request.start(core.policy.retry, request_id, now.wall))
+            }
         };
         Ok((attempt, step))
     }
 
-    /// Counts a life from the moment at which the last request was sent: the service counted from its response, which was no earlier.
-    /// The clock that says more counts: a machine may sleep while the response is under way.
+    /// Shortens a lifetime so that it counts from the moment when the last request was sent.
     ///
-    /// If the response names no life, the token serves callers within `least`: a request for each of them would be a flood.
-    pub(super) fn shorten(&mut self, lifetime: &mut Lifetime, now: Moment, least: Duration) {
-        self.is_lifeless = lifetime.expires_at <= lifetime.received_at;
-        if self.is_lifeless {
-            lifetime.expires_at = lifetime.received_at.plus(least);
+    /// The service counted from its response, which was no earlier. The greater of the two clocks'
+    /// differences applies, since a machine may sleep while a response is in transit. If the
+    /// response names no lifetime, the token serves callers for `minimum`: a request for each of
+    /// them would be a flood.
+    pub(super) fn shorten(&mut self, lifetime: &mut Lifetime, now: Moment, minimum: Duration) {
+        self.has_no_lifetime = lifetime.expires_at <= lifetime.received_at;
+        if self.has_no_lifetime {
+            lifetime.expires_at = lifetime.received_at.plus(minimum);
         } else if let Some(sent) = self.sent {
             let by_monotonic = now.monotonic.saturating_sub(sent.monotonic);
             let transit = by_monotonic.max(now.wall.since(sent.wall));
@@ -84,16 +88,16 @@ impl Attempt {
         }
     }
 
-    /// Takes a signature of an assertion that was written at `begun`.
+    /// Continues with the signature of an assertion that was written at `begun`.
     pub(super) fn signed(
         &mut self,
         sign: Sign,
         begun: Moment,
         signature: Result<Vec<u8>, SignerError>,
     ) -> Result<Step, AcquireError> {
-        // The certificate may have been rotated since the name was made.
-        let name = self.assertion_name.take();
-        self.assertion_name = name.map(|name| name.with(sign.assertion().certificate()));
+        // The certificate may have been rotated since the key was made.
+        let key = self.assertion_key.take();
+        self.assertion_key = key.map(|key| key.with(sign.assertion().certificate()));
         let step = sign.done(signature)?;
         if let Step::Exchange(exchange) = &step {
             self.signed = exchange.assertion().map(|assertion| (assertion.clone(), begun));
@@ -102,56 +106,56 @@ impl Attempt {
     }
 }
 
-/// What was tried already after the rejections of one acquisition: each remedy is tried once.
+/// The remedies that one acquisition has tried. Each is tried once.
 #[derive(Default)]
 pub(crate) struct Remedies {
-    signed_anew: bool,
-    renewed: bool,
+    signed_again: bool,
+    retried_refresh: bool,
 }
 
 impl Remedies {
-    /// Returns whether to sign an assertion anew: if the request was rejected with one that was used before. A service may accept each
-    /// only once.
-    pub(super) fn sign_anew<D>(&mut self, core: &Core<D>, attempt: &Attempt, error: &Error) -> bool {
-        let Some(name) = attempt.assertion_name.as_ref().filter(|_| attempt.signed.is_none()) else {
+    /// Returns true if a new assertion should be signed, because a cached one was rejected. A
+    /// service may accept each assertion only once.
+    pub(super) fn sign_again<D>(&mut self, core: &Core<D>, attempt: &Attempt, error: &Error) -> bool {
+        let Some(key) = attempt.assertion_key.as_ref().filter(|_| attempt.signed.is_none()) else {
             return false;
         };
         let is_rejected = error.class() == ErrorClass::Credential && !error.is_retryable();
-        if !is_rejected || mem::replace(&mut self.signed_anew, true) {
+        if !is_rejected || mem::replace(&mut self.signed_again, true) {
             return false;
         }
-        core.assertions.discard(name);
+        core.assertions.discard(key);
         true
     }
 
-    /// Returns whether a rejected refresh token may have been replaced while it was under way: another of the user's tokens was
-    /// refreshed.
-    pub(super) fn renew(&mut self, key: &Key, attempt: &Attempt, error: &Error) -> bool {
+    /// Returns true if a rejected refresh token may have been replaced while the request was in
+    /// flight, because another of the user's tokens was refreshed.
+    pub(super) fn retry_refresh(&mut self, key: &Key, attempt: &Attempt, error: &Error) -> bool {
         let is_rejected = attempt.refresh_token.is_some() && error.class() == ErrorClass::Grant;
-        key.user.is_some() && is_rejected && !mem::replace(&mut self.renewed, true)
+        key.user.is_some() && is_rejected && !mem::replace(&mut self.retried_refresh, true)
     }
 }
 
-/// What an acquisition begins with.
+/// The first request of an acquisition.
 #[derive(Clone)]
-pub(crate) enum Wanted {
+pub(crate) enum InitialRequest {
     Token(TokenRequest),
     DeviceCode(DeviceCodeRequest),
 }
 
 /// The first step of an acquisition.
-pub(super) enum Start {
+pub(super) enum FirstStep {
     Token(Step),
     Device(DeviceStep),
 }
 
-impl From<TokenRequest> for Wanted {
+impl From<TokenRequest> for InitialRequest {
     fn from(request: TokenRequest) -> Self {
         Self::Token(request)
     }
 }
 
-impl From<DeviceCodeRequest> for Wanted {
+impl From<DeviceCodeRequest> for InitialRequest {
     fn from(request: DeviceCodeRequest) -> Self {
         Self::DeviceCode(request)
     }

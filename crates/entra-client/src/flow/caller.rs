@@ -1,4 +1,4 @@
-//! A caller that found no token in the cache: it joins the slot's flight, or starts one.
+//! A caller that found no token in the cache: it joins the flight of the slot, or starts one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,54 +6,52 @@ use std::time::Duration;
 use entra_proto::TokenRequest;
 use entra_proto::cache::Freshness;
 
-use super::flight::Flight;
-use crate::cache::{Lead, Slot, Turn, Waiter};
+use super::flight::FlightTask;
+use crate::cache::{FlightOwner, JoinOutcome, Slot, Waiter};
 use crate::core::Core;
 use crate::error::Error;
 use crate::gate::Permit;
 use crate::observer::EventKind;
 use crate::token::Token;
 
-/// Which token a caller wants.
+/// The tokens that a caller accepts.
 #[derive(Clone, Copy)]
 pub(crate) enum Want {
-    /// One that lives.
-    Living,
-    /// One that is requested from now on.
+    /// Any token that may be used.
+    Valid,
+    /// A token that is requested from now on.
     Requested,
-    /// One that was requested after the one of this number.
+    /// A token that was requested after the one with this number.
     After(u64),
 }
 
 /// The next effect of a caller.
 ///
 /// Exhaustive on purpose: a driver is one total `match`.
-pub(crate) enum Call<'a, D> {
-    /// Have a flight run where it goes on without the caller, and join it.
-    Detach(Departure<'a, D>),
+pub(crate) enum CallerEffect<'a, D> {
     /// Run a flight, and join it.
-    Fly(Departure<'a, D>),
+    Run(NewFlight<'a, D>),
     /// Wait for the outcome of a flight.
     Join(Join<'a, D>),
-    /// Nothing: here is the outcome.
+    /// Return the outcome.
     Done(Result<Token, Error>),
 }
 
-/// What a caller wants, and what it knows.
+/// A caller, with the tokens that it accepts and what it has learned so far.
 pub(crate) struct Caller<'a, D> {
     core: &'a Arc<Core<D>>,
     slot: &'a Arc<Slot>,
-    /// The number of a request that was sent too early, as were those before it.
+    /// The caller accepts only tokens of requests with a greater number.
     after: Option<u64>,
-    /// A request that was made for a new slot.
+    /// The request that was made for a new slot.
     request: Option<TokenRequest>,
-    /// False once a flight that this caller detached was lost: a runtime may drop what it is given.
-    runs_tasks: bool,
+    /// False once a flight that this caller spawned was lost: a runtime may drop its tasks.
+    may_spawn: bool,
 }
 
-/// A flight that has not begun, and the caller that joins it.
-pub(crate) struct Departure<'a, D> {
-    pub(crate) flight: Flight,
+/// A flight that has not begun, and the state of the caller that joins it.
+pub(crate) struct NewFlight<'a, D> {
+    pub(crate) flight: FlightTask,
     pub(crate) join: Join<'a, D>,
 }
 
@@ -61,16 +59,16 @@ pub(crate) struct Departure<'a, D> {
 pub(crate) struct Join<'a, D> {
     caller: Caller<'a, D>,
     pub(crate) waiter: Waiter,
-    /// How long to wait before the caller looks again.
+    /// The time after which the caller looks at the slot again.
     pub(crate) patience: Duration,
-    /// The outcome is for this caller: the request was sent, or will be sent, late enough.
+    /// True if the outcome serves this caller: the request is sent late enough.
     serves: bool,
-    /// The caller started the flight.
+    /// True if this caller started the flight.
     is_own: bool,
 }
 
-impl<'a, D> Call<'a, D> {
-    /// Starts a caller. `request` is one that is at hand.
+impl<'a, D> CallerEffect<'a, D> {
+    /// Starts a caller. `request` is the request of the slot, if it was made already.
     pub(crate) fn start(
         core: &'a Arc<Core<D>>,
         slot: &'a Arc<Slot>,
@@ -78,8 +76,8 @@ impl<'a, D> Call<'a, D> {
         want: Want,
     ) -> Self {
         let after = match want {
-            Want::Living => None,
-            Want::Requested => Some(slot.last_number()),
+            Want::Valid => None,
+            Want::Requested => Some(slot.last_request()),
             Want::After(number) => Some(number),
         };
         let caller = Caller {
@@ -87,29 +85,38 @@ impl<'a, D> Call<'a, D> {
             slot,
             after,
             request,
-            runs_tasks: true,
+            may_spawn: true,
         };
         caller.look()
+    }
+
+    /// Returns the name of the state.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "Run",
+            Self::Join(_) => "Join",
+            Self::Done(_) => "Done",
+        }
     }
 }
 
 impl<'a, D> Caller<'a, D> {
-    /// Looks at the slot, which has no token for this caller as far as is known.
-    fn look(self) -> Call<'a, D> {
+    /// Looks at the slot, which had no usable token a moment ago.
+    fn look(self) -> CallerEffect<'a, D> {
         let Self { core, slot, after, .. } = self;
         let now = core.clock.now();
-        let living = || slot.living(now).filter(|_| after.is_none());
+        let unexpired = || slot.unexpired(now).filter(|_| after.is_none());
         match slot.join(now, after, core.policy.patience) {
-            Turn::Ready(token) => {
+            JoinOutcome::Ready(token) => {
                 let kind = match token.freshness(now) {
                     Freshness::Missing => EventKind::ServedAnyway,
                     _ => EventKind::CacheHit,
                 };
                 self.done(kind, Ok(token))
             }
-            Turn::Cooling(error) => self.done(EventKind::CachedFailure, Err(error)),
-            Turn::Wait { waiter, left, serves } => {
-                let grace = living().map(|token| {
+            JoinOutcome::CoolingDown(error) => self.done(EventKind::CachedFailure, Err(error)),
+            JoinOutcome::Wait { waiter, left, serves } => {
+                let grace = unexpired().map(|token| {
                     let passed = core.policy.patience.saturating_sub(left);
                     (token, core.policy.grace.saturating_sub(passed))
                 });
@@ -117,7 +124,7 @@ impl<'a, D> Caller<'a, D> {
                     return self.done(EventKind::ServedAnyway, Ok(token));
                 }
                 core.observe(slot.key(), EventKind::Joined, None);
-                Call::Join(Join {
+                CallerEffect::Join(Join {
                     caller: self,
                     waiter,
                     patience: grace.map_or(left, |(_, grace)| left.min(grace)),
@@ -125,21 +132,22 @@ impl<'a, D> Caller<'a, D> {
                     is_own: false,
                 })
             }
-            Turn::Lead(lead) => match living() {
+            JoinOutcome::Start(owner) => match unexpired() {
                 None => {
-                    let gate = core.detached.as_ref().filter(|_| self.runs_tasks);
+                    let gate = core.detached.as_ref().filter(|_| self.may_spawn);
                     let permit = gate.and_then(|gate| gate.enter());
-                    let is_detached = permit.is_some();
-                    self.depart(lead, permit, is_detached, core.policy.patience)
+                    let spawn = permit.is_some();
+                    self.start_flight(owner, permit, spawn, core.policy.patience)
                 }
-                // It has nothing to lose: the flight runs in the background, and the caller waits for a short time only.
+                // The caller has a token, so the flight runs in the background, and the caller
+                // waits for a short time only.
                 Some(token) => match core.background.enter() {
                     Some(permit) => {
-                        let is_detached = self.runs_tasks;
-                        self.depart(lead, Some(permit), is_detached, core.policy.grace)
+                        let spawn = self.may_spawn;
+                        self.start_flight(owner, Some(permit), spawn, core.policy.grace)
                     }
                     None => {
-                        drop(lead);
+                        drop(owner);
                         self.done(EventKind::ServedAnyway, Ok(token))
                     }
                 },
@@ -147,63 +155,72 @@ impl<'a, D> Caller<'a, D> {
         }
     }
 
-    fn depart(mut self, lead: Lead, permit: Option<Permit>, is_detached: bool, patience: Duration) -> Call<'a, D> {
-        let waiter = lead.waiter();
+    /// Starts a flight: spawns it where it goes on without the caller, or has the caller run it.
+    fn start_flight(
+        mut self,
+        owner: FlightOwner,
+        permit: Option<Permit>,
+        spawn: bool,
+        patience: Duration,
+    ) -> CallerEffect<'a, D> {
+        let waiter = owner.waiter();
         let request = match self.request.take() {
             Some(request) => request,
             None => match self.core.request(self.slot.key()) {
                 Ok(request) => request,
-                Err(error) => return Call::Done(Err(error)),
+                Err(error) => return CallerEffect::Done(Err(error)),
             },
         };
-        let departure = Departure {
-            flight: Flight { lead, request, permit },
-            join: Join {
-                caller: self,
-                waiter,
-                patience,
-                serves: true,
-                is_own: true,
-            },
+        let core = self.core;
+        let flight = FlightTask { owner, request, permit };
+        let join = Join {
+            caller: self,
+            waiter,
+            patience,
+            serves: true,
+            is_own: true,
         };
-        match is_detached {
-            true => Call::Detach(departure),
-            false => Call::Fly(departure),
+        if spawn {
+            (core.spawn_flight)(core, flight);
+            CallerEffect::Join(join)
+        } else {
+            CallerEffect::Run(NewFlight { flight, join })
         }
     }
 
-    fn done(self, kind: EventKind, outcome: Result<Token, Error>) -> Call<'a, D> {
+    fn done(self, kind: EventKind, outcome: Result<Token, Error>) -> CallerEffect<'a, D> {
         self.core.observe(self.slot.key(), kind, outcome.as_ref().err());
-        Call::Done(outcome)
+        CallerEffect::Done(outcome)
     }
 
-    /// Returns the token that is still alive, for a caller that waited in vain.
-    fn instead(&self, error: Option<&Error>) -> Option<Token> {
+    /// Returns the cached token if it has not expired, for a caller that waited without success.
+    fn fallback(&self, error: Option<&Error>) -> Option<Token> {
         let now = self.core.clock.now();
-        let living = self.slot.living(now).filter(|_| self.after.is_none())?;
+        let token = self.slot.unexpired(now).filter(|_| self.after.is_none())?;
         self.core.observe(self.slot.key(), EventKind::ServedAnyway, error);
-        Some(living)
+        Some(token)
     }
 }
 
 impl<'a, D> Join<'a, D> {
-    /// Takes what the wait gave: the outcome of the flight, `Some(None)` if the flight was dropped, and none if it takes too long.
-    pub(crate) fn done(mut self, outcome: Option<Option<Result<Token, Error>>>) -> Call<'a, D> {
+    /// Continues with the result of the wait: the outcome of the flight, `Some(None)` if the flight
+    /// was dropped, or `None` if it takes too long.
+    pub(crate) fn done(mut self, outcome: Option<Option<Result<Token, Error>>>) -> CallerEffect<'a, D> {
         match outcome {
             Some(Some(outcome)) if self.serves => {
-                // A caller gets the token that is still alive if there is no newer one.
-                Call::Done(outcome.or_else(|error| self.caller.instead(Some(&error)).ok_or(error)))
+                let outcome = outcome.or_else(|error| self.caller.fallback(Some(&error)).ok_or(error));
+                CallerEffect::Done(outcome)
             }
             Some(Some(_)) => self.caller.look(),
             Some(None) => {
-                self.caller.runs_tasks &= !self.is_own;
+                self.caller.may_spawn &= !self.is_own;
                 self.caller.look()
             }
             None => {
-                // The runtime may not run it at all.
-                self.caller.runs_tasks &= !self.is_own;
-                match self.caller.instead(None) {
-                    Some(token) => Call::Done(Ok(token)),
+                // The runtime may not run the flight at all.
+                self.caller.may_spawn &= !self.is_own;
+                match self.caller.fallback(None) {
+                    Some(token) => CallerEffect::Done(Ok(token)),
                     None => self.caller.look(),
                 }
             }

@@ -1,6 +1,5 @@
-//! The ends of an acquisition, as far as flights and sign-ins have them in common.
+//! The ends of an acquisition that flights and sign-ins share.
 
-use std::sync::Weak;
 use std::time::Duration;
 
 use entra_proto::TokenResponse;
@@ -8,30 +7,31 @@ use entra_proto::error::ErrorClass;
 use tracing::Span;
 
 use super::attempt::Attempt;
-use crate::cache::{Key, Landing, Lead, Slot};
+use crate::cache::{Completion, FlightOwner, Key};
 use crate::core::Core;
 use crate::error::Error;
 use crate::observer::{Event, EventKind};
-use crate::token::Token;
+use crate::token::{Origin, Token};
 
 impl<D> Core<D> {
-    /// Takes a response: makes the token, and caches the assertion that the service accepted.
+    /// Accepts a response: makes the token, and caches the assertion that the service accepted.
     pub(super) fn accept_response(
         &self,
         span: &Span,
         key: &Key,
         attempt: Attempt,
         response: TokenResponse,
-        home: (Weak<Slot>, u64),
+        origin: Origin,
     ) -> Token {
         let now = self.clock.now();
-        if let (Some(name), Some((assertion, signed))) = (attempt.assertion_name, attempt.signed) {
-            // An assertion that was accepted right after a cached one was rejected may be accepted only once.
+        if let (Some(assertion_key), Some((assertion, signed))) = (attempt.assertion_key, attempt.signed) {
+            // An assertion that was accepted right after a cached one was rejected may be valid for
+            // one use only.
             self.assertions
-                .keep(name, assertion, attempt.is_signed_anew, signed, now);
+                .cache(assertion_key, assertion, attempt.is_signed_again, signed, now);
         }
         let id = attempt.request_id;
-        let token = self.token(response.access_token, &response.lifetime, now, id, Some(id), home);
+        let token = self.token(response.access_token, &response.lifetime, now, id, Some(id), origin);
         span.record("source", "network");
         if let Some(observer) = &self.observer {
             let lifetime = Some(response.lifetime);
@@ -41,16 +41,18 @@ impl<D> Core<D> {
         token
     }
 
-    /// Gives a token to all callers that wait for a flight, and caches it in the slot.
-    pub(super) fn land(&self, lead: &mut Lead, token: &Token, from_service: bool) -> Landing {
+    /// Completes a flight: caches the token in the slot and reports it to all waiting callers.
+    pub(super) fn publish(&self, owner: &mut FlightOwner, token: &Token, from_service: bool) -> Completion {
         let now = self.clock.now();
-        let pace = self.policy.refresh_interval.min(LEAST_PACE.max(token.life() / 4));
-        let landing = lead.land(token, from_service, now, pace);
-        self.make_room(lead.slot(), now);
-        landing
+        let interval = MIN_REFRESH_INTERVAL.max(token.life() / 4);
+        let interval = self.policy.refresh_interval.min(interval);
+        let completion = owner.complete(token, from_service, now, interval);
+        self.make_room(owner.slot(), now);
+        completion
     }
 
-    /// Reports that an attempt failed: drops an assertion that the service rejects, and tells the log and the observer.
+    /// Reports that an attempt failed to the log and the observer, and drops an assertion that the
+    /// service rejected.
     pub(super) fn report_failure(
         &self,
         span: &Span,
@@ -59,9 +61,9 @@ impl<D> Core<D> {
         error: &Error,
         cool_down: Option<Duration>,
     ) {
-        if let Some(name) = attempt.and_then(|attempt| attempt.assertion_name.as_ref()) {
+        if let Some(key) = attempt.and_then(|attempt| attempt.assertion_key.as_ref()) {
             if error.class() == ErrorClass::Credential {
-                self.assertions.discard(name);
+                self.assertions.discard(key);
             }
         }
         if attempt.is_some_and(|attempt| attempt.sent.is_some()) {
@@ -82,5 +84,5 @@ impl<D> Core<D> {
     }
 }
 
-/// The least time between two refreshes of one slot.
-const LEAST_PACE: Duration = Duration::from_secs(1);
+/// The shortest time between two refreshes of one slot.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(1);

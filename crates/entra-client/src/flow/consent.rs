@@ -1,4 +1,8 @@
-//! The end of a consent: what is requested after the browser came back, and what follows from the responses.
+//! The end of a consent: the requests after the browser came back, and the conclusions from their
+//! responses.
+//!
+//! The states are **Redeem** (redeem the code, for the target first, then for the user's identity),
+//! **Prove** (acquire an app-only token as the proof of the consent) and **Done**.
 
 use entra_proto::authorize::Redirect;
 use entra_proto::{Application, Target, Tenant, TokenRequest};
@@ -12,20 +16,21 @@ use crate::token::Token;
 /// The next effect of the end of a consent.
 ///
 /// Exhaustive on purpose: a driver is one total `match`.
-pub(crate) enum Consenting<D> {
+pub(crate) enum ConsentEffect<D> {
     /// Redeem a code.
     Redeem(Redeem<D>),
     /// Acquire the application's own token.
     Prove(Prove<D>),
-    /// Nothing: here is the outcome.
+    /// Return the outcome.
     Done(Result<Consent, Error>),
 }
 
-/// A code that waits to be redeemed.
+/// A code that is ready to be redeemed.
 pub(crate) struct Redeem<D> {
     client: Client<D>,
     code: Box<Code>,
-    /// The rejection of the code for the target. The code is then redeemed for the user's identity.
+    /// The rejection of the code for the target, after which it is redeemed for the user's
+    /// identity.
     rejected: Option<Error>,
 }
 
@@ -35,12 +40,12 @@ pub(crate) struct Prove<D> {
     tenant: Tenant,
     code: Box<Code>,
     rejected: Error,
-    /// The consent that lacks a proof. None if only an app-only token can tell the tenant's ID.
+    /// The consent to prove, or `None` if only the app-only token can name the tenant's ID.
     consent: Option<Consent>,
 }
 
-impl<D> Consenting<D> {
-    /// Takes the redirect that answers `pending`.
+impl<D> ConsentEffect<D> {
+    /// Continues with the redirect that belongs to `pending`.
     pub(crate) fn start(
         client: &Client<D>,
         application: &Application,
@@ -48,7 +53,7 @@ impl<D> Consenting<D> {
         redirect: &Redirect,
     ) -> Self {
         match pending.take(application, redirect) {
-            Ok(Returned::Tenant(consent)) => Self::Done(Ok(client.consented(consent))),
+            Ok(Returned::Tenant(consent)) => Self::Done(Ok(client.record_consent(consent))),
             Ok(Returned::Code(code)) => Self::Redeem(Redeem {
                 client: client.clone(),
                 code,
@@ -67,26 +72,28 @@ impl<D> Redeem<D> {
         }
     }
 
-    pub(crate) fn done(self, outcome: Result<SignIn, Error>) -> Consenting<D> {
+    pub(crate) fn done(self, outcome: Result<SignIn, Error>) -> ConsentEffect<D> {
         let Self { client, code, rejected } = self;
         let Some(rejected) = rejected else {
             return match outcome {
-                Ok(sign_in) => Consenting::Done(connected(&client, Consent::of(&sign_in), &sign_in, true)),
-                Err(error) if lacks_delegated_permission(&error) => Consenting::Redeem(Self {
+                Ok(sign_in) => ConsentEffect::Done(connected(&client, Consent::of(&sign_in), &sign_in, true)),
+                Err(error) if lacks_delegated_permission(&error) => ConsentEffect::Redeem(Self {
                     client,
                     code,
                     rejected: Some(error),
                 }),
-                Err(error) => Consenting::Done(Err(error)),
+                Err(error) => ConsentEffect::Done(Err(error)),
             };
         };
-        let consent = match (outcome, &code.told.tenant) {
+        let consent = match (outcome, &code.reported.tenant) {
             (Ok(sign_in), _) => connected(&client, Consent::of_identity(&sign_in), &sign_in, false),
             (Err(error), _) if is_undecided(&error) => Err(error),
-            (Err(_), Some(Tenant::Id(tenant))) => Consent::told(*tenant, None).map(|consent| client.consented(consent)),
+            (Err(_), Some(Tenant::Id(tenant))) => {
+                Consent::reported(*tenant, None).map(|consent| client.record_consent(consent))
+            }
             (Err(_), Some(tenant)) => {
-                client.expect_consent(tenant);
-                return Consenting::Prove(Prove {
+                client.record_consent_in(tenant);
+                return ConsentEffect::Prove(Prove {
                     tenant: tenant.clone(),
                     client,
                     code,
@@ -98,7 +105,7 @@ impl<D> Redeem<D> {
         };
         match consent {
             Ok(consent) => prove(client, code, rejected, consent),
-            Err(error) => Consenting::Done(Err(error)),
+            Err(error) => ConsentEffect::Done(Err(error)),
         }
     }
 }
@@ -109,12 +116,12 @@ impl<D> Prove<D> {
         self.client.tenant(self.tenant.clone())
     }
 
-    /// Returns the target that was consented to.
+    /// Returns the target of the consent.
     pub(crate) fn target(&self) -> &Target {
         self.code.request.target()
     }
 
-    pub(crate) fn done(self, outcome: Result<Token, Error>) -> Consenting<D> {
+    pub(crate) fn done(self, outcome: Result<Token, Error>) -> ConsentEffect<D> {
         let (token, error) = match outcome {
             Ok(token) => (Some(token), None),
             Err(error) => (None, Some(error)),
@@ -122,23 +129,23 @@ impl<D> Prove<D> {
         let Some(consent) = self.consent else {
             return match token.as_ref().and_then(Consent::of_token) {
                 Some(consent) => prove(self.client, self.code, self.rejected, consent),
-                None => Consenting::Done(Err(unproved(self.rejected, error))),
+                None => ConsentEffect::Done(Err(unproved(self.rejected, error))),
             };
         };
         let has_role = token.is_some_and(|token| !roles_in(&token).is_empty());
-        Consenting::Done(match has_role {
+        ConsentEffect::Done(match has_role {
             true => Ok(consent),
             false => Err(unproved(self.rejected, error)),
         })
     }
 }
 
-/// Asks for a proof of this consent, unless the redirect says that it was the administrator's.
-fn prove<D>(client: Client<D>, code: Box<Code>, rejected: Error, consent: Consent) -> Consenting<D> {
-    if code.told.is_admin_consent {
-        return Consenting::Done(Ok(consent));
+/// Requires a proof of the consent, unless the redirect says that an administrator gave it.
+fn prove<D>(client: Client<D>, code: Box<Code>, rejected: Error, consent: Consent) -> ConsentEffect<D> {
+    if code.reported.is_admin_consent {
+        return ConsentEffect::Done(Ok(consent));
     }
-    Consenting::Prove(Prove {
+    ConsentEffect::Prove(Prove {
         tenant: consent.tenant.into(),
         client,
         code,
@@ -147,7 +154,7 @@ fn prove<D>(client: Client<D>, code: Box<Code>, rejected: Error, consent: Consen
     })
 }
 
-/// Takes note of a consent. What is cached of a user who has no further part in it is forgotten.
+/// Records a consent. Drops what is cached of the user, unless the user is part of the consent.
 fn connected<D>(
     client: &Client<D>,
     consent: Result<Consent, Error>,
@@ -157,21 +164,22 @@ fn connected<D>(
     if let Some(user) = sign_in.user.as_ref().filter(|_| !keep || consent.is_err()) {
         client.forget_user(user);
     }
-    Ok(client.consented(consent?))
+    Ok(client.record_consent(consent?))
 }
 
-/// Returns whether a code was rejected for one reason: no delegated permission of the target is granted. Application permissions may be.
+/// Returns true if a code was rejected only because no delegated permission of the target is
+/// granted (AADSTS65001). Application permissions may be.
 fn lacks_delegated_permission(error: &Error) -> bool {
     error.service().is_some_and(|service| service.codes.contains(&65001))
 }
 
-/// Returns whether the service did not decide: it could not be reached, or asks to try again.
+/// Returns true if the service made no decision: it is unreachable, or asks for a retry.
 fn is_undecided(error: &Error) -> bool {
     error.service().is_none() || error.is_retryable()
 }
 
-/// Returns the error of a consent that no app-only token proves: the rejection of the code, unless the service did not decide about the
-/// token.
+/// Returns the error of a consent without a proof: the rejection of the code, unless the service
+/// made no decision about the app-only token.
 fn unproved(rejected: Error, proof: Option<Error>) -> Error {
     proof.filter(is_undecided).unwrap_or(rejected)
 }

@@ -1,4 +1,4 @@
-//! A flight: the acquisition of a slot's token, whose outcome is for all callers.
+//! A flight: the acquisition of the token of a slot, for all its callers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use entra_proto::{Timestamp, TokenRequest, TokenResponse};
 use entra_transport::{TransportError, TransportErrorKind};
 use tracing::Span;
 
-use super::acquisition::{Goal, Run};
-use super::attempt::{Attempt, Remedies, Wanted};
+use super::acquisition::{Acquisition, Goal};
+use super::attempt::{Attempt, InitialRequest, Remedies};
 use super::{Effect, Save};
-use crate::cache::{Key, Landing, Lead};
+use crate::cache::{Completion, FlightOwner, Key};
 use crate::clock::Moment;
 use crate::core::Core;
 use crate::error::Error;
@@ -23,87 +23,97 @@ use crate::token_store::StoredToken;
 use crate::user::User;
 
 /// A flight that has not begun.
-pub(crate) struct Flight {
-    pub(crate) lead: Lead,
+pub(crate) struct FlightTask {
+    pub(crate) owner: FlightOwner,
     pub(crate) request: TokenRequest,
-    /// Its share of how many run at once, given back when it ends.
+    /// The permit of a bound on the number of flights at a time, returned when the flight ends.
     pub(crate) permit: Option<Permit>,
 }
 
-/// The goal of a flight: its slot has a token.
-pub(crate) struct Flying<'a> {
-    lead: &'a mut Lead,
-    /// The key in the shared store, if there is one for this token.
+/// The goal of a flight: a token for its slot.
+pub(crate) struct FlightGoal<'a> {
+    owner: &'a mut FlightOwner,
+    /// The key in the shared store, if the store may hold this token.
     shared: Option<CacheKey>,
 }
 
-impl<'a> Flying<'a> {
-    /// Starts the flight of `lead`.
+impl<'a> FlightGoal<'a> {
+    /// Starts a flight.
     pub(crate) fn start<D>(
         core: &'a Core<D>,
         span: &'a Span,
-        lead: &'a mut Lead,
+        owner: &'a mut FlightOwner,
         request: TokenRequest,
     ) -> Effect<'a, D, Self> {
-        let is_shared = core.has_store && lead.slot().key().is_lasting();
+        let is_shared = core.has_store && owner.slot().key().is_shareable();
         let shared = is_shared.then(|| request.cache_key());
-        let is_trusted = !lead.slot().distrusts_store();
-        let run = Run::new(core, span, Self { lead, shared: None });
+        let is_trusted = !owner.slot().distrusts_store();
+        let acquisition = Acquisition::new(core, span, Self { owner, shared: None });
         match shared {
-            Some(key) if is_trusted => run.load(key, request),
-            shared => run.sharing(shared).depart(request),
+            Some(key) if is_trusted => acquisition.load(key, request),
+            shared => acquisition.sharing(shared).begin_after_pause(request),
         }
     }
 }
 
-impl<'a, 'l, D> Run<'a, D, Flying<'l>> {
+impl<'a, 'l, D> Acquisition<'a, D, FlightGoal<'l>> {
     fn sharing(mut self, key: Option<CacheKey>) -> Self {
         self.goal.shared = key;
         self
     }
 
-    /// Begins, after what is left of a pause that an earlier flight did not see to its end.
-    fn depart(self, request: TokenRequest) -> Effect<'a, D, Flying<'l>> {
-        match self.goal.lead.slot().pause_left(self.core.clock.now()) {
+    /// Begins after the rest of a pause that an earlier flight did not complete.
+    fn begin_after_pause(self, request: TokenRequest) -> Effect<'a, D, FlightGoal<'l>> {
+        match self.goal.owner.slot().pause_left(self.core.clock.now()) {
             Some(left) => self.begin_after(left, request.into()),
             None => self.begin(request.into()),
         }
     }
 }
 
-impl Goal for Flying<'_> {
-    /// The callers that wait get the outcome from the slot.
+impl Goal for FlightGoal<'_> {
+    /// Waiting callers get the outcome from the slot.
     type Output = ();
 
     fn key(&self) -> &Key {
-        self.lead.slot().key()
+        self.owner.slot().key()
     }
 
-    fn departs(&mut self) {
-        self.lead.depart();
+    fn on_send(&mut self) {
+        self.owner.start_request();
     }
 
-    fn pauses(&mut self, until: Duration) {
-        self.lead.slot().pause_until(until);
+    fn on_pause(&mut self, until: Duration) {
+        self.owner.slot().pause_until(until);
     }
 
-    fn loaded<D>(
-        run: Run<'_, D, Self>,
+    fn on_loaded<D>(
+        acquisition: Acquisition<'_, D, Self>,
         key: CacheKey,
         request: TokenRequest,
         stored: Option<StoredToken>,
     ) -> Effect<'_, D, Self> {
-        if stored.is_some_and(|stored| run.core.complete_from_store(run.span, run.goal.lead, &stored)) {
+        if stored.is_some_and(|stored| {
+            acquisition
+                .core
+                .complete_from_store(acquisition.span, acquisition.goal.owner, &stored)
+        }) {
             return Effect::Done(());
         }
-        run.sharing(Some(key)).depart(request)
+        acquisition.sharing(Some(key)).begin_after_pause(request)
     }
 
-    fn remedy<D>(&self, core: &Core<D>, attempt: &Attempt, error: &Error, remedies: &mut Remedies) -> Option<Wanted> {
-        if remedies.sign_anew(core, attempt, error) {
-            return core.request(self.key()).ok().map(Wanted::from);
+    fn remedy<D>(
+        &self,
+        core: &Core<D>,
+        attempt: &Attempt,
+        error: &Error,
+        remedies: &mut Remedies,
+    ) -> Option<InitialRequest> {
+        if remedies.sign_again(core, attempt, error) {
+            return core.request(self.key()).ok().map(InitialRequest::from);
         }
-        if !remedies.renew(self.key(), attempt, error) {
+        if !remedies.retry_refresh(self.key(), attempt, error) {
             return None;
         }
         let sent = attempt.refresh_token.as_ref()?;
@@ -112,73 +122,83 @@ impl Goal for Flying<'_> {
         (newer.expose() != sent.expose()).then(|| request.into())
     }
 
-    fn complete<D>(run: Run<'_, D, Self>, attempt: Attempt, response: TokenResponse) -> Effect<'_, D, Self> {
-        let Flying { lead, shared } = run.goal;
-        let to_save = run.core.complete_flight(run.span, lead, attempt, response);
+    fn complete<D>(
+        acquisition: Acquisition<'_, D, Self>,
+        attempt: Attempt,
+        response: TokenResponse,
+    ) -> Effect<'_, D, Self> {
+        let FlightGoal { owner, shared } = acquisition.goal;
+        let to_save = acquisition
+            .core
+            .complete_flight(acquisition.span, owner, attempt, response);
         match shared.zip(to_save) {
             Some((key, token)) => Effect::Save(Save { key, token, output: () }),
             None => Effect::Done(()),
         }
     }
 
-    fn fail<D>(run: Run<'_, D, Self>, attempt: Option<&Attempt>, error: Error) {
-        run.core.fail_flight(run.span, run.goal.lead, attempt, error);
+    fn fail<D>(acquisition: Acquisition<'_, D, Self>, attempt: Option<&Attempt>, error: Error) {
+        acquisition
+            .core
+            .fail_flight(acquisition.span, acquisition.goal.owner, attempt, error);
     }
 }
 
 impl<D> Core<D> {
-    /// Ends a flight with a response: caches the token, and gives it to all callers that wait. Returns what the shared store should have.
+    /// Ends a flight with a response: caches the token and reports it to all waiting callers.
+    /// Returns the token to save in the shared store.
     fn complete_flight(
         &self,
         span: &Span,
-        lead: &mut Lead,
+        owner: &mut FlightOwner,
         attempt: Attempt,
         mut response: TokenResponse,
     ) -> Option<StoredToken> {
-        let slot = Arc::clone(lead.slot());
-        // What keeps the newer refresh token may panic: the access token is good all the same.
+        let slot = Arc::clone(owner.slot());
+        // The user's callback for the newer refresh token may panic. The access token is valid
+        // anyway.
         let rotation = match (&slot.key().user, &attempt.refresh_token, response.refresh_token.take()) {
             (Some(user), Some(sent), Some(newer)) => catch_unwind(AssertUnwindSafe(|| user.rotate(sent, newer))),
             _ => Ok(()),
         };
-        let is_shared = self.has_store && slot.key().is_lasting() && !attempt.is_lifeless;
+        let is_shared = self.has_store && slot.key().is_shareable() && !attempt.has_no_lifetime;
         let to_save = is_shared.then(|| StoredToken::from(&response));
-        let home = (Arc::downgrade(&slot), lead.number());
-        let token = self.accept_response(span, slot.key(), attempt, response, home);
-        let landing = self.land(lead, &token, true);
-        // The user may have signed out after this was requested, and before there was a slot to forget.
+        let token = self.accept_response(span, slot.key(), attempt, response, owner.origin());
+        let completion = self.publish(owner, &token, true);
+        // The user may have signed out after the request, before there was a slot to forget.
         if slot.key().user.as_ref().is_some_and(User::has_signed_out) {
             slot.forget();
         }
         if let Err(panic) = rotation {
             resume_unwind(panic);
         }
-        to_save.filter(|_| landing == Landing::Kept)
+        to_save.filter(|_| completion == Completion::Cached)
     }
 
-    /// Ends a flight with a token out of the shared store, if it can be used: not one from the future, and for a refresh no older one.
-    /// Returns whether the flight has ended.
-    fn complete_from_store(&self, span: &Span, lead: &mut Lead, stored: &StoredToken) -> bool {
+    /// Ends a flight with a token from the shared store, if the token can be used. Returns true if
+    /// the flight has ended.
+    ///
+    /// A token from the future cannot be used, and for a refresh only a fresh one.
+    fn complete_from_store(&self, span: &Span, owner: &mut FlightOwner, stored: &StoredToken) -> bool {
         let now = self.clock.now();
         let lifetime = &stored.lifetime;
         let Ok(draw) = random_guid(&*self.random) else {
             return false;
         };
         let is_too_long = lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME;
-        if is_too_long || self.slots.doubts(lifetime.received_at) {
+        if is_too_long || self.slots.distrusts_stored(lifetime.received_at) {
             return false;
         }
-        let slot = Arc::clone(lead.slot());
-        let home = (Arc::downgrade(&slot), lead.number());
-        let token = self.token(stored.access_token.clone(), lifetime, now, draw, None, home);
+        let slot = Arc::clone(owner.slot());
+        let token = self.token(stored.access_token.clone(), lifetime, now, draw, None, owner.origin());
         let usable = match token.freshness(now) {
             Freshness::Fresh => true,
-            // Where the one at hand is no worse, only the service has a better one.
+            // Only the service has a better token than the cached one.
             Freshness::Due => slot.peek(now).is_none(),
             Freshness::Missing => false,
         };
-        // An API may have rejected what is there while the store was being read.
-        if !usable || self.land(lead, &token, false) == Landing::Distrusted {
+        // An API may have rejected the cached token while the store was read.
+        if !usable || self.publish(owner, &token, false) == Completion::Distrusted {
             return false;
         }
         span.record("source", "store");
@@ -186,32 +206,33 @@ impl<D> Core<D> {
         true
     }
 
-    /// Ends a flight without a token: remembers why, and tells all callers that wait.
-    fn fail_flight(&self, span: &Span, lead: &mut Lead, attempt: Option<&Attempt>, error: Error) {
-        let cool_down = lead.cool_down(&error, &self.policy);
-        self.report_failure(span, lead.slot().key(), attempt, &error, Some(cool_down));
-        lead.fail(error, cool_down, self.clock.now());
+    /// Ends a flight without a token: caches the failure and reports it to all waiting callers.
+    fn fail_flight(&self, span: &Span, owner: &mut FlightOwner, attempt: Option<&Attempt>, error: Error) {
+        let cool_down = owner.cool_down(&error, &self.policy);
+        self.report_failure(span, owner.slot().key(), attempt, &error, Some(cool_down));
+        owner.fail(error, cool_down, self.clock.now());
     }
 
-    /// Ends a flight in which the code of others panicked, like any that failed.
-    pub(crate) fn fail_after_panic(&self, lead: &mut Lead) {
-        let Some(since) = lead.since() else { return };
+    /// Ends a flight in which foreign code panicked, like a flight that failed.
+    pub(crate) fn fail_after_panic(&self, owner: &mut FlightOwner) {
+        let Some(started_at) = owner.started_at() else { return };
         let error = TransportError::new(
             TransportErrorKind::Other,
             "a panic ended the acquisition: in the signer, the transport, the token store, the observer or the clock",
         );
         let error = Error::from(error);
-        let cool_down = lead.cool_down(&error, &self.policy);
-        // If it is the clock that panics, the start of the flight stands for now, which the time of day does not bring to an end.
+        let cool_down = owner.cool_down(&error, &self.policy);
+        // If the clock panics, the start of the flight stands for now. Its time of day is infinite,
+        // so that only the monotonic clock ends the cool-down.
         let start = Moment {
             wall: Timestamp::from_epoch(Duration::MAX),
-            monotonic: since,
+            monotonic: started_at,
         };
         let now = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(start);
-        lead.fail(error.clone(), cool_down, now);
-        let key = lead.slot().key();
+        owner.fail(error.clone(), cool_down, now);
+        let key = owner.slot().key();
         tracing::error!(%error, "no token for {}", key.target);
-        // It may be the observer that panics.
+        // The observer may be what panics.
         let observe = || self.observe_failure(key, &error, Some(cool_down));
         drop(catch_unwind(AssertUnwindSafe(observe)));
     }

@@ -1,40 +1,64 @@
-//! The rules of a client as two machines: they decide everything and do no I/O.
+//! The rules of a client as machines that do no I/O.
 //!
-//! A driver holds an effect, does what it says, hands in the outcome, and gets the next effect. There are two drivers: one awaits
-//! ([`tasks`](crate::tasks)), the other blocks its thread ([`threads`](crate::blocking::threads)). Each effect is a state that holds what
-//! it needs, and handing in the outcome consumes it.
+//! A machine returns an effect. A driver performs it, passes the outcome to the effect's `done`
+//! method, and gets the next effect. There are two drivers: [`tasks`](crate::tasks) awaits, and
+//! [`threads`](crate::blocking::threads) blocks its thread. Each effect is a state that holds what
+//! it needs, and `done` consumes it.
 //!
-//! A **caller** that finds no token in the cache ([`Call`]):
+//! A **caller** that finds no token in the cache ([`CallerEffect`]) looks at the slot and is in one
+//! of three states:
 //!
-//! ```text
-//!            ┌────────────────────────────────────────────────────────────────────┐ the flight was lost,
-//!            ▼                                                                    │ or served others
-//!   look at the slot ──► Detach: another task or thread runs the flight ──┐       │
-//!            │      └──► Fly: the caller runs the flight ─────────────────┼──► Join: wait for its outcome
-//!            │      └──► a flight of another caller serves ───────────────┘       │
-//!            ▼                                                                    ▼
-//!          Done: the token in the cache, the failure that is remembered, or the outcome of the flight
-//! ```
-//!
-//! A **flight** acquires the token of a slot for all callers. A **sign-in** acquires a user's first token for one caller, so it has
-//! neither a store nor callers that join ([`Effect`]):
+//! - **Run**: the caller has started a flight and runs it itself.
+//! - **Join**: the caller waits for a flight, which runs in a task, in a thread, or in another
+//!   caller.
+//! - **Done**: the caller has the cached token, the cached failure, or the outcome of the flight.
 //!
 //! ```text
-//!   Load ──► Sleep ──────────► begin ──► Sign or Assert ──► Send ──► complete ──► Save ──► Done
-//!    │       the pause that      ▲   └──────────┬───────────▲ │
-//!    │       another flight was  │              │ resume    │ │ it may pass
-//!    │       asked for           │              └── Sleep ◄─┼─┘
-//!    │                           └── once more, another way ─┤
-//!    └─► Done: the store's token serves                      └──► fail ──► Done
+//!             ┌──────────────────────────────────────────────┐
+//!             ▼                        the flight was lost,  │
+//!   look at the slot                   or does not serve     │
+//!     │   │   ├──► Run: run the flight ──────────────┐       │
+//!     │   │   │                                      ▼       │
+//!     │   │   └──► spawn a flight ────────────────► Join ────┘
+//!     │   └──────► another caller's flight serves ──►┘ │
+//!     ▼                                                ▼
+//!   Done: cached token or failure            Done: the outcome
 //! ```
 //!
-//! The steps between *begin* and *complete* are those of entra-proto's own machine, [`Step`](entra_proto::acquire::Step), and of the one that it
-//! has for device codes. *Once more* is for a rejection that a newer refresh token, or an assertion that is signed anew, may remedy:
-//! each remedy is tried once.
+//! A **flight** acquires the token of a slot for all callers. A **sign-in** acquires a user's first
+//! token for one caller, so it uses no shared store and shares its outcome with no other caller.
+//! The states of both ([`Effect`]) are:
 //!
-//! **The invariant of a driver**: while a flight runs, its [`Lead`] lives in the frame around it, and nothing that a caller does drops
-//! that frame before the flight has ended, unless the frame is the caller's own. A panic between two effects is caught there, and becomes
-//! the flight's failure. A lead that is dropped without an outcome wakes the callers that wait, and one of them starts over.
+//! - **Load**: read the shared store.
+//! - **Sleep**: wait for a pause that an earlier flight was asked for, or between two requests.
+//! - **Sign**, **Assert**: sign an assertion, or fetch one of another issuer.
+//! - **Send**: send a request.
+//! - **Save**: write the token to the shared store. All callers have it already.
+//! - **Done**: the acquisition has ended.
+//!
+//! ```text
+//!   Load ─► Sleep ─► begin ─► Sign, Assert ─► Send ─► complete
+//!    │                 ▲        │        ▲    │ │        │
+//!    │                 │        │        │    │ │        ├─► Save ─┐
+//!    │                 │        └─ Sleep ◄────┘ │        ▼         │
+//!    │                 │        (retry)         └─► fail │         │
+//!    │                 └──────── remedy ◄────────────┤   │         │
+//!    ▼                                               ▼   ▼         │
+//!   Done: the stored token serves                  Done ◄──────────┘
+//! ```
+//!
+//! The steps between *begin* and *complete* are those of entra-proto's own machine,
+//! [`Step`](entra_proto::acquire::Step), and of the one for device codes. A *remedy* is a second
+//! request after a rejection that a newer refresh token, or a newly signed assertion, may avoid.
+//! Each remedy is tried once.
+//!
+//! **The invariant of a driver**: while a flight runs, its [`FlightOwner`] lives in the stack frame
+//! around it, and no action of a caller drops that frame before the flight has ended, unless the
+//! frame is the caller's own. A panic between two effects is caught there and becomes the failure
+//! of the flight. An owner that is dropped without an outcome wakes the waiting callers, and one of
+//! them starts another flight.
+//!
+//! Consent flows have a machine of their own: see [`ConsentEffect`].
 
 mod acquisition;
 mod attempt;
@@ -43,17 +67,19 @@ mod completion;
 mod consent;
 mod flight;
 mod sign_in;
+mod turns;
 
 use entra_proto::cache::CacheKey;
 
 use crate::token_store::StoredToken;
 
-pub(crate) use self::acquisition::{Assert, Goal, Run, Sending, Sign, Sleep};
-pub(crate) use self::attempt::Wanted;
-pub(crate) use self::caller::{Call, Want};
-pub(crate) use self::consent::Consenting;
-pub(crate) use self::flight::{Flight, Flying};
-pub(crate) use self::sign_in::SigningIn;
+pub(crate) use self::acquisition::{Acquisition, Assert, Goal, SendRequest, Sign, Sleep};
+pub(crate) use self::attempt::InitialRequest;
+pub(crate) use self::caller::{CallerEffect, Want};
+pub(crate) use self::consent::ConsentEffect;
+pub(crate) use self::flight::{FlightGoal, FlightTask};
+pub(crate) use self::sign_in::SignInGoal;
+pub(crate) use self::turns::TurnLimit;
 
 /// The next effect of a flight or a sign-in.
 ///
@@ -68,16 +94,31 @@ pub(crate) enum Effect<'a, D, G: Goal> {
     /// Fetch an assertion of another issuer.
     Assert(Assert<'a, D, G>),
     /// Send a request.
-    Send(Sending<'a, D, G>),
+    Send(SendRequest<'a, D, G>),
     /// Save the token in the shared store. All callers have it already.
     Save(Save<G>),
-    /// Nothing: here is the outcome.
+    /// Return the outcome.
     Done(G::Output),
 }
 
-/// A look into the shared store, before the service is called.
+impl<D, G: Goal> Effect<'_, D, G> {
+    /// Returns the name of the state.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Load(_) => "Load",
+            Self::Sleep(_) => "Sleep",
+            Self::Sign(_) => "Sign",
+            Self::Assert(_) => "Assert",
+            Self::Send(_) => "Send",
+            Self::Save(_) => "Save",
+            Self::Done(_) => "Done",
+        }
+    }
+}
+
+/// A read of the shared store, before the service is called.
 pub(crate) struct Load<'a, D, G> {
-    run: Run<'a, D, G>,
+    acquisition: Acquisition<'a, D, G>,
     key: CacheKey,
     request: entra_proto::TokenRequest,
 }
@@ -87,13 +128,13 @@ impl<'a, D, G: Goal> Load<'a, D, G> {
         &self.key
     }
 
-    /// Takes what the store has under the key.
+    /// Continues with the entry that the store has under the key.
     pub(crate) fn done(self, stored: Option<StoredToken>) -> Effect<'a, D, G> {
-        G::loaded(self.run, self.key, self.request, stored)
+        G::on_loaded(self.acquisition, self.key, self.request, stored)
     }
 }
 
-/// A token that the shared store should have.
+/// A write of a token to the shared store.
 pub(crate) struct Save<G: Goal> {
     key: CacheKey,
     token: StoredToken,

@@ -1,71 +1,86 @@
-//! A sign-in: the acquisition of a user's first token. No others wait for it, and its failure is remembered by nobody.
-
-use std::sync::{Arc, Weak};
+//! A sign-in: the acquisition of a user's first token, for one caller. Its failure is not cached.
 
 use entra_proto::device::DeviceAuthorization;
 use entra_proto::{Tenant, TokenResponse};
 use tracing::Span;
 
 use super::Effect;
-use super::acquisition::{Goal, Run};
-use super::attempt::{Attempt, Remedies, Wanted};
-use crate::cache::{Key, Turn};
+use super::acquisition::{Acquisition, Goal};
+use super::attempt::{Attempt, InitialRequest, Remedies};
+use crate::cache::{JoinOutcome, Key};
 use crate::core::Core;
 use crate::error::Error;
 use crate::sign_in::SignIn;
+use crate::token::Origin;
 use crate::user::User;
 
-/// The goal of a sign-in: a user, and the user's first token. `S` shows the user a device code.
-pub(crate) struct SigningIn<'a, S> {
+/// The goal of a sign-in: a user with a first token. `S` shows the user a device code.
+pub(crate) struct SignInGoal<'a, S> {
     key: &'a Key,
-    wanted: Wanted,
+    request: InitialRequest,
     show: S,
 }
 
-impl<'a, S: FnMut(&DeviceAuthorization)> SigningIn<'a, S> {
+impl<'a, S: FnMut(&DeviceAuthorization)> SignInGoal<'a, S> {
     pub(crate) fn start<D>(
         core: &'a Core<D>,
         span: &'a Span,
         key: &'a Key,
-        wanted: Wanted,
+        request: InitialRequest,
         show: S,
     ) -> Effect<'a, D, Self> {
         let goal = Self {
             key,
-            wanted: wanted.clone(),
+            request: request.clone(),
             show,
         };
-        Run::new(core, span, goal).begin(wanted)
+        Acquisition::new(core, span, goal).begin(request)
     }
 }
 
-impl<S: FnMut(&DeviceAuthorization)> Goal for SigningIn<'_, S> {
+impl<S: FnMut(&DeviceAuthorization)> Goal for SignInGoal<'_, S> {
     type Output = Result<SignIn, Error>;
 
     fn key(&self) -> &Key {
         self.key
     }
 
-    fn shows(&mut self, code: &DeviceAuthorization) {
+    fn on_device_code(&mut self, code: &DeviceAuthorization) {
         (self.show)(code);
     }
 
-    fn remedy<D>(&self, core: &Core<D>, attempt: &Attempt, error: &Error, remedies: &mut Remedies) -> Option<Wanted> {
-        remedies.sign_anew(core, attempt, error).then(|| self.wanted.clone())
+    fn remedy<D>(
+        &self,
+        core: &Core<D>,
+        attempt: &Attempt,
+        error: &Error,
+        remedies: &mut Remedies,
+    ) -> Option<InitialRequest> {
+        remedies.sign_again(core, attempt, error).then(|| self.request.clone())
     }
 
-    fn complete<D>(run: Run<'_, D, Self>, attempt: Attempt, response: TokenResponse) -> Effect<'_, D, Self> {
-        Effect::Done(run.core.complete_sign_in(run.span, run.goal.key, attempt, response))
+    fn complete<D>(
+        acquisition: Acquisition<'_, D, Self>,
+        attempt: Attempt,
+        response: TokenResponse,
+    ) -> Effect<'_, D, Self> {
+        Effect::Done(
+            acquisition
+                .core
+                .complete_sign_in(acquisition.span, acquisition.goal.key, attempt, response),
+        )
     }
 
-    fn fail<D>(run: Run<'_, D, Self>, attempt: Option<&Attempt>, error: Error) -> Self::Output {
-        run.core.report_failure(run.span, run.goal.key, attempt, &error, None);
+    fn fail<D>(acquisition: Acquisition<'_, D, Self>, attempt: Option<&Attempt>, error: Error) -> Self::Output {
+        acquisition
+            .core
+            .report_failure(acquisition.span, acquisition.goal.key, attempt, &error, None);
         Err(error)
     }
 }
 
 impl<D> Core<D> {
-    /// Ends a sign-in with a response: makes its user known, and caches the token.
+    /// Ends a sign-in with a response: creates the user, and caches the token.
     fn complete_sign_in(
         &self,
         span: &Span,
@@ -92,16 +107,15 @@ impl<D> Core<D> {
         };
         let now = self.clock.now();
         let slot = user.is_some().then(|| self.new_slot(key.clone()));
-        let number = slot.as_ref().map(|slot| slot.last_number());
+        let number = slot.as_ref().map(|slot| slot.last_request());
         let token = match slot.map(|slot| slot.join(now, number, self.policy.patience)) {
-            Some(Turn::Lead(mut lead)) => {
-                let home = (Arc::downgrade(lead.slot()), lead.number());
-                let token = self.accept_response(span, &key, attempt, response, home);
-                self.land(&mut lead, &token, true);
+            Some(JoinOutcome::Start(mut owner)) => {
+                let token = self.accept_response(span, &key, attempt, response, owner.origin());
+                self.publish(&mut owner, &token, true);
                 token
             }
-            // Without a way to refresh it, no slot keeps it.
-            _ => self.accept_response(span, &key, attempt, response, (Weak::new(), 0)),
+            // Without a refresh token, no slot caches the token.
+            _ => self.accept_response(span, &key, attempt, response, Origin::default()),
         };
         Ok(SignIn {
             tenant,

@@ -1,4 +1,4 @@
-//! Signers and sources of assertions that take their time: a vault, an HSM, a command.
+//! Slow signers and sources of assertions: a vault, an HSM, a command.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,15 +17,15 @@ use entra_proto::error::ErrorClass;
 use entra_transport::{Body, Response, blocking_transport_fn};
 
 use crate::support::{
-    Answer, CountedRandom, Service, VirtualClock, Wire, api, app, pass, seconds, secret, settle, together,
+    CountedRandom, Reply, Service, VirtualClock, Wire, api, app, pass, seconds, secret, settle, together,
 };
 
-const TOKEN: Answer = Answer::Token("t", 3600, "");
+const TOKEN: Reply = Reply::Token("t", 3600, "");
 
-/// What the vault does with each request, counted from 0.
+/// The result of each request to the vault, counted from 0.
 type Script = dyn Fn(usize) -> Result<(), SignerError> + Send + Sync;
 
-/// A vault that takes its time on tokio's clock.
+/// A vault with a delay, on tokio's clock.
 #[derive(Clone)]
 struct Vault {
     takes: Duration,
@@ -91,7 +91,7 @@ impl AsyncAssertionSource for Vault {
     }
 }
 
-/// Both kinds of credential over this vault.
+/// Returns both kinds of credential, over this vault.
 fn both(vault: &Vault) -> [ClientCredential; 2] {
     [
         CertificateCredential::new_async(vault.clone()).into(),
@@ -130,7 +130,7 @@ async fn slow_credential_does_not_block_the_runtime() {
             outcome.unwrap();
         }
         other.abort();
-        // The runtime has one thread: the other task ran while the vault was at work.
+        // The runtime has one thread: the other task ran while the vault was busy.
         assert!((9..=10).contains(&ticks.load(Ordering::SeqCst)), "{ticks:?}");
         assert_eq!((vault.counts().0 - begun, service.requests()), (1, 1));
         assert_eq!(
@@ -141,7 +141,7 @@ async fn slow_credential_does_not_block_the_runtime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_gives_up_leaves_the_signature_to_the_next() {
+async fn signature_goes_on_after_its_caller_gives_up() {
     let vault = Vault::taking(seconds(5));
     for (round, credential) in both(&vault).into_iter().enumerate() {
         let service = Service::always(TOKEN);
@@ -153,7 +153,7 @@ async fn caller_that_gives_up_leaves_the_signature_to_the_next() {
     }
 }
 
-/// Runs no task: each flight runs within its caller.
+/// A runtime that runs no task, so each flight runs within its caller.
 struct NoTasks;
 
 impl Runtime for NoTasks {
@@ -174,7 +174,7 @@ async fn signature_within_a_caller_is_dropped_with_it() {
         let given_up = tokio::time::timeout(seconds(1), client.token(&api("graph"))).await;
         assert!(given_up.is_err());
         assert_eq!((vault.counts(), service.requests()), ((2 * round + 1, round), 0));
-        // Another caller is not held by what was dropped.
+        // The dropped signature does not delay another caller.
         let next = tokio::time::timeout(seconds(6), client.token(&api("graph"))).await;
         next.unwrap().unwrap();
         assert_eq!((vault.counts(), service.requests()), ((2 * round + 2, round + 1), 1));
@@ -203,7 +203,7 @@ async fn panic_of_a_slow_credential_is_a_failure_for_all_callers() {
     }
 }
 
-/// The same failure of a signer that blocks.
+/// A blocking signer with the same failure.
 struct Broken;
 
 fn broken() -> SignerError {
@@ -227,25 +227,25 @@ async fn failure_of_a_slow_credential_is_reported_like_any_other() {
         CertificateCredential::new(Broken).into(),
         FederatedCredential::new(|_: &str| Err(broken().into())).into(),
     ];
-    let told = |error: &Error| (error.to_string(), error.class(), error.is_retryable());
+    let summary = |error: &Error| (error.to_string(), error.class(), error.is_retryable());
     for (slow, quick) in both(&vault).into_iter().zip(at_once) {
         let service = Service::always(TOKEN);
         let error = client(&service, slow).token(&api("graph")).await.unwrap_err();
         let expected = client(&service, quick).token(&api("graph")).await.unwrap_err();
-        assert_eq!(told(&error), told(&expected));
+        assert_eq!(summary(&error), summary(&expected));
         assert_eq!((error.class(), service.requests()), (ErrorClass::Credential, 0));
         assert!(error.to_string().contains("the key is locked"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn life_of_a_slow_signature_counts_from_its_beginning() {
+async fn lifetime_of_a_slow_signature_counts_from_its_beginning() {
     let vault = Vault::taking(seconds(100));
     let service = Service::always(TOKEN);
     let client = client(&service, CertificateCredential::new_async(vault.clone()).into());
     let force = TokenOptions::default().with_force_refresh(true);
     client.token(&api("graph")).await.unwrap();
-    // An assertion serves nine of its ten minutes.
+    // An assertion is used for nine of its ten minutes.
     pass(seconds(430)).await;
     client.token_with(&api("graph"), &force).await.unwrap();
     assert_eq!(vault.counts().0, 1);
@@ -255,10 +255,10 @@ async fn life_of_a_slow_signature_counts_from_its_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rejected_assertion_is_signed_anew_by_a_slow_signer() {
+async fn rejected_assertion_is_signed_again_by_a_slow_signer() {
     let vault = Vault::taking(seconds(1));
     let rejection = r#"{"error":"invalid_client","error_codes":[700027]}"#;
-    let service = Service::answers(&[TOKEN, Answer::refusal(401, rejection), TOKEN]);
+    let service = Service::replies(&[TOKEN, Reply::body(401, rejection), TOKEN]);
     let client = client(&service, CertificateCredential::new_async(vault.clone()).into());
     client.token(&api("graph")).await.unwrap();
     client.token(&api("mail")).await.unwrap();
@@ -268,7 +268,7 @@ async fn rejected_assertion_is_signed_anew_by_a_slow_signer() {
 #[tokio::test(start_paused = true)]
 async fn refresh_with_a_slow_signer_runs_in_the_background() {
     let vault = Vault::taking(seconds(30));
-    let service = Service::always(Answer::Token("t", 3600, r#","refresh_in":1800"#));
+    let service = Service::always(Reply::Token("t", 3600, r#","refresh_in":1800"#));
     let counters = Arc::new(entra_client::observer::Counters::default());
     let builder = Client::builder(app(CertificateCredential::new_async(vault.clone())), Wire::to(&service));
     let client = builder
@@ -287,7 +287,7 @@ async fn refresh_with_a_slow_signer_runs_in_the_background() {
 }
 
 #[test]
-fn blocking_client_says_that_it_cannot_await() {
+fn blocking_client_rejects_async_credentials() {
     let sent = Arc::new(Mutex::new(0));
     let transport = || {
         let sent = Arc::clone(&sent);

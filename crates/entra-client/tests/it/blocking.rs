@@ -1,4 +1,4 @@
-//! The blocking client: the same rules on threads.
+//! The blocking client: the same rules, on threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
@@ -12,9 +12,9 @@ use entra_client::{Policy, TokenOptions};
 use entra_proto::acquire::RetryPolicy;
 use entra_transport::{BlockingTransport, Request, Response, TransportError};
 
-use crate::support::{Answer, CountedRandom, START, Service, api, app, seconds, secret};
+use crate::support::{CountedRandom, Reply, START, Service, api, app, seconds, secret};
 
-/// Carries requests to a service; while the gate is shut, they wait before it.
+/// A transport to a service. Requests wait while the gate is shut.
 #[derive(Clone)]
 struct Wire {
     service: Service,
@@ -40,15 +40,15 @@ impl Gate {
 
 impl BlockingTransport for Wire {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let (_, answer) = self.service.receive(&request, Duration::ZERO);
+        let (_, reply) = self.service.receive(&request, Duration::ZERO);
         self.gate.pass();
-        answer.give()
+        reply.into_result()
     }
 }
 
 type Spawned = Box<dyn FnOnce() + Send>;
 
-/// Sleeps by moving the clock, and keeps what is spawned for the test to run.
+/// A runtime that sleeps by moving the clock, and leaves spawned tasks for the test to run.
 #[derive(Clone)]
 struct Hands {
     clock: ManualClock,
@@ -86,7 +86,7 @@ impl Scene {
         };
         let counters = Arc::new(Counters::default());
         let mut policy = Policy::default();
-        // What is spawned runs when the test says so: there is nothing to wait for.
+        // Spawned tasks run when the test says so, so callers need not wait for them.
         policy.grace = Duration::ZERO;
         let client = Client::builder(app(secret()), wire.clone())
             .clock(clock.clone())
@@ -116,10 +116,10 @@ impl Scene {
 }
 
 #[test]
-fn threads_at_once_are_one_request_for_success_and_failure() {
-    let refusal = r#"{"error":"invalid_client","error_codes":[7000215]}"#;
-    for answer in [Answer::Token("t", 3600, ""), Answer::refusal(401, refusal)] {
-        let scene = Scene::new(Service::always(answer));
+fn concurrent_threads_share_one_request() {
+    let rejection = r#"{"error":"invalid_client","error_codes":[7000215]}"#;
+    for reply in [Reply::Token("t", 3600, ""), Reply::body(401, rejection)] {
+        let scene = Scene::new(Service::always(reply));
         scene.wire.gate.set(true);
         let (barrier, good) = (Barrier::new(101), AtomicUsize::new(0));
         thread::scope(|scope| {
@@ -134,7 +134,7 @@ fn threads_at_once_are_one_request_for_success_and_failure() {
                 });
             }
             barrier.wait();
-            // All but the one who leads have come to wait.
+            // All threads wait, except the one that sends the request.
             while scene.counters.of(EventKind::Joined) < 99 {
                 thread::yield_now();
             }
@@ -146,22 +146,22 @@ fn threads_at_once_are_one_request_for_success_and_failure() {
 
 #[test]
 fn panic_of_the_transport_is_a_failure_that_cools_down() {
-    let scene = Scene::new(Service::answers(&[Answer::Panic, Answer::Token("t", 3600, "")]));
+    let scene = Scene::new(Service::replies(&[Reply::Panic, Reply::Token("t", 3600, "")]));
     scene.wire.gate.set(true);
     thread::scope(|scope| {
-        let leader = scope.spawn(|| scene.ask());
+        let first = scope.spawn(|| scene.ask());
         while scene.wire.service.requests() == 0 {
             thread::yield_now();
         }
-        let follower = scope.spawn(|| scene.ask());
+        let second = scope.spawn(|| scene.ask());
         while scene.counters.of(EventKind::Joined) == 0 {
             thread::yield_now();
         }
         scene.wire.gate.set(false);
-        assert!(leader.join().unwrap().is_err());
-        assert!(follower.join().unwrap().is_err());
+        assert!(first.join().unwrap().is_err());
+        assert!(second.join().unwrap().is_err());
     });
-    assert!(scene.ask().unwrap_err().is_remembered());
+    assert!(scene.ask().unwrap_err().is_cached());
     scene.clock.advance(seconds(5));
     assert_eq!(scene.ask().unwrap(), "t");
     assert_eq!(
@@ -171,12 +171,12 @@ fn panic_of_the_transport_is_a_failure_that_cools_down() {
 }
 
 #[test]
-fn a_due_token_is_given_out_while_one_refresh_runs_elsewhere() {
-    let answers = [
-        Answer::Token("first", 3600, r#","refresh_in":1800"#),
-        Answer::Token("second", 3600, ""),
+fn token_that_needs_refresh_is_returned_during_one_refresh() {
+    let replies = [
+        Reply::Token("first", 3600, r#","refresh_in":1800"#),
+        Reply::Token("second", 3600, ""),
     ];
-    let scene = Scene::new(Service::answers(&answers));
+    let scene = Scene::new(Service::replies(&replies));
     scene.ask().unwrap();
     scene.clock.advance(seconds(1800));
     for _ in 0..10 {
@@ -189,12 +189,12 @@ fn a_due_token_is_given_out_while_one_refresh_runs_elsewhere() {
 }
 
 #[test]
-fn a_refresh_that_is_dropped_is_begun_again() {
-    let answers = [
-        Answer::Token("first", 3600, r#","refresh_in":1800"#),
-        Answer::Token("second", 3600, ""),
+fn dropped_refresh_is_started_again() {
+    let replies = [
+        Reply::Token("first", 3600, r#","refresh_in":1800"#),
+        Reply::Token("second", 3600, ""),
     ];
-    let scene = Scene::new(Service::answers(&answers));
+    let scene = Scene::new(Service::replies(&replies));
     scene.ask().unwrap();
     scene.clock.advance(seconds(1800));
     scene.ask().unwrap();
@@ -205,24 +205,24 @@ fn a_refresh_that_is_dropped_is_begun_again() {
 }
 
 #[test]
-fn a_failing_service_is_retried_left_alone_and_outlived() {
-    let down = Answer::status(503);
-    let scene = Scene::new(Service::answers(&[
+fn failing_service_is_retried_and_its_failure_is_cached() {
+    let down = Reply::status(503);
+    let scene = Scene::new(Service::replies(&[
         down.clone(),
-        Answer::Token("first", 3600, ""),
+        Reply::Token("first", 3600, ""),
         down.clone(),
         down.clone(),
         down,
-        Answer::retry_after(429, "600"),
+        Reply::retry_after(429, "600"),
     ]));
-    assert_eq!(scene.ask().unwrap(), "first", "the second try");
+    assert_eq!(scene.ask().unwrap(), "first", "the second attempt");
     scene.clock.advance(seconds(3400));
-    assert_eq!(scene.ask().unwrap(), "first", "within the margin, and alive");
+    assert_eq!(scene.ask().unwrap(), "first", "within the margin, and unexpired");
     scene.run_spawned();
     let asked = scene.wire.service.requests();
     assert_eq!(asked, 5);
     scene.ask().unwrap();
-    assert_eq!(scene.wire.service.requests(), asked, "the failure is remembered");
+    assert_eq!(scene.wire.service.requests(), asked, "the failure is cached");
     scene.clock.advance(seconds(200));
     let error = scene.ask().unwrap_err();
     assert_eq!(error.retry_after(), Some(seconds(600)));
@@ -231,15 +231,15 @@ fn a_failing_service_is_retried_left_alone_and_outlived() {
             .client
             .token_with(&api("graph"), &TokenOptions::default().with_force_refresh(true))
             .unwrap_err()
-            .is_remembered()
+            .is_cached()
     );
 }
 
 #[test]
-fn a_source_and_tenants_do_as_in_the_async_client() {
-    let scene = Scene::new(Service::answers(&[
-        Answer::Token("first", 3600, ""),
-        Answer::Token("second", 3600, ""),
+fn sources_and_tenants_behave_as_in_the_async_client() {
+    let scene = Scene::new(Service::replies(&[
+        Reply::Token("first", 3600, ""),
+        Reply::Token("second", 3600, ""),
     ]));
     let mut source = scene.client.source(&api("graph")).unwrap();
     let first = source.token().unwrap();
@@ -258,7 +258,7 @@ fn a_source_and_tenants_do_as_in_the_async_client() {
     assert_eq!(
         scene.client.cache_entries(),
         2,
-        "the source holds its slot, which is empty now"
+        "the source refers to its slot, which is empty now"
     );
     assert!(scene.client.cached(&api("graph")).is_none());
     scene.client.clear();
@@ -266,14 +266,14 @@ fn a_source_and_tenants_do_as_in_the_async_client() {
 }
 
 #[test]
-fn background_threads_do_refresh() {
-    let answers = [
-        Answer::Token("first", 3600, r#","refresh_in":1800"#),
-        Answer::Token("second", 3600, ""),
+fn background_threads_refresh() {
+    let replies = [
+        Reply::Token("first", 3600, r#","refresh_in":1800"#),
+        Reply::Token("second", 3600, ""),
     ];
     let clock = ManualClock::at(START);
     let wire = Wire {
-        service: Service::answers(&answers),
+        service: Service::replies(&replies),
         gate: Arc::default(),
     };
     let mut policy = Policy::default();

@@ -1,4 +1,4 @@
-//! What shares a token and what does not, what is kept and what goes.
+//! The identity of cached tokens, and what is cached, forgotten and evicted.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,9 +7,9 @@ use entra_client::observer::{Event, EventKind};
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::{Target, Tenant};
 
-use crate::support::{self, Answer, CountedRandom, Service, Stage, api, app, pass, seconds, secret, settle};
+use crate::support::{self, CountedRandom, Reply, Service, Stage, api, app, pass, seconds, secret, settle};
 
-const TOKEN: Answer = Answer::Token("t", 3600, "");
+const TOKEN: Reply = Reply::Token("t", 3600, "");
 
 fn claims(value: &str) -> TokenOptions {
     let json = format!(r#"{{"access_token":{{"nbf":{{"essential":true,"value":"{value}"}}}}}}"#);
@@ -17,7 +17,7 @@ fn claims(value: &str) -> TokenOptions {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_order_of_scopes_and_the_way_an_api_is_named_share_a_token() {
+async fn order_of_scopes_and_names_of_an_api_share_a_token() {
     let stage = Stage::new(Service::always(TOKEN));
     for scopes in [
         "https://a.example/.default openid profile",
@@ -43,7 +43,7 @@ async fn the_order_of_scopes_and_the_way_an_api_is_named_share_a_token() {
         .token(&Target::resource("https://b.example").unwrap())
         .await
         .unwrap();
-    assert_eq!(stage.service.requests(), 3, "a slash at the end is part of the name");
+    assert_eq!(stage.service.requests(), 3, "a trailing slash is part of the name");
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn tenants_share_a_client_and_no_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn claims_have_a_token_of_their_own_and_go_out_with_the_capabilities() {
+async fn claims_have_their_own_token_and_include_the_capabilities() {
     let service = Service::always(TOKEN);
     let stage = {
         let clock = support::VirtualClock::new();
@@ -94,24 +94,24 @@ async fn claims_have_a_token_of_their_own_and_go_out_with_the_capabilities() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_rejected_is_replaced_once() {
-    let answers = [Answer::Token("first", 3600, ""), Answer::Token("second", 3600, "")];
-    let stage = Stage::new(Service::answers(&answers));
-    let refused = stage.client.token(&api("graph")).await.unwrap();
-    assert!(stage.client.invalidate(&refused));
+async fn rejected_token_is_replaced_once() {
+    let replies = [Reply::Token("first", 3600, ""), Reply::Token("second", 3600, "")];
+    let stage = Stage::new(Service::replies(&replies));
+    let rejected = stage.client.token(&api("graph")).await.unwrap();
+    assert!(stage.client.invalidate(&rejected));
     let next = stage.client.token(&api("graph")).await.unwrap();
     assert_eq!(next.expose(), "second");
     assert!(
-        !stage.client.invalidate(&refused),
-        "somebody else was refused with the same one, and is late"
+        !stage.client.invalidate(&rejected),
+        "another caller was rejected with the same token, and is late"
     );
     assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "second");
     assert_eq!((stage.service.requests(), stage.count(EventKind::Invalidated)), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rejected_token_serves_other_callers_while_there_is_no_newer_one() {
-    let stage = Stage::new(Service::answers(&[TOKEN, Answer::status(400)]));
+async fn rejected_token_serves_other_callers_until_a_newer_one() {
+    let stage = Stage::new(Service::replies(&[TOKEN, Reply::status(400)]));
     let rejected = stage.client.token(&api("graph")).await.unwrap();
     let other = TokenOptions::default().with_rejected(&rejected);
     for _ in 0..100 {
@@ -120,17 +120,17 @@ async fn rejected_token_serves_other_callers_while_there_is_no_newer_one() {
         let token = stage.client.token(&api("graph")).await.unwrap();
         assert_eq!(token.expose(), rejected.expose());
     }
-    assert_eq!(stage.service.requests(), 2, "the failure is remembered");
+    assert_eq!(stage.service.requests(), 2, "the failure is cached");
     pass(seconds(3600)).await;
     let expired = stage.client.token(&api("graph")).await.unwrap_err();
     assert!(expired.to_string().contains("400"), "{expired}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_target_is_forgotten_with_its_failures_and_claims_and_no_other() {
+async fn forget_drops_one_target_with_its_failures_and_claims() {
     let service = Service::new(|n, seen| {
         let fails = seen.value("scope").unwrap().contains("fails") && n < 4;
-        (seconds(0), if fails { Answer::status(400) } else { TOKEN })
+        (seconds(0), if fails { Reply::status(400) } else { TOKEN })
     });
     let stage = Stage::new(service);
     let client = &stage.client;
@@ -144,12 +144,12 @@ async fn one_target_is_forgotten_with_its_failures_and_claims_and_no_other() {
     client.token(&api("graph")).await.unwrap();
     client.token_with(&api("graph"), &claims("1")).await.unwrap();
     client.token(&api("other")).await.unwrap();
-    client.token(&api("fails")).await.expect("the failure is forgotten too");
+    client.token(&api("fails")).await.expect("the failure is forgotten");
     assert_eq!(stage.service.requests(), 7);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_the_air_while_everything_is_forgotten_is_not_kept() {
+async fn outcome_of_a_flight_before_clear_is_not_cached() {
     let stage = Stage::new(Service::always(TOKEN).taking(seconds(2)));
     let early = tokio::spawn({
         let client = stage.client.clone();
@@ -157,50 +157,46 @@ async fn what_is_in_the_air_while_everything_is_forgotten_is_not_kept() {
     });
     settle().await;
     stage.client.clear();
-    assert_eq!(
-        early.await.unwrap().unwrap().expose(),
-        "t",
-        "whoever waits for it gets it"
-    );
+    assert_eq!(early.await.unwrap().unwrap().expose(), "t", "a waiting caller gets it");
     assert!(stage.client.cached(&api("graph")).is_none());
     stage.client.token(&api("graph")).await.unwrap();
     assert_eq!(stage.service.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_store_is_bounded_and_tells_what_went() {
+async fn cache_is_bounded_and_reports_evictions() {
     let stage = Stage::with_policy(Service::always(TOKEN), |policy| policy.capacity = 3);
     for name in ["a", "b", "c", "a", "d"] {
         stage.client.token(&api(name)).await.unwrap();
         pass(seconds(1)).await;
     }
-    let there = |name| stage.client.cached(&api(name)).is_some();
+    let is_cached = |name| stage.client.cached(&api(name)).is_some();
     assert_eq!(
-        [there("a"), there("b"), there("c"), there("d")],
+        [is_cached("a"), is_cached("b"), is_cached("c"), is_cached("d")],
         [true, false, true, true]
     );
     assert_eq!((stage.client.cache_entries(), stage.count(EventKind::Evicted)), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_reads_what_the_client_keeps() {
-    let answers = [
-        Answer::Token("first", 3600, r#","refresh_in":1800"#),
-        Answer::Token("second", 3600, r#","refresh_in":1800"#),
-        Answer::Token("third", 3600, ""),
+async fn source_reads_the_cache_of_the_client() {
+    let replies = [
+        Reply::Token("first", 3600, r#","refresh_in":1800"#),
+        Reply::Token("second", 3600, r#","refresh_in":1800"#),
+        Reply::Token("third", 3600, ""),
     ];
-    let stage = Stage::new(Service::answers(&answers));
+    let stage = Stage::new(Service::replies(&replies));
     let mut source = stage.client.source(&api("graph")).unwrap();
     assert!(source.current().is_none());
     assert_eq!(source.token().await.unwrap().expose(), "first");
     let mut other = source.clone();
     pass(seconds(1800)).await;
-    assert_eq!(other.current().unwrap().expose(), "first", "due, and renewed meanwhile");
+    assert_eq!(other.current().unwrap().expose(), "first", "a refresh starts");
     settle().await;
     assert_eq!(source.current().unwrap().expose(), "second");
     assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "second");
-    let refused = source.current().unwrap().clone();
-    assert!(source.invalidate(&refused));
+    let rejected = source.current().unwrap().clone();
+    assert!(source.invalidate(&rejected));
     assert!(other.current().is_none());
     assert_eq!(other.token().await.unwrap().expose(), "third");
     pass(seconds(3300)).await;
@@ -212,7 +208,7 @@ async fn a_source_reads_what_the_client_keeps() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_cannot_be_kept_is_refused() {
+async fn invalid_policy_is_rejected() {
     use entra_client::{BuildError, Client, Policy};
     let build = |change: fn(&mut Policy)| {
         let mut policy = Policy::default();
@@ -235,8 +231,8 @@ async fn a_policy_that_cannot_be_kept_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_shows_a_secret_or_a_token() {
-    let stage = Stage::new(Service::always(Answer::Token("canary-token", 3600, "")));
+async fn debug_output_shows_no_secret_or_token() {
+    let stage = Stage::new(Service::always(Reply::Token("canary-token", 3600, "")));
     let token = stage.client.token(&api("graph")).await.unwrap();
     let source = stage.client.source(&api("graph")).unwrap();
     let shown = format!(
@@ -250,13 +246,13 @@ async fn nothing_shows_a_secret_or_a_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn observer_hears_how_long_an_acquired_token_lives() {
+async fn observer_gets_the_lifetime_of_an_acquired_token() {
     let lives: Arc<Mutex<Vec<_>>> = Arc::default();
-    let heard = Arc::clone(&lives);
+    let observed = Arc::clone(&lives);
     let stage = Stage::with(Service::always(TOKEN), |builder| {
         builder.observer(move |event: &Event<'_>| {
             let life = event.lifetime.map(|life| life.expires_at.since(life.received_at));
-            heard.lock().unwrap().push((event.kind, life));
+            observed.lock().unwrap().push((event.kind, life));
         })
     });
     stage.client.token(&api("graph")).await.unwrap();

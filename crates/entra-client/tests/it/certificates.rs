@@ -1,4 +1,4 @@
-//! A signed assertion serves while it lasts, and a new certificate signs its own.
+//! Signed assertions: each is used while it is valid, and a new certificate signs its own.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -9,11 +9,11 @@ use entra_client::{Client, Policy};
 use entra_proto::Tenant;
 use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 
-use crate::support::{self, Answer, CountedRandom, Seen, Service, VirtualClock, Wire, api, app, pass, seconds};
+use crate::support::{self, CountedRandom, Reply, Seen, Service, VirtualClock, Wire, api, app, pass, seconds};
 
-const TOKEN: Answer = Answer::Token("t", 3600, "");
+const TOKEN: Reply = Reply::Token("t", 3600, "");
 
-/// "Signs", counts, and can be given another certificate.
+/// A signer that counts, and whose certificate can be replaced.
 #[derive(Clone, Default)]
 struct Pen {
     certificate: Arc<AtomicU8>,
@@ -60,7 +60,7 @@ impl Scene {
         self.pen.signed.load(Ordering::Relaxed)
     }
 
-    /// A token nobody has asked for before.
+    /// Requests a token that is not cached.
     async fn ask(&self, name: &str) -> Result<entra_client::Token, entra_client::Error> {
         self.client.token(&api(name)).await
     }
@@ -84,18 +84,18 @@ async fn one_assertion_serves_nine_of_its_ten_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_tenant_has_an_assertion_of_its_own() {
+async fn each_tenant_has_its_own_assertion() {
     let scene = Scene::new(Service::always(TOKEN), Policy::default());
     let fabrikam = scene.client.tenant("fabrikam.com".parse::<Tenant>().unwrap());
     for name in ["a", "b"] {
         scene.ask(name).await.unwrap();
         fabrikam.token(&api(name)).await.unwrap();
     }
-    assert_eq!(scene.signed(), 2, "the audience is the tenant's own endpoint");
+    assert_eq!(scene.signed(), 2, "the audience is the endpoint of the tenant");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_one_each_time_is_a_matter_of_policy() {
+async fn policy_can_require_a_new_assertion_each_time() {
     let mut policy = Policy::default();
     policy.assertion_margin = None;
     let scene = Scene::new(Service::always(TOKEN), policy);
@@ -106,7 +106,7 @@ async fn a_fresh_one_each_time_is_a_matter_of_policy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotated_certificate_signs_from_the_next_request_on() {
+async fn rotated_certificate_signs_from_the_next_request_on() {
     let scene = Scene::new(Service::always(TOKEN), Policy::default());
     scene.ask("a").await.unwrap();
     scene.pen.certificate.store(1, Ordering::Relaxed);
@@ -120,10 +120,10 @@ async fn a_rotated_certificate_signs_from_the_next_request_on() {
 
 #[tokio::test(start_paused = true)]
 async fn rejected_assertion_is_not_used_again() {
-    let refusal = r#"{"error":"invalid_client","error_codes":[700027]}"#;
-    let rejected = || Answer::refusal(401, refusal);
+    let rejection = r#"{"error":"invalid_client","error_codes":[700027]}"#;
+    let rejected = || Reply::body(401, rejection);
     let scene = Scene::new(
-        Service::answers(&[TOKEN, rejected(), rejected(), TOKEN]),
+        Service::replies(&[TOKEN, rejected(), rejected(), TOKEN]),
         Policy::default(),
     );
     scene.ask("a").await.unwrap();
@@ -131,14 +131,14 @@ async fn rejected_assertion_is_not_used_again() {
     assert_eq!(
         (scene.signed(), scene.service.requests()),
         (2, 3),
-        "once more, and never a loop"
+        "one retry, and no loop"
     );
     pass(seconds(5)).await;
     scene.ask("b").await.unwrap();
     assert_eq!(scene.signed(), 3);
-    // What was never accepted is not kept in the first place.
+    // An assertion that was never accepted is not cached.
     let scene = Scene::new(
-        Service::answers(&[Answer::refusal(401, refusal), TOKEN]),
+        Service::replies(&[Reply::body(401, rejection), TOKEN]),
         Policy::default(),
     );
     scene.ask("a").await.unwrap_err();
@@ -146,36 +146,33 @@ async fn rejected_assertion_is_not_used_again() {
     assert_eq!(scene.signed(), 2);
 }
 
-/// A service that accepts each assertion only once.
+/// The service accepts each assertion only once.
 #[tokio::test(start_paused = true)]
-async fn cached_assertion_that_is_rejected_is_signed_anew_once() {
-    for refusal in [
+async fn rejected_cached_assertion_is_signed_again_once() {
+    for rejection in [
         r#"{"error":"invalid_client","error_codes":[50012]}"#,
         r#"{"error":"invalid_client","error_description":"client assertion tokens must only be used once"}"#,
     ] {
         let seen = Mutex::new(HashSet::new());
         let service = Service::new(move |_, request| {
             let is_new = seen.lock().unwrap().insert(assertion(request));
-            (
-                Duration::ZERO,
-                if is_new { TOKEN } else { Answer::refusal(401, refusal) },
-            )
+            (Duration::ZERO, if is_new { TOKEN } else { Reply::body(401, rejection) })
         });
         let scene = Scene::new(service, Policy::default());
         for name in ["a", "b", "c", "d"] {
             scene.ask(name).await.unwrap();
         }
-        // From the second on, the service is known.
-        assert_eq!((scene.signed(), scene.service.requests()), (4, 5), "{refusal}");
+        // From the second assertion on, the client knows that the service accepts each once.
+        assert_eq!((scene.signed(), scene.service.requests()), (4, 5), "{rejection}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_assertion_out_of_time_is_signed_again_by_the_services_clock_and_that_one_is_kept() {
-    let refusal = r#"{"error":"invalid_client","error_codes":[700024]}"#;
+async fn assertion_signed_by_the_clock_of_the_service_is_cached() {
+    let rejection = r#"{"error":"invalid_client","error_codes":[700024]}"#;
     let date = vec![("date", "Thu, 01 Jan 2026 01:00:00 GMT".to_owned())];
     let scene = Scene::new(
-        Service::answers(&[Answer::Status(401, date, refusal.to_owned()), TOKEN]),
+        Service::replies(&[Reply::Status(401, date, rejection.to_owned()), TOKEN]),
         Policy::default(),
     );
     scene.ask("a").await.unwrap();
@@ -183,12 +180,12 @@ async fn an_assertion_out_of_time_is_signed_again_by_the_services_clock_and_that
     assert_eq!(
         (scene.signed(), scene.service.requests()),
         (2, 3),
-        "the second request is right at once"
+        "the second request is accepted at once"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_jumps_has_the_assertion_signed_again() {
+async fn clock_jump_causes_a_new_signature() {
     for jump in [-1, 600] {
         let scene = Scene::new(Service::always(TOKEN), Policy::default());
         scene.ask("a").await.unwrap();
@@ -199,7 +196,7 @@ async fn a_clock_that_jumps_has_the_assertion_signed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_forgotten_has_it_signed_again() {
+async fn clear_drops_signed_assertions() {
     let scene = Scene::new(Service::always(TOKEN), Policy::default());
     scene.ask("a").await.unwrap();
     scene.client.clear();
@@ -208,7 +205,7 @@ async fn everything_forgotten_has_it_signed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_at_once_may_each_sign_and_none_fails() {
+async fn concurrent_requests_may_each_sign() {
     let scene = Scene::new(Service::always(TOKEN).taking(seconds(1)), Policy::default());
     let failed = Arc::new(Mutex::new(0));
     support::together(50, |n| {

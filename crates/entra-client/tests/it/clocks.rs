@@ -1,4 +1,4 @@
-//! Clocks that jump, machines that sleep, and what comes due when.
+//! Clocks that jump, machines that sleep, and the moments of refreshes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::support::{START, api, app, seconds, secret};
 
-/// The same bytes for every draw.
+/// A source that returns the same bytes for every draw.
 struct Draw(Guid);
 
 impl SecureRandom for Draw {
@@ -23,7 +23,8 @@ impl SecureRandom for Draw {
     }
 }
 
-/// A client of a service that knows the true time: each token is named by the true second at which it dies.
+/// A client of a service that knows the true time. The name of each token is the true second at
+/// which it expires.
 struct Machine {
     client: Client,
     clock: ManualClock,
@@ -39,9 +40,9 @@ impl Machine {
             let (truth, requests) = (Arc::clone(&truth), Arc::clone(&requests));
             move |_| {
                 requests.fetch_add(1, Ordering::Relaxed);
-                let dies = truth.load(Ordering::Relaxed) + life;
+                let expiry = truth.load(Ordering::Relaxed) + life;
                 let more = refresh_in.map_or(String::new(), |refresh| format!(r#","refresh_in":{refresh}"#));
-                let body = format!(r#"{{"expires_in":{life},"access_token":"{dies}"{more}}}"#);
+                let body = format!(r#"{{"expires_in":{life},"access_token":"{expiry}"{more}}}"#);
                 Ok(Response::new(Body::from(body)))
             }
         });
@@ -86,7 +87,7 @@ impl Machine {
     }
 }
 
-/// Runs refreshes at once, on the caller's thread.
+/// A runtime that runs refreshes on the thread of the caller.
 struct Inline;
 
 impl entra_client::blocking::Runtime for Inline {
@@ -100,7 +101,7 @@ impl entra_client::blocking::Runtime for Inline {
 const ID: Guid = Guid::from_bytes([1; 16]);
 
 #[test]
-fn a_jump_of_either_clock_that_may_mean_expiry_asks_anew() {
+fn clock_jump_that_may_mean_expiry_causes_a_request() {
     let hour = 3600;
     for (what, jump) in [
         (
@@ -122,7 +123,7 @@ fn a_jump_of_either_clock_that_may_mean_expiry_asks_anew() {
 }
 
 #[test]
-fn a_small_jump_forward_is_no_reason_to_ask() {
+fn small_jump_forwards_causes_no_request() {
     let machine = Machine::new(3600, None, ID);
     machine.ask();
     machine.set(1800);
@@ -130,15 +131,11 @@ fn a_small_jump_forward_is_no_reason_to_ask() {
     assert_eq!(machine.requests(), 1);
     machine.set(-1799);
     machine.ask();
-    assert_eq!(
-        machine.requests(),
-        1,
-        "set right again, but not to before the token came"
-    );
+    assert_eq!(machine.requests(), 1, "set back, but not to before the token arrived");
 }
 
 #[test]
-fn a_clock_set_back_does_not_lengthen_a_life() {
+fn clock_set_back_does_not_lengthen_a_lifetime() {
     let machine = Machine::new(3600, None, ID);
     machine.pass(10_000);
     machine.ask();
@@ -149,54 +146,56 @@ fn a_clock_set_back_does_not_lengthen_a_life() {
     assert_eq!(machine.requests(), 1);
     machine.pass(1);
     machine.ask();
-    assert_eq!(machine.requests(), 2, "by the monotonic clock its time is up");
+    assert_eq!(machine.requests(), 2, "it has expired by the monotonic clock");
 }
 
 #[derive(Clone, Debug)]
-enum Happening {
+enum Step {
     Pass(u64),
     Sleep(u64),
     Set(i64),
     Ask,
-    Refuse,
+    Reject,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn step() -> impl Strategy<Value = Step> {
     let span = || prop_oneof![0_u64..10, 0_u64..400, 0_u64..4000, 0_u64..100_000];
     prop_oneof![
-        span().prop_map(Happening::Pass),
-        span().prop_map(Happening::Sleep),
-        (span(), any::<bool>()).prop_map(|(by, back)| Happening::Set(if back { -(by as i64) } else { by as i64 })),
-        Just(Happening::Ask),
-        Just(Happening::Ask),
-        Just(Happening::Refuse),
+        span().prop_map(Step::Pass),
+        span().prop_map(Step::Sleep),
+        (span(), any::<bool>()).prop_map(|(by, back)| Step::Set(if back { -(by as i64) } else { by as i64 })),
+        Just(Step::Ask),
+        Just(Step::Ask),
+        Just(Step::Reject),
     ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
-    /// Whatever the clocks do: no token past its end. Half of the machines sleep, and the time of the others is set back. On one that
-    /// does both, setting the time back hides the sleep from either clock, and no program can tell.
+    /// No token is returned past its end, whatever the clocks do.
+    ///
+    /// Half of the machines sleep, and the time of the others is set back. On a machine that does
+    /// both, setting the time back hides the sleep from both clocks, and no program can detect it.
     #[test]
-    fn no_token_is_given_out_past_its_true_expiry(
+    fn no_token_is_returned_past_its_true_expiry(
         sleeps in any::<bool>(),
         life in 1_u64..100_000,
         refresh_in in prop::option::of(1_u64..100_000),
-        happenings in prop::collection::vec(happening(), 1..40),
+        steps in prop::collection::vec(step(), 1..40),
     ) {
         let machine = Machine::new(life, refresh_in, ID);
-        for happening in happenings {
-            match happening {
-                Happening::Pass(time) => machine.pass(time),
-                Happening::Sleep(time) if sleeps => machine.sleep(time),
-                Happening::Sleep(time) => machine.pass(time),
-                Happening::Set(by) => machine.set(if sleeps { by.abs() } else { by }),
-                Happening::Ask => {
-                    let (dies, truth) = (machine.ask(), machine.truth.load(Ordering::Relaxed));
-                    prop_assert!(dies > truth, "given out at {truth}, dead since {dies}");
+        for step in steps {
+            match step {
+                Step::Pass(time) => machine.pass(time),
+                Step::Sleep(time) if sleeps => machine.sleep(time),
+                Step::Sleep(time) => machine.pass(time),
+                Step::Set(by) => machine.set(if sleeps { by.abs() } else { by }),
+                Step::Ask => {
+                    let (expiry, truth) = (machine.ask(), machine.truth.load(Ordering::Relaxed));
+                    prop_assert!(expiry > truth, "returned at {truth}, expired since {expiry}");
                 }
-                Happening::Refuse => {
+                Step::Reject => {
                     if let Some(token) = machine.client.cached(&machine.api) {
                         machine.client.invalidate(&token);
                     }
@@ -207,9 +206,9 @@ proptest! {
 }
 
 #[test]
-fn many_processes_come_due_at_different_moments() {
-    // A tenth of the time until the half of a day's life.
-    let (due, window) = (43_200, 4320);
+fn refreshes_of_many_processes_are_spread() {
+    // The window is a tenth of the time until half of a day's lifetime.
+    let (latest, window) = (43_200, 4320);
     let moments: Vec<u64> = (0..1000_u64)
         .map(|seed| {
             let id = Guid::from_random(
@@ -217,12 +216,12 @@ fn many_processes_come_due_at_different_moments() {
             );
             let machine = Machine::new(86_400, None, id);
             machine.ask();
-            let due_at = machine.client.cached(&machine.api).unwrap().refresh_at().unwrap();
-            due_at.since(START).as_secs()
+            let refresh_at = machine.client.cached(&machine.api).unwrap().refresh_at().unwrap();
+            refresh_at.since(START).as_secs()
         })
         .collect();
     let (first, last) = (*moments.iter().min().unwrap(), *moments.iter().max().unwrap());
-    assert!(last <= due && first >= due - window - 1, "{first} to {last}");
+    assert!(last <= latest && first >= latest - window - 1, "{first} to {last}");
     assert!(
         last - first >= window * 8 / 10,
         "spread over {} of {window}",
@@ -231,7 +230,7 @@ fn many_processes_come_due_at_different_moments() {
 }
 
 #[test]
-fn time_on_the_way_is_taken_off_a_tokens_life() {
+fn transit_time_shortens_the_lifetime_of_a_token() {
     let clock = ManualClock::at(START);
     let transport = blocking_transport_fn({
         let clock = clock.clone();

@@ -1,4 +1,4 @@
-//! How a consent becomes a tenant, and what is no consent.
+//! The conclusions from a consent: the tenant that it connects, and what does not prove one.
 
 use std::time::Duration;
 
@@ -7,24 +7,25 @@ use entra_proto::authorize::Redirect;
 use entra_proto::error::ErrorClass;
 use entra_proto::{Application, EndpointVersion, Guid, Target, Tenant};
 
-use crate::support::people::{TENANT, blocking_client, jwt, of_tenant, uri};
-use crate::support::{Answer, Seen, Service, Stage, api, secret};
+use crate::support::users::{TENANT, blocking_client, jwt, of_tenant, uri};
+use crate::support::{Reply, Seen, Service, Stage, api, secret};
 
 const OTHER: &str = "66666666-2222-3333-4444-555555555555";
 const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
-/// A service for an application without delegated permissions: it rejects the code for the API. `identity` is the tenant that the ID
-/// token names, if the code can be redeemed for one; `roles` is what the app-only token of any tenant holds.
+/// Returns a service for an application without delegated permissions, which rejects the code for
+/// the API. `identity` is the tenant that the ID token names if the code can be redeemed for one,
+/// and `roles` are those of the app-only token of any tenant.
 fn without_delegated(identity: Option<&'static str>, roles: &'static str) -> Service {
-    let rejected = || Answer::refusal(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
-    let token = |claims: String, more: &'static str| Answer::Token(jwt(&claims), 3600, more);
+    let rejected = || Reply::body(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
+    let token = |claims: String, more: &'static str| Reply::Token(jwt(&claims), 3600, more);
     Service::new(move |_, seen: &Seen| {
         let is_code = seen.value("grant_type") == Some("authorization_code");
         let is_identity = seen.value("scope").is_some_and(|scope| scope.starts_with("openid"));
-        let answer = match (is_code, is_identity, identity) {
+        let reply = match (is_code, is_identity, identity) {
             (false, ..) => {
-                let asked = seen.path.split('/').nth(1).unwrap().parse::<Guid>();
-                let tenant = asked.map_or_else(|_| TENANT.to_owned(), |id| id.to_string());
+                let requested = seen.path.split('/').nth(1).unwrap().parse::<Guid>();
+                let tenant = requested.map_or_else(|_| TENANT.to_owned(), |id| id.to_string());
                 token(format!(r#"{{"tid":"{tenant}","roles":[{roles}]}}"#), "")
             }
             (true, true, Some(tenant)) => token(
@@ -33,11 +34,11 @@ fn without_delegated(identity: Option<&'static str>, roles: &'static str) -> Ser
             ),
             _ => rejected(),
         };
-        (Duration::ZERO, answer)
+        (Duration::ZERO, reply)
     })
 }
 
-/// `{"uid":"1","utid":tenant}`
+/// Returns the client info `{"uid":"1","utid":tenant}`.
 fn client_info(tenant: &str) -> String {
     let token = jwt(&format!(r#"{{"uid":"1","utid":"{tenant}"}}"#));
     token.split('.').nth(1).unwrap().to_owned()
@@ -57,7 +58,7 @@ fn redirect(state: &str, more: &str) -> Redirect {
     Redirect::from_query(&format!("code=c&state={state}{more}")).unwrap()
 }
 
-/// What both clients make of the same answers: they must agree.
+/// Finishes the same consent with both clients, which must agree.
 async fn finish(service: &Service, tenant: &str, more: &str) -> Result<Consent, Error> {
     let client: Client = Stage::with(service.clone(), |builder| builder).client;
     let client = client.tenant(tenant.parse::<Tenant>().unwrap());
@@ -74,7 +75,7 @@ async fn finish(service: &Service, tenant: &str, more: &str) -> Result<Consent, 
         Err(error) => Err(error.class()),
     };
     assert_eq!(summary(&finished), summary(&same));
-    // Nothing is left of a user who has no further part: here no app-only token is cached either.
+    // Nothing is cached of a user without a part in the consent, and here no app-only token either.
     let unproved = |finished: &Result<Consent, Error>| match finished {
         Ok(consent) => consent.sign_in.is_none() && more.contains("admin_consent=True"),
         Err(error) => error.class() == ErrorClass::Tenant,
@@ -86,7 +87,7 @@ async fn finish(service: &Service, tenant: &str, more: &str) -> Result<Consent, 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_code_still_proves_the_tenant() {
+async fn rejected_code_still_proves_the_tenant() {
     for roles in [r#""ActivityFeed.Read""#, ""] {
         let service = without_delegated(Some(TENANT), roles);
         for (more, consented) in [("&admin_consent=True", true), ("", !roles.is_empty())] {
@@ -107,7 +108,7 @@ async fn a_rejected_code_still_proves_the_tenant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tenant_of_the_redirect_needs_the_app_only_token() {
+async fn tenant_of_the_redirect_needs_an_app_only_token() {
     let named = format!("&client_info={}", client_info(OTHER));
     let granted = without_delegated(None, r#""ActivityFeed.Read""#);
     let consent = finish(&granted, "common", &named).await.unwrap();
@@ -117,9 +118,9 @@ async fn the_tenant_of_the_redirect_needs_the_app_only_token() {
     );
     let nothing = without_delegated(None, "");
     assert!(finish(&nothing, "common", &named).await.is_err());
-    // Without a name there is no tenant, whatever else is said.
+    // Without its name there is no tenant, whatever else the redirect says.
     assert!(finish(&granted, "common", "&admin_consent=True").await.is_err());
-    // A tenant that was requested is the one that is meant.
+    // A specific tenant that was requested takes precedence.
     let by_domain = finish(&granted, "contoso.com", &named).await.unwrap();
     assert_eq!(by_domain.tenant.to_string(), TENANT);
     let by_id = finish(&granted, TENANT, &named).await.unwrap();
@@ -127,13 +128,13 @@ async fn the_tenant_of_the_redirect_needs_the_app_only_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_proof_is_requested_anew_after_a_rejection() {
+async fn proof_is_requested_again_after_a_rejection() {
     for tenant in ["contoso.com", TENANT] {
         let service = || {
             Service::new(move |n, seen: &Seen| {
-                let rejected = || Answer::refusal(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
+                let rejected = || Reply::body(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
                 let is_code = seen.value("grant_type") == Some("authorization_code");
-                let granted = Answer::Token(jwt(&format!(r#"{{"tid":"{TENANT}","roles":["R"]}}"#)), 3600, "");
+                let granted = Reply::Token(jwt(&format!(r#"{{"tid":"{TENANT}","roles":["R"]}}"#)), 3600, "");
                 (Duration::ZERO, if n == 0 || is_code { rejected() } else { granted })
             })
         };
@@ -155,11 +156,11 @@ async fn the_proof_is_requested_anew_after_a_rejection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_answer_no_consent_is_said_to_be_missing() {
+async fn missing_response_is_not_a_missing_consent() {
     let named = format!("&client_info={}&admin_consent=True", client_info(OTHER));
-    let rejected = || Answer::refusal(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
-    let busy = || Answer::refusal(503, r#"{"error":"temporarily_unavailable"}"#);
-    // The proof has no answer.
+    let rejected = || Reply::body(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
+    let busy = || Reply::body(503, r#"{"error":"temporarily_unavailable"}"#);
+    // The request for the proof gets no response.
     for tenant in ["common", "contoso.com"] {
         let service = Service::new(move |_, seen: &Seen| {
             let is_code = seen.value("grant_type") == Some("authorization_code");
@@ -169,7 +170,7 @@ async fn without_an_answer_no_consent_is_said_to_be_missing() {
         let error = finish(&service, tenant, &more).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Transient, "{tenant}: {error}");
     }
-    // The redemption for the identity has none: the browser is not asked instead.
+    // The redemption for the identity gets none: the browser's statement is not used instead.
     let service = Service::new(move |_, seen: &Seen| {
         let is_identity = seen.value("scope").is_some_and(|scope| scope.starts_with("openid"));
         (Duration::ZERO, if is_identity { busy() } else { rejected() })
@@ -179,7 +180,7 @@ async fn without_an_answer_no_consent_is_said_to_be_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn personal_accounts_and_other_tenants_connect_nothing() {
+async fn personal_accounts_and_other_tenants_are_rejected() {
     let granted = r#""ActivityFeed.Read""#;
     for (service, tenant, more) in [
         (without_delegated(Some(PERSONAL), granted), "common", String::new()),
@@ -195,7 +196,7 @@ async fn personal_accounts_and_other_tenants_connect_nothing() {
             format!("&client_info={}", client_info(PERSONAL)),
         ),
         (
-            Service::always(Answer::Token(
+            Service::always(Reply::Token(
                 jwt(&format!(r#"{{"tid":"{PERSONAL}"}}"#)),
                 3600,
                 r#","refresh_token":"rt""#,
@@ -204,12 +205,12 @@ async fn personal_accounts_and_other_tenants_connect_nothing() {
             String::new(),
         ),
         (
-            Service::always(Answer::Token(of_tenant(), 3600, "")),
+            Service::always(Reply::Token(of_tenant(), 3600, "")),
             OTHER,
             String::new(),
         ),
         (
-            Service::always(Answer::Token(jwt(&format!(r#"{{"tid":"{PERSONAL}"}}"#)), 3600, "")),
+            Service::always(Reply::Token(jwt(&format!(r#"{{"tid":"{PERSONAL}"}}"#)), 3600, "")),
             "organizations",
             String::new(),
         ),
@@ -220,19 +221,19 @@ async fn personal_accounts_and_other_tenants_connect_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_device_signs_in_in_no_other_tenant() {
-    let device =
-        r#"{"device_code":"d","user_code":"U","verification_uri":"https://a.example","interval":5,"expires_in":900}"#;
+async fn device_code_signs_in_to_no_other_tenant() {
+    let device = r#"{"device_code":"d","user_code":"U","verification_uri":"https://a.example",
+        "interval":5,"expires_in":900}"#;
     let service = Service::new(move |n, _: &Seen| {
-        let answer = match n {
-            0 => Answer::refusal(200, device),
-            _ => Answer::Token(of_tenant(), 3600, r#","refresh_token":"rt""#),
+        let reply = match n {
+            0 => Reply::body(200, device),
+            _ => Reply::Token(of_tenant(), 3600, r#","refresh_token":"rt""#),
         };
-        (Duration::ZERO, answer)
+        (Duration::ZERO, reply)
     });
     let stage = Stage::new(service);
-    let elsewhere = stage.client.tenant(OTHER.parse::<Guid>().unwrap());
-    let error = elsewhere
+    let other = stage.client.tenant(OTHER.parse::<Guid>().unwrap());
+    let error = other
         .device_code(&Target::scopes("User.Read").unwrap(), |_| {})
         .await
         .unwrap_err();

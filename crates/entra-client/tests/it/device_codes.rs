@@ -1,4 +1,4 @@
-//! A person signs in elsewhere, and the client waits.
+//! The device-code flow: a user signs in on another device, and the client waits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,25 +7,26 @@ use entra_client::blocking;
 use entra_client::observer::EventKind;
 use entra_proto::{ClientCredential, Target};
 
-use crate::support::people::{AtOnce, TENANT, blocking_client, of_tenant};
-use crate::support::{Answer, Seen, Service, Stage, api, app};
+use crate::support::users::{AtOnce, TENANT, blocking_client, of_tenant};
+use crate::support::{Reply, Seen, Service, Stage, api, app};
 
-const CODE: &str = r#"{"device_code":"canary-device","user_code":"ABCD","verification_uri":"https://microsoft.com/devicelogin","interval":5,"expires_in":900}"#;
+const CODE: &str = r#"{"device_code":"canary-device","user_code":"ABCD",
+    "verification_uri":"https://microsoft.com/devicelogin","interval":5,"expires_in":900}"#;
 
-/// A person who does what is said by the n-th poll, counted from 1.
+/// Returns a service for a user with this state at the n-th poll, counted from 1.
 fn person(polls: &'static [&'static str]) -> Service {
     Service::new(move |n, _: &Seen| {
-        let answer = match n.checked_sub(1).map(|poll| polls[poll]) {
-            None => Answer::refusal(200, CODE),
-            Some("done") => Answer::Token(of_tenant(), 3600, r#","refresh_token":"rt""#),
-            Some(word) => Answer::refusal(400, &format!(r#"{{"error":"{word}"}}"#)),
+        let reply = match n.checked_sub(1).map(|poll| polls[poll]) {
+            None => Reply::body(200, CODE),
+            Some("done") => Reply::Token(of_tenant(), 3600, r#","refresh_token":"rt""#),
+            Some(word) => Reply::body(400, &format!(r#"{{"error":"{word}"}}"#)),
         };
-        (Duration::ZERO, answer)
+        (Duration::ZERO, reply)
     })
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_without_a_browser_is_waited_for() {
+async fn device_code_is_polled_until_the_user_is_done() {
     let stage = Stage::new(person(&[
         "authorization_pending",
         "slow_down",
@@ -55,7 +56,7 @@ async fn a_person_without_a_browser_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_who_declines_or_does_not_come_ends_it() {
+async fn declined_or_expired_code_ends_the_flow() {
     for word in ["authorization_declined", "expired_token", "bad_verification_code"] {
         let polls: &'static [&'static str] = Box::leak(Box::new([word]));
         let stage = Stage::new(person(polls));
@@ -66,7 +67,7 @@ async fn a_person_who_declines_or_does_not_come_ends_it() {
     }
 }
 
-/// Takes note of how long it was to wait.
+/// A runtime that records the waits.
 struct Noted(Arc<Mutex<Vec<u64>>>);
 
 impl blocking::Runtime for Noted {
@@ -78,7 +79,7 @@ impl blocking::Runtime for Noted {
 }
 
 #[test]
-fn a_thread_waits_for_a_person_as_its_runtime_does() {
+fn blocking_client_waits_through_its_runtime() {
     let (service, waits) = (person(&["authorization_pending", "slow_down", "done"]), Arc::default());
     let builder = blocking::Client::builder(app(ClientCredential::Public), AtOnce(service));
     let client = builder.runtime(Noted(Arc::clone(&waits))).build().unwrap();
@@ -87,7 +88,7 @@ fn a_thread_waits_for_a_person_as_its_runtime_does() {
 }
 
 #[test]
-fn a_public_client_signs_in_without_a_credential() {
+fn public_client_signs_in_without_a_credential() {
     let service = person(&["authorization_pending", "done"]);
     let client = blocking_client(app(ClientCredential::Public), &service);
     let mut codes = Vec::new();

@@ -1,5 +1,6 @@
-//! A caller after an event never gets a token that was requested before it, a late response never replaces a newer token, and a
-//! rejected token serves the callers that were not rejected until there is a newer one.
+//! The laws of events: a caller after an event never gets a token that was requested before it, a
+//! late response never replaces a newer token, and a rejected token serves callers that were not
+//! rejected until there is a newer one.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use entra_client::{Client, Policy, Token, TokenOptions, blocking};
 use entra_proto::cache::CacheKey;
 use entra_proto::claims::ClaimsRequest;
 
-use crate::support::{Answer, CountedRandom, START, Service, Stage, api, app, pass, seconds, secret, settle, together};
+use crate::support::{CountedRandom, Reply, START, Service, Stage, api, app, pass, seconds, secret, settle, together};
 
 fn force() -> TokenOptions {
     TokenOptions::default().with_force_refresh(true)
@@ -21,11 +22,12 @@ fn instead_of(token: &Token) -> TokenOptions {
     TokenOptions::default().with_rejected(token)
 }
 
-/// Names each token by the number of its request, counted from 0: it is issued when the request arrives.
+/// Returns a service that names each token by the number of its request, counted from 0. A token is
+/// issued when its request arrives.
 fn numbered(time: impl Fn(usize) -> u64 + Send + Sync + 'static, more: &'static str) -> Service {
     Service::new(move |n, _| {
         let name: &str = n.to_string().leak();
-        (seconds(time(n)), Answer::Token(name, 3600, more))
+        (seconds(time(n)), Reply::Token(name, 3600, more))
     })
 }
 
@@ -45,7 +47,7 @@ async fn forced_refresh_joins_no_earlier_request() {
     settle().await;
     let forced = stage.client.token_with(&api("graph"), &force()).await.unwrap();
     assert_eq!((number(&forced), before.await.unwrap()), (1, 0));
-    // One forced refresh is an event for the next.
+    // A forced refresh is an event for the next one.
     let first = tokio::spawn({
         let client = stage.client.clone();
         async move { client.token_with(&api("graph"), &force()).await.unwrap() }
@@ -56,9 +58,9 @@ async fn forced_refresh_joins_no_earlier_request() {
     assert_eq!(number(&stage.client.token(&api("graph")).await.unwrap()), 3);
 }
 
-/// However many there are, two are in flight at most, and all that wait for the next one share it.
+/// At most two requests are in flight, and all callers that wait for the next one share it.
 #[tokio::test(start_paused = true)]
-async fn forced_refreshes_that_come_all_the_time_are_bounded() {
+async fn continuous_forced_refreshes_are_bounded() {
     let stage = Stage::new(numbered(|_| 10, ""));
     let all = together(1000, |n| {
         let client = stage.client.clone();
@@ -66,7 +68,7 @@ async fn forced_refreshes_that_come_all_the_time_are_bounded() {
         async move {
             pass(Duration::from_millis(10) * n as u32).await;
             let sent = service.requests();
-            assert!(service.in_the_air() <= 2);
+            assert!(service.in_flight() <= 2);
             let token = client.token_with(&api("graph"), &force()).await.unwrap();
             assert!(number(&token) >= sent);
         }
@@ -77,7 +79,7 @@ async fn forced_refreshes_that_come_all_the_time_are_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn rejected_caller_gets_what_was_requested_since() {
-    // The second request is on its way when the tokens of before are revoked.
+    // The second request is in flight when the earlier tokens are revoked.
     let stage = Stage::new(numbered(|_| 1, r#","refresh_in":100"#));
     let mut source = stage.client.source(&api("graph")).unwrap();
     source.token().await.unwrap();
@@ -85,7 +87,7 @@ async fn rejected_caller_gets_what_was_requested_since() {
     source.current().unwrap();
     let generation = source.generation();
     pass(Duration::from_millis(300)).await;
-    assert_eq!(stage.service.in_the_air(), 1);
+    assert_eq!(stage.service.in_flight(), 1);
     assert!(source.reject(generation) && !source.reject(generation));
     let next = source.newer_than(generation).await.unwrap();
     assert_eq!(number(&next), 2);
@@ -93,7 +95,7 @@ async fn rejected_caller_gets_what_was_requested_since() {
         source.generation() > generation,
         "it is the token that was returned last"
     );
-    assert!(!source.reject(generation), "that is known");
+    assert!(!source.reject(generation), "the rejection is known");
     pass(seconds(10)).await;
     assert_eq!(
         number(source.current().unwrap()),
@@ -113,7 +115,7 @@ async fn many_rejected_callers_are_one_request() {
     });
     assert!(all.await.into_iter().all(|number| number == 1));
     assert_eq!(stage.service.requests(), 2);
-    // Later ones find it.
+    // Later callers find the new token.
     let late = stage
         .client
         .token_with(&api("graph"), &instead_of(&rejected))
@@ -122,10 +124,10 @@ async fn many_rejected_callers_are_one_request() {
     assert_eq!((number(&late), stage.service.requests()), (1, 2));
 }
 
-/// The same token text again is no newer token only because it came later.
+/// A response with the same token text is newer because its request is.
 #[tokio::test(start_paused = true)]
 async fn newer_token_is_known_by_its_request() {
-    let stage = Stage::new(Service::always(Answer::Token("same", 3600, "")));
+    let stage = Stage::new(Service::always(Reply::Token("same", 3600, "")));
     let first = stage.client.token(&api("graph")).await.unwrap();
     stage
         .client
@@ -133,18 +135,18 @@ async fn newer_token_is_known_by_its_request() {
         .await
         .unwrap();
     assert_eq!(stage.service.requests(), 2);
-    assert!(!stage.client.invalidate(&first), "another one took its place");
+    assert!(!stage.client.invalidate(&first), "it has been replaced");
 }
 
 #[tokio::test(start_paused = true)]
 async fn rejection_of_one_path_takes_no_token_from_the_others() {
-    for answer in [
-        Answer::status(503),
-        Answer::status(400),
-        Answer::Broken,
-        Answer::retry_after(429, "600"),
+    for reply in [
+        Reply::status(503),
+        Reply::status(400),
+        Reply::Broken,
+        Reply::retry_after(429, "600"),
     ] {
-        let service = Service::answers(&[Answer::Token("t", 3600, ""), answer]).taking(seconds(1));
+        let service = Service::replies(&[Reply::Token("t", 3600, ""), reply]).taking(seconds(1));
         let stage = Stage::new(service);
         let token = stage.client.token(&api("graph")).await.unwrap();
         let mut source = stage.client.source(&api("graph")).unwrap();
@@ -165,13 +167,13 @@ async fn rejection_of_one_path_takes_no_token_from_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_with_claims_and_token_without_are_rejected_alone() {
+async fn tokens_with_and_without_claims_are_rejected_separately() {
     let stage = Stage::new(numbered(|_| 0, ""));
     let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
     let plain = stage.client.token(&api("graph")).await.unwrap();
     let with = || TokenOptions::default().with_claims(claims.clone());
     stage.client.token_with(&api("graph"), &with()).await.unwrap();
-    // A token of another slot says nothing about this one.
+    // The rejected token of another slot does not concern this one.
     let other = stage
         .client
         .token_with(&api("graph"), &with().with_rejected(&plain))
@@ -180,13 +182,13 @@ async fn token_with_claims_and_token_without_are_rejected_alone() {
     assert!(number(&other) >= 1);
     assert!(
         number(&stage.client.token(&api("graph")).await.unwrap()) > number(&plain),
-        "but that one is replaced"
+        "the rejected token is replaced"
     );
 }
 
-/// The number of a token says nothing in another slot.
+/// The number of a token has no meaning in another slot.
 #[tokio::test(start_paused = true)]
-async fn rejected_token_asks_another_slot_for_its_token_only() {
+async fn rejected_token_of_another_slot_causes_no_refresh() {
     let stage = Stage::new(numbered(|_| 0, ""));
     let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
     let mut plain = stage.client.token(&api("graph")).await.unwrap();
@@ -206,7 +208,7 @@ async fn rejected_token_asks_another_slot_for_its_token_only() {
     assert_eq!(stage.service.requests(), sent + 2);
 }
 
-/// A shelf on which whatever was saved is found, and which takes its time.
+/// A store for one token, with a delay.
 #[derive(Clone, Default)]
 struct Shelf(Arc<Mutex<Option<StoredToken>>>);
 
@@ -226,7 +228,7 @@ impl TokenStore for Shelf {
 async fn response_from_before_an_event_is_not_shared() {
     for event in 0..3 {
         let shelf = Shelf::default();
-        // The first response comes after the second.
+        // The first response arrives after the second.
         let stage = Stage::with(numbered(|n| if n == 0 { 5 } else { 1 }, ""), |b| {
             b.token_store(shelf.clone())
         });
@@ -245,7 +247,7 @@ async fn response_from_before_an_event_is_not_shared() {
     }
 }
 
-/// A flight that reads the shared store is joined by callers for whom what lies there is too old.
+/// Callers that require a newer token join a flight that reads the shared store.
 #[tokio::test(start_paused = true)]
 async fn event_while_the_store_is_read_makes_a_request() {
     for is_forced in [true, false] {
@@ -256,7 +258,7 @@ async fn event_while_the_store_is_read_makes_a_request() {
         let old = stage.client.token(&api("graph")).await.unwrap();
         settle().await;
         if is_forced {
-            // Another process has the same store, and an empty cache.
+            // Another process has the same store and an empty cache.
             let other = Stage::with(numbered(|_| 1, ""), |b| b.token_store(shelf.clone()));
             let before = ask(&other.client);
             pass(Duration::from_millis(10)).await;
@@ -286,24 +288,24 @@ impl Dice {
     }
 }
 
-/// Random orders of callers and events, of slow and failing responses: the laws at the head of this file.
+/// Random orders of callers, events, and slow or failing responses.
 #[tokio::test(start_paused = true)]
-async fn laws_hold_for_every_order_of_events() {
+async fn laws_hold_for_random_orders_of_events() {
     for seed in 1..300_u64 {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let script = Mutex::new(Dice(seed | 1 << 40));
         let service = Service::new(move |n, _| {
             let mut dice = script.lock().unwrap();
-            let answer = match dice.roll(8) {
-                0 => Answer::status(503),
-                1 => Answer::status(400),
-                _ => Answer::Token(n.to_string().leak(), 3600, [r#","refresh_in":5"#, ""][dice.roll(2)]),
+            let reply = match dice.roll(8) {
+                0 => Reply::status(503),
+                1 => Reply::status(400),
+                _ => Reply::Token(n.to_string().leak(), 3600, [r#","refresh_in":5"#, ""][dice.roll(2)]),
             };
-            (seconds(dice.roll(4) as u64), answer)
+            (seconds(dice.roll(4) as u64), reply)
         });
         let stage = Stage::with_policy(service, |policy| policy.cool_down = seconds(1));
         let seen: Arc<Mutex<Vec<Token>>> = Arc::default();
-        // Up to this request, everything was forgotten.
+        // Everything up to this request was forgotten.
         let mut forgotten = 0;
         let mut newest = 0;
         let mut callers = Vec::new();
@@ -324,11 +326,11 @@ async fn laws_hold_for_every_order_of_events() {
                 })),
                 2 | 3 => {
                     if let Some(known) = known {
-                        let is_news = client.invalidate(&known);
+                        let is_new = client.invalidate(&known);
                         callers.push(tokio::spawn(async move {
                             if let Ok(token) = client.token_with(&api("graph"), &instead_of(&known)).await {
                                 assert!(number(&token) > number(&known), "seed {seed}: rejected");
-                                assert!(!is_news || number(&token) >= sent, "seed {seed}: before the rejection");
+                                assert!(!is_new || number(&token) >= sent, "seed {seed}: before the rejection");
                                 seen.lock().unwrap().push(token);
                             }
                         }));
@@ -344,7 +346,7 @@ async fn laws_hold_for_every_order_of_events() {
                 })),
                 _ => pass(Duration::from_millis(dice.roll(4000) as u64)).await,
             }
-            assert!(stage.service.in_the_air() <= 2, "seed {seed}");
+            assert!(stage.service.in_flight() <= 2, "seed {seed}");
             if let Some(cached) = stage.client.cached(&api("graph")) {
                 assert!(
                     number(&cached) >= newest.max(forgotten),
@@ -359,7 +361,8 @@ async fn laws_hold_for_every_order_of_events() {
     }
 }
 
-/// A blocking client whose transport runs, in the middle of a request, what the test gives it: what other threads do meanwhile.
+/// A blocking client whose transport runs code of the test during a request: what other threads do
+/// meanwhile.
 struct Scene {
     client: blocking::Client,
     clock: ManualClock,
@@ -377,19 +380,19 @@ impl Scene {
         let (own, meanwhile) = (Arc::clone(&handle), Mutex::new(meanwhile));
         let transport = entra_transport::blocking_transport_fn(move |_| {
             let n = count.fetch_add(1, Ordering::SeqCst);
-            let due = {
+            let scheduled = {
                 let mut meanwhile = meanwhile.lock().unwrap();
                 let found = meanwhile.iter().position(|(at, _)| *at == n);
                 found.map(|found| meanwhile.remove(found).1)
             };
-            if let Some(run) = due {
+            if let Some(run) = scheduled {
                 let client = own.lock().unwrap().clone().unwrap();
                 run(&client);
             }
             if down.load(Ordering::SeqCst) {
-                return Answer::status(503).give();
+                return Reply::status(503).into_result();
             }
-            Answer::Token(n.to_string().leak(), 3600, "").give()
+            Reply::Token(n.to_string().leak(), 3600, "").into_result()
         });
         let clock = ManualClock::at(START);
         let mut policy = Policy::default();
@@ -433,13 +436,13 @@ fn blocking_forced_refresh_joins_no_earlier_request() {
         assert_eq!(number(&client.token_with(&api("graph"), &force()).unwrap()), 1);
     });
     let scene = Scene::new(vec![(0, meanwhile)]);
-    assert_eq!(scene.ask(), 0, "that one came late, for its own caller");
+    assert_eq!(scene.ask(), 0, "the late response serves its own caller");
     assert_eq!(scene.ask(), 1);
     assert_eq!(scene.requests.load(Ordering::SeqCst), 2);
 }
 
 #[test]
-fn blocking_caller_after_everything_was_forgotten_waits_for_nothing_older() {
+fn blocking_caller_after_clear_joins_no_earlier_request() {
     for forget in [
         |client: &blocking::Client| client.clear(),
         |client: &blocking::Client| client.forget(&api("graph")),
@@ -456,7 +459,7 @@ fn blocking_caller_after_everything_was_forgotten_waits_for_nothing_older() {
 
 #[test]
 fn blocking_rejected_caller_gets_what_was_requested_since() {
-    // While a refresh is on its way, the token is rejected.
+    // The token is rejected while a refresh is in flight.
     let meanwhile: Meanwhile = Box::new(|client| {
         let mut source = client.source(&api("graph")).unwrap();
         let old = source.token().unwrap();

@@ -1,4 +1,5 @@
-//! A flight belongs to its slot: it goes on without its callers, and a panic in it is a failure like any other.
+//! Flights belong to their slots: they go on without their callers, and a panic is a failure like
+//! any other.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,10 +16,10 @@ use entra_proto::authorize::RefreshToken;
 use entra_proto::cache::CacheKey;
 
 use crate::support::{
-    self, Answer, CountedRandom, START, Service, Stage, Wire, api, app, pass, seconds, secret, settle, together,
+    self, CountedRandom, Reply, START, Service, Stage, Wire, api, app, pass, seconds, secret, settle, together,
 };
 
-const HOUR: Answer = Answer::Token("t", 3600, "");
+const HOUR: Reply = Reply::Token("t", 3600, "");
 
 async fn within(limit: Duration, client: &Client) -> Option<String> {
     let token = tokio::time::timeout(limit, client.token(&api("graph"))).await.ok()?;
@@ -26,7 +27,7 @@ async fn within(limit: Duration, client: &Client) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn second_caller_gets_what_the_first_had_no_time_for() {
+async fn second_caller_gets_the_outcome_of_an_abandoned_wait() {
     let stage = Stage::new(Service::always(HOUR).taking(Duration::from_millis(1200)));
     assert_eq!(within(seconds(1), &stage.client).await, None);
     assert_eq!(within(seconds(1), &stage.client).await.as_deref(), Some("t"));
@@ -48,11 +49,11 @@ async fn many_callers_with_short_deadlines_are_one_request() {
     assert_eq!(stage.service.requests(), 1);
 }
 
-/// Also where the service stumbles: the tries go on.
+/// A flight retries without its caller, too.
 #[tokio::test(start_paused = true)]
-async fn tries_go_on_without_the_caller() {
-    let answers = [Answer::status(503), Answer::Broken, HOUR];
-    let stage = Stage::new(Service::answers(&answers).taking(seconds(1)));
+async fn retries_go_on_without_the_caller() {
+    let replies = [Reply::status(503), Reply::Broken, HOUR];
+    let stage = Stage::new(Service::replies(&replies).taking(seconds(1)));
     assert_eq!(within(Duration::from_millis(1), &stage.client).await, None);
     pass(seconds(30)).await;
     assert_eq!(stage.client.cached(&api("graph")).unwrap().expose(), "t");
@@ -60,16 +61,16 @@ async fn tries_go_on_without_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn given_up_refresh_of_a_user_keeps_the_newer_refresh_token() {
-    let answer = Answer::Token("t", 3600, r#","refresh_token":"newer""#);
-    let stage = Stage::new(Service::always(answer).taking(seconds(2)));
+async fn abandoned_refresh_of_a_user_stores_the_newer_refresh_token() {
+    let reply = Reply::Token("t", 3600, r#","refresh_token":"newer""#);
+    let stage = Stage::new(Service::always(reply).taking(seconds(2)));
     let user = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("older").unwrap());
     assert_eq!(within(seconds(1), &stage.client.user(&user)).await, None);
     pass(seconds(2)).await;
     assert_eq!(user.refresh_token().unwrap().expose(), "newer");
 }
 
-/// Runs the tasks that its number allows, and drops the others.
+/// A runtime that runs this many tasks and drops the others.
 struct Fickle(AtomicUsize);
 
 impl Runtime for Fickle {
@@ -102,10 +103,10 @@ async fn runtime_that_drops_tasks_costs_no_token() {
     }
 }
 
-/// The pause that the service asked for outlives the flight that was to keep to it.
+/// The pause that the service asked for outlives the flight that was to observe it.
 #[tokio::test(start_paused = true)]
-async fn given_up_flight_leaves_its_pause_to_the_next() {
-    let service = Service::answers(&[Answer::retry_after(429, "5"), HOUR]);
+async fn dropped_flight_leaves_its_pause_to_the_next() {
+    let service = Service::replies(&[Reply::retry_after(429, "5"), HOUR]);
     let stage = Stage::with(service, |builder| builder.runtime(Fickle(AtomicUsize::new(0))));
     assert_eq!(within(seconds(1), &stage.client).await, None);
     assert_eq!(within(seconds(60), &stage.client).await.as_deref(), Some("t"));
@@ -113,7 +114,7 @@ async fn given_up_flight_leaves_its_pause_to_the_next() {
     assert!(stage.service.seen(1).at >= seconds(5), "{:?}", stage.service.seen(1).at);
 }
 
-/// Keeps tasks, and runs none.
+/// A runtime that stores tasks and runs none of them.
 #[derive(Default)]
 struct Idle(Mutex<Vec<BoxFuture<()>>>);
 
@@ -128,7 +129,7 @@ impl Runtime for Idle {
 }
 
 #[tokio::test(start_paused = true)]
-async fn runtime_that_runs_no_task_holds_no_caller_for_ever() {
+async fn runtime_that_runs_no_task_blocks_no_caller_forever() {
     let stage = Stage::with(Service::always(HOUR), |builder| builder.runtime(Idle::default()));
     let all = together(10, |_| {
         let client = stage.client.clone();
@@ -142,7 +143,7 @@ async fn runtime_that_runs_no_task_holds_no_caller_for_ever() {
     assert_eq!(stage.service.requests(), 2);
 }
 
-/// Keeps to the runtime that it was made on.
+/// A runtime that spawns on the tokio runtime on which it was made.
 struct Bound(tokio::runtime::Handle);
 
 impl Runtime for Bound {
@@ -178,7 +179,7 @@ fn client_outlives_the_runtime_of_its_flights() {
     assert_eq!(stage.service.requests(), 2);
 }
 
-/// What panics in these tests.
+/// The part that panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bug {
     Signer,
@@ -199,7 +200,7 @@ const BUGS: [Bug; 8] = [
     Bug::Observer(EventKind::Failed),
 ];
 
-/// Signs, observes and stores; panics from the moment on that it is told to.
+/// A signer, observer and store that panics while it is switched on.
 #[derive(Clone)]
 struct Fragile {
     bug: Bug,
@@ -223,7 +224,7 @@ impl Fragile {
         }
     }
 
-    fn turn(&self, on: bool) {
+    fn switch(&self, on: bool) {
         *self.is_on.lock().unwrap() = on;
     }
 }
@@ -268,12 +269,12 @@ impl blocking::TokenStore for Fragile {
     }
 }
 
-/// A service whose first token needs refresh after half an hour.
+/// Returns a service whose first token needs refresh after half an hour.
 fn service(fragile: &Fragile) -> Service {
     let fragile = fragile.clone();
     Service::new(move |_, _| {
         fragile.touch(Bug::Transport);
-        (Duration::ZERO, Answer::Token("t", 7200, r#","refresh_in":1800"#))
+        (Duration::ZERO, Reply::Token("t", 7200, r#","refresh_in":1800"#))
     })
 }
 
@@ -298,9 +299,9 @@ async fn panic_in_a_refresh_cools_down() {
             .unwrap();
         client.token(&api("graph")).await.unwrap();
         pass(seconds(1800)).await;
-        fragile.turn(true);
+        fragile.switch(true);
         for _ in 0..1000 {
-            client.token(&api("graph")).await.expect("it lives");
+            client.token(&api("graph")).await.expect("it is unexpired");
             settle().await;
         }
         let panics = fragile.panics.load(Ordering::SeqCst);
@@ -309,7 +310,7 @@ async fn panic_in_a_refresh_cools_down() {
             "{bug:?}: {panics} {}",
             service.requests()
         );
-        // Nothing else is there: an error, until it is over.
+        // A target without a token gets the error until the bug is gone.
         if ![
             Bug::Save,
             Bug::Observer(EventKind::StoreHit),
@@ -319,9 +320,9 @@ async fn panic_in_a_refresh_cools_down() {
         {
             let error = client.token(&api("other")).await.unwrap_err();
             assert!(error.to_string().contains("panic"), "{error}");
-            assert!(client.token(&api("other")).await.unwrap_err().is_remembered());
+            assert!(client.token(&api("other")).await.unwrap_err().is_cached());
         }
-        fragile.turn(false);
+        fragile.switch(false);
         pass(seconds(5)).await;
         client.token(&api("other")).await.unwrap();
     }
@@ -347,8 +348,9 @@ fn panic_in_a_refresh_cools_down_on_threads() {
         let (fragile, clock) = (Fragile::new(bug), ManualClock::at(START));
         let service = service(&fragile);
         let wire = service.clone();
-        let transport =
-            entra_transport::blocking_transport_fn(move |request| wire.receive(&request, Duration::ZERO).1.give());
+        let transport = entra_transport::blocking_transport_fn(move |request| {
+            wire.receive(&request, Duration::ZERO).1.into_result()
+        });
         let client = blocking::Client::builder(app(fragile.clone()), transport)
             .clock(clock.clone())
             .runtime(Threads(clock.clone()))
@@ -359,9 +361,9 @@ fn panic_in_a_refresh_cools_down_on_threads() {
             .unwrap();
         client.token(&api("graph")).unwrap();
         clock.advance(seconds(1800));
-        fragile.turn(true);
+        fragile.switch(true);
         for _ in 0..1000 {
-            client.token(&api("graph")).expect("it lives");
+            client.token(&api("graph")).expect("it is unexpired");
         }
         let panics = fragile.panics.load(Ordering::SeqCst);
         assert!(
@@ -377,29 +379,30 @@ fn panic_in_a_refresh_cools_down_on_threads() {
         .contains(&bug)
         {
             assert!(client.token(&api("other")).unwrap_err().to_string().contains("panic"));
-            assert!(client.token(&api("other")).unwrap_err().is_remembered());
+            assert!(client.token(&api("other")).unwrap_err().is_cached());
         }
-        fragile.turn(false);
+        fragile.switch(false);
         clock.advance(seconds(5));
         client.token(&api("other")).unwrap();
     }
 }
 
-/// A caller with a token within the margin waits no longer than `grace`; the flight goes on, and the next caller has its token.
+/// A caller with a token within the margin waits no longer than `grace`. The flight goes on, and
+/// the next caller gets its token.
 #[test]
 fn blocking_caller_that_gives_up_leaves_the_flight_running() {
     let (clock, service) = (
         ManualClock::at(START),
-        Service::answers(&[HOUR, Answer::Token("next", 3600, "")]),
+        Service::replies(&[HOUR, Reply::Token("next", 3600, "")]),
     );
     let gate = Arc::new(std::sync::Barrier::new(2));
     let (wire, shut) = (service.clone(), Arc::clone(&gate));
     let transport = entra_transport::blocking_transport_fn(move |request| {
-        let answer = wire.receive(&request, Duration::ZERO).1;
+        let reply = wire.receive(&request, Duration::ZERO).1;
         if wire.requests() == 2 {
             shut.wait();
         }
-        answer.give()
+        reply.into_result()
     });
     let mut policy = entra_client::Policy::default();
     policy.grace = Duration::from_millis(1);
@@ -422,9 +425,9 @@ fn blocking_caller_that_gives_up_leaves_the_flight_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn panic_of_who_keeps_a_refresh_token_costs_no_token() {
-    let answer = Answer::Token("t", 3600, r#","refresh_token":"newer""#);
-    let stage = Stage::new(Service::always(answer));
+async fn panic_of_a_rotation_callback_costs_no_token() {
+    let reply = Reply::Token("t", 3600, r#","refresh_token":"newer""#);
+    let stage = Stage::new(Service::always(reply));
     let user = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("older").unwrap());
     user.on_rotation(|_| std::panic::resume_unwind(Box::new("a bug")));
     assert_eq!(
@@ -439,7 +442,7 @@ async fn panic_of_who_keeps_a_refresh_token_costs_no_token() {
     assert_eq!(stage.service.requests(), 1);
 }
 
-/// A clock that panics while it is told to.
+/// A clock that panics while it is switched on.
 #[derive(Clone)]
 struct Stopped(ManualClock, Arc<AtomicBool>);
 
@@ -459,7 +462,7 @@ fn panic_of_the_clock_cools_down() {
     let (wire, stop) = (service.clone(), Arc::clone(&clock.1));
     let transport = entra_transport::blocking_transport_fn(move |request| {
         stop.store(true, Ordering::SeqCst);
-        wire.receive(&request, Duration::ZERO).1.give()
+        wire.receive(&request, Duration::ZERO).1.into_result()
     });
     let client = blocking::Client::builder(app(secret()), transport)
         .clock(clock.clone())

@@ -1,4 +1,5 @@
-//! Many who ask at once: one request for each slot, for success and failure, and whoever leads it may go away.
+//! Many concurrent callers: one request for each slot, for successes and failures, even if the
+//! caller that started it gives up.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -7,11 +8,11 @@ use std::time::Duration;
 use entra_client::observer::EventKind;
 use entra_client::{Error, TokenOptions};
 
-use crate::support::{Answer, Service, Stage, api, pass, seconds, settle, together};
+use crate::support::{Reply, Service, Stage, api, pass, seconds, settle, together};
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_on_an_empty_slot_are_one_request() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(1)));
+async fn ten_thousand_callers_of_an_empty_slot_are_one_request() {
+    let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")).taking(seconds(1)));
     let outcomes = together(10_000, |_| {
         let client = stage.client.clone();
         async move { client.token(&api("graph")).await.unwrap().expose().to_owned() }
@@ -23,10 +24,10 @@ async fn ten_thousand_on_an_empty_slot_are_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_on_a_slot_that_fails_are_one_request_and_all_get_the_error() {
-    let refusal =
+async fn ten_thousand_callers_of_a_failing_slot_share_the_error() {
+    let rejection =
         r#"{"error":"invalid_client","error_codes":[7000215],"trace_id":"00000000-0000-4000-8000-000000000001"}"#;
-    let stage = Stage::new(Service::always(Answer::refusal(401, refusal)).taking(Duration::from_millis(50)));
+    let stage = Stage::new(Service::always(Reply::body(401, rejection)).taking(Duration::from_millis(50)));
     let start = tokio::time::Instant::now();
     let outcomes = together(10_000, |_| {
         let client = stage.client.clone();
@@ -40,21 +41,18 @@ async fn ten_thousand_on_a_slot_that_fails_are_one_request_and_all_get_the_error
             error.service().unwrap().trace_id.as_deref(),
             Some("00000000-0000-4000-8000-000000000001")
         );
-        assert!(!error.is_remembered());
+        assert!(!error.is_cached());
     }
     assert_eq!(stage.service.requests(), 1);
-    // And whoever comes next is told the same, without a request.
+    // The next caller gets the same error, without a request.
     let error = stage.client.token(&api("graph")).await.unwrap_err();
-    assert!(
-        error.is_remembered() && error.retry_after() == Some(seconds(5)),
-        "{error}"
-    );
+    assert!(error.is_cached() && error.retry_after() == Some(seconds(5)), "{error}");
     assert_eq!(stage.service.requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_slots_of_a_hundred_callers_are_a_hundred_requests() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(1)));
+async fn hundred_slots_of_hundred_callers_are_hundred_requests() {
+    let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")).taking(seconds(1)));
     let start = tokio::time::Instant::now();
     together(10_000, |n| {
         let client = stage.client.clone();
@@ -62,16 +60,16 @@ async fn a_hundred_slots_of_a_hundred_callers_are_a_hundred_requests() {
     })
     .await;
     assert_eq!(stage.service.requests(), 100);
-    assert_eq!(start.elapsed(), seconds(1), "all of them at once");
+    assert_eq!(start.elapsed(), seconds(1), "all requests run at once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_slot_delays_no_other() {
+async fn slow_slot_delays_no_other() {
     let service = Service::new(|_, seen| {
         let slow = seen.value("scope").unwrap().contains("slow");
         (
             if slow { seconds(25) } else { Duration::ZERO },
-            Answer::Token("t", 3600, ""),
+            Reply::Token("t", 3600, ""),
         )
     });
     let stage = Stage::new(service);
@@ -89,48 +87,48 @@ async fn a_slow_slot_delays_no_other() {
     slow.await.unwrap().unwrap();
 }
 
-/// Polls a leader `polls` times and drops it; gives whether it was done before.
-async fn lead_and_go_away(stage: &Stage, polls: usize) -> bool {
+/// Polls the caller that starts the flight `polls` times and drops it. Returns true if it was done.
+async fn start_and_give_up(stage: &Stage, polls: usize) -> bool {
     let target = api("graph");
-    let mut leader = pin!(stage.client.token(&target));
+    let mut first = pin!(stage.client.token(&target));
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..polls {
-        if leader.as_mut().poll(&mut context).is_ready() {
+        if first.as_mut().poll(&mut context).is_ready() {
             return true;
         }
-        // What it waits for passes: the network, a pause between tries.
+        // The network responds, or a pause between attempts ends.
         pass(seconds(3)).await;
     }
     false
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_dropped_at_any_of_its_awaits_hands_over() {
+async fn flight_survives_its_caller_at_any_await() {
     for polls in 1.. {
-        // Two tries fail, so that there are several kinds of awaits.
-        let answers = [Answer::status(503), Answer::Broken, Answer::Token("t", 3600, "")];
-        let stage = Stage::new(Service::answers(&answers).taking(seconds(1)));
+        // Two attempts fail, so that there are several kinds of awaits.
+        let replies = [Reply::status(503), Reply::Broken, Reply::Token("t", 3600, "")];
+        let stage = Stage::new(Service::replies(&replies).taking(seconds(1)));
         let target = api("graph");
-        let mut follower = Box::pin(stage.client.token(&target));
+        let mut second = Box::pin(stage.client.token(&target));
         let mut context = Context::from_waker(Waker::noop());
         let done = {
-            let mut leader = pin!(stage.client.token(&target));
-            assert!(leader.as_mut().poll(&mut context).is_pending());
-            assert!(follower.as_mut().poll(&mut context).is_pending());
+            let mut first = pin!(stage.client.token(&target));
+            assert!(first.as_mut().poll(&mut context).is_pending());
+            assert!(second.as_mut().poll(&mut context).is_pending());
             settle().await;
-            assert_eq!(stage.service.requests(), 1, "the follower waits");
+            assert_eq!(stage.service.requests(), 1, "the second caller waits");
             let mut done = false;
             for _ in 1..polls {
                 pass(seconds(3)).await;
-                done = matches!(leader.as_mut().poll(&mut context), Poll::Ready(_));
+                done = matches!(first.as_mut().poll(&mut context), Poll::Ready(_));
                 if done {
                     break;
                 }
             }
             done
         };
-        assert_eq!(follower.await.unwrap().expose(), "t", "after {polls} polls");
-        assert_eq!(stage.service.in_the_air(), 0);
+        assert_eq!(second.await.unwrap().expose(), "t", "after {polls} polls");
+        assert_eq!(stage.service.in_flight(), 0);
         assert_eq!(stage.service.requests(), 3, "the flight goes on without its caller");
         if done {
             return;
@@ -139,10 +137,10 @@ async fn a_leader_dropped_at_any_of_its_awaits_hands_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_whose_leader_went_away_is_free_for_whoever_comes() {
+async fn slot_is_free_after_its_caller_gives_up() {
     for polls in 1..4 {
-        let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(4)));
-        if !lead_and_go_away(&stage, polls).await {
+        let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")).taking(seconds(4)));
+        if !start_and_give_up(&stage, polls).await {
             assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "t");
         }
     }
@@ -150,32 +148,32 @@ async fn a_slot_whose_leader_went_away_is_free_for_whoever_comes() {
 
 #[tokio::test(start_paused = true)]
 async fn panic_of_the_transport_is_a_failure_that_cools_down() {
-    let stage = Stage::new(Service::answers(&[Answer::Panic, Answer::Token("t", 3600, "")]).taking(seconds(1)));
+    let stage = Stage::new(Service::replies(&[Reply::Panic, Reply::Token("t", 3600, "")]).taking(seconds(1)));
     let target = api("graph");
-    let leader = tokio::spawn({
+    let first = tokio::spawn({
         let (client, target) = (stage.client.clone(), target.clone());
         async move { client.token(&target).await }
     });
     settle().await;
-    let followers: Vec<_> = (0..100)
+    let others: Vec<_> = (0..100)
         .map(|_| {
             let (client, target) = (stage.client.clone(), target.clone());
             tokio::spawn(async move { client.token(&target).await })
         })
         .collect();
-    leader.await.unwrap().unwrap_err();
-    for follower in followers {
-        follower.await.unwrap().unwrap_err();
+    first.await.unwrap().unwrap_err();
+    for other in others {
+        other.await.unwrap().unwrap_err();
     }
-    assert!(stage.client.token(&target).await.unwrap_err().is_remembered());
+    assert!(stage.client.token(&target).await.unwrap_err().is_cached());
     assert_eq!(stage.service.requests(), 1);
     pass(seconds(5)).await;
     assert_eq!(stage.client.token(&target).await.unwrap().expose(), "t");
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_gives_up_waiting_takes_nothing_with_him() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(2)));
+async fn caller_that_gives_up_affects_no_other() {
+    let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")).taking(seconds(2)));
     let impatient = together(100, |_| {
         let client = stage.client.clone();
         async move {
@@ -194,8 +192,8 @@ async fn whoever_gives_up_waiting_takes_nothing_with_him() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forced_refreshes_at_once_are_one_request_and_one_after_another_are_many() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(1)));
+async fn concurrent_forced_refreshes_are_one_request() {
+    let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")).taking(seconds(1)));
     let force = || TokenOptions::default().with_force_refresh(true);
     let all: Vec<Result<_, Error>> = together(100, |_| {
         let client = stage.client.clone();
@@ -210,7 +208,7 @@ async fn forced_refreshes_at_once_are_one_request_and_one_after_another_are_many
 }
 
 #[test]
-fn a_runtime_that_is_shut_down_leaves_no_slot_stuck() {
+fn runtime_that_shuts_down_blocks_no_slot() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -220,13 +218,13 @@ fn a_runtime_that_is_shut_down_leaves_no_slot_stuck() {
     };
     let first = runtime();
     let stage = first.block_on(async {
-        let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(5)));
+        let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")).taking(seconds(5)));
         drop(tokio::spawn({
             let client = stage.client.clone();
             async move { client.token(&api("graph")).await }
         }));
         settle().await;
-        assert_eq!(stage.service.in_the_air(), 1);
+        assert_eq!(stage.service.in_flight(), 1);
         stage
     });
     drop(first);
@@ -235,8 +233,8 @@ fn a_runtime_that_is_shut_down_leaves_no_slot_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_is_held_and_not_polled_delays_no_other() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(1)));
+async fn caller_that_is_not_polled_delays_no_other() {
+    let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")).taking(seconds(1)));
     let target = api("graph");
     let mut held = Box::pin(stage.client.token(&target));
     let mut context = Context::from_waker(Waker::noop());
@@ -251,6 +249,6 @@ async fn caller_that_is_held_and_not_polled_delays_no_other() {
     assert_eq!(
         held.await.unwrap().expose(),
         "t",
-        "and whoever polls it at last has a token too"
+        "the caller gets a token when it is polled at last"
     );
 }

@@ -1,5 +1,6 @@
-//! Ten thousand schedules of callers at a few slots: they are polled in any order, dropped in the middle, refused with their token, and the
-//! network answers when it likes. Whatever the order, nobody is stuck, and no slot has more than two requests in flight.
+//! Ten thousand schedules of callers at a few slots: callers are polled in any order, dropped at
+//! any point, and reject their tokens, and the network responds at any time. In each of them, no
+//! caller is stuck, and no slot has more than two requests in flight.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -15,7 +16,7 @@ use entra_client::runtime::{BoxFuture, Runtime};
 use entra_client::{Client, Error, Policy, Token, TokenOptions};
 use entra_transport::{Request, Response, Transport, TransportError};
 
-use crate::support::{Answer, CountedRandom, START, api, app, seconds, secret};
+use crate::support::{CountedRandom, Reply, START, api, app, seconds, secret};
 
 /// A small generator (Marsaglia's xorshift): the same seed gives the same schedule.
 struct Dice(u64);
@@ -29,23 +30,24 @@ impl Dice {
     }
 }
 
-/// What waits outside of the client: requests and sleeps, each with a waker, until the schedule lets it go on.
+/// The environment of the client: requests and sleeps wait here, each with a waker, until the
+/// schedule releases them.
 #[derive(Clone, Default)]
 struct Outside(Arc<Mutex<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
     next: usize,
-    /// Who waits, by number.
+    /// The wakers of the waiting futures, by number.
     waiting: HashMap<usize, Option<Waker>>,
     spawned: Vec<BoxFuture<()>>,
-    /// How many requests each scope has in the air.
-    flying: HashMap<String, usize>,
-    most_flying: usize,
+    /// The number of requests in flight, by scope.
+    in_flight: HashMap<String, usize>,
+    most_in_flight: usize,
     requests: usize,
 }
 
-/// Waits until the schedule picks it.
+/// A future that waits until the schedule picks it.
 struct Picked {
     outside: Outside,
     number: usize,
@@ -63,7 +65,7 @@ impl Outside {
         }
     }
 
-    /// Lets one of those who wait go on; gives whether there was one.
+    /// Releases one of the waiting futures. Returns false if no future waits.
     fn pick(&self, dice: &mut Dice) -> bool {
         let waker = {
             let mut waiting = self.0.lock().unwrap();
@@ -100,23 +102,24 @@ impl Drop for Picked {
     }
 }
 
-struct Flying(Outside, String);
+/// A request in flight.
+struct InFlight(Outside, String);
 
-impl Flying {
+impl InFlight {
     fn new(outside: &Outside, scope: &str) -> Self {
         let mut state = outside.0.lock().unwrap();
         state.requests += 1;
-        let flying = state.flying.entry(scope.to_owned()).or_default();
-        *flying += 1;
-        let now = *flying;
-        state.most_flying = state.most_flying.max(now);
+        let in_flight = state.in_flight.entry(scope.to_owned()).or_default();
+        *in_flight += 1;
+        let now = *in_flight;
+        state.most_in_flight = state.most_in_flight.max(now);
         Self(outside.clone(), scope.to_owned())
     }
 }
 
-impl Drop for Flying {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        *self.0.0.lock().unwrap().flying.get_mut(&self.1).unwrap() -= 1;
+        *self.0.0.lock().unwrap().in_flight.get_mut(&self.1).unwrap() -= 1;
     }
 }
 
@@ -124,16 +127,16 @@ impl Drop for Flying {
 impl Transport for Outside {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let form: HashMap<_, _> = form_urlencoded::parse(request.body().as_bytes()).into_owned().collect();
-        let _flying = Flying::new(self, &form["scope"]);
+        let _guard = InFlight::new(self, &form["scope"]);
         let number = self.0.lock().unwrap().requests;
         self.wait().await;
         match number % 7 {
-            0 => Answer::status(503).give(),
-            3 => Answer::status(400).give(),
-            5 => Answer::Broken.give(),
-            // Some are due at once.
-            1 => Answer::Token("t", 3600, r#","refresh_in":0"#).give(),
-            _ => Answer::Token("t", 3600, "").give(),
+            0 => Reply::status(503).into_result(),
+            3 => Reply::status(400).into_result(),
+            5 => Reply::Broken.into_result(),
+            // Some need refresh at once.
+            1 => Reply::Token("t", 3600, r#","refresh_in":0"#).into_result(),
+            _ => Reply::Token("t", 3600, "").into_result(),
         }
     }
 }
@@ -148,7 +151,7 @@ impl Runtime for Outside {
     }
 }
 
-/// A task, and whether something woke it.
+/// A task, with a flag that is set when it is woken.
 struct Task {
     future: BoxFuture<()>,
     woken: Arc<Woken>,
@@ -193,12 +196,12 @@ async fn caller(client: Client, n: usize, done: Arc<AtomicUsize>) {
     done.fetch_add(1, Ordering::SeqCst);
 }
 
-/// Plays one schedule. Only woken tasks are polled: a wake-up that is lost is a caller who is stuck.
+/// Runs one schedule. Only woken tasks are polled, so a lost wake-up leaves a caller stuck.
 fn play(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let (outside, clock) = (Outside::default(), ManualClock::at(START));
     let mut policy = Policy::default();
-    // Those who wait may be woken for nothing, as sleeps here end when they like, but no flight is ever given up.
+    // Sleeps end at any time here, so callers may wake early, but no flight exceeds its patience.
     policy.patience = Duration::MAX;
     let client = Client::builder(app(secret()), outside.clone())
         .runtime(outside.clone())
@@ -246,13 +249,13 @@ fn play(seed: u64) {
     let state = outside.0.lock().unwrap();
     // A caller after an event does not wait for the one flight that was sent before it.
     assert!(
-        state.most_flying <= 2,
-        "seed {seed}: {} requests of one slot in the air",
-        state.most_flying
+        state.most_in_flight <= 2,
+        "seed {seed}: {} requests of one slot in flight",
+        state.most_in_flight
     );
     assert!(done.load(Ordering::SeqCst) + dropped >= CALLERS, "seed {seed}");
     drop(state);
-    // And whoever comes now is served, or told why not.
+    // A new caller gets a token or an error.
     let mut last = Task::new(Box::pin(caller(client, 1, Arc::clone(&done))));
     let mut turns = 0;
     while !last.poll() {
@@ -265,6 +268,6 @@ fn play(seed: u64) {
 }
 
 #[test]
-fn ten_thousand_schedules_leave_nobody_stuck() {
+fn ten_thousand_schedules_leave_no_caller_stuck() {
     (1..=10_000).for_each(play);
 }

@@ -1,8 +1,6 @@
 //! Public behaviour of entra-client: one binary, a module for each subject.
 
-mod answers;
 mod async_credentials;
-mod bad_day;
 mod blocking;
 mod cache;
 mod certificates;
@@ -14,9 +12,11 @@ mod flights;
 mod herd;
 mod interleavings;
 mod memory;
-mod misfortunes;
 mod on_behalf_of;
+mod outages;
 mod pace;
+mod races;
+mod responses;
 mod sign_ins;
 mod spans;
 mod store;

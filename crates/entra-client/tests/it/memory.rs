@@ -1,4 +1,4 @@
-//! What a token costs in memory: nothing where it is in the cache, little where it is not.
+//! The memory that a token costs: no allocation if it is cached, few if it is not.
 
 use allocation_counter::measure;
 use entra_client::{Client, Policy};
@@ -7,16 +7,16 @@ use entra_transport::{Body, Response};
 
 use crate::support::{api, app, secret};
 
-/// How long the tokens are.
+/// The length of the tokens.
 const TOKEN: usize = 1500;
 
-/// A client with room for many tokens, of a service that answers at once.
+/// Returns a client with room for many tokens, of a service without delay.
 fn client() -> Client {
     let head = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":""#;
-    let answer = format!("{head}{}\"}}", "a".repeat(TOKEN));
+    let reply = format!("{head}{}\"}}", "a".repeat(TOKEN));
     let transport = entra_transport::transport_fn(move |_| {
-        let answer = Body::from(answer.clone());
-        async move { Ok(Response::new(answer)) }
+        let reply = Body::from(reply.clone());
+        async move { Ok(Response::new(reply)) }
     });
     let mut policy = Policy::default();
     policy.capacity = 200_000;
@@ -61,21 +61,21 @@ fn cached_token_takes_no_allocation() {
 fn token_of_a_new_slot_takes_few_allocations() {
     let (runtime, client) = (runtime(), client());
     let apis: Vec<_> = (0..1000).map(|n| api(&format!("api{n}"))).collect();
-    let ask = |apis: &[_]| {
+    let acquire = |apis: &[_]| {
         runtime.block_on(async {
             for api in apis {
                 client.token(api).await.unwrap();
             }
         });
     };
-    ask(&apis[..500]);
-    let allocated = measure(|| ask(&apis[500..]));
-    // The map grows now and then.
+    acquire(&apis[..500]);
+    let allocated = measure(|| acquire(&apis[500..]));
+    // The map grows a few times.
     assert!(allocated.count_total <= 17 * 500 + 10, "{}", allocated.count_total);
 }
 
 #[test]
-fn kept_token_takes_few_bytes_beside_its_text() {
+fn cached_token_takes_few_bytes_beside_its_text() {
     const TENANTS: u128 = 20_000;
     let (runtime, client, graph) = (runtime(), client(), api("graph"));
     let allocated = measure(|| {

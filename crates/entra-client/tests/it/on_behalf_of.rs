@@ -1,15 +1,15 @@
-//! An API asks on behalf of whoever called it.
+//! The on-behalf-of flow: an API acquires tokens for the user who called it.
 
 use std::time::Duration;
 
 use entra_proto::Target;
 use entra_proto::error::ErrorClass;
 
-use crate::support::people::{TENANT, assertion, of_tenant, rotating};
-use crate::support::{Answer, Service, Stage, api, pass, seconds};
+use crate::support::users::{TENANT, assertion, of_tenant, rotating};
+use crate::support::{Reply, Service, Stage, api, pass, seconds};
 
 #[tokio::test(start_paused = true)]
-async fn an_api_asks_on_behalf_of_its_caller() {
+async fn on_behalf_of_request_has_the_documented_parameters() {
     let stage = Stage::new(rotating());
     let (callers, target) = (assertion("the-callers"), Target::scopes("User.Read").unwrap());
     stage.client.acquire_on_behalf_of(&callers, &target).await.unwrap();
@@ -23,7 +23,7 @@ async fn an_api_asks_on_behalf_of_its_caller() {
     ] {
         assert_eq!(seen.value(name), Some(value), "{name}");
     }
-    // It is renewed on the same ground while that holds.
+    // The token is refreshed with the same assertion while that is valid.
     pass(seconds(3600)).await;
     stage
         .client
@@ -33,9 +33,9 @@ async fn an_api_asks_on_behalf_of_its_caller() {
     assert_eq!(stage.service.seen(1).value("assertion"), Some("the-callers"));
 }
 
-/// An API for every tenant asks in the one that its caller is of.
+/// An API for all tenants requests the token in the tenant of its caller.
 #[tokio::test(start_paused = true)]
-async fn without_a_tenant_of_its_own_the_callers_tenant_is_asked() {
+async fn tenant_of_the_caller_is_used_without_a_specific_one() {
     let stage = Stage::new(rotating());
     for (tenant, asked) in [
         ("organizations", TENANT),
@@ -50,24 +50,24 @@ async fn without_a_tenant_of_its_own_the_callers_tenant_is_asked() {
         let seen = stage.service.seen(stage.service.requests() - 1);
         assert_eq!(seen.path, format!("/{asked}/oauth2/v2.0/token"));
     }
-    // Two names of one tenant, one token.
+    // Two names of one tenant share one token.
     assert_eq!(stage.service.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_of_one_user_is_remembered_for_him_alone() {
+async fn rejection_of_one_user_is_cached_for_that_user_alone() {
     let challenge = r#"{\"access_token\":{\"polids\":{\"essential\":true}}}"#;
-    let refusal = format!(
+    let rejection = format!(
         r#"{{"error":"interaction_required","error_codes":[50079],"error_description":"AADSTS50079: enrol","claims":"{challenge}"}}"#
     );
     let stage = Stage::new(Service::new(move |_, seen| {
         let good = seen.value("assertion") == Some("good");
-        let answer = if good {
-            Answer::Token("t", 3600, "")
+        let reply = if good {
+            Reply::Token("t", 3600, "")
         } else {
-            Answer::refusal(400, &refusal)
+            Reply::body(400, &rejection)
         };
-        (Duration::ZERO, answer)
+        (Duration::ZERO, reply)
     }));
     let bad = stage.client.on_behalf_of(&assertion("bad"));
     let error = bad.token(&api("graph")).await.unwrap_err();
@@ -76,7 +76,7 @@ async fn a_refusal_of_one_user_is_remembered_for_him_alone() {
         error.service().unwrap().claims.as_deref(),
         Some(&*challenge.replace('\\', ""))
     );
-    assert!(bad.token(&api("graph")).await.unwrap_err().is_remembered());
+    assert!(bad.token(&api("graph")).await.unwrap_err().is_cached());
     stage
         .client
         .acquire_on_behalf_of(&assertion("good"), &api("graph"))

@@ -1,4 +1,4 @@
-//! Successes are paced as failures are, and what runs at once is bounded.
+//! Bounds on the rate of requests and refreshes, after successes as after failures.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,9 +11,9 @@ use entra_proto::cache::{CacheKey, Lifetime};
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::{AccessToken, Guid};
 
-use crate::support::{self, Answer, START, Service, Stage, api, app, pass, seconds, secret, settle};
+use crate::support::{self, Reply, START, Service, Stage, api, app, pass, seconds, secret, settle};
 
-/// Tokens that need refresh as soon as they arrive, or that live shortly.
+/// Tokens that need refresh as soon as they arrive, or that live for a short time.
 const ODD: [(u64, &str); 8] = [
     (3600, r#","refresh_in":0"#),
     (3600, r#","refresh_in":1"#),
@@ -28,7 +28,7 @@ const ODD: [(u64, &str); 8] = [
 #[tokio::test(start_paused = true)]
 async fn thousand_reads_of_an_odd_token_are_one_request() {
     for (life, more) in ODD {
-        let stage = Stage::new(Service::always(Answer::Token("t", life, more)));
+        let stage = Stage::new(Service::always(Reply::Token("t", life, more)));
         let mut source = stage.client.source(&api("source")).unwrap();
         for _ in 0..1000 {
             stage.client.token(&api("graph")).await.unwrap();
@@ -42,7 +42,7 @@ async fn thousand_reads_of_an_odd_token_are_one_request() {
 #[tokio::test(start_paused = true)]
 async fn reads_over_an_hour_send_a_request_a_minute_at_most() {
     for (life, more) in ODD {
-        let stage = Stage::new(Service::always(Answer::Token("t", life, more)));
+        let stage = Stage::new(Service::always(Reply::Token("t", life, more)));
         for _ in 0..3600 {
             stage.client.token(&api("graph")).await.unwrap();
             pass(seconds(1)).await;
@@ -56,11 +56,11 @@ async fn reads_over_an_hour_send_a_request_a_minute_at_most() {
     }
 }
 
-/// Lives of seconds, and numbers as no service should write them.
+/// Lifetimes of seconds, and malformed numbers.
 #[tokio::test(start_paused = true)]
-async fn no_number_of_the_service_makes_more_than_a_request_a_second() {
+async fn no_number_in_a_response_causes_more_than_a_request_a_second() {
     let body = |life: &str, more: &str| {
-        Answer::refusal(
+        Reply::body(
             200,
             &format!(r#"{{"token_type":"Bearer","access_token":"t"{life}{more}}}"#),
         )
@@ -92,10 +92,11 @@ async fn no_number_of_the_service_makes_more_than_a_request_a_second() {
 #[test]
 fn blocking_reads_of_an_odd_token_are_paced_too() {
     for (life, more) in ODD {
-        let (clock, service) = (ManualClock::at(START), Service::always(Answer::Token("t", life, more)));
+        let (clock, service) = (ManualClock::at(START), Service::always(Reply::Token("t", life, more)));
         let wire = service.clone();
-        let transport =
-            entra_transport::blocking_transport_fn(move |request| wire.receive(&request, Duration::ZERO).1.give());
+        let transport = entra_transport::blocking_transport_fn(move |request| {
+            wire.receive(&request, Duration::ZERO).1.into_result()
+        });
         let client = blocking::Client::builder(app(secret()), transport)
             .clock(clock.clone())
             .runtime(Inline)
@@ -111,7 +112,7 @@ fn blocking_reads_of_an_odd_token_are_paced_too() {
     }
 }
 
-/// Runs refreshes at once, on the caller's thread.
+/// A runtime that runs refreshes on the thread of the caller.
 struct Inline;
 
 impl blocking::Runtime for Inline {
@@ -122,20 +123,24 @@ impl blocking::Runtime for Inline {
     }
 }
 
-/// An API that rejects whatever it gets.
+/// An API that rejects all tokens.
 #[tokio::test(start_paused = true)]
 async fn tokens_that_are_all_rejected_are_paced() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")));
+    let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")));
     let mut token = stage.client.token(&api("graph")).await.unwrap();
     let mut errors = 0;
     for _ in 0..1000 {
         let other = TokenOptions::default().with_rejected(&token);
         match stage.client.token_with(&api("graph"), &other).await {
             Ok(next) => token = next,
-            Err(error) => errors += usize::from(error.is_remembered() && error.is_retryable()),
+            Err(error) => errors += usize::from(error.is_cached() && error.is_retryable()),
         }
         stage.client.invalidate(&token);
-        token = stage.client.token(&api("graph")).await.expect("the last one lives");
+        token = stage
+            .client
+            .token(&api("graph"))
+            .await
+            .expect("the last one is unexpired");
     }
     assert!(
         stage.service.requests() <= 5 && errors > 900,
@@ -149,7 +154,7 @@ async fn tokens_that_are_all_rejected_are_paced() {
         pass(seconds(1)).await;
     }
     assert!(stage.service.requests() <= 35, "{}", stage.service.requests());
-    // Once one of them is accepted for a while, that is over.
+    // The cool-down is over once an API has accepted a token for some time.
     pass(seconds(120)).await;
     token = stage.client.token(&api("graph")).await.unwrap();
     pass(seconds(120)).await;
@@ -160,8 +165,8 @@ async fn tokens_that_are_all_rejected_are_paced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn successor_of_an_expired_token_is_not_held_back() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 4, "")));
+async fn successor_of_an_expired_token_is_requested_at_once() {
+    let stage = Stage::new(Service::always(Reply::Token("t", 4, "")));
     for _ in 0..10 {
         let token = stage.client.token(&api("graph")).await.unwrap();
         stage.client.invalidate(&token);
@@ -175,7 +180,7 @@ async fn successor_of_an_expired_token_is_not_held_back() {
         .expect("the rejected one has expired");
 }
 
-/// A store whose token has needed refresh for long, and never gets another one.
+/// A store whose only token has needed refresh for a long time.
 struct Stale;
 
 #[async_trait::async_trait]
@@ -191,8 +196,8 @@ impl TokenStore for Stale {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stored_token_that_needs_refresh_is_no_flood() {
-    let service = Service::always(Answer::Token("t", 3600, r#","refresh_in":0"#));
+async fn stored_token_that_needs_refresh_causes_no_flood() {
+    let service = Service::always(Reply::Token("t", 3600, r#","refresh_in":0"#));
     let stage = Stage::with(service, |builder| builder.token_store(Stale));
     for _ in 0..1000 {
         stage.client.token(&api("graph")).await.unwrap();
@@ -202,10 +207,10 @@ async fn stored_token_that_needs_refresh_is_no_flood() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn background_refreshes_are_bounded_and_come_later() {
+async fn background_refreshes_are_bounded_and_delayed() {
     let slow = Arc::new(Mutex::new(Duration::ZERO));
     let time = Arc::clone(&slow);
-    let service = Service::new(move |_, _| (*time.lock().unwrap(), Answer::Token("t", 86_400, "")));
+    let service = Service::new(move |_, _| (*time.lock().unwrap(), Reply::Token("t", 86_400, "")));
     let stage = Stage::new(service);
     let tenants: Vec<_> = (0..500_u128)
         .map(|n| stage.client.tenant(Guid::from_bytes(n.to_be_bytes())))
@@ -220,7 +225,7 @@ async fn background_refreshes_are_bounded_and_come_later() {
             tenant.token(&api("graph")).await.unwrap();
         }
         settle().await;
-        assert_eq!(stage.service.in_the_air(), 64);
+        assert_eq!(stage.service.in_flight(), 64);
     }
     *slow.lock().unwrap() = Duration::ZERO;
     for _ in 0..20 {
@@ -233,28 +238,28 @@ async fn background_refreshes_are_bounded_and_come_later() {
     assert_eq!(stage.service.requests(), 1000, "each is refreshed in the end");
 }
 
-/// Also of tokens within the margin, for which a caller would wait a moment.
-/// Whatever ends a refresh, its place is free again.
+/// A permit is returned however a refresh ends, also for tokens within the margin, for which
+/// callers wait a moment.
 #[tokio::test(start_paused = true)]
-async fn refreshes_that_fail_and_panic_give_their_places_back() {
-    let token = |name| Answer::Token(name, 86_400, "");
+async fn failed_and_panicked_refreshes_return_their_permits() {
+    let token = |name| Reply::Token(name, 86_400, "");
     let now = Arc::new(Mutex::new(token("old")));
-    let answer = Arc::clone(&now);
-    let service = Service::new(move |_, _| (seconds(3), answer.lock().unwrap().clone()));
+    let reply = Arc::clone(&now);
+    let service = Service::new(move |_, _| (seconds(3), reply.lock().unwrap().clone()));
     let stage = Stage::with_policy(service, |policy| policy.max_background = 5);
     let name = |n: usize| api(&format!("api{n}"));
     for n in 0..20 {
         stage.client.token(&name(n)).await.unwrap();
     }
     pass(seconds(50_000)).await;
-    for answer in [Answer::Panic, Answer::status(400), Answer::Broken, token("new")] {
-        *now.lock().unwrap() = answer;
+    for reply in [Reply::Panic, Reply::status(400), Reply::Broken, token("new")] {
+        *now.lock().unwrap() = reply;
         for _ in 0..100 {
             for n in 0..20 {
-                stage.client.token(&name(n)).await.expect("it lives");
+                stage.client.token(&name(n)).await.expect("it is unexpired");
             }
             settle().await;
-            assert!(stage.service.in_the_air() <= 5);
+            assert!(stage.service.in_flight() <= 5);
             pass(seconds(1)).await;
         }
         pass(seconds(60)).await;
@@ -263,10 +268,10 @@ async fn refreshes_that_fail_and_panic_give_their_places_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn living_tokens_never_start_more_than_the_bound() {
+async fn refreshes_of_unexpired_tokens_never_exceed_the_bound() {
     let slow = Arc::new(Mutex::new(Duration::ZERO));
     let time = Arc::clone(&slow);
-    let service = Service::new(move |_, _| (*time.lock().unwrap(), Answer::Token("t", 3600, "")));
+    let service = Service::new(move |_, _| (*time.lock().unwrap(), Reply::Token("t", 3600, "")));
     let stage = Stage::with_policy(service, |policy| policy.max_background = 5);
     let name = |n: usize| api(&format!("api{n}"));
     for n in 0..50 {
@@ -279,8 +284,8 @@ async fn living_tokens_never_start_more_than_the_bound() {
         async move { client.token(&name(n)).await.unwrap() }
     });
     assert_eq!(all.await.len(), 50);
-    assert_eq!(stage.service.in_the_air(), 5);
-    // An empty slot waits for no other.
+    assert_eq!(stage.service.in_flight(), 5);
+    // A caller of an empty slot does not wait for the others.
     *slow.lock().unwrap() = Duration::ZERO;
     stage.client.token(&api("empty")).await.unwrap();
 }
@@ -288,19 +293,19 @@ async fn living_tokens_never_start_more_than_the_bound() {
 #[test]
 fn threads_of_the_blocking_client_are_bounded() {
     let clock = ManualClock::at(START);
-    let (flying, most, hangs) = (
+    let (in_flight, most, hangs) = (
         Arc::new(AtomicUsize::new(0)),
         Arc::new(AtomicUsize::new(0)),
         Arc::new(Mutex::new(false)),
     );
     let gate = Arc::new(std::sync::Condvar::new());
     let transport = {
-        let (flying, most, hangs, gate) = (flying.clone(), most.clone(), hangs.clone(), gate.clone());
+        let (in_flight, most, hangs, gate) = (in_flight.clone(), most.clone(), hangs.clone(), gate.clone());
         entra_transport::blocking_transport_fn(move |_| {
-            most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            most.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             drop(gate.wait_while(hangs.lock().unwrap(), |hangs| *hangs).unwrap());
-            flying.fetch_sub(1, Ordering::SeqCst);
-            Answer::Token("t", 86_400, "").give()
+            in_flight.fetch_sub(1, Ordering::SeqCst);
+            Reply::Token("t", 86_400, "").into_result()
         })
     };
     let client = blocking::Client::builder(app(secret()), transport)
@@ -320,7 +325,7 @@ fn threads_of_the_blocking_client_are_bounded() {
             .iter()
             .for_each(|tenant| drop(tenant.token(&api("graph")).unwrap()));
     }
-    while flying.load(Ordering::SeqCst) < 64 {
+    while in_flight.load(Ordering::SeqCst) < 64 {
         std::thread::yield_now();
     }
     assert_eq!(most.load(Ordering::SeqCst), 64);
@@ -331,7 +336,7 @@ fn threads_of_the_blocking_client_are_bounded() {
 /// An API chooses the claims of its challenges.
 #[tokio::test(start_paused = true)]
 async fn claims_that_an_api_chooses_take_bounded_memory() {
-    let service = Service::always(Answer::Token("t", 3600, ""));
+    let service = Service::always(Reply::Token("t", 3600, ""));
     let stage = Stage::with_policy(service, |policy| policy.capacity = 1000);
     for n in 0..1000 {
         let filler = "x".repeat(15_000);
@@ -341,7 +346,10 @@ async fn claims_that_an_api_chooses_take_bounded_memory() {
         stage.client.token(&api("graph")).await.unwrap();
         pass(seconds(12)).await;
     }
-    assert!(stage.service.requests() < 1000 + 10, "the token of the others stays");
+    assert!(
+        stage.service.requests() < 1000 + 10,
+        "the token of the others stays cached"
+    );
     assert!(
         stage.client.cache_entries() < 4_200_000 / 15_000,
         "{}",
@@ -349,11 +357,11 @@ async fn claims_that_an_api_chooses_take_bounded_memory() {
     );
 }
 
-/// So does the service with its tokens.
+/// The service chooses the size of its tokens.
 #[tokio::test(start_paused = true)]
 async fn large_tokens_take_bounded_memory() {
     let large: &str = "x".repeat(100_000).leak();
-    let stage = Stage::with_policy(Service::always(Answer::Token(large, 3600, "")), |policy| {
+    let stage = Stage::with_policy(Service::always(Reply::Token(large, 3600, "")), |policy| {
         policy.capacity = 1000
     });
     for n in 0..200 {

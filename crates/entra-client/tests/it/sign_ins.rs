@@ -1,4 +1,4 @@
-//! A person comes back with a browser: what that gives, and what it must not.
+//! Sign-ins through a browser: their result, and the redirects that are rejected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +11,11 @@ use entra_proto::authorize::Redirect;
 use entra_proto::error::ErrorClass;
 use entra_proto::{EndpointVersion, Guid};
 
-use crate::support::people::{TENANT, field, of_tenant, rotating, signed_in, uri};
-use crate::support::{Answer, CountedRandom, Service, Stage, Wire, api, app, pass, seconds, secret, settle};
+use crate::support::users::{TENANT, field, of_tenant, rotating, signed_in, uri};
+use crate::support::{CountedRandom, Reply, Service, Stage, Wire, api, app, pass, seconds, secret, settle};
 
 #[tokio::test(start_paused = true)]
-async fn a_sign_in_ends_with_the_tenant_and_a_token_that_is_in_the_cache() {
+async fn sign_in_yields_the_tenant_and_caches_the_token() {
     let stage = Stage::new(rotating());
     let sign_in = signed_in(&stage.client).await;
     assert_eq!(sign_in.tenant.to_string(), TENANT);
@@ -36,8 +36,8 @@ async fn a_sign_in_ends_with_the_tenant_and_a_token_that_is_in_the_cache() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_refresh_token_there_is_a_token_and_nobody_to_ask_for() {
-    let stage = Stage::new(Service::always(Answer::Token(of_tenant(), 3600, "")));
+async fn sign_in_without_a_refresh_token_has_no_user() {
+    let stage = Stage::new(Service::always(Reply::Token(of_tenant(), 3600, "")));
     let sign_in = signed_in(&stage.client).await;
     assert!(sign_in.user.is_none() && stage.client.cache_entries() == 0);
     assert_eq!(sign_in.token.expose(), of_tenant());
@@ -45,8 +45,8 @@ async fn without_a_refresh_token_there_is_a_token_and_nobody_to_ask_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sign_in_that_names_no_tenant_has_failed() {
-    let stage = Stage::new(Service::always(Answer::Token("opaque", 3600, "")));
+async fn sign_in_that_names_no_tenant_fails() {
+    let stage = Stage::new(Service::always(Reply::Token("opaque", 3600, "")));
     let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
     let (_, pending) = flow.start().unwrap();
     let redirect = Redirect::from_query(&format!("code=c&state={}", pending.state())).unwrap();
@@ -57,7 +57,7 @@ async fn a_sign_in_that_names_no_tenant_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redirect_that_answers_nothing_here_sends_nothing() {
+async fn redirect_of_another_flow_sends_no_request() {
     let stage = Stage::new(rotating());
     let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
     let (url, pending) = flow.start().unwrap();
@@ -91,25 +91,25 @@ async fn a_redirect_that_answers_nothing_here_sends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_admin_consent_page_gives_the_tenant_alone() {
+async fn admin_consent_page_yields_the_tenant_alone() {
     let stage = Stage::new(rotating());
     let organizations = stage.client.tenant(entra_proto::Tenant::Organizations);
     let flow = ConsentFlow::admin_page(&organizations, api("graph"), uri()).unwrap();
     let (url, pending) = flow.start().unwrap();
     assert!(url.contains("/organizations/v2.0/adminconsent?"), "{url}");
-    let kept: PendingConsent = pending.expose().parse().unwrap();
-    let query = |more: &str| format!("admin_consent=True&tenant={TENANT}&state={}{more}", kept.state());
-    let refused = Redirect::from_query(&query("&error=consent_required&error_description=AADSTS65004")).unwrap();
+    let stored: PendingConsent = pending.expose().parse().unwrap();
+    let query = |more: &str| format!("admin_consent=True&tenant={TENANT}&state={}{more}", stored.state());
+    let declined = Redirect::from_query(&query("&error=consent_required&error_description=AADSTS65004")).unwrap();
     assert_eq!(
-        flow.finish(&kept, &refused).await.unwrap_err().class(),
+        flow.finish(&stored, &declined).await.unwrap_err().class(),
         ErrorClass::Consent
     );
     let consent = flow
-        .finish(&kept, &Redirect::from_query(&query("")).unwrap())
+        .finish(&stored, &Redirect::from_query(&query("")).unwrap())
         .await
         .unwrap();
     assert!(consent.tenant.to_string() == TENANT && consent.sign_in.is_none());
-    // The proof.
+    // The app-only token proves the consent.
     let seen = {
         stage.client.tenant(consent.tenant).token(&api("graph")).await.unwrap();
         stage.service.seen(0)
@@ -120,29 +120,30 @@ async fn the_admin_consent_page_gives_the_tenant_alone() {
     );
 }
 
-/// A page that asks for the tenant's data as soon as it is connected must not meet the failure of a minute ago.
+/// A page that requests data right after the consent must not get the cached failure from before.
 #[tokio::test(start_paused = true)]
-async fn with_consent_the_tenants_failures_and_old_tokens_are_forgotten() {
-    let refusal = Answer::refusal(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#);
+async fn consent_drops_failures_and_makes_tokens_stale() {
+    let rejection = Reply::body(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#);
     let stage = Stage::new(Service::new(move |n, _| {
-        let answer = if n == 0 {
-            refusal.clone()
+        let reply = if n == 0 {
+            rejection.clone()
         } else {
-            Answer::Token(of_tenant(), 3600, "")
+            Reply::Token(of_tenant(), 3600, "")
         };
-        (Duration::ZERO, answer)
+        (Duration::ZERO, reply)
     }));
     let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
     tenant.token(&api("graph")).await.unwrap_err();
     stage.client.token(&api("graph")).await.unwrap();
     tenant.token(&api("mail")).await.unwrap();
-    assert!(tenant.token(&api("graph")).await.unwrap_err().is_remembered());
+    assert!(tenant.token(&api("graph")).await.unwrap_err().is_cached());
     signed_in(&stage.client).await;
     tenant.token(&api("graph")).await.unwrap();
     assert!(tenant.cached(&api("mail")).is_none() && stage.client.cached(&api("graph")).is_some());
 }
 
-/// Whoever starts a consent can write its redirect himself, with any tenant in it.
+/// Finishes a consent on the admin-consent page. A browser can forge such a redirect, with any
+/// tenant.
 async fn claim_consent(client: &Client) {
     let organizations = client.tenant(entra_proto::Tenant::Organizations);
     let flow = ConsentFlow::admin_page(&organizations, api("graph"), uri()).unwrap();
@@ -154,44 +155,44 @@ async fn claim_consent(client: &Client) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_consent_that_is_only_claimed_costs_no_token_that_works() {
-    let answers = [Answer::Token("before", 3600, ""), Answer::status(503)];
-    let stage = Stage::with_policy(Service::answers(&answers), |policy| policy.grace = Duration::ZERO);
+async fn claimed_consent_costs_no_valid_token() {
+    let replies = [Reply::Token("before", 3600, ""), Reply::status(503)];
+    let stage = Stage::with_policy(Service::replies(&replies), |policy| policy.grace = Duration::ZERO);
     let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
     tenant.token(&api("graph")).await.unwrap();
     claim_consent(&stage.client).await;
     assert!(tenant.cached(&api("graph")).is_none());
     assert_eq!(tenant.token(&api("graph")).await.unwrap().expose(), "before");
     pass(seconds(10)).await;
-    assert!(stage.service.requests() > 1, "it was tried to get another one");
+    assert!(stage.service.requests() > 1, "a newer token was requested");
     claim_consent(&stage.client).await;
     assert_eq!(tenant.token(&api("graph")).await.unwrap().expose(), "before");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_consent_does_not_end_what_the_service_asked_for() {
-    let stage = Stage::new(Service::always(Answer::retry_after(429, "600")));
+async fn consent_does_not_end_a_pause_of_the_service() {
+    let stage = Stage::new(Service::always(Reply::retry_after(429, "600")));
     let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
     tenant.token(&api("graph")).await.unwrap_err();
     let requests = stage.service.requests();
     for _ in 0..5 {
         claim_consent(&stage.client).await;
-        assert!(tenant.token(&api("graph")).await.unwrap_err().is_remembered());
+        assert!(tenant.token(&api("graph")).await.unwrap_err().is_cached());
     }
     assert_eq!(stage.service.requests(), requests);
 }
 
-/// What is under way when the administrator consents was asked for before.
+/// A request that is in flight when the administrator consents was sent before the consent.
 #[tokio::test(start_paused = true)]
-async fn what_comes_of_a_request_from_before_the_consent_is_asked_for_again() {
-    for (answer, is_good) in [
-        (Answer::Token("before", 3600, ""), true),
+async fn token_requested_before_a_consent_is_refreshed() {
+    for (reply, is_good) in [
+        (Reply::Token("before", 3600, ""), true),
         (
-            Answer::refusal(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#),
+            Reply::body(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#),
             false,
         ),
     ] {
-        let service = Service::answers(&[answer, Answer::Token("after", 3600, "")]);
+        let service = Service::replies(&[reply, Reply::Token("after", 3600, "")]);
         let stage = Stage::new(service.taking(seconds(1)));
         let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
         let before = tenant.clone();
@@ -205,10 +206,10 @@ async fn what_comes_of_a_request_from_before_the_consent_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_after_the_consent_does_not_wait_for_what_was_asked_before() {
-    let refusal = Answer::refusal(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#);
-    for before in [Answer::Token("before", 3600, ""), refusal] {
-        let service = Service::answers(&[before, Answer::Token("after", 3600, "")]);
+async fn caller_after_a_consent_does_not_join_an_earlier_flight() {
+    let rejection = Reply::body(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#);
+    for before in [Reply::Token("before", 3600, ""), rejection] {
+        let service = Service::replies(&[before, Reply::Token("after", 3600, "")]);
         let stage = Stage::new(service.taking(seconds(1)));
         let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
         let earlier = tenant.clone();
@@ -223,25 +224,28 @@ async fn who_asks_after_the_consent_does_not_wait_for_what_was_asked_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_from_before_the_consent_that_an_api_rejected_is_replaced() {
-    let answers = [Answer::Token("before", 3600, ""), Answer::status(503)];
-    let stage = Stage::with_policy(Service::answers(&answers), |policy| policy.grace = Duration::ZERO);
+async fn token_from_before_a_consent_can_be_rejected() {
+    let replies = [Reply::Token("before", 3600, ""), Reply::status(503)];
+    let stage = Stage::with_policy(Service::replies(&replies), |policy| policy.grace = Duration::ZERO);
     let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
     let token = tenant.token(&api("graph")).await.unwrap();
     claim_consent(&stage.client).await;
     assert!(stage.client.invalidate(&token) && !stage.client.invalidate(&token));
     let other = TokenOptions::default().with_rejected(&token);
     tenant.token_with(&api("graph"), &other).await.unwrap_err();
-    tenant.token(&api("graph")).await.expect("others have nothing better");
+    tenant
+        .token(&api("graph"))
+        .await
+        .expect("other callers get the old one");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_of_a_request_from_before_the_consent_is_better_than_nothing() {
-    for (answer, is_good) in [
-        (Answer::Token("before", 3600, ""), true),
-        (Answer::retry_after(429, "600"), false),
+async fn token_requested_before_a_consent_serves_if_there_is_no_other() {
+    for (reply, is_good) in [
+        (Reply::Token("before", 3600, ""), true),
+        (Reply::retry_after(429, "600"), false),
     ] {
-        let service = Service::answers(&[answer, Answer::status(503)]);
+        let service = Service::replies(&[reply, Reply::status(503)]);
         let stage = Stage::with_policy(service.taking(seconds(1)), |policy| policy.grace = Duration::ZERO);
         let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
         let before = tenant.clone();
@@ -251,26 +255,23 @@ async fn what_comes_of_a_request_from_before_the_consent_is_better_than_nothing(
         assert_eq!(task.await.unwrap().is_ok(), is_good);
         match tenant.token(&api("graph")).await {
             Ok(token) => assert_eq!((token.expose(), is_good), ("before", true)),
-            // It is left alone for as long as it asked for.
-            Err(error) => assert_eq!(
-                (error.is_remembered(), stage.service.requests(), is_good),
-                (true, 1, false)
-            ),
+            // The pause that the service asked for goes on.
+            Err(error) => assert_eq!((error.is_cached(), stage.service.requests(), is_good), (true, 1, false)),
         }
     }
 }
 
-/// State, nonce and code verifier are random each, all of them.
+/// State, nonce and code verifier are each fully random.
 #[tokio::test(start_paused = true)]
-async fn a_consent_draws_as_much_randomness_as_it_needs() {
+async fn consent_draws_enough_randomness() {
     let drawn = Arc::new(AtomicUsize::new(0));
     let random = Drawn(Arc::clone(&drawn), CountedRandom::default());
     let stage = Stage::with(rotating(), |builder| builder.secure_random(random));
     let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
     let (_, pending) = flow.start().unwrap();
     assert_eq!(drawn.swap(0, Ordering::Relaxed), 96);
-    let kept = pending.expose();
-    let mut secrets = ["state", "nonce", "code_verifier"].map(|name| field(&kept, name));
+    let stored = pending.expose();
+    let mut secrets = ["state", "nonce", "code_verifier"].map(|name| field(&stored, name));
     secrets.sort();
     assert!(secrets[0] != secrets[1] && secrets[1] != secrets[2]);
     let page = ConsentFlow::admin_page(&stage.client, api("graph"), uri()).unwrap();
@@ -278,7 +279,7 @@ async fn a_consent_draws_as_much_randomness_as_it_needs() {
     assert_eq!(drawn.load(Ordering::Relaxed), 32);
 }
 
-/// Counts the bytes that are drawn.
+/// A source that counts the bytes drawn from it.
 struct Drawn(Arc<AtomicUsize>, CountedRandom);
 
 impl SecureRandom for Drawn {
@@ -289,7 +290,7 @@ impl SecureRandom for Drawn {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_kept_for_a_browser_outlives_the_process() {
+async fn pending_consent_outlives_the_process() {
     let application = app(secret()).with_endpoint_version(EndpointVersion::V1);
     let client = |service: &Service| {
         let builder = Client::builder(application.clone(), Wire::to(service));
@@ -306,7 +307,7 @@ async fn what_is_kept_for_a_browser_outlives_the_process() {
         .unwrap()
         .start()
         .unwrap();
-    assert_eq!(url, same, "all randomness comes from the ids");
+    assert_eq!(url, same, "all randomness comes from the configured source");
     assert!(
         url.contains("&prompt=admin_consent") && url.contains("&resource=https%3A%2F%2Foffice.example"),
         "{url}"
@@ -327,28 +328,28 @@ async fn what_is_kept_for_a_browser_outlives_the_process() {
     assert!("nonsense".parse::<PendingConsent>().is_err() && "admin_consent x".parse::<PendingConsent>().is_err());
 }
 
-/// The service may have redeemed it: a second request would be refused, and hide what went wrong.
+/// The service may have redeemed the code: a second request would be rejected, and hide the cause.
 #[tokio::test(start_paused = true)]
-async fn a_code_whose_answer_was_lost_is_not_sent_again() {
-    let cut = Answer::refusal(200, r#"{"access_token":"abc"#);
-    for (lost, told) in [(Answer::Broken, "the connection broke"), (cut, "ends too early")] {
-        let stage = Stage::new(Service::answers(&[lost, Answer::Token(of_tenant(), 3600, "")]));
+async fn code_is_not_sent_again_after_a_lost_response() {
+    let cut = Reply::body(200, r#"{"access_token":"abc"#);
+    for (lost, expected) in [(Reply::Broken, "the connection broke"), (cut, "ends too early")] {
+        let stage = Stage::new(Service::replies(&[lost, Reply::Token(of_tenant(), 3600, "")]));
         let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
         let (_, pending) = flow.start().unwrap();
         let redirect = Redirect::from_query(&format!("code=c&state={}", pending.state())).unwrap();
         let error = flow.finish(&pending, &redirect).await.unwrap_err();
-        assert!(error.to_string().contains(told), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
         assert_eq!(stage.service.requests(), 1);
     }
 }
 
-/// A stalled redemption is bounded as every acquisition is, and dropping it ends it.
+/// A hanging redemption ends when it is dropped.
 #[tokio::test(start_paused = true)]
-async fn a_sign_in_is_tried_again_where_the_service_stumbles() {
-    let stage = Stage::new(Service::answers(&[
-        Answer::status(503),
-        Answer::status(503),
-        Answer::Token(of_tenant(), 3600, ""),
+async fn sign_in_is_retried_after_transient_errors() {
+    let stage = Stage::new(Service::replies(&[
+        Reply::status(503),
+        Reply::status(503),
+        Reply::Token(of_tenant(), 3600, ""),
     ]));
     signed_in(&stage.client).await;
     assert_eq!(stage.service.requests(), 3);
@@ -356,8 +357,8 @@ async fn a_sign_in_is_tried_again_where_the_service_stumbles() {
     let client = hanging.client.clone();
     let task = tokio::spawn(async move { signed_in(&client).await });
     settle().await;
-    assert_eq!(hanging.service.in_the_air(), 1);
+    assert_eq!(hanging.service.in_flight(), 1);
     task.abort();
     settle().await;
-    assert_eq!(hanging.service.in_the_air(), 0);
+    assert_eq!(hanging.service.in_flight(), 0);
 }

@@ -1,4 +1,5 @@
-//! What a log sees: spans with tenant, target, source, correlation id and AADSTS code, and never a secret or a token.
+//! Logs: spans with tenant, target, source, correlation ID and AADSTS code, and never a secret or a
+//! token.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
@@ -11,10 +12,10 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::support::people::{assertion, field, jwt, uri, user};
-use crate::support::{Answer, Service, Stage, api, pass, record_traces, seconds, settle};
+use crate::support::users::{assertion, field, jwt, uri, user};
+use crate::support::{Reply, Service, Stage, api, pass, record_traces, seconds, settle};
 
-/// Everything that is traced: the fields of each span, and the text of all of it.
+/// A subscriber that records the fields of each span, and all text.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<State>>);
 
@@ -68,7 +69,7 @@ impl Subscriber for Log {
 }
 
 impl Log {
-    /// The fields of the tokens' spans, in the order of their beginning.
+    /// Returns the fields of the spans of tokens, in the order in which they began.
     fn tokens(&self) -> Vec<BTreeMap<&'static str, String>> {
         let state = self.0.lock().unwrap();
         let ours = state.spans.iter().filter(|(name, _)| *name == "entra.token");
@@ -77,13 +78,13 @@ impl Log {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_span_tells_where_a_token_came_from() {
+async fn span_names_the_source_of_a_token() {
     let log = Log::default();
     let _guard = record_traces(log.clone());
-    let refusal =
+    let rejection =
         r#"{"error":"invalid_client","error_codes":[70002,7000215],"error_description":"canary-secret was wrong"}"#;
-    let answers = [Answer::Token("canary-token", 3600, ""), Answer::refusal(401, refusal)];
-    let stage = Stage::new(Service::answers(&answers));
+    let replies = [Reply::Token("canary-token", 3600, ""), Reply::body(401, rejection)];
+    let stage = Stage::new(Service::replies(&replies));
     let token = stage.client.token(&api("graph")).await.unwrap();
     stage.client.token(&api("graph")).await.unwrap();
     stage.client.token(&api("other")).await.unwrap_err();
@@ -113,29 +114,29 @@ async fn a_span_tells_where_a_token_came_from() {
     assert!(!all.contains("canary"), "{all}");
 }
 
-/// Codes, states, verifiers, assertions, and the tokens of users, on every way that they take.
+/// Codes, states, verifiers, assertions, and the tokens of users, in every flow.
 #[tokio::test(start_paused = true)]
-async fn nothing_of_a_user_is_logged() {
+async fn no_secret_of_a_user_is_logged() {
     let log = Log::default();
     let _guard = record_traces(log.clone());
     let refresh_token = r#","refresh_token":"canary-refresh""#;
-    // One that a code brought would have to carry the nonce.
+    // An ID token of an authorization code would have to carry the nonce.
     let both: &str = format!("{refresh_token},\"id_token\":\"{}\"", jwt(r#"{"name":"canary"}"#)).leak();
-    let refusal = r#"{"error":"invalid_grant","error_codes":[70000],"error_description":"no canary-gone"}"#;
+    let rejection = r#"{"error":"invalid_grant","error_codes":[70000],"error_description":"no canary-gone"}"#;
     let access = jwt(r#"{"tid":"41463f53-8812-40f4-890f-865bf6e35190","name":"canary"}"#);
     let stage = Stage::new(Service::new(move |_, seen| {
-        let answer = if seen.form.iter().any(|(_, value)| value == "canary-gone") {
-            Answer::refusal(400, refusal)
+        let reply = if seen.form.iter().any(|(_, value)| value == "canary-gone") {
+            Reply::body(400, rejection)
         } else if seen.path.ends_with("/devicecode") {
-            Answer::refusal(
+            Reply::body(
                 200,
                 r#"{"device_code":"canary-device","user_code":"canary-user","verification_uri":"https://microsoft.com/devicelogin","expires_in":900}"#,
             )
         } else {
             let by_code = seen.value("grant_type") == Some("authorization_code");
-            Answer::Token(access, 3600, if by_code { refresh_token } else { both })
+            Reply::Token(access, 3600, if by_code { refresh_token } else { both })
         };
-        (Duration::ZERO, answer)
+        (Duration::ZERO, reply)
     }));
     let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
     let (_, pending) = flow.start().unwrap();
@@ -168,18 +169,18 @@ async fn nothing_of_a_user_is_logged() {
     let state = log.0.lock().unwrap();
     let all = format!("{:?} {}", state.spans, state.text);
     assert!(all.contains("AADSTS70000") && state.spans.len() > 6, "{all}");
-    let kept = ["state", "nonce", "code_verifier"].map(|name| field(&pending.expose(), name));
-    for secret in kept.iter().map(String::as_str).chain(["canary", "eyJ"]) {
+    let stored = ["state", "nonce", "code_verifier"].map(|name| field(&pending.expose(), name));
+    for secret in stored.iter().map(String::as_str).chain(["canary", "eyJ"]) {
         assert!(!all.contains(secret), "{secret} in {all}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_fails_in_the_background_is_told_in_its_span() {
+async fn failed_background_refresh_is_reported_in_its_span() {
     let log = Log::default();
     let _guard = record_traces(log.clone());
-    let answers = [Answer::Token("t", 3600, r#","refresh_in":1800"#), Answer::status(400)];
-    let stage = Stage::new(Service::answers(&answers));
+    let replies = [Reply::Token("t", 3600, r#","refresh_in":1800"#), Reply::status(400)];
+    let stage = Stage::new(Service::replies(&replies));
     stage.client.token(&api("graph")).await.unwrap();
     pass(seconds(1800)).await;
     stage.client.token(&api("graph")).await.unwrap();

@@ -1,4 +1,4 @@
-//! The shared store: a help to those who find a token there, and no harm to anybody.
+//! The shared store: processes find tokens there, and it can do no harm.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use entra_proto::authorize::{RefreshToken, UserAssertion};
 use entra_proto::cache::{CacheKey, Lifetime};
 use entra_proto::{AccessToken, Guid};
 
-use crate::support::people::{TENANT, rotating, signed_in};
-use crate::support::{Answer, START, Service, Stage, api, app, pass, seconds, secret, settle};
+use crate::support::users::{TENANT, rotating, signed_in};
+use crate::support::{Reply, START, Service, Stage, api, app, pass, seconds, secret, settle};
 
-/// A store that several clients share. It may lose everything.
+/// A store that several clients share, and that can fail.
 #[derive(Clone, Default)]
 struct Shelf {
     tokens: Arc<Mutex<HashMap<CacheKey, StoredToken>>>,
@@ -51,7 +51,7 @@ impl blocking::TokenStore for Shelf {
 }
 
 impl Shelf {
-    /// Puts this in the place of every token.
+    /// Replaces every token.
     fn replace(&self, token: &str, lifetime: Lifetime) {
         for stored in self.tokens.lock().unwrap().values_mut() {
             stored.access_token = AccessToken::new(token).unwrap();
@@ -64,9 +64,9 @@ fn stage(shelf: &Shelf, service: &Service) -> Stage {
     Stage::with(service.clone(), |builder| builder.token_store(shelf.clone()))
 }
 
-/// What lies there was given before the administrator consented to more.
+/// The stored token is from before the consent.
 #[tokio::test(start_paused = true)]
-async fn after_a_consent_the_store_is_not_asked() {
+async fn store_is_not_read_after_a_consent() {
     let (shelf, service) = (Shelf::default(), rotating());
     let stage = stage(&shelf, &service);
     let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
@@ -77,10 +77,10 @@ async fn after_a_consent_the_store_is_not_asked() {
     assert_eq!((service.requests(), stage.count(EventKind::StoreHit)), (3, 0));
 }
 
-const TOKEN: Answer = Answer::Token("t", 3600, r#","refresh_in":1800"#);
+const TOKEN: Reply = Reply::Token("t", 3600, r#","refresh_in":1800"#);
 
 #[tokio::test(start_paused = true)]
-async fn a_second_process_finds_what_the_first_has_fetched() {
+async fn second_process_finds_the_token_of_the_first() {
     let (shelf, service) = (Shelf::default(), Service::always(TOKEN));
     let (one, other) = (stage(&shelf, &service), stage(&shelf, &service));
     let first = one.client.token(&api("graph")).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_second_process_finds_what_the_first_has_fetched() {
     assert_eq!(other.count(EventKind::StoreHit), 1);
     other.client.token(&api("graph")).await.unwrap();
     assert_eq!(other.count(EventKind::CacheHit), 1);
-    // Another API and another tenant are other entries.
+    // Another API and another tenant have other entries.
     other.client.token(&api("other")).await.unwrap();
     let fabrikam = other
         .client
@@ -102,10 +102,10 @@ async fn a_second_process_finds_what_the_first_has_fetched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_trusted_is_passed_over() {
+async fn untrusted_stored_token_is_ignored() {
     let day = seconds(86_400);
-    for (what, lifetime, trusted) in [
-        ("sound", Lifetime::new(START, seconds(3600), None), true),
+    for (case, lifetime, is_trusted) in [
+        ("valid", Lifetime::new(START, seconds(3600), None), true),
         (
             "from the future",
             Lifetime::new(START.plus(seconds(60)), seconds(3600), None),
@@ -122,11 +122,11 @@ async fn what_cannot_be_trusted_is_passed_over() {
             false,
         ),
         (
-            "due",
+            "needs refresh",
             Lifetime::new(START.minus(seconds(2000)), seconds(3600), Some(seconds(1800))),
             true,
         ),
-        ("living for ever", Lifetime::new(START, day + seconds(1), None), false),
+        ("lifetime too long", Lifetime::new(START, day + seconds(1), None), false),
     ] {
         let (shelf, service) = (Shelf::default(), Service::always(TOKEN));
         stage(&shelf, &service).client.token(&api("graph")).await.unwrap();
@@ -135,20 +135,20 @@ async fn what_cannot_be_trusted_is_passed_over() {
         let token = stage(&shelf, &service).client.token(&api("graph")).await.unwrap();
         assert_eq!(
             (token.expose() == "stored", service.requests() == 1),
-            (trusted, trusted),
-            "{what}"
+            (is_trusted, is_trusted),
+            "{case}"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_takes_a_newer_token_from_the_store_and_no_older_one() {
+async fn refresh_accepts_only_a_newer_stored_token() {
     let (shelf, service) = (Shelf::default(), Service::always(TOKEN));
     let stage = stage(&shelf, &service);
     stage.client.token(&api("graph")).await.unwrap();
     settle().await;
     pass(seconds(1800)).await;
-    // Somebody else has renewed it.
+    // Another process has refreshed the token.
     shelf.replace(
         "newer",
         Lifetime::new(START.plus(seconds(1790)), seconds(3600), Some(seconds(1800))),
@@ -157,7 +157,7 @@ async fn a_refresh_takes_a_newer_token_from_the_store_and_no_older_one() {
     settle().await;
     assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "newer");
     assert_eq!(service.requests(), 1);
-    // Nobody else has.
+    // No other process has.
     pass(seconds(1800)).await;
     stage.client.token(&api("graph")).await.unwrap();
     settle().await;
@@ -171,21 +171,21 @@ async fn a_refresh_takes_a_newer_token_from_the_store_and_no_older_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_token_does_not_come_back_from_the_store() {
+async fn rejected_token_does_not_come_back_from_the_store() {
     let (shelf, service) = (
         Shelf::default(),
-        Service::answers(&[TOKEN, Answer::Token("next", 3600, "")]),
+        Service::replies(&[TOKEN, Reply::Token("next", 3600, "")]),
     );
     let stage = stage(&shelf, &service);
-    let refused = stage.client.token(&api("graph")).await.unwrap();
+    let rejected = stage.client.token(&api("graph")).await.unwrap();
     settle().await;
-    stage.client.invalidate(&refused);
+    stage.client.invalidate(&rejected);
     assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "next");
     settle().await;
     let force = TokenOptions::default().with_force_refresh(true);
     stage.client.token_with(&api("graph"), &force).await.unwrap();
     assert_eq!(service.requests(), 3);
-    // The service's own answer has taken its place: from now on the store is asked again.
+    // After a token from the service, the store is read again.
     settle().await;
     pass(seconds(3300)).await;
     shelf.replace("newer", Lifetime::new(START.plus(seconds(3300)), seconds(3600), None));
@@ -193,13 +193,13 @@ async fn a_refused_token_does_not_come_back_from_the_store() {
     assert_eq!(service.requests(), 3);
 }
 
-/// Also where the slot that knew of the event had to go for others.
+/// The slot that remembered the event may have been evicted.
 #[tokio::test(start_paused = true)]
-async fn nothing_from_before_an_event_comes_back_after_an_eviction() {
+async fn token_from_before_an_event_stays_away_after_an_eviction() {
     for event in ["clear", "forget", "invalidate", "invalidate later"] {
         let (shelf, service) = (
             Shelf::default(),
-            Service::new(|n, _| (Duration::ZERO, Answer::Token(n.to_string().leak(), 3600, ""))),
+            Service::new(|n, _| (Duration::ZERO, Reply::Token(n.to_string().leak(), 3600, ""))),
         );
         let stage = Stage::with(service, |builder| {
             let mut policy = Policy::default();
@@ -225,7 +225,7 @@ async fn nothing_from_before_an_event_comes_back_after_an_eviction() {
         let next = stage.client.token(&api("graph")).await.unwrap();
         assert_ne!(next.expose(), old.expose(), "{event}");
         settle().await;
-        // What is saved from then on is believed.
+        // Tokens that are stored from then on are trusted.
         pass(seconds(1)).await;
         stage.client.token(&api("new")).await.unwrap();
         settle().await;
@@ -242,7 +242,7 @@ async fn nothing_from_before_an_event_comes_back_after_an_eviction() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_out_of_order_costs_nobody_a_token() {
+async fn failing_store_costs_no_token() {
     let shelf = Shelf {
         out_of_order: true,
         ..Shelf::default()
@@ -256,7 +256,7 @@ async fn a_store_that_is_out_of_order_costs_nobody_a_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_does_not_wait_for_the_token_to_be_saved() {
+async fn caller_does_not_wait_for_the_store_to_save() {
     struct Slow;
 
     #[async_trait]
@@ -272,20 +272,20 @@ async fn a_caller_does_not_wait_for_the_token_to_be_saved() {
 
     let service = Service::always(TOKEN);
     let stage = Stage::with(service, |builder| builder.token_store(Slow));
-    // Time is paused: a caller that waits for the store gets the timeout at once.
+    // Time is paused, so a caller that waits for the store runs into the timeout at once.
     let token = tokio::time::timeout(seconds(1), stage.client.token(&api("graph"))).await;
-    assert_eq!(token.expect("nobody waits for the store").unwrap().expose(), "t");
+    assert_eq!(token.expect("callers do not wait for the store").unwrap().expose(), "t");
 }
 
 #[test]
-fn the_blocking_client_shares_as_well() {
+fn blocking_client_uses_the_store_too() {
     let shelf = Shelf::default();
     let requests = Arc::new(Mutex::new(0));
     let client = |shelf: &Shelf| {
         let requests = Arc::clone(&requests);
         let transport = entra_transport::blocking_transport_fn(move |_| {
             *requests.lock().unwrap() += 1;
-            TOKEN.give()
+            TOKEN.into_result()
         });
         blocking::Client::builder(app(secret()), transport)
             .token_store(shelf.clone())
@@ -296,8 +296,8 @@ fn the_blocking_client_shares_as_well() {
     one.token(&api("graph")).unwrap();
     assert_eq!(other.token(&api("graph")).unwrap().expose(), "t");
     assert_eq!(*requests.lock().unwrap(), 1);
-    let refused = other.token(&api("graph")).unwrap();
-    other.invalidate(&refused);
+    let rejected = other.token(&api("graph")).unwrap();
+    other.invalidate(&rejected);
     other.token(&api("graph")).unwrap();
     assert_eq!(*requests.lock().unwrap(), 2);
     let refresh_token = RefreshToken::new("canary-refresh").unwrap();
@@ -316,9 +316,10 @@ fn _is_shared(daemon: Daemon) -> impl Send + Sync + 'static {
     daemon
 }
 
-/// A caller is the same in every process, by the hash of his token; one who signed in is known by a refresh token, which changes.
+/// The user of an assertion has the same identity in every process, the hash of the assertion. A
+/// user who signed in is identified by a refresh token, which changes.
 #[tokio::test(start_paused = true)]
-async fn what_was_got_on_behalf_of_a_caller_is_shared_and_a_sign_in_is_not() {
+async fn on_behalf_of_tokens_are_shared_and_those_of_sign_ins_are_not() {
     let (shelf, service) = (Shelf::default(), Service::always(TOKEN));
     let (one, other) = (stage(&shelf, &service), stage(&shelf, &service));
     let assertion = UserAssertion::new("canary-assertion").unwrap();
@@ -342,7 +343,7 @@ async fn what_was_got_on_behalf_of_a_caller_is_shared_and_a_sign_in_is_not() {
     one.client.user(&someone).token(&api("graph")).await.unwrap();
     settle().await;
     assert_eq!(shelf.tokens.lock().unwrap().len(), 1);
-    // Nothing of him lies in the store, so there is nothing to be remembered about it.
+    // The store holds nothing of the user, so no slot has to remember an event.
     assert_eq!(one.client.cache_entries(), 2);
     one.client.user(&someone).forget(&api("graph"));
     assert_eq!(one.client.cache_entries(), 1);

@@ -1,4 +1,5 @@
-//! Tokens of users: got once, renewed behind their backs, and never mixed with the application's own or with one another's.
+//! Tokens of users: they are refreshed in the background, and never mixed with app-only tokens or
+//! those of other users.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,16 +13,16 @@ use entra_proto::error::ErrorClass;
 use entra_proto::{Application, Guid, Target};
 use entra_transport::Request;
 
-use crate::support::people::{NoTime, TENANT, assertion, blocking_client, of_tenant, rotating, signed_in, uri, user};
-use crate::support::{Answer, Service, Stage, VirtualClock, Wire, api, app, pass, seconds, secret, settle, together};
+use crate::support::users::{NoTime, TENANT, assertion, blocking_client, of_tenant, rotating, signed_in, uri, user};
+use crate::support::{Reply, Service, Stage, VirtualClock, Wire, api, app, pass, seconds, secret, settle, together};
 
 #[tokio::test(start_paused = true)]
-async fn a_users_tokens_are_renewed_with_the_newest_refresh_token() {
+async fn user_tokens_are_refreshed_with_the_newest_refresh_token() {
     let stage = Stage::new(rotating());
     let someone = signed_in(&stage.client).await.user.unwrap();
-    let kept = Arc::new(Mutex::new(Vec::new()));
-    let keep = Arc::clone(&kept);
-    someone.on_rotation(move |token| keep.lock().unwrap().push(token.expose().to_owned()));
+    let stored = Arc::new(Mutex::new(Vec::new()));
+    let store = Arc::clone(&stored);
+    someone.on_rotation(move |token| store.lock().unwrap().push(token.expose().to_owned()));
     let client = stage.client.user(&someone);
     for n in 1..4 {
         pass(seconds(3600)).await;
@@ -31,8 +32,8 @@ async fn a_users_tokens_are_renewed_with_the_newest_refresh_token() {
         assert_eq!(seen.value("refresh_token"), Some(&*format!("rt-{}", n - 1)));
         assert_eq!(seen.path, format!("/{TENANT}/oauth2/v2.0/token"));
     }
-    assert_eq!(*kept.lock().unwrap(), ["rt-1", "rt-2", "rt-3"]);
-    // Another API, by the same refresh token; another tenant too, where he is a guest.
+    assert_eq!(*stored.lock().unwrap(), ["rt-1", "rt-2", "rt-3"]);
+    // The same refresh token serves another API, and another tenant in which the user is a guest.
     client.token(&api("mail")).await.unwrap();
     assert_eq!(stage.service.seen(4).value("refresh_token"), Some("rt-3"));
     let guest = client.tenant("fabrikam.com".parse::<entra_proto::Tenant>().unwrap());
@@ -42,24 +43,25 @@ async fn a_users_tokens_are_renewed_with_the_newest_refresh_token() {
     assert_eq!(someone.refresh_token().unwrap().expose(), "rt-5");
 }
 
-/// A service that takes each refresh token once: whoever sends one that was replaced is refused, a second later than others are answered.
+/// Returns a service that accepts each refresh token once. A request with a replaced one is
+/// rejected, a second later than others get a reply.
 fn strict() -> Service {
     let newest = Mutex::new("rt-0".to_owned());
     Service::new(move |n, seen| {
         let mut newest = newest.lock().unwrap();
         if seen.value("refresh_token") != Some(&**newest) {
-            return (seconds(2), Answer::refusal(400, SPENT));
+            return (seconds(2), Reply::body(400, REPLACED));
         }
         *newest = format!("rt-{}", n + 1);
         let more = format!(r#","refresh_token":"{newest}""#);
-        (seconds(1), Answer::Token(of_tenant(), 3600, more.leak()))
+        (seconds(1), Reply::Token(of_tenant(), 3600, more.leak()))
     })
 }
 
-const SPENT: &str = r#"{"error":"invalid_grant","error_codes":[70000],"error_description":"AADSTS70000: spent"}"#;
+const REPLACED: &str = r#"{"error":"invalid_grant","error_codes":[70000],"error_description":"AADSTS70000: replaced"}"#;
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_token_that_was_replaced_on_its_way_is_followed_by_the_newer_one() {
+async fn refresh_token_replaced_in_flight_is_retried_with_the_newer() {
     let stage = Stage::new(strict());
     let someone = user("rt-0");
     let client = stage.client.user(&someone);
@@ -74,29 +76,29 @@ async fn a_refresh_token_that_was_replaced_on_its_way_is_followed_by_the_newer_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_token_that_is_refused_as_the_newest_is_not_sent_again() {
-    let stage = Stage::new(Service::always(Answer::refusal(400, SPENT)));
+async fn rejected_newest_refresh_token_is_not_sent_again() {
+    let stage = Stage::new(Service::always(Reply::body(400, REPLACED)));
     let client = stage.client.user(&user("rt-0"));
     assert!(client.token(&api("graph")).await.is_err());
-    assert!(client.token(&api("graph")).await.unwrap_err().is_remembered());
+    assert!(client.token(&api("graph")).await.unwrap_err().is_cached());
     assert_eq!(stage.service.requests(), 1);
-    // Nor is another kind of refusal tried again with a newer one.
+    // Another kind of rejection is not retried with a newer refresh token either.
     let stage = Stage::new(Service::new(|n, _| match n {
-        0 => (seconds(1), Answer::Token("t", 3600, r#","refresh_token":"rt-1""#)),
-        _ => (seconds(2), Answer::refusal(400, r#"{"error":"consent_required"}"#)),
+        0 => (seconds(1), Reply::Token("t", 3600, r#","refresh_token":"rt-1""#)),
+        _ => (seconds(2), Reply::body(400, r#"{"error":"consent_required"}"#)),
     }));
     let client = stage.client.user(&user("rt-0"));
     let (graph, mail) = (api("graph"), api("mail"));
-    let (_, refused) = tokio::join!(client.token(&graph), client.token(&mail));
+    let (_, rejected) = tokio::join!(client.token(&graph), client.token(&mail));
     assert_eq!(
-        (refused.unwrap_err().class(), stage.service.requests()),
+        (rejected.unwrap_err().class(), stage.service.requests()),
         (ErrorClass::Consent, 2)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_without_a_refresh_token_leaves_the_old_one() {
-    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")));
+async fn response_without_a_refresh_token_leaves_the_old_one() {
+    let stage = Stage::new(Service::always(Reply::Token("t", 3600, "")));
     let someone = user("kept");
     let client = stage.client.user(&someone);
     client.token(&api("graph")).await.unwrap();
@@ -106,8 +108,8 @@ async fn an_answer_without_a_refresh_token_leaves_the_old_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn users_and_the_application_never_get_each_others_tokens() {
-    let service = Service::new(|n, _| (Duration::ZERO, Answer::Token(format!("t{n}").leak(), 3600, "")));
+async fn users_and_application_never_share_tokens() {
+    let service = Service::new(|n, _| (Duration::ZERO, Reply::Token(format!("t{n}").leak(), 3600, "")));
     let stage = Stage::new(service);
     let client = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
     let (one, other) = (user("same"), user("same"));
@@ -128,10 +130,10 @@ async fn users_and_the_application_never_get_each_others_tokens() {
     }
     assert_eq!((stage.service.requests(), stage.client.cache_entries()), (5, 5));
 
-    // What one forgets or an API refuses, the others keep.
+    // A token that one forgets or an API rejects stays cached for the others.
     handles[1].forget(&api("graph"));
-    let refused = handles[3].token(&api("graph")).await.unwrap();
-    assert!(handles[0].invalidate(&refused));
+    let rejected = handles[3].token(&api("graph")).await.unwrap();
+    assert!(handles[0].invalidate(&rejected));
     let cached = handles.iter().map(|handle| handle.cached(&api("graph")).is_some());
     assert_eq!(cached.collect::<Vec<_>>(), [true, false, true, false, true]);
     handles[0].forget(&api("graph"));
@@ -139,7 +141,7 @@ async fn users_and_the_application_never_get_each_others_tokens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_many_ask_for_a_user_one_request_is_sent() {
+async fn concurrent_callers_of_a_user_share_one_request() {
     let stage = Stage::new(rotating().taking(seconds(1)));
     let signed_in = stage.client.user(&user("r"));
     let outcomes = together(1_000, |_| {
@@ -158,10 +160,10 @@ async fn however_many_ask_for_a_user_one_request_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_lives_outlasts_its_refresh_token() {
-    let spent = r#"{"error":"invalid_grant","error_codes":[700082],"error_description":"AADSTS700082: expired"}"#;
-    let first = Answer::Token("t", 3600, r#","refresh_in":1800,"refresh_token":"r2""#);
-    let stage = Stage::new(Service::answers(&[first, Answer::refusal(400, spent)]));
+async fn unexpired_token_outlasts_its_refresh_token() {
+    let expired = r#"{"error":"invalid_grant","error_codes":[700082],"error_description":"AADSTS700082: expired"}"#;
+    let first = Reply::Token("t", 3600, r#","refresh_in":1800,"refresh_token":"r2""#);
+    let stage = Stage::new(Service::replies(&[first, Reply::body(400, expired)]));
     let client = stage.client.user(&user("r1"));
     client.token(&api("graph")).await.unwrap();
     pass(seconds(2000)).await;
@@ -175,7 +177,7 @@ async fn a_token_that_lives_outlasts_its_refresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn claims_of_a_challenge_go_with_the_refresh_token() {
+async fn claims_are_sent_with_the_refresh_token() {
     let stage = Stage::new(rotating());
     let client = stage.client.user(&user("r"));
     let claims = entra_proto::claims::ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
@@ -185,31 +187,31 @@ async fn claims_of_a_challenge_go_with_the_refresh_token() {
         .await
         .unwrap();
     assert_eq!(stage.service.seen(1).value("claims"), Some(claims.as_str()));
-    // A handle for middlewares as well.
+    // A source reads the token too.
     let mut source = client.source(&api("graph")).unwrap();
     assert!(source.current().is_some());
 }
 
-/// A server runs them on whatever thread is free.
+/// A server polls them on any thread.
 #[tokio::test]
-async fn every_way_to_a_users_token_may_move_to_another_thread() {
-    fn may_move(_: impl Send) {}
+async fn futures_for_user_tokens_are_send() {
+    fn is_send(_: impl Send) {}
     let stage = Stage::new(rotating());
     let (client, graph, assertion) = (&stage.client, api("graph"), assertion("a"));
     let flow = ConsentFlow::new(client, graph.clone(), uri()).unwrap();
     let (_, pending) = flow.start().unwrap();
     let redirect = Redirect::from_query("code=c").unwrap();
-    may_move(client.device_code(&graph, |_| {}));
-    may_move(client.acquire_on_behalf_of(&assertion, &graph));
-    may_move(flow.finish(&pending, &redirect));
+    is_send(client.device_code(&graph, |_| {}));
+    is_send(client.acquire_on_behalf_of(&assertion, &graph));
+    is_send(flow.finish(&pending, &redirect));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_whose_token_had_to_go_is_asked_for_again() {
+async fn evicted_token_of_a_user_is_requested_again() {
     let stage = Stage::with_policy(rotating(), |policy| policy.capacity = 2);
     let someone = signed_in(&stage.client).await.user.unwrap();
     for name in ["a", "b", "c", "d"] {
-        // Who was not asked for the longest goes first.
+        // The least recently used token is evicted first.
         pass(seconds(1)).await;
         stage.client.token(&api(name)).await.unwrap();
     }
@@ -220,7 +222,7 @@ async fn a_user_whose_token_had_to_go_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_signs_out_leaves_nothing_behind() {
+async fn sign_out_drops_all_tokens_of_the_user() {
     let stage = Stage::new(rotating());
     let (leaves, stays) = (user("r"), user("r"));
     let caller = stage.client.on_behalf_of(&assertion("a"));
@@ -245,13 +247,13 @@ async fn who_signs_out_leaves_nothing_behind() {
     assert!(stage.client.user(&stays).cached(&api("graph")).is_some() && caller.cached(&api("mail")).is_some());
 }
 
-/// A program that has deleted the refresh token it kept must not be handed another one.
+/// A program that has deleted the stored refresh token must not get another one.
 #[tokio::test(start_paused = true)]
-async fn who_signs_out_while_a_token_is_renewed_stays_signed_out() {
+async fn sign_out_during_a_refresh_is_final() {
     let stage = Stage::new(rotating().taking(seconds(1)));
     let leaves = user("first");
-    let kept = Arc::new(Mutex::new(0));
-    let count = Arc::clone(&kept);
+    let rotations = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&rotations);
     leaves.on_rotation(move |_| *count.lock().unwrap() += 1);
     let client = stage.client.user(&leaves);
     let waiting = client.clone();
@@ -260,17 +262,17 @@ async fn who_signs_out_while_a_token_is_renewed_stays_signed_out() {
     stage.client.forget_user(&leaves);
     task.await.unwrap().unwrap();
     assert!(leaves.refresh_token().is_none() && client.cached(&api("graph")).is_none());
-    assert_eq!(*kept.lock().unwrap(), 0);
+    assert_eq!(*rotations.lock().unwrap(), 0);
     let error = client.token(&api("graph")).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Grant);
     assert_eq!(
         (&*error.to_string(), error.hint()),
-        ("user has signed out", Some("let him sign in again"))
+        ("user has signed out", Some("sign the user in again"))
     );
     assert_eq!(stage.service.requests(), 1);
 }
 
-/// Does something when it is asked for the time for the n-th time.
+/// A clock that acts at its n-th reading.
 struct Meddler {
     clock: VirtualClock,
     left: AtomicUsize,
@@ -287,9 +289,9 @@ impl Clock for Meddler {
     }
 }
 
-/// Wherever it meets a request that is being made.
+/// The sign-out may meet a request at any point.
 #[tokio::test(start_paused = true)]
-async fn whenever_a_user_signs_out_nothing_of_his_is_kept() {
+async fn sign_out_at_any_moment_leaves_no_token() {
     for nth in 0..8 {
         let meddler = Arc::new(Meddler {
             clock: VirtualClock::new(),
@@ -313,12 +315,12 @@ async fn whenever_a_user_signs_out_nothing_of_his_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_comes_late_does_not_bring_an_older_refresh_token_back() {
+async fn late_response_does_not_restore_an_older_refresh_token() {
     let stage = Stage::new(Service::new(|n, _| {
         let more = format!(r#","refresh_token":"rt-{n}""#);
         (
             seconds(if n == 0 { 50 } else { 0 }),
-            Answer::Token(of_tenant(), 3600, more.leak()),
+            Reply::Token(of_tenant(), 3600, more.leak()),
         )
     }));
     let someone = user("first");
@@ -332,9 +334,10 @@ async fn an_answer_that_comes_late_does_not_bring_an_older_refresh_token_back() 
     assert_eq!(someone.refresh_token().unwrap().expose(), "rt-2");
 }
 
-/// Somebody else renews with each try, and each try is refused: that must not go on for ever.
+/// Another caller rotates the refresh token during each attempt, and each attempt is rejected. The
+/// attempts must end.
 #[test]
-fn a_newer_refresh_token_is_tried_once() {
+fn newer_refresh_token_is_tried_once() {
     let (other, tries) = (
         Arc::new(Mutex::new(None::<blocking::Client>)),
         Arc::new(AtomicUsize::new(0)),
@@ -342,19 +345,19 @@ fn a_newer_refresh_token_is_tried_once() {
     let (meanwhile, count) = (Arc::clone(&other), Arc::clone(&tries));
     let service = Service::new(|n, _| {
         let more = format!(r#","refresh_token":"rt-{n}""#);
-        (Duration::ZERO, Answer::Token(of_tenant(), 3600, more.leak()))
+        (Duration::ZERO, Reply::Token(of_tenant(), 3600, more.leak()))
     });
     let transport = entra_transport::blocking_transport_fn(move |request: Request| {
         let other = meanwhile.lock().unwrap().take();
         match other {
-            // The one that is tried.
+            // The attempt in question.
             Some(client) if count.fetch_add(1, Ordering::Relaxed) < 5 => {
                 let force = TokenOptions::default().with_force_refresh(true);
                 client.token_with(&api("mail"), &force).unwrap();
                 *meanwhile.lock().unwrap() = Some(client);
-                Answer::refusal(400, SPENT).give()
+                Reply::body(400, REPLACED).into_result()
             }
-            _ => service.receive(&request, Duration::ZERO).1.give(),
+            _ => service.receive(&request, Duration::ZERO).1.into_result(),
         }
     });
     let client = blocking::Client::builder(app(secret()), transport)
@@ -367,15 +370,15 @@ fn a_newer_refresh_token_is_tried_once() {
     assert_eq!(tries.load(Ordering::Relaxed), 2);
 }
 
-/// A refresh token is good for one application, and goes to the cloud that gave it.
+/// A refresh token is for one application, and for the cloud that issued it.
 #[tokio::test(start_paused = true)]
-async fn a_user_of_another_application_or_cloud_is_refused() {
+async fn user_of_another_application_or_cloud_is_rejected() {
     let stage = Stage::new(rotating());
     let someone = signed_in(&stage.client).await.user.unwrap();
-    let elsewhere = app(secret()).with_authority("https://login.microsoftonline.us/contoso.com".parse().unwrap());
+    let cloud = app(secret()).with_authority("https://login.microsoftonline.us/contoso.com".parse().unwrap());
     let authority = app(secret()).authority().clone();
     let another = Application::new(authority, Guid::from_bytes([0xbb; 16]).into(), secret());
-    for application in [elsewhere, another] {
+    for application in [cloud, another] {
         let service = rotating();
         let other = Client::new(application, Wire::to(&service));
         for someone in [&someone, &known_here(&stage).await] {
@@ -383,25 +386,25 @@ async fn a_user_of_another_application_or_cloud_is_refused() {
             assert!(error.to_string().contains("another application or cloud"), "{error}");
         }
         assert_eq!(service.requests(), 0);
-        // What cannot be sent at all binds nobody.
-        let kept = user("kept");
+        // An invalid request binds no user.
+        let stored = user("stored");
         let unfit = Target::scopes("https://a.example/.default https://a.example/x").unwrap();
-        other.user(&kept).token(&unfit).await.unwrap_err();
-        stage.client.user(&kept).token(&api("graph")).await.unwrap();
+        other.user(&stored).token(&unfit).await.unwrap_err();
+        stage.client.user(&stored).token(&api("graph")).await.unwrap();
     }
 }
 
-/// A user out of a refresh token that was kept, for whom a token was asked already.
+/// Returns a user from a stored refresh token, for whom a token was acquired already.
 async fn known_here(stage: &Stage) -> User {
-    let someone = user("kept");
+    let someone = user("stored");
     stage.client.user(&someone).token(&api("graph")).await.unwrap();
     someone
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_a_user_is_shown() {
+async fn debug_output_shows_no_secret_of_a_user() {
     let more = r#","refresh_token":"canary-refresh","id_token":"canary-id""#;
-    let stage = Stage::new(Service::always(Answer::Token(of_tenant(), 3600, more)));
+    let stage = Stage::new(Service::always(Reply::Token(of_tenant(), 3600, more)));
     let someone = user("canary-first");
     let client = stage.client.user(&someone);
     client.token(&api("graph")).await.unwrap();
@@ -412,7 +415,7 @@ async fn nothing_of_a_user_is_shown() {
     let shown = format!("{someone:?} {client:?} {behalf:?} {source:?} {flow:?} {pending:?}");
     assert!(!shown.contains("canary") && !shown.contains(pending.state()), "{shown}");
 
-    let stage = Stage::new(Service::always(Answer::refusal(
+    let stage = Stage::new(Service::always(Reply::body(
         400,
         r#"{"error":"invalid_grant","error_description":"no canary-assertion, no canary-refresh"}"#,
     )));
@@ -427,7 +430,7 @@ async fn nothing_of_a_user_is_shown() {
 }
 
 #[test]
-fn the_blocking_client_does_all_of_it() {
+fn blocking_client_supports_all_flows_of_users() {
     let service = rotating();
     let client = blocking_client(app(secret()), &service);
     let flow = blocking::ConsentFlow::new(&client, api("graph"), uri()).unwrap();
@@ -463,9 +466,9 @@ fn the_blocking_client_does_all_of_it() {
     );
 }
 
-/// Asks for a token of another API while the first is under way, as another thread would.
+/// Another thread acquires a token of another API while the first request is in flight.
 #[test]
-fn the_blocking_client_goes_on_with_a_newer_refresh_token_too() {
+fn blocking_client_retries_with_a_newer_refresh_token() {
     let (service, other) = (strict(), Arc::new(Mutex::new(None::<blocking::Client>)));
     let (wire, meanwhile) = (service.clone(), Arc::clone(&other));
     let transport = entra_transport::blocking_transport_fn(move |request: Request| {
@@ -473,7 +476,7 @@ fn the_blocking_client_goes_on_with_a_newer_refresh_token_too() {
         if let Some(client) = other {
             client.token(&api("mail")).unwrap();
         }
-        wire.receive(&request, Duration::ZERO).1.give()
+        wire.receive(&request, Duration::ZERO).1.into_result()
     });
     let client = blocking::Client::builder(app(secret()), transport)
         .runtime(NoTime)

@@ -1,7 +1,8 @@
-//! A client on virtual time, and a service that answers as a test says. Nothing here sleeps: tokio's clock is paused, and moves on by
-//! itself when everybody waits.
+//! A client on virtual time, and a service that replies as a test says.
+//!
+//! No test sleeps: tokio's clock is paused, and advances by itself when all tasks wait.
 
-pub(crate) mod people;
+pub(crate) mod users;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,11 +22,11 @@ use tracing::{Dispatch, Subscriber};
 
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_767_225_600);
 
-/// Both clocks on tokio's paused time, of which the time of day can be set.
+/// Both clocks, on tokio's paused time. The time of day can be set.
 #[derive(Clone)]
 pub(crate) struct VirtualClock {
     start: Instant,
-    /// Seconds by which the time of day was set forwards.
+    /// The seconds by which the time of day was set forwards.
     ahead: Arc<Mutex<i64>>,
 }
 
@@ -37,7 +38,7 @@ impl VirtualClock {
         }
     }
 
-    /// Sets the time of day by this many seconds.
+    /// Moves the time of day by this many seconds.
     pub(crate) fn set_ahead(&self, seconds: i64) {
         *self.ahead.lock().unwrap() += seconds;
     }
@@ -56,25 +57,25 @@ impl Clock for VirtualClock {
     }
 }
 
-/// What the service answers to one request.
+/// The reply of the service to one request.
 #[derive(Clone)]
-pub(crate) enum Answer {
-    /// A token with this name that lives this many seconds, and more members.
+pub(crate) enum Reply {
+    /// A token with this name, this lifetime in seconds, and more members.
     Token(&'static str, u64, &'static str),
-    /// A status, headers, a body.
+    /// A status, headers and a body.
     Status(u16, Vec<(&'static str, String)>, String),
-    /// No answer at all.
+    /// A connection that breaks.
     Broken,
-    /// The transport panics.
+    /// A panic of the transport.
     Panic,
 }
 
-impl Answer {
+impl Reply {
     pub(crate) fn status(status: u16) -> Self {
         Self::Status(status, Vec::new(), String::new())
     }
 
-    pub(crate) fn refusal(status: u16, body: &str) -> Self {
+    pub(crate) fn body(status: u16, body: &str) -> Self {
         Self::Status(status, Vec::new(), body.to_owned())
     }
 
@@ -82,7 +83,7 @@ impl Answer {
         Self::Status(status, vec![("retry-after", value.to_owned())], String::new())
     }
 
-    pub(crate) fn give(self) -> Result<Response, TransportError> {
+    pub(crate) fn into_result(self) -> Result<Response, TransportError> {
         match self {
             Self::Token(name, life, more) => {
                 let body = format!(r#"{{"token_type":"Bearer","expires_in":{life},"access_token":"{name}"{more}}}"#);
@@ -105,23 +106,23 @@ impl Answer {
     }
 }
 
-/// How long the n-th request takes, and its answer.
-type Script = dyn Fn(usize, &Seen) -> (Duration, Answer) + Send + Sync;
+/// The time that the n-th request takes, and its reply.
+type Script = dyn Fn(usize, &Seen) -> (Duration, Reply) + Send + Sync;
 
-/// A service that answers the n-th request, counted from 0, as `script` says, after some time.
+/// A service that replies to the n-th request, counted from 0, as `script` says, after some time.
 #[derive(Clone)]
 pub(crate) struct Service {
     script: Arc<Script>,
     seen: Arc<Mutex<Vec<Seen>>>,
-    in_the_air: Arc<AtomicUsize>,
+    in_flight: Arc<AtomicUsize>,
 }
 
-/// One request as the service saw it.
+/// A request as the service saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) form: Vec<(String, String)>,
-    /// When it came, from the start of the test.
+    /// The time at which it arrived, from the start of the test.
     pub(crate) at: Duration,
 }
 
@@ -132,26 +133,26 @@ impl Seen {
 }
 
 impl Service {
-    pub(crate) fn new(script: impl Fn(usize, &Seen) -> (Duration, Answer) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(script: impl Fn(usize, &Seen) -> (Duration, Reply) + Send + Sync + 'static) -> Self {
         Self {
             script: Arc::new(script),
             seen: Arc::default(),
-            in_the_air: Arc::default(),
+            in_flight: Arc::default(),
         }
     }
 
-    /// Every request is answered alike, at once.
-    pub(crate) fn always(answer: Answer) -> Self {
-        Self::new(move |_, _| (Duration::ZERO, answer.clone()))
+    /// Replies to every request alike, at once.
+    pub(crate) fn always(reply: Reply) -> Self {
+        Self::new(move |_, _| (Duration::ZERO, reply.clone()))
     }
 
-    /// These answers one after another, and the last of them for ever.
-    pub(crate) fn answers(answers: &[Answer]) -> Self {
-        let answers = answers.to_vec();
-        Self::new(move |n, _| (Duration::ZERO, answers[n.min(answers.len() - 1)].clone()))
+    /// Sends these replies one after another, and then the last of them forever.
+    pub(crate) fn replies(replies: &[Reply]) -> Self {
+        let replies = replies.to_vec();
+        Self::new(move |n, _| (Duration::ZERO, replies[n.min(replies.len() - 1)].clone()))
     }
 
-    /// The same service, which takes its time.
+    /// Delays each reply.
     pub(crate) fn taking(self, time: Duration) -> Self {
         let script = Arc::clone(&self.script);
         Self {
@@ -168,13 +169,13 @@ impl Service {
         self.seen.lock().unwrap()[n].clone()
     }
 
-    /// How many requests were begun and neither answered nor given up.
-    pub(crate) fn in_the_air(&self) -> usize {
-        self.in_the_air.load(Ordering::SeqCst)
+    /// Returns the number of requests that have begun and neither have a reply nor were dropped.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
     }
 
-    /// Takes note of a request: how long it will take, and what the answer will be.
-    pub(crate) fn receive(&self, request: &Request, at: Duration) -> (Duration, Answer) {
+    /// Records a request. Returns the time that it takes, and the reply.
+    pub(crate) fn receive(&self, request: &Request, at: Duration) -> (Duration, Reply) {
         let seen = Seen {
             path: request.uri().path().to_owned(),
             form: form_urlencoded::parse(request.body().as_bytes()).into_owned().collect(),
@@ -189,7 +190,7 @@ impl Service {
     }
 }
 
-/// Carries requests to a [`Service`] on tokio's time.
+/// A transport to a [`Service`] on tokio's time.
 pub(crate) struct Wire(Service, Instant);
 
 impl Wire {
@@ -198,9 +199,9 @@ impl Wire {
     }
 }
 
-struct InTheAir(Arc<AtomicUsize>);
+struct InFlight(Arc<AtomicUsize>);
 
-impl Drop for InTheAir {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -209,15 +210,15 @@ impl Drop for InTheAir {
 #[async_trait::async_trait]
 impl Transport for Wire {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.0.in_the_air.fetch_add(1, Ordering::SeqCst);
-        let _flying = InTheAir(Arc::clone(&self.0.in_the_air));
-        let (time, answer) = self.0.receive(&request, self.1.elapsed());
+        self.0.in_flight.fetch_add(1, Ordering::SeqCst);
+        let _guard = InFlight(Arc::clone(&self.0.in_flight));
+        let (time, reply) = self.0.receive(&request, self.1.elapsed());
         // At least one turn of the executor, as on every network.
         tokio::task::yield_now().await;
         if !time.is_zero() {
             tokio::time::sleep(time).await;
         }
-        answer.give()
+        reply.into_result()
     }
 }
 
@@ -238,7 +239,8 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A client of a service on virtual time, and what it counted. Ids are drawn by counting: tests do not depend on chance.
+/// A client of a service on virtual time, and its counters. Random numbers are counted, so that no
+/// test depends on chance.
 pub(crate) struct Stage {
     pub(crate) client: Client,
     pub(crate) clock: VirtualClock,
@@ -277,7 +279,8 @@ impl Stage {
     }
 }
 
-/// Numbers of 16 bytes that count up. Their last bits, of which jitter is drawn, are low: a token needs refresh as late as possible.
+/// Numbers of 16 bytes that count up. The last bytes determine the jitter and are low: a token
+/// needs refresh as late as possible.
 #[derive(Default)]
 pub(crate) struct CountedRandom(AtomicUsize);
 
@@ -291,19 +294,19 @@ impl SecureRandom for CountedRandom {
     }
 }
 
-/// Lets virtual time pass.
+/// Advances virtual time.
 pub(crate) async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Lets everything run that can run without time passing.
+/// Runs everything that can run without time passing.
 pub(crate) async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Runs `count` futures as tasks of their own, and gives what came of each.
+/// Runs `count` futures as tasks, and returns their outputs.
 pub(crate) async fn together<T, F>(count: usize, task: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -319,8 +322,9 @@ where
 
 /// Records what this thread traces until the guard is dropped.
 ///
-/// There is always a second subscriber. With one alone, tracing asks only the thread that first comes to an event whether it
-/// is recorded, and the thread of another test would switch the event off for all.
+/// There is always a second subscriber. With only one, tracing asks only the thread that first
+/// reaches an event whether it is recorded, and the thread of another test could switch it off for
+/// all.
 pub(crate) fn record_traces(subscriber: impl Subscriber + Send + Sync) -> DefaultGuard {
     static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
     LazyLock::force(&SECOND);

@@ -1,9 +1,10 @@
-//! Answers that are wrong, on both versions of the endpoint: refused, or used once and kept by nobody.
+//! Malformed responses, on both versions of the endpoint: they are rejected, or used once and not
+//! cached.
 
 use entra_client::Client;
 use entra_proto::EndpointVersion;
 
-use crate::support::{self, Answer, CountedRandom, Service, VirtualClock, Wire, api, app, secret};
+use crate::support::{self, CountedRandom, Reply, Service, VirtualClock, Wire, api, app, secret};
 
 fn client(service: &Service, version: EndpointVersion) -> Client {
     Client::builder(app(secret()).with_endpoint_version(version), Wire::to(service))
@@ -14,7 +15,7 @@ fn client(service: &Service, version: EndpointVersion) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_token_is_an_error() {
+async fn malformed_token_is_an_error() {
     for version in [EndpointVersion::V1, EndpointVersion::V2] {
         for body in [
             r#"{"token_type":"mac","access_token":"t","expires_in":3600}"#,
@@ -28,7 +29,7 @@ async fn what_is_no_token_is_an_error() {
             r#"{"error":"invalid_client","error_codes":[7000215]}"#,
             r#"{"access_token":"a","access_token":"b","expires_in":3600}"#,
         ] {
-            let service = Service::always(Answer::refusal(200, body));
+            let service = Service::always(Reply::body(200, body));
             let client = client(&service, version);
             let error = client.token(&api("graph")).await.expect_err(body);
             assert!(client.cached(&api("graph")).is_none());
@@ -38,14 +39,14 @@ async fn what_is_no_token_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_without_a_life_serves_for_some_seconds() {
+async fn token_without_a_lifetime_serves_for_some_seconds() {
     for version in [EndpointVersion::V1, EndpointVersion::V2] {
         for body in [
             r#"{"token_type":"Bearer","access_token":"t"}"#,
             r#"{"token_type":"Bearer","access_token":"t","expires_in":0}"#,
             r#"{"token_type":"bearer","access_token":"t","expires_in":"0"}"#,
         ] {
-            let service = Service::always(Answer::refusal(200, body));
+            let service = Service::always(Reply::body(200, body));
             let client = client(&service, version);
             let together = support::together(10, |_| {
                 let client = client.clone();
@@ -66,11 +67,12 @@ async fn token_without_a_life_serves_for_some_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn numbers_as_strings_and_a_life_beyond_belief_are_taken_with_care() {
-    let v1 = r#"{"token_type":"Bearer","expires_in":"3599","expires_on":"1767229199","not_before":"1767225300","resource":"https://graph.example","access_token":"t"}"#;
+async fn numbers_as_strings_and_excessive_lifetimes_are_accepted() {
+    let v1 = r#"{"token_type":"Bearer","expires_in":"3599","expires_on":"1767229199","not_before":"1767225300",
+        "resource":"https://graph.example","access_token":"t"}"#;
     let long = r#"{"token_type":"Bearer","expires_in":18446744073709551615,"access_token":"t"}"#;
     for (body, life) in [(v1, 3599), (long, 86_400)] {
-        let service = Service::always(Answer::refusal(200, body));
+        let service = Service::always(Reply::body(200, body));
         let client = client(&service, EndpointVersion::V1);
         let token = client.token(&api("graph")).await.unwrap();
         assert_eq!(token.expires_at().since(token.received_at()).as_secs(), life);
@@ -78,12 +80,12 @@ async fn numbers_as_strings_and_a_life_beyond_belief_are_taken_with_care() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_opaque_whatever_it_claims_to_be() {
-    // A JWT that says it is for another API, expired and of another issuer: that is between the API and the service.
+async fn token_is_opaque_whatever_its_claims() {
+    // A JWT that is expired, for another API and of another issuer is a matter of the API.
     let jwt = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJodHRwczovL290aGVyIiwiZXhwIjoxfQ.";
     for token in [jwt, "not-a-jwt", "....", "%"] {
         let body = format!(r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"{token}"}}"#);
-        let service = Service::always(Answer::refusal(200, &body));
+        let service = Service::always(Reply::body(200, &body));
         let client = client(&service, EndpointVersion::V2);
         for _ in 0..2 {
             assert_eq!(client.token(&api("graph")).await.unwrap().expose(), token);

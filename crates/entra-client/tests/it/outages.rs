@@ -1,4 +1,5 @@
-//! A service that has a bad day: nobody notices while the old token lives, and nobody makes it worse.
+//! Outages of the service: callers do not notice them while the old token is unexpired, and cause
+//! no extra load.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,20 +9,20 @@ use entra_client::{Policy, TokenOptions};
 use entra_proto::acquire::RetryPolicy;
 use entra_proto::error::ErrorClass;
 
-use crate::support::{Answer, Service, Stage, api, pass, seconds, settle, together};
+use crate::support::{Reply, Service, Stage, api, pass, seconds, settle, together};
 
-/// A token for an hour, due after half of it.
-const HOUR: Answer = Answer::Token("first", 3600, r#","refresh_in":1800"#);
-const NEXT: Answer = Answer::Token("second", 3600, r#","refresh_in":1800"#);
+/// A token for an hour that needs refresh after half of it.
+const HOUR: Reply = Reply::Token("first", 3600, r#","refresh_in":1800"#);
+const NEXT: Reply = Reply::Token("second", 3600, r#","refresh_in":1800"#);
 
 #[tokio::test(start_paused = true)]
-async fn a_due_token_is_given_out_while_one_refresh_runs() {
-    let stage = Stage::new(Service::answers(&[HOUR, NEXT]).taking(seconds(10)));
+async fn token_that_needs_refresh_is_returned_during_one_refresh() {
+    let stage = Stage::new(Service::replies(&[HOUR, NEXT]).taking(seconds(10)));
     stage.client.token(&api("graph")).await.unwrap();
     pass(seconds(1799)).await;
     stage.client.token(&api("graph")).await.unwrap();
     settle().await;
-    assert_eq!(stage.service.requests(), 1, "not due yet");
+    assert_eq!(stage.service.requests(), 1, "it does not need refresh yet");
 
     pass(seconds(1)).await;
     let start = tokio::time::Instant::now();
@@ -33,7 +34,7 @@ async fn a_due_token_is_given_out_while_one_refresh_runs() {
     {
         assert_eq!(token.expose(), "first");
     }
-    assert_eq!(start.elapsed(), Duration::ZERO, "nobody waits");
+    assert_eq!(start.elapsed(), Duration::ZERO, "callers do not wait");
     settle().await;
     assert_eq!(stage.service.requests(), 2, "one refresh for all");
     pass(seconds(10)).await;
@@ -43,30 +44,35 @@ async fn a_due_token_is_given_out_while_one_refresh_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_before_expiry_is_noticed_by_no_caller_and_mended_within_one_step() {
+async fn outage_before_expiry_affects_no_caller() {
     let service = Service::new(|n, seen| {
         let down = (1800..3500).contains(&seen.at.as_secs());
-        let answer = match n {
+        let reply = match n {
             0 => HOUR,
-            _ if down => Answer::status(503),
+            _ if down => Reply::status(503),
             _ => NEXT,
         };
-        (Duration::from_millis(100), answer)
+        (Duration::from_millis(100), reply)
     });
     let stage = Stage::new(service);
-    let mut renewed_after = None;
+    let mut refreshed_after = None;
     for second in 0..3600 {
-        let token = stage.client.token(&api("graph")).await.expect("nobody sees the outage");
-        if second > 3500 && token.expose() == "second" && renewed_after.is_none() {
-            renewed_after = Some(second - 3500);
+        let token = stage
+            .client
+            .token(&api("graph"))
+            .await
+            .expect("the outage is invisible");
+        if second > 3500 && token.expose() == "second" && refreshed_after.is_none() {
+            refreshed_after = Some(second - 3500);
         }
         pass(seconds(1)).await;
     }
     assert!(
-        renewed_after.unwrap() <= 60 + 3,
-        "one cool-down and its tries: {renewed_after:?}"
+        refreshed_after.unwrap() <= 60 + 3,
+        "one cool-down and its retries: {refreshed_after:?}"
     );
-    // In 1,700 s of it: a refresh of three tries a minute, once the cool-down has grown.
+    // In the outage of 1,700 s: one refresh of three attempts a minute, once the cool-down has
+    // grown.
     let failed = stage.count(EventKind::Failed);
     assert!((20..40).contains(&failed), "{failed}");
     assert!(
@@ -76,14 +82,14 @@ async fn an_outage_before_expiry_is_noticed_by_no_caller_and_mended_within_one_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_past_expiry_is_an_error_and_ends_with_it() {
+async fn outage_past_expiry_is_an_error_that_ends_with_it() {
     let service = Service::new(|n, seen| {
-        let answer = match n {
+        let reply = match n {
             0 => HOUR,
-            _ if seen.at.as_secs() < 4000 => Answer::status(503),
+            _ if seen.at.as_secs() < 4000 => Reply::status(503),
             _ => NEXT,
         };
-        (Duration::ZERO, answer)
+        (Duration::ZERO, reply)
     });
     let stage = Stage::new(service);
     stage.client.token(&api("graph")).await.unwrap();
@@ -100,34 +106,34 @@ async fn an_outage_past_expiry_is_an_error_and_ends_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_within_the_margin_is_given_out_where_no_other_is_to_be_had() {
+async fn token_within_the_margin_is_returned_if_there_is_no_other() {
     for failure in [
-        Answer::status(503),
-        Answer::Broken,
-        Answer::refusal(401, r#"{"error":"invalid_client","error_codes":[7000222]}"#),
+        Reply::status(503),
+        Reply::Broken,
+        Reply::body(401, r#"{"error":"invalid_client","error_codes":[7000222]}"#),
     ] {
-        let stage = Stage::new(Service::answers(&[Answer::Token("first", 3600, ""), failure]));
+        let stage = Stage::new(Service::replies(&[Reply::Token("first", 3600, ""), failure]));
         stage.client.token(&api("graph")).await.unwrap();
         pass(seconds(3360)).await;
         let token = stage.client.token(&api("graph")).await.unwrap();
-        assert_eq!(token.expose(), "first", "good for 240 s more");
-        // The tries go on behind the caller's back, three seconds at the most.
+        assert_eq!(token.expose(), "first", "it is valid for 240 s more");
+        // The attempts go on in the background, for three seconds at most.
         pass(seconds(2)).await;
         let asked = stage.service.requests();
         assert!(asked > 1);
-        // While the failure is remembered, nobody asks again.
+        // While the failure is cached, no request is sent.
         stage.client.token(&api("graph")).await.unwrap();
         assert_eq!(stage.service.requests(), asked);
         assert_eq!(stage.count(EventKind::ServedAnyway), 2);
-        // Whoever wants another token, and no other will do, gets the error.
+        // A caller that accepts no other token gets the error.
         let force = TokenOptions::default().with_force_refresh(true);
         assert!(stage.client.token_with(&api("graph"), &force).await.is_err());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_remembered_for_a_while_that_grows_while_it_goes_on() {
-    let stage = Stage::with_policy(Service::always(Answer::status(400)), |_| {});
+async fn failure_is_cached_for_a_time_that_doubles() {
+    let stage = Stage::with_policy(Service::always(Reply::status(400)), |_| {});
     let mut asked_at = Vec::new();
     let start = tokio::time::Instant::now();
     for _ in 0..300 {
@@ -142,17 +148,17 @@ async fn a_failure_is_remembered_for_a_while_that_grows_while_it_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_observer_hears_for_how_long_the_service_is_left_alone() {
+async fn observer_gets_the_cool_down() {
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let answers = [
-        Answer::status(400),
-        Answer::status(400),
-        Answer::retry_after(429, "120"),
-        Answer::status(400),
+    let replies = [
+        Reply::status(400),
+        Reply::status(400),
+        Reply::retry_after(429, "120"),
+        Reply::status(400),
     ];
     let (note, mut policy) = (Arc::clone(&heard), Policy::default());
     policy.retry = RetryPolicy::never();
-    let stage = Stage::with(Service::answers(&answers), move |builder| {
+    let stage = Stage::with(Service::replies(&replies), move |builder| {
         builder.policy(policy).observer(move |event: &Event<'_>| {
             assert_eq!(event.cool_down.is_some(), event.kind == EventKind::Failed);
             note.lock().unwrap().extend(event.cool_down);
@@ -163,15 +169,15 @@ async fn an_observer_hears_for_how_long_the_service_is_left_alone() {
         let cool_down = *heard.lock().unwrap().last().unwrap();
         pass(cool_down).await;
     }
-    assert_eq!(stage.service.requests(), 4, "none too early");
+    assert_eq!(stage.service.requests(), 4, "no request is too early");
     assert_eq!(*heard.lock().unwrap(), [5, 10, 120, 40].map(seconds));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_ends_the_count_of_failures() {
-    let bad = Answer::status(400);
-    let answers = [bad.clone(), bad.clone(), Answer::Token("t", 301, ""), bad.clone(), bad];
-    let stage = Stage::new(Service::answers(&answers));
+async fn success_resets_the_count_of_failures() {
+    let bad = Reply::status(400);
+    let replies = [bad.clone(), bad.clone(), Reply::Token("t", 301, ""), bad.clone(), bad];
+    let stage = Stage::new(Service::replies(&replies));
     let ask = async || stage.client.token(&api("graph")).await;
     let _ = (
         ask().await,
@@ -187,8 +193,9 @@ async fn a_success_ends_the_count_of_failures() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_after_is_obeyed_in_every_form_by_everybody_and_by_no_other_slot() {
-    // What the header says, and how long nobody asks: no less than the cool-down, no more than an hour.
+async fn retry_after_is_obeyed_in_every_form_for_its_slot() {
+    // The value of the header, and the time without a request: at least the cool-down, at most an
+    // hour.
     for (value, window) in [
         ("120", 120),
         ("0120", 120),
@@ -213,27 +220,27 @@ async fn retry_after_is_obeyed_in_every_form_by_everybody_and_by_no_other_slot()
     ] {
         let service = Service::new(move |_, seen| {
             let limited = seen.value("scope").unwrap().contains("limited");
-            let answer = if limited { Answer::retry_after(429, value) } else { HOUR };
-            (Duration::ZERO, answer)
+            let reply = if limited { Reply::retry_after(429, value) } else { HOUR };
+            (Duration::ZERO, reply)
         });
         let stage = Stage::with_policy(service, |policy| policy.retry = RetryPolicy::never());
         stage.client.token(&api("limited")).await.unwrap_err();
         pass(seconds(window - 1)).await;
-        let refused = together(1000, |_| {
+        let rejected = together(1000, |_| {
             let client = stage.client.clone();
             async move { client.token(&api("limited")).await.unwrap_err() }
         })
         .await;
-        assert!(refused.iter().all(entra_client::Error::is_remembered), "{value}");
+        assert!(rejected.iter().all(entra_client::Error::is_cached), "{value}");
         assert_eq!(stage.service.requests(), 1, "{value}");
-        assert_eq!(refused[0].retry_after(), Some(seconds(1)), "{value}");
-        stage.client.token(&api("other")).await.expect("others are free");
+        assert_eq!(rejected[0].retry_after(), Some(seconds(1)), "{value}");
+        stage.client.token(&api("other")).await.expect("other slots are free");
         let force = TokenOptions::default().with_force_refresh(true);
         stage
             .client
             .token_with(&api("limited"), &force)
             .await
-            .expect_err("force does not force a service");
+            .expect_err("a forced refresh obeys Retry-After");
         assert_eq!(stage.service.requests(), 2, "{value}");
         pass(seconds(1)).await;
         stage.client.token(&api("limited")).await.unwrap_err();
@@ -242,8 +249,8 @@ async fn retry_after_is_obeyed_in_every_form_by_everybody_and_by_no_other_slot()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_serves_through_throttling() {
-    let stage = Stage::with_policy(Service::answers(&[HOUR, Answer::retry_after(429, "900")]), |policy| {
+async fn token_serves_through_throttling() {
+    let stage = Stage::with_policy(Service::replies(&[HOUR, Reply::retry_after(429, "900")]), |policy| {
         policy.retry = RetryPolicy::never();
     });
     stage.client.token(&api("graph")).await.unwrap();
@@ -259,9 +266,9 @@ async fn a_token_serves_through_throttling() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_pass_is_tried_three_times_within_the_deadline_and_what_stays_once() {
+async fn transient_errors_are_retried_and_permanent_ones_are_not() {
     for status in [408, 429, 500, 502, 503, 504] {
-        let stage = Stage::new(Service::always(Answer::status(status)).taking(seconds(1)));
+        let stage = Stage::new(Service::always(Reply::status(status)).taking(seconds(1)));
         let start = tokio::time::Instant::now();
         let error = stage.client.token(&api("graph")).await.unwrap_err();
         assert!(error.is_retryable());
@@ -273,7 +280,7 @@ async fn what_may_pass_is_tried_three_times_within_the_deadline_and_what_stays_o
         (401, r#"{"error":"invalid_client","error_codes":[7000215]}"#),
         (400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#),
     ] {
-        let stage = Stage::new(Service::always(Answer::refusal(status, body)));
+        let stage = Stage::new(Service::always(Reply::body(status, body)));
         let all = together(1000, |_| {
             let client = stage.client.clone();
             async move { client.token(&api("graph")).await.unwrap_err() }
@@ -285,13 +292,10 @@ async fn what_may_pass_is_tried_three_times_within_the_deadline_and_what_stays_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_down_for_ever_is_asked_less_and_less_and_blocks_nobody() {
+async fn permanent_outage_gets_fewer_requests_and_blocks_no_slot() {
     let service = Service::new(|_, seen| {
         let down = seen.value("scope").unwrap().contains("down");
-        (
-            Duration::from_millis(100),
-            if down { Answer::status(503) } else { HOUR },
-        )
+        (Duration::from_millis(100), if down { Reply::status(503) } else { HOUR })
     });
     let stage = Stage::new(service);
     let down = tokio::spawn({
@@ -314,10 +318,10 @@ async fn a_service_that_is_down_for_ever_is_asked_less_and_less_and_blocks_nobod
 }
 
 #[tokio::test(start_paused = true)]
-async fn input_that_cannot_be_sent_is_an_error_at_once_and_takes_no_room() {
+async fn invalid_input_fails_at_once_and_takes_no_slot() {
     let stage = Stage::new(Service::always(HOUR));
     let common = stage.client.tenant("common".parse::<entra_proto::Tenant>().unwrap());
     let error = common.token(&api("graph")).await.unwrap_err();
-    assert_eq!((error.class(), error.is_remembered()), (ErrorClass::Tenant, false));
+    assert_eq!((error.class(), error.is_cached()), (ErrorClass::Tenant, false));
     assert_eq!((stage.service.requests(), stage.client.cache_entries()), (0, 0));
 }

@@ -1,8 +1,8 @@
-//! Users, what a service says of them, and a client without virtual time.
+//! Users, tokens that name them, and a blocking client without virtual time.
 
 use std::time::Duration;
 
-use super::{Answer, CountedRandom, Service, api};
+use super::{CountedRandom, Reply, Service, api};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_client::{Client, ConsentFlow, SignIn, User, blocking};
@@ -12,7 +12,7 @@ use entra_transport::{BlockingTransport, Request, Response, TransportError};
 
 pub(crate) const TENANT: &str = "41463f53-8812-40f4-890f-865bf6e35190";
 
-/// An access token, or an ID token, that says these things.
+/// Returns an access token or an ID token with these claims.
 pub(crate) fn jwt(claims: &str) -> &'static str {
     format!("e30.{}.", URL_SAFE_NO_PAD.encode(claims)).leak()
 }
@@ -23,7 +23,8 @@ pub(crate) fn of_tenant() -> &'static str {
     ))
 }
 
-/// A service that gives the n-th refresh token, counted from 0, with each answer to a user; and tokens that live an hour.
+/// Returns a service whose n-th reply to a user, counted from 0, has the n-th refresh token. Tokens
+/// live for an hour.
 pub(crate) fn rotating() -> Service {
     Service::new(|n, seen| {
         let user = seen.value("grant_type") != Some("client_credentials");
@@ -32,7 +33,7 @@ pub(crate) fn rotating() -> Service {
         } else {
             String::new()
         };
-        (Duration::ZERO, Answer::Token(of_tenant(), 3600, more.leak()))
+        (Duration::ZERO, Reply::Token(of_tenant(), 3600, more.leak()))
     })
 }
 
@@ -48,9 +49,9 @@ pub(crate) fn assertion(text: &str) -> UserAssertion {
     UserAssertion::new(text).unwrap()
 }
 
-/// A field of what is kept for a browser.
-pub(crate) fn field(kept: &str, name: &str) -> String {
-    let mut fields = form_urlencoded::parse(kept.as_bytes());
+/// Returns a field of the stored state of a consent.
+pub(crate) fn field(stored: &str, name: &str) -> String {
+    let mut fields = form_urlencoded::parse(stored.as_bytes());
     fields.find(|(known, _)| known == name).unwrap().1.into_owned()
 }
 
@@ -61,16 +62,16 @@ pub(crate) async fn signed_in(client: &Client) -> SignIn {
     flow.finish(&pending, &redirect).await.unwrap().sign_in.unwrap()
 }
 
-/// Carries requests to a service, at once.
+/// A transport to a service, without delay.
 pub(crate) struct AtOnce(pub(crate) Service);
 
 impl BlockingTransport for AtOnce {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.0.receive(&request, Duration::ZERO).1.give()
+        self.0.receive(&request, Duration::ZERO).1.into_result()
     }
 }
 
-/// Waits no time at all.
+/// A runtime that does not wait.
 pub(crate) struct NoTime;
 
 impl blocking::Runtime for NoTime {

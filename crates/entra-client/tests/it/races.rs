@@ -1,5 +1,5 @@
-//! Misfortunes that come together: a leader who gives up while the service is to be left alone, a token that is refused while a store is
-//! read, a machine that sleeps while an answer is under way. Each was found by somebody who looked for it.
+//! Events that coincide: a caller gives up during a pause, a token is rejected while the store is
+//! read, a machine sleeps while a response is in transit. Each was a bug once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,9 +12,9 @@ use entra_client::token_store::{StoredToken, TokenStore};
 use entra_proto::Target;
 use entra_proto::cache::CacheKey;
 
-use crate::support::{self, Answer, Service, Stage, api, pass, seconds, settle, together};
+use crate::support::{self, Reply, Service, Stage, api, pass, seconds, settle, together};
 
-/// A store that takes its time.
+/// A store with a delay.
 #[derive(Clone, Default)]
 struct Shelf {
     tokens: Arc<Mutex<HashMap<CacheKey, StoredToken>>>,
@@ -33,14 +33,14 @@ impl TokenStore for Shelf {
     }
 }
 
-const A: Answer = Answer::Token("a", 3600, r#","refresh_in":1800"#);
-const B: Answer = Answer::Token("b", 3600, r#","refresh_in":1800"#);
+const A: Reply = Reply::Token("a", 3600, r#","refresh_in":1800"#);
+const B: Reply = Reply::Token("b", 3600, r#","refresh_in":1800"#);
 
 #[tokio::test(start_paused = true)]
-async fn what_is_forgotten_does_not_come_back_from_the_store() {
+async fn forgotten_token_does_not_come_back_from_the_store() {
     for clear in [false, true] {
         let shelf = Shelf::default();
-        let stage = Stage::with(Service::answers(&[A, B]), |b| b.token_store(shelf.clone()));
+        let stage = Stage::with(Service::replies(&[A, B]), |b| b.token_store(shelf.clone()));
         assert_eq!(stage.client.token(&api("g")).await.unwrap().expose(), "a");
         settle().await;
         if clear {
@@ -54,9 +54,9 @@ async fn what_is_forgotten_does_not_come_back_from_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_refresh_is_not_content_with_what_others_found_in_the_store() {
+async fn forced_refresh_does_not_accept_a_stored_token() {
     let mut shelf = Shelf::default();
-    let service = Service::answers(&[A, B]);
+    let service = Service::replies(&[A, B]);
     let first = Stage::with(service.clone(), |b| b.token_store(shelf.clone()));
     first.client.token(&api("g")).await.unwrap();
     settle().await;
@@ -72,24 +72,24 @@ async fn a_forced_refresh_is_not_content_with_what_others_found_in_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_refused_while_the_store_is_read_does_not_come_back() {
+async fn token_rejected_during_a_store_read_does_not_come_back() {
     let mut shelf = Shelf::default();
-    let service = Service::answers(&[A, B]);
+    let service = Service::replies(&[A, B]);
     shelf.slow = Duration::from_millis(50);
     let stage = Stage::with(service.clone(), |b| b.token_store(shelf.clone()));
-    let refused = stage.client.token(&api("g")).await.unwrap();
+    let rejected = stage.client.token(&api("g")).await.unwrap();
     settle().await;
     pass(seconds(1800)).await;
-    stage.client.token(&api("g")).await.unwrap(); // due: a refresh begins and reads the store
+    stage.client.token(&api("g")).await.unwrap(); // a refresh begins and reads the store
     settle().await;
-    assert!(stage.client.invalidate(&refused)); // the API refuses it meanwhile
+    assert!(stage.client.invalidate(&rejected)); // the API rejects the token meanwhile
     let next = stage.client.token(&api("g")).await.unwrap();
     assert_eq!(next.expose(), "b");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_service_asked_of_a_leader_who_went_away_is_kept_by_the_next() {
-    let service = Service::always(Answer::retry_after(429, "30"));
+async fn pause_of_an_abandoned_flight_binds_the_next() {
+    let service = Service::always(Reply::retry_after(429, "30"));
     let stage = Stage::new(service.clone());
     for _ in 0..10 {
         let _ = tokio::time::timeout(seconds(2), stage.client.token(&api("g"))).await;
@@ -98,8 +98,8 @@ async fn what_the_service_asked_of_a_leader_who_went_away_is_kept_by_the_next() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_who_give_up_leave_the_service_alone() {
-    let service = Service::always(Answer::retry_after(429, "30"));
+async fn thousand_abandoned_callers_send_no_request() {
+    let service = Service::always(Reply::retry_after(429, "30"));
     let stage = Stage::new(service.clone());
     let client = stage.client.clone();
     together(1000, move |n| {
@@ -113,25 +113,26 @@ async fn a_thousand_who_give_up_leave_the_service_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_slept_while_the_answer_was_under_way_counts_from_before() {
+async fn sleep_during_a_response_counts_towards_the_token_age() {
     let clock_cell: Arc<Mutex<Option<support::VirtualClock>>> = Arc::default();
     let cell = Arc::clone(&clock_cell);
     let service = Service::new(move |_, _| {
-        // The service issues the token now; then the machine sleeps an hour and a half before the answer is read.
+        // The service issues the token now. Then the machine sleeps for 90 minutes before it reads
+        // the response.
         if let Some(clock) = &*cell.lock().unwrap() {
             clock.set_ahead(5400);
         }
-        (Duration::ZERO, Answer::Token("a", 3600, ""))
+        (Duration::ZERO, Reply::Token("a", 3600, ""))
     });
     let stage = Stage::new(service);
     *clock_cell.lock().unwrap() = Some(stage.clock.clone());
     let token = stage.client.token(&api("g")).await.unwrap();
-    assert_eq!(token.expires_at(), token.received_at(), "nothing is left of it");
+    assert_eq!(token.expires_at(), token.received_at(), "it has expired");
     assert!(stage.client.cached(&api("g")).is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn others_are_told_no_longer_life() {
+async fn stored_lifetime_is_not_longer_than_the_cached_one() {
     let shelf = Shelf::default();
     let service = Service::always(A).taking(seconds(25));
     let stage = Stage::with(service, |b| b.token_store(shelf.clone()));
@@ -150,7 +151,7 @@ async fn others_are_told_no_longer_life() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_after_everything_is_forgotten_gets_what_was_asked_since() {
+async fn caller_after_clear_gets_a_token_requested_since() {
     let service = Service::new(|n, _| (seconds(1), if n == 0 { A } else { B }));
     let stage = Stage::new(service.clone());
     let c = stage.client.clone();
@@ -163,7 +164,7 @@ async fn who_asks_after_everything_is_forgotten_gets_what_was_asked_since() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scope_named_twice_is_the_same_scope() {
+async fn repeated_scope_is_the_same_scope() {
     let service = Service::always(A);
     let stage = Stage::new(service.clone());
     stage
@@ -180,13 +181,13 @@ async fn a_scope_named_twice_is_the_same_scope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_hangs_keeps_nobody_from_a_token_that_lives() {
-    // 3599 s token, no refresh_in. At the margin the service hangs (30 s a try, as transports do).
+async fn hanging_service_delays_no_caller_with_an_unexpired_token() {
+    // The token lives for 3600 s. At the margin the service hangs, for 30 s per attempt.
     let service = Service::new(|n, _| {
         if n == 0 {
-            (Duration::ZERO, Answer::Token("a", 3600, ""))
+            (Duration::ZERO, Reply::Token("a", 3600, ""))
         } else {
-            (seconds(30), Answer::Broken)
+            (seconds(30), Reply::Broken)
         }
     });
     let stage = Stage::new(service.clone());
@@ -196,14 +197,14 @@ async fn a_service_that_hangs_keeps_nobody_from_a_token_that_lives() {
     let token = stage.client.token(&api("g")).await.unwrap();
     assert_eq!((token.expose(), t.elapsed()), ("a", seconds(2)));
     assert_eq!(stage.count(EventKind::ServedAnyway), 1);
-    assert_eq!(service.in_the_air(), 1, "it is tried all the same");
+    assert_eq!(service.in_flight(), 1, "the request goes on");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_failures_pushes_out_no_token_that_lives() {
+async fn failures_evict_no_unexpired_token() {
     let service = Service::new(|_, seen| {
         let bad = seen.value("scope").unwrap().contains("bad");
-        (Duration::ZERO, if bad { Answer::status(400) } else { A })
+        (Duration::ZERO, if bad { Reply::status(400) } else { A })
     });
     let stage = Stage::with_policy(service, |policy| policy.capacity = 16);
     for n in 0..8 {
@@ -217,7 +218,7 @@ async fn a_flood_of_failures_pushes_out_no_token_that_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_is_patient_for_as_long_as_tries_may_last() {
+async fn patience_must_exceed_the_retry_deadline() {
     let build = |patience| {
         let mut policy = entra_client::Policy::default();
         policy.patience = patience;
