@@ -1,4 +1,4 @@
-//! The service.
+//! The service that the layer makes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,24 +12,26 @@ use tower_service::Service;
 use crate::error::{BearerError, BoxError};
 use crate::future::{Call, Fetch, ResponseFuture, Used};
 use crate::layer::UnlistedOrigin;
-use crate::place::Place;
+use crate::path_id::PathId;
 use crate::replay::{NoReplay, Replay};
-use crate::shared::{Candidate, Shared, Supply};
+use crate::shared::{Candidate, Shared, Snapshot};
 use crate::table::Mark;
 
-/// A service that puts a token on the requests of another: made by [`BearerLayer`](crate::BearerLayer).
+/// A service that adds a token to the requests of another service: made by
+/// [`BearerLayer`](crate::BearerLayer).
 ///
-/// It is ready when the inner service is, and has its responses. The inner service's errors come through as
-/// [`BearerError::Service`].
+/// It is ready when the inner service is, and returns its responses. Errors of the inner service
+/// become [`BearerError::Service`].
 ///
-/// While it awaits a token it holds nothing of the inner service: a request without a token at hand gives its place (a permit of
-/// `ConcurrencyLimit`, a slot of `Buffer`) back, and takes another one once the token is there. So one limited stack can serve
-/// both the API and the token service.
+/// While it awaits a token, it holds no resource of the inner service: a request without a cached
+/// token returns its permit of a `ConcurrencyLimit` or its slot of a `Buffer`, and takes another
+/// one once the token has arrived. So one limited stack can serve both the API and the token
+/// service.
 #[derive(Clone)]
 pub struct Bearer<S, R = NoReplay> {
     inner: S,
-    /// Its own, with a copy of the token in it.
-    supply: Supply<TokenSource>,
+    /// The token table as this service saw it last, with a local copy of the token.
+    snapshot: Snapshot<TokenSource>,
     shared: Arc<Shared<TokenSource>>,
     unlisted_origin: UnlistedOrigin,
     replay: R,
@@ -39,26 +41,26 @@ impl<S, R> Bearer<S, R> {
     pub(crate) fn new(inner: S, shared: Arc<Shared<TokenSource>>, unlisted_origin: UnlistedOrigin, replay: R) -> Self {
         Self {
             inner,
-            supply: shared.supply(),
+            snapshot: shared.snapshot(),
             shared,
             unlisted_origin,
             replay,
         }
     }
 
-    /// The inner service again.
+    /// Returns the inner service.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.inner
     }
 
-    /// The inner service.
+    /// Returns a reference to the inner service.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
-    /// The inner service, to change it.
+    /// Returns a mutable reference to the inner service.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }
@@ -82,18 +84,18 @@ where
         if !self.shared.origins().admit(request.uri()) {
             return self.unlisted_origin(request);
         }
-        if self.supply.is_outdated(&self.shared) {
-            self.supply = self.shared.supply();
+        if self.snapshot.is_stale(&self.shared) {
+            self.snapshot = self.shared.snapshot();
         }
-        if !self.supply.is_uniform {
+        if !self.snapshot.is_uniform {
             return self.call_by_path(request);
         }
-        let Some(token) = self.supply.source.current() else {
+        let Some(token) = self.snapshot.source.current() else {
             return self.call_by_path(request);
         };
         let authorization = token.authorization();
-        let place = self.shared.places().of(&request);
-        self.send(request, authorization, place, self.supply.mark())
+        let path_id = self.shared.path_ids().of(&request);
+        self.send(request, authorization, path_id, self.snapshot.mark())
     }
 }
 
@@ -104,23 +106,23 @@ impl<S, R> Bearer<S, R> {
         S: Service<Request<B>>,
     {
         match self.unlisted_origin {
-            UnlistedOrigin::Refuse => ResponseFuture::refused(BearerError::unlisted_origin(request.uri())),
+            UnlistedOrigin::Reject => ResponseFuture::rejected(BearerError::unlisted_origin(request.uri())),
             UnlistedOrigin::WithoutToken => ResponseFuture::calling(self.inner.call(request), None, None),
         }
     }
 
-    /// Sends the request with the kind of token that its path wants.
+    /// Sends the request with the kind of token that its path requires.
     #[cold]
     fn call_by_path<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>> + Clone,
         R: Replay<B>,
     {
-        let place = self.shared.places().in_full(&request);
-        let mut candidate = self.shared.candidate(&self.supply, place);
+        let path_id = self.shared.path_ids().with_folder(&request);
+        let mut candidate = self.shared.candidate(&self.snapshot, path_id);
         match candidate.source.current().map(Token::authorization) {
-            Some(authorization) => self.send(request, authorization, place, candidate.mark()),
-            None => self.fetch(request, place, candidate),
+            Some(authorization) => self.send(request, authorization, path_id, candidate.mark()),
+            None => self.fetch(request, path_id, candidate),
         }
     }
 
@@ -129,43 +131,48 @@ impl<S, R> Bearer<S, R> {
         &mut self,
         mut request: Request<B>,
         authorization: HeaderValue,
-        place: Place,
+        path_id: PathId,
         mark: Mark,
     ) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>> + Clone,
         R: Replay<B>,
     {
-        let spare = self.spare(&request).map(|mut spare| {
-            spare.request.headers_mut().insert(AUTHORIZATION, authorization.clone());
-            spare
+        let copy = self.copy(&request).map(|mut copy| {
+            copy.request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+            copy
         });
         request.headers_mut().insert(AUTHORIZATION, authorization);
         let shared = Arc::clone(&self.shared);
-        let used = Used { mark, place, shared };
-        ResponseFuture::calling(self.inner.call(request), Some(used), spare)
+        let used = Used { mark, path_id, shared };
+        ResponseFuture::calling(self.inner.call(request), Some(used), copy)
     }
 
     /// Sends the request once there is a token.
     #[cold]
-    fn fetch<B>(&mut self, request: Request<B>, place: Place, candidate: Candidate<TokenSource>) -> ResponseFuture<S, B>
+    fn fetch<B>(
+        &mut self,
+        request: Request<B>,
+        path_id: PathId,
+        candidate: Candidate<TokenSource>,
+    ) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>> + Clone,
         R: Replay<B>,
     {
-        let spare = self.spare(&request);
-        // The ready service may hold the very permit that the token request needs.
+        let copy = self.copy(&request);
+        // The ready service may hold the permit that the token request needs.
         self.inner = self.inner.clone();
         let service = self.inner.clone();
         let call = Box::new(Call { service, request });
-        let fetch = Fetch::new(&self.shared, place, |shared| {
-            shared.fetch(candidate, self.supply.clone(), place)
+        let fetch = Fetch::new(&self.shared, path_id, |shared| {
+            shared.fetch(candidate, self.snapshot.clone(), path_id)
         });
-        ResponseFuture::fetching(fetch, call, spare)
+        ResponseFuture::fetching(fetch, call, copy)
     }
 
-    /// A copy of the request, if the policy wants one and the body can be copied.
-    fn spare<B>(&self, request: &Request<B>) -> Option<Box<Call<S, B>>>
+    /// Returns a copy of the request, if the policy makes one.
+    fn copy<B>(&self, request: &Request<B>) -> Option<Box<Call<S, B>>>
     where
         S: Clone,
         R: Replay<B>,

@@ -1,30 +1,30 @@
-//! What an API that rejects a token asks for.
+//! The requirements of an API that rejects a token.
 
 use entra_proto::Cloud;
 use entra_proto::claims::{Challenge, ClaimsChallenge, ClaimsRequest};
 use http::HeaderMap;
 
-/// What an API that rejected a token asks for.
+/// The requirement of an API that rejected a token.
 #[derive(Debug)]
-pub(crate) enum Wish {
+pub(crate) enum Demand {
     /// Another token of the same kind.
     Nothing,
     /// A token with these claims.
     Claims(ClaimsRequest),
-    /// Something that is not available: claims of another cloud, or claims that cannot be read.
-    Impossible,
+    /// Something that is not available: claims of another cloud, or claims that cannot be parsed.
+    Unavailable,
 }
 
-/// Reads the challenge for a client whose tokens come from `cloud`.
-pub(crate) fn wish(headers: &HeaderMap, cloud: &Cloud) -> Wish {
+/// Parses the challenge for a client whose tokens come from `cloud`.
+pub(crate) fn demand(headers: &HeaderMap, cloud: &Cloud) -> Demand {
     match ClaimsChallenge::find_from(headers, cloud) {
-        Some(challenge) => Wish::Claims(challenge.claims().clone()),
+        Some(challenge) => Demand::Claims(challenge.claims().clone()),
         None if Challenge::parse_all(headers)
             .iter()
             .any(Challenge::is_insufficient_claims) =>
         {
-            Wish::Impossible
+            Demand::Unavailable
         }
-        None => Wish::Nothing,
+        None => Demand::Nothing,
     }
 }

@@ -8,42 +8,44 @@ use entra_proto::error::{Diagnose, ServiceError};
 use entra_proto::report::ReportFor;
 use http::Uri;
 
-/// Any error, as tower's own services box theirs.
+/// Any error, boxed as tower's own services do.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The error of a [`Bearer`](crate::Bearer).
 ///
-/// It converts by `?` to `Box<dyn Error>` and to `Box<dyn Error + Send + Sync>`, out of which `downcast_ref::<BearerError>()` gets it
-/// again. The cause is its [source](Error::source).
+/// It converts by `?` to `Box<dyn Error>` and to `Box<dyn Error + Send + Sync>`, from which
+/// `downcast_ref::<BearerError>()` recovers it. Its [source](Error::source) is the cause.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BearerError {
-    /// The request's URI is at none of the origins that the token may be sent to. Nothing was sent.
+    /// The URI of the request is at none of the origins that the token may be sent to. Nothing was
+    /// sent.
     UnlistedOrigin {
-        /// The URI's origin, `scheme://host[:port]`; none if the URI is relative.
+        /// The origin of the URI, `scheme://host[:port]`, or `None` if the URI is relative.
         origin: Option<String>,
     },
-    /// There is no token for the request, which was not sent. The [source](Error::source) says what to do.
+    /// There is no token for the request, which was not sent. The [source](Error::source) has
+    /// advice.
     Token(entra_client::Error),
-    /// The inner service failed. [`inner`](Self::inner) finds its error by type.
+    /// The inner service failed. [`inner`](Self::inner) returns its error by type.
     Service(Box<dyn Error + Send + Sync>),
 }
 
 impl BearerError {
-    /// Returns what to do about it, where that is known.
+    /// Returns advice on how to fix the error, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::UnlistedOrigin { origin: None } => Some("write it with its scheme and host"),
+            Self::UnlistedOrigin { origin: None } => Some("use a URI with scheme and host"),
             Self::UnlistedOrigin { origin: Some(_) } => {
-                Some("name it when the layer is made, or send the request without the layer")
+                Some("add the origin to the layer, or send the request without the layer")
             }
             Self::Token(error) => error.hint(),
             Self::Service(_) => None,
         }
     }
 
-    /// The inner service's error, if it is of this type.
+    /// Returns the error of the inner service, if it is of this type.
     #[must_use]
     pub fn inner<E: Error + 'static>(&self) -> Option<&E> {
         match self {
@@ -52,7 +54,7 @@ impl BearerError {
         }
     }
 
-    /// An error that leaves out the URI's path, query and user, which may be secret.
+    /// Creates an error without the path, query and user of the URI, which may be secret.
     pub(crate) fn unlisted_origin(uri: &Uri) -> Self {
         let origin = uri.scheme_str().zip(uri.authority()).map(|(scheme, authority)| {
             let authority = authority.as_str();
@@ -62,7 +64,7 @@ impl BearerError {
         Self::UnlistedOrigin { origin }
     }
 
-    /// The error of an inner service; that of a `Bearer` further in comes through as it is.
+    /// Creates the error of an inner service. The error of an inner `Bearer` is returned unchanged.
     #[cold]
     pub(crate) fn service(error: impl Into<BoxError>) -> Self {
         error.into().downcast().map_or_else(Self::Service, |own| *own)
@@ -74,7 +76,7 @@ impl fmt::Display for BearerError {
         match self {
             Self::UnlistedOrigin { origin: None } => f.write_str("not sent: the request's URI is relative"),
             Self::UnlistedOrigin { origin: Some(origin) } => {
-                write!(f, "not sent: {origin} is none of the origins that the token may go to")
+                write!(f, "not sent: {origin} is not among the origins of the token")
             }
             Self::Token(_) => f.write_str("not sent: there is no token"),
             Self::Service(_) => f.write_str("the request failed"),
@@ -105,26 +107,26 @@ impl Diagnose for BearerError {
     }
 }
 
-/// Why there is no layer.
+/// The reason why a layer cannot be built.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// There are no origins, so that the token could go nowhere.
+    /// There are no origins, so the token could not be sent anywhere.
     NoOrigin,
-    /// This is no origin.
+    /// A text is not a valid origin.
     Origin(entra_proto::Error),
-    /// This one is plain `http` to another machine, where everybody on the way could read the token.
+    /// An origin is plain `http` to another machine, where the token could be read in transit.
     PlainHttp(Origin),
 }
 
 impl BuildError {
-    /// Returns what to do about it, where that is known.
+    /// Returns advice on how to fix the error, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::NoOrigin => Some("name those of the API"),
+            Self::NoOrigin => Some("name the origins of the API"),
             Self::Origin(error) => error.hint(),
-            Self::PlainHttp(_) => Some("write https"),
+            Self::PlainHttp(_) => Some("use https"),
         }
     }
 }
@@ -158,8 +160,9 @@ impl Diagnose for BuildError {
     }
 }
 
-/// The error types of this crate and of those below it, for a [`ReportFor`].
+/// The error types of this crate and of the crates below it, for a [`ReportFor`].
 pub type Errors = (BearerError, BuildError, entra_client::Errors);
 
-/// An error as a user should read it, of this crate or of any other: `fn main() -> Result<(), entra_tower::Report>`.
+/// An error in the form that a user should read, of this crate or of any other:
+/// `fn main() -> Result<(), entra_tower::Report>`.
 pub type Report = ReportFor<Errors>;

@@ -1,8 +1,14 @@
 //! The future of a call, with its replay.
+//!
+//! Its states are **Calling** (the inner service has the request), and on the slow path
+//! **Rejected** (nothing is sent), **Fetching** (there is no token yet), **Replacing** (the API
+//! rejected the token, and another one is requested), **Preparing** (the service becomes ready for
+//! a request with its token) and **Done**.
 
 use std::fmt;
 use std::future::Future;
 use std::mem;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,13 +21,13 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::error::{BearerError, BoxError};
-use crate::place::Place;
-use crate::refusal::is_refusal;
+use crate::path_id::PathId;
+use crate::rejection::is_rejection;
 use crate::shared::Shared;
 use crate::table::Mark;
 
 pin_project! {
-    /// The response of a [`Bearer`](crate::Bearer).
+    /// The future of a response of a [`Bearer`](crate::Bearer).
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
@@ -37,71 +43,73 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        /// The inner service is at work: almost every request is here from its beginning to its end, so this is small.
+        /// The inner service has the request. Almost all requests are in this state from beginning
+        /// to end, so it is small.
         Calling {
             #[pin]
             future: S::Future,
             used: Option<Used>,
-            spare: Option<Box<Call<S, B>>>,
+            copy: Option<Box<Call<S, B>>>,
         },
-        /// Everything else.
-        Aside { aside: Box<Aside<S, B>> },
+        /// Any other state.
+        SlowPath { slow_path: Box<SlowPath<S, B>> },
     }
 }
 
-/// What is not on the way of a request that has its token at hand and whose token the API takes.
-enum Aside<S, B>
+/// The states of a request that has no cached token, or whose token the API rejects.
+enum SlowPath<S, B>
 where
     S: Service<Request<B>>,
 {
     /// Nothing is sent.
-    Refused(BearerError),
-    /// There is no token yet. Neither service is ready.
+    Rejected(BearerError),
+    /// There is no token yet. No service is ready.
     Fetching {
         fetch: Fetch,
         call: Box<Call<S, B>>,
-        spare: Option<Box<Call<S, B>>>,
+        copy: Option<Box<Call<S, B>>>,
     },
-    /// The API refused the token, and another one is on its way.
-    Renewing {
+    /// The API rejected the token, and another one is requested.
+    Replacing {
         fetch: Fetch,
-        /// Has the refused token.
-        spare: Box<Call<S, B>>,
-        /// None once the token has been waited for: a response may hold a connection that the token request needs.
-        refusal: Option<S::Response>,
+        /// The copy of the request, with the rejected token.
+        copy: Box<Call<S, B>>,
+        /// The rejection, until the token had to be awaited: a response may hold a connection that
+        /// the token request needs.
+        rejection: Option<S::Response>,
     },
-    /// The service gets ready for a request that has its token.
-    Readying {
+    /// The service becomes ready for a request that has its token.
+    Preparing {
         call: Box<Call<S, B>>,
         used: Option<Used>,
-        spare: Option<Box<Call<S, B>>>,
+        copy: Option<Box<Call<S, B>>>,
     },
     Done,
 }
 
-/// What follows.
-type Next<S, B, A> = Result<State<S, B>, End<A>>;
+/// The next state, or the end of the call.
+type Next<S, B, A> = ControlFlow<End<A>, State<S, B>>;
 
-/// What the caller gets.
+/// The result that the caller gets.
 type End<A> = Result<Response<A>, BearerError>;
 
-/// A request, and the service to call with it.
+/// A request with the service to send it to.
 pub(crate) struct Call<S, B> {
     pub(crate) service: S,
     pub(crate) request: Request<B>,
 }
 
-/// The token that went along with a request.
+/// The token that was sent with a request.
 pub(crate) struct Used {
     pub(crate) mark: Mark,
-    pub(crate) place: Place,
+    pub(crate) path_id: PathId,
     pub(crate) shared: Arc<Shared<TokenSource>>,
 }
 
-/// A token that is waited for.
+/// A token that is awaited.
 pub(crate) struct Fetch {
     token: BoxFuture<Result<(Token, Mark), Error>>,
-    place: Place,
+    path_id: PathId,
     shared: Arc<Shared<TokenSource>>,
 }
 
@@ -109,21 +117,21 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn calling(future: S::Future, used: Option<Used>, spare: Option<Box<Call<S, B>>>) -> Self {
+    pub(crate) fn calling(future: S::Future, used: Option<Used>, copy: Option<Box<Call<S, B>>>) -> Self {
         Self {
-            state: State::Calling { future, used, spare },
+            state: State::Calling { future, used, copy },
         }
     }
 
-    pub(crate) fn refused(error: BearerError) -> Self {
+    pub(crate) fn rejected(error: BearerError) -> Self {
         Self {
-            state: Aside::Refused(error).into(),
+            state: SlowPath::Rejected(error).into(),
         }
     }
 
-    pub(crate) fn fetching(fetch: Fetch, call: Box<Call<S, B>>, spare: Option<Box<Call<S, B>>>) -> Self {
+    pub(crate) fn fetching(fetch: Fetch, call: Box<Call<S, B>>, copy: Option<Box<Call<S, B>>>) -> Self {
         Self {
-            state: Aside::Fetching { fetch, call, spare }.into(),
+            state: SlowPath::Fetching { fetch, call, copy }.into(),
         }
     }
 }
@@ -139,117 +147,117 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateOf::Calling { future, used, spare } => {
+                StateOf::Calling { future, used, copy } => {
                     let response = ready!(future.poll(cx)).map_err(BearerError::service)?;
-                    if is_refusal(response.status(), response.headers()) {
-                        rejected(response, used.take(), spare.take())
+                    if is_rejection(response.status(), response.headers()) {
+                        rejected(response, used.take(), copy.take())
                     } else {
                         if let Some(used) = used.take_if(|used| used.mark.trial.is_some()) {
-                            used.shared.accepted(used.place, used.mark, response.status());
+                            used.shared.accepted(used.path_id, used.mark, response.status());
                         }
                         return Poll::Ready(Ok(response));
                     }
                 }
-                StateOf::Aside { aside } => ready!(aside.poll(cx)),
+                StateOf::SlowPath { slow_path } => ready!(slow_path.poll(cx)),
             };
             match next {
-                Ok(next) => state.set(next),
-                Err(end) => return Poll::Ready(end),
+                Continue(next) => state.set(next),
+                Break(end) => return Poll::Ready(end),
             }
         }
     }
 }
 
-/// The API rejected a request, maybe one without a token of ours.
+/// Handles a rejection by the API, also of a request that had no token of this layer.
 #[cold]
-fn rejected<S, B, A>(refusal: Response<A>, used: Option<Used>, spare: Option<Box<Call<S, B>>>) -> Next<S, B, A>
+fn rejected<S, B, A>(rejection: Response<A>, used: Option<Used>, copy: Option<Box<Call<S, B>>>) -> Next<S, B, A>
 where
     S: Service<Request<B>, Response = Response<A>>,
 {
-    let Some(Used { mark, place, shared }) = used else {
-        return Err(Ok(refusal));
+    let Some(Used { mark, path_id, shared }) = used else {
+        return Break(Ok(rejection));
     };
-    let place = match &spare {
-        Some(spare) => shared.places().in_full(&spare.request),
-        None => place,
+    let path_id = match &copy {
+        Some(copy) => shared.path_ids().with_folder(&copy.request),
+        None => path_id,
     };
-    let candidate = shared.rejected(place, mark, refusal.headers(), spare.is_some());
-    match (candidate, spare) {
-        (Some(candidate), Some(spare)) => {
-            let fetch = Fetch::new(&shared, place, |shared| async move { shared.obtain(candidate).await });
-            let refusal = Some(refusal);
-            Ok(Aside::Renewing { fetch, spare, refusal }.into())
+    let candidate = shared.rejected(path_id, mark, rejection.headers(), copy.is_some());
+    match (candidate, copy) {
+        (Some(candidate), Some(copy)) => {
+            let fetch = Fetch::new(&shared, path_id, |shared| async move { shared.obtain(candidate).await });
+            let rejection = Some(rejection);
+            Continue(SlowPath::Replacing { fetch, copy, rejection }.into())
         }
-        _ => Err(Ok(refusal)),
+        _ => Break(Ok(rejection)),
     }
 }
 
-impl<S, B, A> Aside<S, B>
+impl<S, B, A> SlowPath<S, B>
 where
     S: Service<Request<B>, Response = Response<A>>,
     S::Error: Into<BoxError>,
 {
     #[cold]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, A>> {
-        // First what has to be awaited ...
+        // First await what the state needs.
         let fetched = match self {
             Self::Fetching { fetch, .. } => Some(ready!(fetch.poll(cx))),
-            Self::Renewing { fetch, refusal, .. } => match fetch.poll(cx) {
+            Self::Replacing { fetch, rejection, .. } => match fetch.poll(cx) {
                 Poll::Ready(fetched) => Some(fetched),
                 Poll::Pending => {
-                    *refusal = None;
+                    *rejection = None;
                     return Poll::Pending;
                 }
             },
-            Self::Readying { call, .. } => {
-                ready!(call.service.poll_ready(cx)).map_err(|error| Err(BearerError::service(error)))?;
-                None
-            }
-            Self::Refused(_) | Self::Done => None,
+            Self::Preparing { call, .. } => match ready!(call.service.poll_ready(cx)) {
+                Ok(()) => None,
+                Err(error) => return Poll::Ready(Break(Err(BearerError::service(error)))),
+            },
+            Self::Rejected(_) | Self::Done => None,
         };
-        // ... then the step that follows.
+        // Then take the next step.
         Poll::Ready(match (mem::replace(self, Self::Done), fetched) {
-            (Self::Fetching { call, spare, .. }, Some(Ok((token, used)))) => {
-                let (call, spare) = (call.sign(&token), spare.map(|spare| spare.sign(&token)));
+            (Self::Fetching { call, copy, .. }, Some(Ok((token, used)))) => {
+                let (call, copy) = (call.sign(&token), copy.map(|copy| copy.sign(&token)));
                 let used = Some(used);
-                Ok(Self::Readying { call, used, spare }.into())
+                Continue(Self::Preparing { call, used, copy }.into())
             }
-            (Self::Fetching { .. }, Some(Err(error))) => Err(Err(BearerError::Token(error))),
-            (Self::Renewing { spare, refusal, .. }, Some(Ok((token, used)))) => {
-                // The service may wait for the end of this very response before it is ready again.
-                drop(refusal);
-                let (call, used) = (spare.sign(&token), Some(used));
-                Ok(Self::Readying {
-                    call,
-                    used,
-                    spare: None,
-                }
-                .into())
+            (Self::Fetching { .. }, Some(Err(error))) => Break(Err(BearerError::Token(error))),
+            (Self::Replacing { copy, rejection, .. }, Some(Ok((token, used)))) => {
+                // The service may not become ready before this response ends.
+                drop(rejection);
+                let (call, used) = (copy.sign(&token), Some(used));
+                let next = Self::Preparing { call, used, copy: None };
+                Continue(next.into())
             }
-            // Without another token, the API's own response is worth more than an error: it is sent once more, if it was dropped.
+            // Without another token, the API's own response is worth more than an error. If it was
+            // dropped, the request is sent again.
             (
-                Self::Renewing {
-                    refusal: Some(refusal), ..
+                Self::Replacing {
+                    rejection: Some(rejection),
+                    ..
                 },
                 Some(Err(_)),
-            ) => Err(Ok(refusal)),
-            (Self::Renewing { spare: call, .. }, Some(Err(_))) => {
-                let (used, spare) = (None, None);
-                Ok(Self::Readying { call, used, spare }.into())
+            ) => Break(Ok(rejection)),
+            (Self::Replacing { copy: call, .. }, Some(Err(_))) => {
+                let (used, copy) = (None, None);
+                Continue(Self::Preparing { call, used, copy }.into())
             }
-            (Self::Readying { call, used, spare }, None) => Ok(call.send(used, spare)),
-            (Self::Refused(error), None) => Err(Err(error)),
-            _ => panic!("polled after the response was given"),
+            (Self::Preparing { call, used, copy }, None) => Continue(call.send(used, copy)),
+            (Self::Rejected(error), None) => Break(Err(error)),
+            _ => panic!("polled after completion"),
         })
     }
 }
 
-impl<S, B> From<Aside<S, B>> for State<S, B>
+impl<S, B> From<SlowPath<S, B>> for State<S, B>
 where
     S: Service<Request<B>>,
 {
-    fn from(aside: Aside<S, B>) -> Self {
-        Self::Aside { aside: Box::new(aside) }
+    fn from(slow_path: SlowPath<S, B>) -> Self {
+        Self::SlowPath {
+            slow_path: Box::new(slow_path),
+        }
     }
 }
 
@@ -262,11 +270,11 @@ where
         self
     }
 
-    fn send(mut self, used: Option<Used>, spare: Option<Box<Self>>) -> State<S, B> {
+    fn send(mut self, used: Option<Used>, copy: Option<Box<Self>>) -> State<S, B> {
         State::Calling {
             future: self.service.call(self.request),
             used,
-            spare,
+            copy,
         }
     }
 }
@@ -274,7 +282,7 @@ where
 impl Fetch {
     pub(crate) fn new<F>(
         shared: &Arc<Shared<TokenSource>>,
-        place: Place,
+        path_id: PathId,
         start: impl FnOnce(Arc<Shared<TokenSource>>) -> F,
     ) -> Self
     where
@@ -282,7 +290,7 @@ impl Fetch {
     {
         Self {
             token: Box::pin(start(Arc::clone(shared))),
-            place,
+            path_id,
             shared: Arc::clone(shared),
         }
     }
@@ -290,8 +298,8 @@ impl Fetch {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Token, Used), Error>> {
         let fetched = ready!(self.token.as_mut().poll(cx));
         Poll::Ready(fetched.map(|(token, mark)| {
-            let (place, shared) = (self.place, Arc::clone(&self.shared));
-            (token, Used { mark, place, shared })
+            let (path_id, shared) = (self.path_id, Arc::clone(&self.shared));
+            (token, Used { mark, path_id, shared })
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! The layer.
+//! The layer for clients of an API.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,11 @@ use crate::origins::Origins;
 use crate::replay::{CloneBody, CopyBody, NoReplay};
 use crate::shared::Shared;
 
-/// A layer that puts one API's token on the requests of a service: see the [crate's documentation](crate).
+/// A layer that adds the token of one API to the requests of a service: see the
+/// [crate's documentation](crate).
 ///
-/// `R` makes copies of requests, for those that the API rejects: see [`Replay`](crate::Replay).
+/// `R` makes copies of requests, to send them again if the API rejects the token: see
+/// [`Replay`](crate::Replay).
 #[derive(Clone)]
 pub struct BearerLayer<R = NoReplay> {
     shared: Arc<Shared<TokenSource>>,
@@ -23,19 +25,22 @@ pub struct BearerLayer<R = NoReplay> {
 }
 
 impl BearerLayer {
-    /// A layer that sends the tokens of `source` to `origins`: to addresses such as `https://graph.microsoft.com`, with a port where it
-    /// is not the usual one.
+    /// Creates a layer that sends the tokens of `source` to `origins`: addresses such as
+    /// `https://graph.microsoft.com`, with a port if it is not the default one.
     ///
     /// ```
     /// # use entra_client::TokenSource;
     /// # use entra_tower::{BearerLayer, BuildError};
     /// # fn layer(source: TokenSource) -> Result<BearerLayer, BuildError> {
-    /// BearerLayer::new(source, ["https://management.azure.com", "https://eastus.management.azure.com"])
+    /// let arm = "https://management.azure.com";
+    /// let regional = "https://eastus.management.azure.com";
+    /// BearerLayer::new(source, [arm, regional])
     /// # }
     /// ```
     ///
     /// # Errors
-    /// Where there are no origins, or one has a path, a user or a query, or is plain `http` to another machine than this one.
+    /// Returns an error if there are no origins, if an origin has a path, a user or a query, or if
+    /// it is plain `http` to another machine than this one.
     pub fn new(source: TokenSource, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, BuildError> {
         let origins = Origins::parse(origins)?;
         Ok(Self {
@@ -47,26 +52,29 @@ impl BearerLayer {
 }
 
 impl<R> BearerLayer<R> {
-    /// Sets what becomes of requests to other origins: an error, or with [`UnlistedOrigin::WithoutToken`] they are passed on as they are.
+    /// Sets how requests to other origins are handled: with an error by default, or with
+    /// [`UnlistedOrigin::WithoutToken`] by sending them unchanged.
     #[must_use]
     pub fn unlisted_origin(mut self, unlisted_origin: UnlistedOrigin) -> Self {
         self.unlisted_origin = unlisted_origin;
         self
     }
 
-    /// Copies every request with its body, so that it can be sent again with another token if the API rejects the first.
+    /// Copies every request with its body, to send it again with another token if the API rejects
+    /// the first.
     #[must_use]
     pub fn replay(self) -> BearerLayer<CloneBody> {
         self.replay_by(CloneBody)
     }
 
-    /// Copies those requests whose body `copy` can copy, so that they can be sent again; not one whose body is a stream, say.
+    /// Copies the requests whose body `copy` can copy, to send them again. It cannot copy a stream,
+    /// for example.
     #[must_use]
     pub fn replay_with<F>(self, copy: F) -> BearerLayer<CopyBody<F>> {
         self.replay_by(CopyBody::new(copy))
     }
 
-    /// Copies those requests that a [`Replay`](crate::Replay) of the program's own wants to be sent again.
+    /// Copies the requests that a custom [`Replay`](crate::Replay) selects.
     #[must_use]
     pub fn replay_by<N>(self, replay: N) -> BearerLayer<N> {
         BearerLayer {
@@ -99,12 +107,14 @@ impl<R> fmt::Debug for BearerLayer<R> {
     }
 }
 
-/// What becomes of a request whose URI is at none of a layer's origins, is plain `http` or names no origin at all.
+/// The handling of a request whose URI is at none of a layer's origins, is plain `http`, or names
+/// no origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum UnlistedOrigin {
-    /// It is refused with an error, and nothing is sent: most of the time it is a mistake.
+    /// The request fails with an error, and nothing is sent. Such a request is mostly a bug.
     #[default]
-    Refuse,
-    /// It is passed on as it is, without the token: for a service that is used for other servers as well.
+    Reject,
+    /// The request is sent unchanged, without the token. This is for a service that is used for
+    /// other servers as well.
     WithoutToken,
 }

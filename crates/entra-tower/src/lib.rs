@@ -1,19 +1,38 @@
-//! Microsoft Entra tokens on the requests of any tower service: `Authorization: Bearer <token>`.
+//! Tower middleware that adds a Microsoft Entra ID access token to each request
+//! (`Authorization: Bearer <token>`), and, with the feature `validate`, a layer for web APIs that
+//! validates such tokens.
 //!
-//! The primary type is [`BearerLayer`]. It is made of a [`TokenSource`](entra_client::TokenSource) - a client and one API - and of the
-//! origins that the token may be sent to. While the token is fresh, its service [`Bearer`] takes no lock, allocates nothing and awaits
-//! nothing. Without a token, it waits for the one request that serves all callers. If the API rejects the token, it gets another one.
+//! Most programs want the crate `entra` with its feature `tower`, which re-exports this crate
+//! together with a client and its transport. Use this crate directly to choose each part yourself.
+//!
+//! The primary types are:
+//!
+//! - [`BearerLayer`]: the layer for clients of an API. It is made from a
+//!   [`TokenSource`](entra_client::TokenSource) (a client and one API) and from the origins that
+//!   the token may be sent to.
+//! - [`Bearer`]: the service that the layer makes. While the token is fresh, it takes no lock,
+//!   allocates nothing and awaits nothing. Without a token, it waits for the one request that
+//!   serves all callers. If the API rejects the token, it gets another one.
+//! - `RequireToken`, `RequirePermissions` and `Caller`: the layers and the axum extractor for web
+//!   APIs.
+//! - [`BearerError`]: the error of a request, with advice for users ([`Report`]).
 //!
 //! ```text
-//!   request ─► Bearer ─► one of the origins? ── no ──► rejected, or passed on without the token
+//!   request ─► Bearer ─► listed origin? ─ no ─► error, or sent without token
 //!                │ yes
-//!                ├─ a token at hand ─────────► insert the header ──► inner service ──► response ──► yours
-//!                └─ none ──► await the source ──────┘    ▲                               │ 401, or grpc-status 16
-//!                                                        │                               ▼
-//!                                                        │              report the token, or note the claims
-//!                                 once, with the copy ───┴── await another token ◄───────┴──► without a copy: yours
+//!                ├─ cached token ──► add the header ─► inner service ─► response
+//!                └─ none ─► await the source ─┘ ▲                        │
+//!                                               │       401, or grpc-status 16
+//!                                               │                        ▼
+//!                             once, with a copy │    report the token, or
+//!                            of the request     │    record the claims
+//!                                               │                        │
+//!                                    await another token ◄───────────────┤
+//!                                                                        ▼
+//!                                              without a copy: the response
 //! ```
 //!
+//! # Example
 //! ```
 //! use entra_client::Client;
 //! use entra_proto::{Application, ClientSecret, Target};
@@ -23,114 +42,151 @@
 //! # use entra_transport::{Body, transport_fn};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let transport = transport_fn(|_| async { Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))) });
+//! # let transport = transport_fn(|_| async {
+//! #     let body = r#"{"access_token":"t","expires_in":3599}"#;
+//! #     Ok(entra_transport::Response::new(Body::from(body.to_owned())))
+//! # });
 //! # let inner = tower::service_fn(|request: Request<String>| async move {
 //! #     assert_eq!(request.headers()["authorization"], "Bearer t");
 //! #     Ok::<_, std::io::Error>(Response::new("[]"))
 //! # });
 //!
-//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
-//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
-//! let client = Client::new(app.with_capabilities(&["cp1"]), transport); // over entra-transport-hyper, say
+//! let tenant = "contoso.onmicrosoft.com";
+//! let authority = format!("https://login.microsoftonline.com/{tenant}").parse()?;
+//! let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+//! let app = Application::new(authority, client_id, ClientSecret::new("s3cret")?);
+//! // The transport is for example entra-transport-hyper.
+//! let client = Client::new(app.with_capabilities(&["cp1"]), transport);
 //!
 //! let graph = client.source(&Target::resource("https://graph.microsoft.com")?)?;
 //! let layer = BearerLayer::new(graph, ["https://graph.microsoft.com"])?.replay();
-//! let mut api = ServiceBuilder::new().layer(layer).service(inner); // hyper's client, say
+//! // The inner service is for example hyper's client.
+//! let mut api = ServiceBuilder::new().layer(layer).service(inner);
 //!
-//! let request = Request::get("https://graph.microsoft.com/v1.0/users").body(String::new())?;
+//! let url = "https://graph.microsoft.com/v1.0/users";
+//! let request = Request::get(url).body(String::new())?;
 //! let response = api.ready().await?.call(request).await?;
 //! assert_eq!(response.status(), 200);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Make one layer for an API, and clone it or its services: all clones share what they learn of the API. A layer that is made for each
-//! request learns nothing.
+//! Make one layer for each API, and clone it or its services: all clones share what they learn
+//! about the API. A layer that is made for each request learns nothing.
 //!
-//! # When the API rejects the token
-//! One response speaks for its own request only. Other requests go on with the token at hand until there is something better for them.
+//! # Rejected tokens
+//! A response concerns its own request only. Other requests use the cached token until there is a
+//! better one for them.
 //!
-//! - **A `401` without claims**, or `grpc-status: 16` among the headers: the token is reported to the client as rejected, and a newer one
-//!   is requested. Until that is there, which may be the end of an outage, other requests use the token that they have.
-//! - **A `401` with a claims challenge** in the name of the cloud that the tokens come from: the request is sent again with a token that
-//!   has these claims; where there is no copy of it, the next request for that path tries such a token. Once the API has accepted it,
-//!   it serves all paths, but for those where the API has accepted other claims: two authentication contexts have two tokens. Until
-//!   then, and if the token service has no such token or the API rejects it, requests use the token from before.
-//! - A challenge in the name of another authority or of none, or with claims that cannot be read, changes nothing.
+//! - **A `401` without claims**, or `grpc-status: 16` among the headers: the token is reported to
+//!   the client as rejected, and a newer one is requested. Until it arrives, which may be after an
+//!   outage, other requests use the cached token.
+//! - **A `401` with a claims challenge** that names the cloud of the tokens: the request is sent
+//!   again with a token that has these claims. Without a copy of the request, the next request for
+//!   that path tries such a token. Once the API has accepted it, all paths use it, except those for
+//!   which the API has accepted other claims: two authentication contexts have two tokens. Until
+//!   then, and if the token service has no such token or the API rejects it, requests use the
+//!   earlier token.
+//! - A challenge that names another authority or none, or claims that cannot be parsed, changes
+//!   nothing.
 //!
-//! Of many requests that are rejected with one token, the first reports it, and one token request serves them all. Each path leads to at
-//! most two token requests a minute by rejections and to five by new claims; all paths of a layer lead to ten each. A layer remembers the
-//! claims of 7 challenges, 64 KiB of them, and 64 paths. Paths beside each other (`/users/1`, `/users/2`) share what they learn; the methods of
-//! one path count as paths of their own.
+//! Of many requests that are rejected with one token, the first reports it, and one token request
+//! serves them all. Each path causes at most two token requests a minute by rejections, and five by
+//! new claims. All paths of a layer together cause at most ten of each. A layer remembers the
+//! claims of 7 challenges, 64 KiB in total, and 64 paths. Sibling paths (`/users/1`, `/users/2`)
+//! share what they learn. Each method of a path counts as a separate path.
 //!
-//! So the *next* request for the path has another token. To have the rejected one sent again as well, there must be a copy of it, which
-//! is made of every request beforehand, at a price: [`BearerLayer::replay`] does so for bodies that are `Clone`,
-//! [`BearerLayer::replay_with`] for some of them. It is sent again once, on a clone of the service, and the second response is returned.
-//! If no other token comes, the response is the API's own `401`; where that had to give its connection back while the token was awaited,
-//! the request is sent again with the token that it had. So no request is sent more than twice. Without copies, each path finds out by a
-//! `401` of its own that it needs other claims, or that it takes no token with claims which another path asked for.
+//! So the *next* request for the path has another token. To send the rejected request itself again,
+//! the layer must copy every request beforehand, at a cost: [`BearerLayer::replay`] copies requests
+//! whose body is `Clone`, and [`BearerLayer::replay_with`] copies some of them. The copy is sent
+//! once, on a clone of the service, and the second response is returned.
+//!
+//! If no other token is available, the response is the API's own `401`. If that response had to
+//! return its connection while the token was awaited, the request is sent again with the token that
+//! it had. So no request is sent more than twice. Without copies, each path has to receive a `401`
+//! to learn that it needs other claims, or that it rejects tokens with claims that another path
+//! required.
 //!
 //! # Readiness
-//! A [`Bearer`] is ready when its inner service is. While a token is awaited, it holds no permit, slot or response of the inner service;
-//! it takes a new place once the token is there. So a stack with a limit can serve both the API and the token service.
+//! A [`Bearer`] is ready when its inner service is. While a token is awaited, it holds no permit,
+//! slot or response of the inner service, and takes a new permit once the token has arrived. So a
+//! stack with a limit can serve both the API and the token service.
 //!
-//! # Where the token goes
-//! To the origins that were named, and over plain `http` to this very machine only. It replaces an `Authorization` header that the
-//! request has. The layer sees where a request is meant to go, and not what the inner service does with it:
+//! # Origins of the token
+//! The token is sent to the listed origins, and over plain `http` to loopback addresses only. It
+//! replaces an `Authorization` header of the request. The layer sees the URI of a request, and not
+//! what the inner service does with it:
 //!
-//! - The service inside must not follow redirects, or the header goes along. Put the layer inside of what follows them
-//!   (`tower_http::follow_redirect`): so each hop is compared with the origins.
-//! - tonic's `Channel` sends everything to the endpoint that it was made with. Make its generated client with that very origin
-//!   (`with_origin`): without it the URIs are relative, and the layer sends none of them.
+//! - The inner service must not follow redirects, or the header goes along. Put the layer inside of
+//!   the service that follows them (`tower_http::follow_redirect`), so that each hop is compared
+//!   with the origins.
+//! - tonic's `Channel` sends everything to the endpoint that it was made with. Make the generated
+//!   client with that origin (`with_origin`). Without it the URIs are relative, and the layer
+//!   rejects them.
 //!
-//! # At a web API
-//! The feature `validate` is the other side: the layer `RequireToken` lets requests pass whose token `entra-validate` accepts, and
-//! `RequirePermissions` asks for the scopes and roles of a route. `Caller` is the extractor of axum.
+//! # Web APIs
+//! The feature `validate` is for the server side. The layer `RequireToken` passes on requests whose
+//! token `entra-validate` accepts, and `RequirePermissions` requires the scopes and roles of a
+//! route. `Caller` is the extractor of axum. `RequireToken` and `Caller` have example programs.
 //!
 //! ```text
-//!   request ─► trace, timeout ─► CORS ─► RequireToken ─► RequirePermissions ─► handler (Caller)
-//!                                            │                  │
-//!                                            ▼                  ▼
-//!                                   400, 401, 403, 503         403
+//!   request ─► trace, timeout, CORS
+//!                ─► RequireToken ──────────► RequirePermissions ─► handler
+//!                     │                        │                   (Caller)
+//!                     ▼                        ▼
+//!                     400, 401, 403, 503       403
 //! ```
 //!
-//! `RequireToken` and `Caller` have programs to start from.
-//!
 //! The order of layers:
-//! - Outside of `RequireToken`: traces, timeouts, limits by address, and CORS, without which a browser does not see why it was rejected.
-//!   A log of requests there must not hold `Authorization`.
-//! - Inside: what costs something, such as limits by caller, decompression and caches. A cache outside would give one caller's response
-//!   to another, or to nobody in particular.
-//! - In axum, `Router::layer` covers the routes added before it and their fallback; routes added later are not covered, and neither is
-//!   a fallback of a router that this one is merged into. A handler with a `Caller` rejects requests there, one without serves them.
 //!
-//! What fails, and how:
+//! - Outside of `RequireToken`: traces, timeouts, limits by address, and CORS, without which a
+//!   browser cannot read a rejection. A log of requests there must not contain `Authorization`.
+//! - Inside: expensive operations, such as limits by caller, decompression and caches. A cache
+//!   outside would return one caller's response to another, or to a client without a token.
+//! - In axum, `Router::layer` covers the routes added before it and their fallback. It covers
+//!   neither routes added later nor the fallback of a router that this one is merged into. There, a
+//!   handler with a `Caller` rejects requests, and a handler without one serves them.
+//!
+//! The responses to errors:
 //!
 //! | cause | response |
 //! |---|---|
 //! | no token, or a scheme other than `Bearer` | 401, a challenge without an error |
-//! | two `Authorization` headers, a token in the query, something else behind `Bearer` | 400 `invalid_request` |
-//! | a token that is not valid | 401 `invalid_token` |
+//! | two `Authorization` headers, or a token in the query | 400 `invalid_request` |
+//! | an `Authorization: Bearer` header without a valid token syntax | 400 `invalid_request` |
+//! | an invalid token | 401 `invalid_token` |
 //! | a caller or a permission that is not accepted | 403 `insufficient_scope` |
-//! | no signing keys, and none of before | 503 with `Retry-After` |
-//! | `RequireToken` is missing around `RequirePermissions` or `Caller` | 500, and an error in the log |
+//! | no signing keys, and no earlier ones | 503 with `Retry-After` |
+//! | no `RequireToken` around `RequirePermissions` or `Caller` | 500, and an error in the log |
 //!
-//! A request without a token, or with one of wrong form, issuer or algorithm, costs no fetch of keys, and all tokens with unknown key
-//! IDs together one in five minutes. Rejections have no body; why is in the log (`tracing`), with the name of the rule and never with
-//! the token. `OPTIONS` passes without a token, since browsers send preflights without one, and so do the paths that were opened.
-//! A handler that serves every method serves `OPTIONS` to everyone, then: `RequireToken::with_guarded_options` asks for a token there, too.
+//! A request without a token, or with a token of wrong form, issuer or algorithm, causes no fetch
+//! of keys. All tokens with unknown key IDs together cause one in five minutes. Rejections have no
+//! body: the reason is in the log (`tracing`), with the name of the rule and never with the token.
 //!
-//! A tonic server takes the layer as it is (`Server::builder().layer(..)`). Rejections are responses of HTTP there, too, without a
-//! `grpc-status`: clients of gRPC read the status 401 as `UNAUTHENTICATED`, 403 as `PERMISSION_DENIED` and 503 as `UNAVAILABLE`, as the
-//! protocol maps them, and a bearer layer around the client's channel sees the challenge, which no gRPC status has a place for.
+//! `OPTIONS` requests pass without a token, since browsers send preflights without one, and so do
+//! requests for open paths. A handler that serves every method therefore serves `OPTIONS` to all
+//! clients. `RequireToken::with_guarded_options` requires a token there, too.
+//!
+//! A tonic server takes the layer unchanged (`Server::builder().layer(..)`). Rejections are HTTP
+//! responses there, too, without a `grpc-status`: gRPC clients read the status 401 as
+//! `UNAUTHENTICATED`, 403 as `PERMISSION_DENIED` and 503 as `UNAVAILABLE`, as the protocol maps
+//! them. A bearer layer around the client's channel sees the challenge, for which a gRPC status has
+//! no field.
 //!
 //! # Features
-//! - `reqwest`: `ReqwestService` makes a reqwest client a service to put the layer around.
-//! - `ureq`: `BearerMiddleware` does for threads what the layer does.
-//! - `validate`: `RequireToken` and `RequirePermissions`, for web APIs. `axum`: the same with the extractor `Caller`.
+//! None is enabled by default.
+//!
+//! - `reqwest`: `ReqwestService`, a reqwest client as an inner service.
+//! - `ureq`: `BearerMiddleware`, the same rules as a middleware of ureq.
+//! - `validate`: `RequireToken` and `RequirePermissions`, for web APIs.
+//! - `axum`: `validate`, and the extractor `Caller`.
+//! - `aws-lc-rs`, `ring`: the cryptography for `validate`, which requires one of them. With both,
+//!   aws-lc-rs is used.
 //!
 //! # What is not here
-//! Retries but for the one above, signed requests and PoP tokens.
+//! - Retries, other than the one above: `tower::retry`.
+//! - Signed requests and proof-of-possession tokens.
+//! - The cache of tokens: `entra-client`. The validation of tokens: `entra-validate`.
 
 mod bearer;
 mod challenge;
@@ -138,9 +194,9 @@ mod error;
 mod future;
 mod layer;
 mod origins;
-mod pace;
-mod place;
-mod refusal;
+mod path_id;
+mod rate_limit;
+mod rejection;
 mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest_service;

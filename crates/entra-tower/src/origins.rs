@@ -1,4 +1,4 @@
-//! Where a token may be sent.
+//! The origins that a token may be sent to.
 
 use std::fmt;
 
@@ -27,12 +27,12 @@ impl Origins {
         Ok(Self(origins))
     }
 
-    /// The number of origins, each as often as it was named.
+    /// Returns the number of origins, duplicates included.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether a request to `uri` may have the token. Nothing is allocated.
+    /// Returns true if a request to `uri` may have the token. It does not allocate.
     #[inline]
     pub(crate) fn admit(&self, uri: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
@@ -61,19 +61,21 @@ impl Listed {
             return Err(BuildError::PlainHttp(origin));
         };
         let port = authority(&origin)[origin.host().len()..].strip_prefix(':');
-        let port = port.map_or(usual_port, |port| port.parse().expect("the origin's port was read"));
+        let port = port.map_or(usual_port, |port| port.parse().expect("the origin's port was parsed"));
         Ok(Self { origin, scheme, port })
     }
 
     #[inline]
     fn is_at(&self, scheme: &Scheme, authority: &Authority) -> bool {
-        // The same letters, most of the time.
+        // Mostly, the letters are the same.
         *scheme == self.scheme && (authority.as_str() == self::authority(&self.origin) || self.is_same(authority))
     }
 
-    /// Whether it is the same host and port in other letters: in another case, or with the port that is the usual one.
+    /// Returns true if the host and port are the same in other letters: in another case, or with an
+    /// explicit default port.
     ///
-    /// With a user it is not: nobody means that, and not all who read URIs agree on what stands before an `@`.
+    /// A URI with a user does not match: it is never intended, and parsers disagree about the text
+    /// before an `@`.
     #[cold]
     fn is_same(&self, authority: &Authority) -> bool {
         let (text, host) = (authority.as_str(), authority.host());
@@ -90,7 +92,7 @@ impl Listed {
     }
 }
 
-/// `host[:port]`
+/// Returns `host[:port]`.
 #[inline]
 fn authority(origin: &Origin) -> &str {
     let text = origin.as_str();
@@ -117,9 +119,9 @@ mod tests {
     ];
 
     proptest! {
-        /// However a URI is written, it is admitted where its origin, read as one, is listed, and nowhere else.
+        /// A URI is admitted if and only if its origin is listed, however it is written.
         #[test]
-        fn what_is_admitted_is_what_is_listed(
+        fn exactly_the_listed_origins_are_admitted(
             scheme in select(&["https", "HTTPS", "http", "ws"][..]),
             user in select(&["", "", "", "@", "user@", "user:443@", "graph.microsoft.com@"][..]),
             host in select(&[
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_law_above_admits_some() {
+    fn listed_origins_are_admitted_in_other_letters() {
         let origins = Origins::parse(LISTED).unwrap();
         for uri in [
             "HTTPS://Graph.Microsoft.Com:0443/",

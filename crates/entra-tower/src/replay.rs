@@ -4,15 +4,32 @@ use std::fmt;
 
 use http::Request;
 
-/// A policy that copies requests before they are sent, so that one which the API rejects can be sent again with another token.
+/// A policy that copies requests before they are sent. A request that the API rejects can then be
+/// sent again with another token.
 ///
-/// Every request is copied, rejected or not. A program's own policy may leave out those that must not be sent twice.
+/// Every request is copied, rejected or not. A custom policy may leave out those that must not be
+/// sent twice:
+///
+/// ```
+/// use entra_tower::Replay;
+/// use http::Request;
+///
+/// #[derive(Clone)]
+/// struct IdempotentOnly;
+///
+/// impl<B: Clone> Replay<B> for IdempotentOnly {
+///     fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
+///         request.method().is_idempotent().then(|| request.clone())
+///     }
+/// }
+/// ```
 pub trait Replay<B>: Clone {
-    /// Returns a copy of the request, or none: then a rejection of it is returned.
+    /// Returns a copy of the request, or `None` to return a rejection of it to the caller.
     fn copy(&self, request: &Request<B>) -> Option<Request<B>>;
 }
 
-/// A policy without copies: a rejected request is not sent again, but the next one has another token.
+/// A policy without copies: a rejected request is not sent again, but the next one has another
+/// token.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoReplay;
 
@@ -32,7 +49,8 @@ impl<B: Clone> Replay<B> for CloneBody {
     }
 }
 
-/// A policy that copies the requests whose body can be copied: see [`BearerLayer::replay_with`](crate::BearerLayer::replay_with).
+/// A policy that copies the requests whose body can be copied: see
+/// [`BearerLayer::replay_with`](crate::BearerLayer::replay_with).
 #[derive(Clone, Copy)]
 pub struct CopyBody<F>(F);
 

@@ -1,4 +1,4 @@
-//! A reqwest client as the inner service.
+//! A reqwest client as an inner service.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,13 +8,15 @@ use pin_project_lite::pin_project;
 use reqwest::{Body, Client, ClientBuilder, redirect};
 use tower_service::Service;
 
-/// A reqwest client as a service over `http` types, to put a [`BearerLayer`](crate::BearerLayer) around.
+/// A reqwest client as a service over `http` types, to put a [`BearerLayer`](crate::BearerLayer)
+/// around.
 ///
-/// It follows no redirects, since reqwest decides by rules of its own which headers go along. Everything else is as the builder has it.
+/// It follows no redirects, since reqwest has its own rules for the headers that go along.
+/// Everything else is as the builder has it.
 ///
-/// The features of reqwest that the program switches on decide which TLS there is. `entra-transport-reqwest` switches on `rustls`; with
-/// its feature `ring` alone it is `rustls-no-provider`, with which reqwest panics unless the builder is given a TLS configuration or the
-/// process has a default provider.
+/// The features of reqwest in the program decide about TLS. `entra-transport-reqwest` enables
+/// `rustls`. With its feature `ring` alone it enables `rustls-no-provider`, with which reqwest
+/// panics unless the builder has a TLS configuration or the process has a default provider.
 ///
 /// ```
 /// use entra_tower::{BearerLayer, ReqwestService};
@@ -33,10 +35,10 @@ use tower_service::Service;
 pub struct ReqwestService(Client);
 
 impl ReqwestService {
-    /// A service over the client that `client` builds.
+    /// Creates a service with the client that `client` builds.
     ///
     /// # Errors
-    /// Where it cannot be built: see [`ClientBuilder::build`].
+    /// Returns an error if the client cannot be built: see [`ClientBuilder::build`].
     pub fn new(client: ClientBuilder) -> Result<Self, reqwest::Error> {
         client.redirect(redirect::Policy::none()).build().map(Self)
     }
@@ -54,7 +56,7 @@ impl<B: Into<Body>> Service<http::Request<B>> for ReqwestService {
     fn call(&mut self, request: http::Request<B>) -> ReqwestFuture {
         let state = match reqwest::Request::try_from(request) {
             Ok(request) => State::Sent {
-                answer: self.0.call(request),
+                response: self.0.call(request),
             },
             Err(error) => State::Unsent { error: Some(error) },
         };
@@ -63,7 +65,7 @@ impl<B: Into<Body>> Service<http::Request<B>> for ReqwestService {
 }
 
 pin_project! {
-    /// The response of a [`ReqwestService`].
+    /// The future of a response of a [`ReqwestService`].
     #[derive(Debug)]
     pub struct ReqwestFuture {
         #[pin]
@@ -77,9 +79,9 @@ pin_project! {
     enum State {
         Sent {
             #[pin]
-            answer: <Client as Service<reqwest::Request>>::Future,
+            response: <Client as Service<reqwest::Request>>::Future,
         },
-        /// reqwest cannot make a request of it.
+        /// reqwest rejects the request as invalid.
         Unsent { error: Option<reqwest::Error> },
     }
 }
@@ -89,8 +91,8 @@ impl Future for ReqwestFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().state.project() {
-            StateOf::Sent { answer } => ready!(answer.poll(cx)).map(Into::into),
-            StateOf::Unsent { error } => Err(error.take().expect("not polled after the answer was given")),
+            StateOf::Sent { response } => ready!(response.poll(cx)).map(Into::into),
+            StateOf::Unsent { error } => Err(error.take().expect("not polled after completion")),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What all services of one layer share, and what a rejected token changes in it.
+//! The state that all services of one layer share, and its changes when the API rejects a token.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,37 +10,37 @@ use entra_proto::claims::ClaimsRequest;
 use http::Request;
 use http::{HeaderMap, StatusCode};
 
-use crate::challenge::{Wish, wish};
+use crate::challenge::{Demand, demand};
 use crate::origins::Origins;
-use crate::pace::Pace;
-use crate::place::{Place, Places};
+use crate::path_id::{PathId, PathIds};
+use crate::rate_limit::RateLimit;
 use crate::table::{Id, Kind, Mark, ORIGINAL, Table, Trial};
 
-/// The state of a layer: where tokens may go, and which token goes where.
+/// The state of a layer: the origins of the API, and the kind of token for each path.
 ///
-/// A response with status 401 speaks for its own request only. What other requests get changes once there is something better for them:
-/// a newer token, or a token with claims that the API has accepted.
+/// A response with status 401 concerns its own request only. Other requests get another token once
+/// there is a better one for them: a newer token, or a token with claims that the API has accepted.
 pub(crate) struct Shared<T> {
     origins: Origins,
-    places: Places,
-    /// Moves with the table, and under the lock of the state only.
+    path_ids: PathIds,
+    /// A counter that moves with the table, under the lock of the state only.
     generation: AtomicU64,
     state: Mutex<State<T>>,
 }
 
 struct State<T> {
     table: Arc<Table<T>>,
-    /// Rejections that lead to the token service.
-    renewals: Pace,
-    /// New claims.
-    challenges: Pace,
+    /// The limit of rejections that cause a token request.
+    refreshes: RateLimit,
+    /// The limit of new claims.
+    challenges: RateLimit,
 }
 
-/// The table as it was when a service looked last.
+/// The table as a service saw it last.
 #[derive(Clone)]
-pub(crate) struct Supply<T> {
+pub(crate) struct Snapshot<T> {
     generation: u64,
-    /// Whether all requests get tokens of `source`.
+    /// True if all requests get tokens of `source`.
     pub(crate) is_uniform: bool,
     pub(crate) source: T,
     kind: Id,
@@ -52,7 +52,7 @@ pub(crate) struct Candidate<T> {
     pub(crate) source: T,
     pub(crate) kind: Id,
     trial: Option<Trial>,
-    /// The number of a token that will not do, nor do those before it.
+    /// The number of a token that is not acceptable, like those before it.
     after: Option<u64>,
 }
 
@@ -60,13 +60,13 @@ impl<D> Shared<TokenSource<D>> {
     pub(crate) fn new(source: TokenSource<D>, origins: Origins) -> Self {
         let claims = source.claims().cloned();
         Self {
-            places: Places::new(origins.len()),
+            path_ids: PathIds::new(origins.len()),
             origins,
             generation: AtomicU64::new(0),
             state: Mutex::new(State {
                 table: Arc::new(Table::new(source, claims)),
-                renewals: Pace::new(RENEWALS),
-                challenges: Pace::new(CHALLENGES),
+                refreshes: RateLimit::new(REFRESHES_PER_PATH),
+                challenges: RateLimit::new(CHALLENGES_PER_PATH),
             }),
         }
     }
@@ -75,16 +75,16 @@ impl<D> Shared<TokenSource<D>> {
         &self.origins
     }
 
-    pub(crate) fn places(&self) -> &Places {
-        &self.places
+    pub(crate) fn path_ids(&self) -> &PathIds {
+        &self.path_ids
     }
 
-    /// The table of now.
+    /// Returns the current table.
     #[cold]
-    pub(crate) fn supply(&self) -> Supply<TokenSource<D>> {
+    pub(crate) fn snapshot(&self) -> Snapshot<TokenSource<D>> {
         let state = self.lock();
         let kind = state.table.current();
-        Supply {
+        Snapshot {
             generation: self.generation.load(Ordering::Acquire),
             is_uniform: state.table.is_uniform(),
             source: kind.source.clone(),
@@ -93,39 +93,43 @@ impl<D> Shared<TokenSource<D>> {
         }
     }
 
-    /// The API rejected a token with a response that has these headers. Returns the kind of token that may please it, if there is one and
-    /// it is not too early to request it. Without a copy of the request it is of use to later requests only.
+    /// Records that the API rejected a token with a response that has these headers.
+    ///
+    /// Returns the kind of token that the API may accept, if there is one and it may be requested
+    /// now. Without a copy of the request, only later requests use it.
     #[cold]
     pub(crate) fn rejected(
         &self,
-        place: Place,
+        path_id: PathId,
         mark: Mark,
         headers: &HeaderMap,
         has_copy: bool,
     ) -> Option<Candidate<TokenSource<D>>> {
         let mut state = self.lock();
-        let wish = wish(headers, state.table.original().source.application().authority().cloud());
-        let has_claims = matches!(wish, Wish::Claims(_));
+        let demand = demand(headers, state.table.original().source.application().authority().cloud());
+        let has_claims = matches!(demand, Demand::Claims(_));
         let has_them = |claims| state.table.kind(mark.kind).is_some_and(|kind| kind.has(claims));
-        let candidate = match wish {
-            Wish::Impossible => None,
-            Wish::Claims(claims) if !has_them(&claims) => self.challenged(&mut state, place, mark, claims, has_copy),
-            // Claims that the rejected token was requested with are no news.
-            Wish::Claims(_) => state.renew(place, mark),
-            Wish::Nothing => self.refused(&mut state, place, mark, has_copy),
+        let candidate = match demand {
+            Demand::Unavailable => None,
+            Demand::Claims(claims) if !has_them(&claims) => {
+                self.rejected_with_claims(&mut state, path_id, mark, claims, has_copy)
+            }
+            // Claims that the rejected token was requested with are not new.
+            Demand::Claims(_) => state.refresh(path_id, mark),
+            Demand::Nothing => self.rejected_without_claims(&mut state, path_id, mark, has_copy),
         };
-        tracing::debug!(has_claims, renews = candidate.is_some(), "the API rejected the token");
+        tracing::debug!(has_claims, retries = candidate.is_some(), "the API rejected the token");
         if let Some(candidate) = candidate.as_ref().filter(|_| !has_copy) {
             candidate.source.prefetch();
         }
         candidate
     }
 
-    /// The API asked for claims that the token does not have.
-    fn challenged(
+    /// Handles a rejection that requires claims which the token does not have.
+    fn rejected_with_claims(
         &self,
         state: &mut State<TokenSource<D>>,
-        place: Place,
+        path_id: PathId,
         mark: Mark,
         claims: ClaimsRequest,
         has_copy: bool,
@@ -134,111 +138,112 @@ impl<D> Shared<TokenSource<D>> {
         let id = match known {
             Some(id) => id,
             None => {
-                // Claims are the API's to choose, and each of them takes memory.
+                // The API chooses the claims, and each of them takes memory.
                 let original = &state.table.original().source;
-                if !state.challenges.admit(original.now().monotonic, place) {
+                if !state.challenges.admit(original.now().monotonic, path_id) {
                     return None;
                 }
                 let source = original.with_claims(&claims).ok()?;
                 self.table(state).add(claims, source)
             }
         };
-        // A token with these claims was rejected here, and the other kind is rejected as well.
-        let renewed = match mark.trial {
-            Some(Trial::Instead { kind, number }) if kind == id => state.renew(place, Mark::new(kind, number)),
+        // A token with these claims was rejected for this path, and the other kind is rejected too.
+        let refreshed = match mark.trial {
+            Some(Trial::Instead { kind, number }) if kind == id => state.refresh(path_id, Mark::new(kind, number)),
             _ => None,
         };
         if !has_copy {
-            self.table(state).ask(place, id);
+            self.table(state).require(path_id, id);
         }
-        let candidate = renewed.or_else(|| Some(Candidate::new(state.table.kind(id)?, None)))?;
-        let trial = Some(Trial::Asked);
+        let candidate = refreshed.or_else(|| Some(Candidate::new(state.table.kind(id)?, None)))?;
+        let trial = Some(Trial::Required);
         Some(Candidate { trial, ..candidate })
     }
 
-    /// The API rejected a token without a word of what it wants.
-    fn refused(
+    /// Handles a rejection that names no requirement.
+    fn rejected_without_claims(
         &self,
         state: &mut State<TokenSource<D>>,
-        place: Place,
+        path_id: PathId,
         mark: Mark,
         has_copy: bool,
     ) -> Option<Candidate<TokenSource<D>>> {
         match mark.trial {
-            // It asked for these claims, and rejects them: back to what it accepts.
-            Some(Trial::Asked) => {
-                let renewed = state.renew(place, mark);
-                let chosen = state.table.choose(place);
+            // The API required these claims here, and rejects them. Use what it accepts instead.
+            Some(Trial::Required) => {
+                let refreshed = state.refresh(path_id, mark);
+                let chosen = state.table.choose(path_id);
                 if chosen.id == mark.kind {
-                    return renewed;
+                    return refreshed;
                 }
                 return Some(Candidate::new(chosen, None));
             }
-            // The claims were not the reason, unless there are no more tokens with them.
+            // The claims were not the cause, unless there are no more tokens with them.
             Some(Trial::Instead { kind, number }) => {
                 let with_claims = Mark::new(kind, number);
                 let is_stuck = state.table.kind(kind).is_some_and(|kind| kind.is_stuck_at(number));
-                return state.renew(place, if is_stuck { mark } else { with_claims });
+                return state.refresh(path_id, if is_stuck { mark } else { with_claims });
             }
             Some(Trial::Offered) | None => {}
         }
-        let chosen = state.table.choose(place);
+        let chosen = state.table.choose(path_id);
         if chosen.id != mark.kind {
             return Some(Candidate::new(chosen, None));
         }
         let original = state.table.original();
-        let is_of_others = mark.kind != ORIGINAL && state.table.route(place).is_none();
-        let is_at_hand = || original.source.clone().current().is_some();
-        if !is_of_others || !(is_at_hand() || chosen.is_stuck_at(mark.number)) {
-            return state.renew(place, mark);
+        let is_of_others = mark.kind != ORIGINAL && state.table.route(path_id).is_none();
+        let is_cached = || original.source.clone().current().is_some();
+        if !is_of_others || !(is_cached() || chosen.is_stuck_at(mark.number)) {
+            return state.refresh(path_id, mark);
         }
-        // The claims that another path asked for may be the reason. To try without them mostly costs no token request.
+        // The claims that another path required may be the cause. A trial without them mostly costs
+        // no token request.
         let Mark { kind, number, .. } = mark;
         let trial = Trial::Instead { kind, number };
         let candidate = Candidate::new(original, Some(trial));
         if !has_copy {
-            self.table(state).try_original(place, trial);
+            self.table(state).try_original(path_id, trial);
         }
         Some(candidate)
     }
 
-    /// The token service has no token of this kind.
+    /// Records that the token service has no token of this kind.
     #[cold]
-    fn failed(&self, id: Id, error: &Error) {
+    fn record_failure(&self, id: Id, error: &Error) {
         let mut state = self.lock();
         if id != ORIGINAL && !error.is_retryable() {
             self.table(&mut state).withdraw(id);
         }
     }
 
-    /// The kind of token for a request for this place, on trial if one waits for it.
+    /// Returns the kind of token for a request of this path, as a trial if one is queued for it.
     #[cold]
-    pub(crate) fn candidate(&self, supply: &Supply<TokenSource<D>>, place: Place) -> Candidate<TokenSource<D>> {
-        let is_at_hand = |source: &TokenSource<D>| source.clone().current().is_some();
-        if supply.table.next_trial(place, is_at_hand).is_some() {
+    pub(crate) fn candidate(&self, snapshot: &Snapshot<TokenSource<D>>, path_id: PathId) -> Candidate<TokenSource<D>> {
+        let is_cached = |source: &TokenSource<D>| source.clone().current().is_some();
+        if snapshot.table.next_trial(path_id, is_cached).is_some() {
             let mut state = self.lock();
-            if let Some(number) = state.table.next_trial(place, is_at_hand) {
+            if let Some(number) = state.table.next_trial(path_id, is_cached) {
                 if let Some((kind, trial)) = self.table(&mut state).take_trial(number) {
                     return Candidate::new(kind, Some(trial));
                 }
             }
         }
-        Candidate::new(supply.table.choose(place), None)
+        Candidate::new(snapshot.table.choose(path_id), None)
     }
 
-    /// The API responded to a token that is on trial with something else than a rejection.
+    /// Records that the API accepted a token that is on trial: its response is no rejection.
     #[cold]
-    pub(crate) fn accepted(&self, place: Place, mark: Mark, status: StatusCode) {
-        // These may come from something in between that has not looked at the token.
+    pub(crate) fn accepted(&self, path_id: PathId, mark: Mark, status: StatusCode) {
+        // These statuses may come from an intermediary that has not seen the token.
         let is_telling = !status.is_server_error()
             && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
         let Some(trial) = mark.trial.filter(|_| is_telling) else {
             return;
         };
-        self.table(&mut self.lock()).accepted(place, mark.kind, trial);
+        self.table(&mut self.lock()).accepted(path_id, mark.kind, trial);
     }
 
-    /// The table, to change it.
+    /// Returns the table for a change.
     fn table<'a>(&self, state: &'a mut State<TokenSource<D>>) -> &'a mut Table<TokenSource<D>> {
         self.generation.fetch_add(1, Ordering::Release);
         Arc::make_mut(&mut state.table)
@@ -250,14 +255,14 @@ impl<D> Shared<TokenSource<D>> {
 }
 
 impl<D> State<TokenSource<D>> {
-    /// Sees to it that there will be another token of this kind: a newer one than the one that was rejected.
-    fn renew(&mut self, place: Place, mark: Mark) -> Option<Candidate<TokenSource<D>>> {
+    /// Requests a newer token of this kind than the rejected one, if none is cached.
+    fn refresh(&mut self, path_id: PathId, mark: Mark) -> Option<Candidate<TokenSource<D>>> {
         let Some(kind) = self.table.kind(mark.kind) else {
-            return Some(Candidate::new(self.table.choose(place), None));
+            return Some(Candidate::new(self.table.choose(path_id), None));
         };
         let source = kind.source.clone();
         if !kind.has_newer_than(mark.number) && kind.rejected < mark.number {
-            if !self.renewals.admit(source.now().monotonic, place) {
+            if !self.refreshes.admit(source.now().monotonic, path_id) {
                 return None;
             }
             source.reject(mark.number);
@@ -280,28 +285,29 @@ impl<D> Kind<TokenSource<D>> {
         source.current().is_some() && source.generation() > number
     }
 
-    /// Whether the token of this number was reported as rejected, and no newer one has come.
+    /// Returns true if the token with this number was reported as rejected, and there is no newer
+    /// one.
     fn is_stuck_at(&self, number: u64) -> bool {
         self.rejected >= number && !self.has_newer_than(number)
     }
 }
 
-impl<D> Supply<TokenSource<D>> {
-    /// Whether the table has changed since.
+impl<D> Snapshot<TokenSource<D>> {
+    /// Returns true if the table has changed since.
     #[inline]
-    pub(crate) fn is_outdated(&self, shared: &Shared<TokenSource<D>>) -> bool {
+    pub(crate) fn is_stale(&self, shared: &Shared<TokenSource<D>>) -> bool {
         self.generation != shared.generation.load(Ordering::Acquire)
     }
 
-    /// A mark for the token that the source returned last.
+    /// Returns the mark of the token that the source returned last.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
         Mark::new(self.kind, self.source.generation())
     }
 
-    /// The kinds of token for a request whose first candidate has none.
-    fn others(&self, place: Place, first: Id) -> Vec<Candidate<TokenSource<D>>> {
-        let kinds = self.table.others(place, first);
+    /// Returns the kinds of token for a request whose first candidate has no token.
+    fn fallbacks(&self, path_id: PathId, first: Id) -> Vec<Candidate<TokenSource<D>>> {
+        let kinds = self.table.fallbacks(path_id, first);
         kinds.map(|kind| Candidate::new(kind, None)).collect()
     }
 }
@@ -316,7 +322,7 @@ impl<D> Candidate<TokenSource<D>> {
         }
     }
 
-    /// A mark for the token that the source returned last.
+    /// Returns the mark of the token that the source returned last.
     pub(crate) fn mark(&self) -> Mark {
         Mark {
             kind: self.kind,
@@ -327,16 +333,16 @@ impl<D> Candidate<TokenSource<D>> {
 }
 
 impl Shared<TokenSource> {
-    /// The token for a request, from the token service if none is at hand.
+    /// Returns the token for a request, from the token service if none is cached.
     pub(crate) async fn fetch(
         self: Arc<Self>,
         first: Candidate<TokenSource>,
-        supply: Supply<TokenSource>,
-        place: Place,
+        snapshot: Snapshot<TokenSource>,
+        path_id: PathId,
     ) -> Result<(Token, Mark), Error> {
-        let others = supply.others(place, first.kind);
+        let fallbacks = snapshot.fallbacks(path_id, first.kind);
         let mut outcome = self.obtain(first).await;
-        for candidate in others {
+        for candidate in fallbacks {
             if outcome.is_err() {
                 outcome = self.obtain(candidate).await;
             }
@@ -344,12 +350,12 @@ impl Shared<TokenSource> {
         outcome
     }
 
-    /// The token of a candidate.
+    /// Returns the token of a candidate.
     pub(crate) async fn obtain(&self, mut candidate: Candidate<TokenSource>) -> Result<(Token, Mark), Error> {
         let token = match candidate.after {
             Some(number) => candidate.source.newer_than(number).await,
-            // An error says that not even an older one lives.
-            None => (candidate.source.token().await).inspect_err(|error| self.failed(candidate.kind, error)),
+            // An error means that not even an older token is unexpired.
+            None => (candidate.source.token().await).inspect_err(|error| self.record_failure(candidate.kind, error)),
         };
         token.map(|token| (token, candidate.mark()))
     }
@@ -357,23 +363,23 @@ impl Shared<TokenSource> {
 
 #[cfg(feature = "ureq")]
 impl Shared<entra_client::blocking::TokenSource> {
-    /// The token for a request, from the token service if none is at hand.
-    pub(crate) fn fetch<B>(&self, request: &Request<B>) -> Result<(Token, Mark, Place), Error> {
-        let (supply, place) = (self.supply(), self.places.in_full(request));
-        let first = self.candidate(&supply, place);
-        let others = supply.others(place, first.kind);
+    /// Returns the token for a request, from the token service if none is cached.
+    pub(crate) fn fetch<B>(&self, request: &Request<B>) -> Result<(Token, Mark, PathId), Error> {
+        let (snapshot, path_id) = (self.snapshot(), self.path_ids.with_folder(request));
+        let first = self.candidate(&snapshot, path_id);
+        let fallbacks = snapshot.fallbacks(path_id, first.kind);
         let mut outcome = self.obtain(first);
-        for candidate in others {
+        for candidate in fallbacks {
             if outcome.is_err() {
                 outcome = self.obtain(candidate);
             }
         }
-        outcome.map(|(token, mark)| (token, mark, place))
+        outcome.map(|(token, mark)| (token, mark, path_id))
     }
 
     fn obtain(&self, mut candidate: Candidate<entra_client::blocking::TokenSource>) -> Result<(Token, Mark), Error> {
         let token = candidate.source.token();
-        let token = token.inspect_err(|error| self.failed(candidate.kind, error))?;
+        let token = token.inspect_err(|error| self.record_failure(candidate.kind, error))?;
         Ok((token, candidate.mark()))
     }
 }
@@ -389,10 +395,11 @@ impl<D> fmt::Debug for Shared<TokenSource<D>> {
     }
 }
 
-/// How many rejections of one path lead to the token service within a minute: tokens may be revoked again while the new one is on its way.
-/// An API that rejects every token is no reason for a request each time. The client lets three tokens be rejected at once, so that one is
-/// left for another path.
-const RENEWALS: usize = 2;
+/// The number of rejections of one path that cause a token request within a minute. Tokens may be
+/// revoked again while the new one is requested, but an API that rejects every token must not cause
+/// a request each time. The client allows three early rejections, which leaves one for another
+/// path.
+const REFRESHES_PER_PATH: usize = 2;
 
-/// How many new claims of one path lead there.
-const CHALLENGES: usize = 5;
+/// The number of new claims of one path that cause a token request within a minute.
+const CHALLENGES_PER_PATH: usize = 5;

@@ -1,24 +1,25 @@
-//! Which token a request gets: the kinds of token that a layer has, and the paths that want one of them.
+//! The token table of a layer: the kinds of token, and the paths that require one of them.
 
 use std::iter;
 
 use entra_proto::claims::ClaimsRequest;
 
-use crate::place::Place;
+use crate::path_id::PathId;
 
-/// The kinds of token of a layer, and who gets which. It is changed by few responses, and read by many requests.
+/// The kinds of token of a layer, and the requests that get each. Few responses change it, and many
+/// requests read it.
 ///
-/// A route is a fact: the API has accepted that kind there. What is not known yet is tried by one request: by the copy of the rejected
-/// one, or else by the next one for that path.
+/// A route is a fact: the API has accepted that kind for that path. Anything else is tried by one
+/// request first: by the copy of the rejected one, or by the next one for that path.
 #[derive(Clone)]
 pub(crate) struct Table<T> {
-    /// The first one is of the source that the layer was made with.
+    /// The first kind is that of the source that the layer was made with.
     kinds: Vec<Kind<T>>,
     /// The kind of all paths without a route.
     current: Id,
-    /// The oldest first.
+    /// The routes, the oldest first.
     routes: Vec<Route>,
-    /// What the next requests are to try, the oldest first.
+    /// The trials for the next requests, the oldest first.
     waiting: Vec<Waiting>,
     next: u32,
 }
@@ -31,11 +32,11 @@ pub(crate) struct Kind<T> {
     claims: Option<ClaimsRequest>,
     /// The greatest number of a token that was reported as rejected.
     pub(crate) rejected: u64,
-    /// Whether it has been the kind of all paths.
+    /// True if it has been the kind of all paths.
     was_current: bool,
-    /// The path that asked for it last, and cannot send its request again.
-    asked_by: Option<Place>,
-    /// How many requests of other paths may still be rejected with it.
+    /// The path that required the kind last and could not send its request again.
+    required_by: Option<PathId>,
+    /// The number of requests of other paths that may still be rejected with this kind.
     offers: u8,
 }
 
@@ -44,19 +45,19 @@ pub(crate) struct Id(u32);
 
 #[derive(Clone, Copy)]
 struct Route {
-    place: Place,
+    path_id: PathId,
     kind: Id,
 }
 
 #[derive(Clone, Copy)]
 struct Waiting {
-    place: Place,
+    path_id: PathId,
     scope: Scope,
     kind: Id,
     trial: Trial,
 }
 
-/// The requests that may try a kind.
+/// The set of requests that may try a kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Path,
@@ -67,11 +68,11 @@ enum Scope {
 /// The reason why a request tries a kind.
 #[derive(Clone, Copy)]
 pub(crate) enum Trial {
-    /// The API asked for these claims there.
-    Asked,
-    /// Two other paths asked for these claims.
+    /// The API required these claims for this path.
+    Required,
+    /// The API required these claims for two other paths.
     Offered,
-    /// The API rejected this token there, and had not asked for its claims.
+    /// The API rejected this token for this path, and had not required its claims there.
     Instead { kind: Id, number: u64 },
 }
 
@@ -80,7 +81,7 @@ pub(crate) enum Trial {
 pub(crate) struct Mark {
     pub(crate) kind: Id,
     pub(crate) number: u64,
-    /// Present if it is of interest that the API accepts it.
+    /// The trial that the token is part of, if it matters that the API accepts it.
     pub(crate) trial: Option<Trial>,
 }
 
@@ -98,12 +99,12 @@ impl<T: Clone> Table<T> {
         table
     }
 
-    /// Whether all requests get the current kind.
+    /// Returns true if all requests get the current kind.
     pub(crate) fn is_uniform(&self) -> bool {
         self.waiting.is_empty() && self.routes.iter().all(|route| route.kind == self.current)
     }
 
-    /// The kind with this number, unless it had to go.
+    /// Returns the kind with this ID, unless it was evicted.
     pub(crate) fn kind(&self, id: Id) -> Option<&Kind<T>> {
         self.kinds.iter().find(|kind| kind.id == id)
     }
@@ -116,7 +117,7 @@ impl<T: Clone> Table<T> {
         self.kinds.iter().find(|kind| kind.claims.as_ref() == Some(claims))
     }
 
-    /// The kind of the layer's own source.
+    /// Returns the kind of the layer's own source.
     pub(crate) fn original(&self) -> &Kind<T> {
         &self.kinds[0]
     }
@@ -125,21 +126,22 @@ impl<T: Clone> Table<T> {
         self.kind(self.current).unwrap_or_else(|| self.original())
     }
 
-    /// The kind that the API has accepted at this place, or else at the latest one beside it.
-    pub(crate) fn route(&self, place: Place) -> Option<&Kind<T>> {
-        let own = self.routes.iter().find(|route| route.place.is_same(place));
-        let beside = || self.routes.iter().rev().find(|route| route.place.is_beside(place));
-        self.kind(own.or_else(beside)?.kind)
+    /// Returns the kind that the API has accepted for this path, or for its latest sibling.
+    pub(crate) fn route(&self, path_id: PathId) -> Option<&Kind<T>> {
+        let own = self.routes.iter().find(|route| route.path_id.is_same(path_id));
+        let sibling = || self.routes.iter().rev().find(|route| route.path_id.is_sibling(path_id));
+        self.kind(own.or_else(sibling)?.kind)
     }
 
-    /// The kind for a place.
-    pub(crate) fn choose(&self, place: Place) -> &Kind<T> {
-        self.route(place).unwrap_or_else(|| self.current())
+    /// Returns the kind for a path.
+    pub(crate) fn choose(&self, path_id: PathId) -> &Kind<T> {
+        self.route(path_id).unwrap_or_else(|| self.current())
     }
 
-    /// The kinds for a place after `first`: where there is no token with claims, one without them is better than none.
-    pub(crate) fn others(&self, place: Place, first: Id) -> impl Iterator<Item = &Kind<T>> {
-        let (chosen, current, original) = (self.choose(place), self.current(), self.original());
+    /// Returns the kinds for a path after `first`: if there is no token with claims, one without
+    /// them is better than none.
+    pub(crate) fn fallbacks(&self, path_id: PathId, first: Id) -> impl Iterator<Item = &Kind<T>> {
+        let (chosen, current, original) = (self.choose(path_id), self.current(), self.original());
         let chosen = Some(chosen).filter(|chosen| chosen.id != first);
         let current = Some(current).filter(|current| current.id != first && chosen.is_none_or(|c| c.id != current.id));
         let is_new = |other: &&Kind<T>| {
@@ -150,13 +152,13 @@ impl<T: Clone> Table<T> {
         chosen.into_iter().chain(current).chain(original)
     }
 
-    /// Adds a kind, in the place of another one where there are too many.
+    /// Adds a kind, and evicts another one if there are too many.
     pub(crate) fn add(&mut self, claims: ClaimsRequest, source: T) -> Id {
-        while self.kinds.len() >= MOST_KINDS || self.bytes() + claims.as_str().len() > MOST_BYTES {
-            let Some(least) = self.least() else { break };
-            self.kinds.retain(|kind| kind.id != least);
-            self.routes.retain(|route| route.kind != least);
-            self.waiting.retain(|waiting| waiting.kind != least);
+        while self.kinds.len() >= MAX_KINDS || self.bytes() + claims.as_str().len() > MAX_BYTES {
+            let Some(to_evict) = self.to_evict() else { break };
+            self.kinds.retain(|kind| kind.id != to_evict);
+            self.routes.retain(|route| route.kind != to_evict);
+            self.waiting.retain(|waiting| waiting.kind != to_evict);
         }
         self.push(Some(claims), source)
     }
@@ -170,8 +172,8 @@ impl<T: Clone> Table<T> {
             claims,
             rejected: 0,
             was_current: false,
-            asked_by: None,
-            offers: MOST_OFFERS,
+            required_by: None,
+            offers: MAX_OFFERS,
         });
         id
     }
@@ -181,57 +183,64 @@ impl<T: Clone> Table<T> {
         claims.map(|claims| claims.as_str().len()).sum()
     }
 
-    /// The kind whose loss matters least: the oldest that no path has accepted, or else the oldest.
-    fn least(&self) -> Option<Id> {
+    /// Returns the kind to evict: the oldest one that no path has accepted, or else the oldest.
+    fn to_evict(&self) -> Option<Id> {
         let is_proven = |id| self.routes.iter().any(|route| route.kind == id);
-        let others = || {
+        let candidates = || {
             let ids = self.kinds.iter().map(|kind| kind.id);
             ids.filter(|id| *id != ORIGINAL && *id != self.current)
         };
-        others().find(|id| !is_proven(*id)).or_else(|| others().next())
+        candidates().find(|id| !is_proven(*id)).or_else(|| candidates().next())
     }
 
-    /// The API asked for a kind, and there is no copy of the request: the next one for that path tries it. Two paths that ask for the
-    /// same may speak for others, which is tried as well: else nothing would be tried where no path is requested twice.
-    pub(crate) fn ask(&mut self, place: Place, id: Id) {
-        self.wait(place, Scope::Path, id, Trial::Asked);
+    /// Records that the API required a kind, and that there is no copy of the request: the next one
+    /// for that path tries the kind.
+    ///
+    /// If two paths require the same kind, a request of another path tries it as well. Otherwise
+    /// nothing would be tried if no path is requested twice.
+    pub(crate) fn require(&mut self, path_id: PathId, id: Id) {
+        self.wait(path_id, Scope::Path, id, Trial::Required);
         let Some(kind) = self.kind_mut(id) else { return };
-        let before = kind.asked_by.replace(place).filter(|before| !before.is_same(place));
+        let before = kind
+            .required_by
+            .replace(path_id)
+            .filter(|before| !before.is_same(path_id));
         if let Some(before) = before.filter(|_| kind.offers > 0) {
-            let scope = if before.is_beside(place) {
+            let scope = if before.is_sibling(path_id) {
                 Scope::Folder
             } else {
                 Scope::All
             };
-            self.wait(place, scope, id, Trial::Offered);
+            self.wait(path_id, scope, id, Trial::Offered);
         }
     }
 
-    /// The next request for that path is to try the kind of the layer's own source.
-    pub(crate) fn try_original(&mut self, place: Place, trial: Trial) {
-        self.wait(place, Scope::Path, ORIGINAL, trial);
+    /// Queues a trial for the next request of this path, with the kind of the layer's own source.
+    pub(crate) fn try_original(&mut self, path_id: PathId, trial: Trial) {
+        self.wait(path_id, Scope::Path, ORIGINAL, trial);
     }
 
-    fn wait(&mut self, place: Place, scope: Scope, kind: Id, trial: Trial) {
+    fn wait(&mut self, path_id: PathId, scope: Scope, kind: Id, trial: Trial) {
         self.waiting
-            .retain(|waiting| waiting.scope != scope || !waiting.place.is_same(place));
-        if self.waiting.len() >= MOST_WAITING {
+            .retain(|waiting| waiting.scope != scope || !waiting.path_id.is_same(path_id));
+        if self.waiting.len() >= MAX_WAITING {
             self.waiting.remove(0);
         }
         self.waiting.push(Waiting {
-            place,
+            path_id,
             scope,
             kind,
             trial,
         });
     }
 
-    /// What a request for this place is to try, if its token is at hand or the API asked for it there.
-    pub(crate) fn next_trial(&self, place: Place, is_at_hand: impl Fn(&T) -> bool) -> Option<usize> {
+    /// Returns the trial for a request of this path, if its token is cached or the API required it
+    /// for this path.
+    pub(crate) fn next_trial(&self, path_id: PathId, is_cached: impl Fn(&T) -> bool) -> Option<usize> {
         self.waiting.iter().position(|waiting| match waiting.scope {
-            Scope::Path => waiting.place.is_same(place),
-            Scope::Folder if !waiting.place.is_beside(place) => false,
-            Scope::Folder | Scope::All => self.kind(waiting.kind).is_some_and(|kind| is_at_hand(&kind.source)),
+            Scope::Path => waiting.path_id.is_same(path_id),
+            Scope::Folder if !waiting.path_id.is_sibling(path_id) => false,
+            Scope::Folder | Scope::All => self.kind(waiting.kind).is_some_and(|kind| is_cached(&kind.source)),
         })
     }
 
@@ -244,13 +253,13 @@ impl<T: Clone> Table<T> {
         self.kind(kind).map(|kind| (kind, trial))
     }
 
-    /// The API accepted a token of this kind at that place, which was a trial.
-    pub(crate) fn accepted(&mut self, place: Place, id: Id, trial: Trial) {
+    /// Records that the API accepted a token of this kind for this path, which was a trial.
+    pub(crate) fn accepted(&mut self, path_id: PathId, id: Id, trial: Trial) {
         let Some(kind) = self.kind_mut(id) else { return };
-        kind.offers = MOST_OFFERS;
-        // Of a kind that was current before, one path alone says nothing about the others.
+        kind.offers = MAX_OFFERS;
+        // One path alone says nothing about the others if the kind was the current one before.
         let is_for_all = match trial {
-            Trial::Asked => !kind.was_current,
+            Trial::Required => !kind.was_current,
             Trial::Offered => true,
             Trial::Instead { .. } => false,
         };
@@ -259,16 +268,16 @@ impl<T: Clone> Table<T> {
             self.current = id;
             self.waiting.retain(|waiting| waiting.kind != id);
         }
-        self.routes.retain(|route| !route.place.is_same(place));
-        if self.routes.len() >= MOST_ROUTES {
-            // One that says what holds for all paths is no loss.
-            let least = self.routes.iter().position(|route| route.kind == self.current);
-            self.routes.remove(least.unwrap_or_default());
+        self.routes.retain(|route| !route.path_id.is_same(path_id));
+        if self.routes.len() >= MAX_ROUTES {
+            // A route to the current kind is no loss.
+            let to_evict = self.routes.iter().position(|route| route.kind == self.current);
+            self.routes.remove(to_evict.unwrap_or_default());
         }
-        self.routes.push(Route { place, kind: id });
+        self.routes.push(Route { path_id, kind: id });
     }
 
-    /// The token service gives no token of this kind any more.
+    /// Records that the token service issues no token of this kind any more.
     pub(crate) fn withdraw(&mut self, id: Id) {
         self.routes.retain(|route| route.kind != id);
         if self.current == id {
@@ -278,7 +287,7 @@ impl<T: Clone> Table<T> {
 }
 
 impl Mark {
-    /// The mark of a token that is not on trial.
+    /// Returns the mark of a token that is not on trial.
     #[inline]
     pub(crate) fn new(kind: Id, number: u64) -> Self {
         Self {
@@ -295,15 +304,17 @@ impl<T> Kind<T> {
     }
 }
 
-/// How many kinds a layer has at most, with how many bytes of claims, how many paths with a kind of their own, and how many trials that
-/// wait for a request.
-const MOST_KINDS: usize = 8;
-const MOST_BYTES: usize = 64 * 1024;
-const MOST_ROUTES: usize = 64;
-const MOST_WAITING: usize = 16;
+/// The maximum number of kinds of a layer.
+const MAX_KINDS: usize = 8;
+/// The maximum number of bytes of their claims.
+const MAX_BYTES: usize = 64 * 1024;
+/// The maximum number of paths with their own kind.
+const MAX_ROUTES: usize = 64;
+/// The maximum number of trials that wait for a request.
+const MAX_WAITING: usize = 16;
 
-/// How many requests of paths that have not asked for a kind may be rejected with it.
-const MOST_OFFERS: u8 = 3;
+/// The number of requests of paths that do not require a kind which may be rejected with it.
+const MAX_OFFERS: u8 = 3;
 
 /// The kind of the layer's own source.
 pub(crate) const ORIGINAL: Id = Id(0);
@@ -311,91 +322,91 @@ pub(crate) const ORIGINAL: Id = Id(0);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::Places;
+    use crate::path_id::PathIds;
 
     fn claims(number: usize, length: usize) -> ClaimsRequest {
         ClaimsRequest::parse(&format!(r#"{{"c{number}":{{"v":"{}"}}}}"#, "x".repeat(length))).unwrap()
     }
 
-    fn at(places: &Places, path: &str) -> Place {
+    fn at(path_ids: &PathIds, path: &str) -> PathId {
         let request = http::Request::get(format!("https://a.test{path}"));
-        places.in_full(&request.body(()).unwrap())
+        path_ids.with_folder(&request.body(()).unwrap())
     }
 
     #[test]
-    fn kinds_routes_and_trials_are_bounded_in_number_and_bytes() {
-        let places = Places::new(1);
+    fn kinds_routes_and_trials_are_bounded() {
+        let path_ids = PathIds::new(1);
         for length in [10, 15_000] {
             let mut table = Table::new((), None);
             for number in 0..1000 {
-                let place = at(&places, &format!("/{number}"));
+                let path_id = at(&path_ids, &format!("/{number}"));
                 let id = table.add(claims(number, length), ());
-                table.ask(place, id);
-                table.accepted(place, [id, ORIGINAL][number % 2], Trial::Asked);
-                assert!(table.kinds.len() <= MOST_KINDS && table.bytes() <= MOST_BYTES);
-                assert!(table.routes.len() <= MOST_ROUTES && table.waiting.len() <= MOST_WAITING);
+                table.require(path_id, id);
+                table.accepted(path_id, [id, ORIGINAL][number % 2], Trial::Required);
+                assert!(table.kinds.len() <= MAX_KINDS && table.bytes() <= MAX_BYTES);
+                assert!(table.routes.len() <= MAX_ROUTES && table.waiting.len() <= MAX_WAITING);
             }
         }
     }
 
     #[test]
-    fn kinds_that_were_accepted_outlive_others() {
-        let places = Places::new(1);
-        let place = |path: &str| at(&places, path);
+    fn accepted_kinds_outlive_others() {
+        let path_ids = PathIds::new(1);
+        let path_id = |path: &str| at(&path_ids, path);
         let mut table = Table::new((), None);
         let proven = ["/a", "/b"].map(|path| {
             let id = table.add(claims(0, path.len()), ());
-            table.accepted(place(path), id, Trial::Asked);
+            table.accepted(path_id(path), id, Trial::Required);
             id
         });
         for number in 1..1000 {
             let id = table.add(claims(number, 10), ());
-            table.ask(place(&format!("/evil/{number}")), id);
+            table.require(path_id(&format!("/evil/{number}")), id);
         }
         for (path, id) in ["/a", "/b"].into_iter().zip(proven) {
-            assert_eq!(table.choose(place(path)).id, id);
+            assert_eq!(table.choose(path_id(path)).id, id);
         }
     }
 
     #[test]
-    fn kinds_of_two_paths_do_not_take_turns_for_the_others() {
-        let places = Places::new(1);
-        let place = |path: &str| at(&places, path);
+    fn kinds_of_two_paths_do_not_alternate_for_the_others() {
+        let path_ids = PathIds::new(1);
+        let path_id = |path: &str| at(&path_ids, path);
         let mut table = Table::new((), None);
         let [first, second] = [1, 2].map(|number| table.add(claims(number, 10), ()));
         for (path, id) in [("/a", first), ("/b", second), ("/c", first)] {
-            table.accepted(place(path), id, Trial::Asked);
+            table.accepted(path_id(path), id, Trial::Required);
         }
         assert_eq!(table.current().id, second);
         assert!(!table.is_uniform());
-        // Two paths beside each other speak for their folder, and others for all.
-        let tried = |table: &Table<()>, path| table.next_trial(place(path), |()| true).is_some();
-        table.ask(place("/d/1"), first);
+        // Two siblings stand for their folder, and two other paths stand for all.
+        let tried = |table: &Table<()>, path| table.next_trial(path_id(path), |()| true).is_some();
+        table.require(path_id("/d/1"), first);
         assert!(!tried(&table, "/d/3"));
-        table.ask(place("/d/2"), first);
+        table.require(path_id("/d/2"), first);
         assert!(tried(&table, "/d/3") && !tried(&table, "/e/3"));
-        assert!(table.next_trial(place("/d/3"), |()| false).is_none());
-        table.ask(place("/e/1"), first);
-        let number = table.next_trial(place("/f"), |()| true).unwrap();
+        assert!(table.next_trial(path_id("/d/3"), |()| false).is_none());
+        table.require(path_id("/e/1"), first);
+        let number = table.next_trial(path_id("/f"), |()| true).unwrap();
         assert!(matches!(table.take_trial(number), Some((_, Trial::Offered))));
-        table.accepted(place("/f"), first, Trial::Offered);
-        assert_eq!((table.current().id, table.choose(place("/b")).id), (first, second));
+        table.accepted(path_id("/f"), first, Trial::Offered);
+        assert_eq!((table.current().id, table.choose(path_id("/b")).id), (first, second));
     }
 
     #[test]
-    fn offers_that_are_rejected_come_to_an_end() {
-        let places = Places::new(1);
+    fn rejected_offers_come_to_an_end() {
+        let path_ids = PathIds::new(1);
         let mut table = Table::new((), None);
         let id = table.add(claims(1, 10), ());
         let mut offers = 0;
         for number in 0..100 {
-            let place = |path: &str| at(&places, path);
-            table.ask(place(&format!("/evil/{number}/a")), id);
-            if let Some(number) = table.next_trial(place("/good"), |()| true) {
+            let path_id = |path: &str| at(&path_ids, path);
+            table.require(path_id(&format!("/evil/{number}/a")), id);
+            if let Some(number) = table.next_trial(path_id("/good"), |()| true) {
                 assert!(table.take_trial(number).is_some());
                 offers += 1;
             }
         }
-        assert_eq!(offers, MOST_OFFERS);
+        assert_eq!(offers, MAX_OFFERS);
     }
 }

@@ -1,4 +1,4 @@
-//! The layer's rules for threads.
+//! The layer's rules as a middleware of ureq.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use ureq::{Body, RequestExt, ResponseExt, SendBody};
 use crate::error::{BearerError, BuildError};
 use crate::layer::UnlistedOrigin;
 use crate::origins::Origins;
-use crate::refusal::is_refusal;
+use crate::rejection::is_rejection;
 use crate::shared::Shared;
 
-/// Puts one API's token on the requests of a ureq agent: what [`BearerLayer`](crate::BearerLayer) is for services, for threads.
+/// A middleware that adds the token of one API to the requests of a ureq agent, as
+/// [`BearerLayer`](crate::BearerLayer) does for services.
 ///
 /// ```
 /// use entra_tower::BearerMiddleware;
@@ -26,27 +27,36 @@ use crate::shared::Shared;
 ///
 /// let graph = client.source(&Target::resource("https://graph.microsoft.com")?)?;
 /// let bearer = BearerMiddleware::new(graph, ["https://graph.microsoft.com"])?;
-/// let agent = ureq::Agent::config_builder().middleware(bearer).http_status_as_error(false).build().new_agent();
+/// let agent = ureq::Agent::config_builder()
+///     .middleware(bearer)
+///     .http_status_as_error(false)
+///     .build()
+///     .new_agent();
 /// // agent.get("https://graph.microsoft.com/v1.0/users").call()?
 /// # Ok(agent)
 /// # }
 /// ```
 ///
-/// The rules are the same, but for this:
-/// - A middleware of ureq cannot send a request twice. If the API rejects the token, its `401` is returned, and the next request for
-///   that path has another token: send it again.
-/// - ureq follows redirects after its middlewares have seen the request. It does so without the token, whatever
-///   [`redirect_auth_headers`](ureq::config::ConfigBuilder::redirect_auth_headers) says.
-/// - If ureq makes errors of statuses ([`http_status_as_error`](ureq::config::ConfigBuilder::http_status_as_error), its default), the
-///   API's challenge is lost: the claims in it are not noticed, and the next request has a new token without them.
-/// - A request that is not sent has an [`ureq::Error::Other`] with a [`BearerError`] in it.
+/// The rules are the same, except for these:
+///
+/// - A middleware of ureq cannot send a request twice. If the API rejects the token, its `401` is
+///   returned, and the next request for that path has another token: send the request again.
+/// - ureq follows redirects after its middlewares have seen the request. It sends no token then,
+///   whatever [`redirect_auth_headers`](ureq::config::ConfigBuilder::redirect_auth_headers) says.
+/// - If ureq turns statuses into errors
+///   ([`http_status_as_error`](ureq::config::ConfigBuilder::http_status_as_error), its default),
+///   the challenge of the API is lost: its claims are ignored, and the next request has a new token
+///   without them.
+/// - The error of a request that is not sent is an [`ureq::Error::Other`] with a [`BearerError`] in
+///   it.
 pub struct BearerMiddleware {
     shared: Arc<Shared<TokenSource>>,
     unlisted_origin: UnlistedOrigin,
 }
 
 impl BearerMiddleware {
-    /// A middleware that sends the tokens of `source` to `origins`: see [`BearerLayer::new`](crate::BearerLayer::new).
+    /// Creates a middleware that sends the tokens of `source` to `origins`: see
+    /// [`BearerLayer::new`](crate::BearerLayer::new).
     ///
     /// # Errors
     /// As for [`BearerLayer::new`](crate::BearerLayer::new).
@@ -58,7 +68,7 @@ impl BearerMiddleware {
         })
     }
 
-    /// Says what becomes of requests to other origins. They are refused unless said otherwise.
+    /// Sets how requests to other origins are handled: with an error by default.
     #[must_use]
     pub fn unlisted_origin(mut self, unlisted_origin: UnlistedOrigin) -> Self {
         self.unlisted_origin = unlisted_origin;
@@ -74,12 +84,12 @@ impl Middleware for BearerMiddleware {
     ) -> Result<Response<Body>, ureq::Error> {
         if !self.shared.origins().admit(request.uri()) {
             return match self.unlisted_origin {
-                UnlistedOrigin::Refuse => Err(other(BearerError::unlisted_origin(request.uri()))),
+                UnlistedOrigin::Reject => Err(other(BearerError::unlisted_origin(request.uri()))),
                 UnlistedOrigin::WithoutToken => next.handle(request),
             };
         }
         let fetched = self.shared.fetch(&request);
-        let (token, mark, place) = fetched.map_err(|error| other(BearerError::Token(error)))?;
+        let (token, mark, path_id) = fetched.map_err(|error| other(BearerError::Token(error)))?;
         request.headers_mut().insert(AUTHORIZATION, token.authorization());
         let Some(config) = request.middleware_config() else {
             return Err(other(
@@ -101,10 +111,10 @@ impl Middleware for BearerMiddleware {
             },
             Err(_) => return response,
         };
-        if is_refusal(status, headers) {
-            self.shared.rejected(place, mark, headers, false);
+        if is_rejection(status, headers) {
+            self.shared.rejected(path_id, mark, headers, false);
         } else if mark.trial.is_some() {
-            self.shared.accepted(place, mark, status);
+            self.shared.accepted(path_id, mark, status);
         }
         response
     }
@@ -119,9 +129,9 @@ impl fmt::Debug for BearerMiddleware {
     }
 }
 
-/// Whether the answer is that of another server, which never saw the token.
-fn is_redirected(answer: &Response<Body>) -> bool {
-    answer.get_redirect_history().is_some_and(|history| history.len() > 1)
+/// Returns true if the response comes from another server, which never saw the token.
+fn is_redirected(response: &Response<Body>) -> bool {
+    response.get_redirect_history().is_some_and(|history| history.len() > 1)
 }
 
 fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ureq::Error {

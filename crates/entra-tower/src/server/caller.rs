@@ -1,4 +1,4 @@
-//! The extractor of axum.
+//! The extractor of axum for the caller of a request.
 
 use std::ops::Deref;
 
@@ -12,9 +12,9 @@ use crate::server::{Guard, reject, unguarded};
 
 /// The caller of a request, as an argument of a handler of axum.
 ///
-/// A handler with this argument never runs without a caller whose token was validated: if the layer
-/// [`RequireToken`](crate::RequireToken) is missing, the response is status 500, and an error is logged; on a path that is open, it is
-/// status 401.
+/// A handler with this argument runs only if a caller's token was validated. If the layer
+/// [`RequireToken`](crate::RequireToken) is missing, the response is status 500, and an error is
+/// logged. On an open path, it is status 401.
 ///
 /// ```
 /// use axum::Router;
@@ -24,16 +24,18 @@ use crate::server::{Guard, reject, unguarded};
 ///
 /// async fn list(Caller(caller): Caller) -> String {
 ///     match caller {
-///         Principal::User(_) => format!("the tasks of {} in {}", caller.object_id(), caller.tenant()),
+///         Principal::User(_) => format!("tasks of {}", caller.object_id()),
 ///         _ => "all tasks".to_owned(),
 ///     }
 /// }
 ///
 /// fn app(validator: Validator) -> Result<Router, entra_proto::Error> {
 ///     let read = RequirePermissions::any_of(["Tasks.Read"], ["Tasks.Read.All"])?;
-///     let write = RequirePermissions::any_of(["Tasks.ReadWrite"], ["Tasks.ReadWrite.All"])?;
+///     let write =
+///         RequirePermissions::any_of(["Tasks.Write"], ["Tasks.Write.All"])?;
+///     let add = post(|| async { "added" }).layer(write);
 ///     Ok(Router::new()
-///         .route("/tasks", get(list).layer(read).merge(post(|| async { "added" }).layer(write)))
+///         .route("/tasks", get(list).layer(read).merge(add))
 ///         .route("/healthz", get(|| async { "ok" }))
 ///         .layer(RequireToken::new(validator).with_open_path("/healthz")?))
 /// }

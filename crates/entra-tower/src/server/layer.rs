@@ -1,4 +1,4 @@
-//! The layer.
+//! The layer for web APIs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,12 +13,16 @@ use tower_layer::Layer;
 use crate::server::metadata::{Published, Unpublished};
 use crate::server::protected::Protected;
 
-/// A layer that lets requests with a valid access token pass, and rejects all others.
+/// A layer that passes on requests with a valid access token, and rejects all others.
 ///
-/// The caller of a request that passes is among its extensions, as [`Principal`](entra_validate::Principal). The caller has one of the
-/// permissions of the validator's [`Api`](entra_validate::Api); [`RequirePermissions`](crate::RequirePermissions) asks for those of a
-/// route. A rejected request gets the response of RFC 6750 with a `WWW-Authenticate` header and an empty body. The reason is logged
-/// and not sent. See the [crate's documentation](crate#at-a-web-api) for the order of layers and for what fails how.
+/// The extensions of an accepted request hold its caller, as a
+/// [`Principal`](entra_validate::Principal). The caller has one of the permissions of the
+/// validator's [`Api`](entra_validate::Api). For those of a route, add
+/// [`RequirePermissions`](crate::RequirePermissions).
+///
+/// The response to a rejected request follows RFC 6750: it has a `WWW-Authenticate` header and an
+/// empty body. The reason is logged and not sent. See the [crate's
+/// documentation](crate#at-a-web-api) for the order of layers and for the response to each error.
 ///
 /// ```
 /// use entra_tower::RequireToken;
@@ -28,17 +32,25 @@ use crate::server::protected::Protected;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let transport = entra_transport::transport_fn(|_| async { Ok(entra_transport::Response::new(entra_transport::Body::default())) });
-/// let audience = Audience::app("11112222-bbbb-3333-cccc-4444dddd5555".parse()?);
+/// # let transport = entra_transport::transport_fn(|_| async {
+/// #     let empty = entra_transport::Body::default();
+/// #     Ok(entra_transport::Response::new(empty))
+/// # });
+/// let app_id = "11112222-bbbb-3333-cccc-4444dddd5555".parse()?;
 /// let tenant = Tenants::One("aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?);
-/// let permissions = Permissions::any_of(["ToDoList.Read"], ["ToDoList.Read.All"])?;
-/// let validator = Validator::new(Api::new(audience, tenant, permissions)?, transport); // over entra-transport-hyper, say
+/// let permissions =
+///     Permissions::any_of(["ToDoList.Read"], ["ToDoList.Read.All"])?;
+/// let api = Api::new(Audience::app(app_id), tenant, permissions)?;
+/// let validator = Validator::new(api, transport);
 ///
-/// let service = RequireToken::new(validator).layer(tower::service_fn(|request: Request<String>| async move {
-///     let caller = request.extensions().get::<Principal>().expect("the layer is around it");
-///     Ok::<_, std::convert::Infallible>(Response::new(caller.object_id().to_string()))
-/// }));
-/// let response = service.oneshot(Request::get("/tasks").body(String::new())?).await?;
+/// let handler = tower::service_fn(|request: Request<String>| async move {
+///     let caller = request.extensions().get::<Principal>();
+///     let caller = caller.expect("the layer has set it").object_id();
+///     Ok::<_, std::convert::Infallible>(Response::new(caller.to_string()))
+/// });
+/// let service = RequireToken::new(validator).layer(handler);
+/// let request = Request::get("/tasks").body(String::new())?;
+/// let response = service.oneshot(request).await?;
 /// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 /// assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="""#);
 /// # Ok(())
@@ -50,7 +62,7 @@ pub struct RequireToken<P = Unpublished> {
     publish: P,
 }
 
-/// What decides about requests.
+/// The rules for requests.
 #[derive(Clone)]
 pub(super) struct Gate {
     pub(super) validator: Validator,
@@ -59,7 +71,8 @@ pub(super) struct Gate {
 }
 
 impl RequireToken {
-    /// A layer whose tokens `validator` validates. Layers and services that are made of it share the signing keys.
+    /// Creates a layer that validates tokens with `validator`. Clones, and the services that the
+    /// layer makes, share the signing keys.
     #[must_use]
     pub fn new(validator: Validator) -> Self {
         let gate = Gate {
@@ -73,14 +86,18 @@ impl RequireToken {
         }
     }
 
-    /// Serves the metadata of the protected resource (RFC 9728) to everyone, at the address that follows from the resource: for
-    /// `https://api.contoso.com/mcp` it is `/.well-known/oauth-protected-resource/mcp`.
+    /// Serves the metadata of the protected resource (RFC 9728) to all clients, at the address that
+    /// follows from the resource. For `https://api.contoso.com/mcp` it is
+    /// `/.well-known/oauth-protected-resource/mcp`.
     ///
-    /// The responses to rejected requests name that address if [`Api::with_resource_metadata`](entra_validate::Api::with_resource_metadata)
-    /// has set it. In axum, put this layer around the whole router and its fallback: a layer of one route sees no other path.
+    /// The responses to rejected requests name that address if
+    /// [`Api::with_resource_metadata`](entra_validate::Api::with_resource_metadata) has set it. In
+    /// axum, put this layer around the whole router and its fallback: a layer of one route sees no
+    /// other path.
     ///
     /// # Errors
-    /// Returns an error if the resource is no URL, or if the API's challenges name another address than the one that follows from it.
+    /// Returns an error if the resource is not a URL, or if the API's challenges name another
+    /// address than the one that follows from the resource.
     pub fn publish(self, metadata: &ResourceMetadata) -> Result<RequireToken<Published>, Error> {
         let publish = Published::new(metadata)?;
         match self.gate.validator.api().resource_metadata() {
@@ -88,7 +105,7 @@ impl RequireToken {
                 Input::Other("resource metadata"),
                 format!("is served at {}, and challenges name {named}", publish.url()),
             )
-            .with_hint("pass the first to Api::with_resource_metadata")
+            .with_hint("pass the first address to Api::with_resource_metadata")
             .into()),
             _ => Ok(RequireToken {
                 gate: self.gate,
@@ -99,13 +116,14 @@ impl RequireToken {
 }
 
 impl<P> RequireToken<P> {
-    /// Lets requests for this path pass without a token: a probe such as `/healthz`. The path is compared exactly, as the layer sees
-    /// it: axum's `nest` takes the prefix off.
+    /// Passes on requests for this path without a token, for example for a probe such as
+    /// `/healthz`.
     ///
-    /// A token that comes along is not looked at, and there is no principal.
+    /// The path is compared exactly, as the layer sees it: axum's `nest` removes the prefix. A
+    /// token of such a request is ignored, and the request has no principal.
     ///
     /// # Errors
-    /// Returns an error if it is not a path that begins with `/`, or has a query.
+    /// Returns an error if the path does not begin with `/`, or has a query or a wildcard.
     pub fn with_open_path(mut self, path: &str) -> Result<Self, Error> {
         if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
             return Err(InputError::new(Input::Other("open path"), "is not an exact path")
@@ -116,10 +134,12 @@ impl<P> RequireToken<P> {
         Ok(self)
     }
 
-    /// Asks for a token in `OPTIONS` requests as well, which pass without one by default: browsers send preflights so.
+    /// Requires a token in `OPTIONS` requests as well. They pass without one by default, because
+    /// browsers send preflights without a token.
     ///
-    /// Set it where a CORS layer outside of this one answers the preflights, or where no browser calls. Without it, a handler that serves
-    /// every method serves `OPTIONS` to everyone, unless it asks for its `Caller`. The layer of the permissions lets such requests pass.
+    /// Use it if a CORS layer outside of this one responds to preflights, or if no browser calls.
+    /// Without it, a handler that serves every method serves `OPTIONS` to all clients, unless it
+    /// has a `Caller`. The permissions layer passes such requests on.
     #[must_use]
     pub fn with_guarded_options(mut self) -> Self {
         Arc::make_mut(&mut self.gate).guards_options = true;

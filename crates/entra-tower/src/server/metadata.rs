@@ -8,13 +8,14 @@ use entra_validate::ResourceMetadata;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 
-/// Answers requests for the metadata of a protected resource: [`Published`] does, [`Unpublished`] does not.
+/// A handler of requests for the metadata of a protected resource: [`Published`] serves it,
+/// [`Unpublished`] does not.
 pub trait Publish<B> {
-    /// Returns the response to a request for the metadata, and none to any other.
+    /// Returns the response to a request for the metadata, and `None` for any other request.
     fn respond(&self, method: &Method, uri: &Uri) -> Option<Response<B>>;
 }
 
-/// No metadata is served.
+/// The choice to serve no metadata.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unpublished;
 
@@ -24,7 +25,7 @@ impl<B> Publish<B> for Unpublished {
     }
 }
 
-/// The metadata is served: see [`RequireToken::publish`](crate::RequireToken::publish).
+/// The choice to serve the metadata: see [`RequireToken::publish`](crate::RequireToken::publish).
 #[derive(Clone, Debug)]
 pub struct Published {
     path: Arc<str>,
@@ -36,7 +37,8 @@ impl Published {
     pub(super) fn new(metadata: &ResourceMetadata) -> Result<Self, Error> {
         let unusable = || InputError::new(Input::Other("resource metadata"), "names no URL as its resource");
         let resource: Uri = metadata.resource.parse().map_err(|_| unusable())?;
-        // The well-known name comes between the host and the path of the resource (RFC 9728, section 3).
+        // The well-known name comes between the host and the path of the resource (RFC 9728,
+        // section 3).
         let path = match resource.path() {
             "/" => "",
             path => path,
@@ -50,7 +52,7 @@ impl Published {
         })
     }
 
-    /// The address of the document for clients.
+    /// Returns the address of the document for clients.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -64,7 +66,7 @@ impl<B: Default + From<String>> Publish<B> for Published {
         let mut response = match *method {
             Method::GET => Response::new(B::from(self.document.to_string())),
             Method::HEAD => Response::new(B::default()),
-            // A preflight passes to what answers preflights.
+            // A preflight goes to the inner service, which responds to preflights.
             Method::OPTIONS => return None,
             _ => {
                 let mut response = Response::new(B::default());
@@ -78,7 +80,7 @@ impl<B: Default + From<String>> Publish<B> for Published {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-        // It holds no secret, and clients in browsers read it too.
+        // The document holds no secret, and clients in browsers read it too.
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         Some(response)
     }

@@ -1,4 +1,4 @@
-//! The permissions of one route.
+//! The layer for the permissions of one route.
 
 use std::fmt;
 use std::future::Future;
@@ -13,19 +13,29 @@ use tower_service::Service;
 
 use crate::server::{Guard, reject, unguarded};
 
-/// A layer that asks for permissions of its own: any of these scopes for users, any of these roles for applications.
+/// A layer that requires permissions for one route: any of these scopes for users, or any of these
+/// roles for applications.
 ///
-/// It stands inside of [`RequireToken`](crate::RequireToken), which has validated the token, and costs a comparison of names. The
-/// caller has passed the permissions of the API before, so give the API
-/// [`Permissions::any_granted`](entra_validate::Permissions::any_granted) where each route has its own. A request without a caller is
-/// rejected: with status 500 if there is no `RequireToken` around it, with 401 if its path is open.
+/// It goes inside of [`RequireToken`](crate::RequireToken), which has validated the token, and
+/// costs a comparison of names. The caller has passed the permissions of the API before, so give
+/// the API [`Permissions::any_granted`](entra_validate::Permissions::any_granted) if each route has
+/// its own.
+///
+/// A request without a caller is rejected: with status 500 if there is no `RequireToken` around the
+/// layer, and with status 401 if the path is open.
 ///
 /// ```
 /// use entra_tower::RequirePermissions;
 /// use entra_validate::Permissions;
 ///
-/// let read = RequirePermissions::any_of(["ToDoList.Read", "ToDoList.ReadWrite"], ["ToDoList.Read.All"])?;
-/// let write = RequirePermissions::any_of(["ToDoList.ReadWrite"], ["ToDoList.ReadWrite.All"])?;
+/// let read = RequirePermissions::any_of(
+///     ["ToDoList.Read", "ToDoList.ReadWrite"],
+///     ["ToDoList.Read.All"],
+/// )?;
+/// let write = RequirePermissions::any_of(
+///     ["ToDoList.ReadWrite"],
+///     ["ToDoList.ReadWrite.All"],
+/// )?;
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -34,17 +44,18 @@ pub struct RequirePermissions {
 }
 
 impl RequirePermissions {
-    /// A layer that asks for these permissions.
+    /// Creates a layer that requires these permissions.
     #[must_use]
     pub fn new(permissions: Permissions) -> Self {
         Self { permissions }
     }
 
-    /// A layer that asks users for one of these scopes, and applications for one of these roles.
+    /// Creates a layer that requires one of these scopes of users, and one of these roles of
+    /// applications.
     ///
     /// # Errors
-    /// Returns an error as [`Permissions::any_of`](entra_validate::Permissions::any_of) does: where there is neither a scope nor a
-    /// role, say.
+    /// Returns an error as [`Permissions::any_of`](entra_validate::Permissions::any_of) does, for
+    /// example if there is neither a scope nor a role.
     pub fn any_of(
         scopes: impl IntoIterator<Item = impl AsRef<str>>,
         roles: impl IntoIterator<Item = impl AsRef<str>>,
@@ -64,7 +75,7 @@ impl<S> Layer<S> for RequirePermissions {
     }
 }
 
-/// A service that only callers with permissions reach: made by [`RequirePermissions`].
+/// A service for callers with permissions: made by [`RequirePermissions`].
 #[derive(Clone, Debug)]
 pub struct Permitted<S> {
     inner: S,
@@ -88,7 +99,7 @@ where
         let extensions = request.extensions();
         let rejected = match (extensions.get::<Guard>(), extensions.get::<Principal>()) {
             (None, _) => Some(unguarded("RequirePermissions")),
-            // A preflight asks whether a browser may send the request, which will have a token.
+            // A preflight checks whether a browser may send the request, which will have a token.
             (Some(_), None) if request.method() == Method::OPTIONS => None,
             (Some(Guard(api)), None) => Some(reject(api, &Rejection::NoToken)),
             (Some(Guard(api)), Some(principal)) => {
@@ -107,7 +118,7 @@ where
 }
 
 pin_project! {
-    /// The response of a [`Permitted`] service.
+    /// The future of a response of a [`Permitted`] service.
     pub struct PermittedFuture<F, R> {
         #[pin]
         state: State<F, R>,
@@ -136,9 +147,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project().state.project() {
             StateOf::Calling { future } => future.poll(cx),
-            StateOf::Rejected { response } => {
-                Poll::Ready(Ok(response.take().expect("a future is not polled after its end")))
-            }
+            StateOf::Rejected { response } => Poll::Ready(Ok(response.take().expect("not polled after completion"))),
         }
     }
 }

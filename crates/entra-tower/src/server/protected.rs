@@ -1,4 +1,8 @@
-//! The service, and its future.
+//! The service that the layer for web APIs makes, and its future.
+//!
+//! The states of the future are **Validating** (the token is validated, which may fetch signing
+//! keys), **Preparing** (the inner service becomes ready again), **Calling** (the inner service has
+//! the request) and **Responded** (the layer itself responds).
 
 use std::fmt;
 use std::future::Future;
@@ -17,10 +21,11 @@ use crate::server::layer::Gate;
 use crate::server::metadata::{Publish, Unpublished};
 use crate::server::{Guard, reject};
 
-/// A service that only requests with a valid token reach: made by [`RequireToken`](crate::RequireToken).
+/// A service for requests with a valid token: made by [`RequireToken`](crate::RequireToken).
 ///
-/// It is ready when the inner service is. While signing keys are fetched it holds nothing of the inner service: a request that waits
-/// for them gives its place (a permit of `ConcurrencyLimit`, say) back, and takes another one once its token is validated.
+/// It is ready when the inner service is. While signing keys are fetched, it holds no resource of
+/// the inner service: a request that waits for them returns its permit (for example of a
+/// `ConcurrencyLimit`), and takes another one once its token is validated.
 #[derive(Clone)]
 pub struct Protected<S, P = Unpublished> {
     inner: S,
@@ -51,10 +56,10 @@ where
     fn call(&mut self, request: Request<B>) -> ProtectedFuture<S, B, R> {
         let api = self.gate.validator.api();
         if let Some(response) = self.publish.respond(request.method(), request.uri()) {
-            return ProtectedFuture::answered(response);
+            return ProtectedFuture::responded(response);
         }
         let (mut parts, body) = request.into_parts();
-        // An extension of this type may come from outside of the layer, and nobody validated it here.
+        // An extension of this type may come from outside of the layer, without validation.
         parts.extensions.remove::<Principal>();
         parts.extensions.insert(Guard(api.clone()));
         let request = Request::from_parts(parts, body);
@@ -65,9 +70,9 @@ where
                 },
             };
         }
-        // Without a token there is nothing to validate, and nothing to wait for.
+        // Without a token there is nothing to validate, and nothing to await.
         if let Err(rejection) = bearer_token(request.headers(), request.uri().query()) {
-            return ProtectedFuture::answered(reject(api, &rejection));
+            return ProtectedFuture::responded(reject(api, &rejection));
         }
         let unready = self.inner.clone();
         let service = mem::replace(&mut self.inner, unready);
@@ -95,14 +100,14 @@ impl<S: fmt::Debug, P> fmt::Debug for Protected<S, P> {
 
 type Validation = Pin<Box<dyn Future<Output = (Parts, Result<Principal, Rejection>)> + Send>>;
 
-/// Owns the head of the request, so that the token is not copied.
+/// Validates the token. It owns the head of the request, so that the token is not copied.
 fn validate(gate: Arc<Gate>, parts: Parts) -> Validation {
     Box::pin(async move {
         let outcome = match bearer_token(&parts.headers, parts.uri.query()) {
             Ok(token) => gate.validator.validate(token).await,
             Err(rejection) => Err(rejection),
         };
-        // The response knows the API by its extension.
+        // The API for the response is in the request's extension.
         (parts, outcome)
     })
 }
@@ -110,13 +115,13 @@ fn validate(gate: Arc<Gate>, parts: Parts) -> Validation {
 /// A request that waits for its validation.
 struct Waiting<S, B> {
     service: S,
-    /// False once the place of a ready service has been given back.
+    /// False once the permit of a ready service has been returned.
     is_ready: bool,
     body: B,
 }
 
 pin_project! {
-    /// The response of a [`Protected`] service.
+    /// The future of a response of a [`Protected`] service.
     pub struct ProtectedFuture<S, B, R>
     where
         S: Service<Request<B>>,
@@ -136,8 +141,8 @@ pin_project! {
             validation: Validation,
             waiting: Option<Waiting<S, B>>,
         },
-        /// The token is valid, and the service gets ready again.
-        Readying {
+        /// The token is valid, and the service becomes ready again.
+        Preparing {
             service: S,
             request: Option<Request<B>>,
         },
@@ -145,7 +150,7 @@ pin_project! {
             #[pin]
             future: S::Future,
         },
-        Answered {
+        Responded {
             response: Option<Response<R>>,
         },
     }
@@ -155,9 +160,9 @@ impl<S, B, R> ProtectedFuture<S, B, R>
 where
     S: Service<Request<B>>,
 {
-    fn answered(response: Response<R>) -> Self {
+    fn responded(response: Response<R>) -> Self {
         Self {
-            state: State::Answered {
+            state: State::Responded {
                 response: Some(response),
             },
         }
@@ -187,7 +192,7 @@ where
                         mut service,
                         is_ready,
                         body,
-                    } = waiting.take().expect("a future is not polled after its end");
+                    } = waiting.take().expect("not polled after completion");
                     match outcome {
                         Ok(principal) => {
                             parts.extensions.insert(principal);
@@ -198,26 +203,26 @@ where
                                 }
                             } else {
                                 let request = Some(request);
-                                State::Readying { service, request }
+                                State::Preparing { service, request }
                             }
                         }
                         Err(rejection) => {
-                            let Guard(api) = parts.extensions.get().expect("the service has put it there");
+                            let Guard(api) = parts.extensions.get().expect("the service has set it");
                             let response = Some(reject(api, &rejection));
-                            State::Answered { response }
+                            State::Responded { response }
                         }
                     }
                 }
-                StateOf::Readying { service, request } => {
+                StateOf::Preparing { service, request } => {
                     ready!(service.poll_ready(cx))?;
-                    let request = request.take().expect("a future is not polled after its end");
+                    let request = request.take().expect("not polled after completion");
                     State::Calling {
                         future: service.call(request),
                     }
                 }
                 StateOf::Calling { future } => return future.poll(cx),
-                StateOf::Answered { response } => {
-                    let response = response.take().expect("a future is not polled after its end");
+                StateOf::Responded { response } => {
+                    let response = response.take().expect("not polled after completion");
                     return Poll::Ready(Ok(response));
                 }
             };

@@ -1,4 +1,4 @@
-//! What a request with its token at hand costs in memory: nothing.
+//! The allocations of a request with a cached token: none.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -10,7 +10,7 @@ use entra_tower::Bearer;
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{self, Entra, USERS};
+use crate::support::{self, TokenService, USERS};
 
 #[derive(Clone)]
 struct Trivial;
@@ -43,7 +43,7 @@ impl Service<Request<()>> for Trivial {
     }
 }
 
-/// A request with room for one header more.
+/// Returns a request with room for one more header.
 fn request(uri: &str) -> Request<()> {
     let mut request = Request::get(uri).body(()).unwrap();
     request.headers_mut().reserve(4);
@@ -53,24 +53,24 @@ fn request(uri: &str) -> Request<()> {
 fn send(service: &mut Bearer<Trivial>, request: Request<()>) {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
-    let Poll::Ready(answer) = pin!(service.call(request)).poll(&mut cx) else {
-        panic!("the inner service answers at once")
+    let Poll::Ready(response) = pin!(service.call(request)).poll(&mut cx) else {
+        panic!("the inner service responds at once")
     };
-    assert_eq!(answer.unwrap().status(), 200);
+    assert_eq!(response.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn a_token_at_hand_takes_no_allocation() {
-    let entra = Entra::new();
-    let pristine = entra.layer().layer(Trivial);
-    entra.client.token(&support::graph()).await.unwrap();
+async fn cached_token_takes_no_allocation() {
+    let token_service = TokenService::new();
+    let pristine = token_service.layer().layer(Trivial);
+    token_service.client.token(&support::graph()).await.unwrap();
     let mut service = pristine.clone();
     for _ in 0..3 {
         let request = request(USERS);
         let allocated = measure(|| send(&mut service, request));
         assert_eq!(allocated.count_total, 0);
     }
-    // Nor does a service for each request.
+    // A service that is cloned for each request does not allocate either.
     let request = request(USERS);
     let allocated = measure(|| send(&mut pristine.clone(), request));
     assert_eq!(allocated.count_total, 0);
@@ -78,8 +78,8 @@ async fn a_token_at_hand_takes_no_allocation() {
 
 #[tokio::test]
 async fn tokens_of_two_contexts_take_no_allocation() {
-    let entra = Entra::new();
-    let mut service = entra.layer().layer(Trivial);
+    let token_service = TokenService::new();
+    let mut service = token_service.layer().layer(Trivial);
     let uris = ["https://graph.microsoft.com/a", "https://graph.microsoft.com/b"];
     for expected in [401, 200] {
         for uri in uris {

@@ -1,4 +1,5 @@
-//! What a claims challenge changes: the token of the request that it answers, and of others once it has proved good.
+//! Claims challenges: another token for the rejected request, and for others once the API has
+//! accepted it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +10,12 @@ use http::{Request, Response};
 use tower::{Layer, Service};
 
 use crate::support::{
-    self, Answer, Api, BUSY, Entra, challenge, challenge_from, context, not_before, ok, send_to, unauthorized,
+    self, Api, BUSY, Reply, TokenService, challenge, challenge_from, context, not_before, ok, send_to, unauthorized,
 };
 
-/// Sends 20 requests for `/good` each second for a minute, and one for `/evil` each tenth second. Returns the tokens of the good ones
-/// whose status is not 200, and how many requests were sent to the token service.
-async fn minute_beside_evil<S>(service: &S, entra: &Entra) -> (Vec<String>, usize)
+/// Sends 20 requests for `/good` each second for a minute, and one for `/evil` each tenth second.
+/// Returns the tokens of the good ones whose status is not 200, and the number of token requests.
+async fn minute_beside_evil<S>(service: &S, token_service: &TokenService) -> (Vec<String>, usize)
 where
     S: Service<Request<String>, Response = Response<String>, Error = BearerError> + Clone + Send + Sync + 'static,
     S::Future: Send,
@@ -37,39 +38,41 @@ where
                 failed.push(token);
             }
         }
-        entra.clock.advance(Duration::from_secs(1));
+        token_service.clock.advance(Duration::from_secs(1));
     }
-    (failed, entra.requests())
+    (failed, token_service.requests())
 }
 
-/// What becomes of evil claims at the token service, and what the API says to a token that it issues.
-async fn beside_evil(refuse: Option<&'static str>, evil: fn(&str) -> Answer, good: fn(&str) -> Answer) {
+/// Runs that minute with a token service that may reject evil claims, and with the replies of the
+/// API for both paths.
+async fn beside_evil(reject: Option<&'static str>, evil: fn(&str) -> Reply, good: fn(&str) -> Reply) {
     for replays in [false, true] {
-        let entra = Entra::refusing(move |form| form.contains("evil").then_some(refuse).flatten());
+        let token_service = TokenService::rejecting(move |form| form.contains("evil").then_some(reject).flatten());
         let api = Api::at_paths(move |path, token| if path == "/evil" { evil(token) } else { good(token) });
         let (failed, requests) = if replays {
-            minute_beside_evil(&entra.layer().replay().layer(api), &entra).await
+            minute_beside_evil(&token_service.layer().replay().layer(api), &token_service).await
         } else {
-            minute_beside_evil(&entra.layer().layer(api), &entra).await
+            minute_beside_evil(&token_service.layer().layer(api), &token_service).await
         };
-        // Without copies, requests find out by being rejected: those in flight at first, and those beside the one that tries another token.
-        let most = if replays || refuse.is_some() { 0 } else { 39 };
-        assert!(failed.len() <= most, "replays: {replays}, {refuse:?}: {failed:?}");
+        // Without copies, requests learn by being rejected: those in flight at first, and those
+        // beside the one that tries another token.
+        let most = if replays || reject.is_some() { 0 } else { 39 };
+        assert!(failed.len() <= most, "replays: {replays}, {reject:?}: {failed:?}");
         assert!(
             requests <= 10,
-            "replays: {replays}, {refuse:?}: {requests} token requests"
+            "replays: {replays}, {reject:?}: {requests} token requests"
         );
     }
 }
 
-fn evil(_: &str) -> Answer {
+fn evil(_: &str) -> Reply {
     challenge(&context("evil"))
 }
 
 #[tokio::test]
 async fn claims_that_are_not_issued_take_nothing_from_other_paths() {
-    for refuse in ["invalid_request", "interaction_required", BUSY] {
-        beside_evil(Some(refuse), evil, |_| ok()).await;
+    for reject in ["invalid_request", "interaction_required", BUSY] {
+        beside_evil(Some(reject), evil, |_| ok()).await;
     }
 }
 
@@ -83,7 +86,7 @@ async fn claims_that_the_api_rejects_stay_with_their_path() {
     // No token with these claims is accepted anywhere, so that no other path may see one.
     for evil in [evil, evil_then_plain] {
         for replays in [false, true] {
-            let entra = Entra::new();
+            let token_service = TokenService::new();
             let api = Api::at_paths(move |path, token| {
                 if path == "/evil" {
                     evil(token)
@@ -92,9 +95,9 @@ async fn claims_that_the_api_rejects_stay_with_their_path() {
                 }
             });
             let (failed, requests) = if replays {
-                minute_beside_evil(&entra.layer().replay().layer(api), &entra).await
+                minute_beside_evil(&token_service.layer().replay().layer(api), &token_service).await
             } else {
-                minute_beside_evil(&entra.layer().layer(api), &entra).await
+                minute_beside_evil(&token_service.layer().layer(api), &token_service).await
             };
             assert_eq!(failed, [""; 0], "replays: {replays}");
             assert!(requests <= 5, "replays: {replays}: {requests} token requests");
@@ -103,7 +106,7 @@ async fn claims_that_the_api_rejects_stay_with_their_path() {
 }
 
 #[tokio::test]
-async fn claims_that_one_path_accepts_and_another_rejects() {
+async fn claims_may_be_accepted_by_one_path_and_rejected_by_another() {
     let evil_accepts = |token: &str| if token == "t1" { evil(token) } else { ok() };
     let good_rejects = |token: &str| if token == "t1" { ok() } else { unauthorized() };
     beside_evil(None, evil_accepts, good_rejects).await;
@@ -117,30 +120,30 @@ async fn accepted_claims_serve_all_paths() {
             _ => ok(),
         })
     };
-    let entra = Entra::new();
-    let service = entra.layer().replay().layer(api());
+    let token_service = TokenService::new();
+    let service = token_service.layer().replay().layer(api());
     for (path, token) in [("/b", "t1"), ("/a", "t2"), ("/b", "t2"), ("/a", "t2")] {
         assert_eq!(send_to(&service, path).await, (200, token.to_owned()));
     }
-    // Without a replay, the next request for that path is the one that tries them.
-    let entra = Entra::new();
-    let service = entra.layer().layer(api());
+    // Without a replay, the next request for that path tries the claims.
+    let token_service = TokenService::new();
+    let service = token_service.layer().layer(api());
     assert_eq!(send_to(&service, "/a").await.0, 401);
     for (path, token) in [("/b", "t1"), ("/b", "t1"), ("/a", "t2"), ("/b", "t2")] {
         assert_eq!(send_to(&service, path).await, (200, token.to_owned()));
     }
-    assert_eq!(entra.requests(), 2);
+    assert_eq!(token_service.requests(), 2);
 }
 
 #[tokio::test]
-async fn error_of_a_gateway_accepts_no_claims() {
+async fn gateway_error_does_not_accept_claims() {
     let api = Api::at_paths(|path, token| match (path, token) {
         ("/a", "t1") => challenge(&not_before(1)),
         ("/a", _) => (503, vec![]),
         _ => ok(),
     });
-    let entra = Entra::new();
-    let service = entra.layer().replay().layer(api);
+    let token_service = TokenService::new();
+    let service = token_service.layer().replay().layer(api);
     for (path, expected) in [
         ("/a", (503, "t2")),
         ("/b", (200, "t1")),
@@ -151,14 +154,14 @@ async fn error_of_a_gateway_accepts_no_claims() {
     }
 }
 
-/// An API whose paths below `/a` want one context, and those below `/b` another. The token service numbers its tokens, so that a token's
-/// claims are those of its request.
-fn two_contexts(entra: &Entra) -> Api {
-    let entra = entra.clone();
+/// Returns an API whose paths below `/a` require one context, and those below `/b` another. The
+/// token service numbers its tokens, so the claims of a token are those of its request.
+fn two_contexts(token_service: &TokenService) -> Api {
+    let token_service = token_service.clone();
     Api::at_paths(move |path, token| {
         let wanted = if path.starts_with("/a") { "c1" } else { "c2" };
         let number: usize = token[1..].parse().unwrap();
-        if entra.form(number - 1).contains(wanted) {
+        if token_service.form(number - 1).contains(wanted) {
             ok()
         } else {
             challenge(&context(wanted))
@@ -166,8 +169,8 @@ fn two_contexts(entra: &Entra) -> Api {
     })
 }
 
-/// The rejections among 40 calls that alternate, one a second.
-async fn alternate<S>(service: &S, entra: &Entra, path: impl Fn(&str, usize) -> String) -> Vec<usize>
+/// Returns the rejections among 40 calls that alternate, one a second.
+async fn alternate<S>(service: &S, token_service: &TokenService, path: impl Fn(&str, usize) -> String) -> Vec<usize>
 where
     S: Service<Request<String>, Response = Response<String>, Error = BearerError> + Clone,
 {
@@ -177,7 +180,7 @@ where
         if send_to(service, &path).await.0 == 401 {
             rejected.push(call);
         }
-        entra.clock.advance(Duration::from_secs(1));
+        token_service.clock.advance(Duration::from_secs(1));
     }
     rejected
 }
@@ -190,30 +193,30 @@ async fn two_contexts_behind_one_layer_have_two_tokens() {
         |context, call| format!("{context}/{call}"),
     );
     for path in [same, other] {
-        let entra = Entra::new();
-        let service = entra.layer().replay().layer(two_contexts(&entra));
-        assert_eq!(alternate(&service, &entra, path).await, [0; 0]);
-        assert_eq!(entra.requests(), 3);
+        let token_service = TokenService::new();
+        let service = token_service.layer().replay().layer(two_contexts(&token_service));
+        assert_eq!(alternate(&service, &token_service, path).await, [0; 0]);
+        assert_eq!(token_service.requests(), 3);
     }
-    let entra = Entra::new();
-    let service = entra.layer().layer(two_contexts(&entra));
-    assert_eq!(alternate(&service, &entra, same).await, [0, 1]);
-    assert_eq!(entra.requests(), 3);
-    let entra = Entra::new();
-    let service = entra.layer().layer(two_contexts(&entra));
-    let rejected = alternate(&service, &entra, other).await;
+    let token_service = TokenService::new();
+    let service = token_service.layer().layer(two_contexts(&token_service));
+    assert_eq!(alternate(&service, &token_service, same).await, [0, 1]);
+    assert_eq!(token_service.requests(), 3);
+    let token_service = TokenService::new();
+    let service = token_service.layer().layer(two_contexts(&token_service));
+    let rejected = alternate(&service, &token_service, other).await;
     assert!(
         rejected.len() <= 8 && rejected.iter().all(|call| *call < 12),
         "{rejected:?}"
     );
-    assert_eq!(entra.requests(), 3);
+    assert_eq!(token_service.requests(), 3);
 }
 
 #[tokio::test]
-async fn methods_of_one_path_have_contexts_of_their_own() {
+async fn methods_of_one_path_have_separate_contexts() {
     for replays in [false, true] {
-        let entra = Entra::new();
-        let forms = entra.clone();
+        let token_service = TokenService::new();
+        let forms = token_service.clone();
         let api = tower::service_fn(move |request: Request<String>| {
             let wanted = if request.method() == "GET" { "c1" } else { "c2" };
             let number: usize = support::token_in(request.headers())[1..].parse().unwrap();
@@ -227,7 +230,10 @@ async fn methods_of_one_path_have_contexts_of_their_own() {
             }
             async move { Ok::<_, support::ApiError>(response) }
         });
-        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let (plain, replaying) = (
+            token_service.layer().layer(api.clone()),
+            token_service.layer().replay().layer(api),
+        );
         let mut rejected = 0;
         for call in 0..40 {
             let request = Request::builder().method(["GET", "POST"][call % 2]).uri(support::USERS);
@@ -238,69 +244,69 @@ async fn methods_of_one_path_have_contexts_of_their_own() {
                 support::send(&mut plain.clone(), request).await.unwrap()
             };
             rejected += usize::from(status == 401);
-            entra.clock.advance(Duration::from_secs(1));
+            token_service.clock.advance(Duration::from_secs(1));
         }
         assert_eq!(rejected, if replays { 0 } else { 2 });
-        assert_eq!(entra.requests(), 3);
+        assert_eq!(token_service.requests(), 3);
     }
 }
 
 #[tokio::test]
-async fn claims_that_two_paths_ask_for_serve_others_without_a_replay() {
-    let entra = Entra::new();
+async fn claims_required_by_two_paths_serve_others_without_a_replay() {
+    let token_service = TokenService::new();
     let api = Api::at_paths(|_, token| if token == "t1" { challenge(&not_before(1)) } else { ok() });
-    let service = entra.layer().layer(api);
+    let service = token_service.layer().layer(api);
     let mut rejected = 0;
     for number in 0..20 {
         rejected += usize::from(send_to(&service, &format!("/users/{number}")).await.0 == 401);
         tokio::task::yield_now().await;
     }
     assert!(rejected <= 3, "{rejected}");
-    assert_eq!(entra.requests(), 2);
+    assert_eq!(token_service.requests(), 2);
 }
 
 #[tokio::test]
-async fn tokens_with_claims_are_renewed_when_they_are_revoked() {
-    // First by a challenge, then without a word.
-    let least = Arc::new(AtomicUsize::new(1));
+async fn revoked_tokens_with_claims_are_replaced() {
+    // The first rejection has a challenge, and the second does not.
+    let minimum = Arc::new(AtomicUsize::new(1));
     let api = Api::at_paths({
-        let least = Arc::clone(&least);
+        let minimum = Arc::clone(&minimum);
         move |_, token| {
-            let (number, least): (usize, _) = (token[1..].parse().unwrap(), least.load(Ordering::SeqCst));
-            match (number < least, least) {
+            let (number, minimum): (usize, _) = (token[1..].parse().unwrap(), minimum.load(Ordering::SeqCst));
+            match (number < minimum, minimum) {
                 (false, _) => ok(),
                 (true, 2) => challenge(&not_before(1)),
                 (true, _) => unauthorized(),
             }
         }
     });
-    let entra = Entra::new();
-    let service = entra.layer().replay().layer(api);
+    let token_service = TokenService::new();
+    let service = token_service.layer().replay().layer(api);
     let mut rejected = 0;
     for valid_from in 1..=3 {
-        least.store(valid_from, Ordering::SeqCst);
+        minimum.store(valid_from, Ordering::SeqCst);
         for path in ["/a", "/b", "/c"].repeat(5) {
             rejected += usize::from(send_to(&service, path).await.0 == 401);
         }
-        entra.clock.advance(Duration::from_secs(60));
+        token_service.clock.advance(Duration::from_secs(60));
     }
     assert!(rejected <= 1, "{rejected}");
-    assert!(entra.requests() <= 5, "{}", entra.requests());
+    assert!(token_service.requests() <= 5, "{}", token_service.requests());
 }
 
 #[tokio::test]
-async fn other_paths_do_without_claims_that_are_issued_no_more() {
+async fn other_paths_do_without_claims_that_are_no_longer_issued() {
     for replays in [false, true] {
         let (rejects, valid_from) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(1)));
-        let entra = Entra::refusing({
+        let token_service = TokenService::rejecting({
             let rejects = Arc::clone(&rejects);
             move |form| (rejects.load(Ordering::SeqCst) > 0 && form.contains("acrs")).then_some("invalid_request")
         });
         let api = Api::at_paths({
-            let (entra, valid_from) = (entra.clone(), Arc::clone(&valid_from));
+            let (token_service, valid_from) = (token_service.clone(), Arc::clone(&valid_from));
             move |path, token| {
                 let number: usize = token[1..].parse().unwrap();
-                if path == "/a" && !entra.form(number - 1).contains("acrs") {
+                if path == "/a" && !token_service.form(number - 1).contains("acrs") {
                     challenge(&context("c1"))
                 } else if number < valid_from.load(Ordering::SeqCst) {
                     unauthorized()
@@ -309,21 +315,24 @@ async fn other_paths_do_without_claims_that_are_issued_no_more() {
                 }
             }
         });
-        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let (plain, replaying) = (
+            token_service.layer().layer(api.clone()),
+            token_service.layer().replay().layer(api),
+        );
         let send = async |path| {
             let response = if replays {
                 send_to(&replaying, path).await
             } else {
                 send_to(&plain, path).await
             };
-            entra.clock.advance(Duration::from_secs(1));
+            token_service.clock.advance(Duration::from_secs(1));
             response.0
         };
         for _ in 0..3 {
             send("/a").await;
         }
         assert_eq!((send("/a").await, send("/b").await), (200, 200));
-        // All tokens are revoked, and there are none with these claims any more.
+        // All tokens are revoked, and the service issues no more tokens with these claims.
         rejects.store(1, Ordering::SeqCst);
         valid_from.store(3, Ordering::SeqCst);
         let mut rejected = 0;
@@ -335,14 +344,14 @@ async fn other_paths_do_without_claims_that_are_issued_no_more() {
             rejected <= if replays { 2 } else { 6 },
             "replays: {replays}: {rejected}"
         );
-        assert!(entra.requests() <= 10, "{}", entra.requests());
+        assert!(token_service.requests() <= 10, "{}", token_service.requests());
     }
 }
 
 #[tokio::test]
-async fn expired_claims_that_are_issued_no_more_are_let_go() {
+async fn expired_claims_that_are_no_longer_issued_are_dropped() {
     let rejects = Arc::new(AtomicUsize::new(0));
-    let entra = Entra::refusing({
+    let token_service = TokenService::rejecting({
         let rejects = Arc::clone(&rejects);
         move |form| (rejects.load(Ordering::SeqCst) > 0 && form.contains("acrs")).then_some("invalid_request")
     });
@@ -350,24 +359,24 @@ async fn expired_claims_that_are_issued_no_more_are_let_go() {
         ("/a", "t1") => challenge(&context("c1")),
         _ => ok(),
     });
-    let service = entra.layer().replay().layer(api);
+    let service = token_service.layer().replay().layer(api);
     for path in ["/a", "/b"] {
         assert_eq!(send_to(&service, path).await, (200, "t2".to_owned()));
     }
     rejects.store(1, Ordering::SeqCst);
-    entra.clock.advance(Duration::from_secs(3600));
+    token_service.clock.advance(Duration::from_secs(3600));
     for _ in 0..20 {
         assert_eq!(send_to(&service, "/b").await, (200, "t4".to_owned()));
-        entra.clock.advance(Duration::from_secs(120));
+        token_service.clock.advance(Duration::from_secs(120));
     }
-    assert_eq!(entra.requests(), 4);
+    assert_eq!(token_service.requests(), 4);
 }
 
 #[tokio::test]
-async fn claims_of_the_layers_own_source_are_no_news() {
-    let entra = Entra::new();
+async fn claims_of_the_source_itself_are_not_new() {
+    let token_service = TokenService::new();
     let claims = entra_proto::claims::ClaimsRequest::parse(&not_before(1)).unwrap();
-    let source = entra.source().with_claims(&claims).unwrap();
+    let source = token_service.source().with_claims(&claims).unwrap();
     let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
     let api = Api::at_paths(|_, token| if token == "t2" { ok() } else { challenge(&not_before(1)) });
     let service = layer.replay().layer(api.clone());
@@ -376,38 +385,42 @@ async fn claims_of_the_layers_own_source_are_no_news() {
 }
 
 #[tokio::test]
-async fn challenge_of_another_authority_hides_none_of_ours() {
+async fn challenge_of_another_authority_hides_no_valid_one() {
     let of = |authority: &str, claims: &str| challenge_from(authority, &context(claims)).1.remove(0);
     let evil = of("https://evil.test/common", "evil");
     let ours = of("https://login.microsoftonline.com/common", "c1");
     for fields in [[evil.clone(), ours.clone()], [ours, evil]] {
-        let entra = Entra::new();
-        let api = Api::taking(&["t2"], (401, fields.to_vec()));
-        let service = entra.layer().replay().layer(api);
+        let token_service = TokenService::new();
+        let api = Api::accepting(&["t2"], (401, fields.to_vec()));
+        let service = token_service.layer().replay().layer(api);
         assert_eq!(send_to(&service, "/a").await, (200, "t2".to_owned()));
-        assert!(entra.form(1).contains("c1"), "{}", entra.form(1));
+        assert!(token_service.form(1).contains("c1"), "{}", token_service.form(1));
     }
 }
 
 #[tokio::test]
-async fn ever_new_claims_of_many_paths_are_paced() {
-    let (entra, number) = (Entra::new(), Arc::new(AtomicUsize::new(0)));
+async fn ever_new_claims_of_many_paths_are_limited() {
+    let (token_service, number) = (TokenService::new(), Arc::new(AtomicUsize::new(0)));
     let api = Api::at_paths(move |path, _| match path {
         "/good" => ok(),
         _ => challenge(&context(&format!("c{}", number.fetch_add(1, Ordering::SeqCst)))),
     });
-    let service = entra.layer().replay().layer(api);
+    let service = token_service.layer().replay().layer(api);
     for minute in 1..=3 {
         for call in 0..100 {
             send_to(&service, &format!("/evil/{call}")).await;
             assert_eq!(send_to(&service, "/good").await, (200, "t1".to_owned()));
         }
-        assert!(entra.requests() <= 1 + 10 * minute, "{}", entra.requests());
-        entra.clock.advance(Duration::from_secs(60));
+        assert!(
+            token_service.requests() <= 1 + 10 * minute,
+            "{}",
+            token_service.requests()
+        );
+        token_service.clock.advance(Duration::from_secs(60));
     }
 }
 
-/// A client whose requests for claims take half a minute, as the token service does on a bad day.
+/// Returns a client whose requests for claims take half a minute, as in an outage.
 fn slow_for_claims() -> entra_client::Client {
     let transport = entra_transport::transport_fn(move |request: entra_transport::Request| {
         let has_claims = String::from_utf8_lossy(request.body().as_bytes()).contains("acrs");
@@ -422,7 +435,7 @@ fn slow_for_claims() -> entra_client::Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_for_the_same_path_wait_for_no_claims_of_another() {
+async fn requests_of_a_path_do_not_wait_for_claims_of_another() {
     let api = Api::new(
         |headers| match (headers.contains_key("x-secret"), support::token_in(headers)) {
             (true, "t1") => challenge(&context("c1")),
@@ -450,7 +463,7 @@ async fn requests_for_the_same_path_wait_for_no_claims_of_another() {
         assert_eq!(send(false).await.unwrap(), (200, "t1".to_owned()));
         let secret = send(true);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        // Without a copy of the rejected request, this one tries the claims in its place.
+        // Without a copy of the rejected request, this one tries the claims.
         let next = send(false);
         tokio::time::sleep(Duration::from_secs(1)).await;
         let start = tokio::time::Instant::now();

@@ -1,4 +1,4 @@
-//! What the layer does to a request, and to which.
+//! The header that the layer adds, and the requests that get it.
 
 use std::error::Error as _;
 
@@ -6,18 +6,18 @@ use entra_tower::{BearerError, BearerLayer, BuildError, UnlistedOrigin};
 use http::{HeaderValue, Request};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{self, Api, ApiError, Entra, USERS, get, send, token_in, unauthorized};
+use crate::support::{self, Api, ApiError, TokenService, USERS, get, send, token_in, unauthorized};
 
 #[tokio::test]
-async fn the_token_is_on_every_request_and_kept_out_of_debug() {
-    let (entra, api) = (Entra::new(), Api::kind());
-    let mut service = entra.layer().layer(api.clone());
+async fn every_request_has_the_token_and_debug_output_hides_it() {
+    let (token_service, api) = (TokenService::new(), Api::accepting_all());
+    let mut service = token_service.layer().layer(api.clone());
     for _ in 0..3 {
         assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t1".to_owned()));
         assert!(api.last()["authorization"].is_sensitive());
     }
-    assert_eq!(entra.requests(), 1);
-    let shown = format!("{service:?} {:?}", entra.layer());
+    assert_eq!(token_service.requests(), 1);
+    let shown = format!("{service:?} {:?}", token_service.layer());
     assert!(
         shown.contains("https://graph.microsoft.com") && !shown.contains("t1"),
         "{shown}"
@@ -25,10 +25,10 @@ async fn the_token_is_on_every_request_and_kept_out_of_debug() {
 }
 
 #[tokio::test]
-async fn what_was_there_is_replaced_whoever_put_it_there_how_often() {
-    let (entra, api) = (Entra::new(), Api::kind());
-    let mut service = entra.layer().layer(api.clone());
-    // Without a token at hand, and with one.
+async fn existing_authorization_headers_are_replaced() {
+    let (token_service, api) = (TokenService::new(), Api::accepting_all());
+    let mut service = token_service.layer().layer(api.clone());
+    // First without a cached token, then with one.
     for _ in 0..2 {
         let mut request = get(USERS);
         for value in ["Basic Zm9v", "Bearer theirs"] {
@@ -43,8 +43,8 @@ async fn what_was_there_is_replaced_whoever_put_it_there_how_often() {
 }
 
 #[tokio::test]
-async fn the_rest_of_the_request_arrives_as_it_was() {
-    let entra = Entra::new();
+async fn rest_of_the_request_is_unchanged() {
+    let token_service = TokenService::new();
     let inner = tower::service_fn(|request: Request<String>| async move {
         let note = request.extensions().get::<u32>().copied();
         let shown = format!("{:?} {} {note:?} {}", request.method(), request.uri(), request.body());
@@ -54,15 +54,16 @@ async fn the_rest_of_the_request_arrives_as_it_was() {
         let request = Request::post("https://graph.microsoft.com/v1.0/users?$top=1").extension(7_u32);
         request.body("body".to_owned()).unwrap()
     };
-    let mut service = entra.layer().layer(inner);
+    let mut service = token_service.layer().layer(inner);
     for _ in 0..2 {
         let shown = send(&mut service, request()).await.unwrap().1;
         assert_eq!(shown, "POST https://graph.microsoft.com/v1.0/users?$top=1 Some(7) body");
     }
 }
 
-/// Beside those of the layer `https://graph.microsoft.com`, `https://[2001:db8::1]:8443` and `http://127.0.0.1:8400`.
-const ELSEWHERE: &[&str] = &[
+/// Origins other than those of the layer: `https://graph.microsoft.com`,
+/// `https://[2001:db8::1]:8443` and `http://127.0.0.1:8400`.
+const UNLISTED: &[&str] = &[
     "https://graph.microsoft.com.evil.test/",
     "https://evil.test/graph.microsoft.com",
     "https://evil.test/?https://graph.microsoft.com",
@@ -90,7 +91,7 @@ const ELSEWHERE: &[&str] = &[
     "graph.microsoft.com:443",
 ];
 
-const HERE: &[&str] = &[
+const LISTED: &[&str] = &[
     "https://graph.microsoft.com/v1.0/users",
     "https://graph.microsoft.com",
     "https://graph.microsoft.com?$top=1",
@@ -101,37 +102,37 @@ const HERE: &[&str] = &[
     "http://127.0.0.1:8400/v1.0/users",
 ];
 
-fn layer(entra: &Entra) -> BearerLayer {
+fn layer(token_service: &TokenService) -> BearerLayer {
     let origins = [
         "https://graph.microsoft.com",
         "https://[2001:db8::1]:8443/",
         "http://127.0.0.1:8400",
     ];
-    BearerLayer::new(entra.source(), origins).unwrap()
+    BearerLayer::new(token_service.source(), origins).unwrap()
 }
 
 #[tokio::test]
-async fn another_origin_is_refused_before_anything_is_sent() {
-    let (entra, api) = (Entra::new(), Api::kind());
-    let mut service = layer(&entra).layer(api.clone());
-    for uri in ELSEWHERE {
+async fn unlisted_origin_is_rejected_before_anything_is_sent() {
+    let (token_service, api) = (TokenService::new(), Api::accepting_all());
+    let mut service = layer(&token_service).layer(api.clone());
+    for uri in UNLISTED {
         let error = send(&mut service, get(uri)).await.unwrap_err();
         assert!(matches!(error, BearerError::UnlistedOrigin { .. }), "{uri}: {error}");
     }
-    assert_eq!((entra.requests(), api.tokens().len()), (0, 0));
-    for uri in HERE {
+    assert_eq!((token_service.requests(), api.tokens().len()), (0, 0));
+    for uri in LISTED {
         assert_eq!(send(&mut service, get(uri)).await.unwrap().1, "t1", "{uri}");
     }
 }
 
 #[tokio::test]
-async fn another_origin_is_served_untouched_where_that_is_wanted() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t1"], unauthorized()));
-    let mut service = layer(&entra)
+async fn unlisted_origin_is_served_unchanged_if_configured() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t1"], unauthorized()));
+    let mut service = layer(&token_service)
         .unlisted_origin(UnlistedOrigin::WithoutToken)
         .replay()
         .layer(api.clone());
-    for uri in ELSEWHERE {
+    for uri in UNLISTED {
         let mut request = get(uri);
         request
             .headers_mut()
@@ -141,24 +142,27 @@ async fn another_origin_is_served_untouched_where_that_is_wanted() {
         send(&mut service, get(uri)).await.unwrap();
         assert!(api.last().is_empty());
     }
-    assert_eq!((entra.requests(), api.tokens().len()), (0, 2 * ELSEWHERE.len()));
+    assert_eq!((token_service.requests(), api.tokens().len()), (0, 2 * UNLISTED.len()));
 }
 
 #[tokio::test]
-async fn a_refusal_from_another_origin_says_nothing_about_the_token() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t1"], unauthorized()));
-    let mut service = entra.layer().unlisted_origin(UnlistedOrigin::WithoutToken).layer(api);
+async fn rejection_by_an_unlisted_origin_does_not_concern_the_token() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t1"], unauthorized()));
+    let mut service = token_service
+        .layer()
+        .unlisted_origin(UnlistedOrigin::WithoutToken)
+        .layer(api);
     for uri in [USERS, USERS, "https://evil.test/", USERS] {
         let (status, token) = send(&mut service, get(uri)).await.unwrap();
         assert_eq!((status == 200, &*token == "t1"), (uri == USERS, uri == USERS));
     }
-    assert_eq!(entra.requests(), 1);
+    assert_eq!(token_service.requests(), 1);
 }
 
 #[test]
-fn an_origin_is_a_scheme_a_host_and_a_port() {
-    let entra = Entra::new();
-    let made = |origins: &[&str]| BearerLayer::new(entra.source(), origins).map(|_| ());
+fn origin_is_a_scheme_a_host_and_a_port() {
+    let token_service = TokenService::new();
+    let made = |origins: &[&str]| BearerLayer::new(token_service.source(), origins).map(|_| ());
     for origin in [
         "https://graph.microsoft.com/v1.0",
         "https://user:canary@graph.microsoft.com",
@@ -188,20 +192,23 @@ fn an_origin_is_a_scheme_a_host_and_a_port() {
 }
 
 #[tokio::test]
-async fn an_error_tells_where_a_request_was_to_go_and_nothing_secret_of_it() {
-    let mut service = Entra::new().layer().layer(Api::kind());
-    let mut refused = async |uri| send(&mut service, get(uri)).await.unwrap_err().to_string();
-    let error = refused("http://user:canary@graph.microsoft.com:80/canary?canary").await;
-    assert!(error.contains("http://graph.microsoft.com:80 is none of"), "{error}");
+async fn error_names_the_origin_and_no_secret() {
+    let mut service = TokenService::new().layer().layer(Api::accepting_all());
+    let mut rejected = async |uri| send(&mut service, get(uri)).await.unwrap_err().to_string();
+    let error = rejected("http://user:canary@graph.microsoft.com:80/canary?canary").await;
+    assert!(
+        error.contains("http://graph.microsoft.com:80 is not among the origins"),
+        "{error}"
+    );
     assert!(!error.contains("canary"), "{error}");
-    assert!(refused("/canary").await.contains("relative"));
+    assert!(rejected("/canary").await.contains("relative"));
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_to_be_had_keeps_the_request_from_being_sent() {
-    let entra = Entra::refusing(|_| Some("invalid_client"));
-    let api = Api::kind();
-    let mut service = entra.layer().layer(api.clone());
+async fn request_is_not_sent_without_a_token() {
+    let token_service = TokenService::rejecting(|_| Some("invalid_client"));
+    let api = Api::accepting_all();
+    let mut service = token_service.layer().layer(api.clone());
     let error = send(&mut service, get(USERS)).await.unwrap_err();
     let cause = error.source().unwrap().downcast_ref::<entra_client::Error>().unwrap();
     assert_eq!(cause.service().unwrap().error, "invalid_client");
@@ -210,9 +217,9 @@ async fn a_token_that_is_not_to_be_had_keeps_the_request_from_being_sent() {
 }
 
 #[tokio::test]
-async fn errors_of_the_inner_service_come_through() {
-    let entra = Entra::new();
-    let mut service = entra.layer().replay().layer(Api::new(|_| (0, vec![])));
+async fn errors_of_the_inner_service_are_returned() {
+    let token_service = TokenService::new();
+    let mut service = token_service.layer().replay().layer(Api::new(|_| (0, vec![])));
     for _ in 0..2 {
         let error = send(&mut service, get(USERS)).await.unwrap_err();
         assert_eq!(error.inner::<ApiError>(), Some(&ApiError));
@@ -225,7 +232,7 @@ async fn inner_services_may_have_boxed_errors_and_any_body() {
     struct Body(#[allow(dead_code)] *const u8); // neither Clone nor Send
     let inner =
         tower::service_fn(|_: Request<Body>| async { Err::<http::Response<Body>, support::BoxError>("down".into()) });
-    let mut service = Entra::new().layer().layer(inner);
+    let mut service = TokenService::new().layer().layer(inner);
     let request = Request::get(USERS).body(Body(std::ptr::null())).unwrap();
     let error = service.ready().await.unwrap().call(request).await.err().unwrap();
     assert_eq!(error.source().unwrap().to_string(), "down");
@@ -237,12 +244,12 @@ async fn errors_convert_to_boxes_with_and_without_send() {
         Err(ApiError)
     }
     async fn plain() -> Result<(), Box<dyn std::error::Error>> {
-        let mut service = Entra::new().layer().layer(tower::service_fn(down));
+        let mut service = TokenService::new().layer().layer(tower::service_fn(down));
         service.ready().await?.call(get(USERS)).await?;
         Ok(())
     }
     async fn shared() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let mut service = Entra::new().layer().layer(tower::service_fn(down));
+        let mut service = TokenService::new().layer().layer(tower::service_fn(down));
         service.ready().await?.call(get(USERS)).await?;
         Ok(())
     }
@@ -253,9 +260,11 @@ async fn errors_convert_to_boxes_with_and_without_send() {
 }
 
 #[tokio::test]
-async fn error_of_a_layer_further_in_comes_through() {
-    let inner = Entra::refusing(|_| Some("invalid_client")).layer().layer(Api::kind());
-    let mut outer = layer(&Entra::new()).layer(inner);
+async fn error_of_an_inner_layer_is_returned_unchanged() {
+    let inner = TokenService::rejecting(|_| Some("invalid_client"))
+        .layer()
+        .layer(Api::accepting_all());
+    let mut outer = layer(&TokenService::new()).layer(inner);
     let error = send(&mut outer, get(USERS)).await.unwrap_err();
     assert!(matches!(error, BearerError::Token(_)), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! Public behaviour of entra-tower: one binary, a module for each subject.
+//! Public behaviour of token_service-tower: one binary, a module for each subject.
 
 mod allocations;
 mod claims;
@@ -6,8 +6,8 @@ mod claims;
 mod corpus;
 mod header;
 mod readiness;
-mod refusals;
 mod rejections;
+mod replays;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod revocations;

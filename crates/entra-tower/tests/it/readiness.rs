@@ -1,4 +1,4 @@
-//! Tower's rule: what is called was ready before, and is exactly what was.
+//! Tower's rule for readiness: a service is called only after it was ready, on the same handle.
 
 use std::error::Error as _;
 use std::future::{Ready, ready};
@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{Api, BoxError, Entra, USERS, get, send, unauthorized};
+use crate::support::{Api, BoxError, TokenService, USERS, get, send, unauthorized};
 
 #[tokio::test]
-async fn it_is_ready_when_the_inner_service_is() {
-    let mut service = Entra::new().layer().layer(Api::kind());
+async fn layer_is_ready_when_the_inner_service_is() {
+    let mut service = TokenService::new().layer().layer(Api::accepting_all());
     let waker = std::task::Waker::noop();
     let mut poll = || Service::<Request<String>>::poll_ready(&mut service, &mut Context::from_waker(waker));
     assert!(poll().is_pending());
@@ -22,18 +22,19 @@ async fn it_is_ready_when_the_inner_service_is() {
 
 #[tokio::test]
 #[should_panic(expected = "called before it was ready")]
-async fn it_adds_no_readiness_of_its_own() {
-    let mut service = Entra::new().layer().layer(Api::kind());
-    // Without a token at hand, the service gets ready once the token is there.
+async fn layer_is_not_ready_before_the_inner_service() {
+    let mut service = TokenService::new().layer().layer(Api::accepting_all());
+    // Without a cached token, the service becomes ready once the token has arrived.
     service.call(get(USERS)).await.unwrap();
     drop(service.call(get(USERS)).await);
 }
 
 #[tokio::test]
-async fn a_clone_gets_ready_by_itself_on_every_way() {
-    // Those services panic where they are called before they are ready: without a token at hand, with one, and for a replay.
-    let (entra, api) = (Entra::new(), Api::taking(&["t2"], unauthorized()));
-    let mut service = entra.layer().replay().layer(api.clone());
+async fn clone_becomes_ready_by_itself_in_every_flow() {
+    // The service panics if it is called before it is ready: without a cached token, with one, and
+    // for a replay.
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], unauthorized()));
+    let mut service = token_service.layer().replay().layer(api.clone());
     for _ in 0..2 {
         let mut clone = service.clone();
         let first = send(&mut service, get(USERS));
@@ -43,17 +44,17 @@ async fn a_clone_gets_ready_by_itself_on_every_way() {
 }
 
 #[tokio::test]
-async fn that_it_will_never_be_ready_comes_through() {
-    let mut broken = Entra::new().layer().layer(Once::ready_times(0));
+async fn permanent_readiness_error_is_returned() {
+    let mut broken = TokenService::new().layer().layer(Once::ready_times(0));
     let error = send(&mut broken, get(USERS)).await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "not ready any more");
-    // Also where the refused request would have been sent again.
-    let mut broken = Entra::new().layer().replay().layer(Once::ready_times(1));
+    // The same for a rejected request that would be sent again.
+    let mut broken = TokenService::new().layer().replay().layer(Once::ready_times(1));
     let error = send(&mut broken, get(USERS)).await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "not ready any more");
 }
 
-/// Gets ready so many times, with its clones together, and refuses every token.
+/// A service that becomes ready this many times, together with its clones, and rejects every token.
 #[derive(Clone)]
 struct Once(Arc<AtomicU32>);
 
@@ -81,14 +82,17 @@ impl Service<Request<String>> for Once {
 }
 
 #[tokio::test]
-async fn the_refusal_is_let_go_before_the_service_is_asked_again() {
+async fn rejection_is_dropped_before_the_service_becomes_ready_again() {
     let open = Arc::new(AtomicU32::new(0));
-    let service = Entra::new().layer().replay().layer(OneAtATime(Arc::clone(&open)));
-    let answer = service.oneshot(get(USERS)).await.unwrap();
-    assert_eq!((answer.status().as_u16(), open.load(Ordering::Relaxed)), (200, 1));
+    let service = TokenService::new()
+        .layer()
+        .replay()
+        .layer(OneAtATime(Arc::clone(&open)));
+    let response = service.oneshot(get(USERS)).await.unwrap();
+    assert_eq!((response.status().as_u16(), open.load(Ordering::Relaxed)), (200, 1));
 }
 
-/// Has one connection, which is taken until the answer on it is dropped.
+/// A service with one connection, which is in use until its response is dropped.
 #[derive(Clone)]
 struct OneAtATime(Arc<AtomicU32>);
 
@@ -106,7 +110,7 @@ impl Service<Request<String>> for OneAtATime {
     type Future = Ready<Result<Response<Open>, BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        assert_eq!(self.0.load(Ordering::Relaxed), 0, "an answer is still open");
+        assert_eq!(self.0.load(Ordering::Relaxed), 0, "a response is still open");
         Poll::Ready(Ok(()))
     }
 

@@ -1,4 +1,5 @@
-//! What a `401` without a challenge changes: the rejected token is replaced, and serves others until then.
+//! A `401` without a challenge: the rejected token is replaced, and serves other requests until
+//! then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,19 +13,22 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 
 use crate::support::world::TokioClock;
-use crate::support::{self, Api, BUSY, Entra, ok, send_to, token_in, unauthorized};
+use crate::support::{self, Api, BUSY, TokenService, ok, send_to, token_in, unauthorized};
 
 #[tokio::test(start_paused = true)]
 async fn outage_lets_other_paths_use_the_token_to_its_end() {
     for replays in [false, true] {
         let is_down = Arc::new(AtomicUsize::new(0));
-        let entra = Entra::refusing({
+        let token_service = TokenService::rejecting({
             let is_down = Arc::clone(&is_down);
             move |_| (is_down.load(Ordering::SeqCst) > 0).then_some(BUSY)
         });
         let api = Api::at_paths(|path, _| if path == "/evil" { unauthorized() } else { ok() });
-        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
-        entra.client.token(&support::graph()).await.unwrap();
+        let (plain, replaying) = (
+            token_service.layer().layer(api.clone()),
+            token_service.layer().replay().layer(api),
+        );
+        token_service.client.token(&support::graph()).await.unwrap();
         is_down.store(1, Ordering::SeqCst);
         for _ in 0..59 {
             for path in ["/evil", "/good", "/evil", "/good"] {
@@ -35,32 +39,33 @@ async fn outage_lets_other_paths_use_the_token_to_its_end() {
                 };
                 assert_eq!(response, (if path == "/evil" { 401 } else { 200 }, "t1".to_owned()));
             }
-            entra.clock.advance(Duration::from_secs(60));
+            token_service.clock.advance(Duration::from_secs(60));
         }
-        assert!(entra.requests() <= 150, "{}", entra.requests());
+        assert!(token_service.requests() <= 150, "{}", token_service.requests());
     }
 }
 
 #[tokio::test]
 async fn rejected_token_is_not_sent_again_in_place_of_a_newer_one() {
-    let entra = Entra::refusing({
+    let token_service = TokenService::rejecting({
         let requests = AtomicUsize::new(0);
         move |_| (requests.fetch_add(1, Ordering::SeqCst) > 0).then_some(BUSY)
     });
     let api = Api::new(|_| unauthorized());
-    let service = entra.layer().replay().layer(api.clone());
-    // The response is dropped while a newer token is awaited. None comes, and the request is sent once more for its response.
+    let service = token_service.layer().replay().layer(api.clone());
+    // The response is dropped while a newer token is awaited. None comes, so the request is sent
+    // again for its response.
     assert_eq!(send_to(&service, "/a").await, (401, "t1".to_owned()));
-    assert_eq!((api.tokens().len(), entra.requests()), (2, 2));
-    // Within the time for which the failure is remembered, nothing is waited for.
+    assert_eq!((api.tokens().len(), token_service.requests()), (2, 2));
+    // While the failure is cached, no token is awaited.
     for calls in 3..6 {
         assert_eq!(send_to(&service, "/a").await, (401, "t1".to_owned()));
-        assert_eq!((api.tokens().len(), entra.requests()), (calls, 2));
+        assert_eq!((api.tokens().len(), token_service.requests()), (calls, 2));
     }
 }
 
 #[tokio::test]
-async fn pace_of_one_path_leaves_a_revocation_to_the_others() {
+async fn limit_of_one_path_leaves_a_revocation_to_the_others() {
     let valid_from = Arc::new(AtomicUsize::new(1));
     let api = Api::at_paths({
         let valid_from = Arc::clone(&valid_from);
@@ -70,20 +75,20 @@ async fn pace_of_one_path_leaves_a_revocation_to_the_others() {
             if is_valid { ok() } else { unauthorized() }
         }
     });
-    let entra = Entra::new();
-    let service = entra.layer().replay().layer(api);
+    let token_service = TokenService::new();
+    let service = token_service.layer().replay().layer(api);
     for _ in 0..20 {
         assert_eq!(send_to(&service, "/evil").await.0, 401);
     }
-    assert_eq!(entra.requests(), 3);
-    // All tokens up to now are revoked, within the minute of the other path.
-    entra.clock.advance(Duration::from_secs(10));
+    assert_eq!(token_service.requests(), 3);
+    // All tokens up to now are revoked, within the same minute.
+    token_service.clock.advance(Duration::from_secs(10));
     valid_from.store(4, Ordering::SeqCst);
     for path in ["/a", "/b", "/a", "/evil", "/b"] {
         let expected = if path == "/evil" { 401 } else { 200 };
         assert_eq!(send_to(&service, path).await, (expected, "t4".to_owned()));
     }
-    assert_eq!(entra.requests(), 4);
+    assert_eq!(token_service.requests(), 4);
 }
 
 #[tokio::test]
@@ -101,8 +106,11 @@ async fn revocations_within_a_minute_reject_the_requests_in_flight() {
                 }
             }
         });
-        let entra = Entra::new();
-        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let token_service = TokenService::new();
+        let (plain, replaying) = (
+            token_service.layer().layer(api.clone()),
+            token_service.layer().replay().layer(api),
+        );
         let mut rejected = 0;
         for revocations in 0..3 {
             valid_from.store(revocations + 1, Ordering::SeqCst);
@@ -113,37 +121,44 @@ async fn revocations_within_a_minute_reject_the_requests_in_flight() {
                     send_to(&plain, "/").await
                 };
                 rejected += usize::from(status == 401);
-                entra.clock.advance(Duration::from_secs(1));
+                token_service.clock.advance(Duration::from_secs(1));
             }
         }
         assert_eq!(rejected, if replays { 0 } else { 2 });
-        assert_eq!(entra.requests(), 3);
+        assert_eq!(token_service.requests(), 3);
     }
 }
 
 #[tokio::test]
-async fn path_that_rejects_each_token_once_is_paced() {
-    let (entra, calls) = (Entra::new(), AtomicUsize::new(0));
+async fn path_that_rejects_each_token_once_is_limited() {
+    let (token_service, calls) = (TokenService::new(), AtomicUsize::new(0));
     let api = Api::at_paths(move |_, _| match calls.fetch_add(1, Ordering::SeqCst) % 2 {
         0 => unauthorized(),
         _ => ok(),
     });
-    let service = entra.layer().replay().layer(api);
+    let service = token_service.layer().replay().layer(api);
     for minute in 1..=3 {
         for _ in 0..100 {
             send_to(&service, "/evil").await;
         }
-        assert!(entra.requests() <= 1 + 3 * minute, "{}", entra.requests());
-        entra.clock.advance(Duration::from_secs(60));
+        assert!(
+            token_service.requests() <= 1 + 3 * minute,
+            "{}",
+            token_service.requests()
+        );
+        token_service.clock.advance(Duration::from_secs(60));
     }
 }
 
 #[tokio::test]
-async fn many_paths_that_always_reject_are_paced() {
+async fn many_paths_that_always_reject_are_limited() {
     for replays in [false, true] {
-        let entra = Entra::new();
+        let token_service = TokenService::new();
         let api = Api::new(|_| unauthorized());
-        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let (plain, replaying) = (
+            token_service.layer().layer(api.clone()),
+            token_service.layer().replay().layer(api),
+        );
         for minute in 1..=3 {
             for call in 0..100 {
                 let path = format!("/evil/{call}");
@@ -153,17 +168,22 @@ async fn many_paths_that_always_reject_are_paced() {
                     send_to(&plain, &path).await;
                 }
             }
-            assert!(entra.requests() <= 1 + 10 * minute, "{}", entra.requests());
-            entra.clock.advance(Duration::from_secs(60));
+            assert!(
+                token_service.requests() <= 1 + 10 * minute,
+                "{}",
+                token_service.requests()
+            );
+            token_service.clock.advance(Duration::from_secs(60));
         }
     }
 }
 
-/// How many of 60 requests, one a second, are rejected after all tokens were revoked while a refresh was in flight.
+/// Returns the number of rejections among 60 requests, one a second, after all tokens were revoked.
+/// With `refreshes`, a refresh is in flight at that moment.
 async fn rejected_after_a_revocation(replays: bool, refreshes: bool) -> usize {
     let (issued, valid_from) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&issued);
-    // Issued as the request arrives; the response takes a second.
+    // A token is issued when its request arrives. The response takes a second.
     let transport = transport_fn(move |_| {
         let number = count.fetch_add(1, Ordering::SeqCst);
         async move {

@@ -1,4 +1,5 @@
-//! Tokens that are revoked again and again, beside paths that reject whatever they get, and while the token service is slow.
+//! Tokens that are revoked repeatedly, beside paths that reject all tokens, and with a slow token
+//! service.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::support::{self, ok};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The seconds of a minute in which a request for `/a`, one a second, is rejected.
+/// Returns the seconds of a minute in which a request for `/a`, one a second, is rejected.
 async fn rejected_of_a_minute(call: &support::world::Call) -> Vec<usize> {
     let mut rejected = Vec::new();
     for second in 0..60 {
@@ -22,7 +23,7 @@ async fn rejected_of_a_minute(call: &support::world::Call) -> Vec<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_that_is_revoked_on_its_way_is_replaced_again() {
+async fn token_revoked_in_flight_is_replaced_again() {
     for replays in [false, true] {
         let world = World::new(|_| (200, SECOND), |_, _| ok());
         let call = world.call(replays);
@@ -34,7 +35,7 @@ async fn token_that_is_revoked_on_its_way_is_replaced_again() {
             sleep(SECOND / 2).await;
             late.revoke();
         });
-        // One request is rejected for each revocation at most.
+        // At most one request is rejected for each revocation.
         let most = if replays { 1 } else { 2 };
         let rejected = rejected_of_a_minute(&call).await;
         assert!(rejected.len() <= most, "replays: {replays}: {rejected:?}");
@@ -43,7 +44,7 @@ async fn token_that_is_revoked_on_its_way_is_replaced_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn revocation_follows_one_whose_callers_gave_up() {
+async fn revocation_is_handled_after_callers_gave_up() {
     for replays in [false, true] {
         let world = World::new(|_| (200, SECOND * 6 / 5), |_, _| ok());
         let call = world.call(replays);
@@ -55,7 +56,7 @@ async fn revocation_follows_one_whose_callers_gave_up() {
             failed += usize::from(timeout(SECOND, call("/a")).await != Ok(true));
             sleep(SECOND).await;
         }
-        // The first one, and for each revocation one that is rejected and one that gives up.
+        // The first request, and for each revocation one that is rejected and one that gives up.
         assert!(failed <= 5, "replays: {replays}: {failed}");
         assert_eq!(world.requests(), 3);
     }
@@ -104,7 +105,7 @@ async fn slow_token_service_delays_other_paths_a_little() {
             slow += usize::from(start.elapsed() > SECOND / 2);
             sleep(SECOND / 2).await;
         }
-        // One request waits a short time for each token request, and the others none.
+        // One request waits a short time for each token request, and the others do not wait.
         assert!(slow <= world.requests(), "{slow}");
         assert!(world.requests() <= 8, "{}", world.requests());
         // No request is sent more than twice.

@@ -1,4 +1,4 @@
-//! The layers of a web API, with tokens of the emulator's corpus.
+//! The layers for web APIs, with tokens of the emulator's corpus.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -14,13 +14,13 @@ use tower::{Layer, Service, ServiceExt};
 
 use crate::corpus::{Corpus, Keys};
 
-pub(crate) type Answer = Response<String>;
+pub(crate) type Reply = Response<String>;
 
-/// The object ID of the caller, or `nobody`.
-pub(crate) async fn who(request: Request<String>) -> Result<Answer, Infallible> {
+/// Returns the object ID of the caller, or `anonymous`.
+pub(crate) async fn who(request: Request<String>) -> Result<Reply, Infallible> {
     let caller = request.extensions().get::<Principal>();
     Ok(Response::new(caller.map_or_else(
-        || "nobody".to_owned(),
+        || "anonymous".to_owned(),
         |caller| caller.object_id().to_string(),
     )))
 }
@@ -37,23 +37,23 @@ pub(crate) fn get(uri: &str, token: Option<&str>) -> Request<String> {
     request(Method::GET, uri, token)
 }
 
-pub(crate) async fn send<S>(service: &S, request: Request<String>) -> Answer
+pub(crate) async fn send<S>(service: &S, request: Request<String>) -> Reply
 where
-    S: Service<Request<String>, Response = Answer, Error = Infallible> + Clone,
+    S: Service<Request<String>, Response = Reply, Error = Infallible> + Clone,
 {
-    let Ok(answer) = service.clone().oneshot(request).await;
-    answer
+    let Ok(response) = service.clone().oneshot(request).await;
+    response
 }
 
-pub(crate) fn challenge(answer: &Answer) -> &str {
-    answer
+pub(crate) fn challenge(response: &Reply) -> &str {
+    response
         .headers()
         .get(WWW_AUTHENTICATE)
         .map_or("", |value| value.to_str().unwrap())
 }
 
 #[tokio::test]
-async fn corpus_is_answered_as_it_says() {
+async fn corpus_gets_the_documented_responses() {
     let corpus = Corpus::read();
     let services: Vec<_> = corpus
         .apis()
@@ -67,18 +67,18 @@ async fn corpus_is_answered_as_it_says() {
     for row in corpus.rows() {
         let token = row.text();
         let (_, service) = services.iter().find(|(name, _)| *name == row.api).unwrap();
-        let answer = send(service, get("/", Some(&token))).await;
-        let status = answer.status().as_u16();
+        let response = send(service, get("/", Some(&token))).await;
+        let status = response.status().as_u16();
         let expected: &[u16] = match (row.verdict.as_str(), row.rule.as_deref()) {
             ("accept", _) => &[200],
-            // What is no token by its characters is a bad request.
+            // A text with characters that no token has is a bad request.
             ("401", Some("form")) => &[400, 401],
             ("401", _) => &[401],
             _ => &[403],
         };
         assert!(expected.contains(&status), "{}: {status}", row.name);
         if status == 200 {
-            assert_eq!(*answer.body(), row.object().unwrap(), "{}", row.name);
+            assert_eq!(*response.body(), row.object().unwrap(), "{}", row.name);
             continue;
         }
         let error = match status {
@@ -87,17 +87,17 @@ async fn corpus_is_answered_as_it_says() {
             _ => "insufficient_scope",
         };
         assert!(
-            challenge(&answer).contains(&format!("error=\"{error}\"")),
+            challenge(&response).contains(&format!("error=\"{error}\"")),
             "{}",
             row.name
         );
-        assert_eq!(answer.body(), "");
-        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert_eq!(response.body(), "");
+        assert_eq!(response.headers()["cache-control"], "no-store");
     }
 }
 
 #[tokio::test]
-async fn requests_without_one_token_cost_no_fetch() {
+async fn requests_without_one_token_cause_no_fetch() {
     let corpus = Corpus::read();
     let keys = Keys::default();
     let service = RequireToken::new(corpus.validator("one_tenant", &keys)).layer(tower::service_fn(who));
@@ -140,19 +140,19 @@ async fn requests_without_one_token_cost_no_fetch() {
             Some("invalid_token"),
         ),
     ] {
-        let answer = send(&service, request).await;
-        assert_eq!(answer.status().as_u16(), status, "{}", challenge(&answer));
+        let response = send(&service, request).await;
+        assert_eq!(response.status().as_u16(), status, "{}", challenge(&response));
         match error {
-            None => assert_eq!(challenge(&answer), r#"Bearer realm="""#),
-            Some(error) => assert!(challenge(&answer).contains(error), "{}", challenge(&answer)),
+            None => assert_eq!(challenge(&response), r#"Bearer realm="""#),
+            Some(error) => assert!(challenge(&response).contains(error), "{}", challenge(&response)),
         }
     }
     assert_eq!(keys.fetches(), 0);
     assert_eq!(send(&service, get("/", Some(&token))).await.status(), 200);
     let fetches = keys.fetches();
     for _ in 0..100 {
-        let answer = send(&service, get("/", Some(&corpus.token("v2 bad_signature")))).await;
-        assert_eq!(answer.status(), 401);
+        let response = send(&service, get("/", Some(&corpus.token("v2 bad_signature")))).await;
+        assert_eq!(response.status(), 401);
     }
     assert_eq!(keys.fetches(), fetches, "the keys are known");
 }
@@ -176,14 +176,14 @@ async fn only_preflights_and_open_paths_pass_without_a_token() {
         (Method::from_bytes(b"options").unwrap(), "/tasks", false),
     ] {
         let mut request = request(method.clone(), uri, None);
-        // A principal that came from somewhere else is none.
+        // A principal from outside of the layer does not count.
         let Ok(Some(spoofed)) = corpus.principal("v2 user").await else {
             panic!("a principal")
         };
         request.extensions_mut().insert(spoofed);
-        let answer = send(&service, request).await;
-        assert_eq!(answer.status() == 200, passes, "{method} {uri}");
-        assert!(!passes || answer.body() == "nobody", "{method} {uri}");
+        let response = send(&service, request).await;
+        assert_eq!(response.status() == 200, passes, "{method} {uri}");
+        assert!(!passes || response.body() == "anonymous", "{method} {uri}");
     }
     let layer = RequireToken::new(corpus.validator("one_tenant", &Keys::default()));
     for path in ["", "healthz", "/a?b", "/*", "/{id}", "/a#b"] {
@@ -198,13 +198,13 @@ async fn options_can_be_guarded() {
     let read = RequirePermissions::any_of(["Tasks.Read"], ["Tasks.Read.All"]).unwrap();
     let service = layer.layer(read.layer(tower::service_fn(who)));
     for (token, status) in [(None, 401), (Some(corpus.token("v2 user")), 200)] {
-        let answer = send(&service, request(Method::OPTIONS, "/tasks", token.as_deref())).await;
-        assert_eq!(answer.status(), status);
+        let response = send(&service, request(Method::OPTIONS, "/tasks", token.as_deref())).await;
+        assert_eq!(response.status(), status);
     }
 }
 
 #[tokio::test]
-async fn routes_ask_for_permissions_of_their_own() {
+async fn routes_require_their_own_permissions() {
     let corpus = Corpus::read();
     let read = RequirePermissions::any_of(["Tasks.Read"], ["Tasks.Read.All"]).unwrap();
     let write = RequirePermissions::any_of(["Tasks.ReadWrite"], ["Tasks.ReadWrite.All"]).unwrap();
@@ -224,15 +224,15 @@ async fn routes_ask_for_permissions_of_their_own() {
         (&users, "agent's user", 200),
     ] {
         let service = layer.layer(permissions.layer(tower::service_fn(who)));
-        let answer = send(&service, get("/tasks", Some(&corpus.token(name)))).await;
-        assert_eq!(answer.status(), status, "{name}");
+        let response = send(&service, get("/tasks", Some(&corpus.token(name)))).await;
+        assert_eq!(response.status(), status, "{name}");
         assert!(
-            status == 200 || challenge(&answer).contains("insufficient_scope"),
+            status == 200 || challenge(&response).contains("insufficient_scope"),
             "{name}"
         );
-        // Open paths do not open what is behind these permissions.
-        let answer = send(&service, get("/open", Some(&corpus.token(name)))).await;
-        assert_eq!(answer.status(), 401, "{name}");
+        // An open path does not bypass these permissions.
+        let response = send(&service, get("/open", Some(&corpus.token(name)))).await;
+        assert_eq!(response.status(), 401, "{name}");
         assert_eq!(
             send(&service, request(Method::OPTIONS, "/tasks", None)).await.status(),
             200
@@ -256,18 +256,18 @@ async fn permissions_without_the_layer_reject_everything() {
 }
 
 #[tokio::test]
-async fn outage_of_the_keys_is_not_the_clients_fault() {
+async fn outage_of_the_keys_is_status_503() {
     let corpus = Corpus::read();
     let keys = Keys::default();
     keys.fail();
     let service = RequireToken::new(corpus.validator("one_tenant", &keys)).layer(tower::service_fn(who));
-    let answer = send(&service, get("/", Some(&corpus.token("v2 user")))).await;
-    assert_eq!((answer.status().as_u16(), challenge(&answer)), (503, ""));
-    assert!(answer.headers().contains_key(RETRY_AFTER));
+    let response = send(&service, get("/", Some(&corpus.token("v2 user")))).await;
+    assert_eq!((response.status().as_u16(), challenge(&response)), (503, ""));
+    assert!(response.headers().contains_key(RETRY_AFTER));
 }
 
 #[tokio::test]
-async fn token_is_in_no_debug_text() {
+async fn debug_output_hides_the_token() {
     let corpus = Corpus::read();
     let token = corpus.token("v2 user");
     let layer = RequireToken::new(corpus.validator("one_tenant", &Keys::default()));
@@ -277,77 +277,77 @@ async fn token_is_in_no_debug_text() {
     assert!(!text.contains(&token[..20]), "{text}");
 }
 
-/// A service with one place, which a ready clone holds.
-struct OnePlace {
+/// A service with one permit, which a ready handle holds.
+struct OnePermit {
     taken: Arc<AtomicUsize>,
-    has_place: bool,
+    has_permit: bool,
 }
 
-impl Clone for OnePlace {
+impl Clone for OnePermit {
     fn clone(&self) -> Self {
         Self {
             taken: Arc::clone(&self.taken),
-            has_place: false,
+            has_permit: false,
         }
     }
 }
 
-impl Drop for OnePlace {
+impl Drop for OnePermit {
     fn drop(&mut self) {
-        if self.has_place {
+        if self.has_permit {
             self.taken.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
 
-impl Service<Request<String>> for OnePlace {
-    type Response = Answer;
+impl Service<Request<String>> for OnePermit {
+    type Response = Reply;
     type Error = Infallible;
-    type Future = std::future::Ready<Result<Answer, Infallible>>;
+    type Future = std::future::Ready<Result<Reply, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        if !self.has_place {
+        if !self.has_permit {
             if self.taken.fetch_add(1, Ordering::SeqCst) > 0 {
                 self.taken.fetch_sub(1, Ordering::SeqCst);
                 return Poll::Pending;
             }
-            self.has_place = true;
+            self.has_permit = true;
         }
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Request<String>) -> Self::Future {
-        assert!(std::mem::take(&mut self.has_place), "called without being ready");
+        assert!(std::mem::take(&mut self.has_permit), "called without being ready");
         self.taken.fetch_sub(1, Ordering::SeqCst);
         std::future::ready(Ok(Response::new(String::new())))
     }
 }
 
 #[test]
-fn request_that_waits_for_keys_holds_no_place() {
+fn request_that_waits_for_keys_holds_no_permit() {
     let corpus = Corpus::read();
     let keys = Keys::default();
     keys.hold();
     let taken = Arc::default();
-    let inner = OnePlace {
+    let inner = OnePermit {
         taken: Arc::clone(&taken),
-        has_place: false,
+        has_permit: false,
     };
-    let mut service: Protected<OnePlace> = RequireToken::new(corpus.validator("one_tenant", &keys)).layer(inner);
+    let mut service: Protected<OnePermit> = RequireToken::new(corpus.validator("one_tenant", &keys)).layer(inner);
     let mut context = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut context).is_ready());
     let mut call = pin!(service.call(get("/", Some(&corpus.token("v2 user")))));
     assert!(call.as_mut().poll(&mut context).is_pending());
-    assert_eq!(taken.load(Ordering::SeqCst), 0, "the place was given back");
+    assert_eq!(taken.load(Ordering::SeqCst), 0, "the permit was returned");
     keys.release();
-    let Poll::Ready(Ok(answer)) = call.as_mut().poll(&mut context) else {
+    let Poll::Ready(Ok(response)) = call.as_mut().poll(&mut context) else {
         panic!("the keys are there")
     };
-    assert_eq!((answer.status().as_u16(), taken.load(Ordering::SeqCst)), (200, 0));
+    assert_eq!((response.status().as_u16(), taken.load(Ordering::SeqCst)), (200, 0));
 }
 
 #[tokio::test]
-async fn bodies_of_tonic_pass() {
+async fn tonic_bodies_pass() {
     use tonic::body::Body;
 
     let corpus = Corpus::read();
@@ -367,9 +367,9 @@ async fn bodies_of_tonic_pass() {
                 .headers_mut()
                 .insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }
-        let Ok(answer) = service.clone().oneshot(request).await;
-        assert_eq!(answer.status(), status);
-        assert!(http_body::Body::is_end_stream(answer.body()));
+        let Ok(response) = service.clone().oneshot(request).await;
+        assert_eq!(response.status(), status);
+        assert!(http_body::Body::is_end_stream(response.body()));
     }
 }
 
@@ -388,12 +388,12 @@ mod axum {
 
     async fn status(router: &Router, method: Method, uri: &str, token: Option<&str>) -> u16 {
         let request = request(method, uri, token).map(Body::from);
-        let Ok(answer) = router.clone().oneshot(request).await;
-        answer.status().as_u16()
+        let Ok(response) = router.clone().oneshot(request).await;
+        response.status().as_u16()
     }
 
     #[tokio::test]
-    async fn handlers_get_the_caller_by_an_extractor() {
+    async fn handlers_get_the_caller_from_an_extractor() {
         let corpus = Corpus::read();
         let read = RequirePermissions::any_of(["Tasks.Read"], ["Tasks.Read.All"]).unwrap();
         let write = RequirePermissions::any_of(["Tasks.ReadWrite"], ["Tasks.ReadWrite.All"]).unwrap();
@@ -423,7 +423,7 @@ mod axum {
             (Method::GET, "/nowhere", None, 401),
             (Method::GET, "/nowhere", Some(&user), 404),
             (Method::GET, "/.well-known/oauth-protected-resource", None, 200),
-            // A handler that wants a caller where none can be.
+            // A handler that requires a caller on an open path.
             (Method::GET, "/mistake", None, 401),
             (Method::GET, "/mistake", Some(&user), 401),
             (Method::GET, "/late", Some(&user), 500),
@@ -436,7 +436,7 @@ mod axum {
         };
         let mut request = get("/late", Some(&user)).map(Body::from);
         request.extensions_mut().insert(spoofed);
-        let Ok(answer) = router.oneshot(request).await;
-        assert_eq!(answer.status(), 500, "a principal of elsewhere is none");
+        let Ok(response) = router.oneshot(request).await;
+        assert_eq!(response.status(), 500, "a principal from outside does not count");
     }
 }

@@ -1,4 +1,4 @@
-//! What the layer of a web API allocates for a request whose token is valid and whose key is known.
+//! The allocations of the layer for web APIs: for a request with a valid token and a known key.
 
 use std::convert::Infallible;
 
@@ -25,8 +25,8 @@ fn valid_request_allocates_little() {
             .unwrap();
         let call = service.clone().oneshot(request);
         let counted = allocation_counter::measure(|| {
-            let Ok(answer) = runtime.block_on(call);
-            assert_eq!(answer.status(), 200);
+            let Ok(response) = runtime.block_on(call);
+            assert_eq!(response.status(), 200);
         });
         allocations.push(counted.count_total);
     }

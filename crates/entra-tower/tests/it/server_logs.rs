@@ -1,4 +1,4 @@
-//! Log lines of the layers of a web API.
+//! The log lines of the layers for web APIs.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -12,7 +12,7 @@ use tracing::{Dispatch, Subscriber};
 
 use crate::corpus::{Corpus, Keys};
 
-/// Collects all that is logged.
+/// A subscriber that collects all that is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -93,8 +93,9 @@ async fn log_names_the_rule_and_not_the_token() {
 
 /// Records what this thread traces until the guard is dropped.
 ///
-/// There is always a second subscriber. With one alone, tracing asks only the thread that first comes to an event whether it
-/// is recorded, and the thread of another test would switch the event off for all.
+/// There is always a second subscriber. With only one, tracing asks only the thread that first
+/// reaches an event whether it is recorded, and the thread of another test could switch it off for
+/// all.
 fn record_traces(subscriber: impl Subscriber + Send + Sync) -> DefaultGuard {
     static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
     LazyLock::force(&SECOND);

@@ -19,13 +19,13 @@ async fn metadata_of_the_resource_is_served() {
         .unwrap();
     let service = layer.layer(tower::service_fn(who));
     let path = "/.well-known/oauth-protected-resource/mcp";
-    let answer = send(&service, get(path, None)).await;
+    let response = send(&service, get(path, None)).await;
     assert_eq!(
-        (answer.status(), &answer.headers()["content-type"]),
+        (response.status(), &response.headers()["content-type"]),
         (StatusCode::OK, &HeaderValue::from_static("application/json"))
     );
-    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
-    let document: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    let document: serde_json::Value = serde_json::from_str(response.body()).unwrap();
     assert_eq!(document["resource"], "https://api.contoso.com/mcp");
     assert!(
         document["authorization_servers"][0]
@@ -33,18 +33,18 @@ async fn metadata_of_the_resource_is_served() {
             .unwrap()
             .ends_with("/v2.0")
     );
-    let answer = send(&service, request(Method::HEAD, path, None)).await;
-    assert_eq!((answer.status().as_u16(), answer.body().as_str()), (200, ""));
+    let response = send(&service, request(Method::HEAD, path, None)).await;
+    assert_eq!((response.status().as_u16(), response.body().as_str()), (200, ""));
     assert_eq!(send(&service, request(Method::POST, path, None)).await.status(), 405);
     for other in [
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource/mcp/x",
         "/mcp",
     ] {
-        let answer = send(&service, get(other, None)).await;
-        assert_eq!(answer.status(), 401, "{other}");
+        let response = send(&service, get(other, None)).await;
+        assert_eq!(response.status(), 401, "{other}");
         assert_eq!(
-            challenge(&answer),
+            challenge(&response),
             format!("Bearer realm=\"\", resource_metadata=\"{address}\"")
         );
     }

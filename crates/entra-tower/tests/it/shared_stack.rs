@@ -1,4 +1,5 @@
-//! One stack of connections for the API and the token service: nothing of it is held while a token is awaited.
+//! One stack of connections for the API and the token service: the layer holds none of them while
+//! it awaits a token.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,27 +18,29 @@ use tower::{Layer, Service, ServiceExt};
 
 use crate::support::{self, USERS, challenge, get, not_before, token_in, unauthorized};
 
-/// A stack with some connections. A handle takes one when it gets ready, and a response keeps it until it is dropped.
+/// A stack with some connections. A handle takes one when it becomes ready, and a response holds it
+/// until it is dropped.
 struct Stack {
     connections: Arc<Semaphore>,
     script: Arc<Script>,
-    /// The requests that were sent: their path, and their token.
+    /// The path and token of each request.
     sent: Arc<Mutex<Vec<String>>>,
     waiting: Option<Waiting>,
     ready: Option<OwnedSemaphorePermit>,
 }
 
-type Script = dyn Fn(&Request<String>, usize) -> support::Answer + Send + Sync;
+type Script = dyn Fn(&Request<String>, usize) -> support::Reply + Send + Sync;
 type Waiting = Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send>>;
 
 /// A body that holds its connection.
 struct Held(String, #[allow(dead_code)] OwnedSemaphorePermit);
 
 impl Stack {
-    /// A stack whose servers respond after 20 ms as `script` has it, given how many requests there were before for the same path.
+    /// Creates a stack whose servers respond after 20 ms as `script` says, given the number of
+    /// earlier requests for the same path.
     fn new(
         connections: usize,
-        script: impl Fn(&Request<String>, usize) -> support::Answer + Send + Sync + 'static,
+        script: impl Fn(&Request<String>, usize) -> support::Reply + Send + Sync + 'static,
     ) -> Self {
         Self {
             connections: Arc::new(Semaphore::new(connections)),
@@ -48,7 +51,7 @@ impl Stack {
         }
     }
 
-    /// A client whose token requests take a connection of this stack.
+    /// Returns a client whose token requests take a connection of this stack.
     fn client(&self) -> Client {
         let stack = Mutex::new(self.clone());
         let transport = transport_fn(move |request: entra_transport::Request| {
@@ -100,7 +103,7 @@ impl Service<Request<String>> for Stack {
         if self.ready.is_none() {
             let connections = Arc::clone(&self.connections);
             let waiting = self.waiting.get_or_insert_with(|| {
-                Box::pin(async move { connections.acquire_owned().await.expect("it is never closed") })
+                Box::pin(async move { connections.acquire_owned().await.expect("the semaphore stays open") })
             });
             self.ready = Some(ready!(waiting.as_mut().poll(cx)));
             self.waiting = None;
@@ -136,7 +139,7 @@ impl Service<Request<String>> for Stack {
     }
 }
 
-/// Status and token of the last response, and how long all took that were sent at once.
+/// Sends requests at once. Returns status and token of each response, and the time that all took.
 async fn send<S>(service: &S, requests: usize) -> (Vec<(u16, String)>, Duration)
 where
     S: Service<Request<String>, Response = Response<Held>, Error = BearerError> + Clone + Send + 'static,
@@ -147,7 +150,7 @@ where
         .map(|_| {
             let call = service.clone().oneshot(get(USERS));
             tokio::spawn(async move {
-                // Far more than it takes, so that a deadlock is a failure and no hang.
+                // Far more than it takes, so that a deadlock fails and does not hang.
                 let response = timeout(Duration::from_secs(600), call)
                     .await
                     .expect("a deadlock")
@@ -209,7 +212,7 @@ async fn rejected_request_leaves_its_new_token_a_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn response_of_the_api_is_returned_where_no_new_token_comes() {
+async fn response_of_the_api_is_returned_if_there_is_no_new_token() {
     for rejection in [unauthorized(), challenge(&not_before(1))] {
         let stack = Stack::new(1, move |request, before| {
             match (request.uri().path().ends_with("token"), before) {
@@ -219,7 +222,8 @@ async fn response_of_the_api_is_returned_where_no_new_token_comes() {
             }
         });
         let api = stack.layer().replay().layer(stack.clone());
-        // A response keeps no connection for a token request that has to wait, and is asked for again.
+        // A response holds no connection while a token request has to wait, so the request is sent
+        // again.
         let (responses, took) = send(&api, 1).await;
         assert_eq!(responses, [(401, "t0".to_owned())]);
         assert!(took < Duration::from_secs(1), "{took:?}");
@@ -229,8 +233,8 @@ async fn response_of_the_api_is_returned_where_no_new_token_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_is_given_up_at_any_time_holds_nothing() {
-    // Every token is rejected once, so that a call takes up to 80 ms: token, request, token, request.
+async fn dropped_call_holds_nothing() {
+    // Every token is rejected once, so a call takes up to 80 ms: token, request, token, request.
     for after in 0..90 {
         let stack = Stack::new(1, |request, _| match token_in(request.headers()) {
             "t0" => unauthorized(),

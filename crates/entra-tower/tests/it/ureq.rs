@@ -1,4 +1,4 @@
-//! The middleware for ureq: the layer's rules, for threads.
+//! The middleware for ureq: the layer's rules without async.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,44 +16,45 @@ use ureq::{Agent, Error};
 
 use crate::support::server::Server;
 use crate::support::{
-    Answer, BUSY, application, challenge, challenge_from, context, graph, not_before, ok, unauthorized,
+    BUSY, Reply, application, challenge, challenge_from, context, graph, not_before, ok, unauthorized,
 };
 
-/// A token service that answers `t1`, `t2` and so on.
+/// A token service that issues `t1`, `t2` and so on.
 #[derive(Clone, Default)]
-struct Entra(Arc<Mutex<Vec<String>>>);
+struct TokenService(Arc<Mutex<Vec<String>>>);
 
-impl Entra {
+impl TokenService {
     fn source(&self, clock: &ManualClock) -> TokenSource {
-        self.source_refusing(clock, |_, number| (number > 20).then_some("invalid_client"))
+        self.source_rejecting(clock, |_, number| (number > 20).then_some("invalid_client"))
     }
 
-    /// A source whose token requests are refused with this code, given their form and number: with 503 where it says busy.
-    fn source_refusing(
+    /// Returns a source whose token requests are rejected with the code that `reject` returns for
+    /// their form and number: with status 401, or with 503 for [`BUSY`].
+    fn source_rejecting(
         &self,
         clock: &ManualClock,
-        refuse: impl Fn(&str, usize) -> Option<&'static str> + Send + Sync + 'static,
+        reject: impl Fn(&str, usize) -> Option<&'static str> + Send + Sync + 'static,
     ) -> TokenSource {
-        let asked = Arc::clone(&self.0);
+        let calls = Arc::clone(&self.0);
         let transport = blocking_transport_fn(move |request| {
-            let mut asked = asked.lock().unwrap();
+            let mut calls = calls.lock().unwrap();
             let form = String::from_utf8(request.body().as_bytes().to_vec()).unwrap();
-            let refusal = refuse(&form, asked.len() + 1);
-            asked.push(form);
-            let (status, body) = match refusal {
+            let rejection = reject(&form, calls.len() + 1);
+            calls.push(form);
+            let (status, body) = match rejection {
                 None => (
                     200,
-                    format!(r#"{{"access_token":"t{}","expires_in":3599}}"#, asked.len()),
+                    format!(r#"{{"access_token":"t{}","expires_in":3599}}"#, calls.len()),
                 ),
                 Some(BUSY) => (503, String::new()),
                 Some(error) => (401, format!(r#"{{"error":"{error}"}}"#)),
             };
-            let mut answer = Response::new(Body::from(body));
-            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
-            Ok(answer)
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok(response)
         });
         let mut policy = Policy::default();
-        // No test waits.
+        // Tests do not wait.
         policy.retry = RetryPolicy::never();
         // Longer than the slowest machine takes to start a thread.
         policy.grace = Duration::from_secs(600);
@@ -84,97 +85,100 @@ fn agent(middleware: BearerMiddleware, status_as_error: bool) -> Agent {
         .new_agent()
 }
 
-/// An API that takes these tokens, and refuses others in this way.
-fn server(tokens: &'static [&'static str], refusal: Answer) -> Server {
+/// Starts an API that accepts these tokens, and rejects others in this way.
+fn server(tokens: &'static [&'static str], rejection: Reply) -> Server {
     Server::start(move |_, token| {
         if tokens.contains(&token) {
             return (200, String::new());
         }
-        let fields = refusal.1.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-        (refusal.0, fields.collect())
+        let fields = rejection.1.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        (rejection.0, fields.collect())
     })
 }
 
-/// Status and token, whether or not ureq makes errors of answers.
+/// Returns status and token, whether or not ureq turns statuses into errors.
 fn get(agent: &Agent, url: &str) -> (u16, String) {
     match agent.get(url).header("authorization", "Basic Zm9v").call() {
-        Ok(mut answer) => (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap()),
+        Ok(mut response) => (
+            response.status().as_u16(),
+            response.body_mut().read_to_string().unwrap(),
+        ),
         Err(Error::StatusCode(status)) => (status, String::new()),
         Err(error) => panic!("{error}"),
     }
 }
 
 #[test]
-fn the_token_arrives_and_after_a_refusal_the_next_request_has_another() {
+fn request_after_a_rejection_has_another_token() {
     for status_as_error in [false, true] {
-        let (entra, server) = (Entra::default(), server(&["t2"], unauthorized()));
-        let middleware = BearerMiddleware::new(entra.source(&clock()), [&server.origin]).unwrap();
+        let (token_service, server) = (TokenService::default(), server(&["t2"], unauthorized()));
+        let middleware = BearerMiddleware::new(token_service.source(&clock()), [&server.origin]).unwrap();
         let agent = agent(middleware, status_as_error);
         assert_eq!(get(&agent, &server.origin).0, 401);
         for _ in 0..2 {
             assert_eq!(get(&agent, &server.origin), (200, "t2".to_owned()));
         }
         assert_eq!(server.tokens(), ["t1", "t2", "t2"]);
-        assert_eq!(entra.forms().len(), 2);
+        assert_eq!(token_service.forms().len(), 2);
     }
 }
 
 #[test]
-fn claims_are_remembered_where_ureq_shows_them() {
+fn claims_are_used_if_ureq_shows_them() {
     let claims = not_before(1);
-    for (refusal, status_as_error, expected) in [
+    for (rejection, status_as_error, expected) in [
         (challenge(&claims), false, vec![false, true]),
         (challenge(&claims), true, vec![false, false]),
         (challenge_from("https://evil.test/", &claims), false, vec![false]),
     ] {
-        let (entra, server) = (Entra::default(), server(&["t2"], refusal));
-        let middleware = BearerMiddleware::new(entra.source(&clock()), [&server.origin]).unwrap();
+        let (token_service, server) = (TokenService::default(), server(&["t2"], rejection));
+        let middleware = BearerMiddleware::new(token_service.source(&clock()), [&server.origin]).unwrap();
         let agent = agent(middleware, status_as_error);
         get(&agent, &server.origin);
         get(&agent, &server.origin);
-        let with_claims: Vec<bool> = entra.forms().iter().map(|form| form.contains("nbf")).collect();
+        let with_claims: Vec<bool> = token_service.forms().iter().map(|form| form.contains("nbf")).collect();
         assert_eq!(with_claims, expected);
     }
 }
 
 #[test]
-fn api_that_always_rejects_is_paced() {
-    let (entra, server, clock) = (Entra::default(), server(&[], unauthorized()), clock());
-    let middleware = BearerMiddleware::new(entra.source(&clock), [&server.origin]).unwrap();
+fn api_that_always_rejects_is_limited() {
+    let (token_service, server, clock) = (TokenService::default(), server(&[], unauthorized()), clock());
+    let middleware = BearerMiddleware::new(token_service.source(&clock), [&server.origin]).unwrap();
     let agent = agent(middleware, false);
     for expected in [3, 5] {
         for _ in 0..20 {
             assert_eq!(get(&agent, &server.origin).0, 401);
         }
-        assert_eq!(entra.forms().len(), expected);
+        assert_eq!(token_service.forms().len(), expected);
         clock.advance(Duration::from_secs(60));
     }
 }
 
 #[test]
-fn a_redirect_is_followed_without_the_token_and_its_end_says_nothing_of_it() {
+fn redirect_is_followed_without_the_token() {
     let claims = challenge(&not_before(1)).1.remove(0);
-    let elsewhere = Server::start(move |_, _| (401, format!("{}: {}\r\n", claims.0, claims.1)));
-    let location = format!("location: {}/\r\n", elsewhere.origin);
+    let other = Server::start(move |_, _| (401, format!("{}: {}\r\n", claims.0, claims.1)));
+    let location = format!("location: {}/\r\n", other.origin);
     let server = Server::start(move |_, _| (302, location.clone()));
-    let entra = Entra::default();
-    let middleware = BearerMiddleware::new(entra.source(&clock()), [&server.origin]).unwrap();
+    let token_service = TokenService::default();
+    let middleware = BearerMiddleware::new(token_service.source(&clock()), [&server.origin]).unwrap();
     let agent = agent(middleware, false);
     for _ in 0..2 {
         assert_eq!(get(&agent, &server.origin).0, 401);
     }
-    // The same host, which is all that ureq looks at.
+    // The host is the same, and ureq compares hosts only.
     assert_eq!(
-        (server.tokens(), elsewhere.tokens()),
+        (server.tokens(), other.tokens()),
         (vec!["t1".to_owned(); 2], vec![String::new(); 2])
     );
-    assert_eq!(entra.forms().len(), 1);
+    assert_eq!(token_service.forms().len(), 1);
 }
 
 #[test]
-fn another_origin_is_refused_or_served_untouched() {
-    let (entra, server) = (Entra::default(), server(&[], unauthorized()));
-    let middleware = || BearerMiddleware::new(entra.source(&clock()), ["https://graph.microsoft.com"]).unwrap();
+fn unlisted_origin_is_rejected_or_served_unchanged() {
+    let (token_service, server) = (TokenService::default(), server(&[], unauthorized()));
+    let middleware = || BearerMiddleware::new(token_service.source(&clock()), ["https://graph.microsoft.com"]).unwrap();
     let error = agent(middleware(), false).get(&server.origin).call().unwrap_err();
     let Error::Other(error) = error else { panic!("{error}") };
     assert!(
@@ -185,16 +189,16 @@ fn another_origin_is_refused_or_served_untouched() {
     let agent = agent(middleware().unlisted_origin(UnlistedOrigin::WithoutToken), false);
     get(&agent, &server.origin);
     assert_eq!(
-        (server.tokens(), entra.forms().len()),
+        (server.tokens(), token_service.forms().len()),
         (vec!["Basic Zm9v".to_owned()], 0)
     );
 }
 
 #[test]
-fn without_a_token_nothing_is_sent() {
-    let (entra, server) = (Entra::default(), server(&[], unauthorized()));
-    entra.0.lock().unwrap().extend(vec![String::new(); 20]);
-    let middleware = BearerMiddleware::new(entra.source(&clock()), [&server.origin]).unwrap();
+fn request_is_not_sent_without_a_token() {
+    let (token_service, server) = (TokenService::default(), server(&[], unauthorized()));
+    token_service.0.lock().unwrap().extend(vec![String::new(); 20]);
+    let middleware = BearerMiddleware::new(token_service.source(&clock()), [&server.origin]).unwrap();
     let error = agent(middleware, false).get(&server.origin).call().unwrap_err();
     let Error::Other(error) = error else { panic!("{error}") };
     let Some(BearerError::Token(cause)) = error.downcast_ref() else {
@@ -204,8 +208,8 @@ fn without_a_token_nothing_is_sent() {
     assert_eq!(server.seen().len(), 0);
 }
 
-/// An API whose response depends on the path and on the token.
-fn server_at_paths(script: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Server {
+/// Starts an API whose reply depends on the path and on the token.
+fn server_at_paths(script: impl Fn(&str, &str) -> Reply + Send + Sync + 'static) -> Server {
     Server::start(move |path, token| {
         let (status, fields) = script(path, token);
         let fields = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
@@ -215,7 +219,7 @@ fn server_at_paths(script: impl Fn(&str, &str) -> Answer + Send + Sync + 'static
 
 #[test]
 fn challenge_of_one_path_leaves_the_others_their_token() {
-    type Evil = fn(&str) -> Answer;
+    type Evil = fn(&str) -> Reply;
     let always: Evil = |_| challenge(&context("evil"));
     let then_plain: Evil = |token| {
         if token == "t1" {
@@ -224,15 +228,15 @@ fn challenge_of_one_path_leaves_the_others_their_token() {
             unauthorized()
         }
     };
-    for (refusal, evil) in [
+    for (rejection, evil) in [
         (Some("interaction_required"), always),
         (Some(BUSY), always),
         (None, always),
         (None, then_plain),
     ] {
-        let (entra, clock) = (Entra::default(), clock());
-        let source = entra.source_refusing(&clock, move |form, _| {
-            form.contains("evil").then_some(refusal).flatten()
+        let (token_service, clock) = (TokenService::default(), clock());
+        let source = token_service.source_rejecting(&clock, move |form, _| {
+            form.contains("evil").then_some(rejection).flatten()
         });
         let server = server_at_paths(move |path, token| match path {
             "/evil" => evil(token),
@@ -243,40 +247,44 @@ fn challenge_of_one_path_leaves_the_others_their_token() {
         let agent = agent(middleware, false);
         for _ in 0..10 {
             let url = |path| format!("{}{path}", server.origin);
-            assert_eq!(get(&agent, &url("/good")), (200, "t1".to_owned()), "{refusal:?}");
+            assert_eq!(get(&agent, &url("/good")), (200, "t1".to_owned()), "{rejection:?}");
             assert_eq!(get(&agent, &url("/evil")).0, 401);
             clock.advance(Duration::from_secs(6));
         }
-        assert!(entra.forms().len() <= 10, "{refusal:?}: {}", entra.forms().len());
+        assert!(
+            token_service.forms().len() <= 10,
+            "{rejection:?}: {}",
+            token_service.forms().len()
+        );
     }
 }
 
 #[test]
 fn two_contexts_behind_one_middleware_have_two_tokens() {
-    let (entra, clock) = (Entra::default(), clock());
+    let (token_service, clock) = (TokenService::default(), clock());
     let server = server_at_paths({
-        let entra = entra.clone();
+        let token_service = token_service.clone();
         move |path, token| {
             let wanted = if path == "/a" { "c1" } else { "c2" };
             let number: usize = token[1..].parse().unwrap();
-            let has_it = entra.forms()[number - 1].contains(wanted);
+            let has_it = token_service.forms()[number - 1].contains(wanted);
             if has_it { ok() } else { challenge(&context(wanted)) }
         }
     });
-    let middleware = BearerMiddleware::new(entra.source(&clock), [&server.origin]).unwrap();
+    let middleware = BearerMiddleware::new(token_service.source(&clock), [&server.origin]).unwrap();
     let agent = agent(middleware, false);
     let rejected = (0..40).filter(|call| {
         clock.advance(Duration::from_secs(1));
         get(&agent, &format!("{}{}", server.origin, ["/a", "/b"][call % 2])).0 == 401
     });
     assert_eq!(rejected.collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(entra.forms().len(), 3);
+    assert_eq!(token_service.forms().len(), 3);
 }
 
 #[test]
 fn outage_lets_other_paths_use_the_token_to_its_end() {
-    let (entra, clock) = (Entra::default(), clock());
-    let source = entra.source_refusing(&clock, |_, number| (number > 1).then_some(BUSY));
+    let (token_service, clock) = (TokenService::default(), clock());
+    let source = token_service.source_rejecting(&clock, |_, number| (number > 1).then_some(BUSY));
     let server = server_at_paths(|path, _| if path == "/evil" { unauthorized() } else { ok() });
     let agent = agent(BearerMiddleware::new(source, [&server.origin]).unwrap(), false);
     for _ in 0..59 {
@@ -289,8 +297,8 @@ fn outage_lets_other_paths_use_the_token_to_its_end() {
 }
 
 #[test]
-fn pace_of_one_path_leaves_a_revocation_to_the_others() {
-    let (entra, clock, valid_from) = (Entra::default(), clock(), Arc::new(Mutex::new(1)));
+fn limit_of_one_path_leaves_a_revocation_to_the_others() {
+    let (token_service, clock, valid_from) = (TokenService::default(), clock(), Arc::new(Mutex::new(1)));
     let server = server_at_paths({
         let valid_from = Arc::clone(&valid_from);
         move |path, token| {
@@ -303,17 +311,17 @@ fn pace_of_one_path_leaves_a_revocation_to_the_others() {
         }
     });
     let agent = agent(
-        BearerMiddleware::new(entra.source(&clock), [&server.origin]).unwrap(),
+        BearerMiddleware::new(token_service.source(&clock), [&server.origin]).unwrap(),
         false,
     );
     let status = |path| get(&agent, &format!("{}{path}", server.origin)).0;
     for _ in 0..20 {
         assert_eq!(status("/evil"), 401);
     }
-    assert_eq!(entra.forms().len(), 3);
+    assert_eq!(token_service.forms().len(), 3);
     clock.advance(Duration::from_secs(10));
     *valid_from.lock().unwrap() = 4;
-    // The middleware sends nothing twice: one request finds out.
+    // The middleware sends nothing twice: one request receives the rejection.
     assert_eq!(["/a", "/a", "/b", "/evil", "/b"].map(status), [401, 200, 200, 401, 200]);
-    assert_eq!(entra.forms().len(), 4);
+    assert_eq!(token_service.forms().len(), 4);
 }

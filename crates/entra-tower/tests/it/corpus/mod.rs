@@ -1,4 +1,5 @@
 //! The emulator's corpus of access tokens, and validators that get their keys from it.
+
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
@@ -52,17 +53,17 @@ struct State {
 }
 
 impl Keys {
-    /// The number of requests so far.
+    /// Returns the number of requests so far.
     pub(crate) fn fetches(&self) -> usize {
         self.0.fetches.load(Ordering::SeqCst)
     }
 
-    /// Answers each request with status 500 from now on.
+    /// Responds to each request with status 500 from now on.
     pub(crate) fn fail(&self) {
         self.0.fails.store(true, Ordering::SeqCst);
     }
 
-    /// Answers no request until the release.
+    /// Holds each response until the release.
     pub(crate) fn hold(&self) {
         self.0.holds.store(true, Ordering::SeqCst);
     }
@@ -99,15 +100,15 @@ impl Corpus {
         })
     }
 
-    /// The token with a name.
+    /// Returns the token with this name.
     pub(crate) fn token(&self, name: &str) -> String {
         let mut rows = self.rows();
         rows.find(|row| row.name == name)
-            .unwrap_or_else(|| panic!("no token is called {name:?}"))
+            .unwrap_or_else(|| panic!("there is no token {name:?}"))
             .text()
     }
 
-    /// The caller of the token with a name.
+    /// Returns the caller of the token with this name.
     pub(crate) async fn principal(&self, name: &str) -> Result<Option<Principal>, Rejection> {
         let validator = self.validator("one_tenant", &Keys::default());
         validator.validate(&self.token(name)).await.map(Some)
@@ -162,7 +163,8 @@ impl Corpus {
     }
 }
 
-/// The file of the emulator's crate, which lies beside this one: in the workspace, or unpacked from its archive.
+/// The file of the emulator's crate, which lies beside this one: in the workspace, or unpacked from
+/// its archive.
 fn path() -> PathBuf {
     let folders = ["entra-emulator", concat!("entra-emulator-", env!("CARGO_PKG_VERSION"))];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

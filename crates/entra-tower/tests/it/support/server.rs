@@ -1,3 +1,5 @@
+//! A server on loopback that a test scripts.
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -9,7 +11,7 @@ pub(crate) struct Server {
     seen: Arc<Mutex<Vec<(String, String)>>>,
 }
 
-/// Makes the head of an answer of a path and a token: status, and fields.
+/// Returns the head of a response for a path and a token: status and fields.
 type Script = dyn Fn(&str, &str) -> (u16, String) + Send + Sync;
 
 impl Server {
@@ -20,14 +22,14 @@ impl Server {
         let record = Arc::clone(&seen);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                // A client that goes away is no affair of the server's.
-                drop(stream.and_then(|stream| answer(stream, &*script, &record)));
+                // The server ignores clients that hang up.
+                drop(stream.and_then(|stream| response(stream, &*script, &record)));
             }
         });
         Self { origin, seen }
     }
 
-    /// Path and token of each request that came.
+    /// Returns the path and token of each request.
     pub(crate) fn seen(&self) -> Vec<(String, String)> {
         self.seen.lock().unwrap().clone()
     }
@@ -37,7 +39,7 @@ impl Server {
     }
 }
 
-fn answer(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<(String, String)>>) -> std::io::Result<()> {
+fn response(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<(String, String)>>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();

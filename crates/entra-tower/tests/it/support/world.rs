@@ -1,4 +1,4 @@
-//! An Entra and an API that take time, by tokio's clock, which stands still while a test has something to do.
+//! A token service and an API that take time, on tokio's paused clock.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,24 +16,25 @@ use http::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 
-use super::{Answer, ApiError, application, get, graph, ok, token_in, unauthorized};
+use super::{ApiError, Reply, application, get, graph, ok, token_in, unauthorized};
 
-/// A token service that numbers its tokens in the order of its requests, and an API whose tokens can be revoked.
+/// A token service that numbers its tokens in the order of its requests, and an API whose tokens
+/// can be revoked.
 #[derive(Clone)]
 pub(crate) struct World {
     client: Client,
     /// The number of token requests so far.
     requests: Arc<AtomicUsize>,
-    /// How often each token was sent to the API, and where.
+    /// The requests that the API got: path and token number.
     sent: Arc<Mutex<Vec<(String, usize)>>>,
     valid_from: Arc<AtomicUsize>,
     api: Arc<Script>,
 }
 
-type Script = dyn Fn(&str, usize) -> Answer + Send + Sync;
+type Script = dyn Fn(&str, usize) -> Reply + Send + Sync;
 type Response200 = Pin<Box<dyn Future<Output = bool> + Send>>;
 
-/// Sends a request for a path, and tells whether the response is 200.
+/// A function that sends a request for a path, and returns true if the response is 200.
 pub(crate) type Call = Arc<dyn Fn(&str) -> Response200 + Send + Sync>;
 
 /// The time of tokio's clock.
@@ -50,11 +51,11 @@ impl Clock for TokioClock {
 }
 
 impl World {
-    /// The token service responds to the request with a number with this status after this time. The API has `api` for a path and the
-    /// number of a token that is valid.
+    /// Creates a world. The token service responds to the request with a number with this status
+    /// after this time. The API replies as `api` says to a path and the number of a valid token.
     pub(crate) fn new(
         service: impl Fn(usize) -> (u16, Duration) + Send + Sync + 'static,
-        api: impl Fn(&str, usize) -> Answer + Send + Sync + 'static,
+        api: impl Fn(&str, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let requests = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&requests);
@@ -85,7 +86,7 @@ impl World {
         }
     }
 
-    /// A service of a layer of its own.
+    /// Returns a service with its own layer.
     pub(crate) fn call(&self, replays: bool) -> Call {
         let world = self.clone();
         let inner = tower::service_fn(move |request: Request<String>| {
@@ -132,7 +133,7 @@ impl World {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// How many requests the API had for this path.
+    /// Returns the number of requests for this path at the API.
     pub(crate) fn sent(&self, path: &str) -> usize {
         let sent = self.sent.lock().unwrap();
         sent.iter().filter(|(other, _)| other == path).count()
@@ -140,7 +141,7 @@ impl World {
 }
 
 /// An API that rejects every token at paths that begin with `/evil`.
-pub(crate) fn evil(path: &str, _: usize) -> Answer {
+pub(crate) fn evil(path: &str, _: usize) -> Reply {
     if path.starts_with("/evil") {
         unauthorized()
     } else {

@@ -1,36 +1,40 @@
-//! The method and path of a request, as a number.
+//! Numbers that identify the method and path of a request.
 
 use std::hash::{BuildHasher, RandomState};
 
 use http::{Request, Uri};
 
-/// Where in the API a request goes: its method, its path without the query, and the origin where a layer has several. To write may take
-/// other claims than to read.
+/// The identity of a path of the API: the method, the path without the query, and the origin if a
+/// layer has several.
+///
+/// The method is included because writing may require other claims than reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct PathId {
     path: u64,
-    /// The path without its last segment: none where it is not known, or has no segment left.
+    /// The identity of the path without its last segment. `None` if it was not computed, or if no
+    /// segment is left.
     folder: Option<u64>,
 }
 
-/// Makes numbers of paths. A number is cheap enough for every request, takes no memory and is of use in this process only.
-pub(crate) struct Places {
+/// Computes the numbers of paths. A number is cheap enough for every request, takes no memory, and
+/// is valid in this process only.
+pub(crate) struct PathIds {
     seed: u64,
-    /// Whether the origin counts: where there is one only, it is not looked at.
+    /// True if the origin is included. With a single origin it is not.
     with_origin: bool,
 }
 
-impl Place {
+impl PathId {
     pub(crate) fn is_same(self, other: Self) -> bool {
         self.path == other.path
     }
 
-    pub(crate) fn is_beside(self, other: Self) -> bool {
+    pub(crate) fn is_sibling(self, other: Self) -> bool {
         self.folder.is_some() && self.folder == other.folder
     }
 }
 
-impl Places {
+impl PathIds {
     pub(crate) fn new(origins: usize) -> Self {
         Self {
             seed: RandomState::new().hash_one(origins),
@@ -38,18 +42,18 @@ impl Places {
         }
     }
 
-    /// The place, without its folder.
+    /// Returns the identity of the path, without its folder.
     #[inline]
-    pub(crate) fn of<B>(&self, request: &Request<B>) -> Place {
+    pub(crate) fn of<B>(&self, request: &Request<B>) -> PathId {
         let path = extend(self.seed_of(request), request.uri().path().as_bytes());
-        Place { path, folder: None }
+        PathId { path, folder: None }
     }
 
-    /// The place, with its folder.
-    pub(crate) fn in_full<B>(&self, request: &Request<B>) -> Place {
+    /// Returns the identity of the path, with its folder.
+    pub(crate) fn with_folder<B>(&self, request: &Request<B>) -> PathId {
         let folder = request.uri().path().rsplit_once('/').map(|(folder, _)| folder);
         let folder = folder.filter(|folder| !folder.is_empty());
-        Place {
+        PathId {
             folder: folder.map(|folder| extend(self.seed_of(request), folder.as_bytes())),
             ..self.of(request)
         }
@@ -69,7 +73,8 @@ impl Places {
     }
 }
 
-/// A hash of eight bytes at a time: the standard library's takes as long as all the rest of a request with its token at hand.
+/// Hashes eight bytes at a time. The hash of the standard library takes as long as the rest of a
+/// request with a cached token.
 #[inline]
 fn extend(seed: u64, bytes: &[u8]) -> u64 {
     let start = mix(seed ^ bytes.len() as u64);
@@ -83,7 +88,7 @@ fn extend(seed: u64, bytes: &[u8]) -> u64 {
         .fold(start, |hash, chunk| mix(hash ^ u64::from_le_bytes(*chunk)))
 }
 
-/// The last eight bytes as a number.
+/// Returns the last eight bytes as a number.
 #[inline]
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
@@ -95,7 +100,7 @@ fn mix(number: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-/// The golden ratio's fraction: odd, and half of its bits are set.
+/// The fraction of the golden ratio: odd, and half of its bits are set.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
@@ -107,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn place_is_the_path_without_its_query() {
-        let places = Places::new(1);
-        let place = |uri: &str| places.in_full(&get(uri));
-        let users = place("https://a.test/v1.0/users");
-        assert!(users.is_same(place("https://a.test/v1.0/users?$top=1")));
-        assert!(users.is_same(places.of(&get("https://b.test/v1.0/users"))));
+    fn query_does_not_change_the_path() {
+        let path_ids = PathIds::new(1);
+        let path_id = |uri: &str| path_ids.with_folder(&get(uri));
+        let users = path_id("https://a.test/v1.0/users");
+        assert!(users.is_same(path_id("https://a.test/v1.0/users?$top=1")));
+        assert!(users.is_same(path_ids.of(&get("https://b.test/v1.0/users"))));
         for other in [
             "/",
             "/v1.0/user",
@@ -121,35 +126,35 @@ mod tests {
             "/v2.0/users",
             "/v1.0/sersu",
         ] {
-            assert!(!users.is_same(place(&format!("https://a.test{other}"))), "{other}");
+            assert!(!users.is_same(path_id(&format!("https://a.test{other}"))), "{other}");
         }
     }
 
     #[test]
-    fn methods_of_one_path_have_places_of_their_own() {
-        let places = Places::new(1);
+    fn methods_of_one_path_differ() {
+        let path_ids = PathIds::new(1);
         let [one, other] = ["GET", "POST"].map(|method| {
             let request = Request::builder().method(method).uri("https://a.test/users/1");
-            places.in_full(&request.body(()).unwrap())
+            path_ids.with_folder(&request.body(()).unwrap())
         });
-        assert!(!one.is_same(other) && !one.is_beside(other));
+        assert!(!one.is_same(other) && !one.is_sibling(other));
     }
 
     #[test]
-    fn several_origins_have_places_of_their_own() {
-        let places = Places::new(2);
-        let place = |uri: &str| places.in_full(&get(uri));
-        assert!(!place("https://a.test/v1.0").is_same(place("https://b.test/v1.0")));
-        assert!(place("https://a.test/v1.0").is_same(place("https://a.test/v1.0?a")));
+    fn paths_of_several_origins_differ() {
+        let path_ids = PathIds::new(2);
+        let path_id = |uri: &str| path_ids.with_folder(&get(uri));
+        assert!(!path_id("https://a.test/v1.0").is_same(path_id("https://b.test/v1.0")));
+        assert!(path_id("https://a.test/v1.0").is_same(path_id("https://a.test/v1.0?a")));
     }
 
     #[test]
-    fn places_beside_each_other_share_all_but_the_last_segment() {
-        let places = Places::new(1);
-        let place = |path: &str| places.in_full(&get(&format!("https://a.test{path}")));
-        assert!(place("/a/1").is_beside(place("/a/2")));
+    fn siblings_share_all_but_the_last_segment() {
+        let path_ids = PathIds::new(1);
+        let path_id = |path: &str| path_ids.with_folder(&get(&format!("https://a.test{path}")));
+        assert!(path_id("/a/1").is_sibling(path_id("/a/2")));
         for (one, other) in [("/a/1", "/b/1"), ("/a/1", "/a/1/b"), ("/a", "/b"), ("/", "/a")] {
-            assert!(!place(one).is_beside(place(other)), "{one} {other}");
+            assert!(!path_id(one).is_sibling(path_id(other)), "{one} {other}");
         }
     }
 }

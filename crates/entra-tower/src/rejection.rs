@@ -1,11 +1,11 @@
-//! Which responses reject a token.
+//! The responses that reject a token.
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-/// Whether an API rejects the token: by status 401, or by gRPC's `UNAUTHENTICATED` among the headers (the "Trailers-Only" response of
-/// gRPC over HTTP/2).
+/// Returns true if an API rejects the token: with status 401, or with gRPC's `UNAUTHENTICATED`
+/// among the headers (the "Trailers-Only" response of gRPC over HTTP/2).
 #[inline]
-pub(crate) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
+pub(crate) fn is_rejection(status: StatusCode, headers: &HeaderMap) -> bool {
     status == StatusCode::UNAUTHORIZED
         || headers
             .get(&GRPC_STATUS)

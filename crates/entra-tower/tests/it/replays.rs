@@ -1,4 +1,4 @@
-//! What follows where the API refuses the token.
+//! Replays: a rejected request is sent again with another token.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,22 +12,22 @@ use http::Request;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::support::{
-    self, Answer, Api, Entra, USERS, challenge, challenge_from, get, not_before, send, token_in, unauthorized,
+    self, Api, Reply, TokenService, USERS, challenge, challenge_from, get, not_before, send, token_in, unauthorized,
 };
 
 #[tokio::test]
-async fn a_refused_request_is_sent_once_more_with_a_new_token() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t2"], unauthorized()));
-    let mut service = entra.layer().replay().layer(api.clone());
+async fn rejected_request_is_sent_again_with_a_new_token() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], unauthorized()));
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
     assert_eq!(api.tokens(), ["t1", "t2"]);
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
-    assert_eq!((entra.requests(), api.tokens().len()), (2, 3));
+    assert_eq!((token_service.requests(), api.tokens().len()), (2, 3));
 }
 
 #[tokio::test]
-async fn the_second_request_is_the_first_but_for_its_token() {
-    let entra = Entra::new();
+async fn second_request_differs_only_in_its_token() {
+    let token_service = TokenService::new();
     let inner = tower::service_fn(|request: Request<String>| async move {
         let status = if token_in(request.headers()) == "t2" { 200 } else { 401 };
         let note = request.extensions().get::<u32>().copied();
@@ -49,13 +49,13 @@ async fn the_second_request_is_the_first_but_for_its_token() {
         request.body("body".to_owned()).unwrap()
     };
     let expected = "POST Some(7) HTTP/2.0 2 \"a\" https://graph.microsoft.com/v1.0/users?$top=1 body";
-    let copied = entra.layer().replay_with(|body: &String| Some(body.clone()));
+    let copied = token_service.layer().replay_with(|body: &String| Some(body.clone()));
     assert_eq!(
         send(&mut copied.layer(inner), request()).await.unwrap(),
         (200, expected.to_owned())
     );
-    let entra = Entra::new();
-    let cloned = entra.layer().replay();
+    let token_service = TokenService::new();
+    let cloned = token_service.layer().replay();
     assert_eq!(
         send(&mut cloned.layer(inner), request()).await.unwrap(),
         (200, expected.to_owned())
@@ -63,21 +63,21 @@ async fn the_second_request_is_the_first_but_for_its_token() {
 }
 
 #[tokio::test]
-async fn without_a_replay_the_refusal_is_handed_on_and_the_next_request_has_a_new_token() {
-    for refusal in [unauthorized(), challenge(&not_before(1))] {
-        let (entra, api) = (Entra::new(), Api::taking(&["t2"], refusal));
-        let mut service = entra.layer().layer(api.clone());
+async fn without_replay_the_next_request_has_a_new_token() {
+    for rejection in [unauthorized(), challenge(&not_before(1))] {
+        let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], rejection));
+        let mut service = token_service.layer().layer(api.clone());
         assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t1".to_owned()));
         assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
-        assert_eq!(entra.requests(), 2);
+        assert_eq!(token_service.requests(), 2);
     }
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_copied_is_not_sent_again() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t2", "t4"], unauthorized()));
+async fn request_whose_body_cannot_be_copied_is_not_sent_again() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2", "t4"], unauthorized()));
     let short = |body: &String| (body.len() < 4).then(|| body.clone());
-    let mut service = entra.layer().replay_with(short).layer(api.clone());
+    let mut service = token_service.layer().replay_with(short).layer(api.clone());
     let post = |body: &str| Request::post(USERS).body(body.to_owned()).unwrap();
     assert_eq!(
         send(&mut service, post("a stream")).await.unwrap(),
@@ -87,14 +87,14 @@ async fn a_body_that_cannot_be_copied_is_not_sent_again() {
         send(&mut service, post("a stream")).await.unwrap(),
         (200, "t2".to_owned())
     );
-    entra.client.clear();
-    entra.clock.advance(Duration::from_secs(60));
+    token_service.client.clear();
+    token_service.clock.advance(Duration::from_secs(60));
     assert_eq!(send(&mut service, post("a")).await.unwrap(), (200, "t4".to_owned()));
     assert_eq!(api.tokens(), ["t1", "t2", "t3", "t4"]);
 }
 
 #[tokio::test]
-async fn a_policy_of_ones_own_says_what_is_sent_again() {
+async fn custom_policy_selects_the_requests_to_send_again() {
     #[derive(Clone)]
     struct Gets;
     impl<B: Clone> Replay<B> for Gets {
@@ -102,24 +102,24 @@ async fn a_policy_of_ones_own_says_what_is_sent_again() {
             request.method().is_safe().then(|| request.clone())
         }
     }
-    let (entra, api) = (Entra::new(), Api::new(|_| unauthorized()));
-    let mut service = entra.layer().replay_by(Gets).layer(api.clone());
+    let (token_service, api) = (TokenService::new(), Api::new(|_| unauthorized()));
+    let mut service = token_service.layer().replay_by(Gets).layer(api.clone());
     send(&mut service, Request::post(USERS).body(String::new()).unwrap())
         .await
         .unwrap();
     assert_eq!(api.tokens().len(), 1);
-    entra.clock.advance(Duration::from_secs(60));
+    token_service.clock.advance(Duration::from_secs(60));
     send(&mut service, get(USERS)).await.unwrap();
     assert_eq!(api.tokens().len(), 3);
 }
 
 #[tokio::test]
-async fn many_refused_at_once_take_one_token_request() {
-    for refusal in [unauthorized(), challenge(&not_before(1))] {
-        let (entra, api) = (Entra::new(), Api::taking(&["t2"], refusal));
-        let service = entra.layer().replay().layer(api.clone());
-        // Everybody starts with the token that will be refused.
-        entra.client.token(&support::graph()).await.unwrap();
+async fn concurrent_rejections_cause_one_token_request() {
+    for rejection in [unauthorized(), challenge(&not_before(1))] {
+        let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], rejection));
+        let service = token_service.layer().replay().layer(api.clone());
+        // Each caller starts with the token that will be rejected.
+        token_service.client.token(&support::graph()).await.unwrap();
         let callers: Vec<_> = (0..50)
             .map(|_| {
                 let mut service = service.clone();
@@ -130,115 +130,119 @@ async fn many_refused_at_once_take_one_token_request() {
             assert_eq!(caller.await.unwrap(), (200, "t2".to_owned()));
         }
         assert_eq!(api.tokens().iter().filter(|token| *token == "t1").count(), 50);
-        assert_eq!(entra.requests(), 2);
+        assert_eq!(token_service.requests(), 2);
     }
 }
 
 #[tokio::test]
-async fn a_late_refusal_leaves_the_new_token_alone() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t2"], unauthorized()));
-    let layer = entra.layer();
+async fn late_rejection_does_not_concern_the_new_token() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], unauthorized()));
+    let layer = token_service.layer();
     let (mut early, mut late) = (layer.layer(api.clone()), layer.layer(api.clone()));
-    entra.client.token(&support::graph()).await.unwrap();
+    token_service.client.token(&support::graph()).await.unwrap();
     let late = ServiceExt::<Request<String>>::ready(&mut late)
         .await
         .unwrap()
         .call(get(USERS));
     send(&mut early, get(USERS)).await.unwrap();
     assert_eq!(send(&mut early, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
-    entra.clock.advance(Duration::from_secs(60));
+    token_service.clock.advance(Duration::from_secs(60));
     assert_eq!(late.await.unwrap().status(), 401);
     assert_eq!(send(&mut early, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
-    assert_eq!(entra.requests(), 2);
+    assert_eq!(token_service.requests(), 2);
 }
 
 #[tokio::test]
-async fn claims_are_asked_for_and_remembered_by_all_clones() {
+async fn claims_are_requested_and_shared_by_all_clones() {
     let claims = not_before(1_767_225_600);
-    let (entra, api) = (Entra::new(), Api::taking(&["t2"], challenge(&claims)));
-    let layer = entra.layer().replay();
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], challenge(&claims)));
+    let layer = token_service.layer().replay();
     let mut service = layer.layer(api.clone());
     let (mut clone, mut sibling) = (service.clone(), layer.layer(api.clone()));
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
     assert_eq!(api.tokens(), ["t1", "t2"]);
-    // With the capabilities of the client, which are in every request.
-    let asked = entra.form(1);
-    let asked = asked.split('&').find_map(|pair| pair.strip_prefix("claims=")).unwrap();
+    // The request has the capabilities of the client, like every request.
+    let calls = token_service.form(1);
+    let calls = calls.split('&').find_map(|pair| pair.strip_prefix("claims=")).unwrap();
     let expected = ClaimsRequest::parse(&claims).unwrap().with_capabilities(&["cp1"]);
-    assert_eq!(decoded(asked), expected.as_str());
+    assert_eq!(decoded(calls), expected.as_str());
     for service in [&mut service, &mut clone, &mut sibling, &mut layer.layer(api.clone())] {
         assert_eq!(send(service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
     }
-    assert_eq!((entra.requests(), api.tokens().len()), (2, 6));
+    assert_eq!((token_service.requests(), api.tokens().len()), (2, 6));
 }
 
 #[tokio::test]
-async fn claims_are_asked_for_in_the_tenant_of_the_source() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t2"], challenge(&not_before(1))));
-    let fabrikam = entra.client.tenant("fabrikam.com".parse::<Tenant>().unwrap());
+async fn claims_are_requested_in_the_tenant_of_the_source() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], challenge(&not_before(1))));
+    let fabrikam = token_service.client.tenant("fabrikam.com".parse::<Tenant>().unwrap());
     let source = fabrikam.source(&support::graph()).unwrap();
     let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
     let mut service = layer.replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
     for number in [0, 1] {
         assert!(
-            entra.form(number).starts_with("/fabrikam.com/"),
+            token_service.form(number).starts_with("/fabrikam.com/"),
             "{}",
-            entra.form(number)
+            token_service.form(number)
         );
     }
 }
 
 #[tokio::test]
-async fn later_claims_take_the_place_of_earlier_ones() {
-    let entra = Entra::new();
+async fn later_claims_replace_earlier_ones() {
+    let token_service = TokenService::new();
     let api = Api::new(|headers| match token_in(headers) {
         "t1" => challenge(&not_before(1)),
         "t2" => challenge(&not_before(2)),
         _ => (200, vec![]),
     });
-    let mut service = entra.layer().replay().layer(api.clone());
-    // The second answer is handed on, whatever it is.
+    let mut service = token_service.layer().replay().layer(api.clone());
+    // The second response is returned, whatever it is.
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t2".to_owned()));
-    // And what it asks for is heeded at once: tokens may be revoked twice in a row.
+    // Its claims are requested at once: tokens may be revoked twice in a row.
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t3".to_owned()));
-    assert!(decoded(&entra.form(2)).contains(r#""value":"2""#), "{}", entra.form(2));
+    assert!(
+        decoded(&token_service.form(2)).contains(r#""value":"2""#),
+        "{}",
+        token_service.form(2)
+    );
     assert_eq!(api.tokens(), ["t1", "t2", "t3"]);
 }
 
 #[tokio::test]
-async fn claims_that_a_token_has_and_that_are_asked_for_again_take_a_new_token() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t3"], challenge(&not_before(1))));
-    let mut service = entra.layer().replay().layer(api.clone());
+async fn claims_that_the_rejected_token_has_cause_a_new_token() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t3"], challenge(&not_before(1))));
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t2".to_owned()));
-    entra.clock.advance(Duration::from_secs(60));
+    token_service.clock.advance(Duration::from_secs(60));
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t3".to_owned()));
-    assert_eq!(entra.form(1), entra.form(2));
+    assert_eq!(token_service.form(1), token_service.form(2));
 }
 
 #[tokio::test]
-async fn a_plain_refusal_of_a_token_with_claims_takes_another_one_with_them() {
-    let entra = Entra::new();
+async fn rejected_token_with_claims_is_replaced_by_another() {
+    let token_service = TokenService::new();
     let api = Api::new(|headers| match token_in(headers) {
         "t1" => challenge(&not_before(1)),
         "t2" => unauthorized(),
         _ => (200, vec![]),
     });
-    let mut service = entra.layer().replay().layer(api.clone());
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap().0, 401);
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t3".to_owned()));
-    assert!(decoded(&entra.form(2)).contains("nbf"));
+    assert!(decoded(&token_service.form(2)).contains("nbf"));
 }
 
 #[tokio::test]
-async fn challenges_of_others_change_nothing() {
+async fn challenges_of_other_authorities_change_nothing() {
     let claims = not_before(1);
     let unreadable = |claims: &str| {
         let uri = "https://login.microsoftonline.com/common/oauth2/authorize";
         let value = format!("Bearer authorization_uri=\"{uri}\", error=\"insufficient_claims\", claims=\"{claims}\"");
         (401, vec![("www-authenticate", value)])
     };
-    for refusal in [
+    for rejection in [
         challenge_from("https://evil.test/common/oauth2/authorize", &claims),
         challenge_from("https://login.microsoftonline.com.evil.test/common", &claims),
         challenge_from("https://login.microsoftonline.us/common", &claims),
@@ -248,28 +252,28 @@ async fn challenges_of_others_change_nothing() {
         unreadable(""),
         challenge("[]"),
     ] {
-        let (entra, api) = (Entra::new(), Api::new(move |_| refusal.clone()));
-        let mut service = entra.layer().replay().layer(api.clone());
+        let (token_service, api) = (TokenService::new(), Api::new(move |_| rejection.clone()));
+        let mut service = token_service.layer().replay().layer(api.clone());
         for _ in 0..2 {
             assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t1".to_owned()));
         }
         assert_eq!(
-            (entra.requests(), api.tokens().len()),
+            (token_service.requests(), api.tokens().len()),
             (1, 2),
-            "{refusal:?}",
-            refusal = entra.form(0)
+            "{rejection:?}",
+            rejection = token_service.form(0)
         );
     }
 }
 
 #[tokio::test]
 async fn api_that_always_rejects_is_paced() {
-    let asked = Arc::new(AtomicU32::new(0));
-    // Other claims each time, as from an API that names the present.
-    let fresh = move || challenge(&not_before(asked.fetch_add(1, Ordering::Relaxed)));
+    let calls = Arc::new(AtomicU32::new(0));
+    // The claims are different each time, as from an API that names the current time.
+    let fresh = move || challenge(&not_before(calls.fetch_add(1, Ordering::Relaxed)));
     let same = || challenge(&not_before(1));
-    let grpc: fn() -> Answer = || (200, vec![("grpc-status", "16".to_owned())]);
-    type Script = Arc<dyn Fn() -> Answer + Send + Sync>;
+    let grpc: fn() -> Reply = || (200, vec![("grpc-status", "16".to_owned())]);
+    type Script = Arc<dyn Fn() -> Reply + Send + Sync>;
     let scripts: [(Script, [usize; 4]); 4] = [
         (Arc::new(unauthorized), [3, 3, 5, 5]),
         (Arc::new(grpc), [3, 3, 5, 5]),
@@ -278,143 +282,153 @@ async fn api_that_always_rejects_is_paced() {
     ];
     for (number, (script, expected)) in scripts.into_iter().enumerate() {
         for replays in [false, true] {
-            let (entra, script) = (Entra::new(), Arc::clone(&script));
+            let (token_service, script) = (TokenService::new(), Arc::clone(&script));
             let api = Api::new(move |_| script());
-            let layer = entra.layer();
+            let layer = token_service.layer();
             let requests = if replays {
-                always_refused(layer.replay(), &api, &entra).await
+                always_rejected(layer.replay(), &api, &token_service).await
             } else {
-                always_refused(layer, &api, &entra).await
+                always_rejected(layer, &api, &token_service).await
             };
             assert_eq!(requests, expected, "script {number}, replays: {replays}");
         }
     }
 }
 
-/// How many token requests there were after 250 calls each: at the beginning of a minute and of the next, and at the end of both.
-async fn always_refused<R: Replay<String>>(layer: BearerLayer<R>, api: &Api, entra: &Entra) -> [usize; 4] {
+/// Returns the numbers of token requests after 250 calls each: at the beginning and the end of a
+/// minute, and of the next one.
+async fn always_rejected<R: Replay<String>>(
+    layer: BearerLayer<R>,
+    api: &Api,
+    token_service: &TokenService,
+) -> [usize; 4] {
     let mut counts = [0; 4];
     for (count, seconds) in counts.iter_mut().zip([0, 59, 1, 59]) {
-        entra.clock.advance(Duration::from_secs(seconds));
+        token_service.clock.advance(Duration::from_secs(seconds));
         for _ in 0..250 {
-            let answer = layer.layer(api.clone()).oneshot(get(USERS)).await.unwrap();
-            assert!(answer.status() == 401 || answer.headers().contains_key("grpc-status"));
+            let response = layer.layer(api.clone()).oneshot(get(USERS)).await.unwrap();
+            assert!(response.status() == 401 || response.headers().contains_key("grpc-status"));
         }
-        *count = entra.requests();
+        *count = token_service.requests();
     }
     counts
 }
 
 #[tokio::test]
-async fn a_claims_challenge_may_follow_a_plain_refusal_at_once() {
-    let entra = Entra::new();
+async fn claims_challenge_may_follow_a_plain_rejection_at_once() {
+    let token_service = TokenService::new();
     let api = Api::new(|headers| match token_in(headers) {
         "t1" => unauthorized(),
         "t2" => challenge(&not_before(1)),
         _ => (200, vec![]),
     });
-    let mut service = entra.layer().replay().layer(api.clone());
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t2".to_owned()));
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t3".to_owned()));
 }
 
 #[tokio::test]
-async fn where_no_new_token_is_to_be_had_the_refusal_is_handed_on() {
+async fn rejection_is_returned_if_there_is_no_new_token() {
     let first = Arc::new(AtomicU32::new(0));
-    let entra = Entra::refusing(move |_| (first.fetch_add(1, Ordering::Relaxed) > 0).then_some("invalid_client"));
+    let token_service =
+        TokenService::rejecting(move |_| (first.fetch_add(1, Ordering::Relaxed) > 0).then_some("invalid_client"));
     let api = Api::new(|_| unauthorized());
-    let mut service = entra.layer().replay().layer(api.clone());
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t1".to_owned()));
-    assert_eq!((entra.requests(), api.tokens()), (2, vec!["t1".to_owned(); 2]));
+    assert_eq!((token_service.requests(), api.tokens()), (2, vec!["t1".to_owned(); 2]));
 }
 
 #[tokio::test]
 async fn claims_that_the_service_rejects_change_nothing() {
-    // Some of what the API has needs no claims.
+    // Some paths of the API do not need claims.
     let api = || {
         Api::at_paths(|path, _| match path {
             "/secret" => challenge(&not_before(1)),
             _ => (200, vec![]),
         })
     };
-    let rejects = || Entra::refusing(|form| form.contains("nbf").then_some("interaction_required"));
-    let entra = rejects();
-    let service = entra.layer().replay().layer(api());
+    let rejects = || TokenService::rejecting(|form| form.contains("nbf").then_some("interaction_required"));
+    let token_service = rejects();
+    let service = token_service.layer().replay().layer(api());
     for _ in 0..3 {
         assert_eq!(support::send_to(&service, "/secret").await, (401, "t1".to_owned()));
         assert_eq!(support::send_to(&service, "/").await, (200, "t1".to_owned()));
     }
-    assert_eq!(entra.requests(), 2);
-    // Without a replay as well.
-    let entra = rejects();
-    let service = entra.layer().layer(api());
+    assert_eq!(token_service.requests(), 2);
+    // The same without a replay.
+    let token_service = rejects();
+    let service = token_service.layer().layer(api());
     for _ in 0..3 {
         assert_eq!(support::send_to(&service, "/secret").await, (401, "t1".to_owned()));
         assert_eq!(support::send_to(&service, "/").await, (200, "t1".to_owned()));
     }
-    assert_eq!(entra.requests(), 2);
+    assert_eq!(token_service.requests(), 2);
 }
 
 #[tokio::test]
-async fn claims_are_kept_where_the_service_has_a_bad_day() {
-    let asked = AtomicU32::new(0);
-    let is_second = move || asked.fetch_add(1, Ordering::Relaxed) == 1;
-    let entra = Entra::refusing(move |_| is_second().then_some(support::BUSY));
-    let api = Api::taking(&["t3"], challenge(&not_before(1)));
-    let mut service = entra.layer().replay().layer(api.clone());
+async fn claims_survive_an_outage_of_the_token_service() {
+    let calls = AtomicU32::new(0);
+    let is_second = move || calls.fetch_add(1, Ordering::Relaxed) == 1;
+    let token_service = TokenService::rejecting(move |_| is_second().then_some(support::BUSY));
+    let api = Api::accepting(&["t3"], challenge(&not_before(1)));
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t1".to_owned()));
-    entra.clock.advance(Duration::from_secs(5));
+    token_service.clock.advance(Duration::from_secs(5));
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t3".to_owned()));
-    assert!(entra.form(2).contains("nbf"));
+    assert!(token_service.form(2).contains("nbf"));
 }
 
 #[tokio::test]
-async fn claims_whose_token_is_there_already_are_taken_up_at_once() {
-    let entra = Entra::new();
+async fn claims_with_a_cached_token_are_used_at_once() {
+    let token_service = TokenService::new();
     let claims = ClaimsRequest::parse(&not_before(2)).unwrap();
     let options = TokenOptions::default().with_claims(claims);
-    entra.client.token_with(&support::graph(), &options).await.unwrap();
+    token_service
+        .client
+        .token_with(&support::graph(), &options)
+        .await
+        .unwrap();
     let api = Api::new(|headers| match token_in(headers) {
         "t2" => challenge(&not_before(1)),
         "t3" => challenge(&not_before(2)),
         _ => (200, vec![]),
     });
-    let mut service = entra.layer().replay().layer(api.clone());
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t3".to_owned()));
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t1".to_owned()));
-    assert_eq!(entra.requests(), 3);
+    assert_eq!(token_service.requests(), 3);
 }
 
 #[tokio::test]
-async fn grpcs_unauthenticated_is_a_refusal_and_its_other_codes_are_not() {
+async fn grpc_unauthenticated_is_a_rejection_and_other_codes_are_not() {
     let grpc = |code: &str| (200, vec![("grpc-status", code.to_owned())]);
-    let (entra, api) = (Entra::new(), Api::taking(&["t2"], grpc("16")));
-    let mut service = entra.layer().replay().layer(api.clone());
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], grpc("16")));
+    let mut service = token_service.layer().replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
     for code in ["0", "7", "160", "1", ""] {
-        let (entra, api) = (Entra::new(), Api::taking(&["t2"], grpc(code)));
-        let mut service = entra.layer().replay().layer(api.clone());
+        let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], grpc(code)));
+        let mut service = token_service.layer().replay().layer(api.clone());
         send(&mut service, get(USERS)).await.unwrap();
-        assert_eq!((entra.requests(), api.tokens().len()), (1, 1), "{code}");
+        assert_eq!((token_service.requests(), api.tokens().len()), (1, 1), "{code}");
     }
 }
 
 #[tokio::test]
-async fn any_other_status_is_no_refusal() {
+async fn other_statuses_are_not_rejections() {
     for status in [200, 302, 400, 403, 407, 500] {
-        // A challenge may come along with other answers.
-        let refusal = (status, challenge(&not_before(1)).1);
-        let (entra, api) = (Entra::new(), Api::new(move |_| refusal.clone()));
-        let mut service = entra.layer().replay().layer(api.clone());
+        // A challenge may be part of another response.
+        let rejection = (status, challenge(&not_before(1)).1);
+        let (token_service, api) = (TokenService::new(), Api::new(move |_| rejection.clone()));
+        let mut service = token_service.layer().replay().layer(api.clone());
         assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (status, "t1".to_owned()));
-        assert_eq!(entra.requests(), 1);
+        assert_eq!(token_service.requests(), 1);
     }
 }
 
 #[tokio::test]
-async fn clones_go_on_with_the_new_token_and_so_do_others_of_the_client() {
-    let (entra, api) = (Entra::new(), Api::taking(&["t2"], unauthorized()));
-    let mut service = entra.layer().replay().layer(api.clone());
+async fn clones_and_the_client_use_the_new_token() {
+    let (token_service, api) = (TokenService::new(), Api::accepting(&["t2"], unauthorized()));
+    let mut service = token_service.layer().replay().layer(api.clone());
     let mut clones: Vec<_> = (0..3).map(|_| service.clone()).collect();
     for clone in &mut clones {
         ServiceExt::<Request<String>>::ready(clone).await.unwrap();
@@ -423,12 +437,12 @@ async fn clones_go_on_with_the_new_token_and_so_do_others_of_the_client() {
     for clone in &mut clones {
         assert_eq!(send(clone, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
     }
-    let client: &Client = &entra.client;
+    let client: &Client = &token_service.client;
     assert_eq!(client.token(&support::graph()).await.unwrap().expose(), "t2");
-    assert_eq!(entra.requests(), 2);
+    assert_eq!(token_service.requests(), 2);
 }
 
-/// The value of a form's field.
+/// Decodes the value of a form field.
 fn decoded(field: &str) -> String {
     percent_encoding::percent_decode_str(&field.replace('+', " "))
         .decode_utf8()
@@ -439,31 +453,31 @@ fn decoded(field: &str) -> String {
 #[tokio::test]
 async fn rejected_token_within_the_margin_is_used_to_its_end() {
     let busy = Arc::new(AtomicU32::new(0));
-    let entra = Entra::refusing({
+    let token_service = TokenService::rejecting({
         let busy = Arc::clone(&busy);
         move |_| (busy.load(Ordering::SeqCst) > 0).then_some(support::BUSY)
     });
     let api = Api::new(|_| unauthorized());
-    let mut service = entra.layer().replay().layer(api.clone());
-    entra.client.token(&support::graph()).await.unwrap();
+    let mut service = token_service.layer().replay().layer(api.clone());
+    token_service.client.token(&support::graph()).await.unwrap();
     busy.store(1, Ordering::SeqCst);
-    entra.clock.advance(Duration::from_secs(3400));
+    token_service.clock.advance(Duration::from_secs(3400));
     for _ in 0..2 {
         assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t1".to_owned()));
     }
-    entra.clock.advance(Duration::from_secs(200));
+    token_service.clock.advance(Duration::from_secs(200));
     assert!(send(&mut service, get(USERS)).await.is_err());
 }
 
 #[tokio::test]
-async fn tokens_that_live_shortly_are_renewed_no_more_often() {
-    let asked = Arc::new(AtomicU32::new(0));
+async fn short_lived_tokens_are_refreshed_at_the_same_pace() {
+    let calls = Arc::new(AtomicU32::new(0));
     let transport = entra_transport::transport_fn({
-        let asked = Arc::clone(&asked);
+        let calls = Arc::clone(&calls);
         move |_| {
-            asked.fetch_add(1, Ordering::SeqCst);
-            let answer = r#"{"access_token":"t","expires_in":240}"#.to_owned();
-            async { Ok(http::Response::new(entra_transport::Body::from(answer))) }
+            calls.fetch_add(1, Ordering::SeqCst);
+            let response = r#"{"access_token":"t","expires_in":240}"#.to_owned();
+            async { Ok(http::Response::new(entra_transport::Body::from(response))) }
         }
     });
     let clock = entra_client::clock::ManualClock::at(entra_proto::Timestamp::from_secs(1_767_225_600));
@@ -479,21 +493,21 @@ async fn tokens_that_live_shortly_are_renewed_no_more_often() {
     for _ in 0..10 {
         send(&mut service, get(USERS)).await.unwrap();
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
-async fn an_api_with_ever_new_wishes_fills_no_cache() {
-    let entra = Entra::new();
-    let asked = Arc::new(AtomicU32::new(0));
-    let api = Api::new(move |_| challenge(&not_before(asked.fetch_add(1, Ordering::SeqCst))));
-    let mut service = entra.layer().layer(api);
+async fn api_with_ever_new_claims_does_not_fill_the_cache() {
+    let token_service = TokenService::new();
+    let calls = Arc::new(AtomicU32::new(0));
+    let api = Api::new(move |_| challenge(&not_before(calls.fetch_add(1, Ordering::SeqCst))));
+    let mut service = token_service.layer().layer(api);
     for _ in 0..1000 {
         send(&mut service, get(USERS)).await.unwrap();
     }
     assert!(
-        entra.client.cache_entries() <= 1 + 5,
+        token_service.client.cache_entries() <= 1 + 5,
         "{}",
-        entra.client.cache_entries()
+        token_service.client.cache_entries()
     );
 }
