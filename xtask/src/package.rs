@@ -99,7 +99,7 @@ fn profiles(manifest: &str) -> &str {
 }
 
 fn missing_texts(name: &str, archive: &BTreeSet<&str>) -> Vec<String> {
-    let texts = ["LICENSE-APACHE", "LICENSE-MIT", "README.md"];
+    let texts = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
     let missing = texts.iter().filter(|text| !archive.contains(*text));
     missing
         .map(|text| format!("the archive of {name} has no {text}: put it, or a link to it, into its folder"))
@@ -183,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn archive_without_its_licences_is_found() {
-        assert_eq!(missing_texts("a", &archive()).len(), 3);
-        let complete = BTreeSet::from(["LICENSE-APACHE", "LICENSE-MIT", "README.md"]);
+    fn archive_without_its_texts_is_found() {
+        assert_eq!(missing_texts("a", &archive()).len(), 4);
+        let complete = BTreeSet::from(["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"]);
         assert_eq!(missing_texts("a", &complete), [""; 0]);
     }
 
