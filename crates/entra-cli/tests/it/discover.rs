@@ -229,7 +229,7 @@ fn forms_of_a_tenant_are_read_or_explained() {
         ("common", "common is not a particular tenant"),
         ("Organizations", "organizations is not a particular tenant"),
         ("9188040d-6c67-4c5b-b112-36a304b66dad", "is not a particular tenant"),
-        ("adfs", "a server of AD FS"),
+        ("adfs", "an AD FS server"),
         ("https://login.microsoftonline.com/contoso.com", "tenant is a URL"),
         ("ada@contoso.com", "write only the domain"),
         ("../contoso.com", "neither a GUID nor a domain"),
