@@ -1,3 +1,5 @@
+//! Access tokens, stored in the form in which they become an `Authorization` header.
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -7,50 +9,55 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Input, InputError};
 use crate::pasted;
 
-/// An access token, opaque to the client: it is for the API that it names (RFC 6749, section 1.4).
+/// An access token. It is opaque to the client: only its API may interpret it (RFC 6749, section
+/// 1.4).
 ///
-/// It is visible ASCII and not empty: any access token makes a valid header.
-/// Overwritten when dropped; no `Display`, and its `Debug` is a constant.
+/// It is not empty and consists of visible ASCII, so that every access token forms a valid header.
+/// It is overwritten when dropped. It has no `Display`, and its `Debug` is a constant.
 #[derive(Clone)]
 pub struct AccessToken(BearerText);
 
 impl AccessToken {
-    /// Takes a token that was kept somewhere: decoders make their own. White space, a byte order mark, quotation marks and
-    /// `Bearer` around it are no part of it.
+    /// Creates an access token from text that was stored elsewhere. Removes white space, a byte
+    /// order mark, quotation marks and `Bearer` around it.
     ///
     /// # Errors
-    /// Where it is empty or holds anything but visible ASCII. The text is not repeated in the error.
+    /// Returns an error if the token is empty or contains anything but visible ASCII. The error
+    /// does not repeat the text.
     pub fn new(token: impl Into<String>) -> Result<Self, Error> {
-        let problem = "is empty or holds a character that no header may hold";
+        let problem = "is empty or contains a character that a header cannot contain";
         let text = Zeroizing::new(token.into());
         Self::from_wire(BearerText::new(pasted::token(&text)))
             .ok_or_else(|| InputError::new(Input::AccessToken, problem).into())
     }
 
-    /// Takes a token where every character is visible ASCII.
+    /// Creates an access token if the text is not empty and each character is visible ASCII.
     pub(crate) fn from_wire(text: BearerText) -> Option<Self> {
-        // Whole chunks, without a way out in their middle, are checked many bytes at a time.
+        // A chunk is checked without an early return, so that the compiler can vectorize the check.
         let graphic = |chunk: &[u8]| chunk.iter().fold(true, |sound, byte| sound & byte.is_ascii_graphic());
         let token = text.token().as_bytes();
         (!token.is_empty() && token.chunks(128).all(graphic)).then_some(Self(text))
     }
 
-    /// The token itself.
+    /// Returns the token.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.token()
     }
 
-    /// The value of the `Authorization` header, `Bearer <token>` (RFC 6750, section 2.1), marked sensitive.
+    /// Returns the value of the `Authorization` header, `Bearer <token>` (RFC 6750, section 2.1),
+    /// marked sensitive.
     #[must_use]
     pub fn authorization(&self) -> HeaderValue {
         self.clone().into_authorization()
     }
 
-    /// The token as that header value: its text is taken over, and overwritten when the last clone of the value is dropped.
+    /// Converts the token into that header value without a copy. The text is overwritten when the
+    /// last clone of the value is dropped.
     #[must_use]
     pub fn into_authorization(self) -> HeaderValue {
-        // Visible ASCII by construction: the fallback, an empty header, cannot be met.
+        // The text is visible ASCII by construction, so the fallback, an empty header, is
+        // unreachable.
         let text = Bytes::from_owner(self.0.0);
         let mut value = HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static(""));
         value.set_sensitive(true);
@@ -64,7 +71,8 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// A text as an access token, with `Bearer ` before it from the start: it becomes a header, and nothing is copied for that.
+/// The text of an access token after the prefix `Bearer `. It becomes a header value without a
+/// copy.
 #[derive(Clone)]
 pub(crate) struct BearerText(Zeroizing<String>);
 
@@ -99,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_visible_ascii() {
+    fn token_must_be_visible_ascii() {
         for bad in ["", "a b", "a\r\nb", "a\0", "\u{e9}", "a\u{7f}"] {
             assert!(AccessToken::new(bad).is_err(), "{bad:?}");
         }

@@ -1,4 +1,5 @@
-//! A credential that is acquired by a request of its own.
+//! Credentials that are acquired by a request: tokens of Entra or of another service as client
+//! assertions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,34 +14,50 @@ use crate::secret_text::hash;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 
-/// A credential whose assertion is acquired by a request: the token of one request is the client assertion of the next.
+/// A credential whose client assertion is acquired by a request: the token of one request
+/// authenticates the next.
 ///
-/// The request is one to Entra, for another application or for the same one in another role, or one to another service that issues
-/// tokens. An acquisition sends it first ([`Step`](crate::acquire::Step)); the application of a request to Entra may have such a credential
-/// too, at most [`MAX_LEGS`] requests deep. Each request goes to its own service and carries its own credential and nothing else;
-/// plain http is for the transport to refuse.
+/// The request goes to Entra, for another application or for the same one in another role, or to
+/// another service that issues tokens. An acquisition sends it first (see
+/// [`Step`](crate::acquire::Step)). The application of a request to Entra may have such a
+/// credential as well, up to [`MAX_LEGS`] requests in total. Each request goes to its own service
+/// and carries its own credential only. The transport is responsible for rejecting plain `http`.
 ///
-/// A cache holds the token of the last request alone: the assertions serve one acquisition each.
+/// A cache stores only the token of the last request: each assertion belongs to one acquisition.
 ///
-/// [`Application::with_authority`](crate::Application::with_authority) moves an application alone: the requests for its credential go where they went before.
+/// [`Application::with_authority`](crate::Application::with_authority) changes the application
+/// only: the requests for its credential still go to their original authority.
 ///
 /// ```
 /// use entra_proto::acquired::AcquiredCredential;
 /// use entra_proto::{Application, Authority, ClientSecret, Target};
 ///
-/// let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse()?;
-/// let parent = Application::new(authority.clone(), "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
-/// let for_exchange = parent.client_credentials(Target::resource("api://AzureADTokenExchange")?)?;
+/// let authority: Authority =
+///     "https://login.microsoftonline.com/contoso.com".parse()?;
+/// let parent_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// let parent = Application::new(
+///     authority.clone(),
+///     parent_id,
+///     ClientSecret::new("s3cret")?,
+/// );
+/// let exchange = parent
+///     .client_credentials(Target::resource("api://AzureADTokenExchange")?)?;
 ///
-/// let child = AcquiredCredential::of_token(for_exchange)?;
-/// let app = Application::new(authority, "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?, child);
-/// let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?; // takes two requests
+/// let child = AcquiredCredential::of_token(exchange)?;
+/// let app = Application::new(
+///     authority,
+///     "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?,
+///     child,
+/// );
+/// // This acquisition takes two requests.
+/// let request =
+///     app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct AcquiredCredential {
     source: AcquiredFrom,
-    /// How many requests it takes.
+    /// The number of requests that the credential takes.
     legs: usize,
 }
 
@@ -54,10 +71,12 @@ pub(crate) enum AcquiredFrom {
 }
 
 impl AcquiredCredential {
-    /// Creates the credential that is the token of this request, which must be one for the application itself.
+    /// Creates a credential from a request for an app-only token, which becomes the client
+    /// assertion.
     ///
     /// # Errors
-    /// Returns an error if the request is for a user's token, or if the credentials would be nested too deep.
+    /// Returns an error if the request is for a user's token, or if the credentials are nested too
+    /// deep.
     pub fn of_token(request: TokenRequest) -> Result<Self, Error> {
         if !request.is_for_application() {
             return Err(
@@ -68,9 +87,9 @@ impl AcquiredCredential {
         }
         let legs = request.legs();
         if legs >= MAX_LEGS {
-            let problem = format!("is nested too deep: a token takes {MAX_LEGS} requests at most");
+            let problem = format!("is nested too deep: the limit is {MAX_LEGS} requests per token");
             return Err(InputError::new(Input::Credential, problem)
-                .with_hint("give one of the applications a credential of its own")
+                .with_hint("give one of the applications a secret, certificate or federated credential")
                 .into());
         }
         Ok(Self {
@@ -79,7 +98,8 @@ impl AcquiredCredential {
         })
     }
 
-    /// Creates the credential that this request to another service acquires.
+    /// Creates a credential from a request to another service, whose response contains the client
+    /// assertion.
     pub fn of_exchange(exchange: impl AssertionExchange + 'static) -> Self {
         Self {
             source: AcquiredFrom::Exchange(Arc::new(exchange)),
@@ -95,7 +115,7 @@ impl AcquiredCredential {
         self.legs
     }
 
-    /// As for [`ClientCredential::is_async`](crate::ClientCredential::is_async).
+    /// Implements [`ClientCredential::is_async`](crate::ClientCredential::is_async).
     pub(crate) fn is_async(&self) -> bool {
         match &self.source {
             AcquiredFrom::Token(request) => request.application().credential().is_async(),
@@ -103,7 +123,7 @@ impl AcquiredCredential {
         }
     }
 
-    /// What tells it from others in the key of a cache.
+    /// Returns a text that distinguishes the credential from others in a cache key.
     pub(crate) fn fingerprint(&self) -> String {
         match &self.source {
             AcquiredFrom::Token(request) => format!("assertion of {}", hash(request.cache_key().as_str())),
@@ -121,11 +141,12 @@ impl fmt::Debug for AcquiredCredential {
     }
 }
 
-/// A request to a service other than Entra that issues assertions, and its response: a managed identity, the token endpoint of a CI
-/// system.
+/// A request to a service other than Entra that issues assertions, and its response. Examples are a
+/// managed identity and the token endpoint of a CI system.
 ///
-/// It does no IO: the driver of the acquisition sends the request. It is sent again after failures that may pass: statuses 408, 429
-/// and 5xx, errors that are [retryable](Error::is_retryable), and requests without a response. Redirects are not followed.
+/// Implementations do no IO: the driver of the acquisition sends the request. It is sent again
+/// after temporary failures: statuses 408, 429 and 5xx, [retryable](Error::is_retryable) errors,
+/// and requests without a response. Redirects are not followed.
 ///
 /// ```
 /// use entra_proto::acquired::AssertionExchange;
@@ -147,34 +168,45 @@ impl fmt::Debug for AcquiredCredential {
 ///     fn request(&self, _: Guid) -> Request<Body> {
 ///         let mut request = Request::new(Body::default());
 ///         *request.uri_mut() = self.endpoint.clone();
-///         request.headers_mut().insert("authorization", self.authorization.clone());
+///         let authorization = self.authorization.clone();
+///         request.headers_mut().insert("authorization", authorization);
 ///         request
 ///     }
 ///
-///     fn decode(&self, response: &Response<Body>, _: Timestamp) -> Result<ClientAssertion, Error> {
+///     fn decode(
+///         &self,
+///         response: &Response<Body>,
+///         _: Timestamp,
+///     ) -> Result<ClientAssertion, Error> {
 ///         let text = std::str::from_utf8(response.body().as_bytes()).ok();
 ///         match text.filter(|_| response.status().is_success()) {
 ///             Some(jwt) => ClientAssertion::new(jwt),
-///             None => Err(SignerError::new(format!("the pipeline answers with status {}", response.status())).into()),
+///             None => {
+///                 Err(SignerError::new("the pipeline issued no token").into())
+///             }
 ///         }
 ///     }
 /// }
 /// ```
 pub trait AssertionExchange: Send + Sync {
-    /// Returns the name of the service, for messages and for the key of a cache: no secret, and stable.
+    /// Returns the name of the service, for messages and cache keys. It must be stable and not
+    /// secret.
     fn name(&self) -> &str;
 
-    /// Makes the request. It is called once for each attempt, and may be called again for the same one. `request_id` is that of the
-    /// acquisition.
+    /// Returns the request. It is called for each attempt, and may be called several times for one
+    /// attempt. `request_id` is that of the acquisition.
     fn request(&self, request_id: Guid) -> Request<Body>;
 
-    /// Reads the response, which arrived at `now`, whatever its status; redirects and responses that are too long do not get here.
-    /// [`ClientAssertion::with_expiry`] says how long the assertion may serve further attempts; without it, it serves one.
+    /// Reads the response, which arrived at `now`, whatever its status. Redirects and responses
+    /// that are too long are rejected before. [`ClientAssertion::with_expiry`] sets how long
+    /// further attempts may use the assertion; without an expiry, it is used for one attempt.
     ///
     /// # Errors
-    /// Returns an error if there is no assertion in it. It must not quote the response: its text ends up in logs.
+    /// Returns an error if the response contains no assertion. The error must not quote the
+    /// response, because its text is written to logs.
     fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error>;
 }
 
-/// The most requests that one token may take: its own, and those that acquire its credential.
+/// The largest number of requests for one token: the final one, and those that acquire its
+/// credential.
 pub const MAX_LEGS: usize = 4;

@@ -1,4 +1,4 @@
-//! An application of one tenant, and why it has no password grant.
+//! An application (client) in one tenant, which is the start of every token request.
 
 use std::sync::Arc;
 
@@ -6,20 +6,26 @@ use crate::authority::{Authority, EndpointVersion};
 use crate::client_id::ClientId;
 use crate::credential::ClientCredential;
 
-/// Who asks for tokens, and where: a client (RFC 6749, section 2.1) of one tenant. Cheap to clone.
+/// An application that requests tokens from one tenant: a client in the terms of RFC 6749, section
+/// 2.1. Cheap to clone.
 ///
-/// Each grant has a method that makes its request: [`client_credentials`](Self::client_credentials) for a daemon,
-/// [`authorize`](Self::authorize) for a person with a browser, [`device_code`](Self::device_code) for one without,
-/// [`on_behalf_of`](Self::on_behalf_of) for a user who called an API, [`refresh`](Self::refresh) for one who signed in before.
+/// Each grant has a method that creates its request:
+/// [`client_credentials`](Self::client_credentials) for a daemon, [`authorize`](Self::authorize)
+/// for a user with a browser, [`device_code`](Self::device_code) for a user without one,
+/// [`on_behalf_of`](Self::on_behalf_of) for a user who called an API, and
+/// [`refresh`](Self::refresh) for a user who signed in before.
 ///
 /// ```
 /// use entra_proto::{Application, Authority, ClientSecret, Guid, Target};
 ///
-/// let authority: Authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+/// let authority: Authority =
+///     "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
 /// let secret = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?;
-/// let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+/// let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// let app = Application::new(authority, client_id, secret);
 ///
-/// let request = app.client_credentials(Target::scopes("https://graph.microsoft.com/.default")?)?;
+/// let target = Target::scopes("https://graph.microsoft.com/.default")?;
+/// let request = app.client_credentials(target)?;
 /// let http = request.encode(Guid::from_random([7; 16]));
 /// assert_eq!(http.uri().path(), "/contoso.onmicrosoft.com/oauth2/v2.0/token");
 /// # Ok::<(), entra_proto::Error>(())
@@ -34,7 +40,7 @@ pub struct Application {
 }
 
 impl Application {
-    /// The application with this id and credential, which asks on the v2 endpoint.
+    /// Creates an application with this client ID and credential. It uses the v2 endpoint.
     #[must_use]
     pub fn new(authority: Authority, client_id: ClientId, credential: impl Into<ClientCredential>) -> Self {
         let version = EndpointVersion::default();
@@ -47,15 +53,15 @@ impl Application {
         }
     }
 
-    /// The same application, asking on the endpoint of this version.
+    /// Sets the version of the endpoint.
     #[must_use]
     pub fn with_endpoint_version(mut self, version: EndpointVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// The same application, which says in every request what it can handle: `cp1` says that it answers claims challenges, and
-    /// makes for tokens that live longer and can be revoked.
+    /// Sets the client capabilities that each request declares. `cp1` declares that the application
+    /// handles claims challenges; Entra then issues longer-lived tokens that it can revoke.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: &[&str]) -> Self {
         self.capabilities = capabilities
@@ -65,32 +71,32 @@ impl Application {
         self
     }
 
-    /// The same application in another tenant, or at another authority.
+    /// Sets the authority, for requests to another tenant or cloud.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;
         self
     }
 
-    /// Where its tokens come from.
+    /// Returns the authority that issues the application's tokens.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// How it proves who it is.
+    /// Returns the credential that authenticates the application.
     #[must_use]
     pub fn credential(&self) -> &ClientCredential {
         &self.credential
     }
 
-    /// The version of the endpoint that it asks on.
+    /// Returns the version of the endpoint.
     #[must_use]
     pub fn version(&self) -> EndpointVersion {
         self.version
     }
 
-    /// Its id.
+    /// Returns the application (client) ID.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
         self.client_id

@@ -1,4 +1,4 @@
-//! Certificates as credentials, and the assertions that they sign.
+//! Certificates as credentials, and the client assertions that their keys sign.
 
 use std::fmt::{self, Write as _};
 use std::future;
@@ -19,10 +19,12 @@ pub use crate::federated::{AssertionSource, AsyncAssertionSource, FederatedCrede
 pub use crate::secret::ClientAssertion;
 pub use crate::signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 
-/// A certificate as a credential: what signs, and how the assertions are written (RFC 7523, section 2.2).
+/// A certificate as a credential: its signer, and the form of its assertions (RFC 7523, section
+/// 2.2).
 ///
-/// Left alone, they are what Entra advises: on v2 PS256 with `x5t#S256`, on v1 and for AD FS RS256 with `x5t`; for the very URL they are posted
-/// to; valid for ten minutes.
+/// The defaults are those that Entra recommends. The algorithm is PS256 with `x5t#S256` on v2, and
+/// RS256 with `x5t` on v1 and for AD FS. The audience is the URL that the assertion is posted to.
+/// The lifetime is ten minutes.
 #[derive(Clone)]
 pub struct CertificateCredential {
     signer: AnySigner,
@@ -32,12 +34,13 @@ pub struct CertificateCredential {
 }
 
 impl CertificateCredential {
-    /// Creates the credential whose assertions `signer` signs.
+    /// Creates a credential whose assertions `signer` signs.
     pub fn new(signer: impl Signer + 'static) -> Self {
         Self::from(Arc::new(signer) as Arc<dyn Signer>)
     }
 
-    /// Creates the credential whose assertions `signer` signs in its own time: for drivers that await. The others end with an error.
+    /// Creates a credential with an async signer, for drivers that await it. Other drivers fail
+    /// with an error.
     pub fn new_async(signer: impl AsyncSigner + 'static) -> Self {
         Self::from(Arc::new(signer) as Arc<dyn AsyncSigner>)
     }
@@ -51,28 +54,29 @@ impl CertificateCredential {
         }
     }
 
-    /// Signs in this way everywhere: RS256 goes with `x5t`, PS256 with `x5t#S256`.
+    /// Sets the algorithm for all endpoints: RS256 with `x5t`, or PS256 with `x5t#S256`.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
         self.algorithm = Some(algorithm);
         self
     }
 
-    /// Sends the certificate chain along (`x5c`), for applications that are registered by a subject name and its issuer.
+    /// Includes the certificate chain (`x5c`), for applications that are registered by subject name
+    /// and issuer.
     #[must_use]
     pub fn with_chain(mut self, send_chain: bool) -> Self {
         self.send_chain = send_chain;
         self
     }
 
-    /// Writes this audience.
+    /// Sets the audience (`aud`).
     #[must_use]
     pub fn with_audience(mut self, audience: AssertionAudience) -> Self {
         self.audience = audience;
         self
     }
 
-    /// Returns the certificate that signs now.
+    /// Returns the certificate whose key currently signs.
     #[must_use]
     pub fn certificate(&self) -> SigningCertificate {
         match &self.signer {
@@ -81,23 +85,24 @@ impl CertificateCredential {
         }
     }
 
-    /// Returns whether its signer takes its time ([`new_async`](Self::new_async)).
+    /// Returns whether the signer is async ([`new_async`](Self::new_async)).
     #[must_use]
     pub fn is_async(&self) -> bool {
         matches!(self.signer, AnySigner::Async(_))
     }
 
-    /// Signs.
+    /// Signs the assertion.
     ///
     /// # Errors
-    /// Returns the signer's error. Also if the signer is async: see [`sign_async`](Self::sign_async).
+    /// Returns the signer's error. Returns an error if the signer is async: see
+    /// [`sign_async`](Self::sign_async).
     pub fn sign(&self, assertion: &UnsignedAssertion) -> Result<Vec<u8>, SignerError> {
         match &self.signer {
             AnySigner::Blocking(signer) => {
                 signer.sign(assertion.certificate(), assertion.algorithm(), assertion.input())
             }
-            AnySigner::Async(_) => Err(SignerError::new("the signer is async, and nothing here can await it")
-                .with_hint("use the async client, or give the credential a signer that blocks")),
+            AnySigner::Async(_) => Err(SignerError::new("the signer is async, and this caller cannot await it")
+                .with_hint("use the async client, or a blocking signer")),
         }
     }
 
@@ -111,7 +116,7 @@ impl CertificateCredential {
         }
     }
 
-    /// The assertion that awaits its signature. `id` becomes its `jti`: never use one twice.
+    /// Returns the unsigned assertion. `id` becomes its `jti` and must never be used twice.
     pub(crate) fn prepare(
         &self,
         authority: &Authority,
@@ -127,7 +132,8 @@ impl CertificateCredential {
         });
         let certificate = self.certificate();
         let mut header = format!("{{\"alg\":\"{}\",\"typ\":\"JWT\",\"", algorithm.as_str());
-        // What takes PS256 takes the better thumbprint as well; what wants RS256 may know the old one alone.
+        // Services that accept PS256 accept the SHA-256 thumbprint; those that need RS256 may know
+        // SHA-1 only.
         match algorithm {
             SigningAlgorithm::Rs256 => {
                 header.push_str("x5t\":\"");
@@ -163,7 +169,7 @@ impl CertificateCredential {
             ",\"exp\":{expires},\"iat\":{issued},\"iss\":\"{client_id}\",\"jti\":\"{id}\",\"nbf\":{issued},\"sub\":\"{client_id}\"}}"
         );
 
-        // Room for the signature too, of a key of up to 4,096 bits.
+        // The capacity includes the signature of a key of up to 4,096 bits.
         let length = (header.len() + claims.len()).div_ceil(3) * 4 + SIGNATURE_ROOM;
         let mut input = Zeroizing::new(String::with_capacity(length));
         URL_SAFE_NO_PAD.encode_string(&header, &mut input);
@@ -202,23 +208,26 @@ enum AnySigner {
     Async(Arc<dyn AsyncSigner>),
 }
 
-/// Whom an assertion is for: its `aud`.
+/// The audience (`aud`) of a client assertion.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AssertionAudience {
-    /// The URL of the token endpoint that it is posted to: what all the official clients send.
+    /// The URL of the token endpoint that the assertion is posted to, as all official clients send
+    /// it.
     #[default]
     TokenEndpoint,
-    /// The authority and `/v2.0`, which is its issuer where the tenant is given by its id: what newer rules for assertions ask for.
+    /// The authority with `/v2.0`, which is its issuer if the tenant is given by its ID. Newer
+    /// rules for assertions require it.
     Issuer,
-    /// This text.
+    /// The given text.
     Custom(Arc<str>),
 }
 
 impl AssertionAudience {
-    /// Writes it as a JSON string.
+    /// Writes the audience as a JSON string.
     fn write(&self, authority: &Authority, version: EndpointVersion, json: &mut String) {
-        // Writing to a String cannot fail; neither kind of URL can hold anything to escape.
+        // Writing to a String cannot fail, and neither URL can contain a character that needs an
+        // escape.
         let _ = match self {
             Self::TokenEndpoint => write!(json, "\"{}\"", authority.token_endpoint(version)),
             Self::Issuer => write!(json, "\"{authority}/v2.0\""),
@@ -227,7 +236,8 @@ impl AssertionAudience {
     }
 }
 
-/// An assertion that awaits its signature: the two parts that are signed (RFC 7515, section 5.1).
+/// An assertion that waits for its signature: the two parts that are signed (RFC 7515, section
+/// 5.1).
 pub struct UnsignedAssertion {
     input: Zeroizing<String>,
     algorithm: SigningAlgorithm,
@@ -236,31 +246,32 @@ pub struct UnsignedAssertion {
 }
 
 impl UnsignedAssertion {
-    /// What to sign: ASCII, two parts of base64url and a dot between them.
+    /// Returns the bytes to sign: two base64url parts with a dot between them.
     #[must_use]
     pub fn input(&self) -> &[u8] {
         self.input.as_bytes()
     }
 
-    /// How to sign it.
+    /// Returns the algorithm of the signature.
     #[must_use]
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
-    /// The certificate that its header names: its key must sign.
+    /// Returns the certificate that the header names. Its key must sign.
     #[must_use]
     pub fn certificate(&self) -> &SigningCertificate {
         &self.certificate
     }
 
-    /// Counts its life by the clock here, where the service's clock, by which it is written, is another one.
+    /// Bases the expiry on the local clock. The claims are based on the service's clock, which may
+    /// differ.
     pub(crate) fn made_at(mut self, now: Timestamp) -> Self {
         self.expires_at = now.plus(LIFETIME);
         self
     }
 
-    /// Puts the signature behind it.
+    /// Appends the signature.
     #[must_use]
     pub fn signed(mut self, signature: &[u8]) -> ClientAssertion {
         self.input.push('.');
@@ -280,10 +291,10 @@ impl fmt::Debug for UnsignedAssertion {
     }
 }
 
-/// How long an assertion is valid. Entra advises five to ten minutes.
+/// The lifetime of an assertion. Entra recommends five to ten minutes.
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// The base64url of a signature of 4,096 bits, and the dots.
+/// The length of the base64url of a 4,096-bit signature, and the dots.
 const SIGNATURE_ROOM: usize = 700;
 
 #[cfg(test)]
@@ -323,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_has_ps256_and_the_sha256_thumbprint() {
+    fn v2_uses_ps256_and_the_sha256_thumbprint() {
         let [header, claims] = parts(&CertificateCredential::new(Fixed), EndpointVersion::V2);
         assert_eq!(
             header,
@@ -340,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn v1_has_rs256_and_the_sha1_thumbprint() {
+    fn v1_uses_rs256_and_the_sha1_thumbprint() {
         let [header, claims] = parts(&CertificateCredential::new(Fixed), EndpointVersion::V1);
         assert_eq!(
             header,
@@ -353,13 +364,13 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_is_clean_base64_leaf_first() {
+    fn chain_is_clean_base64_with_the_leaf_first() {
         let [header, _] = parts(&CertificateCredential::new(Fixed).with_chain(true), EndpointVersion::V1);
         assert!(header.ends_with(r#","x5c":["AAAA","/////w=="]}"#), "{header}");
     }
 
     #[test]
-    fn the_audience_can_be_chosen() {
+    fn audience_can_be_chosen() {
         let issuer = CertificateCredential::new(Fixed).with_audience(AssertionAudience::Issuer);
         assert!(
             parts(&issuer, EndpointVersion::V2)[1]

@@ -1,34 +1,37 @@
+//! The bodies of requests and responses, which may hold secrets.
+
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// The body of a token request or of its answer.
+/// The body of a token request or of its response.
 ///
-/// It may hold a client secret, an assertion or a token, so its memory is overwritten when it is dropped and its `Debug` tells
-/// only its length. It is not `Clone`: encode a request again where it must be sent again.
+/// It may contain a client secret, an assertion or a token. Its memory is therefore overwritten
+/// when it is dropped, and its `Debug` shows only its length. It is not `Clone`: to send a request
+/// again, encode it again.
 #[derive(Default)]
 pub struct Body(Zeroizing<Vec<u8>>);
 
 impl Body {
-    /// Takes over `bytes`, which are overwritten with zeros when this is dropped.
+    /// Takes ownership of `bytes`, which are overwritten with zeros on drop.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes themselves: the one way to read a body.
+    /// Returns the bytes. No other method exposes them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// How many bytes it holds.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether it holds no byte at all.
+    /// Returns whether the body is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -59,7 +62,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// The longest body that a response may have, in bytes: 1 MiB, hundreds of times what Entra sends.
+/// The maximum length of a response body in bytes: 1 MiB, hundreds of times what Entra sends.
 pub const MAX_RESPONSE: usize = 1024 * 1024;
 
 #[cfg(test)]
@@ -67,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_tells_the_length_and_nothing_else() {
+    fn debug_shows_the_length_only() {
         assert_eq!(
             format!("{:?}", Body::from("client_secret=canary".to_owned())),
             "Body(20 bytes)"

@@ -1,4 +1,4 @@
-//! The identity of a cached token, and how long it is fresh.
+//! Types for token caches: the identity of a token, and the time for which it is fresh.
 
 pub use crate::acquire::freshness::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
 pub use crate::cache_key::CacheKey;

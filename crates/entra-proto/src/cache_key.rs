@@ -1,11 +1,12 @@
-//! The identity of a token in a cache.
+//! Cache keys.
 
-/// The identity of a token in a cache: see [`TokenRequest::cache_key`](crate::TokenRequest::cache_key). It holds no secret.
+/// The identity of a token in a cache: see
+/// [`TokenRequest::cache_key`](crate::TokenRequest::cache_key). It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CacheKey(pub(crate) String);
 
 impl CacheKey {
-    /// The key as a text, seven lines.
+    /// Returns the key as a text of seven lines.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! The proof of an application's identity.
+//! Credentials: the ways in which an application authenticates itself.
 
 use crate::acquired::AcquiredCredential;
 use crate::assertion::CertificateCredential;
@@ -7,29 +7,31 @@ use crate::federated::FederatedCredential;
 use crate::secret::{ClientAssertion, ClientSecret};
 use crate::signer::Signer;
 
-/// How an application proves who it is.
+/// The credential with which an application authenticates itself.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientCredential {
-    /// Not at all: a public client (RFC 6749, section 2.1), such as a command on a person's own machine. It can use the device flow and
-    /// the browser with PKCE.
+    /// No credential: a public client (RFC 6749, section 2.1), such as a command on a user's own
+    /// machine. It can use the device flow, and the browser with PKCE.
     Public,
-    /// A secret, sent in the body as `client_secret`: what the official clients do.
+    /// A secret, sent in the body as `client_secret`, as the official clients do.
     Secret(ClientSecret),
     /// A secret, sent in an `Authorization: Basic` header (RFC 6749, section 2.3.1).
     BasicSecret(ClientSecret),
-    /// An assertion that somebody else has signed (RFC 7523, section 2.2). It soon expires, and is not renewed.
+    /// An assertion that another party has signed (RFC 7523, section 2.2). It expires soon and is
+    /// not renewed.
     Assertion(ClientAssertion),
-    /// A certificate: an assertion is signed for each request.
+    /// A certificate, whose key signs an assertion for each request.
     Certificate(CertificateCredential),
     /// Another issuer's assertion, fetched for each acquisition: workload identity federation.
     Federated(FederatedCredential),
-    /// An assertion that a request of its own acquires: a token of another application, or of another service.
+    /// An assertion that another request acquires: a token for another application, or of another
+    /// service.
     Acquired(AcquiredCredential),
 }
 
 impl ClientCredential {
-    /// Returns whether a signer or a source of it takes its time, so that only a driver that awaits can use it.
+    /// Returns whether its signer or source is async, so that only a driver that awaits can use it.
     #[must_use]
     pub fn is_async(&self) -> bool {
         match self {
@@ -40,7 +42,7 @@ impl ClientCredential {
         }
     }
 
-    /// The kind of credential, as the advice of errors tells them apart.
+    /// Returns the kind of credential, on which the advice of errors depends.
     pub(crate) fn kind(&self) -> CredentialKind {
         match self {
             Self::Public => CredentialKind::Public,

@@ -1,4 +1,4 @@
-//! Credentials whose assertions another issuer issues: workload identity federation.
+//! Workload identity federation: credentials with assertions of another issuer.
 
 use std::fmt;
 use std::future;
@@ -8,10 +8,12 @@ use crate::error::Error;
 use crate::secret::ClientAssertion;
 use crate::signer::{BoxFuture, SignerError};
 
-/// A source of assertions that another issuer issues: workload identity federation. It responds at once: a file that is read.
+/// A source of another issuer's assertions (workload identity federation) that returns immediately,
+/// such as a file.
 ///
-/// The async client calls it on a thread of the runtime. A source that takes longer (a command, a request) is an
-/// [`AsyncAssertionSource`] for the async client. The blocking client waits for either kind through this trait.
+/// The async client calls it on a thread of the runtime. For the async client, a source that takes
+/// longer (a command, a request) implements [`AsyncAssertionSource`]. The blocking client uses this
+/// trait for either kind.
 pub trait AssertionSource: Send + Sync {
     /// Returns a fresh assertion for `audience`, by default `api://AzureADTokenExchange`.
     ///
@@ -29,8 +31,8 @@ where
     }
 }
 
-/// A source of assertions of another issuer that takes its time: a command, a request, another token. For the async client and other
-/// drivers that await ([`FederatedCredential::new_async`]).
+/// An async source of another issuer's assertions: a command, a request, another token. For the
+/// async client and other drivers that await ([`FederatedCredential::new_async`]).
 ///
 /// ```
 /// use entra_proto::assertion::{
@@ -42,7 +44,10 @@ where
 ///
 /// # async fn request(_: &str) -> Result<String, Error> { Ok("jwt".to_owned()) }
 /// impl AsyncAssertionSource for Pipeline {
-///     fn assertion<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<ClientAssertion, Error>> {
+///     fn assertion<'a>(
+///         &'a self,
+///         audience: &'a str,
+///     ) -> BoxFuture<'a, Result<ClientAssertion, Error>> {
 ///         Box::pin(async move { ClientAssertion::new(request(audience).await?) })
 ///     }
 /// }
@@ -50,15 +55,15 @@ where
 /// let credential = FederatedCredential::new_async(Pipeline);
 /// ```
 pub trait AsyncAssertionSource: Send + Sync {
-    /// Returns a fresh assertion for `audience`, by default `api://AzureADTokenExchange`. The future may be dropped before its end. The
-    /// source bounds its own time.
+    /// Returns a fresh assertion for `audience`, by default `api://AzureADTokenExchange`. The
+    /// future may be dropped before it completes. The source is responsible for its own timeout.
     ///
     /// # Errors
     /// Returns an error if there is no assertion.
     fn assertion<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<ClientAssertion, Error>>;
 }
 
-/// An assertion of another issuer as a credential, fetched anew for each acquisition.
+/// Another issuer's assertion as a credential, fetched for each acquisition.
 #[derive(Clone)]
 pub struct FederatedCredential {
     source: AnySource,
@@ -72,12 +77,13 @@ enum AnySource {
 }
 
 impl FederatedCredential {
-    /// Creates the credential whose assertions are those of `source`.
+    /// Creates a credential with the assertions of `source`.
     pub fn new(source: impl AssertionSource + 'static) -> Self {
         Self::issued_by(AnySource::Blocking(Arc::new(source)))
     }
 
-    /// Creates the credential whose assertions `source` gives in its own time: for drivers that await. The others end with an error.
+    /// Creates a credential with an async source, for drivers that await it. Other drivers fail
+    /// with an error.
     pub fn new_async(source: impl AsyncAssertionSource + 'static) -> Self {
         Self::issued_by(AnySource::Async(Arc::new(source)))
     }
@@ -89,7 +95,8 @@ impl FederatedCredential {
         }
     }
 
-    /// Sets the audience that the assertions must have: national clouds have others.
+    /// Sets the audience that the assertions must have. National clouds require other audiences
+    /// than the default.
     #[must_use]
     pub fn with_audience(mut self, audience: &str) -> Self {
         self.audience = audience.into();
@@ -102,7 +109,7 @@ impl FederatedCredential {
         &self.audience
     }
 
-    /// Returns whether its source takes its time ([`new_async`](Self::new_async)).
+    /// Returns whether the source is async ([`new_async`](Self::new_async)).
     #[must_use]
     pub fn is_async(&self) -> bool {
         matches!(self.source, AnySource::Async(_))
@@ -111,17 +118,19 @@ impl FederatedCredential {
     /// Fetches an assertion.
     ///
     /// # Errors
-    /// Returns the source's error. Also if the source is async: see [`assertion_async`](Self::assertion_async).
+    /// Returns the source's error. Returns an error if the source is async: see
+    /// [`assertion_async`](Self::assertion_async).
     pub fn assertion(&self) -> Result<ClientAssertion, Error> {
         match &self.source {
             AnySource::Blocking(source) => source.assertion(&self.audience),
-            AnySource::Async(_) => Err(SignerError::new("its source is async, and nothing here can await it")
-                .with_hint("use the async client, or give the credential a source that blocks")
+            AnySource::Async(_) => Err(SignerError::new("its source is async, and this caller cannot await it")
+                .with_hint("use the async client, or a blocking source")
                 .into()),
         }
     }
 
-    /// Returns the future of an async source's assertion. A blocking source fetches it within this call.
+    /// Returns the future of an async source's assertion. A blocking source fetches it within this
+    /// call.
     ///
     /// The future's output is an error if the source fails.
     pub fn assertion_async(&self) -> BoxFuture<'_, Result<ClientAssertion, Error>> {
@@ -138,5 +147,5 @@ impl fmt::Debug for FederatedCredential {
     }
 }
 
-/// What Entra expects a federated assertion to be for, in the public cloud.
+/// The audience that Entra expects in federated assertions, in the public cloud.
 const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";

@@ -1,13 +1,15 @@
+//! Encodes `application/x-www-form-urlencoded` bodies.
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use crate::body::Body;
 
-/// The `application/x-www-form-urlencoded` body that holds the pairs given, in their order. The names are ours and need no
-/// escapes.
+/// Encodes the pairs, in their order, as `application/x-www-form-urlencoded`. The names must not
+/// need escapes.
 ///
-/// A space is written `%20`, which form decoders and plain percent decoders both read. The buffer has room for every character
-/// to be escaped, so that it does not grow and leave a copy of a secret behind.
+/// A space becomes `%20`, which form decoders and plain percent decoders both accept. The buffer
+/// has room to escape every character, so that it never grows and leaves a copy of a secret behind.
 #[inline]
 pub(crate) fn encode_form(pairs: &[Option<(&str, &str)>]) -> Body {
     let length = pairs
@@ -29,15 +31,15 @@ pub(crate) fn encode_form(pairs: &[Option<(&str, &str)>]) -> Body {
     Body::from(form)
 }
 
-/// One value, encoded: the user name and the password of Basic authentication are encoded so before they are joined
-/// (RFC 6749, section 2.3.1).
+/// Encodes one value. Basic authentication encodes the user name and the password in this way
+/// before it joins them (RFC 6749, section 2.3.1).
 pub(crate) fn encode_value(value: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(3 * value.len()));
     text.extend(utf8_percent_encode(value, ESCAPED));
     text
 }
 
-/// All but the unreserved characters of RFC 3986, section 2.3.
+/// All characters except the unreserved ones of RFC 3986, section 2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
@@ -45,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_is_escaped_once() {
+    fn form_is_escaped_once() {
         let body = encode_form(&[Some(("a", "b c+d&e=f%\u{e9}~")), None, Some(("g", ""))]);
         assert_eq!(body.as_bytes(), b"a=b%20c%2Bd%26e%3Df%25%C3%A9~&g=");
         assert_eq!(encode_value("a:b").as_str(), "a%3Ab");

@@ -1,4 +1,4 @@
-//! A form that is posted to the service, with the headers of every request.
+//! Posts a form to the service, with the headers of every request.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::form::encode_value;
 use crate::guid::Guid;
 
-/// A form to be posted, with the headers that every request carries.
+/// Creates the request that posts a form, with the headers of every request.
 #[inline]
 pub(crate) fn post(uri: Uri, body: Body, request_id: Guid) -> Request<Body> {
     let mut request = Request::new(body);
@@ -26,23 +26,24 @@ pub(crate) fn post(uri: Uri, body: Body, request_id: Guid) -> Request<Body> {
     request
 }
 
-/// The `Authorization` header of a secret (RFC 6749, section 2.3.1).
+/// Returns the `Authorization` header of a secret (RFC 6749, section 2.3.1).
 pub(crate) fn basic(client_id: &str, secret: &str) -> HeaderValue {
     let text = Zeroizing::new(format!("Basic {}", basic_pair(client_id, secret).as_str()).into_bytes());
-    // Base64 makes a valid header: the fallback cannot be met.
+    // Base64 is a valid header value, so the fallback is unreachable.
     let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
 }
 
-/// What stands in that header behind `Basic`.
+/// Returns the part of that header after `Basic`.
 pub(crate) fn basic_pair(client_id: &str, secret: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{client_id}:{}", encode_value(secret).as_str()));
     Zeroizing::new(STANDARD.encode(pair.as_bytes()))
 }
 
-/// What every request carries, and a place for its id: a clone of it costs less than its making.
+/// The headers of every request, with a placeholder for the request ID. A clone is cheaper than a
+/// new map.
 static STANDARD_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     let mut headers = HeaderMap::with_capacity(10);
     headers.insert(

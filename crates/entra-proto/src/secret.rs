@@ -1,3 +1,5 @@
+//! Secrets of the application: client secrets and client assertions.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,33 +11,36 @@ use crate::pasted::{bare, token, unwrapped};
 use crate::secret_doubt::SecretDoubt;
 use crate::time::Timestamp;
 
-/// A client secret: the *value* of a secret of the app registration, not its id.
+/// A client secret: the *value* of a secret of the app registration, not its ID.
 ///
-/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug`
+/// is a constant.
 #[derive(Clone)]
 pub struct ClientSecret(Arc<Zeroizing<String>>);
 
 impl ClientSecret {
-    /// Takes the secret as it is, byte for byte: nothing is trimmed. [`doubt`](Self::doubt) tells whether it looks wrong.
+    /// Creates a secret from the exact text; nothing is trimmed. [`doubt`](Self::doubt) reports
+    /// whether it looks wrong.
     ///
     /// # Errors
-    /// Returns an error if it is empty or white space alone.
+    /// Returns an error if the text is empty or contains only white space.
     pub fn new(secret: impl Into<String>) -> Result<Self, Error> {
         let secret = Zeroizing::new(secret.into());
         let problem = match bare(&secret) {
             _ if secret.is_empty() => "is empty",
-            "" => "holds nothing but white space",
+            "" => "contains only white space",
             _ => return Ok(Self(Arc::new(secret))),
         };
         Err(InputError::new(Input::ClientSecret, problem)
             .with_hint(
-                "set it to the value of a secret of the app registration; check that the variable or file is filled",
+                "set it to the value of a secret of the app registration; check that the variable or file is not empty",
             )
             .into())
     }
 
-    /// What makes the secret look wrong, where something does. It is sent all the same: old secrets may be anything. Where the
-    /// service rejects it, the error's advice says this.
+    /// Returns the reason why the secret looks wrong, if there is one. It is sent anyway, because
+    /// old secrets may have any form. If the service rejects it, the error's hint includes the
+    /// reason.
     #[must_use]
     pub fn doubt(&self) -> Option<SecretDoubt> {
         let text = self.expose();
@@ -54,7 +59,7 @@ impl ClientSecret {
         }
     }
 
-    /// The secret itself: the one way out.
+    /// Returns the secret. No other method exposes it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -67,9 +72,10 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// A signed client assertion (RFC 7523, section 2.2): a JWT that stands in the place of a client secret.
+/// A signed client assertion (RFC 7523, section 2.2): a JWT that replaces a client secret.
 ///
-/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug`
+/// is a constant.
 #[derive(Clone)]
 pub struct ClientAssertion {
     jwt: Arc<Zeroizing<String>>,
@@ -77,11 +83,11 @@ pub struct ClientAssertion {
 }
 
 impl ClientAssertion {
-    /// Takes a finished assertion, in the compact form of a JWT. White space, a byte order mark, quotation marks and `Bearer`
-    /// around it are no part of it.
+    /// Creates an assertion from a JWT in compact form. White space, a byte order mark, quotation
+    /// marks and `Bearer` around it are removed.
     ///
     /// # Errors
-    /// Returns an error if it is not three parts of base64url, separated by dots.
+    /// Returns an error if the text is not three base64url parts separated by dots.
     pub fn new(jwt: impl Into<String>) -> Result<Self, Error> {
         let text = Zeroizing::new(jwt.into());
         let jwt = token(&text);
@@ -97,7 +103,7 @@ impl ClientAssertion {
         Ok(Self::made(jwt.to_owned()))
     }
 
-    /// Takes an assertion that was put together here.
+    /// Creates an assertion from a JWT that this crate has built.
     pub(crate) fn made(jwt: String) -> Self {
         Self {
             jwt: Arc::new(Zeroizing::new(jwt)),
@@ -105,20 +111,21 @@ impl ClientAssertion {
         }
     }
 
-    /// Adds when it expires, by the clock here.
+    /// Sets the expiry, by the local clock.
     #[must_use]
     pub fn with_expiry(mut self, expires_at: Timestamp) -> Self {
         self.expires_at = Some(expires_at);
         self
     }
 
-    /// Returns when it expires, where that is known: for an assertion that was signed here, or acquired by a request.
+    /// Returns the expiry, if it is known: for an assertion that was signed locally or acquired by
+    /// a request.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
     }
 
-    /// The assertion itself: the one way out.
+    /// Returns the assertion. No other method exposes it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.jwt
@@ -148,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_looks_wrong_is_doubted() {
+    fn doubtful_secret_is_recognized() {
         for (text, doubt) in [
             ("aaaabbbb-0000-cccc-1111-dddd2222eeee", SecretDoubt::Id),
             ("{aaaabbbb-0000-cccc-1111-dddd2222eeee}\n", SecretDoubt::Id),
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_an_assertion_is_no_part_of_it() {
+    fn surroundings_of_an_assertion_are_stripped() {
         for text in [
             "a.b.c",
             "\u{feff}a.b.c\n",
@@ -193,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_assertion_is_three_parts() {
+    fn assertion_has_three_parts() {
         for bad in ["", "a.b", "a.b.c.d", "a..c", "a.b.c=", "a.b c.d"] {
             assert!(ClientAssertion::new(bad).is_err(), "{bad:?}");
         }

@@ -1,37 +1,37 @@
-//! What makes a client secret look wrong.
+//! The reasons to doubt a client secret.
 
 use std::fmt;
 
-/// What makes a client secret look wrong.
+/// A reason why a client secret looks wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretDoubt {
-    /// It is a GUID, as the id of a secret is.
+    /// It is a GUID, like the ID of a secret.
     Id,
     /// It begins or ends with white space or a line end.
     WhiteSpace,
-    /// It stands in quotation marks.
+    /// It is enclosed in quotation marks.
     Quotes,
     /// It begins or ends with an invisible character, such as a byte order mark.
     Invisible,
 }
 
 impl SecretDoubt {
-    /// What to do about it.
+    /// Returns the remedy.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
             Self::Id => {
-                "send the secret's value, not its id: this one is a GUID, as ids are; the value is shown only once, so make a new secret if it is lost"
+                "send the secret's value, not its ID: this one is a GUID, like an ID; the value is shown only once, so create a new secret if it is lost"
             }
             Self::WhiteSpace => {
-                "take out the white space or line end around the secret: `printf %s` writes no line end, `echo` does"
+                "remove the white space or line end around the secret: `printf %s` writes no line end, `echo` does"
             }
             Self::Quotes => {
-                "take out the quotation marks around the secret: not every file of variables is read by a shell"
+                "remove the quotation marks around the secret: not every file of variables is read by a shell"
             }
             Self::Invisible => {
-                "take out the invisible character at an end of the secret: some editors write a byte order mark"
+                "remove the invisible character at the start or end of the secret: some editors write a byte order mark"
             }
         }
     }
@@ -40,9 +40,9 @@ impl SecretDoubt {
 impl fmt::Display for SecretDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Id => "it looks like a secret's id",
+            Self::Id => "it looks like the ID of a secret",
             Self::WhiteSpace => "it begins or ends with white space or a line end",
-            Self::Quotes => "it stands in quotation marks",
+            Self::Quotes => "it is enclosed in quotation marks",
             Self::Invisible => "it begins or ends with an invisible character",
         })
     }

@@ -1,3 +1,5 @@
+//! Signers: the interface to the keys of certificates.
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -5,19 +7,21 @@ use std::sync::Arc;
 
 use crate::error::Diagnose;
 
-/// A signer of client assertions that signs at once: a key in memory.
+/// A signer of client assertions that returns immediately, such as a key in memory.
 ///
-/// The certificate belongs to the key, and the service knows it. Both may change from one call to the next: a rotated certificate
-/// is used from the next assertion on.
+/// The certificate belongs to the key and is registered with the service. Both may change between
+/// calls: a rotated certificate is used from the next assertion on.
 ///
-/// The async client calls it on a thread of the runtime, where a few milliseconds do no harm. A key that takes longer, in a vault or an
-/// HSM, is an [`AsyncSigner`] for the async client. The blocking client waits for either kind of key through this trait.
+/// The async client calls it on a thread of the runtime, where a few milliseconds are harmless. For
+/// the async client, a key that takes longer, in a vault or an HSM, implements [`AsyncSigner`]. The
+/// blocking client uses this trait for either kind.
 pub trait Signer: Send + Sync {
-    /// The certificate of the key that [`sign`](Self::sign) uses now.
+    /// Returns the certificate of the key that [`sign`](Self::sign) currently uses.
     fn certificate(&self) -> SigningCertificate;
 
-    /// Signs `input` (ASCII) with the key of `certificate`: RSASSA-PSS with SHA-256 and a salt of 32 bytes, or RSASSA-PKCS1-v1_5
-    /// with SHA-256 (RFC 7518, sections 3.5 and 3.3). Gives the bare signature, as long as the key's modulus.
+    /// Signs `input` (ASCII) with the key of `certificate`: RSASSA-PSS with SHA-256 and a salt of
+    /// 32 bytes, or RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, sections 3.5 and 3.3). Returns the
+    /// raw signature, which is as long as the key's modulus.
     ///
     /// # Errors
     /// Returns an error if the key cannot be used.
@@ -29,20 +33,23 @@ pub trait Signer: Send + Sync {
     ) -> Result<Vec<u8>, SignerError>;
 }
 
-/// A signer of client assertions that takes its time: a key in a vault or an HSM. For the async client and other drivers that await
+/// An async signer of client assertions: a key in a vault or an HSM. For the async client and other
+/// drivers that await
 /// ([`CertificateCredential::new_async`](crate::assertion::CertificateCredential::new_async)).
 ///
 /// ```
 /// use entra_proto::assertion::{
-///     AsyncSigner, BoxFuture, CertificateCredential, SignerError, SigningAlgorithm,
-///     SigningCertificate,
+///     AsyncSigner, BoxFuture, CertificateCredential, SignerError,
+///     SigningAlgorithm, SigningCertificate,
 /// };
 ///
 /// struct Vault {
 ///     certificate: SigningCertificate,
 /// }
 ///
-/// # async fn request(_: SigningAlgorithm, _: &[u8]) -> Result<Vec<u8>, SignerError> { Ok(Vec::new()) }
+/// # async fn request(
+/// #     _: SigningAlgorithm, _: &[u8],
+/// # ) -> Result<Vec<u8>, SignerError> { Ok(Vec::new()) }
 /// impl AsyncSigner for Vault {
 ///     fn certificate(&self) -> SigningCertificate {
 ///         self.certificate.clone()
@@ -62,12 +69,14 @@ pub trait Signer: Send + Sync {
 /// let credential = CertificateCredential::new_async(Vault { certificate });
 /// ```
 pub trait AsyncSigner: Send + Sync {
-    /// Returns the certificate of the key that [`sign`](Self::sign) uses now, without waiting for it: a signer that gets its certificate
-    /// from elsewhere has it before the first call, and replaces it in the background.
+    /// Returns the certificate of the key that [`sign`](Self::sign) currently uses, without
+    /// waiting. A signer with a remote certificate must fetch it before the first call, and replace
+    /// it in the background.
     fn certificate(&self) -> SigningCertificate;
 
-    /// Signs `input` with the key of `certificate`, as [`Signer::sign`] does. The future may be dropped before its end: the signature is
-    /// then not used. The signer bounds its own time.
+    /// Signs `input` with the key of `certificate`, as [`Signer::sign`] does. The future may be
+    /// dropped before it completes; the signature is then not used. The signer is responsible for
+    /// its own timeout.
     ///
     /// # Errors
     /// Returns an error if the key cannot be used.
@@ -79,21 +88,21 @@ pub trait AsyncSigner: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<u8>, SignerError>>;
 }
 
-/// A future behind a pointer, which may borrow.
+/// A boxed future, which may borrow.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How an assertion is signed: the `alg` of its header (RFC 7518, section 3.1).
+/// The signature algorithm of an assertion: the `alg` of its header (RFC 7518, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SigningAlgorithm {
-    /// RSASSA-PSS with SHA-256: what Entra advises.
+    /// RSASSA-PSS with SHA-256, which Entra recommends.
     Ps256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256: for AD FS, and for what came before.
+    /// RSASSA-PKCS1-v1_5 with SHA-256, for AD FS and older services.
     Rs256,
 }
 
 impl SigningAlgorithm {
-    /// Its name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -103,8 +112,8 @@ impl SigningAlgorithm {
     }
 }
 
-/// What an assertion's header tells about a certificate: its thumbprints, and the chain where that is asked for. Public data, cheap
-/// to clone.
+/// The part of a certificate that an assertion's header contains: its thumbprints, and the chain if
+/// requested. Public data; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SigningCertificate(Arc<Inner>);
 
@@ -116,25 +125,26 @@ struct Inner {
 }
 
 impl SigningCertificate {
-    /// The certificate with these thumbprints (SHA-1 and SHA-256 of its DER), and its chain: DER, the certificate itself first.
+    /// Creates a certificate from its thumbprints (SHA-1 and SHA-256 of its DER) and its chain in
+    /// DER, the certificate itself first.
     #[must_use]
     pub fn new(sha1: [u8; 20], sha256: [u8; 32], chain: Vec<Vec<u8>>) -> Self {
         Self(Arc::new(Inner { sha1, sha256, chain }))
     }
 
-    /// The SHA-1 of its DER, what `x5t` tells.
+    /// Returns the SHA-1 of its DER, the value of `x5t`.
     #[must_use]
     pub fn sha1(&self) -> &[u8; 20] {
         &self.0.sha1
     }
 
-    /// The SHA-256 of its DER, what `x5t#S256` tells.
+    /// Returns the SHA-256 of its DER, the value of `x5t#S256`.
     #[must_use]
     pub fn sha256(&self) -> &[u8; 32] {
         &self.0.sha256
     }
 
-    /// The chain in DER, the certificate itself first, what `x5c` tells.
+    /// Returns the chain in DER, the certificate itself first: the value of `x5c`.
     pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
         self.0.chain.iter().map(Vec::as_slice)
     }
@@ -150,7 +160,7 @@ impl fmt::Debug for SigningCertificate {
     }
 }
 
-/// Why nothing was signed.
+/// The reason why there is no client assertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignerError {
@@ -159,7 +169,7 @@ pub struct SignerError {
 }
 
 impl SignerError {
-    /// Creates an error with this problem, in lower case, without a full stop and without a secret.
+    /// Creates an error with this problem: lower case, no full stop, no secret.
     #[must_use]
     pub fn new(problem: impl Into<Arc<str>>) -> Self {
         Self {
@@ -168,14 +178,14 @@ impl SignerError {
         }
     }
 
-    /// Adds what to do about it.
+    /// Sets the remedy.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<Arc<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns the remedy, if it is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()

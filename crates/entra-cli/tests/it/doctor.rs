@@ -201,7 +201,7 @@ fn the_id_of_a_secret_is_told_from_its_value() {
         &with(&variables(&emulator), "AZURE_CLIENT_SECRET", &id),
     );
     assert_eq!(report.code, 5);
-    report.says("credential", "looks like a secret's id", "value, not its id");
+    report.says("credential", "looks like the ID of a secret", "value, not its ID");
     assert!(!report.shown.contains(&id), "{}", report.shown);
 }
 

@@ -29,17 +29,18 @@ impl Assert {
         &self.credential
     }
 
-    /// Takes the assertion.
+    /// Continues with this assertion.
     #[must_use]
     pub fn with(mut self, assertion: ClientAssertion) -> Step {
         self.leg.request = self.leg.request.with_assertion(assertion);
         Step::Exchange(Exchange::new(self.run, Current::Token(self.leg)))
     }
 
-    /// Takes the assertion, or the failure to get one.
+    /// Continues with the assertion, or ends the acquisition with the failure to get one.
     ///
     /// # Errors
-    /// Returns this failure. It says for which of several requests the assertion was.
+    /// Returns the given failure. If an acquisition takes several requests, the error names the
+    /// request.
     pub fn done(self, assertion: Result<ClientAssertion, Error>) -> Result<Step, Error> {
         match assertion {
             Ok(assertion) => Ok(self.with(assertion)),
@@ -47,18 +48,19 @@ impl Assert {
         }
     }
 
-    /// Fetches it from the credential's own source.
+    /// Fetches the assertion from the credential's own source and continues.
     ///
     /// # Errors
-    /// Returns the source's error. Also if the source is async: await
-    /// [`assertion_async`](FederatedCredential::assertion_async) of the [credential](Self::credential) then, and hand
-    /// its outcome to [`done`](Self::done).
+    /// Returns the source's error. Returns an error if the source is async: in that case, await
+    /// [`assertion_async`](FederatedCredential::assertion_async) of the
+    /// [credential](Self::credential) and pass its output to [`done`](Self::done).
     pub fn fetch(self) -> Result<Step, Error> {
         let assertion = self.credential.assertion();
         self.done(assertion)
     }
 
-    /// Ends the acquisition without an assertion. The error says for which of several requests it was.
+    /// Ends the acquisition without an assertion. If it takes several requests, the error names the
+    /// request.
     #[must_use]
     pub fn failed(self, error: Error) -> Error {
         LegError::of(self.leg.name(&self.run), error)

@@ -1,4 +1,4 @@
-//! What is left of the attempts and the time that one request may take.
+//! The attempts and the time that one request of an acquisition may still use.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::time::Timestamp;
 /// The attempts and the time that one request of an acquisition has used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
-    /// How many attempts have failed.
+    /// The number of failed attempts.
     failed_attempts: u32,
-    /// When the acquisition began, or the poll of a device flow.
+    /// The start of the acquisition or, in a device flow, of the current poll.
     started_at: Timestamp,
 }
 
 impl Budget {
-    /// The whole budget, from this moment on.
+    /// Creates an unused budget whose time starts now.
     pub(crate) fn new(started_at: Timestamp) -> Self {
         Self {
             failed_attempts: 0,
@@ -24,21 +24,23 @@ impl Budget {
         }
     }
 
-    /// The budget of a request that this one waits for: attempts of its own, and the same deadline.
+    /// Returns the budget of a request that this one waits for: its own attempts, and the same
+    /// deadline.
     pub(crate) fn of_inner(&self) -> Self {
         Self::new(self.started_at)
     }
 
-    /// Counts a failed attempt. Returns false if there must not be another one at `now`.
+    /// Counts a failed attempt. Returns false if another attempt at `now` would exceed the policy.
     pub(crate) fn another(&mut self, policy: &RetryPolicy, now: Timestamp) -> bool {
         self.failed_attempts = self.failed_attempts.saturating_add(1);
         self.failed_attempts < policy.max_attempts && now.since(self.started_at) < policy.deadline
     }
 
-    /// Counts a failed attempt. Returns the wait before the next one, or `None` if none is left, or its time would be over by then.
+    /// Counts a failed attempt. Returns the wait before the next one, or `None` if no attempt is
+    /// left or the wait would end after the deadline.
     ///
-    /// The wait is no shorter than the service asked for, and spread beyond that, so that clients that were sent away together do not
-    /// return together.
+    /// The wait is at least what the service requested. A random delay on top keeps clients that
+    /// were rejected together from returning together.
     pub(crate) fn wait(
         &mut self,
         policy: &RetryPolicy,

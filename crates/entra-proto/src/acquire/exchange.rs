@@ -1,4 +1,4 @@
-//! The states in which a request waits to be sent: at once, or after a pause.
+//! The states in which a request waits to be sent: immediately, or after a pause.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::signer::SignerError;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
 
-/// A request that waits to be sent.
+/// A request that is ready to be sent.
 pub struct Exchange {
     run: Run,
     current: Current,
@@ -28,13 +28,13 @@ impl Exchange {
         Self { run, current }
     }
 
-    /// Returns what to send: the same bytes however often it is called.
+    /// Returns the request. Each call returns the same bytes.
     #[must_use]
     pub fn request(&self) -> Request<Body> {
         self.current.request(self.run.request_id)
     }
 
-    /// Returns the assertion in the request, where there is one.
+    /// Returns the client assertion in the request, if it contains one.
     #[must_use]
     pub fn assertion(&self) -> Option<&ClientAssertion> {
         match &self.current {
@@ -43,17 +43,17 @@ impl Exchange {
         }
     }
 
-    /// Returns which request it is, where another one waits for its token.
+    /// Returns the request's place in the acquisition, if another request waits for its token.
     #[must_use]
     pub fn leg(&self) -> Option<Leg> {
         self.current.name(&self.run)
     }
 
-    /// Takes the response, which arrived at `now`.
+    /// Handles the response, which arrived at `now`.
     ///
     /// # Errors
-    /// Returns an error if the service rejected the request for good, or too often or for too long: see
-    /// [`RetryPolicy`](crate::acquire::RetryPolicy).
+    /// Returns an error if the service rejected the request permanently, or if the attempts or the
+    /// time of the [`RetryPolicy`](crate::acquire::RetryPolicy) are used up.
     pub fn respond(self, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
         match self.current {
             Current::Token(leg) => token_response(self.run, leg, response, now),
@@ -61,11 +61,13 @@ impl Exchange {
         }
     }
 
-    /// Takes the failure of a transport: there is no response. `None` if the request must not be sent again, or it is not worth it:
-    /// the transport's own error is the outcome then.
+    /// Handles a transport failure, which left the request without a response. Returns `None` if
+    /// the request must not be sent again or if no attempt or time is left; the outcome is then the
+    /// transport's own error.
     ///
-    /// An authorization code that may have been sent is not sent again: it may be redeemed, and the service answers a second request
-    /// by revoking what it issued for the first (RFC 6749, section 4.1.2).
+    /// An authorization code that may have been sent is not sent again. It may have been redeemed,
+    /// and the service reacts to a second request by revoking the tokens of the first (RFC 6749,
+    /// section 4.1.2).
     #[must_use]
     pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Option<Step> {
         if !failure.into().allows_another(self.current.is_single_use()) {
@@ -81,7 +83,7 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// A wait: a back-off, what `Retry-After` asked for, or the interval of the device flow.
+/// A wait before the next request: a back-off, a `Retry-After`, or the interval of the device flow.
 pub struct Pause {
     run: Run,
     current: Current,
@@ -93,7 +95,7 @@ impl Pause {
         Self { run, current, duration }
     }
 
-    /// Returns how long to wait.
+    /// Returns the length of the wait.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
@@ -105,7 +107,7 @@ impl Pause {
         match self.current {
             Current::Token(mut leg) => {
                 if leg.polling().is_some() {
-                    // Each poll has a budget of its own.
+                    // Each poll has its own budget.
                     leg.budget = Budget::new(now);
                 }
                 prove(self.run, leg, now)
@@ -121,7 +123,7 @@ impl fmt::Debug for Pause {
     }
 }
 
-/// The step after the response to a token request.
+/// Returns the step after the response to a token request.
 fn token_response(mut run: Run, mut leg: TokenLeg, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
     let error = match leg.request.decode(response, now) {
         Ok(token) => return issued(run, leg, token),
@@ -143,7 +145,7 @@ fn token_response(mut run: Run, mut leg: TokenLeg, response: &Response<Body>, no
     pause(run, Current::Token(leg), error.retry_after(), now).ok_or(error)
 }
 
-/// The step after a token was issued.
+/// Returns the step after a token was issued.
 fn issued(run: Run, leg: TokenLeg, token: TokenResponse) -> Result<Step, Error> {
     let name = leg.name(&run);
     match leg.purpose {
@@ -155,7 +157,7 @@ fn issued(run: Run, leg: TokenLeg, token: TokenResponse) -> Result<Step, Error> 
     }
 }
 
-/// The step after the response of a service other than the token service.
+/// Returns the step after the response of a service other than the token service.
 fn foreign_response(run: Run, leg: ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
     let error = match assertion_of(&leg, response, now) {
         Ok(assertion) => return Ok(proved(run, *leg.outer, assertion)),
@@ -176,7 +178,7 @@ fn foreign_response(run: Run, leg: ForeignLeg, response: &Response<Body>, now: T
 
 fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error> {
     if response.status().is_redirection() {
-        return Err(SignerError::new("the response redirects, which is not followed").into());
+        return Err(SignerError::new("the response is a redirect, which is not followed").into());
     }
     if response.body().len() > MAX_RESPONSE {
         return Err(SignerError::new(format!("the response is longer than {MAX_RESPONSE} bytes")).into());
@@ -184,7 +186,7 @@ fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> 
     leg.exchange.decode(response, now)
 }
 
-/// The step after an assertion was acquired for this request.
+/// Returns the step after an assertion for this request was acquired.
 fn proved(run: Run, mut leg: TokenLeg, assertion: ClientAssertion) -> Step {
     let end = assertion.expires_at().map(|end| end.minus(ASSERTION_MARGIN));
     leg.proof = end.map_or(Proof::PerAttempt, Proof::Until);
@@ -192,10 +194,10 @@ fn proved(run: Run, mut leg: TokenLeg, assertion: ClientAssertion) -> Step {
     Step::Exchange(Exchange::new(run, Current::Token(leg)))
 }
 
-/// The wait before the request is sent again. `None` if no attempt is left, or no time for one.
+/// Returns the wait before the request is sent again, or `None` if no attempt or time is left.
 fn pause(run: Run, mut current: Current, requested: Option<Duration>, now: Timestamp) -> Option<Step> {
     let duration = match current.polling() {
-        // As long as the code lives, the user may still enter it.
+        // The user may still enter the code until it expires.
         Some(polling) if run.policy.max_attempts > 1 => {
             polling.later(requested, run.policy.delay(1, run.request_id), now)
         }
@@ -205,5 +207,6 @@ fn pause(run: Run, mut current: Current, requested: Option<Duration>, now: Times
     Some(Step::Pause(Pause::new(run, current, duration?)))
 }
 
-/// How long before its end an acquired assertion is acquired anew, if the request that it proves is sent again.
+/// The time before its expiry at which an acquired assertion is replaced, if the request that it
+/// authenticates is sent again.
 const ASSERTION_MARGIN: Duration = Duration::from_secs(60);

@@ -1,24 +1,26 @@
-//! The life of a token: when it came, when it expires, when a cache should ask for the next one.
+//! The lifetime of a token: its arrival, its expiry, and the moment at which a cache refreshes it.
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// When a token came, when it expires, and when to ask for the next one.
+/// The arrival and expiry of a token, and the moment at which to request its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lifetime {
-    /// When the answer arrived, by the clock here.
+    /// The arrival of the response, by the local clock.
     pub received_at: Timestamp,
-    /// When the token expires, by the clock here: [`received_at`](Self::received_at) plus the `expires_in` of the answer, so that
-    /// a clock that is wrong here does no harm.
+    /// The expiry of the token, by the local clock: [`received_at`](Self::received_at) plus the
+    /// `expires_in` of the response, so that a wrong local clock does no harm.
     pub expires_at: Timestamp,
-    /// When the service wants to be asked for the next one (`refresh_in`), where it said so.
+    /// The moment at which the service wants the token to be refreshed (`refresh_in`), if it named
+    /// one.
     pub refresh_at: Option<Timestamp>,
 }
 
 impl Lifetime {
-    /// A life that starts at `received_at`. A `refresh_in` that is no earlier than the end is dropped.
+    /// Creates a lifetime that starts at `received_at`. Ignores a `refresh_in` that is not before
+    /// the expiry.
     #[must_use]
     pub fn new(received_at: Timestamp, expires_in: Duration, refresh_in: Option<Duration>) -> Self {
         let refresh_in = refresh_in.filter(|refresh_in| *refresh_in < expires_in);
@@ -30,33 +32,36 @@ impl Lifetime {
     }
 }
 
-/// What a cache should do with a token.
+/// The action that a cache takes for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Use it.
+    /// Use the token.
     Fresh,
-    /// Use it, and ask for the next one meanwhile.
+    /// Use the token, and request a new one in the background.
     Due,
-    /// Do not use it.
+    /// Do not use the token.
     Missing,
 }
 
-/// When a token counts as fresh, due or missing.
+/// The rules that decide when a token is refreshed and when it is no longer used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FreshnessPolicy {
-    /// How long before its expiry a token is no longer used: the request that carries it must still arrive. 5 minutes, as in all
-    /// the official clients, but no more than [`margin_fraction`](Self::margin_fraction) of its life.
+    /// The time before its expiry from which a token is no longer used, because the request that
+    /// carries it must still arrive. 5 minutes, as in all official clients, but at most
+    /// [`margin_fraction`](Self::margin_fraction) of the token's lifetime.
     pub margin: Duration,
-    /// The greatest part of a token's life that the margin takes: 0.25. Without that, a token that lives no longer than the margin
-    /// would be requested for each use.
+    /// The largest part of a token's lifetime that the margin takes: 0.25. Without this limit, a
+    /// token that lives no longer than the margin would be requested for each use.
     pub margin_fraction: f64,
-    /// From which part of its life on a token is due where the service named no moment: 0.5.
+    /// The part of its lifetime after which a token is refreshed if the service named no moment:
+    /// 0.5.
     pub refresh_fraction: f64,
-    /// The shortest life to which the fraction applies: 2 hours. A shorter one is used until the margin.
+    /// The shortest lifetime to which `refresh_fraction` applies: 2 hours. A token with a shorter
+    /// one is used until the margin.
     pub refresh_min_life: Duration,
-    /// By how much the due moment may move ahead, as a part of the time until it: 0.1. It keeps many processes, which were
-    /// started together, from asking together.
+    /// The largest random shift of the refresh to an earlier moment, as a part of the time until
+    /// it: 0.1. It spreads the requests of many processes that were started together.
     pub jitter: f64,
 }
 
@@ -72,10 +77,11 @@ impl Default for FreshnessPolicy {
     }
 }
 
-/// What to do with a token of this lifetime at `now`.
+/// Returns the action for a token of this lifetime at `now`.
 ///
-/// `draw` spreads the due moment: a number drawn once a token, of which all values are equally likely. A token from the future is
-/// missing: the clock was set back since it came, and nobody knows how much of its life is left.
+/// `draw` spreads the refreshes: a uniformly distributed random number, drawn once per token. A
+/// token from the future counts as [`Missing`](Freshness::Missing): the clock was set back since
+/// the token arrived, so its remaining lifetime is unknown.
 ///
 /// ```
 /// use std::time::Duration;
@@ -84,7 +90,10 @@ impl Default for FreshnessPolicy {
 ///
 /// let noon = Timestamp::from_secs(43_200);
 /// let life = Lifetime::new(noon, Duration::from_secs(3599), None);
-/// let at = |seconds| freshness(&life, noon.plus(Duration::from_secs(seconds)), &FreshnessPolicy::default(), 0);
+/// let at = |seconds| {
+///     let now = noon.plus(Duration::from_secs(seconds));
+///     freshness(&life, now, &FreshnessPolicy::default(), 0)
+/// };
 /// assert_eq!((at(3298), at(3299)), (Freshness::Fresh, Freshness::Missing));
 /// ```
 #[must_use]
@@ -95,17 +104,18 @@ pub fn freshness(lifetime: &Lifetime, now: Timestamp, policy: &FreshnessPolicy, 
     policy.stages(lifetime, draw).at(now.since(lifetime.received_at))
 }
 
-/// The ages, counted from the token's arrival, at which it becomes due and missing: [`freshness`] worked out in advance, for caches
-/// that measure ages by more than one clock. Small and quick to compare: ages are whole nanoseconds, at most some 584 years.
+/// The ages of a token, counted from its arrival, at which it is refreshed and no longer used:
+/// [`freshness`] computed in advance, for caches that measure ages by more than one clock. Ages are
+/// whole nanoseconds, at most about 584 years, so that a comparison is cheap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stages {
-    /// No later than `missing`, and the same where the token never is due.
+    /// At most `missing`; equal to `missing` if the token is never refreshed before it.
     due: u64,
     missing: u64,
 }
 
 impl Stages {
-    /// The stages of a token that is missing from the beginning.
+    /// The stages of a token that must not be used at all.
     pub const MISSING: Self = Self { due: 0, missing: 0 };
 
     fn new(due: Duration, missing: Duration) -> Self {
@@ -116,25 +126,26 @@ impl Stages {
         }
     }
 
-    /// Returns the age from which on the token is due. None if it is used until it is missing.
+    /// Returns the age at which the token is refreshed, or `None` if it is used unchanged until
+    /// [`missing`](Self::missing).
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         (self.due < self.missing).then(|| Duration::from_nanos(self.due))
     }
 
-    /// Returns the age from which on the token is missing.
+    /// Returns the age from which the token is no longer used.
     #[must_use]
     pub fn missing(&self) -> Duration {
         Duration::from_nanos(self.missing)
     }
 
-    /// Returns what to do with a token of this age.
+    /// Returns the action for a token of this age.
     #[must_use]
     pub fn at(&self, age: Duration) -> Freshness {
         self.at_nanos(nanoseconds(age))
     }
 
-    /// Returns what to do with a token of this age in nanoseconds.
+    /// Returns the action for a token of this age in nanoseconds.
     #[inline]
     #[must_use]
     pub fn at_nanos(&self, age: u64) -> Freshness {
@@ -153,7 +164,8 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 impl FreshnessPolicy {
-    /// The stages of a token of this lifetime. `draw` is that of [`freshness`].
+    /// Returns the stages of a token of this lifetime. `draw` is the random number of
+    /// [`freshness`].
     #[must_use]
     pub fn stages(&self, lifetime: &Lifetime, draw: u32) -> Stages {
         let life = lifetime.expires_at.since(lifetime.received_at);
@@ -168,7 +180,7 @@ impl FreshnessPolicy {
     }
 }
 
-/// This part of a duration, from none of it to all of it; what is no number is none.
+/// Multiplies `duration` by `fraction`, clamped to 0..=1. NaN counts as 0.
 pub(super) fn part(duration: Duration, fraction: f64) -> Duration {
     let fraction = if fraction.is_nan() {
         0.0
@@ -197,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_life_is_used_until_the_margin() {
+    fn short_lived_token_is_used_until_the_margin() {
         assert_eq!(at(3599, None, 0, 0), Freshness::Fresh);
         assert_eq!(at(3599, None, 0, 3298), Freshness::Fresh);
         assert_eq!(at(3599, None, 0, 3299), Freshness::Missing);
@@ -207,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn margin_takes_at_most_a_quarter_of_a_life() {
+    fn margin_takes_at_most_a_quarter_of_the_lifetime() {
         for life in [4, 60, 300, 1200] {
             assert_eq!(at(life, None, 0, life * 3 / 4 - 1), Freshness::Fresh, "{life}");
             assert_eq!(at(life, None, 0, life * 3 / 4), Freshness::Missing, "{life}");
@@ -221,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_life_is_due_at_its_half() {
+    fn long_lived_token_is_refreshed_at_half_its_lifetime() {
         assert_eq!(at(7200, None, 0, 3599), Freshness::Fresh);
         assert_eq!(at(7200, None, 0, 3600), Freshness::Due);
         assert_eq!(at(7199, None, 0, 6000), Freshness::Fresh);
@@ -230,21 +242,21 @@ mod tests {
     }
 
     #[test]
-    fn the_services_own_moment_comes_first() {
+    fn refresh_in_of_the_service_takes_precedence() {
         assert_eq!(at(3599, Some(1800), 0, 1799), Freshness::Fresh);
         assert_eq!(at(3599, Some(1800), 0, 1800), Freshness::Due);
         assert_eq!(at(3599, Some(4000), 0, 3000), Freshness::Fresh);
     }
 
     #[test]
-    fn jitter_only_moves_it_ahead_and_never_past_a_tenth() {
+    fn jitter_moves_the_refresh_ahead_by_at_most_a_tenth() {
         assert_eq!(at(7200, None, u32::MAX, 3239), Freshness::Fresh);
         assert_eq!(at(7200, None, u32::MAX, 3240), Freshness::Due);
         assert_eq!(at(7200, None, u32::MAX / 2, 3421), Freshness::Due);
     }
 
     #[test]
-    fn stages_tell_when_a_token_is_due_and_missing() {
+    fn stages_hold_the_ages_of_refresh_and_expiry() {
         let stages = |life, refresh_in: Option<u64>| {
             let lifetime = Lifetime::new(START, Duration::from_secs(life), refresh_in.map(Duration::from_secs));
             let stages = FreshnessPolicy::default().stages(&lifetime, 0);
@@ -252,13 +264,13 @@ mod tests {
         };
         assert_eq!(stages(3600, None), (None, 3300));
         assert_eq!(stages(3600, Some(1800)), (Some(1800), 3300));
-        // It is missing before the service wants to be asked.
+        // The margin begins before the moment that the service named.
         assert_eq!(stages(3600, Some(3500)), (None, 3300));
         assert_eq!(Stages::MISSING.at(Duration::ZERO), Freshness::Missing);
     }
 
     #[test]
-    fn a_token_from_the_future_is_not_trusted() {
+    fn token_from_the_future_is_not_used() {
         let lifetime = Lifetime::new(START, Duration::from_secs(3599), None);
         let before = START.minus(Duration::from_secs(1));
         assert_eq!(
@@ -268,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn no_policy_and_no_lifetime_is_too_odd() {
+    fn extreme_policies_and_lifetimes_keep_the_stages_ordered() {
         let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1.0, 1e300];
         for (fraction, jitter) in odd.iter().flat_map(|one| odd.map(|other| (*one, other))) {
             let policy = FreshnessPolicy {

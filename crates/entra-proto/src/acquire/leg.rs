@@ -1,4 +1,4 @@
-//! The requests of one acquisition: the one that is under way, and those that wait for its token.
+//! The requests (legs) of one acquisition: the current one, and those that wait for its token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::guid::Guid;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 
-/// What all requests of an acquisition share.
+/// The state that all requests of an acquisition share.
 pub(super) struct Run {
     pub(super) policy: RetryPolicy,
     pub(super) request_id: Guid,
-    /// How many requests the acquisition takes if none fails.
+    /// The number of requests that the acquisition takes if none fails.
     legs: usize,
-    /// How many assertions had an ID.
+    /// The number of assertion IDs already used.
     ids: u64,
     clock: ServiceClock,
     renewals: Renewals,
@@ -40,7 +40,7 @@ impl Run {
         }
     }
 
-    /// Returns an ID for the next assertion, another one each time.
+    /// Returns the ID for the next assertion, a different one on each call.
     pub(super) fn fresh_id(&mut self) -> Guid {
         let id = u128::from_be_bytes(*self.request_id.as_bytes()) ^ u128::from(self.ids);
         self.ids = self.ids.wrapping_add(1);
@@ -52,7 +52,8 @@ impl Run {
         self.clock.at(now)
     }
 
-    /// Prepares a new assertion in the place of one that was rejected for its time. Returns false if there must not be one.
+    /// Prepares a new assertion to replace one that was rejected as expired or not yet valid.
+    /// Returns false if another attempt is not allowed.
     pub(super) fn renew(&mut self, leg: &mut TokenLeg, server_time: Option<Timestamp>, now: Timestamp) -> bool {
         let clock = match (leg.request.application().credential(), server_time) {
             (ClientCredential::Certificate(_), Some(there)) => ServiceClock(Some((there, now))),
@@ -67,13 +68,13 @@ impl Run {
         true
     }
 
-    /// Names a request by the number of those that wait for it.
+    /// Names a request by its position, given the number of requests that wait for it.
     fn name(&self, outer: usize, requested: Arc<str>) -> Leg {
         Leg::new(self.legs.saturating_sub(outer), self.legs, requested)
     }
 }
 
-/// A token request with what it has used, and what its token is for.
+/// A token request with its remaining budget and the purpose of its token.
 pub(super) struct TokenLeg {
     pub(super) request: TokenRequest,
     pub(super) proof: Proof,
@@ -83,22 +84,23 @@ pub(super) struct TokenLeg {
 
 /// The purpose of a token.
 pub(super) enum Purpose {
-    /// It is what the caller asked for.
+    /// The token is the result of the acquisition.
     Token,
-    /// It is what the caller asked for, once a user has signed in on another device.
+    /// The token is the result, once a user has signed in on another device.
     Polled(Polling),
-    /// It proves the application of this request.
+    /// The token authenticates the application of this waiting request.
     Assertion(Box<TokenLeg>),
 }
 
-/// What proves the application of a request.
+/// The proof of the application in a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Proof {
-    /// Each attempt makes its own, or needs none.
+    /// Each attempt makes its own proof, or needs none.
     PerAttempt,
-    /// An assertion that the caller gave: it serves until it is rejected for its time.
+    /// An assertion from the caller. It is used until the service rejects it as expired or not yet
+    /// valid.
     Given,
-    /// An assertion that was acquired: it serves until then.
+    /// An acquired assertion, which is used until this moment.
     Until(Timestamp),
 }
 
@@ -126,16 +128,16 @@ impl TokenLeg {
         }
     }
 
-    /// Returns how many requests wait for this one.
+    /// Returns the number of requests that wait for this one.
     pub(super) fn outer(&self) -> usize {
         match &self.purpose {
             Purpose::Token | Purpose::Polled(_) => 0,
-            // As deep as credentials may be nested, which is not deep.
+            // The recursion is as deep as credentials are nested: at most `MAX_LEGS`.
             Purpose::Assertion(outer) => 1 + outer.outer(),
         }
     }
 
-    /// Names the request, if another one waits for it.
+    /// Returns the request's name, if another request waits for it.
     pub(super) fn name(&self, run: &Run) -> Option<Leg> {
         let outer = self.outer();
         (outer > 0).then(|| run.name(outer, self.request.requested()))
@@ -149,7 +151,7 @@ impl TokenLeg {
     }
 }
 
-/// A request to another service, whose response holds an assertion.
+/// A request to another service, whose response contains an assertion.
 pub(super) struct ForeignLeg {
     pub(super) exchange: Arc<dyn AssertionExchange>,
     pub(super) budget: Budget,
@@ -162,7 +164,7 @@ impl ForeignLeg {
     }
 }
 
-/// A request that is under way.
+/// The request that is sent next.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are token requests, and a box would cost each of them an allocation"
@@ -173,7 +175,7 @@ pub(super) enum Current {
 }
 
 impl Current {
-    /// The request that acquires the assertion for `outer`.
+    /// Returns the request that acquires the assertion for `outer`.
     pub(super) fn inner(inner: &AcquiredFrom, outer: TokenLeg) -> Self {
         let (budget, outer) = (outer.budget.of_inner(), Box::new(outer));
         match inner {
@@ -217,7 +219,7 @@ impl Current {
         }
     }
 
-    /// Returns whether the request rests on something that is good for one use.
+    /// Returns whether the request redeems something that is valid for one use only.
     pub(super) fn is_single_use(&self) -> bool {
         match self {
             Self::Token(leg) => leg.request.is_for_one_try(),
@@ -235,7 +237,7 @@ impl fmt::Debug for Current {
     }
 }
 
-/// The clock of the service and the clock here at one moment, where they are known to differ.
+/// The service's clock and the local clock at the same moment, if they are known to differ.
 #[derive(Clone, Copy, Default)]
 struct ServiceClock(Option<(Timestamp, Timestamp)>);
 
@@ -245,7 +247,8 @@ impl ServiceClock {
     }
 }
 
-/// The requests whose assertion was renewed, one bit for each: an acquisition does it once for each of them.
+/// The requests whose assertion was already renewed, one bit each. Each request renews its
+/// assertion once.
 #[derive(Clone, Copy, Default)]
 struct Renewals(u64);
 

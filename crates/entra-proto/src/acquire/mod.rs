@@ -1,7 +1,8 @@
-//! One acquisition of a token as a machine: it says what to do next, and takes the outcome.
+//! The acquisition of one token as a state machine without IO.
 //!
-//! A driver holds a [`Step`], does what it says, hands in the outcome, and gets the next step. Each state holds what it needs and its
-//! methods consume it, so that a call in the wrong order does not compile.
+//! A driver holds a [`Step`], performs it, passes the outcome to the state, and gets the next step.
+//! A state owns everything it needs, and its methods consume it, so that a call in the wrong order
+//! does not compile.
 //!
 //! ```text
 //!  TokenRequest::start
@@ -17,43 +18,55 @@
 //!                                └─────┘ it may pass
 //! ```
 //!
-//! - [`Sign`]: an assertion waits for a signature by the key of the application's certificate.
+//! The states:
+//! - [`Sign`]: an assertion needs a signature by the key of the application's certificate.
 //! - [`Assert`]: an assertion of another issuer must be fetched.
-//! - [`Exchange`]: a request waits to be sent. Its response, or the failure to get one, decides what follows.
-//! - [`Pause`]: the request failed for now and is sent again after a wait, with a proof of its own.
-//! - [`Done`](Step::Done): the token.
+//! - [`Exchange`]: a request is ready to be sent. The response, or the lack of one, decides the
+//!   next step.
+//! - [`Pause`]: the request failed temporarily. It is sent again after a wait, with a new proof.
+//! - [`Done`](Step::Done): the token was acquired.
 //!
 //! # Requests for assertions
-//! The credential of an application may be acquired itself ([`AcquiredCredential`](crate::acquired::AcquiredCredential)): the token of one
-//! request is the client assertion of the next. The machine sends these requests first, the innermost at the beginning, as further
-//! exchanges; a driver need not know about them. Each request has the attempts of the [`RetryPolicy`] to itself, and all of them share
-//! its deadline. An assertion serves all attempts of its request until shortly before it expires, and is acquired anew once if the
-//! service rejects it for its time. An error of such a request names it ([`LegError`](crate::error::LegError)).
+//! The credential of an application may itself be acquired
+//! ([`AcquiredCredential`](crate::acquired::AcquiredCredential)): the token of one request is the
+//! client assertion of the next. The machine sends these requests first, the innermost one at the
+//! beginning, as further exchanges; a driver does not need to know about them. Each request has its
+//! own attempts of the [`RetryPolicy`], and all of them share one deadline. An assertion is used
+//! for all attempts of its request until shortly before it expires. It is acquired again once if
+//! the service rejects it as expired or not yet valid. The error of such a request names it
+//! ([`LegError`](crate::error::LegError)).
 //!
-//! # A walk
+//! # Walkthrough
 //! ```
 //! use entra_proto::acquire::{Delivery, RetryPolicy, Step};
 //! use entra_proto::{Application, Body, ClientSecret, Guid, Target, Timestamp};
 //! use std::time::Duration;
 //!
 //! let authority = "https://login.microsoftonline.com/contoso.com".parse()?;
-//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
-//! let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+//! let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+//! let app = Application::new(authority, client_id, ClientSecret::new("s3cret")?);
+//! let request =
+//!     app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
 //! let noon = Timestamp::from_secs(1_767_268_800);
 //!
-//! // A secret needs no signature: the request can be sent at once.
-//! let step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), noon);
+//! // A secret needs no signature: the request can be sent immediately.
+//! let step =
+//!     request.start(RetryPolicy::default(), Guid::from_random([7; 16]), noon);
 //! let Step::Exchange(exchange) = step else { unreachable!() };
 //! assert_eq!(exchange.request().method(), "POST");
 //!
-//! // The connection breaks, which may pass.
-//! let Some(Step::Pause(pause)) = exchange.failed(Delivery::MaybeSent, noon) else { unreachable!() };
+//! // The connection breaks, which is a temporary failure.
+//! let step = exchange.failed(Delivery::MaybeSent, noon);
+//! let Some(Step::Pause(pause)) = step else { unreachable!() };
 //! let later = noon.plus(pause.duration());
 //!
 //! // After the pause the service responds.
 //! let Step::Exchange(exchange) = pause.resume(later) else { unreachable!() };
-//! let response = http::Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()));
-//! let Step::Done(token) = exchange.respond(&response, later)? else { unreachable!() };
+//! let body = r#"{"access_token":"t","expires_in":3599}"#.to_owned();
+//! let response = http::Response::new(Body::from(body));
+//! let Step::Done(token) = exchange.respond(&response, later)? else {
+//!     unreachable!()
+//! };
 //! assert_eq!(token.access_token.authorization(), "Bearer t");
 //! assert_eq!(token.lifetime.expires_at, later.plus(Duration::from_secs(3599)));
 //! # Ok::<(), entra_proto::Error>(())
@@ -88,31 +101,41 @@ use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 use crate::token_response::TokenResponse;
 
-/// The next step of an acquisition. A driver does it, hands the outcome to the state, and gets the step that follows.
+/// The next step of an acquisition. A driver performs it and passes the outcome to the state.
 ///
-/// Exhaustive on purpose: a driver is one total `match`, and a new kind of step must not pass it by. Each state's methods take the
-/// state itself, so that a call in the wrong order does not compile.
+/// Exhaustive on purpose: a driver is one total `match`, and a new kind of step must not compile
+/// unhandled. The methods of each state consume it, so that a call in the wrong order does not
+/// compile.
 ///
 /// ```
 /// use entra_proto::acquire::{Delivery, RetryPolicy, Step};
-/// use entra_proto::{Application, Authority, Body, ClientSecret, Guid, Target, Timestamp};
+/// use entra_proto::{
+///     Application, Authority, Body, ClientSecret, Guid, Target, Timestamp,
+/// };
 /// # use http::{Request, Response};
 /// # fn send(_: Request<Body>) -> Option<Response<Body>> {
-/// #     Some(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned())))
+/// #     let body = r#"{"access_token":"t","expires_in":3599}"#.to_owned();
+/// #     Some(Response::new(Body::from(body)))
 /// # }
 /// # fn sleep(_: std::time::Duration) {}
 /// # fn now() -> Timestamp { Timestamp::from_secs(1_767_225_600) }
 ///
-/// let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse()?;
-/// let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
-/// let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+/// let authority: Authority =
+///     "https://login.microsoftonline.com/contoso.com".parse()?;
+/// let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// let app = Application::new(authority, client_id, ClientSecret::new("s3cret")?);
+/// let request =
+///     app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
 ///
-/// let mut step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now());
+/// let mut step =
+///     request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now());
 /// let token = loop {
 ///     step = match step {
 ///         Step::Exchange(exchange) => match send(exchange.request()) {
 ///             Some(response) => exchange.respond(&response, now())?,
-///             None => exchange.failed(Delivery::MaybeSent, now()).ok_or("the network is down")?,
+///             None => exchange
+///                 .failed(Delivery::MaybeSent, now())
+///                 .ok_or("the network is down")?,
 ///         },
 ///         Step::Pause(pause) => {
 ///             sleep(pause.duration());
@@ -131,22 +154,24 @@ pub enum Step {
     Sign(Sign),
     /// Fetch an assertion of another issuer.
     Assert(Assert),
-    /// Send a request and hand in its response.
+    /// Send a request and pass its response back.
     Exchange(Exchange),
     /// Wait.
     Pause(Pause),
-    /// Nothing: here is the token.
+    /// The acquisition is complete.
     Done(TokenResponse),
 }
 
 impl TokenRequest {
-    /// Starts an acquisition: the request, and what to do if it fails for now.
+    /// Starts an acquisition of the token, which retries temporary failures.
     ///
-    /// `request_id` names the acquisition to the service and is the only randomness in it: the same inputs give the same bytes and
-    /// the same waits. Assertions take their `jti` from it, another one for each attempt.
+    /// `request_id` names the acquisition to the service and is its only source of randomness: the
+    /// same inputs produce the same bytes and the same waits. The `jti` of each assertion is
+    /// derived from it and differs per attempt.
     ///
-    /// A request that has its [assertion](TokenRequest::with_assertion) already is sent with that one, and gets another one only if
-    /// the service rejects it for its time: an assertion may prove many requests while it is valid.
+    /// A request that already has its [assertion](TokenRequest::with_assertion) is sent with that
+    /// one, because an assertion may authenticate many requests while it is valid. It gets a new
+    /// one only if the service rejects the assertion as expired or not yet valid.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
         let run = Run::new(&self, policy, request_id);
@@ -154,15 +179,15 @@ impl TokenRequest {
     }
 }
 
-/// Starts the polling of a device flow, after this wait.
+/// Starts the polls of a device flow after this wait.
 pub(crate) fn poll(request: TokenRequest, polling: Polling, wait: Duration, policy: RetryPolicy, id: Guid) -> Step {
     let run = Run::new(&request, policy, id);
-    // Each poll has a budget of its own, which begins after the wait.
+    // Each poll has its own budget, which starts after the wait.
     let leg = TokenLeg::new(request, Purpose::Polled(polling), Budget::new(Timestamp::default()));
     Step::Pause(Pause::new(run, Current::Token(leg), wait))
 }
 
-/// The next step towards a request that proves its application.
+/// Returns the next step towards a request that authenticates its application.
 fn prove(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Step {
     loop {
         if leg.proof.serves_at(now) {

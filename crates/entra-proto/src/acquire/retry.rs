@@ -1,4 +1,4 @@
-//! What may be sent again, and when: the one home of these rules.
+//! The rules for sending a request again: what may be retried, and after which wait.
 
 use std::time::Duration;
 
@@ -6,29 +6,32 @@ use crate::acquire::freshness::part;
 use crate::error::{Error, ServiceError};
 use crate::guid::Guid;
 
-/// How often and how patiently one acquisition tries. Data: change what differs from the default.
+/// The number of attempts and the waits between them. Plain data: change the fields that differ
+/// from the default.
 ///
-/// Waits are drawn from zero to a bound that doubles with each try ("full jitter"); what `Retry-After` asks for is waited in full.
-/// A wait that would end behind the deadline is not begun: the error comes back at once.
+/// Waits are drawn from zero to a bound that doubles with each attempt ("full jitter"), on top of
+/// the full `Retry-After` if there is one. A wait that would end after the deadline is not started:
+/// the error is returned immediately.
 ///
-/// An authorization code is sent again only where the service said that it has not redeemed it, or was never reached. The polls of a
-/// device flow are no tries: they go on while the code lives, and only those of a policy of one attempt end with one that fails.
+/// An authorization code is sent again only if the service reported that it has not redeemed it, or
+/// was never reached. The polls of a device flow do not count as attempts: they continue until the
+/// code expires. If `max_attempts` is 1, the first failed poll ends the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// How many requests are sent at the most, the first one included: 3.
+    /// The largest number of requests, including the first: 3.
     pub max_attempts: u32,
     /// The bound of the wait before the second request: 1 s.
     pub first_delay: Duration,
     /// The bound of every wait: 10 s.
     pub max_delay: Duration,
-    /// How long after its start another try may still begin: 60 s. What is under way then goes on, bounded by the transport's own
-    /// timeout.
+    /// The time after the start in which another attempt may begin: 60 s. An attempt that has begun
+    /// is not interrupted; the transport's timeout bounds it.
     pub deadline: Duration,
 }
 
 impl RetryPolicy {
-    /// One request, whatever comes of it; in a device flow, one that fails is the last.
+    /// Returns a policy of one attempt. In a device flow, the first failed poll ends the flow.
     #[must_use]
     pub fn never() -> Self {
         Self {
@@ -37,7 +40,8 @@ impl RetryPolicy {
         }
     }
 
-    /// The wait after `sent` requests, where the answer asked for none: the same for the same request id.
+    /// Returns the wait after `sent` requests if the response named none. It depends on the request
+    /// ID and `sent` only.
     pub(crate) fn delay(&self, sent: u32, request_id: Guid) -> Duration {
         let bound = self
             .first_delay
@@ -58,7 +62,8 @@ impl Default for RetryPolicy {
     }
 }
 
-/// A number from 0 to 1 that depends on the request id and the try alone. The id is random, and so is this; it need not be secret.
+/// Returns a number from 0 to 1 that depends on the request ID and the attempt only. It is as
+/// random as the ID, and not a secret.
 fn draw(request_id: Guid, sent: u32) -> f64 {
     let id = u128::from_be_bytes(*request_id.as_bytes());
     let (high, low) = ((id >> 64) as u64, id as u64);
@@ -73,9 +78,9 @@ fn draw(request_id: Guid, sent: u32) -> f64 {
     f64::from((mixed >> 32) as u32) / f64::from(u32::MAX)
 }
 
-/// How far a request got for which there is no response. A transport reports it, and decides nothing.
+/// The delivery of a request without a response. A transport reports it and makes no decision.
 ///
-/// Exhaustive on purpose: what is not known to be unsent may have been sent.
+/// Exhaustive on purpose: a request that is not known to be unsent may have been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// No byte of the request was sent.
@@ -84,7 +89,8 @@ pub enum Delivery {
     MaybeSent,
 }
 
-/// A request without a response, as a transport reports it to [`Exchange::failed`](crate::acquire::Exchange::failed).
+/// A request without a response, as a transport reports it to
+/// [`Exchange::failed`](crate::acquire::Exchange::failed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SendFailure {
     delivery: Delivery,
@@ -92,7 +98,7 @@ pub struct SendFailure {
 }
 
 impl SendFailure {
-    /// A failure that may pass: no route, a timeout, a broken connection.
+    /// Creates a temporary failure: no route, a timeout, a broken connection.
     #[must_use]
     pub const fn transient(delivery: Delivery) -> Self {
         Self {
@@ -101,7 +107,7 @@ impl SendFailure {
         }
     }
 
-    /// A failure that stays: a certificate that is not trusted, a request that may not be sent.
+    /// Creates a permanent failure: an untrusted certificate, a request that must not be sent.
     #[must_use]
     pub const fn permanent(delivery: Delivery) -> Self {
         Self {
@@ -110,14 +116,15 @@ impl SendFailure {
         }
     }
 
-    /// Returns whether the request may be sent again. One that is good for one use may be, if the service never had it.
+    /// Returns whether the request may be sent again. A single-use request may be, if it was never
+    /// sent.
     pub(crate) fn allows_another(self, is_single_use: bool) -> bool {
         self.is_transient && !(is_single_use && self.delivery == Delivery::MaybeSent)
     }
 }
 
 impl From<Delivery> for SendFailure {
-    /// The failure counts as one that may pass.
+    /// Creates a [transient](SendFailure::transient) failure.
     fn from(delivery: Delivery) -> Self {
         Self::transient(delivery)
     }
@@ -125,8 +132,9 @@ impl From<Delivery> for SendFailure {
 
 /// Returns whether a request may be sent again after this response.
 ///
-/// A request that is good for one use may be, where the service says why it rejected it, or that it is busy: it has not redeemed the
-/// code then. Any other failure may come from something in between.
+/// A single-use request may be sent again if the service named a reason for the rejection, or
+/// reported that it is busy: it has not redeemed the code then. Any other failure may come from an
+/// intermediary.
 pub(crate) fn allows_another(error: &Error, is_single_use: bool) -> bool {
     let is_rejection = |service: &ServiceError| {
         !service.error.is_empty() || !service.codes.is_empty() || matches!(service.status, 408 | 429 | 503)
@@ -134,21 +142,22 @@ pub(crate) fn allows_another(error: &Error, is_single_use: bool) -> bool {
     error.is_retryable() && !is_unfinished(error) && (!is_single_use || error.service().is_some_and(is_rejection))
 }
 
-/// Returns whether a poll of a device flow came too early: the user has not finished yet, or the polls are too frequent.
+/// Returns whether a poll of a device flow came too early: the user has not finished, or the polls
+/// are too frequent.
 pub(crate) fn is_unfinished(error: &Error) -> bool {
     let service = error.service().filter(|service| !service.is_of_proxy());
     let code = service.map(|service| service.error.as_str());
     matches!(code, Some("authorization_pending" | SLOW_DOWN))
 }
 
-/// Returns whether an assertion was rejected because it had expired or was not valid yet, by the service's clock.
+/// Returns whether an assertion was rejected as expired or not yet valid, by the service's clock.
 pub(crate) fn is_out_of_time(error: &Error) -> bool {
     error
         .service()
         .is_some_and(|service| !service.is_of_proxy() && service.codes.contains(&ASSERTION_OUT_OF_TIME))
 }
 
-/// The error code of a poll that must come less often.
+/// The error code of a poll that must become less frequent.
 pub(crate) const SLOW_DOWN: &str = "slow_down";
 
 const ASSERTION_OUT_OF_TIME: u32 = 700_024;
@@ -161,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_stay_bounded_and_spread() {
+    fn waits_grow_within_bounds_and_are_spread() {
         let policy = RetryPolicy::default();
         for (sent, bound) in [(1, 1.0), (2, 2.0), (3, 4.0), (5, 10.0), (40, 10.0), (u32::MAX, 10.0)] {
             let waits: Vec<f64> = (0..=255u8)

@@ -18,7 +18,7 @@ pub struct Sign {
 }
 
 impl Sign {
-    /// Returns what to sign, how, and with the key of which certificate.
+    /// Returns the assertion to sign, with its algorithm and the certificate whose key must sign.
     #[must_use]
     pub fn assertion(&self) -> &UnsignedAssertion {
         &self.unsigned
@@ -30,7 +30,7 @@ impl Sign {
         &self.credential
     }
 
-    /// Takes the signature.
+    /// Continues with this signature.
     #[must_use]
     pub fn signed(mut self, signature: &[u8]) -> Step {
         let assertion = self.unsigned.signed(signature);
@@ -38,10 +38,11 @@ impl Sign {
         Step::Exchange(Exchange::new(self.run, Current::Token(self.leg)))
     }
 
-    /// Takes the signature, or the failure to get one.
+    /// Continues with the signature, or ends the acquisition with the failure to get one.
     ///
     /// # Errors
-    /// Returns this failure. It says for which of several requests the signature was.
+    /// Returns the given failure. If an acquisition takes several requests, the error names the
+    /// request.
     pub fn done(self, signature: Result<Vec<u8>, SignerError>) -> Result<Step, Error> {
         match signature {
             Ok(signature) => Ok(self.signed(&signature)),
@@ -49,18 +50,19 @@ impl Sign {
         }
     }
 
-    /// Signs with the credential's own signer.
+    /// Signs with the credential's own signer and continues.
     ///
     /// # Errors
-    /// Returns the signer's error. Also if the signer is async: await
-    /// [`sign_async`](CertificateCredential::sign_async) of the [credential](Self::credential) then, and hand its
-    /// outcome to [`done`](Self::done).
+    /// Returns the signer's error. Returns an error if the signer is async: in that case, await
+    /// [`sign_async`](CertificateCredential::sign_async) of the [credential](Self::credential) and
+    /// pass its output to [`done`](Self::done).
     pub fn sign(self) -> Result<Step, Error> {
         let signature = self.credential.sign(&self.unsigned);
         self.done(signature)
     }
 
-    /// Ends the acquisition without a signature. The error says for which of several requests it was.
+    /// Ends the acquisition without a signature. If it takes several requests, the error names the
+    /// request.
     #[must_use]
     pub fn failed(self, error: SignerError) -> Error {
         LegError::of(self.leg.name(&self.run), error.into())
