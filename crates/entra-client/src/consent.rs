@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use entra_proto::authorize::{
     AdminConsentRequest, AuthorizeRequest, PendingAdminConsent, PendingAuthorization, Prompt, Redirect, RedirectUri,
-    ToldConsent,
+    ReportedConsent,
 };
 use entra_proto::claims::UnverifiedClaims;
 use entra_proto::error::{Input, InputError};
@@ -302,7 +302,7 @@ impl PendingConsent {
             Pending::Code(pending) => Returned::Code(Box::new(Code {
                 request: pending.redeem(application, redirect)?,
                 identity: pending.redeem_identity(application, redirect)?,
-                reported: pending.told(application, redirect)?,
+                reported: pending.reported_consent(application, redirect)?,
             })),
             Pending::Admin(pending) => {
                 let consent = pending.accept(application, redirect)?;
@@ -353,7 +353,7 @@ pub(crate) struct Code {
     /// Redeems the code for the user's identity, if users have no permission of the target.
     pub(crate) identity: TokenRequest,
     /// The other statements of the redirect.
-    pub(crate) reported: ToldConsent,
+    pub(crate) reported: ReportedConsent,
 }
 
 /// Returns the application permissions of an app-only token.

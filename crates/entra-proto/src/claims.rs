@@ -1,4 +1,4 @@
-//! Claims: those that an API asks for in a challenge, and those in a token.
+//! Claims: those that an API requires in a challenge, and those of a token.
 
 pub use crate::challenge::Challenge;
 pub use crate::claims_challenge::ClaimsChallenge;

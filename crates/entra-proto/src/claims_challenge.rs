@@ -1,3 +1,5 @@
+//! Claims challenges: an API rejects a token and names the claims that it requires.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
@@ -6,24 +8,33 @@ use crate::challenge::Challenge;
 use crate::claims_request::ClaimsRequest;
 use crate::cloud::Cloud;
 
-/// What an API asks to see in the access token before it answers (the Entra documents' "Claims challenges, claims requests and
-/// client capabilities"): the token was revoked, or lacks what a policy wants.
+/// A challenge that names the claims an API requires in the access token (the Entra documents'
+/// "Claims challenges, claims requests and client capabilities"). The token was revoked, or a
+/// policy requires more.
 ///
-/// It comes with status 401 to clients which said that they can handle it, by the capability `cp1`. The answer is a token request
-/// with these claims, past any cache; a token got without them is refused again.
+/// APIs send it with status 401 to clients that declare the capability `cp1`. A client satisfies it
+/// by a token request with these claims that bypasses every cache; a token without them is rejected
+/// again.
 ///
 /// ```
-/// use entra_proto::claims::ClaimsChallenge;
 /// use entra_proto::Cloud;
+/// use entra_proto::claims::ClaimsChallenge;
 /// use http::HeaderMap;
 ///
-/// let header = r#"Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNzY3MjI1NjAwIn19fQ==""#;
+/// let header = concat!(
+///     r#"Bearer authorization_uri="https://login.microsoftonline.com/common", "#,
+///     r#"error="insufficient_claims", "#,
+///     r#"claims="eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJ2YWx1ZSI6ImMxIn19fQ==""#,
+/// );
 /// let mut headers = HeaderMap::new();
 /// headers.insert("www-authenticate", header.parse()?);
 ///
 /// let challenge = ClaimsChallenge::find(&headers).expect("there is one");
 /// assert!(challenge.is_from(&Cloud::Public));
-/// assert_eq!(challenge.claims().as_str(), r#"{"access_token":{"nbf":{"essential":true,"value":"1767225600"}}}"#);
+/// assert_eq!(
+///     challenge.claims().as_str(),
+///     r#"{"access_token":{"acrs":{"value":"c1"}}}"#,
+/// );
 /// // request.with_claims(challenge.claims().as_str())
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
@@ -34,32 +45,37 @@ pub struct ClaimsChallenge {
 }
 
 impl ClaimsChallenge {
-    /// The first claims challenge in the `WWW-Authenticate` headers: for `Bearer` or `PoP` tokens, its `error` is
-    /// `insufficient_claims`, and its `claims` are a claims request.
+    /// Returns the first claims challenge in the `WWW-Authenticate` headers: its scheme is `Bearer`
+    /// or `PoP`, its `error` is `insufficient_claims`, and its `claims` are a claims request.
     ///
-    /// They may stand there in base64 or base64url, padded or not, or as JSON. One whose claims are missing, are no JSON object or
-    /// are longer than [`MAX_CLAIMS`](crate::claims::MAX_CLAIMS) is none: [`Challenge::is_insufficient_claims`] tells it from other refusals.
+    /// The claims may be base64 or base64url, padded or not, or plain JSON. A challenge whose
+    /// claims are missing, are not a JSON object or are longer than
+    /// [`MAX_CLAIMS`](crate::claims::MAX_CLAIMS) is not returned;
+    /// [`Challenge::is_insufficient_claims`] distinguishes it from other challenges.
     #[must_use]
     pub fn find(headers: &HeaderMap) -> Option<Self> {
         Challenge::parse_all(headers).into_iter().find_map(Self::read)
     }
 
-    /// The first one in the name of this cloud: see [`find`](Self::find) and [`is_from`](Self::is_from). A response may have several, as
-    /// where a gateway adds one of its own.
+    /// Returns the first claims challenge from this cloud: see [`find`](Self::find) and
+    /// [`is_from`](Self::is_from). A response may contain several, for example if a gateway adds
+    /// its own.
     #[must_use]
     pub fn find_from(headers: &HeaderMap, cloud: &Cloud) -> Option<Self> {
         let mut challenges = Challenge::parse_all(headers).into_iter().filter_map(Self::read);
         challenges.find(|challenge| challenge.is_from(cloud))
     }
 
-    /// What to ask for: pass its text to [`TokenRequest::with_claims`](crate::TokenRequest::with_claims).
+    /// Returns the required claims. Pass their text to
+    /// [`TokenRequest::with_claims`](crate::TokenRequest::with_claims).
     #[must_use]
     pub fn claims(&self) -> &ClaimsRequest {
         &self.claims
     }
 
-    /// Where tokens come from in the API's opinion, as it wrote it: `authorization_uri`, else `authorization`, else `authority`.
-    /// Nothing is to be sent there; see [`is_from`](Self::is_from).
+    /// Returns the authority that the API names, unmodified: `authorization_uri`, otherwise
+    /// `authorization`, otherwise `authority`. Never send anything to it; see
+    /// [`is_from`](Self::is_from).
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         let named = ["authorization_uri", "authorization", "authority"];
@@ -67,14 +83,16 @@ impl ClaimsChallenge {
         values.find(|value| !value.is_empty())
     }
 
-    /// Whether it is meant for clients whose tokens come from this cloud: its [`authority`](Self::authority) is `https` and on the
-    /// cloud's login host, under any of the names that [`Cloud::at`] knows it by, or on exactly the origin of a cloud of one's own.
-    /// An external tenant's cloud (`contoso.ciamlogin.com`) is part of the public one, whose hosts its APIs name. Plain `http`
-    /// counts for the very origin of [`Cloud::loopback`].
+    /// Returns whether the challenge is for clients with tokens from this cloud. Its
+    /// [`authority`](Self::authority) must be `https` on the cloud's login host, under any of the
+    /// names that [`Cloud::at`] accepts, or on exactly the origin of a custom cloud. An external
+    /// tenant's cloud (`contoso.ciamlogin.com`) belongs to the public cloud, whose hosts its APIs
+    /// name. Plain `http` is accepted for the exact origin of a [`Cloud::loopback`].
     ///
-    /// The claims go to the client's own authority in any case. The check keeps an API from having a token asked for with claims
-    /// that were made for another authority, so it is made before they are used. Without an authority the answer is no: the Entra
-    /// documents require `authorization_uri` in a claims challenge.
+    /// Check this before you use the claims: it prevents an API from causing token requests with
+    /// claims that were made for another authority. The claims go to the client's own authority in
+    /// any case. Without an authority the result is false: the Entra documents require
+    /// `authorization_uri` in a claims challenge.
     #[must_use]
     pub fn is_from(&self, cloud: &Cloud) -> bool {
         let Some(origin) = self.authority().and_then(origin) else {
@@ -87,7 +105,7 @@ impl ClaimsChallenge {
         named == *cloud || (is_external && named == Cloud::Public)
     }
 
-    /// The challenge that it was read from, with all else that it says.
+    /// Returns the challenge with all its parameters.
     #[must_use]
     pub fn challenge(&self) -> &Challenge {
         &self.challenge
@@ -102,7 +120,7 @@ impl ClaimsChallenge {
     }
 }
 
-/// JSON as it is, or out of base64 in either alphabet.
+/// Parses claims as JSON or from base64 in either alphabet.
 fn read_claims(value: &str) -> Option<ClaimsRequest> {
     let value = value.trim();
     if value.starts_with('{') {
@@ -121,7 +139,7 @@ fn read_claims(value: &str) -> Option<ClaimsRequest> {
     ClaimsRequest::parse(&json).ok()
 }
 
-/// The scheme, host and port of a URI: what stands before its path, query or fragment.
+/// Returns the scheme, host and port of a URI: the part before its path, query or fragment.
 fn origin(uri: &str) -> Option<&str> {
     let start = uri.find("://")? + "://".len();
     let length = uri.get(start..)?.find(['/', '?', '#']);
@@ -142,7 +160,7 @@ mod tests {
         ClaimsChallenge::find(&headers)
     }
 
-    /// What a challenge with this text in `claims` asks for.
+    /// Returns the claims of a challenge with this text in `claims`.
     fn claims(value: &str) -> Option<String> {
         let value = value.replace('"', "\\\"");
         let found = find(&format!("Bearer error=\"insufficient_claims\", claims=\"{value}\""))?;
@@ -150,9 +168,9 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_read_in_every_spelling() {
+    fn claims_are_parsed_in_every_encoding() {
         for (value, expected) in [
-            // The Entra documents' sample.
+            // The sample of the Entra documents.
             (
                 "eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRydWUsInZhbHVlIjoiY3AxIn19fQ==",
                 r#"{"access_token":{"acrs":{"essential":true,"value":"cp1"}}}"#,
@@ -161,7 +179,7 @@ mod tests {
                 "eyJpZF90b2tlbiI6eyJhdXRoX3RpbWUiOnsiZXNzZW50aWFsIjp0cnVlfSwiYWNyIjp7InZhbHVlcyI6WyJ1cm46bWFjZTppbmNvbW1vbjppYXA6c2lsdmVyIl19fX0=",
                 r#"{"id_token":{"acr":{"values":["urn:mace:incommon:iap:silver"]},"auth_time":{"essential":true}}}"#,
             ),
-            // {"a":{"v":"?~>é"}}, whose base64 needs both characters in which the alphabets differ.
+            // This value contains both characters in which the base64 alphabets differ.
             ("eyJhIjp7InYiOiI/fj7DqSJ9fQ==", r#"{"a":{"v":"?~>é"}}"#),
             ("eyJhIjp7InYiOiI_fj7DqSJ9fQ==", r#"{"a":{"v":"?~>é"}}"#),
             ("eyJhIjp7InYiOiI_fj7DqSJ9fQ", r#"{"a":{"v":"?~>é"}}"#),
@@ -178,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_claims_request_is_no_claims_challenge_and_can_be_told() {
+    fn invalid_claims_are_not_a_claims_challenge() {
         let long = format!("{{\"a\":{{}}{}}}", " ".repeat(MAX_CLAIMS));
         let long_encoded = URL_SAFE_NO_PAD.encode(&long);
         let hostile = "A".repeat(60 * 1024);
@@ -208,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_the_largest_size_are_read() {
+    fn claims_of_the_maximum_size_are_parsed() {
         let json = format!("{{\"a\":{{\"v\":\"{}\"}}}}", "x".repeat(MAX_CLAIMS - 14));
         assert_eq!(json.len(), MAX_CLAIMS);
         assert_eq!(claims(&json).as_deref(), Some(&*json));
@@ -217,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_one_that_can_be_answered_is_found() {
+    fn first_valid_claims_challenge_is_found() {
         let good = "error=\"Insufficient_Claims\", claims=\"e30=\"";
         for (header, scheme) in [
             (format!("Bearer {good}, realm=\"1\""), Some("Bearer")),
@@ -244,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_goes_by_three_names_in_their_order() {
+    fn authority_has_three_names_in_order_of_precedence() {
         let authority = |params: &str| {
             let found = find(&format!("Bearer {params}, error=insufficient_claims, claims=\"e30=\"")).unwrap();
             found.authority().map(str::to_owned)
@@ -259,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_from_the_cloud_whose_host_it_names() {
+    fn challenge_is_from_the_cloud_that_it_names() {
         let clouds = [
             Cloud::Public,
             Cloud::UsGovernment,

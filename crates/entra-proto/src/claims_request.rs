@@ -1,3 +1,5 @@
+//! The `claims` parameter of a token request.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -5,53 +7,61 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Input, InputError};
 
-/// The `claims` parameter (OpenID Connect Core 1.0, section 5.5): what an API's challenge asks to see in the token, and what the
-/// client says it can handle.
+/// The `claims` parameter (OpenID Connect Core 1.0, section 5.5): the claims that an API's
+/// challenge requires, and the client's capabilities.
 ///
-/// Kept in one canonical form (members sorted, no white space), so that equal requests have equal texts.
+/// It is stored in a canonical form (members sorted, no white space), so that equal requests have
+/// equal texts.
 ///
 /// ```
 /// use entra_proto::claims::ClaimsRequest;
 ///
-/// let claims = ClaimsRequest::parse(r#"{"access_token": {"nbf": {"essential": true}}}"#)?.with_capabilities(&["cp1"]);
-/// assert_eq!(claims.as_str(), r#"{"access_token":{"nbf":{"essential":true},"xms_cc":{"values":["cp1"]}}}"#);
+/// let claims = ClaimsRequest::parse(r#"{"access_token": {"nbf": null}}"#)?
+///     .with_capabilities(&["cp1"]);
+/// assert_eq!(
+///     claims.as_str(),
+///     r#"{"access_token":{"nbf":null,"xms_cc":{"values":["cp1"]}}}"#,
+/// );
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClaimsRequest(Arc<str>);
 
 impl ClaimsRequest {
-    /// Reads a claims request: a JSON object whose members are objects or null.
+    /// Parses a claims request: a JSON object with members that are objects or null.
     ///
     /// # Errors
-    /// Where it is something else, or longer than [`MAX_CLAIMS`]. The text is not repeated in the error.
+    /// Returns an error if the text is anything else or longer than [`MAX_CLAIMS`]. The error does
+    /// not repeat the text.
     pub fn parse(json: &str) -> Result<Self, Error> {
-        let refused = |problem: &'static str| {
+        let invalid = |problem: &'static str| {
             Error::from(
                 InputError::new(Input::Claims, problem)
-                    .with_hint("pass the challenge's claims on, decoded and otherwise as they are"),
+                    .with_hint("pass on the claims of the challenge, decoded and otherwise unchanged"),
             )
         };
         if json.len() > MAX_CLAIMS {
-            return Err(refused("are longer than 16 KiB"));
+            return Err(invalid("are longer than 16 KiB"));
         }
-        let value: Value = serde_json::from_str(json).map_err(|_| refused("are not JSON"))?;
+        let value: Value = serde_json::from_str(json).map_err(|_| invalid("are not JSON"))?;
         let Value::Object(members) = &value else {
-            return Err(refused("are not a JSON object"));
+            return Err(invalid("are not a JSON object"));
         };
         if !members.values().all(|member| member.is_object() || member.is_null()) {
-            return Err(refused("have a member that is not an object"));
+            return Err(invalid("have a member that is not an object"));
         }
         Ok(Self::canonical(value))
     }
 
-    /// The request that asks for nothing, and only says what the client can handle, such as `cp1` for claims challenges.
+    /// Creates a request without claims that declares these capabilities, such as `cp1` for claims
+    /// challenges.
     #[must_use]
     pub fn capabilities(capabilities: &[impl AsRef<str>]) -> Self {
         Self("{}".into()).with_capabilities(capabilities)
     }
 
-    /// The same request, which also says what the client can handle: `xms_cc` of the access token, added to what stands there.
+    /// Adds capabilities of the client (`xms_cc` of the access token) to those that the request
+    /// already declares.
     #[must_use]
     pub fn with_capabilities(&self, capabilities: &[impl AsRef<str>]) -> Self {
         if capabilities.is_empty() {
@@ -65,7 +75,7 @@ impl ClaimsRequest {
             _ => Vec::new(),
         };
         for capability in capabilities.iter().map(AsRef::as_ref) {
-            // The service compares them without regard to case.
+            // The service compares capabilities case-insensitively.
             let known = |value: &Value| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(capability));
             if !values.iter().any(known) {
                 values.push(Value::from(capability));
@@ -77,13 +87,14 @@ impl ClaimsRequest {
         Self::canonical(Value::Object(root))
     }
 
-    /// The JSON text as it is sent.
+    /// Returns the JSON text as it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Members are sorted by serde_json itself, unless some other crate of the program asked it to keep their order.
+    /// Sorts the members explicitly: serde_json does so by itself unless another crate enables
+    /// `preserve_order`.
     fn canonical(mut value: Value) -> Self {
         value.sort_all_objects();
         Self(value.to_string().into())
@@ -96,10 +107,11 @@ impl fmt::Debug for ClaimsRequest {
     }
 }
 
-/// How long a claims request may be, in bytes: a challenge comes from the network, in one header.
+/// The maximum length of a claims request in bytes. A challenge comes from the network, in one
+/// header.
 pub const MAX_CLAIMS: usize = 16 * 1024;
 
-/// Takes the object under `name` out, or an empty one where something else or nothing stands there.
+/// Removes and returns the object under `name`, or an empty one if it is missing.
 fn take_object(parent: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
     match parent.remove(name) {
         Some(Value::Object(object)) => object,
@@ -112,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capabilities_join_what_a_challenge_asks_for() {
+    fn capabilities_are_merged_into_the_challenged_claims() {
         let challenge = r#"{"id_token":{"auth_time":{"essential":true}},"access_token":{"nbf":{"essential":true,"value":"1563308371"}}}"#;
         let merged = ClaimsRequest::parse(challenge)
             .unwrap()
@@ -122,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capability_stands_there_once_in_any_case() {
+    fn capability_is_declared_once_in_any_case() {
         let claims = ClaimsRequest::capabilities(&["CP1", "cp1"]).with_capabilities(&["Cp1", "cp2"]);
         assert_eq!(
             claims.as_str(),
@@ -131,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_shapes_of_a_challenge_are_mended_or_refused() {
+    fn malformed_claims_are_repaired_or_rejected() {
         for odd in [
             r#"{"access_token":null}"#,
             r#"{"access_token":{"xms_cc":null}}"#,

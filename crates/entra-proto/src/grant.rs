@@ -1,31 +1,35 @@
+//! Grants: the basis on which a token is requested.
+
 use zeroize::Zeroizing;
 
 use crate::authorize::{CodeVerifier, RedirectUri};
 use crate::issued::{AuthorizationCode, DeviceCode, RefreshToken, UserAssertion};
 use crate::secret_text::hash;
 
-/// On what ground a token is asked for (RFC 6749, section 1.3, and its extensions).
+/// A grant (RFC 6749, section 1.3, and its extensions).
 #[derive(Clone)]
 pub(crate) enum Grant {
-    /// The application itself (RFC 6749, section 4.4).
+    /// The application acts for itself (RFC 6749, section 4.4).
     ClientCredentials,
-    /// What a person's browser brought back (RFC 6749, section 4.1).
+    /// A user signed in with a browser (RFC 6749, section 4.1).
     AuthorizationCode {
         code: AuthorizationCode,
         redirect_uri: RedirectUri,
         verifier: CodeVerifier,
         nonce: Zeroizing<String>,
     },
-    /// An earlier sign-in (RFC 6749, section 6).
+    /// A user signed in before (RFC 6749, section 6).
     RefreshToken(RefreshToken),
-    /// A user who called the application's API (RFC 7523, section 2.1; the Entra document on the on-behalf-of flow).
+    /// A user called the application's API (RFC 7523, section 2.1; the Entra document on the
+    /// on-behalf-of flow).
     OnBehalfOf(UserAssertion),
-    /// A person who signs in on another device (RFC 8628).
+    /// A user signs in on another device (RFC 8628).
     DeviceCode(DeviceCode),
 }
 
 impl Grant {
-    /// What tells the user of one such grant from another's, for a cache: empty for the application itself.
+    /// Returns a text that distinguishes the users of such grants in a cache key. Empty for the
+    /// application itself.
     pub(crate) fn fingerprint(&self) -> String {
         match self {
             Self::ClientCredentials => String::new(),
@@ -36,7 +40,7 @@ impl Grant {
         }
     }
 
-    /// What no error may show.
+    /// Returns the secrets, which no error may show.
     pub(crate) fn secrets(&self) -> [Option<&str>; 2] {
         match self {
             Self::ClientCredentials => [None, None],

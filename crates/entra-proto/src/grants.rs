@@ -1,4 +1,4 @@
-//! The grants of an application that are one request to the token endpoint.
+//! The grants of an application that take a single request to the token endpoint.
 
 use crate::application::Application;
 use crate::credential::ClientCredential;
@@ -9,54 +9,60 @@ use crate::target::Target;
 use crate::token_request::TokenRequest;
 
 impl Application {
-    /// A request with the client credentials grant (RFC 6749, section 4.4): a token for the application itself.
+    /// Creates a request with the client credentials grant (RFC 6749, section 4.4), for an app-only
+    /// token.
     ///
     /// # Errors
-    /// Where the service would refuse it: a tenant such as `common`, which names nobody in particular; scopes that are not one
-    /// API's `/.default`.
+    /// Returns an error if the service would reject the request: for a tenant such as `common`,
+    /// which is not a specific one; for a public client; and for scopes that are not the
+    /// `/.default` of one API.
     pub fn client_credentials(&self, target: impl Into<Target>) -> Result<TokenRequest, Error> {
         let target = target.into();
         if !self.authority.tenant().is_specific() {
             return Err(InputError::new(
                 Input::Tenant,
-                "is not a particular tenant, and an app-only token belongs to one",
+                "does not name a specific tenant, which an app-only token requires",
             )
             .value(&self.authority.tenant().to_string())
-            .with_hint("write the tenant's id or domain, such as contoso.onmicrosoft.com")
+            .with_hint("write the tenant's ID or domain, such as contoso.onmicrosoft.com")
             .into());
         }
         if matches!(self.credential, ClientCredential::Public) {
-            return Err(
-                InputError::new(Input::Credential, "is missing, and a daemon has to prove who it is")
-                    .with_hint("give the application a certificate or a client secret")
-                    .into(),
-            );
+            return Err(InputError::new(
+                Input::Credential,
+                "is missing, and the client credentials grant requires one",
+            )
+            .with_hint("give the application a certificate or a client secret")
+            .into());
         }
         target.check_for_daemon()?;
         TokenRequest::of(self.clone(), Grant::ClientCredentials, target)
     }
 
-    /// A request with a refresh token (RFC 6749, section 6): a token for a user who signed in before, for any API that he or his
-    /// administrator consented to. On v2 OpenID Connect's scopes are asked for as well, so that a new refresh token comes along.
+    /// Creates a request with a refresh token (RFC 6749, section 6), for a user who signed in
+    /// before and any API that the user or an administrator consented to. On v2 it also requests
+    /// the scopes of OpenID Connect, so that the response contains a new refresh token.
     ///
     /// # Errors
-    /// For a target that cannot be asked for: `/.default` beside single permissions, more than one API.
+    /// Returns an error if the target cannot be requested: `/.default` together with single
+    /// permissions, or more than one API.
     pub fn refresh(&self, token: RefreshToken, target: impl Into<Target>) -> Result<TokenRequest, Error> {
         let target = target.into();
         target.check_one_api()?;
         TokenRequest::of(self.clone(), Grant::RefreshToken(token), target)
     }
 
-    /// A request with the on-behalf-of grant: a token for another API, for the user who called this application's API with
-    /// `assertion`. Use the tenant of that user: the `tid` of the assertion.
+    /// Creates a request with the on-behalf-of grant: a token for another API, for the user who
+    /// called this application's API with `assertion`. Use the tenant of that user, the `tid` of
+    /// the assertion.
     ///
     /// # Errors
-    /// For a target that cannot be asked for: `/.default` beside single permissions, more than one API; and for a public client, which
-    /// has no API.
+    /// Returns an error if the target cannot be requested: `/.default` together with single
+    /// permissions, or more than one API. Returns an error for a public client, which has no API.
     pub fn on_behalf_of(&self, assertion: UserAssertion, target: impl Into<Target>) -> Result<TokenRequest, Error> {
         if matches!(self.credential, ClientCredential::Public) {
             return Err(
-                InputError::new(Input::Credential, "is missing, and an API has to prove who it is")
+                InputError::new(Input::Credential, "is missing, and the on-behalf-of grant requires one")
                     .with_hint("give the application a certificate or a client secret")
                     .into(),
             );

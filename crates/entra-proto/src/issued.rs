@@ -1,3 +1,5 @@
+//! Secrets that the service issues: codes and tokens other than access tokens.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,20 +10,24 @@ use crate::pasted::{bare, token};
 use crate::secret_text::hash;
 use crate::unverified_claims::UnverifiedClaims;
 
-/// Defines a secret that a service handed out: a text that only goes back to where it came from, or to whom it is for.
+/// Defines a secret that the service issued. It is only ever sent back to the service, or to its
+/// audience.
 macro_rules! issued_secret {
     ($(#[$about:meta])* $name:ident, $bare:path) => {
         $(#[$about])*
         ///
-        /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+        /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its
+        /// `Debug` is a constant.
         #[derive(Clone)]
         pub struct $name(Arc<Zeroizing<String>>);
 
         impl $name {
-            /// Takes it without the white space and the byte order mark around it that come along from a file.
+            /// Creates it from text, without white space and a byte order mark around it, which
+            /// files add.
             ///
             /// # Errors
-            /// Returns an error if it is empty, longer than 64 KiB, or holds anything but visible ASCII. It does not repeat the text.
+            /// Returns an error if the text is empty, longer than 64 KiB, or contains anything but
+            /// visible ASCII. The error does not repeat the text.
             pub fn new(text: impl Into<String>) -> Result<Self, Error> {
                 let text = Zeroizing::new(text.into());
                 Self::from_wire(Zeroizing::new($bare(&text).to_owned())).ok_or_else(|| InputError::new(Input::$name, UNFIT).into())
@@ -31,7 +37,7 @@ macro_rules! issued_secret {
                 is_issued(&text).then(|| Self(Arc::new(text)))
             }
 
-            /// The text itself: the one way out.
+            /// Returns the text. No other method exposes it.
             #[must_use]
             pub fn expose(&self) -> &str {
                 &self.0
@@ -47,66 +53,73 @@ macro_rules! issued_secret {
 }
 
 issued_secret! {
-    /// An authorization code (RFC 6749, section 1.3.1): it came with a redirect, is good for one redemption, and for ten minutes.
+    /// An authorization code from a redirect (RFC 6749, section 1.3.1). It is valid for one
+    /// redemption within ten minutes.
     AuthorizationCode, bare
 }
 
 issued_secret! {
-    /// A refresh token (RFC 6749, section 1.5): what a user's next access token is asked for with. Entra gives a new one with each
-    /// answer: keep the newest.
+    /// A refresh token (RFC 6749, section 1.5), which requests a user's next access token. Entra
+    /// issues a new one with each response: store the newest.
     RefreshToken, bare
 }
 
 issued_secret! {
-    /// An ID token (OpenID Connect Core 1.0, section 2): who signed in, told to the application. Read it with [`claims`](Self::claims).
+    /// An ID token (OpenID Connect Core 1.0, section 2), which tells the application who signed in.
+    /// Read it with [`claims`](Self::claims).
     IdToken, bare
 }
 
 issued_secret! {
-    /// A user's access token for the API that asks on the user's behalf: the assertion of the on-behalf-of grant (RFC 7523,
-    /// section 2.1). It may be given as it came, with `Bearer` before it or in quotation marks.
+    /// A user's access token for the API that acts on the user's behalf: the assertion of the
+    /// on-behalf-of grant (RFC 7523, section 2.1). It is accepted as it arrives, with `Bearer`
+    /// before it or in quotation marks.
     UserAssertion, token
 }
 
 issued_secret! {
-    /// A device code (RFC 8628, section 3.2): what the device polls with, while the user types in the user code.
+    /// A device code (RFC 8628, section 3.2), with which the device polls while the user enters the
+    /// user code.
     DeviceCode, bare
 }
 
 impl IdToken {
-    /// What it says, read without trust: it came straight from the token endpoint over TLS, and nobody checked its signature.
+    /// Returns the claims without checking the signature: the token came directly from the token
+    /// endpoint over TLS.
     ///
     /// # Errors
-    /// As for [`UnverifiedClaims::decode`].
+    /// Returns an error as [`UnverifiedClaims::decode`] does.
     pub fn claims(&self) -> Result<UnverifiedClaims, Error> {
         UnverifiedClaims::decode(self.expose())
     }
 }
 
 impl UserAssertion {
-    /// Its SHA-256 hash, base64url without padding: what tokens that were got with it are kept by. It does not lead back to it.
+    /// Returns its SHA-256 hash in base64url without padding, the key under which caches store the
+    /// tokens acquired with it. The hash does not reveal the assertion.
     #[must_use]
     pub fn hash(&self) -> String {
         hash(self.expose())
     }
 }
 
-/// Whether a text may be one that the service handed out: visible ASCII, and no more of it than a header line could hold.
+/// Returns whether the service can have issued this text: visible ASCII, and short enough for a
+/// header line.
 fn is_issued(text: &str) -> bool {
     (1..=MAX_ISSUED).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// How long a secret that the service handed out may be, in bytes.
+/// The maximum length of an issued secret in bytes.
 const MAX_ISSUED: usize = 64 * 1024;
 
-const UNFIT: &str = "is empty, too long, or holds anything but visible ASCII";
+const UNFIT: &str = "is empty, too long, or contains anything but visible ASCII";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_the_service_handed_out_is_visible_ascii_and_not_endless() {
+    fn issued_secrets_are_visible_ascii_of_limited_length() {
         for good in ["a.b", "\u{feff}a.b\r\n", "\"a.b\"", "Bearer a.b", "bearer  a.b\n"] {
             assert_eq!(UserAssertion::new(good).unwrap().expose(), "a.b", "{good}");
         }
@@ -118,9 +131,9 @@ mod tests {
         assert_eq!(format!("{:?}", DeviceCode::new("canary").unwrap()), "DeviceCode(..)");
     }
 
-    /// The hashes that official clients keep such tokens by, where these two are the assertions.
+    /// Official clients use the same hashes for these two assertions.
     #[test]
-    fn an_assertion_is_kept_by_its_hash() {
+    fn hash_of_an_assertion_matches_the_official_clients() {
         for (text, hash) in [
             ("token", "PEaenWxYddN6Q_NT1PiOYfz4EsZu7jRXRlpAsNpBU-A"),
             ("assertion", "fFsdSeaHX9iH_VIhI8SzQWnUzBGmUCzATLfrj3wWaXI"),

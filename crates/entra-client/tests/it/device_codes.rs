@@ -105,5 +105,5 @@ fn public_client_signs_in_without_a_credential() {
         );
     }
     let error = client.token(&api("graph")).unwrap_err().to_string();
-    assert!(error.contains("a daemon has to prove who it is"), "{error}");
+    assert!(error.contains("the client credentials grant requires one"), "{error}");
 }

@@ -1,3 +1,5 @@
+//! Admin consent: an administrator grants an application permissions for a whole tenant.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -5,10 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::application::Application;
 use crate::authority::{Endpoint, EndpointVersion};
-use crate::authorize::kept::{AUTHORITY, CLIENT_ID, Kept, STATE};
 use crate::authorize::pending::{ANOTHER, check_issuer, check_state, is_of};
 use crate::authorize::redirect::Redirect;
 use crate::authorize::redirect_uri::RedirectUri;
+use crate::authorize::stored::{AUTHORITY, CLIENT_ID, STATE, StoredForm};
 use crate::client_id::ClientId;
 use crate::error::{Error, Input, InputError, MAX_TEXT, RedirectError, RedirectProblem};
 use crate::form::encode_form;
@@ -18,10 +20,11 @@ use crate::secret_text::random_text;
 use crate::target::Target;
 use crate::tenant::Tenant;
 
-/// A request to an admin-consent page: an administrator consents there for the whole tenant, and no code comes of it.
+/// A request to an admin-consent page, where an administrator consents for the whole tenant. It
+/// produces no code.
 ///
-/// Made by [`Application::admin_consent`]. `/adminconsent`, which an application on v1 asks, is for all permissions of the app
-/// registration; `/v2.0/adminconsent` is for those of the target.
+/// Created by [`Application::admin_consent`]. The v1 page, `/adminconsent`, covers all permissions
+/// of the app registration; the v2 page, `/v2.0/adminconsent`, covers those of the target.
 #[derive(Clone, Debug)]
 pub struct AdminConsentRequest {
     application: Application,
@@ -30,7 +33,8 @@ pub struct AdminConsentRequest {
 }
 
 impl Application {
-    /// A request to the admin-consent page of the endpoint's version, where an administrator consents for the whole tenant.
+    /// Creates a request to the admin-consent page of the application's endpoint version, where an
+    /// administrator consents for the whole tenant.
     #[must_use]
     pub fn admin_consent(&self, redirect_uri: RedirectUri) -> AdminConsentRequest {
         AdminConsentRequest::new(self.clone(), redirect_uri)
@@ -46,18 +50,21 @@ impl AdminConsentRequest {
         }
     }
 
-    /// The same request, for these permissions: v2 only, where it has to be said. Application permissions go by `/.default`.
+    /// Sets the permissions to consent to. Required on v2 and rejected on v1. `/.default` stands
+    /// for application permissions.
     #[must_use]
     pub fn with_target(mut self, target: impl Into<Target>) -> Self {
         self.target = Some(target.into());
         self
     }
 
-    /// The URL, and what must be kept for this browser until it comes back. `random` is 32 fresh bytes of a good random source.
+    /// Returns the URL, and the state to store for this browser until it returns. `random` must be
+    /// 32 fresh bytes from a cryptographically secure source.
     ///
     /// # Errors
-    /// Returns an error on v2 without a target, with one that cannot be requested, or on `common`, which that page does not take; on v1
-    /// with a target; and for the tenant of personal accounts.
+    /// Returns an error on v2 without a target, with a target that cannot be requested, or on
+    /// `common`, which the page does not accept; on v1 with a target; and for the tenant of
+    /// personal accounts.
     pub fn start(&self, random: &[u8; 32]) -> Result<(String, PendingAdminConsent), Error> {
         let app = &self.application;
         let scope = match (&self.target, app.version) {
@@ -68,15 +75,15 @@ impl AdminConsentRequest {
             (None, EndpointVersion::V1) => None,
             (None, EndpointVersion::V2) => {
                 return Err(InputError::new(Input::Scope, "is not given")
-                    .with_hint("say which API is to be consented to: its application id URI and /.default")
+                    .with_hint("name the API to consent to: its application ID URI followed by /.default")
                     .into());
             }
             (Some(_), EndpointVersion::V1) => {
                 return Err(InputError::new(
                     Input::Scope,
-                    "is not known to this page: it is for all that the app registration names",
+                    "is not supported by this page, which covers all permissions of the app registration",
                 )
-                .with_hint("leave the target out, or ask on v2")
+                .with_hint("leave the target out, or use the v2 endpoint")
                 .into());
             }
         };
@@ -84,9 +91,9 @@ impl AdminConsentRequest {
         tenant.check_consent()?;
         if app.version == EndpointVersion::V2 && *tenant == Tenant::Common {
             return Err(
-                InputError::new(Input::Tenant, "is not taken by the v2 admin-consent page")
+                InputError::new(Input::Tenant, "is not accepted by the v2 admin-consent page")
                     .value(&tenant.to_string())
-                    .with_hint("write organizations, or the tenant's id or domain")
+                    .with_hint("write organizations, or the tenant's ID or domain")
                     .into(),
             );
         }
@@ -108,10 +115,10 @@ impl AdminConsentRequest {
     }
 }
 
-/// An admin consent that was asked for: what tells its redirect from everybody else's.
+/// An admin consent in progress, which recognizes the redirect that belongs to it.
 ///
-/// Keep it for that browser, and use it once: in memory by its [`state`](Self::state), or sealed in a cookie as the text of
-/// [`expose`](Self::expose), which `parse` reads.
+/// Store it for that browser and use it once: in memory under its [`state`](Self::state), or sealed
+/// in a cookie as the text of [`expose`](Self::expose), which `parse` reads.
 #[derive(Clone)]
 pub struct PendingAdminConsent {
     authority: String,
@@ -120,21 +127,22 @@ pub struct PendingAdminConsent {
 }
 
 impl PendingAdminConsent {
-    /// Takes what came back for this application, at the authority that was asked.
+    /// Validates the redirect of this consent, for the application and authority that requested it.
     ///
     /// # Errors
-    /// [`Error::Redirect`] where it does not answer this request, where its `iss` is of another authority, and where a tenant was asked
-    /// by its id and another one answers; [`Error::Service`] where the administrator or the service refused, also where
-    /// `admin_consent=True` stands beside the error. [`Error::Input`] where the consent was asked for another application or authority,
-    /// and for the tenant of personal accounts.
+    /// Returns [`Error::Redirect`] if the redirect does not belong to this request, if its `iss` is
+    /// another authority's, or if another tenant than the requested one consented. Returns
+    /// [`Error::Service`] if the administrator or the service rejected the request, even if
+    /// `admin_consent=True` accompanies the error. Returns [`Error::Input`] if the consent was
+    /// started for another application or authority, and for the tenant of personal accounts.
     pub fn accept(&self, application: &Application, redirect: &Redirect) -> Result<AdminConsent, Error> {
         check_state(&self.state, redirect)?;
         if !is_of(application, self.client_id, &self.authority) {
             return Err(InputError::new(Input::AdminConsent, ANOTHER).into());
         }
         check_issuer(application, redirect)?;
-        if let Some(refusal) = redirect.refusal(&[]) {
-            return Err(refusal.into());
+        if let Some(rejection) = redirect.error_response(&[]) {
+            return Err(rejection.into());
         }
         if !redirect.is_admin_consent() {
             return Err(RedirectError::from(RedirectProblem::NoConsent).into());
@@ -151,13 +159,14 @@ impl PendingAdminConsent {
         })
     }
 
-    /// The state, by which it can be found again when the browser is back.
+    /// Returns the state, the key under which to find it when the browser returns.
     #[must_use]
     pub fn state(&self) -> &str {
         &self.state
     }
 
-    /// All of it as a text, to be kept sealed: whoever can write it can have a redirect of his own accepted.
+    /// Returns it as a text to store sealed. An attacker who can write this text can have their own
+    /// redirect accepted.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
         let form = encode_form(&[
@@ -172,16 +181,16 @@ impl PendingAdminConsent {
 impl FromStr for PendingAdminConsent {
     type Err = Error;
 
-    /// Reads what [`expose`](Self::expose) gave.
+    /// Parses the text of [`expose`](Self::expose).
     ///
     /// # Errors
-    /// Where it is anything else. The text is not repeated in the error.
+    /// Returns an error if the text is anything else. The error does not repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let kept = Kept::read(text, Input::PendingConsent)?;
+        let stored = StoredForm::read(text, Input::PendingConsent)?;
         Ok(Self {
-            authority: kept.authority()?,
-            client_id: kept.client_id()?,
-            state: kept.secret(STATE)?,
+            authority: stored.authority()?,
+            client_id: stored.client_id()?,
+            state: stored.secret(STATE)?,
         })
     }
 }
@@ -192,13 +201,13 @@ impl fmt::Debug for PendingAdminConsent {
     }
 }
 
-/// What a consented redirect says. The browser brought it: whoever has a browser can write it himself, so nobody is to be let in for
-/// it. The proof is a token: ask for one in that tenant.
+/// The content of a consented redirect. Any user can forge it in their own browser, so it
+/// authorizes nothing. The proof of a consent is a token: request one in that tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdminConsent {
-    /// The tenant's id.
+    /// The tenant ID.
     pub tenant: Guid,
-    /// The scopes consented to, where the page says so (v2).
+    /// The scopes that were consented to, if the page names them (v2).
     pub scope: Option<String>,
 }

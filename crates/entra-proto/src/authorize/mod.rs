@@ -1,17 +1,17 @@
-//! The way through a browser: a URL out, a redirect back in (RFC 6749, section 4.1; the Entra documents on the authorization code
-//! flow and on admin consent).
+//! Sign-in and consent in a browser: a URL for the browser, and the redirect that returns (RFC
+//! 6749, section 4.1; the Entra documents on the authorization code flow and on admin consent).
 
 mod admin_consent;
-mod kept;
 mod pending;
 mod pkce;
 mod redirect;
 mod redirect_uri;
 mod request;
+mod stored;
 
 pub use crate::issued::{AuthorizationCode, IdToken, RefreshToken, UserAssertion};
 pub use admin_consent::{AdminConsent, AdminConsentRequest, PendingAdminConsent};
-pub use pending::{PendingAuthorization, ToldConsent};
+pub use pending::{PendingAuthorization, ReportedConsent};
 pub use pkce::CodeVerifier;
 pub use redirect::{MAX_REDIRECT, Redirect};
 pub use redirect_uri::RedirectUri;

@@ -1,3 +1,5 @@
+//! A sign-in in progress: it validates the redirect and redeems the code.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -5,10 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::application::Application;
 use crate::authority::EndpointVersion;
-use crate::authorize::kept::{AUTHORITY, CLIENT_ID, Kept, STATE};
 use crate::authorize::pkce::CodeVerifier;
 use crate::authorize::redirect::Redirect;
 use crate::authorize::redirect_uri::RedirectUri;
+use crate::authorize::stored::{AUTHORITY, CLIENT_ID, STATE, StoredForm};
 use crate::claims_request::ClaimsRequest;
 use crate::client_id::ClientId;
 use crate::error::{Error, Input, InputError, RedirectError, RedirectProblem, is_error_code, is_page};
@@ -21,10 +23,11 @@ use crate::target::Target;
 use crate::tenant::Tenant;
 use crate::token_request::TokenRequest;
 
-/// A sign-in that was started: what is needed when the browser comes back, and proves that it was sent from here.
+/// A sign-in in progress: the state that validates its redirect and redeems the code.
 ///
-/// Keep it for that browser alone, and use it once: in memory by its [`state`](Self::state), or sealed in a cookie as the text of
-/// [`expose`](Self::expose), which `parse` reads. Its `Debug` shows no secret.
+/// Store it for that browser only and use it once: in memory under its [`state`](Self::state), or
+/// sealed in a cookie as the text of [`expose`](Self::expose), which `parse` reads. Its `Debug`
+/// shows no secret.
 #[derive(Clone)]
 pub struct PendingAuthorization {
     pub(crate) authority: String,
@@ -39,18 +42,20 @@ pub struct PendingAuthorization {
 }
 
 impl PendingAuthorization {
-    /// Takes what came back, and makes the request that redeems its code, on the authority that was asked: `common` too.
+    /// Validates the redirect, and returns the request that redeems its code at the authority of
+    /// the sign-in, which may be `common`.
     ///
-    /// Scopes of several APIs are consented to at once and redeemed for the first API; the others' tokens are had with the refresh
-    /// token.
+    /// Scopes of several APIs are consented to at once, and the code is redeemed for the first API.
+    /// Use the refresh token to acquire tokens for the others.
     ///
-    /// Send the request once: where its answer is lost the code may be spent, and the sign-in starts again, whatever may be retried
-    /// otherwise. [`TokenRequest::start`] keeps to that.
+    /// Send the request once: if its response is lost, the code may be used up, and the user must
+    /// sign in again. [`TokenRequest::start`] enforces this.
     ///
     /// # Errors
-    /// [`Error::Redirect`] where it does not answer this sign-in: the state is compared before anything else, in constant time.
-    /// [`Error::Service`] where the service or the person refused; it counts before anything that stands beside it.
-    /// [`Error::Input`] where the sign-in was started for another application or authority.
+    /// Returns [`Error::Redirect`] if the redirect does not belong to this sign-in; the state is
+    /// compared first, in constant time. Returns [`Error::Service`] if the service or the user
+    /// rejected the request; an error takes precedence over every other parameter. Returns
+    /// [`Error::Input`] if the sign-in was started for another application or authority.
     pub fn redeem(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
         let request = self.redeem_for(application, redirect, self.version, self.target.of_first_api())?;
         match &self.claims {
@@ -59,14 +64,16 @@ impl PendingAuthorization {
         }
     }
 
-    /// Returns a request that redeems the code for the user's identity alone (`openid profile`, always on v2).
+    /// Returns a request that redeems the code for the user's identity alone (`openid profile`,
+    /// always on v2).
     ///
-    /// The service rejects a code that is redeemed for an API to which nobody granted a delegated permission (AADSTS65001), even where
-    /// an administrator has just granted application permissions. The ID token still proves in which tenant the user signed in. Where
-    /// the service rejects this request as well, [`told`](Self::told) is what is left.
+    /// The service rejects a code that is redeemed for an API without a granted delegated
+    /// permission (AADSTS65001), even if an administrator has just granted application permissions.
+    /// The ID token still proves in which tenant the user signed in. If the service rejects this
+    /// request as well, [`reported_consent`](Self::reported_consent) remains.
     ///
     /// # Errors
-    /// As for [`redeem`](Self::redeem).
+    /// Returns an error as [`redeem`](Self::redeem) does.
     pub fn redeem_identity(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
         self.redeem_for(
             application,
@@ -76,20 +83,20 @@ impl PendingAuthorization {
         )
     }
 
-    /// Returns what the redirect says about the consent beside its code.
+    /// Returns what the redirect reports about the consent beside its code.
     ///
-    /// The state shows that the redirect belongs to this sign-in. The rest is what the browser said: use it to request a token, which
-    /// proves it, and for nothing else.
+    /// The state proves that the redirect belongs to this sign-in. Everything else comes from the
+    /// browser: use it only to request a token, which proves it.
     ///
     /// # Errors
-    /// As for [`redeem`](Self::redeem).
-    pub fn told(&self, application: &Application, redirect: &Redirect) -> Result<ToldConsent, Error> {
+    /// Returns an error as [`redeem`](Self::redeem) does.
+    pub fn reported_consent(&self, application: &Application, redirect: &Redirect) -> Result<ReportedConsent, Error> {
         self.check(application, redirect)?;
-        let asked = application.authority().tenant();
+        let requested = application.authority().tenant();
         let home = || redirect.home_tenant().map(Tenant::Id);
-        Ok(ToldConsent {
-            tenant: if asked.is_specific() {
-                Some(asked.clone())
+        Ok(ReportedConsent {
+            tenant: if requested.is_specific() {
+                Some(requested.clone())
             } else {
                 home()
             },
@@ -97,15 +104,15 @@ impl PendingAuthorization {
         })
     }
 
-    /// Checks that the redirect answers this sign-in, and is no error.
+    /// Checks that the redirect belongs to this sign-in and is not an error.
     fn check(&self, application: &Application, redirect: &Redirect) -> Result<(), Error> {
         check_state(&self.state, redirect)?;
         if !is_of(application, self.client_id, &self.authority) {
             return Err(InputError::new(Input::SignIn, ANOTHER).into());
         }
         check_issuer(application, redirect)?;
-        if let Some(refusal) = redirect.refusal(&[&**self.nonce, self.verifier.expose()]) {
-            return Err(refusal.into());
+        if let Some(rejection) = redirect.error_response(&[&**self.nonce, self.verifier.expose()]) {
+            return Err(rejection.into());
         }
         Ok(())
     }
@@ -132,13 +139,14 @@ impl PendingAuthorization {
         TokenRequest::of(application.clone().with_endpoint_version(version), grant, target)
     }
 
-    /// The state, by which it can be found again when the browser is back.
+    /// Returns the state, the key under which to find it when the browser returns.
     #[must_use]
     pub fn state(&self) -> &str {
         &self.state
     }
 
-    /// All of it as a text, to be kept sealed: whoever has it can take the sign-in over.
+    /// Returns it as a text to store sealed. An attacker who reads this text can take over the
+    /// sign-in.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
         let (name, value) = match &self.target {
@@ -163,34 +171,34 @@ impl PendingAuthorization {
 impl FromStr for PendingAuthorization {
     type Err = Error;
 
-    /// Reads what [`expose`](Self::expose) gave.
+    /// Parses the text of [`expose`](Self::expose).
     ///
     /// # Errors
-    /// Where it is anything else. The text is not repeated in the error.
+    /// Returns an error if the text is anything else. The error does not repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let kept = Kept::read(text, Input::PendingSignIn)?;
-        let spoilt = |_| kept.spoilt();
-        let version = match kept.field(VERSION)? {
+        let stored = StoredForm::read(text, Input::PendingSignIn)?;
+        let invalid = |_| stored.invalid();
+        let version = match stored.field(VERSION)? {
             "1" => EndpointVersion::V1,
             "2" => EndpointVersion::V2,
-            _ => return Err(kept.spoilt()),
+            _ => return Err(stored.invalid()),
         };
-        let target = match kept.value("resource") {
+        let target = match stored.value("resource") {
             Some(resource) => Target::resource(resource),
-            None => Target::scopes(kept.field("scope")?),
+            None => Target::scopes(stored.field("scope")?),
         };
-        let claims = kept.value("claims").map(ClaimsRequest::parse).transpose();
+        let claims = stored.value("claims").map(ClaimsRequest::parse).transpose();
         Ok(Self {
-            authority: kept.authority()?,
-            client_id: kept.client_id()?,
+            authority: stored.authority()?,
+            client_id: stored.client_id()?,
             version,
-            target: target.map_err(spoilt)?,
-            // It was looked at when the sign-in was started.
-            redirect_uri: RedirectUri::over_plain_http(kept.field("redirect_uri")?).map_err(spoilt)?,
-            state: kept.secret(STATE)?,
-            nonce: kept.secret("nonce")?,
-            verifier: CodeVerifier::new(kept.field("code_verifier")?).map_err(spoilt)?,
-            claims: claims.map_err(spoilt)?,
+            target: target.map_err(invalid)?,
+            // The redirect URI was checked when the sign-in started.
+            redirect_uri: RedirectUri::over_plain_http(stored.field("redirect_uri")?).map_err(invalid)?,
+            state: stored.secret(STATE)?,
+            nonce: stored.secret("nonce")?,
+            verifier: CodeVerifier::new(stored.field("code_verifier")?).map_err(invalid)?,
+            claims: claims.map_err(invalid)?,
         })
     }
 }
@@ -205,17 +213,19 @@ impl fmt::Debug for PendingAuthorization {
     }
 }
 
-/// What a redirect says about a consent beside its code: see [`PendingAuthorization::told`].
+/// The report of a redirect about a consent: see [`PendingAuthorization::reported_consent`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ToldConsent {
-    /// The tenant: the one that was requested, or on `common` and `organizations` the account's home tenant, where the redirect names it.
+pub struct ReportedConsent {
+    /// The requested tenant. On `common` and `organizations`, the account's home tenant, if the
+    /// redirect names it.
     pub tenant: Option<Tenant>,
-    /// Whether an administrator consented for the whole tenant (`admin_consent=True`, v1 only).
+    /// True if an administrator consented for the whole tenant (`admin_consent=True`, v1 only).
     pub is_admin_consent: bool,
 }
 
-/// Whether a redirect was asked for with this state. Errors too: whoever can forge one could end a sign-in.
+/// Checks that a redirect carries this state. Error redirects are checked as well, because a forged
+/// one could end a sign-in.
 pub(crate) fn check_state(state: &str, redirect: &Redirect) -> Result<(), RedirectError> {
     match redirect.state() {
         Some(given) if same_secret(given, state) => Ok(()),
@@ -227,12 +237,13 @@ pub(crate) fn check_state(state: &str, redirect: &Redirect) -> Result<(), Redire
     }
 }
 
-/// Whether this application, at this authority, is the one that a browser was sent away for.
+/// Returns whether a browser was sent away for this application at this authority.
 pub(crate) fn is_of(application: &Application, client_id: ClientId, authority: &str) -> bool {
     application.client_id() == client_id && application.authority().to_string() == authority
 }
 
-/// Whether a redirect is of the authority that was asked, where it names its issuer (RFC 9207, section 2.4).
+/// Checks that a redirect comes from this authority, if it names its issuer (RFC 9207, section
+/// 2.4).
 pub(crate) fn check_issuer(application: &Application, redirect: &Redirect) -> Result<(), RedirectError> {
     let issuer = redirect.value("iss");
     match issuer.filter(|issuer| !application.authority().may_be_issued_by(issuer)) {
@@ -248,7 +259,7 @@ pub(crate) fn check_issuer(application: &Application, redirect: &Redirect) -> Re
     }
 }
 
-/// What is wrong where it is not.
+/// The problem if [`is_of`] returns false.
 pub(crate) const ANOTHER: &str = "was started for another application or authority";
 
 fn on_the_wire(version: EndpointVersion) -> &'static str {

@@ -1,3 +1,5 @@
+//! Proof Key for Code Exchange (RFC 7636).
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,14 +10,17 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Input, InputError};
 use crate::secret_text::hash;
 
-/// A PKCE code verifier (RFC 7636): who redeems a code shows with it that it was he who asked for the code.
+/// A PKCE code verifier (RFC 7636). It proves that the client which redeems a code is the one that
+/// requested it.
 ///
-/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug`
+/// is a constant.
 ///
 /// ```
 /// use entra_proto::authorize::CodeVerifier;
 ///
-/// let verifier = CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")?;
+/// let verifier =
+///     CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")?;
 /// assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
@@ -23,10 +28,11 @@ use crate::secret_text::hash;
 pub struct CodeVerifier(Arc<Zeroizing<String>>);
 
 impl CodeVerifier {
-    /// Takes a verifier that was made elsewhere.
+    /// Creates a verifier from existing text.
     ///
     /// # Errors
-    /// Where it is not 43 to 128 of the characters `A-Z a-z 0-9 - . _ ~` (RFC 7636, section 4.1).
+    /// Returns an error if the text is not 43 to 128 of the characters `A-Z a-z 0-9 - . _ ~` (RFC
+    /// 7636, section 4.1).
     pub fn new(text: impl Into<String>) -> Result<Self, Error> {
         let text = Zeroizing::new(text.into());
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -36,7 +42,7 @@ impl CodeVerifier {
         Ok(Self(Arc::new(text)))
     }
 
-    /// Makes one of 32 random bytes: 43 characters.
+    /// Creates a verifier of 43 characters from 32 random bytes.
     #[must_use]
     pub fn from_random(random: [u8; 32]) -> Self {
         Self(Arc::new(Zeroizing::new(
@@ -44,13 +50,14 @@ impl CodeVerifier {
         )))
     }
 
-    /// The challenge that goes with the authorize request: the verifier's SHA-256 hash (`S256`), base64url without padding.
+    /// Returns the challenge for the authorize request: the verifier's SHA-256 hash (`S256`) in
+    /// base64url without padding.
     #[must_use]
     pub fn challenge(&self) -> String {
         hash(&self.0)
     }
 
-    /// The verifier itself: the one way out.
+    /// Returns the verifier. No other method exposes it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -69,7 +76,7 @@ mod tests {
 
     /// RFC 7636, appendix B: the 32 bytes, the verifier and the challenge.
     #[test]
-    fn the_example_of_the_standard() {
+    fn example_of_rfc_7636() {
         let random = [
             116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37, 77, 105, 214, 191,
             240, 91, 88, 5, 88, 83, 132, 141, 121,
@@ -80,15 +87,16 @@ mod tests {
         assert_eq!(format!("{verifier:?}"), "CodeVerifier(..)");
     }
 
-    /// The pair that a page of the Entra documents shows does not belong together: its challenge is the base64 of a hash in hex.
+    /// The Entra documents show a pair that does not match: its challenge is the base64 of a hash
+    /// in hex.
     #[test]
-    fn the_pair_of_the_documents_does_not_match() {
+    fn example_of_the_documents_does_not_match() {
         let verifier = CodeVerifier::new("ThisIsntRandomButItNeedsToBe43CharactersLong").unwrap();
         assert_eq!(verifier.challenge(), "ocYCWfMwcSjWZok91g7EAZsKLdqPI7Nn_qoUWIdHHM4");
     }
 
     #[test]
-    fn a_verifier_has_43_to_128_unreserved_characters() {
+    fn verifier_has_43_to_128_unreserved_characters() {
         let of = |length: usize| CodeVerifier::new("~".repeat(length));
         assert!(of(43).is_ok() && of(128).is_ok() && of(42).is_err() && of(129).is_err());
         assert!(CodeVerifier::new("+".repeat(43)).is_err());

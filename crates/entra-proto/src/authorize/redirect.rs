@@ -1,3 +1,5 @@
+//! The parameters that a browser brings back from the authorize endpoint or the consent page.
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -10,53 +12,59 @@ use crate::error::aadsts::marked_codes;
 use crate::error::{Error, ErrorResponse, RedirectError, RedirectProblem, Secrets, ServiceError};
 use crate::guid::Guid;
 
-/// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
-/// whoever started the sign-in has [accepted](crate::authorize::PendingAuthorization::redeem) it.
+/// The parameters that came back to the redirect URI, from a query, a fragment or the body of a
+/// form. Do not trust them before the pending sign-in has
+/// [validated](crate::authorize::PendingAuthorization::redeem) them.
 ///
-/// It may hold an authorization code: its memory is overwritten when it is dropped, and `Debug` shows the names of the
-/// parameters that Entra knows.
+/// They may contain an authorization code: the memory is overwritten on drop, and `Debug` shows
+/// only the names of known parameters.
 ///
 /// ```
 /// use entra_proto::authorize::Redirect;
 ///
-/// let redirect = Redirect::from_query("code=AAABAAAAvPM1KaPlrEqdFSB&state=12345&session_state=x")?;
+/// let query = "code=AAABAAAAvPM1KaPlrEqdFSB&state=12345&session_state=x";
+/// let redirect = Redirect::from_query(query)?;
 /// assert_eq!(redirect.state(), Some("12345"));
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 pub struct Redirect(Vec<(Zeroizing<String>, Zeroizing<String>)>);
 
 impl Redirect {
-    /// Reads what stands behind the `?` of the redirect's URL (`response_mode=query`). A leading `?` is ignored.
+    /// Parses the part after the `?` of the redirect's URL (`response_mode=query`). A leading `?`
+    /// is ignored.
     ///
     /// # Errors
-    /// [`RedirectError`] where it is longer than [`MAX_REDIRECT`], not percent-encoded UTF-8, has a parameter twice (RFC 6749,
-    /// section 3.1), or was copied out of a document with `&amp;` for `&`.
+    /// Returns a [`RedirectError`] if the query is longer than [`MAX_REDIRECT`], is not
+    /// percent-encoded UTF-8, has a parameter twice (RFC 6749, section 3.1), or was copied from a
+    /// document with `&amp;` for `&`.
     pub fn from_query(query: &str) -> Result<Self, Error> {
         Self::read(query.strip_prefix('?').unwrap_or(query))
     }
 
-    /// Reads what stands behind the `#` of the redirect's URL (`response_mode=fragment`). A leading `#` is ignored.
+    /// Parses the part after the `#` of the redirect's URL (`response_mode=fragment`). A leading
+    /// `#` is ignored.
     ///
     /// # Errors
-    /// As for [`from_query`](Self::from_query).
+    /// Returns an error as [`from_query`](Self::from_query) does.
     pub fn from_fragment(fragment: &str) -> Result<Self, Error> {
         Self::read(fragment.strip_prefix('#').unwrap_or(fragment))
     }
 
-    /// Reads the body of the form that the browser posted (`response_mode=form_post`).
+    /// Parses the body of the form that the browser posted (`response_mode=form_post`).
     ///
     /// # Errors
-    /// As for [`from_query`](Self::from_query).
+    /// Returns an error as [`from_query`](Self::from_query) does.
     pub fn from_form(body: &[u8]) -> Result<Self, Error> {
         let body = std::str::from_utf8(body).map_err(|_| RedirectError::from(RedirectProblem::NotEncoded))?;
         Self::read(body)
     }
 
-    /// Reads a whole URL, as it stands in a browser's address bar: its fragment where that has a state, else its query, whatever
-    /// the fragment is then. Without a `?` and a `#`, all of it is taken for a query. Spaces around it are ignored.
+    /// Parses a whole URL, as it stands in a browser's address bar: its fragment if that has a
+    /// state, otherwise its query. Text without `?`, `#` and `://` is parsed as a query. White
+    /// space around it is ignored.
     ///
     /// # Errors
-    /// As for [`from_query`](Self::from_query).
+    /// Returns an error as [`from_query`](Self::from_query) does.
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let url = url.trim();
         let (before, fragment) = url.split_once('#').unwrap_or((url, ""));
@@ -70,20 +78,20 @@ impl Redirect {
             return fragment;
         }
         let query = Self::read(query)?;
-        // Of two that are no answer, where both can be read or only the query can, what is wrong with the fragment says more.
+        // If neither part has a state, the fragment's error is more informative than the query.
         if query.state().is_none() {
             fragment?;
         }
         Ok(query)
     }
 
-    /// The `state`, by which the sign-in that it belongs to can be looked up. Not trusted.
+    /// Returns the `state`, the key of the sign-in. Not validated.
     #[must_use]
     pub fn state(&self) -> Option<&str> {
         self.value("state")
     }
 
-    /// The value of a parameter, decoded. Not trusted.
+    /// Returns the decoded value of a parameter. Not validated.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -91,13 +99,15 @@ impl Redirect {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether the redirect says that an administrator consented for the tenant. Not trusted.
+    /// Returns whether the redirect reports an administrator's consent for the tenant. Not
+    /// validated.
     pub(crate) fn is_admin_consent(&self) -> bool {
         self.value("admin_consent")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// The home tenant of the account that signed in, as `client_info` names it. Not trusted.
+    /// Returns the home tenant of the account that signed in, as `client_info` names it. Not
+    /// validated.
     pub(crate) fn home_tenant(&self) -> Option<Guid> {
         #[derive(serde::Deserialize)]
         struct ClientInfo<'a> {
@@ -108,10 +118,11 @@ impl Redirect {
         serde_json::from_slice::<ClientInfo<'_>>(&info).ok()?.utid.parse().ok()
     }
 
-    /// The service's refusal, where this is one: whatever stands beside the `error`, it counts first.
+    /// Returns the service's error response, if the redirect is one. An `error` takes precedence
+    /// over every other parameter.
     ///
-    /// `kept` are the secrets of its sign-in.
-    pub(crate) fn refusal(&self, kept: &[&str]) -> Option<ServiceError> {
+    /// `stored` are the secrets of the sign-in.
+    pub(crate) fn error_response(&self, stored: &[&str]) -> Option<ServiceError> {
         let error = self.value("error").filter(|error| !error.is_empty())?;
         let description = self.value("error_description").unwrap_or_default();
         Some(
@@ -119,48 +130,48 @@ impl Redirect {
                 error,
                 description,
                 suberror: self.value("error_subcode"),
-                // On a redirect they stand nowhere else.
-                trace_id: behind(description, "Trace ID:"),
-                correlation_id: behind(description, "Correlation ID:"),
+                // On a redirect, the IDs occur only in the description.
+                trace_id: word_after(description, "Trace ID:"),
+                correlation_id: word_after(description, "Correlation ID:"),
                 error_uri: self.value("error_uri"),
                 ..ErrorResponse::default()
             }
-            .read(0, marked_codes(description), None, &self.secrets(kept)),
+            .read(0, marked_codes(description), None, &self.secrets(stored)),
         )
     }
 
-    /// What no error about it may show: what it brought, and what its sign-in keeps. What is short is no secret, and would be found
-    /// in every word.
-    fn secrets(&self, kept: &[&str]) -> Secrets {
-        let brought = ["code", "state", "id_token", "access_token"];
-        let brought = brought.into_iter().filter_map(|name| self.value(name));
-        let kept = kept.iter().copied();
-        Secrets::new(kept.chain(brought).filter(|secret| secret.len() >= SHORTEST_SECRET))
+    /// Returns the texts that no error may show: secrets of the redirect and of its sign-in. Short
+    /// texts are not secrets and would match inside ordinary words.
+    fn secrets(&self, stored: &[&str]) -> Secrets {
+        let received = ["code", "state", "id_token", "access_token"];
+        let received = received.into_iter().filter_map(|name| self.value(name));
+        let stored = stored.iter().copied();
+        Secrets::new(stored.chain(received).filter(|secret| secret.len() >= SHORTEST_SECRET))
     }
 
     fn read(encoded: &str) -> Result<Self, Error> {
-        let refused = |problem| Err(Error::from(RedirectError::from(problem)));
+        let invalid = |problem| Err(Error::from(RedirectError::from(problem)));
         if encoded.len() > MAX_REDIRECT {
-            return refused(RedirectProblem::TooLarge);
+            return invalid(RedirectProblem::TooLarge);
         }
         let mut pairs = Vec::new();
         for pair in encoded.split('&').filter(|pair| !pair.is_empty()) {
-            // The first sign only: a value may hold more of them.
+            // Split at the first `=` only: a value may contain more of them.
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-                return refused(RedirectProblem::NotEncoded);
+                return invalid(RedirectProblem::NotEncoded);
             };
             if name.starts_with("amp;") {
-                return refused(RedirectProblem::HtmlEscaped);
+                return invalid(RedirectProblem::HtmlEscaped);
             }
             pairs.push((name, value));
         }
-        // Sorted, so that many parameters cost no more than their number.
+        // Sorting finds duplicates among many parameters without quadratic time.
         let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()) {
             let name = twice.first().copied().unwrap_or_default();
-            return refused(RedirectProblem::Duplicate(shown(name).to_owned()));
+            return invalid(RedirectProblem::Duplicate(shown(name).to_owned()));
         }
         Ok(Self(pairs))
     }
@@ -174,21 +185,22 @@ impl fmt::Debug for Redirect {
     }
 }
 
-/// How long a redirect may be, in bytes: 256 KiB, many times what Entra sends.
+/// The maximum length of a redirect in bytes: 256 KiB, many times what Entra sends.
 pub const MAX_REDIRECT: usize = 256 * 1024;
 
-/// The word that stands behind a name in the service's message.
-fn behind<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+/// Returns the word after a label in the service's message.
+fn word_after<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     message.split_once(name)?.1.split_whitespace().next()
 }
 
-/// A name or value of a form, plain.
+/// Decodes a name or value of a form.
 fn decode(text: &str) -> Option<Zeroizing<String>> {
     let plain = plain(text);
     Some(Zeroizing::new(std::str::from_utf8(&plain).ok()?.to_owned()))
 }
 
-/// Its bytes. They are no more than the text has, so that the buffer does not grow and leave a copy of a code behind.
+/// Decodes to bytes. The capacity is that of the text, so that the buffer never grows and leaves a
+/// copy of a code behind.
 fn plain(text: &str) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     for (nth, part) in text.split('+').enumerate() {
@@ -200,12 +212,13 @@ fn plain(text: &str) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// The name of a parameter, where it is a known one: a code that was handed in alone stands in the place of a name.
+/// Returns the name of a known parameter, or `?`: a code that was passed without a name would take
+/// its place.
 fn shown(name: &str) -> &str {
     if KNOWN.contains(&name) { name } else { "?" }
 }
 
-/// The parameters that a redirect of Entra may have.
+/// The parameters that a redirect from Entra may have.
 const KNOWN: [&str; 15] = [
     "access_token",
     "admin_consent",
@@ -238,23 +251,23 @@ mod tests {
     }
 
     #[test]
-    fn the_ids_of_a_request_are_read_out_of_the_message() {
+    fn request_ids_are_parsed_from_the_description() {
         let query = "error=access_denied&error_description=AADSTS65004%3a+User+declined.%0d%0aTrace+ID%3a+0000aaaa-11bb-cccc-dd22-eeeeee333300%0d%0aCorrelation+ID%3a+aaaa0000-bb11-2222-33cc-444444dddddd%0d%0aTimestamp%3a+2026-01-01+00%3a00%3a00Z&state=x";
-        let refusal = Redirect::from_query(query).unwrap().refusal(&[]).unwrap();
+        let error = Redirect::from_query(query).unwrap().error_response(&[]).unwrap();
         assert_eq!(
-            (refusal.trace_id.as_deref(), refusal.correlation_id.as_deref()),
+            (error.trace_id.as_deref(), error.correlation_id.as_deref()),
             (
                 Some("0000aaaa-11bb-cccc-dd22-eeeeee333300"),
                 Some("aaaa0000-bb11-2222-33cc-444444dddddd")
             )
         );
         let query = "error=access_denied&error_description=Trace+ID%3a+%3cb%3e+Correlation+ID%3a";
-        let refusal = Redirect::from_query(query).unwrap().refusal(&[]).unwrap();
-        assert!(refusal.trace_id.is_none() && refusal.correlation_id.is_none());
+        let error = Redirect::from_query(query).unwrap().error_response(&[]).unwrap();
+        assert!(error.trace_id.is_none() && error.correlation_id.is_none());
     }
 
     #[test]
-    fn the_same_parameters_from_a_query_a_fragment_a_form_and_a_url() {
+    fn query_fragment_form_and_url_give_the_same_parameters() {
         let text = "code=a%2Bb+c&state=s%3D1";
         for redirect in [
             Redirect::from_query(text),
@@ -271,15 +284,15 @@ mod tests {
         }
     }
 
-    /// One sample of the documents shows it so.
+    /// A sample in the Entra documents has this form.
     #[test]
-    fn a_value_begins_behind_the_first_sign() {
+    fn value_begins_after_the_first_equals_sign() {
         let redirect = Redirect::from_query("admin_consent=True&state=state=12345").unwrap();
         assert_eq!(redirect.state(), Some("state=12345"));
     }
 
     #[test]
-    fn what_cannot_be_one_answer_is_refused() {
+    fn malformed_redirect_is_rejected() {
         let duplicate = problem(Redirect::from_query("code=a&state=b&code=a"));
         assert_eq!(duplicate, RedirectProblem::Duplicate("code".into()));
         assert_eq!(problem(Redirect::from_query("c%6fde=a&code=b")), duplicate);
@@ -293,13 +306,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_that_is_no_answer_does_not_hide_the_query() {
+    fn unrelated_fragment_does_not_hide_the_query() {
         let text = "code=c&state=s";
         for fragment in ["top", "_=_", "100%", "%ff", "a&a", "amp;=b", "x=1&x=2"] {
             let redirect = Redirect::from_url(&format!("https://a.example/cb?{text}#{fragment}"));
             assert_eq!(redirect.unwrap().state(), Some("s"), "{fragment}");
         }
-        // Where neither is one, the fragment's fault is told.
+        // If neither part is valid, the fragment's error is reported.
         let twice = Redirect::from_url("https://a.example/cb?x=y#code=a&state=b&code=a");
         assert_eq!(problem(twice), RedirectProblem::Duplicate("code".into()));
         let twice = Redirect::from_url("https://a.example/cb#code=a&state=b&state=a");
@@ -307,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn decoding_needs_no_more_room_than_the_text() {
+    fn decoding_allocates_no_more_than_the_text() {
         for text in [
             "c".repeat(640),
             "a+b%2B".repeat(100),
@@ -321,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_names_alone() {
+    fn debug_shows_names_only() {
         let redirect = Redirect::from_query("code=canary&state=canary").unwrap();
         assert_eq!(format!("{redirect:?}"), r#"Redirect["code", "state"]"#);
     }

@@ -1,3 +1,5 @@
+//! Redirect URIs.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,31 +10,33 @@ use crate::error::{Error, Input, InputError};
 use crate::loopback::is_loopback_host;
 use crate::pasted::unwrapped;
 
-/// Where Entra sends the browser back to (RFC 6749, section 3.1.2): registered with the application, character for character. On the
-/// v1 endpoint it may be a path below a registered one.
+/// The URI to which Entra sends the browser back (RFC 6749, section 3.1.2). It must match the
+/// application's registration character for character; on the v1 endpoint it may be a path below a
+/// registered URI.
 ///
 /// ```
 /// use entra_proto::authorize::RedirectUri;
 ///
 /// let uri: RedirectUri = "https://www.mycompany.com/myapp/".parse()?;
 /// assert_eq!(uri.as_str(), "https://www.mycompany.com/myapp/");
-/// let local: RedirectUri = "http://localhost:8400/".parse()?; // plain http on this machine only
+/// // Plain http is allowed on this machine only.
+/// let local: RedirectUri = "http://localhost:8400/".parse()?;
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RedirectUri(Arc<str>);
 
 impl RedirectUri {
-    /// Takes a plain `http` address that is not on this machine: whoever listens on the way reads the code. Old registrations have
-    /// such addresses; new ones may not.
+    /// Parses a URI that may be plain `http` on another machine. An eavesdropper on the network can
+    /// read the code. Old registrations have such URIs; new ones must not.
     ///
     /// # Errors
-    /// As for `parse`, plain `http` aside.
+    /// Returns an error as `parse` does, except for plain `http`.
     pub fn over_plain_http(text: &str) -> Result<Self, Error> {
         Self::read(text, true)
     }
 
-    /// The URI as it is sent.
+    /// Returns the URI as it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -40,9 +44,9 @@ impl RedirectUri {
 
     fn read(text: &str, plain_http: bool) -> Result<Self, Error> {
         let text = unwrapped(text);
-        // What stands behind it may be a code, and what stands before an `@` a password.
+        // The query and fragment may contain a code, and the user info a password.
         let shown = text.split(['?', '#']).next().filter(|shown| !shown.contains('@'));
-        let refused = |problem: &'static str, advice: &'static str| {
+        let invalid = |problem: &'static str, advice: &'static str| {
             let error = InputError::new(Input::RedirectUri, problem).with_hint(advice);
             Error::from(match shown {
                 Some(shown) => error.value(shown),
@@ -50,36 +54,36 @@ impl RedirectUri {
             })
         };
         if text.contains('#') {
-            return Err(refused("has a fragment", "leave it out"));
+            return Err(invalid("has a fragment", "leave it out"));
         }
         if text.len() > MAX_LENGTH {
-            return Err(refused("is too long", "use one of at most 2,048 characters"));
+            return Err(invalid("is too long", "use one of at most 2,048 characters"));
         }
         let uri: Uri = text
             .parse()
-            .map_err(|_| refused("is not a URL", "write it as it is registered"))?;
+            .map_err(|_| invalid("is not a URL", "write it as registered in Entra"))?;
         let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
-            return Err(refused("has no scheme or no host", "write it as it is registered"));
+            return Err(invalid("has no scheme or no host", "write it as registered in Entra"));
         };
         if uri
             .authority()
             .is_some_and(|authority| authority.as_str().contains('@'))
         {
-            return Err(refused("has a user name before its host", "leave it out"));
+            return Err(invalid("has a user name before its host", "leave it out"));
         }
         match scheme {
             "https" => {}
             "http" if plain_http || is_loopback_host(host) => {}
             "http" => {
-                return Err(refused(
+                return Err(invalid(
                     "is plain http, which would show the code to the network",
                     "use https",
                 ));
             }
             _ => {
-                return Err(refused(
+                return Err(invalid(
                     "is neither https nor http",
-                    "use an address of the web application's own",
+                    "use an address of the web application",
                 ));
             }
         }
@@ -90,11 +94,13 @@ impl RedirectUri {
 impl FromStr for RedirectUri {
     type Err = Error;
 
-    /// Reads `https://host/path`, or `http` for a host on this machine. White space, quotation marks and a byte order mark
-    /// around it are ignored; nothing else is changed, since Entra compares characters.
+    /// Parses `https://host/path`, or `http` for a host on this machine. White space, quotation
+    /// marks and a byte order mark around it are ignored. Nothing else is changed, because Entra
+    /// compares characters.
     ///
     /// # Errors
-    /// Where it is anything else, has a fragment or a user name, or is longer than 2,048 characters.
+    /// Returns an error if the text is anything else, has a fragment or a user name, or is longer
+    /// than 2,048 characters.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::read(text, false)
     }
@@ -119,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_is_for_this_machine() {
+    fn plain_http_is_for_this_machine_only() {
         for good in [
             "https://a.example",
             "https://a.example/cb?x=1",

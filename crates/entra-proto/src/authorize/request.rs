@@ -1,3 +1,5 @@
+//! Requests to the authorize endpoint.
+
 use std::fmt;
 
 use zeroize::Zeroizing;
@@ -14,26 +16,34 @@ use crate::guid::Guid;
 use crate::secret_text::random_text;
 use crate::target::Target;
 
-/// A request to the authorize endpoint: a URL that a person's browser is sent to, to sign in and to consent (RFC 6749, section 4.1.1).
+/// A request to the authorize endpoint: a URL where a user signs in and consents in a browser (RFC
+/// 6749, section 4.1.1).
 ///
-/// Made by [`Application::authorize`]. PKCE with S256, `state` and `nonce` are always in it.
+/// Created by [`Application::authorize`]. It always contains PKCE with S256, `state` and `nonce`.
 ///
 /// ```
 /// use entra_proto::authorize::{Prompt, Redirect};
 /// use entra_proto::{Application, ClientSecret, EndpointVersion, Target};
 ///
 /// let common = "https://login.microsoftonline.com/common".parse()?;
-/// let app = Application::new(common, "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?, ClientSecret::new("s3cret")?)
+/// let client_id = "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?;
+/// let app = Application::new(common, client_id, ClientSecret::new("s3cret")?)
 ///     .with_endpoint_version(EndpointVersion::V1);
 /// let target = Target::resource("https://manage.office.com")?;
-/// let request = app.authorize(target, "https://www.mycompany.com/myapp/".parse()?).with_prompt(Prompt::AdminConsent);
+/// let redirect_uri = "https://www.mycompany.com/myapp/".parse()?;
+/// let request =
+///     app.authorize(target, redirect_uri).with_prompt(Prompt::AdminConsent);
 ///
-/// let (url, pending) = request.start(&[7; 96])?; // 96 random bytes of yours
-/// assert!(url.starts_with("https://login.microsoftonline.com/common/oauth2/authorize?"));
+/// let (url, pending) = request.start(&[7; 96])?; // 96 random bytes
+/// assert!(
+///     url.starts_with(
+///         "https://login.microsoftonline.com/common/oauth2/authorize?"
+///     )
+/// );
 ///
-/// // Send the browser there, keep `pending` for it, and when it is back:
+/// // Send the browser there and store `pending`. When the browser returns:
 /// let query = format!("code=AAABAAAAvPM1KaPlrEqdFSB&state={}", pending.state());
-/// let request = pending.redeem(&app, &Redirect::from_query(&query)?)?; // a TokenRequest, for the token endpoint
+/// let token_request = pending.redeem(&app, &Redirect::from_query(&query)?)?;
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone)]
@@ -50,8 +60,9 @@ pub struct AuthorizeRequest {
 }
 
 impl Application {
-    /// A request to the authorize endpoint: what a browser is sent to, for a person to sign in and consent. On v2 `openid`, `profile`
-    /// and `offline_access` are asked for as well. `common` will do: whoever signs in brings his tenant.
+    /// Creates a request to the authorize endpoint, where a user signs in and consents in a
+    /// browser. On v2 it also requests `openid`, `profile` and `offline_access`. The authority may
+    /// be `common`; the tenant is then that of the account that signs in.
     #[must_use]
     pub fn authorize(&self, target: impl Into<Target>, redirect_uri: RedirectUri) -> AuthorizeRequest {
         AuthorizeRequest::new(self.clone(), target.into(), redirect_uri)
@@ -73,63 +84,66 @@ impl AuthorizeRequest {
         }
     }
 
-    /// The same request, answered in this way.
+    /// Sets the way in which the parameters come back.
     #[must_use]
     pub fn with_response_mode(mut self, response_mode: ResponseMode) -> Self {
         self.response_mode = response_mode;
         self
     }
 
-    /// The same request, with what the person must be asked.
+    /// Sets the prompt that the user must see.
     #[must_use]
     pub fn with_prompt(mut self, prompt: Prompt) -> Self {
         self.prompt = Some(prompt);
         self
     }
 
-    /// The same request, with the name of who will sign in, which fills in the field of the page.
+    /// Sets the user name that the page fills in.
     #[must_use]
     pub fn with_login_hint(mut self, user: impl Into<String>) -> Self {
         self.login_hint = Some(user.into());
         self
     }
 
-    /// The same request, with the domain of who will sign in, which skips the page that finds it out.
+    /// Sets the domain of the user, which skips the page that asks for the account.
     #[must_use]
     pub fn with_domain_hint(mut self, domain: impl Into<String>) -> Self {
         self.domain_hint = Some(domain.into());
         self
     }
 
-    /// The same request, with the claims that a challenge or a refusal asked for; they go with the redemption as well.
+    /// Sets the claims that a challenge or an error response requires. The redemption of the code
+    /// requests them as well.
     #[must_use]
     pub fn with_claims(mut self, claims: ClaimsRequest) -> Self {
         self.claims = Some(claims);
         self
     }
 
-    /// The same request, with a redirect that names the account's home tenant (`client_info`): see
-    /// [`PendingAuthorization::told`].
+    /// Makes the redirect name the account's home tenant (`client_info`): see
+    /// [`PendingAuthorization::reported_consent`].
     #[must_use]
     pub fn with_client_info(mut self) -> Self {
         self.client_info = true;
         self
     }
 
-    /// The URL, and what must be kept for this browser, out of others' reach, until it comes back.
+    /// Returns the URL, and the state to store for this browser, inaccessible to others, until it
+    /// returns.
     ///
-    /// `random` is 96 fresh bytes of a good random source: the state, the nonce and the PKCE verifier are made of them, and nothing
-    /// else is random here.
+    /// `random` must be 96 fresh bytes from a cryptographically secure source. They become the
+    /// state, the nonce and the PKCE verifier; nothing else in the request is random.
     ///
     /// # Errors
-    /// Where the service would refuse it: a target that cannot be asked for, `prompt=admin_consent` on v2, a redirect URI of more than
-    /// 255 characters on v1.
+    /// Returns an error if the service would reject the request: for a target that cannot be
+    /// requested, `prompt=admin_consent` on v2, or a redirect URI of more than 255 characters on
+    /// v1.
     pub fn start(&self, random: &[u8; 96]) -> Result<(String, PendingAuthorization), Error> {
         let app = &self.application;
         let (name, value) = self.target.on_for_user(app.version)?;
         if app.version == EndpointVersion::V2 && self.prompt == Some(Prompt::AdminConsent) {
             return Err(
-                InputError::new(Input::Prompt, "admin_consent is known to the v1 endpoint alone")
+                InputError::new(Input::Prompt, "admin_consent is supported by the v1 endpoint only")
                     .with_hint("use Application::admin_consent, or EndpointVersion::V1")
                     .into(),
             );
@@ -137,7 +151,7 @@ impl AuthorizeRequest {
         if app.version == EndpointVersion::V1 && self.redirect_uri.as_str().len() > LONGEST_ON_V1 {
             return Err(InputError::new(
                 Input::RedirectUri,
-                "is longer than the 255 characters that the v1 endpoint takes",
+                "is longer than 255 characters, the limit of the v1 endpoint",
             )
             .into());
         }
@@ -192,16 +206,20 @@ impl fmt::Debug for AuthorizeRequest {
     }
 }
 
-/// How the answer comes back (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1; Form Post Response Mode).
+/// The way in which the parameters come back (OAuth 2.0 Multiple Response Type Encoding Practices,
+/// section 2.1; Form Post Response Mode).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ResponseMode {
-    /// In the query of the redirect URI. It may end up in logs; the code in it is of no use without the PKCE verifier.
+    /// In the query of the redirect URI. It may appear in logs; the code in it is useless without
+    /// the PKCE verifier.
     #[default]
     Query,
-    /// Behind the `#` of the redirect URI, which the browser does not send: for scripts in the page.
+    /// In the fragment of the redirect URI, which the browser does not send to the server: for
+    /// scripts in the page.
     Fragment,
-    /// In the body of a form that the browser posts to the redirect URI. A cookie that shall come along needs `SameSite=None`.
+    /// In the body of a form that the browser posts to the redirect URI. A cookie that must
+    /// accompany it needs `SameSite=None`.
     FormPost,
 }
 
@@ -215,19 +233,19 @@ impl ResponseMode {
     }
 }
 
-/// What the person must be asked, whatever the browser remembers of him.
+/// The prompt that the user must see, whatever the browser remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Prompt {
-    /// To sign in anew.
+    /// Sign in again.
     Login,
-    /// Which account to use.
+    /// Choose an account.
     SelectAccount,
-    /// To consent again, for himself.
+    /// Consent again, for themselves.
     Consent,
-    /// To consent for the whole tenant: v1 only, and for administrators only.
+    /// Consent for the whole tenant: v1 only, administrators only.
     AdminConsent,
-    /// Nothing: the service answers with an error where it would have to ask.
+    /// No prompt: the service returns an error if it needs one.
     None,
 }
 
@@ -243,7 +261,7 @@ impl Prompt {
     }
 }
 
-/// Three secrets of one random source.
+/// Splits the random bytes into three secrets.
 fn thirds(random: &[u8; 96]) -> [Zeroizing<[u8; 32]>; 3] {
     let mut parts: [Zeroizing<[u8; 32]>; 3] = Default::default();
     for (part, bytes) in parts.iter_mut().zip(random.chunks_exact(32)) {

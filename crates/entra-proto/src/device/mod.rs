@@ -1,18 +1,24 @@
-//! The device flow (RFC 8628): a user without a browser at hand signs in on another device.
+//! The device flow (RFC 8628): a user without a browser on this device signs in on another one.
 //!
-//! A machine of its own before the one of an acquisition ([`Step`](crate::acquire::Step)): it requests the codes and has one of them shown; then
-//! the token is acquired as any other, only that the token endpoint is polled until the user has finished.
+//! The flow is a small state machine in front of an acquisition ([`Step`](crate::acquire::Step)):
+//! it requests the codes and has the user code shown. The acquisition that follows polls the token
+//! endpoint until the user has finished.
 //!
 //! ```text
 //!  DeviceCodeRequest::start
 //!        │        ┌────────┐ respond: the codes ┌────────┐ shown
-//!        ├───────►│Exchange├───────────────────►│ShowCode├──────► Step::Pause, which polls after the first interval
-//!        │        └───┬────┘                    └────────┘
-//!        │ resume     │ it may pass
+//!        ├───────►│Exchange├───────────────────►│ShowCode├──────► Step::Pause
+//!        │        └───┬────┘                    └────────┘        (first poll
+//!        │ resume     │ temporary failure                          follows)
 //!        │        ┌───▼─┐
 //!        └────────┤Pause│
 //!                 └─────┘
 //! ```
+//!
+//! The states:
+//! - [`DeviceExchange`]: the request for the codes is ready to be sent.
+//! - [`DevicePause`]: the request failed temporarily. It is sent again after a wait.
+//! - [`ShowCode`]: the user code must be shown. The acquisition follows.
 
 mod polling;
 mod request;

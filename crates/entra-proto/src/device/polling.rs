@@ -1,4 +1,5 @@
-//! When the token endpoint is polled for a user who signs in on another device (RFC 8628, section 3.5).
+//! The intervals in which the token endpoint is polled while a user signs in on another device (RFC
+//! 8628, section 3.5).
 
 use std::time::Duration;
 
@@ -10,14 +11,16 @@ use crate::time::Timestamp;
 pub(crate) struct Polling {
     interval: Duration,
     expires_at: Timestamp,
-    /// What is left of the code's life by the waits alone: the time of day may be set back.
+    /// The remaining lifetime of the code, counted by the waits alone, because the clock may be set
+    /// back.
     left: Duration,
-    /// How many polls in a row have failed.
+    /// The number of failed polls in a row.
     failed: u32,
 }
 
 impl Polling {
-    /// Polls in this interval, of which the first one has passed before the first poll, until the code expires.
+    /// Creates the schedule: one poll per interval, the first after one interval, until the code
+    /// expires.
     pub(crate) fn new(interval: Duration, expires_at: Timestamp, now: Timestamp) -> Self {
         Self {
             interval,
@@ -27,14 +30,15 @@ impl Polling {
         }
     }
 
-    /// The wait before the next poll, after one that came too early: no less than the service asks for.
+    /// Returns the wait before the next poll, after one that came too early. It is at least as long
+    /// as the service requested.
     ///
     /// # Errors
-    /// Where the code is of no use any more when that wait is over: nobody waits for that.
+    /// Returns an error if the code expires before the end of that wait.
     pub(crate) fn next(&mut self, unfinished: Error, now: Timestamp) -> Result<Duration, Error> {
         self.failed = 0;
         if unfinished.service().is_some_and(|service| service.error == SLOW_DOWN) {
-            // For good.
+            // The longer interval applies to all further polls (RFC 8628, section 3.5).
             self.interval = self.interval.saturating_add(SLOWER);
         }
         let wait = self.interval.max(unfinished.retry_after().unwrap_or_default());
@@ -45,27 +49,29 @@ impl Polling {
         Ok(wait)
     }
 
-    /// The wait before the next poll, after one that failed in passing: doubled with each in a row, as the RFC recommends, and longer
-    /// by `spread`. `None` where the code is of no use any more when the service could be asked again.
-    pub(crate) fn later(&mut self, asked: Option<Duration>, spread: Duration, now: Timestamp) -> Option<Duration> {
+    /// Returns the wait before the next poll, after one that failed temporarily. It doubles with
+    /// each failure in a row, as the RFC recommends, plus `spread`. Returns `None` if the code
+    /// expires before another poll is possible.
+    pub(crate) fn later(&mut self, requested: Option<Duration>, spread: Duration, now: Timestamp) -> Option<Duration> {
         self.failed = self.failed.saturating_add(1);
         let longest = self.interval.saturating_mul(2).max(LONGEST_BACK_OFF);
         let back_off = self.interval.saturating_mul(1 << self.failed.min(16)).min(longest);
-        let asked = asked.unwrap_or_default();
-        // A back-off is no reason to miss the last chance.
+        let requested = requested.unwrap_or_default();
+        // A back-off must not miss the last chance before the code expires.
         let last = self.life(now).saturating_sub(BEFORE_THE_END);
-        let wait = back_off.max(asked).saturating_add(spread).min(last);
+        let wait = back_off.max(requested).saturating_add(spread).min(last);
         self.left = self.left.saturating_sub(wait);
-        (wait >= self.interval.max(asked)).then_some(wait)
+        (wait >= self.interval.max(requested)).then_some(wait)
     }
 
-    /// How much longer the code is good.
+    /// Returns the remaining lifetime of the code.
     fn life(&self, now: Timestamp) -> Duration {
         self.expires_at.since(now).min(self.left)
     }
 }
 
-/// The refusal of a code whose time is over, made of the answer that did not know it yet.
+/// Returns the error for an expired code, with the IDs of the last response, which did not report
+/// it yet.
 fn expired(unfinished: Error) -> Error {
     match unfinished {
         Error::Service(service) => ServiceError {
@@ -81,11 +87,12 @@ fn expired(unfinished: Error) -> Error {
     }
 }
 
-/// What `slow_down` adds to the interval.
+/// The increase of the interval after `slow_down`.
 const SLOWER: Duration = Duration::from_secs(5);
 
-/// How long two polls are apart at the most after failures, where the interval itself is not longer than half of it.
+/// The longest wait between two polls after failures, unless the interval is longer than half of
+/// it.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 
-/// How long before the code's end the last poll is sent.
+/// The time before the code's expiry at which the last poll is sent.
 const BEFORE_THE_END: Duration = Duration::from_secs(1);

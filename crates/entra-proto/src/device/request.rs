@@ -25,41 +25,49 @@ use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 use crate::token_response::MAX_LIFETIME;
 
-/// A request to the device-code endpoint (RFC 8628, section 3.1): what comes of it is shown to a person, and then polled for.
+/// A request to the device-code endpoint (RFC 8628, section 3.1). Its response contains a code for
+/// the user and one for polling.
 ///
-/// Made by [`Application::device_code`]. [`start`](Self::start) drives all of it; `encode`, `decode` and `poll` are its parts.
+/// Created by [`Application::device_code`]. [`start`](Self::start) runs the whole flow; `encode`,
+/// `decode` and `poll` are its parts.
 ///
 /// ```
-/// use entra_proto::{Application, Body, ClientCredential, Guid, Target, Timestamp};
+/// use entra_proto::{
+///     Application, Body, ClientCredential, Guid, Target, Timestamp,
+/// };
 ///
-/// let organizations = "https://login.microsoftonline.com/organizations".parse()?;
-/// let app = Application::new(organizations, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientCredential::Public);
+/// let organizations =
+///     "https://login.microsoftonline.com/organizations".parse()?;
+/// let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// let app = Application::new(organizations, client_id, ClientCredential::Public);
 /// let request = app.device_code(Target::scopes("User.Read")?)?;
 /// let http = request.encode(Guid::from_random([7; 16]));
 /// assert_eq!(http.uri().path(), "/organizations/oauth2/v2.0/devicecode");
 ///
-/// let answer = r#"{"device_code":"d","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin","interval":5}"#;
-/// let answer = http::Response::new(Body::from(answer.to_owned()));
-/// let authorization = request.decode(&answer, Timestamp::from_secs(1_767_225_600))?;
-/// assert_eq!(authorization.message, "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD1234.");
-/// let poll = request.poll(&authorization)?; // to be sent every five seconds
+/// let body = r#"{"device_code":"d", "user_code":"ABCD1234", "interval":5,
+///     "verification_uri":"https://microsoft.com/devicelogin"}"#;
+/// let response = http::Response::new(Body::from(body.to_owned()));
+/// let codes = request.decode(&response, Timestamp::from_secs(1_767_225_600))?;
+/// assert!(codes.message.ends_with("and enter the code ABCD1234."));
+/// let poll = request.poll(&codes)?; // sent every five seconds
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct DeviceCodeRequest {
     application: Application,
     target: Target,
-    /// The target as the endpoint's version writes it.
+    /// The target as a parameter of the endpoint's version.
     parameter: (&'static str, Arc<str>),
     endpoint: Uri,
 }
 
 impl Application {
-    /// A request that starts the device flow (RFC 8628), for a person without a browser at hand: he gets a code to type in elsewhere. On
-    /// v2 `openid`, `profile` and `offline_access` are asked for as well.
+    /// Creates a request that starts the device flow (RFC 8628): the user enters a code on another
+    /// device. On v2 it also requests `openid`, `profile` and `offline_access`.
     ///
     /// # Errors
-    /// For a target that cannot be asked for: `/.default` beside single permissions, more than one API.
+    /// Returns an error if the target cannot be requested: `/.default` together with single
+    /// permissions, or more than one API.
     pub fn device_code(&self, target: impl Into<Target>) -> Result<DeviceCodeRequest, Error> {
         let target = target.into();
         target.check_one_api()?;
@@ -76,7 +84,7 @@ impl DeviceCodeRequest {
             .endpoint(Endpoint::DeviceCode, application.version);
         let endpoint = endpoint
             .parse()
-            .map_err(|_| InputError::new(Input::Authority, "makes no valid URI").value(&endpoint))?;
+            .map_err(|_| InputError::new(Input::Authority, "does not form a valid URI").value(&endpoint))?;
         Ok(Self {
             application,
             target,
@@ -85,7 +93,8 @@ impl DeviceCodeRequest {
         })
     }
 
-    /// The HTTP request that starts the flow. The same inputs give the same bytes. There is no credential in it.
+    /// Returns the HTTP request that starts the flow. The same inputs produce the same bytes. It
+    /// contains no credential.
     #[must_use]
     pub fn encode(&self, request_id: Guid) -> Request<Body> {
         let client_id = self.application.client_id.guid().to_string();
@@ -94,27 +103,29 @@ impl DeviceCodeRequest {
         post(self.endpoint.clone(), body, request_id)
     }
 
-    /// Reads the answer to it. Numbers may be strings, and the address may be called `verification_url`, as on v1.
+    /// Decodes the response. Numbers may be strings, and the address may be called
+    /// `verification_url`, as on v1.
     ///
     /// # Errors
-    /// [`Error::Service`] for a refusal; [`Error::Response`] for an answer without a device code, a user code, or an address that is
-    /// `https` or on this machine, without a user name in it.
+    /// Returns [`Error::Service`] for an error response. Returns [`Error::Response`] if there is no
+    /// device code, no user code, or no address that is `https` or on this machine and contains no
+    /// user name.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
-        // There is no credential in that request, whatever the application has.
+        // The request contains no credential, whatever the application has.
         read_codes(response, now)
             .map_err(|error| error.requested(Requested::DeviceCode).sent_with(CredentialKind::Public))
     }
 
-    /// The request that asks whether the person is done: send it once in each interval.
+    /// Returns the token request that polls for the user's completion. Send it once per interval.
     ///
     /// # Errors
-    /// None that [`Application::device_code`] has not told already.
+    /// Returns an error as [`Application::device_code`] does, which has checked the target already.
     pub fn poll(&self, authorization: &DeviceAuthorization) -> Result<TokenRequest, Error> {
         let grant = Grant::DeviceCode(authorization.device_code.clone());
         TokenRequest::of(self.application.clone(), grant, self.target.clone())
     }
 
-    /// Whose request it is.
+    /// Returns the application.
     #[must_use]
     pub fn application(&self) -> &Application {
         &self.application
@@ -132,32 +143,34 @@ impl fmt::Debug for DeviceCodeRequest {
     }
 }
 
-/// What the device-code endpoint gave out (RFC 8628, section 3.2): one half for a person, the other for polling.
+/// The response of the device-code endpoint (RFC 8628, section 3.2): a code for the user, and one
+/// for polling.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DeviceAuthorization {
-    /// What is polled with.
+    /// The code for polling.
     pub device_code: DeviceCode,
-    /// What the person types in: visible ASCII, at most 64 characters.
+    /// The code that the user enters: visible ASCII, at most 64 characters.
     pub user_code: String,
-    /// Where he types it in: `https`, or on this machine.
+    /// The address at which the user enters it: `https`, or on this machine.
     pub verification_uri: String,
-    /// The same with the code in it, for a QR code, where the service gives one. Entra does not.
+    /// The same address with the code in it, for a QR code, if the service returns one. Entra does
+    /// not.
     pub verification_uri_complete: Option<String>,
-    /// What to tell him, in one sentence: the service's own, with spaces for what could confuse a terminal, or one made of the two
-    /// above.
+    /// The instruction for the user in one sentence: the service's own, with spaces for characters
+    /// that could confuse a terminal, or one made of the two fields above.
     pub message: String,
-    /// How long to wait between two polls, at the least: one second or more, and as the service has it where that is no longer than
-    /// the code lives.
+    /// The shortest wait between two polls: at least one second, otherwise as the service demands,
+    /// up to the lifetime of the code.
     pub interval: Duration,
-    /// Until when the code is good.
+    /// The expiry of the code.
     pub expires_at: Timestamp,
 }
 
-/// The members of an answer that only this endpoint gives: tokens need not pay for them.
+/// The members of a response that only this endpoint returns. Token responses do not parse them.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Answer {
+struct Codes {
     #[serde(deserialize_with = "text")]
     user_code: Member<String>,
     #[serde(deserialize_with = "text")]
@@ -172,31 +185,31 @@ struct Answer {
     message: Member<String>,
 }
 
-/// What the device-code endpoint gave out.
+/// Decodes the response of the device-code endpoint.
 fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
     let (status, headers) = (response.status(), response.headers());
     let body = response.body().as_bytes();
     let common = read_success(status, headers, body, now, &Secrets::none)?;
-    let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
+    let codes: Codes = read(body).map_err(|problem| unusable(problem, status, headers))?;
     let odd = [
-        ("user_code", &answer.user_code),
-        ("verification_uri", &answer.verification_uri),
-        ("verification_url", &answer.verification_url),
-        ("verification_uri_complete", &answer.verification_uri_complete),
+        ("user_code", &codes.user_code),
+        ("verification_uri", &codes.verification_uri),
+        ("verification_url", &codes.verification_url),
+        ("verification_uri_complete", &codes.verification_uri_complete),
     ];
     if let Some((name, _)) = odd.into_iter().find(|(_, member)| member.is_odd()) {
         return Err(unusable(ResponseProblem::NotAString(name), status, headers));
     }
     let missing = || unusable(ResponseProblem::NoDeviceCode, status, headers);
-    let user_code = answer.user_code.into_text().filter(|code| is_shown(code, 64));
+    let user_code = codes.user_code.into_text().filter(|code| is_shown(code, 64));
     let user_code = user_code.ok_or_else(missing)?;
-    let uri = answer
+    let uri = codes
         .verification_uri
         .into_text()
-        .or_else(|| answer.verification_url.into_text());
+        .or_else(|| codes.verification_url.into_text());
     let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
-    let complete = answer.verification_uri_complete.into_text();
-    let message = match answer.message.into_text().filter(|message| !message.trim().is_empty()) {
+    let complete = codes.verification_uri_complete.into_text();
+    let message = match codes.message.into_text().filter(|message| !message.trim().is_empty()) {
         Some(message) => message.chars().take(1024).map(harmless).collect(),
         None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
     };
@@ -209,17 +222,17 @@ fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthori
         verification_uri,
         verification_uri_complete: complete.filter(|uri| is_address(uri)),
         message,
-        interval: seconds(answer.interval, 5).min(life).max(SHORTEST_INTERVAL),
+        interval: seconds(codes.interval, 5).min(life).max(SHORTEST_INTERVAL),
         expires_at: now.plus(life),
     })
 }
 
-/// Whether a text can be shown to a person and typed in.
+/// Returns whether a text can be shown to a user and typed.
 fn is_shown(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A character of a text that is shown as it is: a space for control characters, and for those that turn the direction of writing.
+/// Replaces control characters, and those that change the direction of text, by a space.
 fn harmless(character: char) -> char {
     let turns = matches!(
         character,
@@ -232,7 +245,8 @@ fn harmless(character: char) -> char {
     }
 }
 
-/// Whether a person may be sent there. What stands before an `@` only looks like a host.
+/// Returns whether a user may be sent to this address. The part before an `@` only looks like a
+/// host.
 fn is_address(text: &str) -> bool {
     let parsed: Option<Uri> = text.parse().ok();
     is_shown(text, 2048)

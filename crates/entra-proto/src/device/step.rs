@@ -14,32 +14,41 @@ use crate::guid::Guid;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 
-/// The next step of a device flow, until its code is shown. After that it is an acquisition like any other: a [`Step`].
+/// The next step of a device flow until its code is shown. After that, it continues as an
+/// acquisition: a [`Step`].
 ///
 /// Exhaustive on purpose, as [`Step`] is.
 ///
 /// ```
 /// use entra_proto::acquire::{Delivery, RetryPolicy, Step};
 /// use entra_proto::device::DeviceStep;
-/// use entra_proto::{Application, Body, ClientCredential, Guid, Target, Timestamp};
+/// use entra_proto::{
+///     Application, Body, ClientCredential, Guid, Target, Timestamp,
+/// };
 /// # use http::{Request, Response};
 /// # fn send(_: Request<Body>) -> Option<Response<Body>> {
-/// #     let answer = r#"{"device_code":"d","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin"}"#;
-/// #     Some(Response::new(Body::from(answer.to_owned())))
+/// #     let codes = r#"{"device_code":"d", "user_code":"ABCD1234",
+/// #         "verification_uri":"https://microsoft.com/devicelogin"}"#;
+/// #     Some(Response::new(Body::from(codes.to_owned())))
 /// # }
 /// # fn sleep(_: std::time::Duration) {}
 /// # fn now() -> Timestamp { Timestamp::from_secs(1_767_225_600) }
 ///
-/// let organizations = "https://login.microsoftonline.com/organizations".parse()?;
-/// let app = Application::new(organizations, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientCredential::Public);
+/// let organizations =
+///     "https://login.microsoftonline.com/organizations".parse()?;
+/// let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// let app = Application::new(organizations, client_id, ClientCredential::Public);
 /// let request = app.device_code(Target::scopes("User.Read")?)?;
 ///
-/// let mut step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now());
+/// let mut step =
+///     request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now());
 /// let step: Step = loop {
 ///     step = match step {
 ///         DeviceStep::Exchange(exchange) => match send(exchange.request()) {
 ///             Some(response) => exchange.respond(&response, now())?,
-///             None => exchange.failed(Delivery::MaybeSent, now()).ok_or("the network is down")?,
+///             None => exchange
+///                 .failed(Delivery::MaybeSent, now())
+///                 .ok_or("the network is down")?,
 ///         },
 ///         DeviceStep::Pause(pause) => {
 ///             sleep(pause.duration());
@@ -55,7 +64,7 @@ use crate::token_request::TokenRequest;
 /// ```
 #[derive(Debug)]
 pub enum DeviceStep {
-    /// Send the request for the codes and hand in its response.
+    /// Send the request for the codes and pass its response back.
     Exchange(DeviceExchange),
     /// Wait before the request is sent again.
     Pause(DevicePause),
@@ -64,15 +73,17 @@ pub enum DeviceStep {
 }
 
 impl DeviceCodeRequest {
-    /// Starts the device flow: the request for a code, the showing of it, and the polling until the user has finished or declines, or
-    /// the code expires. As [`TokenRequest::start`] otherwise.
+    /// Starts the device flow: it requests the codes, has one shown, and polls until the user
+    /// finishes or declines or the code expires. The other parameters are those of
+    /// [`TokenRequest::start`].
     ///
-    /// The policy's attempts and deadline hold for the request for a code. A poll that fails in passing ends nothing while the code
-    /// lives: the next one is sent later, and later again where that fails too (RFC 8628, section 3.5). Only a policy of one attempt
-    /// forgives nothing.
+    /// The attempts and the deadline of the policy apply to the request for the codes. A poll that
+    /// fails temporarily does not end the flow while the code is valid: the next one is sent later,
+    /// with a wait that grows with each failure (RFC 8628, section 3.5). If `max_attempts` is 1,
+    /// the first failed poll ends the flow.
     ///
-    /// Where the service says "pending" and the code expires before the next poll, the outcome is what the service would say then:
-    /// `expired_token`.
+    /// If the service reports "pending" and the code expires before the next poll, the outcome is
+    /// `expired_token`, which the service would report then.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> DeviceStep {
         DeviceStep::Exchange(DeviceExchange(CodeRequest {
@@ -84,7 +95,7 @@ impl DeviceCodeRequest {
     }
 }
 
-/// A request for codes, and what it has used.
+/// A request for codes with its remaining budget.
 struct CodeRequest {
     request: DeviceCodeRequest,
     policy: RetryPolicy,
@@ -93,7 +104,7 @@ struct CodeRequest {
 }
 
 impl CodeRequest {
-    /// The wait before it is sent again. `None` if no attempt is left, or no time for one.
+    /// Returns the wait before the request is sent again, or `None` if no attempt or time is left.
     fn pause(mut self, requested: Option<Duration>, now: Timestamp) -> Option<DeviceStep> {
         let duration = self.budget.wait(&self.policy, requested, self.request_id, now)?;
         Some(DeviceStep::Pause(DevicePause {
@@ -103,20 +114,21 @@ impl CodeRequest {
     }
 }
 
-/// A request for codes that waits to be sent.
+/// A request for codes that is ready to be sent.
 pub struct DeviceExchange(CodeRequest);
 
 impl DeviceExchange {
-    /// Returns what to send: the same bytes however often it is called.
+    /// Returns the request. Each call returns the same bytes.
     #[must_use]
     pub fn request(&self) -> Request<Body> {
         self.0.request.encode(self.0.request_id)
     }
 
-    /// Takes the response, which arrived at `now`.
+    /// Handles the response, which arrived at `now`.
     ///
     /// # Errors
-    /// Returns an error if the service rejected the request for good, or too often or for too long: see [`RetryPolicy`].
+    /// Returns an error if the service rejected the request permanently, or if the attempts or the
+    /// time of the [`RetryPolicy`] are used up.
     pub fn respond(self, response: &Response<Body>, now: Timestamp) -> Result<DeviceStep, Error> {
         let CodeRequest {
             request,
@@ -137,7 +149,7 @@ impl DeviceExchange {
         }
     }
 
-    /// Takes the failure of a transport, as [`Exchange::failed`](crate::acquire::Exchange::failed) does.
+    /// Handles a transport failure, as [`Exchange::failed`](crate::acquire::Exchange::failed) does.
     #[must_use]
     pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Option<DeviceStep> {
         if !failure.into().allows_another(false) {
@@ -153,14 +165,14 @@ impl fmt::Debug for DeviceExchange {
     }
 }
 
-/// A wait before the request for codes is sent again: a back-off, or what `Retry-After` asked for.
+/// A wait before the request for codes is sent again: a back-off or a `Retry-After`.
 pub struct DevicePause {
     request: CodeRequest,
     duration: Duration,
 }
 
 impl DevicePause {
-    /// Returns how long to wait.
+    /// Returns the length of the wait.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
@@ -179,7 +191,7 @@ impl fmt::Debug for DevicePause {
     }
 }
 
-/// A code that waits to be shown to a user.
+/// A code that must be shown to a user.
 pub struct ShowCode {
     authorization: DeviceAuthorization,
     poll: TokenRequest,
@@ -189,13 +201,13 @@ pub struct ShowCode {
 }
 
 impl ShowCode {
-    /// Returns what to show: its `message`, or its `verification_uri` and `user_code`.
+    /// Returns the codes. Show the `message`, or the `verification_uri` and the `user_code`.
     #[must_use]
     pub fn authorization(&self) -> &DeviceAuthorization {
         &self.authorization
     }
 
-    /// The code is shown: the polling begins, after the first interval.
+    /// Continues after the code was shown. The first poll follows after one interval.
     #[must_use]
     pub fn shown(self) -> Step {
         let interval = self.authorization.interval;
