@@ -1,72 +1,116 @@
-//! The Microsoft Entra token protocol as data in, data out: no IO, no clock, no randomness.
+//! The Microsoft Entra ID (Azure AD) token protocol as plain data and pure functions: no IO, no
+//! clock, no randomness.
 //!
-//! What it takes to get an access token, for a daemon or for a user, is here as plain data and pure functions: what to send, what
-//! came back, what to do about a refusal, when to try again. Any HTTP client, any runtime or none goes between the two halves;
-//! `entra-transport` and its kin are ready-made ones.
+//! **Most programs want the crate `entra`**, which acquires, caches and refreshes tokens. This
+//! crate is the layer below it, for programs that bring their own HTTP stack: it builds the request
+//! of every grant, decodes every response, explains every error, and decides when to try again. Any
+//! HTTP client carries the requests, on any runtime or on none; `entra-transport` and its sibling
+//! crates are ready-made ones.
+//!
+//! # Overview
+//! The primary types are:
+//! - [`Application`]: who requests tokens, made of an [`Authority`] (a [`Cloud`] and a [`Tenant`]),
+//!   a [`ClientId`] and a [`ClientCredential`]. Each grant has a method that creates its request.
+//! - [`Target`]: the API that a token is for, as a [`Resource`] or as [`Scopes`].
+//! - [`TokenRequest`] and [`TokenResponse`]: one request to the token endpoint, and its response
+//!   with an [`AccessToken`].
+//! - [`Step`](acquire::Step): the state of an acquisition, which may take several requests, pauses
+//!   and signatures.
 //!
 //! ```text
-//!   Cloud + Tenant ──► Authority ─┐
-//!   ClientId, ClientCredential ───┴► Application ─┐                     layer 1: plain data
-//!   Resource or Scopes ──► Target ────────────────┴► TokenRequest
-//!                                                      │      ▲
-//!                                     encode ──────────┘      └────── decode ──► TokenResponse { AccessToken, Lifetime, .. } or Error
+//! layer 1: plain data
+//!   Cloud + Tenant ─► Authority ─┐
+//!   ClientId, ClientCredential ──┴► Application ─┐
+//!   Resource or Scopes ─► Target ────────────────┴► TokenRequest
 //!
-//!   the grounds of a request:
-//!     Application::client_credentials ───────────────────────────────────────────────────────────────► TokenRequest
-//!     Application::authorize ──► URL ··· a person's browser ··· Redirect ──► PendingAuthorization::redeem ──► TokenRequest
-//!     Application::device_code ──► DeviceAuthorization ··· a person elsewhere ··· DeviceCodeRequest::poll ──► TokenRequest
-//!     Application::refresh (RefreshToken), on_behalf_of (UserAssertion) ─────────────────────────────► TokenRequest
+//!   TokenRequest::encode ─► your HTTP client ─► TokenRequest::decode
+//!                                               ─► TokenResponse or Error
 //!
-//!   TokenRequest::start ──► Step ─┬─► Sign, Assert ► your key or issuer  layer 2: the acquisition machine
-//!                             ▲   ├─► Exchange ────► your HTTP client    (what to do next, retries included)
-//!                             │   └─► Pause ───────► your clock
-//!                             └────────────────────────────┘
-//!   DeviceCodeRequest::start ──► DeviceStep ─► ShowCode ─► a user        (a device flow, which becomes a Step)
+//!   The grants:
+//!     client_credentials ───────────────────────────────────► TokenRequest
+//!     refresh (RefreshToken), on_behalf_of (UserAssertion) ─► TokenRequest
+//!     authorize ─► URL, browser, Redirect
+//!               ─► PendingAuthorization::redeem ────────────► TokenRequest
+//!     device_code ─► code, another device ──────────────────► Step
+//!
+//! layer 2: the acquisition machine, with retries
+//!   TokenRequest::start ─► Step ─┬► Sign, Assert ─► your key or issuer ─┐
+//!                           ▲    ├► Exchange ─────► your HTTP client ───┤
+//!                           │    ├► Pause ────────► your clock ─────────┤
+//!                           │    └► Done ─► TokenResponse               │
+//!                           └───────────────────────────────────────────┘
 //! ```
 //!
-//! Layer 1 in ten lines:
+//! # Example
+//! Layer 1: encode a request, send it, decode the response.
 //!
 //! ```
-//! use entra_proto::{Application, Authority, ClientSecret, Guid, Target, Timestamp, TokenResponse};
-//! # use http::{HeaderMap, StatusCode};
+//! use entra_proto::{
+//!     Application, Authority, Body, ClientSecret, Guid, Target, Timestamp,
+//! };
+//! use http::Response;
 //!
-//! let authority: Authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//! let authority: Authority =
+//!     "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//! let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
 //! let secret = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?;
-//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
-//! let request = app.client_credentials(Target::resource("https://database.windows.net/")?)?;
+//! let app = Application::new(authority, client_id, secret);
+//! let request =
+//!     app.client_credentials(Target::resource("https://database.windows.net/")?)?;
 //!
-//! let http = request.encode(Guid::from_random([7; 16])); // 16 random bytes of yours
+//! let http = request.encode(Guid::from_random([7; 16])); // 16 random bytes
 //! assert_eq!(http.uri().path(), "/contoso.onmicrosoft.com/oauth2/v2.0/token");
-//! assert!(http.body().as_bytes().ends_with(b"&scope=https%3A%2F%2Fdatabase.windows.net%2F%2F.default&client_secret=qWgdYAmab0YSkuL1qKv5bPX"));
 //!
-//! // ... send it, and when the answer is there:
-//! let body = br#"{"token_type":"Bearer","expires_in":3599,"access_token":"eyJ0eXAi"}"#;
-//! let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body, Timestamp::from_secs(1_767_225_600))?;
+//! // Send it with any HTTP client. This is the response:
+//! let body =
+//!     r#"{"token_type":"Bearer","expires_in":3599,"access_token":"eyJ0eXAi"}"#;
+//! let response = Response::new(Body::from(body.to_owned()));
+//!
+//! let now = Timestamp::from_secs(1_767_225_600);
+//! let token = request.decode(&response, now)?;
 //! assert_eq!(token.access_token.authorization(), "Bearer eyJ0eXAi");
 //! # Ok::<(), entra_proto::Error>(())
 //! ```
 //!
-//! Layer 2 is shown at [`Step`](acquire::Step); the rules that turn an API's audience into a scope and back stand at [`Target`], and
-//! [`KnownApi`] lists the audiences of Microsoft's APIs. What an API says where it does not take a token is a [`Challenge`](claims::Challenge); a
-//! [`ClaimsChallenge`](claims::ClaimsChallenge) among them is answered by asking for a token with its claims.
+//! Layer 2, with retries and signatures, has an example at [`Step`](acquire::Step) and a
+//! walkthrough at [`acquire`].
 //!
-//! A person with a browser is sent to the URL of an [`AuthorizeRequest`](authorize::AuthorizeRequest), always with PKCE; the [`Redirect`](authorize::Redirect) that comes back is
-//! believed by whoever started that sign-in, the [`PendingAuthorization`](authorize::PendingAuthorization), and by nobody else. An administrator consents for his
-//! tenant by an [`AdminConsentRequest`](authorize::AdminConsentRequest). A person without a browser at hand is shown the code of a [`DeviceCodeRequest`](device::DeviceCodeRequest).
+//! # Users
+//! - With a browser: an [`AuthorizeRequest`](authorize::AuthorizeRequest) creates the URL, always
+//!   with PKCE. The [`PendingAuthorization`](authorize::PendingAuthorization) of that sign-in
+//!   validates the [`Redirect`](authorize::Redirect) that comes back.
+//! - On another device: a [`DeviceCodeRequest`](device::DeviceCodeRequest) shows a code.
+//! - Administrators, who consent for a tenant: an
+//!   [`AdminConsentRequest`](authorize::AdminConsentRequest).
 //!
-//! The root has the types that most programs name. The others are in modules by subject:
-//! - [`acquire`], [`acquired`], [`device`]: the acquisition machine, and the device flow above it
-//! - [`assertion`], [`authorize`], [`claims`]: certificates and federation, users in a browser, claims and challenges
-//! - [`cache`], [`endpoint`], [`environment`], [`error`]: keys and freshness, hosts, variables, errors
+//! # APIs
+//! [`Target`] documents the rules that turn an API's audience into a scope and back, and
+//! [`KnownApi`] lists the audiences of Microsoft's APIs. An API that rejects a token responds with
+//! a [`Challenge`](claims::Challenge). If it is a [`ClaimsChallenge`](claims::ClaimsChallenge),
+//! request a token with its claims.
+//!
+//! # Modules
+//! The root contains the types that most programs name. The modules contain the others by subject:
+//! - [`acquire`], [`acquired`], [`device`]: the acquisition machine, credentials that are tokens
+//!   themselves, and the device flow
+//! - [`assertion`], [`authorize`], [`claims`]: certificates and federation; sign-in and consent in
+//!   a browser; claims and challenges
+//! - [`cache`], [`endpoint`], [`environment`]: cache keys and freshness; hosts and endpoints;
+//!   environment variables
+//! - [`error`], [`report`]: errors, and their presentation to users
 //!
 //! # Features
 //! - `proptest`: the module `strategies`, for property tests of a stack that embeds this crate.
 //!
 //! # What is not here
-//! HTTP, TLS, clocks, randomness, caches and keys. No session of a web server and no cookie: keep a sign-in in yours. No
-//! check of signatures: an [`IdToken`](authorize::IdToken) comes straight from the token endpoint, and an access token is its API's to check. No implicit
-//! flow, no hybrid one, and no password grant, which RFC 9700, section 2.4, forbids: it shows users' passwords to the application. This crate knows no RSA, and its
-//! `#![forbid(unsafe_code)]` is the workspace's.
+//! - HTTP, TLS, clocks, randomness, caches and key storage.
+//! - Web sessions and cookies: store a pending sign-in in your own.
+//! - Signatures: a [`Signer`](assertion::Signer) signs assertions, because this crate contains no
+//!   RSA. It does not verify signatures either: an [`IdToken`](authorize::IdToken) comes directly
+//!   from the token endpoint, and an access token is for its API to verify (`entra-validate`).
+//! - The implicit and the hybrid flow, and the password grant, which RFC 9700, section 2.4, forbids
+//!   because it exposes users' passwords to the application.
+//! - `unsafe` code, which the whole workspace forbids.
 
 #![cfg_attr(
     not(test),
@@ -135,7 +179,6 @@ pub use client_id::ClientId;
 pub use cloud::Cloud;
 pub use credential::ClientCredential;
 pub use error::Error;
-
 pub use guid::Guid;
 pub use known_api::KnownApi;
 pub use resource::Resource;
