@@ -1,10 +1,13 @@
+//! Client IDs.
+
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 
-/// The application (client) id of an app registration: the `client_id` of OAuth 2.0 (RFC 6749, section 2.2).
+/// The application (client) ID of an app registration: the `client_id` of OAuth 2.0 (RFC 6749,
+/// section 2.2).
 ///
 /// ```
 /// use entra_proto::ClientId;
@@ -17,7 +20,7 @@ use crate::guid::Guid;
 pub struct ClientId(Guid);
 
 impl ClientId {
-    /// The id as a GUID.
+    /// Returns the ID as a GUID.
     #[must_use]
     pub const fn guid(self) -> Guid {
         self.0
@@ -33,10 +36,10 @@ impl From<Guid> for ClientId {
 impl FromStr for ClientId {
     type Err = Error;
 
-    /// Reads a GUID as [`Guid`] does.
+    /// Parses a GUID as [`Guid`] does.
     ///
     /// # Errors
-    /// Returns an error if `text` is not a GUID. It does not repeat the text.
+    /// Returns an error if `text` is not a GUID. The error does not repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
         text.parse().map(Self).map_err(|_| {
             InputError::new(Input::ClientId, "is not a GUID")

@@ -1,3 +1,5 @@
+//! Clouds, and the origins of their login hosts.
+
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -11,7 +13,7 @@ use crate::loopback::is_loopback_host;
 use crate::pasted::unwrapped;
 use crate::tenant::is_label;
 
-/// Which Entra: the public cloud, a national one, or a host of one's own.
+/// The Entra cloud: public, national, or a custom login host.
 ///
 /// ```
 /// use entra_proto::Cloud;
@@ -30,15 +32,18 @@ pub enum Cloud {
     UsGovernment,
     /// `login.partner.microsoftonline.cn`, operated by 21Vianet.
     China,
-    /// Another host: another sovereign cloud, an external tenant's `contoso.ciamlogin.com`, an emulator.
+    /// Another host: another sovereign cloud, an external tenant's `contoso.ciamlogin.com`, or an
+    /// emulator.
     Custom(Origin),
 }
 
 impl Cloud {
-    /// The cloud at this `https` address. A host known to belong to a named cloud gives that cloud.
+    /// Parses the `https` address of a cloud. A host that is known to belong to a named cloud
+    /// yields that cloud.
     ///
     /// # Errors
-    /// Where it is not `https://host[:port]` with nothing behind it. Plain `http` needs [`Cloud::loopback`].
+    /// Returns an error if the text is not `https://host[:port]`. Plain `http` requires
+    /// [`Cloud::loopback`].
     pub fn at(url: &str) -> Result<Self, Error> {
         let origin = Origin::parse(url, LOGIN)?;
         if !origin.is_https() {
@@ -63,7 +68,7 @@ impl Cloud {
             .with_hint(LOGIN.1)
             .into());
         }
-        // With another port, it is another server.
+        // Another port means another server.
         Ok(match origin.as_str() {
             "https://login.microsoftonline.com"
             | "https://login.windows.net"
@@ -77,10 +82,10 @@ impl Cloud {
         })
     }
 
-    /// An emulator on this machine, where plain `http` is allowed.
+    /// Parses the address of an emulator on this machine. Plain `http` is allowed.
     ///
     /// # Errors
-    /// Where the host is not `localhost`, in 127.0.0.0/8 or `[::1]`.
+    /// Returns an error if the host is not `localhost`, in 127.0.0.0/8 or `[::1]`.
     pub fn loopback(url: &str) -> Result<Self, Error> {
         let origin = Origin::parse(url, LOGIN)?;
         if !origin.is_loopback() {
@@ -91,28 +96,33 @@ impl Cloud {
         Ok(Self::Custom(origin))
     }
 
-    /// Reads a setting of a program, as users write it in `AZURE_AUTHORITY_HOST`.
+    /// Parses a program's setting, as users write it in `AZURE_AUTHORITY_HOST`.
     ///
-    /// It takes what [`FromStr`](Self::from_str) takes, a host alone, and the address of an emulator on this machine, where
-    /// plain `http` is allowed. So one setting is enough to send a program to an emulator: the builders of the transports
-    /// have `for_cloud`, which allows the same there.
+    /// It accepts what [`FromStr`](Self::from_str) accepts, a bare host, and the address of an
+    /// emulator on this machine, for which plain `http` is allowed. A single setting is therefore
+    /// enough to point a program at an emulator: the builders of the transports have `for_cloud`,
+    /// which allows the same.
     ///
     /// ```
     /// use entra_proto::Cloud;
     ///
-    /// assert_eq!(Cloud::from_setting("login.microsoftonline.us")?, Cloud::UsGovernment);
-    /// assert_eq!(Cloud::from_setting("http://localhost:8500")?.origin(), "http://localhost:8500");
+    /// assert_eq!(
+    ///     Cloud::from_setting("login.microsoftonline.us")?,
+    ///     Cloud::UsGovernment
+    /// );
+    /// let emulator = Cloud::from_setting("http://localhost:8500")?;
+    /// assert_eq!(emulator.origin(), "http://localhost:8500");
     /// assert!(Cloud::from_setting("http://login.microsoftonline.com").is_err());
     /// # Ok::<(), entra_proto::Error>(())
     /// ```
     ///
     /// # Errors
-    /// Returns an error if the text is none of these, and if it is plain `http` to another machine.
+    /// Returns an error if the text is anything else, or if it is plain `http` to another machine.
     pub fn from_setting(text: &str) -> Result<Self, Error> {
         if let Ok(cloud) = Self::loopback(text) {
             return Ok(cloud);
         }
-        // As documents of other libraries write it: login.microsoftonline.us
+        // Documents of other libraries write the bare host.
         let bare = unwrapped(text);
         if !bare.contains("://") && bare.contains('.') {
             return Self::at(&format!("https://{bare}"));
@@ -120,7 +130,7 @@ impl Cloud {
         text.parse()
     }
 
-    /// Its address, `https://host[:port]`, without a slash at the end.
+    /// Returns the cloud's origin, `https://host[:port]`, without a trailing slash.
     #[must_use]
     pub fn origin(&self) -> &str {
         match self {
@@ -131,26 +141,26 @@ impl Cloud {
         }
     }
 
-    /// Whether this cloud issues tokens under this address: v2 under its own, v1 under another. The list is that of the clouds'
-    /// discovery documents.
+    /// Returns whether this cloud issues tokens under this origin: v2 tokens under its own, v1
+    /// tokens under another. The origins are those of the clouds' discovery documents.
     pub(crate) fn issues_from(&self, origin: &str) -> bool {
         let of_v1 = match self {
             Self::Public | Self::UsGovernment => "https://sts.windows.net",
             Self::China => "https://sts.chinacloudapi.cn",
-            // An emulator speaks in the public cloud's name.
+            // An emulator may issue tokens under the public cloud's origin.
             Self::Custom(own) if own.is_loopback() && Self::Public.issues_from(origin) => return true,
             Self::Custom(own) => own.as_str(),
         };
         origin == of_v1 || origin == self.origin()
     }
 
-    /// Returns whether it is on this machine, as an emulator is.
+    /// Returns whether the cloud is on this machine, such as an emulator.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback_host(self.host())
     }
 
-    /// Its host, without the port.
+    /// Returns the host, without the port.
     #[must_use]
     pub fn host(&self) -> &str {
         match self {
@@ -165,8 +175,11 @@ impl Cloud {
 impl FromStr for Cloud {
     type Err = Error;
 
-    /// Reads `public`, `usgovernment`, `china`, the names of Azure's tools for them, such as `AzureUSGovernment`, or an address as
-    /// [`Cloud::at`] does.
+    /// Parses `public`, `usgovernment`, `china`, the names of Azure's tools for them, such as
+    /// `AzureUSGovernment`, or an address as [`Cloud::at`] does.
+    ///
+    /// # Errors
+    /// Returns an error if the text is neither a known name nor a valid address.
     fn from_str(text: &str) -> Result<Self, Error> {
         match unwrapped(text).to_ascii_lowercase().as_str() {
             "public" | "azurecloud" | "azurepubliccloud" => Ok(Self::Public),
@@ -183,8 +196,8 @@ impl fmt::Debug for Cloud {
     }
 }
 
-/// A scheme, a host and perhaps a port: `https://host[:port]`, in lower case. `http` is one as well: whoever sends something there that
-/// is secret asks [`is_https`](Self::is_https) first.
+/// A scheme, a host and an optional port: `https://host[:port]`, in lower case. The scheme may also
+/// be `http`: check [`is_https`](Self::is_https) before you send a secret to it.
 ///
 /// ```
 /// use entra_proto::endpoint::Origin;
@@ -200,26 +213,26 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What the errors are about comes along: the input's name, and how it is written.
+    /// Parses an origin. The pair names the input in errors and holds their hint.
     fn parse(url: &str, (input, hint): (Input, &'static str)) -> Result<Self, Error> {
-        // The text is not repeated: what stands before an `@` may be a password.
-        let refused = |problem: &'static str| Error::from(InputError::new(input, problem).with_hint(hint));
+        // The errors do not repeat the text: the part before an `@` may be a password.
+        let invalid = |problem: &'static str| Error::from(InputError::new(input, problem).with_hint(hint));
         let url = unwrapped(url);
         if url.contains(['#', '?']) {
-            return Err(refused("has a query or a fragment"));
+            return Err(invalid("has a query or a fragment"));
         }
-        let uri: Uri = url.parse().map_err(|_| refused("is not a URL"))?;
+        let uri: Uri = url.parse().map_err(|_| invalid("is not a URL"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(refused("has no scheme or no host"));
+            return Err(invalid("has no scheme or no host"));
         };
         if !matches!(scheme, "https" | "http") {
-            return Err(refused("is neither https nor http"));
+            return Err(invalid("is neither https nor http"));
         }
         if authority.as_str().contains('@') {
-            return Err(refused("has a user name before its host"));
+            return Err(invalid("has a user name before its host"));
         }
         if !matches!(uri.path(), "" | "/") {
-            return Err(refused("has a path"));
+            return Err(invalid("has a path"));
         }
         let host = authority.host().to_ascii_lowercase();
         let is_v6 = |host: &str| {
@@ -228,12 +241,12 @@ impl Origin {
                 .is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok())
         };
         if !host.split('.').all(is_label) && !is_v6(&host) {
-            return Err(refused("has a host that is no DNS name or address"));
+            return Err(invalid("has a host that is neither a DNS name nor an IP address"));
         }
         let mut text = format!("{scheme}://{host}");
         let host_end = text.len();
         match (scheme, authority.port_u16()) {
-            (_, None) if authority.as_str().len() > authority.host().len() => return Err(refused("has no valid port")),
+            (_, None) if authority.as_str().len() > authority.host().len() => return Err(invalid("has no valid port")),
             ("https", Some(443)) | ("http", Some(80)) | (_, None) => {}
             (_, Some(port)) => text.push_str(&format!(":{port}")),
         }
@@ -243,26 +256,27 @@ impl Origin {
         })
     }
 
-    /// `https://host[:port]`, without a slash at the end; a scheme's own port is left out.
+    /// Returns `https://host[:port]`, without a trailing slash and without the scheme's default
+    /// port.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The host, without the port; an IPv6 address in its brackets.
+    /// Returns the host, without the port. An IPv6 address keeps its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         let whole = self.text.get(..self.host_end).unwrap_or_default();
         whole.split_once("://").map_or(whole, |(_, host)| host)
     }
 
-    /// Returns whether it is on this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    /// Returns whether the host is on this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback_host(self.host())
     }
 
-    /// Whether it is `https`.
+    /// Returns whether the scheme is `https`.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
@@ -272,11 +286,12 @@ impl Origin {
 impl FromStr for Origin {
     type Err = Error;
 
-    /// Reads an address, with or without one slash at the end. White space, quotation marks and a byte order mark around it are
-    /// ignored.
+    /// Parses an address, with or without a trailing slash. White space, quotation marks and a byte
+    /// order mark around it are ignored.
     ///
     /// # Errors
-    /// Where it is not `https` or `http`, has no host or port that can be one, or anything beside them: a user, a path, a query.
+    /// Returns an error if the scheme is neither `https` nor `http`, if the host or the port is
+    /// invalid, or if there is anything else: a user, a path, a query.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text, (Input::Origin, "write it as https://graph.microsoft.com"))
     }
@@ -288,10 +303,10 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// What an address of a cloud is in errors, and how it is written.
+/// The name of a cloud's address in errors, and its hint.
 const LOGIN: (Input, &str) = (Input::Authority, "write it as https://login.microsoftonline.com");
 
-/// Hosts of Microsoft's portals, which people copy, and which issue no tokens.
+/// The hosts of Microsoft's portals, which issue no tokens. Users copy them by mistake.
 const PORTALS: [&str; 6] = [
     "portal.azure.com",
     "portal.azure.us",
@@ -307,7 +322,7 @@ mod tests {
     use crate::error::in_full;
 
     #[test]
-    fn aliases_give_their_cloud() {
+    fn aliases_yield_their_cloud() {
         for (url, cloud) in [
             ("https://login.microsoftonline.com", Cloud::Public),
             ("https://LOGIN.windows.net/", Cloud::Public),
@@ -325,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn portals_and_apis_issue_no_tokens() {
+    fn portals_and_apis_are_rejected() {
         let apis = ["graph.microsoft.com", "management.azure.com", "contoso.vault.azure.net"];
         for host in PORTALS.into_iter().chain(apis) {
             let error = Cloud::at(&format!("https://{host}/")).expect_err(host).to_string();
@@ -337,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_host_is_custom_and_keeps_its_port() {
+    fn other_hosts_are_custom_and_keep_their_port() {
         let cloud: Cloud = "https://login.microsoftonline.com:8443".parse().unwrap();
         assert_eq!(cloud.origin(), "https://login.microsoftonline.com:8443");
         let cloud: Cloud = "https://Emulator.Test:8443/".parse().unwrap();
@@ -400,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_alone_may_be_any_host_and_says_that_it_is_one() {
+    fn origin_may_be_any_host() {
         let origin: Origin = " HTTP://Api.Contoso.com:80/ ".parse().unwrap();
         assert_eq!((origin.as_str(), origin.is_https()), ("http://api.contoso.com", false));
         let error = "https://api.contoso.com/v1".parse::<Origin>().unwrap_err();
@@ -408,13 +423,13 @@ mod tests {
             in_full(&error),
             "origin has a path; write it as https://graph.microsoft.com"
         );
-        // No alias becomes another: only a cloud has those.
+        // Origins have no aliases; only clouds do.
         let origin: Origin = "https://login.windows.net".parse().unwrap();
         assert_eq!(origin.as_str(), "https://login.windows.net");
     }
 
     #[test]
-    fn what_is_no_origin_is_refused_and_not_repeated() {
+    fn invalid_origin_is_rejected_and_not_repeated() {
         for url in [
             "",
             "login.microsoftonline.com",

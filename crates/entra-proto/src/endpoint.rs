@@ -1,4 +1,4 @@
-//! Hosts and endpoints: the parts that an authority is made of.
+//! Hosts and endpoints: the parts of an authority.
 
 pub use crate::authority::{Endpoint, Region};
 pub use crate::cloud::Origin;

@@ -1,9 +1,12 @@
+//! Loopback hosts, the only ones to which plain `http` is allowed.
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Whether the host of an authority or URI names this very machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+/// Returns whether the host of an authority or URI is this machine: `localhost`, 127.0.0.0/8 or
+/// `[::1]`.
 ///
-/// The one exception from "https only" hangs on it, so it errs towards `false`: no other name is taken for loopback, whatever
-/// it may resolve to, and an address counts only in its usual spelling.
+/// This is the only exception from "https only", so it errs towards `false`: no other name counts
+/// as loopback, whatever it resolves to, and an address counts in its usual spelling only.
 #[must_use]
 pub fn is_loopback_host(host: &str) -> bool {
     if host.eq_ignore_ascii_case("localhost") {

@@ -1,10 +1,10 @@
-//! What stands around a text that was copied, pasted or read from a file.
+//! Strips what surrounds a text that was copied, pasted or read from a file.
 
-/// The text without what people and programs put around it: white space and line ends, a byte order mark, invisible characters,
-/// quotation marks and angle brackets in pairs.
+/// Returns the text without what users and programs put around it: white space and line ends, a
+/// byte order mark, invisible characters, pairs of quotation marks and angle brackets.
 pub(crate) fn unwrapped(text: &str) -> &str {
     let mut text = text.trim_matches(is_blank);
-    // A shell's quotes in a JSON string's, at the most.
+    // At most a shell's quotes inside those of a JSON string.
     for _ in 0..3 {
         let inner = PAIRS.iter().find_map(|(open, close)| {
             let inner = text.strip_prefix(*open)?.strip_suffix(*close)?;
@@ -18,22 +18,24 @@ pub(crate) fn unwrapped(text: &str) -> &str {
     text
 }
 
-/// The text without white space and invisible characters around it: all that can be no part of a secret of visible ASCII.
+/// Returns the text without white space and invisible characters around it: nothing that a secret
+/// of visible ASCII can contain.
 pub(crate) fn bare(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
-/// The text of a bearer token without what is put around it. It may also come as a whole `Authorization` header or as its value.
+/// Returns a bearer token without what surrounds it. It may be the value of an `Authorization`
+/// header, or the whole header.
 pub(crate) fn token(text: &str) -> &str {
     let text = unwrapped(text);
-    let text = unwrapped(behind(text, "authorization:").unwrap_or(text));
-    match behind(text, "bearer") {
+    let text = unwrapped(after(text, "authorization:").unwrap_or(text));
+    match after(text, "bearer") {
         Some(token) if token.starts_with(is_blank) => unwrapped(token),
         _ => text,
     }
 }
 
-fn behind<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+fn after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_around_a_text_is_no_part_of_it() {
+    fn surroundings_of_a_text_are_stripped() {
         for text in [
             "a b",
             " a b\r\n",
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_with_the_header_around_it() {
+    fn token_is_extracted_from_the_header() {
         for text in [
             "a.b.c",
             "Bearer a.b.c",

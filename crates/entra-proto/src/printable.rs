@@ -1,14 +1,16 @@
-//! Texts from outside, as a terminal or a log may show them.
+//! Makes texts from outside safe to show in a terminal or a log.
 
-/// Returns a text with everything escaped that a terminal or a log could obey: control characters, line ends, and characters that
-/// turn the direction of writing. Quotes and backslashes stay as they are.
+/// Escapes everything in a text that a terminal or a log could interpret: control characters, line
+/// ends, and characters that change the direction of text. Quotes and backslashes are unchanged.
 ///
-/// For paths, file names, arguments and whatever else an error or a log repeats. It hides no secret: see
-/// [`may_be_secret`](crate::error::may_be_secret).
+/// Use it for paths, file names, arguments and other texts that an error or a log repeats. It does
+/// not hide secrets: see [`may_be_secret`](crate::error::may_be_secret).
 ///
 /// ```
-/// assert_eq!(entra_proto::error::printable("C:\\app.pem\u{1b}[31m"), "C:\\app.pem\\u{1b}[31m");
-/// assert_eq!(entra_proto::error::printable("a\u{202e}b\n"), "a\\u{202e}b\\n");
+/// use entra_proto::error::printable;
+///
+/// assert_eq!(printable("C:\\app.pem\u{1b}[31m"), "C:\\app.pem\\u{1b}[31m");
+/// assert_eq!(printable("a\u{202e}b\n"), "a\\u{202e}b\\n");
 /// ```
 #[must_use]
 pub fn printable(text: &str) -> String {
@@ -24,12 +26,12 @@ pub(crate) fn push(shown: &mut String, character: char) {
     }
 }
 
-/// At most `limit` characters of a text from outside, as they are.
+/// Returns at most `limit` characters of a text, unchanged.
 pub(crate) fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
 
-/// At most `limit` characters of a text from outside, with everything that could confuse a terminal or a log line escaped.
+/// Returns at most `limit` characters of a text, escaped as [`printable`] does.
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     let mut characters = text.chars();
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_excerpt_is_short_and_harmless() {
+    fn excerpt_is_short_and_escaped() {
         assert_eq!(excerpt("a\r\n\u{1b}[31m\"b\"", 100), "a\\r\\n\\u{1b}[31m\"b\"");
         assert_eq!(excerpt("abcdef", 3), "abc…");
         assert_eq!(excerpt("\u{202e}abc", 9), "\\u{202e}abc");

@@ -1,17 +1,20 @@
+//! The times in response headers: `Retry-After` and `Date`.
+
 use std::time::Duration;
 
 use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::time::Timestamp;
 
-/// The longest time that an answer can ask the client to stay away.
+/// The longest pause that a response can request: one hour.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// Returns the pause that `Retry-After` asks for (RFC 9110, section 10.2.3), at most [`MAX_RETRY_AFTER`].
+/// Returns the pause that `Retry-After` requests (RFC 9110, section 10.2.3), at most
+/// [`MAX_RETRY_AFTER`].
 ///
-/// Seconds may be fractional or negative (no wait). A date, in any of the three forms, is counted from the answer's own `Date`
-/// where it has one, so that a clock that is wrong here makes no difference, else from `now`; a date past is no wait. What is
-/// neither counts as missing.
+/// Seconds may be fractional; negative seconds mean no wait. A date, in any of the three formats,
+/// is relative to the response's own `Date`, or to `now` without one, so that a wrong local
+/// clock makes no difference; a date in the past means no wait. Anything else counts as missing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,14 +22,16 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// use entra_proto::Timestamp;
 /// use http::{HeaderMap, HeaderValue};
 ///
-/// let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("120"))]);
-/// assert_eq!(retry_after(&headers, Timestamp::from_secs(0)), Some(Duration::from_secs(120)));
+/// let value = HeaderValue::from_static("120");
+/// let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, value)]);
+/// let wait = retry_after(&headers, Timestamp::from_secs(0));
+/// assert_eq!(wait, Some(Duration::from_secs(120)));
 /// ```
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        // "nan" and "inf" are numbers to the parser, and no lengths of time.
+        // The parser accepts "nan" and "inf", which are not durations.
         return seconds
             .is_finite()
             .then(|| Duration::from_secs_f64(seconds.clamp(0.0, MAX_RETRY_AFTER.as_secs_f64())));
@@ -36,14 +41,15 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(at.since(from).min(MAX_RETRY_AFTER))
 }
 
-/// Returns the time by the server's clock: the `Date` of its answer (RFC 9110, section 6.6.1).
+/// Returns the time of the server's clock: the `Date` of its response (RFC 9110, section 6.6.1).
 ///
 /// ```
 /// use entra_proto::acquire::server_time;
 /// use entra_proto::Timestamp;
 /// use http::{HeaderMap, HeaderValue};
 ///
-/// let headers = HeaderMap::from_iter([(http::header::DATE, HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT"))]);
+/// let date = HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT");
+/// let headers = HeaderMap::from_iter([(http::header::DATE, date)]);
 /// assert_eq!(server_time(&headers), Some(Timestamp::from_secs(1_767_225_600)));
 /// ```
 #[must_use]
@@ -51,7 +57,7 @@ pub fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     http_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
 
-/// Returns whether a response with this status says that the service is busy or fails for now.
+/// Returns whether a status means that the service is busy or fails temporarily.
 pub(crate) fn is_transient_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }
@@ -77,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_and_every_abuse_of_it() {
+    fn every_form_is_parsed_and_bounded() {
         for (value, expected) in [
             ("0", Some(0.0)),
             ("2", Some(2.0)),
@@ -107,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_counts_from_the_servers_own_clock() {
+    fn date_is_relative_to_the_clock_of_the_server() {
         let date = "Thu, 01 Jan 2026 00:00:30 GMT";
         assert_eq!(wait(date, Some("Thu, 01 Jan 2026 00:00:20 GMT")), Some(10.0));
         assert_eq!(wait(date, Some("garbage")), Some(30.0));

@@ -1,3 +1,5 @@
+//! Scopes, single and as the `scope` parameter.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,22 +12,24 @@ use crate::resource::{Resource, is_bare_scheme, is_percent_encoded, is_scope_tok
 use crate::scope_list::check_scopes;
 use crate::secrecy::may_be_secret;
 
-/// One scope (RFC 6749, section 3.3): an API and a permission of it, or one of OpenID Connect's own.
+/// A scope (RFC 6749, section 3.3): a permission of an API, or one of OpenID Connect's scopes.
 ///
-/// `https://graph.microsoft.com/.default` asks for all that the application was granted; a daemon can ask for nothing else.
+/// `https://graph.microsoft.com/.default` stands for all permissions that the application was
+/// granted, and is the only kind of scope that a daemon can request.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(Arc<str>);
 
 impl Scope {
-    /// The scope that asks for everything granted on `resource`: `/.default` is appended, and nothing trimmed.
+    /// Returns the scope for all permissions granted on `resource`: appends `/.default` and trims
+    /// nothing.
     #[must_use]
     pub fn default_for(resource: &Resource) -> Self {
         Self(format!("{resource}{DEFAULT_SUFFIX}").into())
     }
 
-    /// The API's audience: everything before the last slash, the doubled one of `https://database.windows.net//.default`
-    /// included. `None` for OpenID Connect's scopes and for short names such as `User.Read`, which mean Microsoft Graph's.
-    #[must_use]
+    /// Returns the API's audience: everything before the last slash, including the doubled one of
+    /// `https://database.windows.net//.default`. `None` for OpenID Connect's scopes, and for short
+    /// names such as `User.Read`, which belong to Microsoft Graph.
     pub fn resource(&self) -> Option<&str> {
         match self.0.rsplit_once('/') {
             Some((resource, _)) if !self.is_openid() => Some(resource),
@@ -33,32 +37,36 @@ impl Scope {
         }
     }
 
-    /// Whether it asks for all that was granted, as `/.default` does.
+    /// Returns whether the scope is `/.default`, which stands for all granted permissions.
     #[must_use]
     pub fn is_default(&self) -> bool {
         default_scope::resource_of(&self.0).is_some() || &*self.0 == ".default"
     }
 
-    /// Returns the resource of which this text is the scope for all that was granted: exactly one trailing `/.default` is cut.
+    /// Returns the resource of a `/.default` scope: removes exactly one `/.default` from the end.
+    /// `None` for any other text.
     ///
     /// ```
     /// use entra_proto::Scope;
     ///
-    /// assert_eq!(Scope::resource_of_default("https://database.windows.net//.default"), Some("https://database.windows.net/"));
-    /// assert_eq!(Scope::resource_of_default("https://graph.microsoft.com/User.Read"), None);
+    /// let sql = Scope::resource_of_default("https://database.windows.net//.default");
+    /// assert_eq!(sql, Some("https://database.windows.net/"));
+    /// let mail = Scope::resource_of_default("https://graph.microsoft.com/Mail.Read");
+    /// assert_eq!(mail, None);
     /// ```
     #[must_use]
     pub fn resource_of_default(text: &str) -> Option<&str> {
         default_scope::resource_of(text)
     }
 
-    /// Whether it is one of OpenID Connect's: `openid`, `profile`, `email`, `offline_access`.
+    /// Returns whether it is one of OpenID Connect's scopes: `openid`, `profile`, `email`,
+    /// `offline_access`.
     #[must_use]
     pub fn is_openid(&self) -> bool {
         matches!(&*self.0, "openid" | "profile" | "email" | "offline_access")
     }
 
-    /// The scope as it is sent.
+    /// Returns the scope as it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -68,47 +76,48 @@ impl Scope {
 impl FromStr for Scope {
     type Err = Error;
 
-    /// Reads one scope. White space, quotation marks and a byte order mark around it are ignored.
+    /// Parses a scope. White space, quotation marks and a byte order mark around it are ignored.
     ///
     /// # Errors
-    /// Returns an error if it is empty, has characters that no scope may hold, is percent-encoded already, is several scopes with
-    /// something else than spaces between them, or is an API's address without a permission behind it.
+    /// Returns an error if the text is empty, contains characters that a scope cannot contain, is
+    /// already percent-encoded, is several scopes that are not separated by spaces, or is an API's
+    /// address without a permission after it.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = unwrapped(text);
-        let refused = |problem: &'static str| InputError::new(Input::Scope, problem).value(text);
+        let invalid = |problem: &'static str| InputError::new(Input::Scope, problem).value(text);
         if text.is_empty() {
-            return Err(refused("is empty").with_hint(EXAMPLE).into());
+            return Err(invalid("is empty").with_hint(EXAMPLE).into());
         }
         check_scopes(text)?;
         if !is_scope_token(text) {
-            return Err(refused("holds a character that no scope may hold")
+            return Err(invalid("contains a character that a scope cannot contain")
                 .with_hint(EXAMPLE)
                 .into());
         }
         if is_percent_encoded(text) {
-            return Err(refused("is percent-encoded already")
+            return Err(invalid("is percent-encoded already")
                 .with_hint("write it plain: it is encoded when it is sent")
                 .into());
         }
         if text.starts_with("scope=") {
-            return Err(refused("is a whole parameter")
-                .with_hint("write what stands behind scope=, and separate several scopes with spaces")
+            return Err(invalid("is a whole parameter")
+                .with_hint("write only the part after scope=, and separate several scopes with spaces")
                 .into());
         }
-        // Advice repeats the text as well.
+        // The advice must not repeat a secret either.
         let is_shown = !may_be_secret(text);
         let advised = |advice: String| if is_shown { advice } else { EXAMPLE.to_owned() };
         let whole = |resource: &str, problem| {
-            Err(refused(problem)
+            Err(invalid(problem)
                 .with_hint(advised(format!("write {resource}{DEFAULT_SUFFIX}")))
                 .into())
         };
-        // A slash too many, behind what is a scope otherwise.
+        // A valid scope with a superfluous slash.
         if let Some(scope) = text
             .strip_suffix('/')
             .filter(|scope| default_scope::resource_of(scope).is_some())
         {
-            return Err(refused("ends with a slash")
+            return Err(invalid("ends with a slash")
                 .with_hint(advised(format!("write {scope}")))
                 .into());
         }
@@ -119,16 +128,16 @@ impl FromStr for Scope {
             return whole(api, "lacks the slash before .default");
         }
         match text.rsplit_once('/') {
-            None if is_audience(text) => return whole(text, "is an API's name and names no permission"),
+            None if is_audience(text) => return whole(text, "names an API but no permission"),
             Some((resource, "")) if !is_bare_scheme(resource) => {
-                return Err(refused("names no permission")
+                return Err(invalid("names no permission")
                     .with_hint(advised(format!(
-                        "write {text}{DEFAULT_SUFFIX} if the API's audience ends with a slash, else {resource}{DEFAULT_SUFFIX}"
+                        "write {text}{DEFAULT_SUFFIX} if the API's audience ends with a slash, otherwise {resource}{DEFAULT_SUFFIX}"
                     )))
                     .into());
             }
             Some((resource, ".default" | "")) if is_bare_scheme(resource) => {
-                return Err(refused("names no API").with_hint(EXAMPLE).into());
+                return Err(invalid("names no API").with_hint(EXAMPLE).into());
             }
             Some((before, _)) if is_bare_scheme(before) => {
                 return whole(text, "is the address of an API, not a scope");
@@ -151,21 +160,23 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// One or more scopes, as the `scope` parameter holds them: separated by single spaces, in the order given.
+/// One or more scopes in the form of the `scope` parameter: separated by single spaces, in the
+/// given order.
 ///
-/// Two that differ only in their order are not equal, but ask for the same token: see [`TokenRequest::cache_key`].
+/// Two values that differ only in their order are not equal, but request the same token: see
+/// [`TokenRequest::cache_key`].
 ///
 /// [`TokenRequest::cache_key`]: crate::TokenRequest::cache_key
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scopes(Arc<str>);
 
 impl Scopes {
-    /// The scopes, in the order given.
+    /// Returns the scopes in the given order.
     pub fn iter(&self) -> impl Iterator<Item = Scope> + '_ {
         self.0.split(' ').map(|scope| Scope(scope.into()))
     }
 
-    /// The parameter as it is sent.
+    /// Returns the parameter as it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -175,11 +186,12 @@ impl Scopes {
 impl FromStr for Scopes {
     type Err = Error;
 
-    /// Reads scopes separated by white space. Quotation marks and a byte order mark around them are ignored.
+    /// Parses scopes that are separated by white space. Quotation marks and a byte order mark
+    /// around them are ignored.
     ///
     /// # Errors
-    /// Returns an error if there is none, if one of them is no [`Scope`], and if they are separated by commas and the like or
-    /// written as a list of a programming language.
+    /// Returns an error if there is no scope, if one is not a valid [`Scope`], or if they are
+    /// separated by commas or similar characters or written as a list of a programming language.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = unwrapped(text);
         check_scopes(text)?;
@@ -195,7 +207,7 @@ impl TryFrom<Vec<Scope>> for Scopes {
     type Error = Error;
 
     /// # Errors
-    /// Where there is no scope.
+    /// Returns an error if there is no scope.
     fn try_from(scopes: Vec<Scope>) -> Result<Self, Error> {
         if scopes.is_empty() {
             return Err(InputError::new(Input::Scope, "is empty").with_hint(EXAMPLE).into());
@@ -223,8 +235,9 @@ impl fmt::Debug for Scopes {
     }
 }
 
-/// Whether a word without a slash names an API and no permission: a GUID, a `spn:` or the like, or a host. A permission of Microsoft
-/// Graph, which may stand alone, ends with a verb.
+/// Returns whether a word without a slash names an API rather than a permission: a GUID, a name
+/// with a colon such as `spn:`, or a host. A permission of Microsoft Graph, which may stand alone,
+/// ends with a verb.
 fn is_audience(word: &str) -> bool {
     let host = word
         .rsplit_once('.')
@@ -232,7 +245,8 @@ fn is_audience(word: &str) -> bool {
     host || word.contains(':') || word.parse::<Guid>().is_ok()
 }
 
-const EXAMPLE: &str = "write the API's application id URI and /.default, such as https://graph.microsoft.com/.default";
+const EXAMPLE: &str =
+    "write the API's application ID URI followed by /.default, such as https://graph.microsoft.com/.default";
 
 #[cfg(test)]
 mod tests {
@@ -244,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_audience_is_everything_before_the_last_slash() {
+    fn audience_is_everything_before_the_last_slash() {
         for (text, resource) in [
             (
                 "https://graph.microsoft.com/.default",
@@ -281,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_scope_is_answered_with_what_to_write() {
+    fn invalid_scope_is_rejected_with_a_correction() {
         for (text, advice) in [
             ("https://graph.microsoft.com", "https://graph.microsoft.com/.default"),
             (
@@ -293,7 +307,7 @@ mod tests {
                 "https://database.windows.net//.default",
             ),
             ("https%3A%2F%2Fgraph.microsoft.com%2F.default", "plain"),
-            ("scope=https://graph.microsoft.com/.default", "behind scope="),
+            ("scope=https://graph.microsoft.com/.default", "after scope="),
             (
                 "https://graph.microsoft.com.default",
                 "write https://graph.microsoft.com/.default",

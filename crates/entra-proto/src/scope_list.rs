@@ -1,13 +1,14 @@
-//! Scopes and resources that are separated otherwise than with spaces.
+//! Detects scopes and resources that are joined by anything but spaces.
 
 use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::secrecy::may_be_secret;
 
-/// Checks that a text is not several scopes with commas and the like between them, or a list as a programming language writes it.
+/// Checks that a text is not several scopes joined by commas or similar characters, nor a list of a
+/// programming language.
 ///
-/// RFC 6749 allows a comma in a scope, and so does Entra. So one counts as a separator only where what stands around it shows that
-/// it is one: another API, `/.default`, a permission's name, a blank, the end.
+/// RFC 6749 and Entra allow a comma in a scope. A comma therefore counts as a separator only if its
+/// surroundings prove it: another API, `/.default`, the name of a permission, a blank, or the end.
 pub(crate) fn check_scopes(text: &str) -> Result<(), Error> {
     let Some((form, parts)) = misjoined(text) else {
         return Ok(());
@@ -17,7 +18,7 @@ pub(crate) fn check_scopes(text: &str) -> Result<(), Error> {
         Form::Separated(sign) => format!("separates scopes with {sign}"),
     };
     let joined = parts.join(" ");
-    // A key in base64 falls apart at its signs.
+    // A base64 key splits at some of these characters.
     let is_secret = may_be_secret(text) || may_be_secret(&joined);
     let advice = if joined.is_empty() || is_secret || joined.len() > LONGEST {
         "separate scopes with spaces".to_owned()
@@ -32,19 +33,19 @@ pub(crate) fn check_scopes(text: &str) -> Result<(), Error> {
         .into())
 }
 
-/// Checks the same of the audience of an API, of which there is one.
+/// Performs the same check for the audience of an API, of which there is exactly one.
 pub(crate) fn check_resource(text: &str) -> Result<(), Error> {
     let Some((form, parts)) = misjoined(text) else {
         return Ok(());
     };
     let problem = match form {
         Form::List => AS_LIST.to_owned(),
-        Form::Separated(sign) => format!("holds {sign}, as a list of several APIs does"),
+        Form::Separated(sign) => format!("contains {sign}, like a list of several APIs"),
     };
     let advice = match parts.as_slice() {
         [one] if !may_be_secret(text) && !may_be_secret(one) => format!("write it alone: {one}"),
-        [_] | [] => "write the API's application id URI alone".to_owned(),
-        _ => "write one API, and ask for a token for each".to_owned(),
+        [_] | [] => "write the API's application ID URI alone".to_owned(),
+        _ => "name one API, and request a token for each".to_owned(),
     };
     Err(InputError::new(Input::Resource, problem)
         .value(text)
@@ -52,17 +53,17 @@ pub(crate) fn check_resource(text: &str) -> Result<(), Error> {
         .into())
 }
 
-/// How several are written as one.
+/// The form in which several values were joined.
 enum Form {
-    /// As a list of a programming language.
+    /// A list of a programming language.
     List,
-    /// With this sign between them.
+    /// Values with this separator between them.
     Separated(&'static str),
 }
 
-/// How a text is written, where that is wrong, and the parts that the text was meant to have.
+/// Returns the wrong form of a text and its intended parts, or `None` if the form is right.
 fn misjoined(text: &str) -> Option<(Form, Vec<&str>)> {
-    // Also behind a name, as in `@("..")`, `vec!["..."]` and `%w[...]`.
+    // A name may precede the list, as in `@("..")`, `vec!["..."]` and `%w[...]`.
     let is_list = text
         .trim_start_matches(['@', '%', 'w', '&'])
         .starts_with(['[', '(', '{'])
@@ -78,7 +79,7 @@ fn misjoined(text: &str) -> Option<(Form, Vec<&str>)> {
     Some((Form::Separated(name), parts(text, sign)))
 }
 
-/// The parts of a text between separators and white space, without brackets and quotes.
+/// Splits a text at separators and white space, and removes brackets and quotes.
 fn parts<'a>(text: &'a str, sign: &'static str) -> Vec<&'a str> {
     text.split(sign)
         .flat_map(|part| part.split(|c: char| c.is_whitespace() || c == ';'))
@@ -88,7 +89,7 @@ fn parts<'a>(text: &'a str, sign: &'static str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Whether a sign separates scopes by what stands around it.
+/// Returns whether the surroundings of a character prove that it separates scopes.
 fn is_sure(text: &str, sign: &str) -> bool {
     let mut pieces = text.split(sign);
     let Some(mut before) = pieces.next() else {
@@ -106,7 +107,7 @@ fn is_sure(text: &str, sign: &str) -> bool {
     false
 }
 
-/// Whether a word is a scope or an API by its looks.
+/// Returns whether a word looks like a scope or an API.
 fn is_scope(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     let part = |part: &str| {
@@ -130,7 +131,7 @@ const SEPARATORS: [(&str, &str); 5] = [
 
 const AS_LIST: &str = "is written as a list of a programming language";
 
-/// How long a corrected parameter may be to stand in an error.
+/// The maximum length of a corrected parameter in an error.
 const LONGEST: usize = 400;
 
 #[cfg(test)]
@@ -141,7 +142,7 @@ mod tests {
     const GRAPH: &str = "https://graph.microsoft.com/.default";
 
     #[test]
-    fn separators_and_lists_are_told_with_what_to_write() {
+    fn separators_and_lists_are_rejected_with_a_correction() {
         for (text, expected) in [
             (
                 format!("{GRAPH},https://graph.microsoft.com/User.Read"),
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_may_be_part_of_a_scope() {
+    fn comma_may_be_part_of_a_scope() {
         for text in [
             GRAPH,
             "api://x/weird,name",
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_one() {
+    fn resource_is_a_single_api() {
         for (text, expected) in [
             ("https://graph.microsoft.com,https://vault.azure.net", "for each"),
             (

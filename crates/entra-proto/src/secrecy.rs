@@ -1,13 +1,14 @@
-//! What may be a secret, in texts of the service and in what people type.
+//! Heuristics that find secrets in texts of the service and in inputs of users.
 
 use crate::guid::Guid;
 use crate::loopback::is_loopback_host;
 
-/// Returns whether a text may be a token, a key or a client secret, or may hold one. Such a text must not be shown.
+/// Returns whether a text may be or contain a token, a key or a client secret. Such a text must not
+/// be shown.
 ///
-/// The answer comes from the text's shape: a JWT, a PEM block, a client secret as Entra makes them, a long random word, a
-/// password in a URL, `client_secret=...`, or more than 16 KiB. A short word of letters is not taken for a secret, though it may
-/// be one.
+/// The decision depends on the text's form: a JWT, a PEM block, a client secret in Entra's format,
+/// a long random word, a password in a URL, `client_secret=...`, or more than 16 KiB. A short word
+/// of letters does not count as a secret, although it may be one.
 ///
 /// ```
 /// use entra_proto::error::may_be_secret;
@@ -22,7 +23,8 @@ pub fn may_be_secret(text: &str) -> bool {
     text.len() > 16 * 1024 || without_secrets(text).is_some()
 }
 
-/// The text with `[secret]` in the place of everything that may be one; `None` where nothing may be.
+/// Returns the text with `[secret]` in place of everything that may be a secret, or `None` if
+/// nothing may be.
 pub(crate) fn without_secrets(text: &str) -> Option<String> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     if let Some(start) = text.find("-----BEGIN") {
@@ -47,7 +49,7 @@ pub(crate) fn without_secrets(text: &str) -> Option<String> {
         if end <= at {
             continue;
         }
-        // Spans that overlap are one.
+        // Overlapping spans are merged.
         if start >= at {
             clean.push_str(text.get(at..start).unwrap_or_default());
             clean.push_str("[secret]");
@@ -58,22 +60,25 @@ pub(crate) fn without_secrets(text: &str) -> Option<String> {
     Some(clean)
 }
 
-/// Whether a text names a member or parameter that holds a secret, and gives its value: `access_token=...`, `"code":"..."`.
+/// Returns whether a text contains a member or parameter that holds a secret, with its value:
+/// `access_token=...`, `"code":"..."`.
 pub(crate) fn names_secret(text: &str) -> bool {
     let mut found = Vec::new();
     named_values(text, &mut found);
     !found.is_empty()
 }
 
-/// Whether a word of a text looks as if it was drawn at random, whatever member it stands in.
+/// Returns whether a word of a text looks random, whatever its member.
 pub(crate) fn has_random_word(text: &str) -> bool {
     let mut found = words(text).into_iter().filter_map(|(start, end)| text.get(start..end));
     found.any(is_random)
 }
 
-/// Whether an address without its scheme begins with a host, so that an `@` behind it is a part of the path: a user's name, say.
+/// Returns whether an address without its scheme begins with a host, so that a later `@` is part of
+/// the path, such as a user name.
 ///
-/// What stands before a colon may be a user's name with its password behind it, except on this machine, where it is a port.
+/// The part before a colon may be a user name followed by its password, except on this machine,
+/// where a port follows.
 fn begins_with_host(rest: &str) -> bool {
     let Some(at) = rest.find(['/', '?', '#']) else {
         return false;
@@ -85,7 +90,7 @@ fn begins_with_host(rest: &str) -> bool {
     }
 }
 
-/// Where the values of members and parameters stand that hold secrets.
+/// Finds the values of members and parameters that hold secrets.
 fn named_values(text: &str, found: &mut Vec<(usize, usize)>) {
     let lower = text.to_ascii_lowercase();
     for (name, weak) in NAMES {
@@ -96,16 +101,16 @@ fn named_values(text: &str, found: &mut Vec<(usize, usize)>) {
             if !before.chars().next_back().is_none_or(apart) {
                 continue;
             }
-            let behind = at + name.len();
-            let Some(start) = value_behind(&lower, behind, *weak) else {
+            let after = at + name.len();
+            let Some(start) = value_after(&lower, after, *weak) else {
                 continue;
             };
             let value = lower.get(start..).unwrap_or_default();
-            // Part of the value before it, which ends where this one does.
+            // Part of the previous value, which has the same end.
             if start < covered && !value.starts_with(['{', '[']) {
                 continue;
             }
-            // What is nested in JSON has no end that could be found by its first bracket; a header ends with its line.
+            // Nested JSON does not end at its first bracket; a header ends with its line.
             let length = match value.chars().next() {
                 Some('{' | '[') => value.len(),
                 _ if *name == "authorization" => value.find(['\r', '\n']).unwrap_or(value.len()),
@@ -125,15 +130,16 @@ fn named_values(text: &str, found: &mut Vec<(usize, usize)>) {
         let value = lower.get(start..).unwrap_or_default();
         let length = value.find(ends_value).unwrap_or(value.len());
         let value = value.get(..length).unwrap_or_default();
-        // "Bearer token" and "Bearer authorization" are prose.
+        // "Bearer token" and "Bearer authorization" are ordinary prose.
         if value.bytes().any(|byte| byte.is_ascii_digit()) || value.len() > 24 {
             found.push((start, start + length));
         }
     }
 }
 
-/// Where the value begins behind a name that ends here: behind quotes, and an equals sign or a colon.
-fn value_behind(lower: &str, at: usize, weak: bool) -> Option<usize> {
+/// Returns the start of the value after a name that ends at `at`: after quotes, and an equals sign
+/// or a colon.
+fn value_after(lower: &str, at: usize, weak: bool) -> Option<usize> {
     let skip = |at: usize, marks: &[&str]| {
         let mut at = at;
         while let Some(mark) = marks
@@ -147,9 +153,9 @@ fn value_behind(lower: &str, at: usize, weak: bool) -> Option<usize> {
     let quoted = skip(at, QUOTES);
     let separated = skip(quoted, SEPARATORS);
     let sign = lower.get(quoted..separated)?;
-    // In prose, "code:" and "state:" are followed by words.
-    let told = sign.contains('=') || sign.contains("%3d") || quoted > at;
-    let is_value = sign.trim() != "" && (told || !weak);
+    // In prose, words follow "code:" and "state:".
+    let is_explicit = sign.contains('=') || sign.contains("%3d") || quoted > at;
+    let is_value = sign.trim() != "" && (is_explicit || !weak);
     is_value.then(|| skip(separated, QUOTES))
 }
 
@@ -157,7 +163,7 @@ fn ends_value(c: char) -> bool {
     c.is_whitespace() || "\"'<>&,;}])\\".contains(c)
 }
 
-/// The words of a text: where each starts and ends.
+/// Returns the start and end of each word.
 fn words(text: &str) -> Vec<(usize, usize)> {
     let apart = |c: char| c.is_whitespace() || "\"'<>()[]{},;|`".contains(c);
     let mut words = Vec::new();
@@ -171,17 +177,17 @@ fn words(text: &str) -> Vec<(usize, usize)> {
     words
 }
 
-/// Whether a word looks as if it was drawn at random or encoded: what people and services call things by looks otherwise.
+/// Returns whether a word looks random or encoded, unlike the names that users and services choose.
 fn is_random(word: &str) -> bool {
     if let Some((_, rest)) = word.split_once("://") {
-        // What stands before an `@` may be a password, with slashes in it.
+        // The part before an `@` may be a password that contains slashes.
         if rest.contains('@') && !begins_with_host(rest) {
             return true;
         }
         let path = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..));
         return is_key(path.unwrap_or_default()) || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
     }
-    // A list of parameters, or a name and its value: `thumbprint=...` in a message.
+    // A list of parameters, or a name with its value, such as `thumbprint=...` in a message.
     let plain = word.trim_end_matches('=');
     if plain.contains(['=', '&']) {
         return plain.split(['=', '&']).any(is_random);
@@ -194,7 +200,8 @@ fn is_random(word: &str) -> bool {
         return true;
     }
     let parts = || word.split(['.', '-']);
-    // Capitals are lost in a host, and the last part of a JWT is no top-level domain.
+    // Hosts are in lower case, so the JWT prefix is as well. The last part of a JWT is not a
+    // top-level domain.
     if word.contains('.') && parts().any(|part| part.starts_with("eyj") && part.len() >= 10) {
         return true;
     }
@@ -205,33 +212,35 @@ fn is_random(word: &str) -> bool {
         };
         return parts().any(is_random) || parts().filter(is_mixed).count() > 1;
     }
-    // A path. Base64 has slashes, and no dot.
+    // A path. Base64 contains slashes, but no dots.
     if word.contains(['/', '\\']) && (word.contains('.') || word.starts_with(['/', '~'])) {
         return is_key(word) || word.split(['/', '\\']).any(is_random);
     }
     let (length, digits, turns) = measure(word);
-    // A GUID in a longer name, such as api://id or id_suffix, has an origin of its own.
+    // A GUID inside a longer name, such as `api://id` or `id_suffix`, is not random text.
     if word.split([':', '/', '_']).any(|part| part.parse::<Guid>().is_ok()) && length < 64 {
         return false;
     }
     (length >= 20 && digits >= 2 && turns * 4 >= length) || (length >= 32 && turns * 2 >= length) || length >= 200
 }
 
-/// Whether a word is a host in small letters: Azure puts random letters and digits into the names of sites.
+/// Returns whether a word is a host in lower case. Azure puts random letters and digits into the
+/// names of sites.
 fn is_host(word: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     let is_top = |(_, top): (&str, &str)| top.len() >= 2 && top.bytes().all(|byte| byte.is_ascii_lowercase());
     word.bytes().all(is_letter) && word.rsplit_once('.').is_some_and(is_top)
 }
 
-/// Whether a path is a key in base64, whose slashes leave no part of it long.
+/// Returns whether a path is a base64 key, whose slashes leave only short parts.
 fn is_key(path: &str) -> bool {
     let plain: String = path.split('/').filter(|part| part.parse::<Guid>().is_err()).collect();
     let (length, _, turns) = measure(&plain);
     length >= 24 && turns * 9 >= length * 4
 }
 
-/// How many letters and digits a word has, how many digits, and how often small letters, capitals and digits follow each other.
+/// Returns the number of letters and digits, the number of digits, and the number of changes
+/// between lower case, upper case and digits.
 fn measure(word: &str) -> (usize, usize, usize) {
     let kinds: Vec<u8> = word.bytes().filter_map(kind).collect();
     let digits = kinds.iter().filter(|kind| **kind == DIGIT).count();
@@ -239,24 +248,25 @@ fn measure(word: &str) -> (usize, usize, usize) {
     (kinds.len(), digits, turns)
 }
 
-/// Whether a random word is public by what stands before it: a thumbprint, or whom an assertion names.
+/// Returns whether the text before a random word shows that it is public: a thumbprint, or a name
+/// in an assertion.
 fn is_public(word: &str, before: &str) -> bool {
     let start = before.len().saturating_sub(40);
     let start = (start..=before.len())
         .find(|at| before.is_char_boundary(*at))
         .unwrap_or(before.len());
     let near = before.get(start..).unwrap_or_default().to_ascii_lowercase();
-    let told = format!("{near}{}", word.to_ascii_lowercase());
-    // A SHA-512 in hexadecimal is the longest.
+    let context = format!("{near}{}", word.to_ascii_lowercase());
+    // The longest thumbprint is a SHA-512 in hexadecimal.
     let is_short = word.len() <= 128 && !holds_jwt(word) && !is_client_secret(word);
     is_short
-        && (told.contains("thumbprint")
+        && (context.contains("thumbprint")
             || ["subject", "issuer", "audience", "identifier", "named"]
                 .iter()
                 .any(|name| near.trim_end_matches(['\'', '"', ' ', ':']).ends_with(name)))
 }
 
-/// Whether a JWT's header begins in it: base64url of `{"`.
+/// Returns whether the text contains the start of a JWT's header: base64url of `{"`.
 pub(crate) fn holds_jwt(word: &str) -> bool {
     word.match_indices("eyJ").any(|(at, _)| {
         let apart = |c: char| !c.is_ascii_alphanumeric();
@@ -265,7 +275,8 @@ pub(crate) fn holds_jwt(word: &str) -> bool {
     })
 }
 
-/// Whether it is a client secret as Entra makes them: three characters, a digit, `Q~`, and some thirty more.
+/// Returns whether the text contains a client secret in Entra's format: three characters, a digit,
+/// `Q~`, and about thirty more.
 fn is_client_secret(word: &str) -> bool {
     word.match_indices("Q~").any(|(at, _)| {
         let before = word.get(..at).unwrap_or_default();
@@ -284,7 +295,8 @@ fn kind(byte: u8) -> Option<u8> {
 
 const DIGIT: u8 = 2;
 
-/// The members, parameters and headers that hold secrets, and whether their name is also a word of prose.
+/// The members, parameters and headers that hold secrets. True if the name is also an ordinary
+/// word.
 const NAMES: &[(&str, bool)] = &[
     ("access_token", false),
     ("refresh_token", false),
@@ -314,10 +326,10 @@ const NAMES: &[(&str, bool)] = &[
     ("key", true),
 ];
 
-/// What stands around a name or a value: quotes, also escaped for JSON, HTML and URLs.
+/// The quotes around a name or a value, including those escaped for JSON, HTML and URLs.
 const QUOTES: &[&str] = &["\"", "'", "\\", "&quot;", "&#34;", "&#39;", "%22", "%27", "u0022"];
 
-/// What stands between a name and its value.
+/// The separators between a name and its value.
 const SEPARATORS: &[&str] = &["=", ":", " ", "%3d", "%3a", "&#61;"];
 
 #[cfg(test)]
@@ -331,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_secret_is_found() {
+    fn secrets_are_detected() {
         for secret in [
             JWT,
             "eyJhbGciOiJub25lIn0",
@@ -364,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_things_are_called_by_is_no_secret() {
+    fn names_and_messages_are_not_secrets() {
         for text in [
             "",
             "https://graph.microsoft.com/.default",
@@ -408,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_taken_out_and_the_rest_stays() {
+    fn secrets_are_replaced_and_the_rest_is_unchanged() {
         for (text, expected) in [
             (format!("a {JWT} b"), "a [secret] b"),
             (
@@ -436,7 +448,7 @@ mod tests {
             ("a -----BEGIN KEY-----\nabc\n-----END KEY-----".to_owned(), "a [secret]"),
         ] {
             assert_eq!(clean(&text), expected);
-            // What is clean stays so.
+            // A redacted text stays unchanged.
             assert_eq!(clean(expected), expected, "{text}");
         }
     }

@@ -1,14 +1,16 @@
-//! Strategies of proptest for those who embed the protocol and test their own stack: valid and hostile inputs.
+//! Strategies of proptest for property tests of a stack that embeds the protocol: valid and hostile
+//! inputs.
 //!
-//! The valid ones make values of this crate's types, in the spellings that make trouble more often than chance would
-//! have them. The hostile ones make texts and responses that a stack has to survive.
+//! The valid ones generate values of this crate's types, with a preference for spellings that often
+//! cause failures. The hostile ones generate texts and responses that a stack must survive.
 //!
 //! ```
 //! use entra_proto::strategies::{application, hostile_response, target};
 //! use entra_proto::{Guid, Timestamp, TokenResponse};
 //! use proptest::prelude::*;
 //!
-//! proptest!(|(application in application(), target in target(), response in hostile_response())| {
+//! let inputs = (application(), target(), hostile_response());
+//! proptest!(|((application, target, response) in inputs)| {
 //!     // A scope of a single permission is for users, and an error here.
 //!     if let Ok(request) = application.client_credentials(target) {
 //!         let sent = request.encode(Guid::from_random([7; 16]));
@@ -37,7 +39,7 @@ use crate::{
     Target, Tenant,
 };
 
-/// Any tenant: an ID, a domain, or one of the names for several tenants.
+/// Generates a tenant: an ID, a domain, or one of the names for several tenants.
 pub fn tenant() -> impl Strategy<Value = Tenant> {
     let id = any::<[u8; 16]>().prop_map(|bytes| Guid::from_bytes(bytes).to_string());
     let domain = "[A-Za-z0-9]{1,20}(\\.[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?){1,3}";
@@ -45,14 +47,14 @@ pub fn tenant() -> impl Strategy<Value = Tenant> {
     prop_oneof![4 => id, 4 => domain, 1 => named].prop_filter_map("no tenant", |text| text.parse().ok())
 }
 
-/// The identifier of an API, with the slashes and colons that scopes are made of.
+/// Generates the audience of an API, with the slashes and colons that occur in scopes.
 pub fn resource() -> impl Strategy<Value = Resource> {
     let url = "(https://|api://|spn:|)[a-z0-9.\\-]{1,20}(/[!-~]{0,10}){0,3}/{0,3}";
     let any = "[!-~]{1,40}";
     prop_oneof![3 => url, 1 => any].prop_filter_map("no resource", |text| text.parse().ok())
 }
 
-/// A scope: `/.default` of an API, or a single permission.
+/// Generates a scope: `/.default` of an API, or a single permission.
 pub fn scope() -> impl Strategy<Value = Scope> {
     let named = "(https://|api://)[a-z.]{1,8}/{1,2}[A-Za-z.]{1,8}";
     prop_oneof![
@@ -61,28 +63,28 @@ pub fn scope() -> impl Strategy<Value = Scope> {
     ]
 }
 
-/// One to three scopes.
+/// Generates one to three scopes.
 pub fn scopes() -> impl Strategy<Value = Scopes> {
     vec(scope(), 1..4).prop_filter_map("no scopes", |scopes| Scopes::try_from(scopes).ok())
 }
 
-/// A target: a resource, or scopes.
+/// Generates a target: a resource, or scopes.
 pub fn target() -> impl Strategy<Value = Target> {
     prop_oneof![resource().prop_map(Target::from), scopes().prop_map(Target::from)]
 }
 
-/// A version of the endpoints.
+/// Generates a version of the endpoints.
 pub fn endpoint_version() -> impl Strategy<Value = EndpointVersion> {
     prop_oneof![Just(EndpointVersion::V1), Just(EndpointVersion::V2)]
 }
 
-/// A client secret, with characters that forms escape.
+/// Generates a client secret, with characters that forms escape.
 pub fn client_secret() -> impl Strategy<Value = ClientSecret> {
     let text = prop_oneof!["\\PC{1,40}", "[+%&= ~\u{0}\r\n:;\u{e9}]{1,20}"];
     text.prop_filter_map("white space alone", |text| ClientSecret::new(text).ok())
 }
 
-/// An application with a secret, in one tenant of one of Microsoft's clouds.
+/// Generates an application with a secret, in one tenant of one of Microsoft's clouds.
 pub fn application() -> impl Strategy<Value = Application> {
     let cloud = prop_oneof![Just(Cloud::Public), Just(Cloud::UsGovernment), Just(Cloud::China)];
     let id = any::<[u8; 16]>().prop_map(|bytes| ClientId::from(Guid::from_bytes(bytes)));
@@ -95,7 +97,8 @@ pub fn application() -> impl Strategy<Value = Application> {
     )
 }
 
-/// A text that may be put where any input belongs: nearly valid, of other scripts, with control characters, long.
+/// Generates a text for any input: nearly valid, in other scripts, with control characters, or
+/// long.
 pub fn hostile_text() -> impl Strategy<Value = String> {
     let pieces = prop_oneof![
         "(https?|api|spn|javascript|file)(:|://|:///)",
@@ -112,7 +115,7 @@ pub fn hostile_text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A response with a bearer token, as the service writes it on either endpoint.
+/// Generates a response with a bearer token, as the service writes it on either endpoint.
 pub fn token_response() -> impl Strategy<Value = Response<Body>> {
     let token = "[A-Za-z0-9_-]{1,200}(\\.[A-Za-z0-9_-]{1,200}){0,2}";
     let lifetime = prop_oneof![
@@ -127,7 +130,7 @@ pub fn token_response() -> impl Strategy<Value = Response<Body>> {
     })
 }
 
-/// An error response of the service, with an AADSTS code.
+/// Generates an error response of the service, with an AADSTS code.
 pub fn error_response() -> impl Strategy<Value = Response<Body>> {
     let status = prop_oneof![Just(400_u16), Just(401), Just(403), Just(429), Just(500), Just(503)];
     let error = "invalid_(client|grant|request|scope|resource)|unauthorized_client|temporarily_unavailable|interaction_required";
@@ -142,8 +145,8 @@ pub fn error_response() -> impl Strategy<Value = Response<Body>> {
     )
 }
 
-/// A response that a stack has to survive: any status, headers that mean something, and a body that is nearly JSON, nearly a token
-/// or anything.
+/// Generates a response that a stack must survive: any status, meaningful headers, and a body that
+/// is nearly JSON, nearly a token, or arbitrary.
 pub fn hostile_response() -> impl Strategy<Value = Response<Body>> {
     let member = "access_token|token_type|expires_in|expires_on|refresh_in|refresh_token|id_token|error|error_codes|error_description|claims|scope";
     let value = prop_oneof![

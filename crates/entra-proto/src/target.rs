@@ -1,3 +1,5 @@
+//! Targets: the API or the scopes that a token is requested for.
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,52 +12,59 @@ use crate::resource::Resource;
 use crate::scope::{Scope, Scopes};
 use crate::secrecy::may_be_secret;
 
-/// What a token is wanted for: an API by its audience, or scopes.
+/// The target of a token request: an API by its audience, or scopes.
 ///
-/// The endpoint's version decides how it is written:
+/// The version of the endpoint decides the parameter on the wire:
 ///
 /// | | v1 | v2 |
 /// |---|---|---|
 /// | `Resource(r)` | `resource=r` | `scope=r/.default` |
-/// | `Scopes(s)` | `resource=` the one API before the last slash of each | `scope=s` |
+/// | `Scopes(s)` | `resource=` the one API before the last slash of each scope | `scope=s` |
 ///
 /// ```
 /// use entra_proto::{EndpointVersion, Target};
 ///
 /// let sql = Target::resource("https://database.windows.net/")?;
-/// assert_eq!(sql.wire_parameter(EndpointVersion::V1)?, ("resource", "https://database.windows.net/".into()));
-/// assert_eq!(sql.wire_parameter(EndpointVersion::V2)?, ("scope", "https://database.windows.net//.default".into()));
+/// assert_eq!(
+///     sql.wire_parameter(EndpointVersion::V1)?,
+///     ("resource", "https://database.windows.net/".into()),
+/// );
+/// assert_eq!(
+///     sql.wire_parameter(EndpointVersion::V2)?,
+///     ("scope", "https://database.windows.net//.default".into()),
+/// );
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// Everything that was granted on one API.
+    /// All permissions granted on one API.
     Resource(Resource),
-    /// These scopes.
+    /// Scopes.
     Scopes(Scopes),
 }
 
 impl Target {
-    /// The API with this audience, such as `https://graph.microsoft.com`.
+    /// Creates a target from the audience of an API, such as `https://graph.microsoft.com`.
     ///
     /// # Errors
-    /// As for [`Resource`].
+    /// Returns an error if the text is not a valid [`Resource`].
     pub fn resource(audience: &str) -> Result<Self, Error> {
         audience.parse().map(Self::Resource)
     }
 
-    /// These scopes, separated by spaces.
+    /// Creates a target from scopes that are separated by spaces.
     ///
     /// # Errors
-    /// As for [`Scopes`].
+    /// Returns an error if the text is not valid [`Scopes`].
     pub fn scopes(scopes: &str) -> Result<Self, Error> {
         scopes.parse().map(Self::Scopes)
     }
 
-    /// The parameter that stands for it on the wire: its name and its value, not yet encoded.
+    /// Returns the name and the value of its parameter on the wire, not yet encoded.
     ///
     /// # Errors
-    /// Where scopes of more than one API, or of none, meet the v1 endpoint, which takes one resource.
+    /// Returns an error for the v1 endpoint, which takes one resource, if the scopes name no API or
+    /// more than one.
     pub fn wire_parameter(&self, version: EndpointVersion) -> Result<(&'static str, Cow<'_, str>), Error> {
         match (self, version) {
             (Self::Resource(resource), EndpointVersion::V1) => Ok(("resource", resource.as_str().into())),
@@ -67,8 +76,9 @@ impl Target {
         }
     }
 
-    /// The parameter where a user signs in. On v2 OpenID Connect's scopes stand beside it, as the official clients have it: without
-    /// them there is no ID token, and no refresh token.
+    /// Returns the parameter for requests of a user's tokens. On v2 it includes OpenID Connect's
+    /// scopes, as in the official clients: without them there is neither an ID token nor a refresh
+    /// token.
     pub(crate) fn on_for_user(&self, version: EndpointVersion) -> Result<(&'static str, Cow<'_, str>), Error> {
         self.check_for_user()?;
         let (name, value) = self.wire_parameter(version)?;
@@ -85,7 +95,8 @@ impl Target {
         Ok((name, scopes.into()))
     }
 
-    /// The part of it that one token can be for: the scopes of the API that is named first, and those of OpenID Connect.
+    /// Returns the part that one token can be for: the scopes of the first API, and those of OpenID
+    /// Connect.
     pub(crate) fn of_first_api(&self) -> Self {
         let Self::Scopes(scopes) = self else {
             return self.clone();
@@ -93,14 +104,14 @@ impl Target {
         let first = scopes.iter().find(|scope| !scope.is_openid());
         let api = first.as_ref().map(|scope| scope.resource().unwrap_or(MICROSOFT_GRAPH));
         let of_it = |scope: &Scope| scope.is_openid() || Some(scope.resource().unwrap_or(MICROSOFT_GRAPH)) == api;
-        let kept: Vec<Scope> = scopes.iter().filter(of_it).collect();
-        Scopes::try_from(kept).map_or_else(|_| self.clone(), Self::Scopes)
+        let selected: Vec<Scope> = scopes.iter().filter(of_it).collect();
+        Scopes::try_from(selected).map_or_else(|_| self.clone(), Self::Scopes)
     }
 
-    /// The audience that the token will be for.
+    /// Returns the audience of the token.
     ///
     /// # Errors
-    /// Where the scopes are of more than one API, or of none.
+    /// Returns an error if the scopes name no API or more than one.
     pub fn audience(&self) -> Result<Cow<'_, str>, Error> {
         match self {
             Self::Resource(resource) => Ok(resource.as_str().into()),
@@ -108,22 +119,24 @@ impl Target {
         }
     }
 
-    /// Checks that a user can be asked for it: everything that was granted, or single permissions, not both (AADSTS70011).
+    /// Checks that it can be requested for a user: `/.default` or single permissions, but not both
+    /// (AADSTS70011).
     pub(crate) fn check_for_user(&self) -> Result<(), Error> {
         let Self::Scopes(scopes) = self else { return Ok(()) };
         let wanted = || scopes.iter().filter(|scope| !scope.is_openid());
         if wanted().any(|scope| scope.is_default()) && wanted().any(|scope| !scope.is_default()) {
             return Err(
-                InputError::new(Input::Scope, "names single permissions beside /.default")
+                InputError::new(Input::Scope, "combines single permissions with /.default")
                     .value(scopes.as_str())
-                    .with_hint("write one or the other: /.default is all that the app registration names")
+                    .with_hint("write one or the other: /.default stands for all permissions of the app registration")
                     .into(),
             );
         }
         Ok(())
     }
 
-    /// Checks that it is for one API, or for OpenID Connect's own: a token is for no more.
+    /// Checks that it is for one API, or for OpenID Connect's scopes only: a token cannot be for
+    /// more.
     pub(crate) fn check_one_api(&self) -> Result<(), Error> {
         self.check_for_user()?;
         match self {
@@ -132,7 +145,8 @@ impl Target {
         }
     }
 
-    /// Checks that a daemon can ask for it: one API, by `/.default` (else the service answers AADSTS1002012 or AADSTS70011).
+    /// Checks that a daemon can request it: one API, by `/.default` (the service rejects others
+    /// with AADSTS1002012 or AADSTS70011).
     pub(crate) fn check_for_daemon(&self) -> Result<(), Error> {
         let Self::Scopes(scopes) = self else { return Ok(()) };
         let wanted: Vec<Scope> = scopes.iter().filter(|scope| !scope.is_openid()).collect();
@@ -140,11 +154,11 @@ impl Target {
             let api = named.resource().unwrap_or(MICROSOFT_GRAPH);
             return Err(InputError::new(
                 Input::Scope,
-                "is one permission, and an app-only token has all granted permissions of an API",
+                "is a single permission, but app-only tokens need /.default",
             )
             .value(named.as_str())
             .with_hint(if may_be_secret(named.as_str()) {
-                "write the API's application id URI and /.default".to_owned()
+                "write the API's application ID URI followed by /.default".to_owned()
             } else {
                 format!("write {api}{DEFAULT_SUFFIX}")
             })
@@ -190,7 +204,8 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The one API that all these scopes are of, those of OpenID Connect aside. A scope without an API is one of Microsoft Graph.
+/// Returns the one API of all these scopes, except OpenID Connect's. A scope without an API belongs
+/// to Microsoft Graph.
 fn one_resource(scopes: &Scopes) -> Result<String, Error> {
     let named: Vec<Scope> = scopes.iter().filter(|scope| !scope.is_openid()).collect();
     let resources: BTreeSet<&str> = named
@@ -202,12 +217,12 @@ fn one_resource(scopes: &Scopes) -> Result<String, Error> {
         (Some(one), None) => Ok(one.to_owned()),
         (None, _) => Err(InputError::new(Input::Scope, "names no API")
             .value(scopes.as_str())
-            .with_hint("add the API's application id URI and /.default")
+            .with_hint("add the API's application ID URI followed by /.default")
             .into()),
         (Some(_), Some(_)) => Err(
-            InputError::new(Input::Scope, "names more than one API, and a token is for one")
+            InputError::new(Input::Scope, "names more than one API, but a token is for one")
                 .value(scopes.as_str())
-                .with_hint("ask for a token for each")
+                .with_hint("request a token for each")
                 .into(),
         ),
     }
@@ -224,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_on_v1_become_their_one_resource() {
+    fn scopes_on_v1_become_a_single_resource() {
         for (text, resource) in [
             (
                 "https://database.windows.net//.default",
@@ -260,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_asked_for_openid_connects_scopes_as_well() {
+    fn user_targets_include_the_scopes_of_openid_connect() {
         for (text, sent) in [
             ("User.Read", "User.Read openid profile offline_access"),
             (
@@ -286,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_apis_the_first_is_redeemed() {
+    fn code_is_redeemed_for_the_first_of_several_apis() {
         let several = scopes("openid https://a/X https://b/Y https://a/Z User.Read");
         assert_eq!(several.of_first_api().to_string(), "openid https://a/X https://a/Z");
         assert_eq!(
@@ -299,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_asks_for_one_api_by_default() {
+    fn daemon_requests_one_api_by_its_default_scope() {
         for text in [
             "https://graph.microsoft.com/.default",
             ".default",

@@ -1,14 +1,16 @@
-//! The identity of a target: what makes two requests ask for the same token.
+//! The identity of a target: it decides whether two requests are for the same token.
 //!
-//! A cache in memory compares targets without allocating ([`TargetIdentity`]); the key of a shared cache needs one text for all equal
-//! ones (`canonical`). Both ignore the order of scopes and scopes that are repeated, and take a resource for the scope `/.default` of it.
+//! An in-memory cache compares targets without allocating ([`TargetIdentity`]); the key of a shared
+//! cache needs the same text for all equal targets (`canonical`). Both ignore the order and the
+//! repetition of scopes, and treat a resource and its `/.default` scope as equal.
 
 use std::hash::{Hash, Hasher};
 
 use crate::default_scope::resource_of;
 use crate::target::Target;
 
-/// A target as a cache compares it: scopes in another order are the same target, and so are a resource and its `/.default` scope.
+/// A target for comparison in a cache. The order of scopes does not matter, and a resource equals
+/// its `/.default` scope.
 ///
 /// ```
 /// use entra_proto::Target;
@@ -16,7 +18,8 @@ use crate::target::Target;
 /// let resource = Target::resource("https://graph.microsoft.com")?;
 /// let scope = Target::scopes("https://graph.microsoft.com/.default")?;
 /// assert!(resource.identity() == scope.identity());
-/// let (one, other) = (Target::scopes("User.Read openid")?, Target::scopes("openid User.Read")?);
+/// let one = Target::scopes("User.Read openid")?;
+/// let other = Target::scopes("openid User.Read")?;
 /// assert!(one.identity() == other.identity());
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
@@ -24,7 +27,7 @@ use crate::target::Target;
 pub struct TargetIdentity<'a>(&'a Target);
 
 impl Target {
-    /// Returns the target as a cache compares it.
+    /// Returns the target for comparison in a cache.
     #[inline]
     #[must_use]
     pub fn identity(&self) -> TargetIdentity<'_> {
@@ -54,7 +57,7 @@ impl Hash for TargetIdentity<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let name = match self.0 {
             Target::Resource(resource) => resource.as_str(),
-            // Of several scopes the least: it is the same in every order.
+            // The smallest of several scopes does not depend on their order.
             Target::Scopes(scopes) => whole_api(scopes.as_str())
                 .or_else(|| scopes.as_str().split(' ').min())
                 .unwrap_or_default(),
@@ -63,7 +66,8 @@ impl Hash for TargetIdentity<'_> {
     }
 }
 
-/// Returns the scopes of a `scope` parameter sorted, each once: the same text for every order of the same scopes.
+/// Sorts the scopes of a `scope` parameter and removes duplicates, which yields the same text for
+/// every order.
 pub(crate) fn canonical(parameter: &str) -> String {
     let mut scopes: Vec<&str> = parameter.split(' ').collect();
     scopes.sort_unstable();
@@ -71,7 +75,7 @@ pub(crate) fn canonical(parameter: &str) -> String {
     scopes.join(" ")
 }
 
-/// Returns the resource of which this one scope, however often it is named, asks for everything.
+/// Returns the resource if the parameter is only its `/.default` scope, possibly repeated.
 fn whole_api(scopes: &str) -> Option<&str> {
     let (scope, others) = scopes.split_once(' ').unwrap_or((scopes, scopes));
     let is_alone = others.split(' ').all(|other| other == scope);
@@ -143,12 +147,14 @@ mod tests {
                         continue;
                     };
                     assert!(!is_same || one_key == other_key, "{one_key} {other_key}");
-                    // On v2 what is sent tells them apart no less.
+                    // On v2 the keys are equal only for equal targets.
                     assert!(version == EndpointVersion::V1 || is_same == (one_key == other_key));
                 }
             }
         }
-        // Itself 11 times; a resource, its scope and the scope twice; another resource and its scope; two orders; the one with a slash.
+        // Each of the 11 targets equals itself. Further pairs: a resource, its scope and the
+        // repeated scope; another resource and its scope; two orders of scopes; the resource with a
+        // slash and its scope.
         assert_eq!(same, 11 + 6 + 2 + 2 + 2);
     }
 }

@@ -1,3 +1,5 @@
+//! Tenants, as segments of an authority's path.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,51 +9,53 @@ use crate::guid::Guid;
 use crate::pasted::unwrapped;
 use crate::secrecy::holds_jwt;
 
-/// A tenant (directory) as it stands in the path of an authority.
+/// A tenant (directory), as it occurs in the path of an authority.
 ///
 /// ```
 /// use entra_proto::Tenant;
 ///
-/// assert_eq!("Contoso.OnMicrosoft.com".parse::<Tenant>()?.to_string(), "contoso.onmicrosoft.com");
+/// let tenant: Tenant = "Contoso.OnMicrosoft.com".parse()?;
+/// assert_eq!(tenant.to_string(), "contoso.onmicrosoft.com");
 /// assert!("contoso.com/../fabrikam.com".parse::<Tenant>().is_err());
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tenant {
-    /// A tenant by its id.
+    /// A tenant by its ID.
     Id(Guid),
     /// A tenant by one of its domains.
     Domain(Domain),
-    /// `common`: whichever account signs in, of work, school or Microsoft. Not for daemons.
+    /// `common`: any account that signs in, work, school or personal. Not for daemons.
     Common,
-    /// `organizations`: whichever work or school account signs in. Not for daemons.
+    /// `organizations`: any work or school account that signs in. Not for daemons.
     Organizations,
     /// `consumers`: Microsoft accounts only. Not for daemons.
     Consumers,
-    /// `adfs`: what stands in the place of a tenant on a server of Active Directory Federation Services.
+    /// `adfs`: the placeholder for a tenant on an Active Directory Federation Services server.
     Adfs,
 }
 
 impl Tenant {
-    /// Whether it names one tenant, as a daemon's request must: `common` and its like name whoever signs in.
+    /// Returns whether it is one specific tenant, which daemons require. `common` and similar names
+    /// depend on the account that signs in.
     #[must_use]
     pub const fn is_specific(&self) -> bool {
         match self {
-            // Where Microsoft accounts live.
+            // The tenant of personal Microsoft accounts.
             Self::Id(guid) => !guid.is(CONSUMERS),
             Self::Domain(_) | Self::Adfs => true,
             Self::Common | Self::Organizations | Self::Consumers => false,
         }
     }
 
-    /// Checks that a sign-in in the tenant with this ID answers a request that was sent to this tenant.
+    /// Checks that a sign-in in the tenant with this ID satisfies a request to this tenant.
     ///
-    /// A domain cannot be compared with an ID offline: every ID passes there.
+    /// A domain cannot be compared with an ID offline, so every ID passes for a domain.
     ///
     /// # Errors
-    /// Returns an error if another tenant was requested by its ID, or if the account is of the wrong kind for `organizations` or
-    /// `consumers`.
+    /// Returns an error if another tenant was requested by its ID, or if the account has the wrong
+    /// kind for `organizations` or `consumers`.
     pub fn check_sign_in(&self, id: Guid) -> Result<(), Error> {
         if self.may_be(id) {
             return Ok(());
@@ -64,10 +68,12 @@ impl Tenant {
         .into())
     }
 
-    /// Checks that the tenant with this ID is the directory of an organization, which can consent to a daemon: all personal Microsoft
-    /// accounts share one tenant, and no daemon gets tokens there.
+    /// Checks that the tenant with this ID belongs to an organization, which can consent to a
+    /// daemon. All personal Microsoft accounts share one tenant, in which daemons cannot get
+    /// tokens.
     ///
     /// # Errors
+    /// Returns an error for the tenant of personal accounts.
     /// Returns an error for the tenant of personal accounts.
     pub fn check_organization(id: Guid) -> Result<(), Error> {
         if !id.is(CONSUMERS) {
@@ -77,11 +83,12 @@ impl Tenant {
             Input::Tenant,
             format!("{id} is the tenant of all personal Microsoft accounts"),
         )
-        .with_hint("sign in with a work or school account, as an administrator of the tenant that is to consent")
+        .with_hint("sign in with a work or school account of an administrator of the tenant")
         .into())
     }
 
-    /// Checks that an organization may be meant, which can consent to a daemon: see [`check_organization`](Self::check_organization).
+    /// Checks that the tenant may belong to an organization, which can consent to a daemon: see
+    /// [`check_organization`](Self::check_organization).
     ///
     /// # Errors
     /// Returns an error for the tenant of personal accounts, by its ID or as `consumers`.
@@ -93,7 +100,8 @@ impl Tenant {
         }
     }
 
-    /// Whether the tenant with this id may be meant by it: any may be behind a domain, or be the one of whoever signs in.
+    /// Returns whether it may be the tenant with this ID. A domain may belong to any ID, and
+    /// `common` accepts any account.
     pub(crate) fn may_be(&self, id: Guid) -> bool {
         match self {
             Self::Id(own) => *own == id,
@@ -108,12 +116,12 @@ impl Tenant {
 impl FromStr for Tenant {
     type Err = Error;
 
-    /// Reads a GUID, a domain or one of the four words, in any case. White space, quotation marks, braces and a byte order mark
-    /// around it are ignored.
+    /// Parses a GUID, a domain or one of the four names, in any case. White space, quotation marks,
+    /// braces and a byte order mark around it are ignored.
     ///
     /// # Errors
-    /// Returns an error for everything else, and so for all that would change the path or the host of a URL: `../`, `@host`,
-    /// `%2f`, inner spaces.
+    /// Returns an error for every other text, including all that would change the path or the host
+    /// of a URL: `../`, `@host`, `%2f`, inner spaces.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = unwrapped(text);
         if let Ok(guid) = text.parse() {
@@ -126,27 +134,24 @@ impl FromStr for Tenant {
             "adfs" => return Ok(Self::Adfs),
             _ => {}
         }
-        // The parts of a short JWT are labels as well.
+        // The parts of a short JWT are valid labels as well.
         if let Some(domain) = Domain::parse(text).filter(|_| !holds_jwt(text)) {
             return Ok(Self::Domain(domain));
         }
-        // The text is not repeated: it may be a secret, put into the wrong variable.
+        // The error does not repeat the text, which may be a secret in the wrong variable.
         let (problem, advice) = if text.is_empty() {
             ("is empty", EXAMPLE)
         } else if text.contains("://") {
             (
                 "is a URL",
-                "write only the tenant's id or domain, which is the part behind the host, or give the URL as the authority",
+                "write only the tenant's ID or domain, which is the part after the host, or use the URL as the authority",
             )
         } else if text.contains('@') {
-            (
-                "is a user's name",
-                "write only the domain, which is the part behind the @",
-            )
+            ("is a user name", "write only the domain, which is the part after the @")
         } else if !text.is_ascii() && text.contains(['.', '\u{3002}']) {
             (
                 "is a domain with letters that are not ASCII",
-                "write it as DNS has it, with xn-- before such a part, or write the tenant's id",
+                "write it in the form of DNS, with xn-- before such a part, or write the tenant's ID",
             )
         } else if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             (
@@ -187,13 +192,15 @@ impl fmt::Debug for Tenant {
     }
 }
 
-/// A domain of a tenant, in lower case: two or more labels of letters, digits and hyphens (RFC 1123, section 2.1).
+/// A domain of a tenant, in lower case: at least two labels of letters, digits and hyphens (RFC
+/// 1123, section 2.1).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Domain(Arc<str>);
 
 impl Domain {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        // No top-level domain starts with a digit: neither an address nor the v2.0 of a URL is a domain.
+        // Top-level domains do not start with a digit, so that neither an IP address nor the `v2.0`
+        // of a URL is a domain.
         let named = text
             .rsplit('.')
             .next()
@@ -202,7 +209,7 @@ impl Domain {
         sound.then(|| Self(text.to_ascii_lowercase().into()))
     }
 
-    /// The domain, in lower case.
+    /// Returns the domain, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -215,15 +222,15 @@ impl fmt::Debug for Domain {
     }
 }
 
-/// Whether `text` is one label of a DNS name: 1 to 63 letters, digits and inner hyphens.
+/// Returns whether `text` is a single DNS label: 1 to 63 letters, digits and inner hyphens.
 pub(crate) fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-const EXAMPLE: &str = "write the tenant's id or one of its domains, such as contoso.onmicrosoft.com";
+const EXAMPLE: &str = "write the tenant's ID or one of its domains, such as contoso.onmicrosoft.com";
 
-/// The tenant that `consumers` stands for: 9188040d-6c67-4c5b-b112-36a304b66dad.
+/// The tenant of personal accounts, `consumers`: 9188040d-6c67-4c5b-b112-36a304b66dad.
 const CONSUMERS: u128 = 0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad;
 
 #[cfg(test)]
@@ -232,7 +239,7 @@ mod tests {
     use crate::error::in_full;
 
     #[test]
-    fn the_forms_of_a_tenant() {
+    fn forms_of_a_tenant() {
         let specific = |text: &str| {
             text.parse::<Tenant>()
                 .map(|tenant| (tenant.to_string(), tenant.is_specific()))
@@ -252,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn near_misses_of_a_tenant_say_what_they_are() {
-        for (text, told) in [
+    fn near_misses_are_named_in_the_error() {
+        for (text, expected) in [
             (
                 "bücher.example",
-                "is a domain with letters that are not ASCII; write it as DNS has it, with xn--",
+                "is a domain with letters that are not ASCII; write it in the form of DNS, with xn--",
             ),
             ("contoso\u{3002}com", "letters that are not ASCII"),
             ("Contoso Inc", "is a name with spaces"),
@@ -265,19 +272,19 @@ mod tests {
             ("Bücher", "is neither a GUID nor a domain"),
         ] {
             let error = in_full(&text.parse::<Tenant>().unwrap_err());
-            assert!(error.contains(told) && !error.contains(text), "{text}: {error}");
+            assert!(error.contains(expected) && !error.contains(text), "{text}: {error}");
         }
     }
 
     #[test]
-    fn a_sign_in_elsewhere_is_no_answer() {
+    fn sign_in_must_be_in_the_requested_tenant() {
         let id = |text: &str| text.parse::<Guid>().unwrap();
         let (one, other) = (
             "11111111-2222-3333-4444-555555555555",
             "66666666-2222-3333-4444-555555555555",
         );
         let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
-        for (asked, answered, fits) in [
+        for (requested, signed_in, fits) in [
             (one, one, true),
             (one, other, false),
             (one, personal, false),
@@ -288,8 +295,8 @@ mod tests {
             ("consumers", one, false),
             ("contoso.com", one, true),
         ] {
-            let checked = asked.parse::<Tenant>().unwrap().check_sign_in(id(answered));
-            assert_eq!(checked.is_ok(), fits, "{asked} {answered}");
+            let checked = requested.parse::<Tenant>().unwrap().check_sign_in(id(signed_in));
+            assert_eq!(checked.is_ok(), fits, "{requested} {signed_in}");
         }
         assert!(Tenant::check_organization(id(one)).is_ok());
         let error = in_full(&Tenant::check_organization(id(personal)).unwrap_err());
@@ -297,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_a_tenant_is_ignored() {
+    fn surroundings_of_a_tenant_are_ignored() {
         for (text, tenant) in [
             (" contoso.com\r\n", "contoso.com"),
             ("\"contoso.com\"", "contoso.com"),
@@ -310,22 +317,22 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Tenant>().unwrap().to_string(), tenant);
         }
-        for (text, told) in [
+        for (text, expected) in [
             ("", "is empty"),
             ("\"\"", "is empty"),
             ("https://login.microsoftonline.com/contoso.com", "is a URL"),
-            ("user@contoso.com", "behind the @"),
+            ("user@contoso.com", "after the @"),
             ("eyJhbGciOi.eyJhdWQi.c2ln", "neither"),
             ("contoso .com", "neither"),
             ("contoso.com/../fabrikam.com", "neither"),
         ] {
             let error = in_full(&text.parse::<Tenant>().expect_err(text));
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn a_daemon_is_told_what_to_write_and_no_secret_is_repeated() {
+    fn error_has_an_example_and_never_repeats_the_text() {
         let error = in_full(&"canary8Q~secret".parse::<Tenant>().unwrap_err());
         assert!(
             error.contains("contoso.onmicrosoft.com") && !error.contains("canary"),
@@ -334,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_microsoft_accounts_is_no_tenant_in_particular() {
+    fn tenant_of_personal_accounts_is_not_specific() {
         assert!(
             !"9188040d-6c67-4c5b-b112-36a304b66dad"
                 .parse::<Tenant>()

@@ -1,10 +1,12 @@
+//! Moments in time, as plain data.
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment: the time since 1970-01-01 00:00:00 UTC, to the nanosecond.
+/// A moment: the time since 1970-01-01 00:00:00 UTC, with a resolution of one nanosecond.
 ///
-/// This crate reads no clock: whoever drives it says what time it is. Sums and differences saturate, so that no lifetime that
-/// an answer claims can overflow.
+/// This crate reads no clock: its driver passes the time. Sums and differences saturate, so that no
+/// lifetime in a response can overflow.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -17,32 +19,33 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(Duration);
 
 impl Timestamp {
-    /// The moment this many seconds after the epoch.
+    /// Creates the moment this many seconds after the epoch.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// The moment this long after the epoch.
+    /// Creates the moment this long after the epoch.
     #[must_use]
     pub const fn from_epoch(duration: Duration) -> Self {
         Self(duration)
     }
 
-    /// Whole seconds since the epoch, as in `exp` and `nbf`.
+    /// Returns the whole seconds since the epoch, as in `exp` and `nbf`.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0.as_secs()
     }
 
-    /// Returns the moment in whole seconds as RFC 3339 writes it, in UTC: `2026-01-31T23:59:58Z`.
+    /// Returns the moment in whole seconds in the format of RFC 3339, in UTC:
+    /// `2026-01-31T23:59:58Z`.
     ///
-    /// Years beyond 9999 have no such form: the last second before them stands for all of them.
+    /// The format ends with the year 9999: its last second stands for all later moments.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
         let seconds = self.as_secs().min(LAST);
         let time = seconds % 86_400;
-        // Years are counted from March, so that the leap day comes last.
+        // Years are counted from March, so that the leap day is the last day.
         let days = seconds / 86_400 + DAYS_TO_1970;
         let era = days / DAYS_IN_400_YEARS;
         let day_of_era = days % DAYS_IN_400_YEARS;
@@ -56,19 +59,19 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
-    /// The time from `earlier` to this moment; zero where `earlier` is later.
+    /// Returns the time from `earlier` to this moment, or zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This moment plus `duration`.
+    /// Returns this moment plus `duration`.
     #[must_use]
     pub const fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 
-    /// This moment less `duration`, no earlier than the epoch.
+    /// Returns this moment minus `duration`, at the earliest the epoch.
     #[must_use]
     pub const fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration))
@@ -76,7 +79,7 @@ impl Timestamp {
 }
 
 impl From<SystemTime> for Timestamp {
-    /// A clock that stands before 1970 counts as the epoch.
+    /// Converts the time. A clock before 1970 counts as the epoch.
     fn from(time: SystemTime) -> Self {
         Self(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
@@ -87,7 +90,8 @@ impl fmt::Debug for Timestamp {
         write!(f, "{}.{:03}", self.0.as_secs(), self.0.subsec_millis())
     }
 }
-/// From 0000-03-01 to 1970-01-01.
+
+/// The number of days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: u64 = 719_468;
 const DAYS_IN_400_YEARS: u64 = 146_097;
 /// The last second of the year 9999.
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_as_rfc_3339() {
+    fn moments_are_formatted_as_rfc_3339() {
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (951_868_799, "2000-02-29T23:59:59Z"),

@@ -1,4 +1,4 @@
-//! A request to the token endpoint, and its response.
+//! Requests to the token endpoint, and their decoding.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,19 +28,20 @@ use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
 
-/// A request to the token endpoint that can be sent: whatever could be wrong with it has been refused before.
+/// A valid request to the token endpoint, ready to be sent.
 ///
-/// Made by [`Application::client_credentials`] and its siblings, one for each grant. [`encode`](Self::encode) gives what to send,
-/// [`decode`](Self::decode) reads what came back; between them stands any HTTP client.
+/// Created by [`Application::client_credentials`] and its siblings, one for each grant.
+/// [`encode`](Self::encode) returns the HTTP request, and [`decode`](Self::decode) reads the
+/// response; any HTTP client carries them.
 #[derive(Clone)]
 pub struct TokenRequest {
     application: Application,
     grant: Grant,
     target: Target,
-    /// The target as the grant and the endpoint's version write it.
+    /// The target as a parameter of the grant and the endpoint's version.
     parameter: (&'static str, Arc<str>),
     claims: Option<ClaimsRequest>,
-    /// What proves who the application is, where that is made for each request.
+    /// The application's assertion, if it is created per request.
     assertion: Option<ClientAssertion>,
 }
 
@@ -66,18 +67,20 @@ impl TokenRequest {
         })
     }
 
-    /// The same request, with what an API's challenge asked to see in the token. The application's capabilities stay in it.
+    /// Adds the claims that an API's challenge requires. The application's capabilities are
+    /// retained.
     ///
     /// # Errors
-    /// As for [`ClaimsRequest::parse`].
+    /// Returns an error as [`ClaimsRequest::parse`] does.
     pub fn with_claims(mut self, challenge: &str) -> Result<Self, Error> {
         let claims = ClaimsRequest::parse(challenge)?.with_capabilities(&self.application.capabilities);
         self.claims = Some(claims);
         Ok(self)
     }
 
-    /// The assertion that this request needs, where a certificate is its application's credential: sign it, and give it back to
-    /// [`with_assertion`](Self::with_assertion). `id` becomes its `jti`: never use one twice.
+    /// Returns the assertion to sign if the application's credential is a certificate. Sign it and
+    /// pass the result to [`with_assertion`](Self::with_assertion). `id` becomes its `jti` and must
+    /// never be used twice.
     #[must_use]
     pub fn unsigned_assertion(&self, id: Guid, now: Timestamp) -> Option<UnsignedAssertion> {
         match &self.application.credential {
@@ -86,24 +89,26 @@ impl TokenRequest {
         }
     }
 
-    /// The assertion that proves this request, before it is signed with this certificate.
+    /// Returns the unsigned assertion of this certificate for the request.
     pub(crate) fn prepare(&self, certificate: &CertificateCredential, id: Guid, now: Timestamp) -> UnsignedAssertion {
         let app = &self.application;
         certificate.prepare(&app.authority, app.version, app.client_id, id, now)
     }
 
-    /// The same request, proved by this assertion; a secret stays the proof where that is the credential. Without one, a request whose
-    /// credential is a certificate, a federated one or an acquired one is encoded without proof, and the service rejects it
-    /// (AADSTS7000218).
+    /// Attaches a signed client assertion. It is ignored if the credential is a secret. Without
+    /// one, a request with a certificate, a federated or an acquired credential is encoded
+    /// unauthenticated, and the service rejects it (AADSTS7000218).
     #[must_use]
     pub fn with_assertion(mut self, assertion: ClientAssertion) -> Self {
         self.assertion = Some(assertion);
         self
     }
 
-    /// The HTTP request: method, URI, headers and body. The same inputs give the same bytes.
+    /// Returns the HTTP request: method, URI, headers and body. The same inputs produce the same
+    /// bytes.
     ///
-    /// `request_id` is sent as `client-request-id` and comes back as the correlation id: give each acquisition a fresh one.
+    /// `request_id` is sent as `client-request-id` and returned as the correlation ID. Use a fresh
+    /// one for each acquisition.
     #[must_use]
     pub fn encode(&self, request_id: Guid) -> Request<Body> {
         let app = &self.application;
@@ -144,16 +149,17 @@ impl TokenRequest {
         request
     }
 
-    /// Reads the answer to it: [`TokenResponse::decode`], with the request's own secrets blotted out of whatever the answer says.
+    /// Decodes the response as [`TokenResponse::decode`] does. Redacts the request's own secrets
+    /// from errors.
     ///
     /// # Errors
-    /// As for [`TokenResponse::decode`]; and where an ID token comes for a code that was asked for with another nonce, or names another
-    /// tenant than the one that was requested by its ID.
+    /// Returns an error as [`TokenResponse::decode`] does. Returns an error if the ID token for a
+    /// code has another nonce, or names another tenant than the one requested by its ID.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<TokenResponse, Error> {
         let body = response.body().as_bytes();
         TokenResponse::read(response.status(), response.headers(), body, now, &|| self.secrets())
-            .and_then(|answer| self.check_nonce(answer, response.status()))
-            .and_then(|answer| self.check_tenant(answer))
+            .and_then(|token| self.check_nonce(token, response.status()))
+            .and_then(|token| self.check_tenant(token))
             .map_err(|error| {
                 let kind = self.application.credential.kind();
                 let error = error.redacted(&self.secrets()).sent_with(kind);
@@ -165,11 +171,12 @@ impl TokenRequest {
             })
     }
 
-    /// What tells this request's token from every other one: two requests with the same key may share a token.
+    /// Returns the cache key: two requests with the same key may share a token.
     ///
-    /// The order of scopes, the region and the secret's value do not enter into it; the authority, the endpoint's version, the
-    /// application, the kind of its credential, the target, the claims and, by its hash, what a user's grant rests on do; for a
-    /// credential that is acquired, the key of the request that acquires it as well.
+    /// The key consists of the authority, the endpoint's version, the application, the kind of its
+    /// credential, the target, the claims and the hash of a user's grant. For an acquired
+    /// credential it includes the key of the request that acquires it. It ignores the order of
+    /// scopes, the region and the value of a secret.
     #[must_use]
     pub fn cache_key(&self) -> CacheKey {
         let app = &self.application;
@@ -182,33 +189,34 @@ impl TokenRequest {
             }
         };
         let (name, value) = &self.parameter;
-        // As it is sent, and so with what is asked for beside the target.
+        // The value as it is sent, including the scopes that are added to the target.
         let value = match app.version {
             EndpointVersion::V1 => Cow::Borrowed(&**value),
             EndpointVersion::V2 => Cow::Owned(canonical(value)),
         };
         let claims = self.claims.as_ref().map_or("", ClaimsRequest::as_str);
         let grant = self.grant.fingerprint();
-        // None of these can hold a line feed: the claims are JSON without white space, the rest has no control characters.
+        // None of the parts can contain a line feed: the claims are JSON without white space, and
+        // the others contain no control characters.
         CacheKey(format!(
             "{}\n{:?}\n{}\n{credential}\n{name}={value}\n{claims}\n{grant}",
             app.authority, app.version, app.client_id
         ))
     }
 
-    /// Whose request it is.
+    /// Returns the application.
     #[must_use]
     pub fn application(&self) -> &Application {
         &self.application
     }
 
-    /// What it asks a token for.
+    /// Returns the target.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The refresh token that it sends, where it rests on an earlier sign-in.
+    /// Returns the refresh token that the request sends, if it continues an earlier sign-in.
     #[must_use]
     pub fn refresh_token(&self) -> Option<&RefreshToken> {
         match &self.grant {
@@ -217,7 +225,8 @@ impl TokenRequest {
         }
     }
 
-    /// Whether what it rests on must not be sent again once it may have been taken: an authorization code (RFC 6749, section 4.1.2).
+    /// Returns whether the request must not be repeated after it may have been received: it redeems
+    /// an authorization code (RFC 6749, section 4.1.2).
     pub(crate) fn is_for_one_try(&self) -> bool {
         matches!(self.grant, Grant::AuthorizationCode { .. })
     }
@@ -232,12 +241,13 @@ impl TokenRequest {
         }
     }
 
-    /// Whether it requests a token for the application itself.
+    /// Returns whether it requests an app-only token.
     pub(crate) fn is_for_application(&self) -> bool {
         matches!(self.grant, Grant::ClientCredentials)
     }
 
-    /// How many requests it takes: its own, and those that acquire its credential.
+    /// Returns the number of requests that it takes: its own, and those that acquire its
+    /// credential.
     pub(crate) fn legs(&self) -> usize {
         1 + match &self.application.credential {
             ClientCredential::Acquired(credential) => credential.legs(),
@@ -245,12 +255,12 @@ impl TokenRequest {
         }
     }
 
-    /// What it requests, and for which application.
+    /// Describes the token and the application, for errors.
     pub(crate) fn requested(&self) -> Arc<str> {
         format!("a token for {} as {}", self.parameter.1, self.application.client_id).into()
     }
 
-    /// The grant's name and what it is made of, as they are sent.
+    /// Returns the name and the parameters of the grant as they are sent.
     #[inline]
     fn grant_parameters(&self) -> (&'static str, [Option<(&'static str, &str)>; 3]) {
         let v1 = self.application.version == EndpointVersion::V1;
@@ -278,7 +288,7 @@ impl TokenRequest {
                     v1.then_some(("scope", "openid")),
                 ],
             ),
-            // v1 knows the grant and the code by older names.
+            // v1 uses older names for the grant and the code.
             Grant::DeviceCode(code) if v1 => (
                 "device_code",
                 [
@@ -294,22 +304,24 @@ impl TokenRequest {
         }
     }
 
-    /// An ID token names the tenant in which the user signed in (`tid`): it must be one that the authority stands for.
-    fn check_tenant(&self, answer: TokenResponse) -> Result<TokenResponse, Error> {
-        let asked = self.application.authority.tenant();
-        let claims = answer.id_token.as_ref().and_then(|token| token.claims().ok());
+    /// Checks that the tenant in which the user signed in (the `tid` of the ID token) is covered by
+    /// the authority.
+    fn check_tenant(&self, response: TokenResponse) -> Result<TokenResponse, Error> {
+        let requested = self.application.authority.tenant();
+        let claims = response.id_token.as_ref().and_then(|token| token.claims().ok());
         match claims.and_then(|claims| claims.tenant_id()) {
             // AD FS has no tenants.
-            Some(tenant) if *asked != Tenant::Adfs => asked.check_sign_in(tenant).map(|()| answer),
-            _ => Ok(answer),
+            Some(tenant) if *requested != Tenant::Adfs => requested.check_sign_in(tenant).map(|()| response),
+            _ => Ok(response),
         }
     }
 
-    /// An ID token that comes for a code must carry the nonce that the code was asked for with (OpenID Connect Core 1.0, section
-    /// 3.1.3.7). On v1 it may carry none: the v1 documents promise no nonce for a code, and the code is proved by its verifier.
-    fn check_nonce(&self, answer: TokenResponse, status: StatusCode) -> Result<TokenResponse, Error> {
-        let (Grant::AuthorizationCode { nonce, .. }, Some(id_token)) = (&self.grant, &answer.id_token) else {
-            return Ok(answer);
+    /// Checks that the ID token for a code carries the nonce of the sign-in (OpenID Connect Core
+    /// 1.0, section 3.1.3.7). On v1 it may be missing: the v1 documents do not promise it, and the
+    /// verifier proves the code.
+    fn check_nonce(&self, response: TokenResponse, status: StatusCode) -> Result<TokenResponse, Error> {
+        let (Grant::AuthorizationCode { nonce, .. }, Some(id_token)) = (&self.grant, &response.id_token) else {
+            return Ok(response);
         };
         let claims = id_token.claims();
         let given = claims.as_ref().ok().and_then(|claims| claims.nonce());
@@ -321,7 +333,7 @@ impl TokenRequest {
             }
         };
         if sound {
-            return Ok(answer);
+            return Ok(response);
         }
         Err(ResponseError {
             problem: ResponseProblem::Nonce,
@@ -332,7 +344,7 @@ impl TokenRequest {
         .into())
     }
 
-    /// What no error about it may show.
+    /// Returns the secrets that no error may show.
     fn secrets(&self) -> Secrets {
         let basic = match &self.application.credential {
             ClientCredential::BasicSecret(secret) => {

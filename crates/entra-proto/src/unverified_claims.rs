@@ -1,3 +1,5 @@
+//! The claims of a token, read without verification.
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -9,15 +11,20 @@ use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::time::Timestamp;
 
-/// What a token says of itself, read without any check: for people, logs and finding one's own tenant id, never for a decision
-/// about access.
+/// The claims of a token, read without verification: for display, logs and finding one's own tenant
+/// ID, never for a decision about access.
 ///
-/// An access token is the API's to read, and Entra may change or encrypt it: the client must work without this.
+/// An access token is for its API to interpret, and Entra may change or encrypt it: the client must
+/// work without these claims.
 ///
 /// ```
 /// use entra_proto::claims::UnverifiedClaims;
 ///
-/// let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2RhdGFiYXNlLndpbmRvd3MubmV0LyIsInJvbGVzIjpbIlJlYWQiXX0.c2ln";
+/// let token = concat!(
+///     "eyJhbGciOiJSUzI1NiJ9.",
+///     "eyJhdWQiOiJodHRwczovL2RhdGFiYXNlLndpbmRvd3MubmV0LyIs",
+///     "InJvbGVzIjpbIlJlYWQiXX0.c2ln",
+/// );
 /// let claims = UnverifiedClaims::decode(token)?;
 /// assert_eq!(claims.audience(), Some("https://database.windows.net/"));
 /// assert_eq!(claims.roles().collect::<Vec<_>>(), ["Read"]);
@@ -30,21 +37,24 @@ pub struct UnverifiedClaims {
 }
 
 impl UnverifiedClaims {
-    /// Reads the header and the claims of a JWT in compact form (RFC 7519). Its signature is not looked at.
+    /// Decodes the header and the claims of a JWT in compact form (RFC 7519). Ignores the
+    /// signature.
     ///
     /// # Errors
-    /// Where it is opaque or encrypted, or its parts are not base64url (padding is ignored) of JSON objects
-    /// in which no member of the first level stands twice. The token is not repeated in the error.
+    /// Returns an error if the token is opaque or encrypted, or if its parts are not base64url
+    /// (padding is ignored) of JSON objects without duplicate members at the first level. The error
+    /// does not repeat the token.
     pub fn decode(token: &str) -> Result<Self, Error> {
-        let refused = |problem: &'static str| Error::from(InputError::new(Input::Token, problem));
+        let invalid = |problem: &'static str| Error::from(InputError::new(Input::Token, problem));
         let parts: Vec<&str> = token.trim().splitn(6, '.').collect();
         let (header, claims) = match parts.as_slice() {
             [header, claims, _signature] => (*header, *claims),
-            [_, _, _, _, _] => return Err(refused("is encrypted: only its API can read it")),
-            _ => return Err(refused("is opaque, not a JWT: only its API can read it")),
+            [_, _, _, _, _] => return Err(invalid("is encrypted: only its API can read it")),
+            _ => return Err(invalid("is opaque, not a JWT: only its API can read it")),
         };
         let object = |part: &str, problem: &'static str| {
-            let damaged = || Error::from(InputError::new(Input::Token, problem).with_hint("copy all of it, unchanged"));
+            let damaged =
+                || Error::from(InputError::new(Input::Token, problem).with_hint("copy the whole token, unchanged"));
             let bytes = URL_SAFE_NO_PAD
                 .decode(part.trim_end_matches('='))
                 .map_err(|_| damaged())?;
@@ -55,28 +65,28 @@ impl UnverifiedClaims {
             header: object(header, "has a header that is not base64url of a JSON object")?,
             claims: object(
                 claims,
-                "has claims that are not base64url of a JSON object with each member once",
+                "has claims that are not base64url of a JSON object without duplicate members",
             )?,
         })
     }
 
-    /// A claim by its name.
+    /// Returns a claim by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
     }
 
-    /// All claims.
+    /// Returns all claims.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.claims.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The members of the header, such as `alg` and `kid`.
+    /// Returns the members of the header, such as `alg` and `kid`.
     pub fn header(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.header.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// `aud`: the API that it is for. Of several, the first.
+    /// Returns `aud`, the API that the token is for, or the first of several.
     #[must_use]
     pub fn audience(&self) -> Option<&str> {
         match self.get("aud")? {
@@ -85,37 +95,38 @@ impl UnverifiedClaims {
         }
     }
 
-    /// `iss`: who issued it.
+    /// Returns `iss`, the issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.text("iss")
     }
 
-    /// `tid`: the tenant it was issued in.
+    /// Returns `tid`, the tenant that the token was issued in.
     #[must_use]
     pub fn tenant_id(&self) -> Option<Guid> {
         self.text("tid")?.parse().ok()
     }
 
-    /// `oid`: the object id of the service principal, or of the user.
+    /// Returns `oid`, the object ID of the service principal or of the user.
     #[must_use]
     pub fn object_id(&self) -> Option<Guid> {
         self.text("oid")?.parse().ok()
     }
 
-    /// `azp` of a v2 token, `appid` of a v1 token: the application that asked for it.
+    /// Returns `azp` of a v2 token or `appid` of a v1 token: the application that requested it.
     #[must_use]
     pub fn application_id(&self) -> Option<&str> {
         self.text("azp").or_else(|| self.text("appid"))
     }
 
-    /// `ver`: its format, `1.0` or `2.0`. The API chooses it, not the endpoint.
+    /// Returns `ver`, the format of the token: `1.0` or `2.0`. The API chooses it, not the
+    /// endpoint.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.text("ver")
     }
 
-    /// `roles`: the application permissions.
+    /// Returns `roles`, the application permissions.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.get("roles")
             .and_then(Value::as_array)
@@ -124,19 +135,20 @@ impl UnverifiedClaims {
             .filter_map(Value::as_str)
     }
 
-    /// `scp`: the permissions delegated by a user. An app-only token has none.
+    /// Returns `scp`, the delegated permissions of a user. An app-only token has none.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.text("scp").into_iter().flat_map(str::split_ascii_whitespace)
     }
 
-    /// `sub`: the user or the service principal, by a name that each application sees another one of.
+    /// Returns `sub`, an identifier of the user or the service principal that differs per
+    /// application.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// `preferred_username` of v2, `upn` or `unique_name` of v1: the name that the user signs in with. It changes hands: never keep
-    /// anything by it.
+    /// Returns `preferred_username` of v2, or `upn` or `unique_name` of v1: the name that the user
+    /// signs in with. Names can be reassigned: never use one as a key.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         ["preferred_username", "upn", "unique_name"]
@@ -144,19 +156,19 @@ impl UnverifiedClaims {
             .find_map(|name| self.text(name))
     }
 
-    /// `nonce`: what the sign-in was started with, in an ID token.
+    /// Returns `nonce`, in an ID token the nonce of the sign-in.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
         self.text("nonce")
     }
 
-    /// `exp`: when it expires.
+    /// Returns `exp`, the expiry.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.moment("exp")
     }
 
-    /// `nbf`: from when on it is valid. Entra sets it five minutes back.
+    /// Returns `nbf`, the moment from which the token is valid. Entra sets it five minutes back.
     #[must_use]
     pub fn not_before(&self) -> Option<Timestamp> {
         self.moment("nbf")
@@ -166,14 +178,14 @@ impl UnverifiedClaims {
         self.get(name)?.as_str()
     }
 
-    /// A NumericDate (RFC 7519, section 2), which may have a fraction.
+    /// Returns a NumericDate (RFC 7519, section 2), which may have a fraction.
     fn moment(&self, name: &str) -> Option<Timestamp> {
         let seconds = self.get(name)?.as_f64()?;
         (seconds.is_finite() && seconds >= 0.0).then_some(Timestamp::from_secs(seconds as u64))
     }
 }
 
-/// The members of a JSON object, each of which stands there once.
+/// The members of a JSON object without duplicates.
 struct Members(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -190,7 +202,7 @@ impl<'de> Deserialize<'de> for Members {
                 let mut members = Map::new();
                 while let Some((name, value)) = entries.next_entry()? {
                     if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a member stands there twice"));
+                        return Err(A::Error::custom("duplicate member"));
                     }
                 }
                 Ok(Members(members))
@@ -213,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn both_formats_are_read() {
+    fn both_formats_are_decoded() {
         let v1 = UnverifiedClaims::decode(&token(
             r#"{"ver":"1.0","appid":"a","tid":"11111111-2222-3333-4444-555555555555","exp":1.5,"aud":["x","y"]}"#,
         ))
@@ -237,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_repeated() {
+    fn invalid_token_is_not_repeated() {
         let deep = token(&format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500)));
         for bad in [
             "",

@@ -1,4 +1,4 @@
-//! The reasons why environment variables give no application.
+//! The errors of reading an application's settings from environment variables.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,22 +9,22 @@ use super::{
 };
 use crate::error::{Diagnose, Error};
 
-/// The reason why environment variables give no application. It never holds the value of a secret.
+/// An error in the environment variables. It never contains the value of a secret.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EnvironmentError {
-    /// A variable that has to be set is not.
+    /// A required variable is not set.
     Unset {
-        /// Its name.
+        /// The name of the variable.
         variable: &'static str,
-        /// The variable that is set in its place, and is not read.
+        /// A variable that is set instead and not read.
         instead: Option<&'static str>,
-        /// Whether it is set, to nothing.
+        /// True if the variable is set but empty.
         is_empty: bool,
     },
     /// No variable names a credential.
     NoCredential {
-        /// A variable that looks as if it were meant to, and the one that is read.
+        /// A variable that was probably meant to, and the one that is read instead.
         instead: Option<(&'static str, &'static str)>,
     },
     /// A value is not UTF-8.
@@ -32,14 +32,14 @@ pub enum EnvironmentError {
         /// The variable.
         variable: &'static str,
     },
-    /// Two variables are set of which one has to go.
+    /// Two variables are set that exclude each other.
     Contradiction {
-        /// The one variable.
+        /// One variable.
         one: &'static str,
         /// The other variable.
         other: &'static str,
     },
-    /// A value cannot be used.
+    /// A value is invalid.
     Invalid {
         /// The variable.
         variable: &'static str,
@@ -71,13 +71,15 @@ impl EnvironmentError {
         }
     }
 
-    /// Returns what to do about it.
+    /// Returns the remedy, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Unset { variable, .. } => Some(match *variable {
                 TENANT_ID => "set it to the tenant's ID, or to a domain of the tenant such as contoso.onmicrosoft.com",
-                CLIENT_ID => "set it to the application (client) ID, which the overview of the app registration shows",
+                CLIENT_ID => {
+                    "set it to the application (client) ID, shown on the overview page of the app registration"
+                }
                 _ => "set it",
             }),
             Self::NoCredential { .. } => Some(
@@ -85,10 +87,10 @@ impl EnvironmentError {
                  AZURE_FEDERATED_TOKEN_FILE",
             ),
             Self::NotUnicode { .. } => Some("set it again, as plain text"),
-            Self::Contradiction { .. } => Some("unset the one that is not meant"),
+            Self::Contradiction { .. } => Some("unset one of them"),
             Self::Invalid { error, variable } => match (error.hint(), *variable) {
                 (Some(hint), _) => Some(hint),
-                (None, AUTHORITY_HOST) => Some("set it to public, usgovernment, china, or the address of another one"),
+                (None, AUTHORITY_HOST) => Some("set it to public, usgovernment, china, or the address of a cloud"),
                 (None, _) => None,
             },
         }
@@ -102,12 +104,12 @@ impl fmt::Display for EnvironmentError {
                 variable,
                 instead: Some(other),
                 ..
-            } => write!(f, "{variable} is not set; {other} is, and is not read"),
+            } => write!(f, "{variable} is not set; {other} is set but not read"),
             Self::Unset {
                 variable,
                 is_empty: true,
                 ..
-            } => write!(f, "{variable} is set to nothing"),
+            } => write!(f, "{variable} is set but empty"),
             Self::Unset { variable, .. } => write!(f, "{variable} is not set"),
             Self::NoCredential {
                 instead: Some((CLIENT_CERTIFICATE_PASSWORD, path)),
@@ -119,7 +121,7 @@ impl fmt::Display for EnvironmentError {
                 instead: Some((other, variable)),
             } => write!(
                 f,
-                "no variable names a credential: {other} is set and not read, {variable} is not set"
+                "no variable names a credential: {other} is set but not read, {variable} is not set"
             ),
             Self::NoCredential { instead: None } => f.write_str("no variable names a credential"),
             Self::NotUnicode { variable } => write!(f, "{variable} is not UTF-8"),

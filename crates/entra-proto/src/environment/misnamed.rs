@@ -1,10 +1,10 @@
-//! The names that people and other tools give to these variables by mistake.
+//! Wrong names that users and other tools give to the environment variables.
 
 use std::ffi::OsString;
 
 use super::{AUTHORITY_HOST, CLIENT_CERTIFICATE_PATH, CLIENT_ID, CLIENT_SECRET, FEDERATED_TOKEN_FILE, TENANT_ID};
 
-/// Returns the variable that is set in the place of `variable`, under a name that is not read.
+/// Returns a variable that is set instead of `variable`, under a wrong name that is not read.
 pub fn misnamed(lookup: impl Fn(&str) -> Option<OsString>, variable: &str) -> Option<&'static str> {
     let is_set = |name: &str| lookup(name).is_some_and(|value| !value.is_empty());
     let names = MISNAMED.iter().filter(|(right, _)| *right == variable);

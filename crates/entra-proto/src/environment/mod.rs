@@ -1,7 +1,8 @@
 //! The settings of an application in the environment variables that the Azure SDKs share.
 //!
-//! [`Environment::read`] reads them through a function, so this module does no IO: `std::env::var_os`
-//! is the usual one, and a table is another one. An empty variable counts as unset.
+//! [`Environment::read`] reads them through a function, so that this module does no IO:
+//! `std::env::var_os` is the usual function, and tests use a table. An empty variable counts as
+//! unset.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -14,7 +15,7 @@
 //! | [`FEDERATED_TOKEN_FILE`] | a file with another issuer's assertion (workload identity) |
 //! | [`AUTHORITY_HOST`] | the cloud, or an emulator: what [`Cloud::from_setting`] reads |
 //!
-//! A secret and a certificate together are an error, because nothing says which one is meant. Either
+//! A secret together with a certificate is an error, because the choice would be arbitrary. Either
 //! of them takes precedence over the federated token file, which Kubernetes sets in every pod of a
 //! service account.
 
@@ -47,14 +48,14 @@ pub const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 pub const CLIENT_CERTIFICATE_PATH: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 /// The variable with the password of the certificate's file.
 pub const CLIENT_CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
-/// The variable that asks for the certificate chain to be sent.
+/// The variable that enables sending the certificate chain.
 pub const CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
 /// The variable with the path of the assertion that another issuer signs.
 pub const FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 /// The variable that names the cloud, or an emulator.
 pub const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
 
-/// The settings of an application, out of environment variables.
+/// The settings of an application, read from environment variables.
 ///
 /// ```
 /// use entra_proto::environment::{CredentialSettings, Environment};
@@ -64,10 +65,17 @@ pub const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
 ///     ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
 ///     ("AZURE_CLIENT_SECRET", "qWgdYAmab0YSkuL1qKv5bPX"),
 /// ];
-/// let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+/// let find = |name: &str| {
+///     let variable = variables.iter().find(|(known, _)| *known == name);
+///     variable.map(|(_, value)| value.into())
+/// };
 ///
-/// let environment = Environment::read(find)?; // Environment::read(|name| std::env::var_os(name)) in a program
-/// assert_eq!(environment.authority.to_string(), "https://login.microsoftonline.com/contoso.onmicrosoft.com");
+/// // In a program: Environment::read(|name| std::env::var_os(name))
+/// let environment = Environment::read(find)?;
+/// assert_eq!(
+///     environment.authority.to_string(),
+///     "https://login.microsoftonline.com/contoso.onmicrosoft.com",
+/// );
 /// assert!(matches!(environment.credential, CredentialSettings::Secret(_)));
 /// # Ok::<(), entra_proto::environment::EnvironmentError>(())
 /// ```
@@ -83,11 +91,11 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the variables that `lookup` returns the values of.
+    /// Reads the variables with `lookup`, which returns the value of a variable.
     ///
     /// # Errors
-    /// Returns an error if a variable that has to be set is not, if the value of one cannot be used,
-    /// and if two of them contradict each other.
+    /// Returns an error if a required variable is not set, if a value is invalid, or if two
+    /// variables contradict each other.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, EnvironmentError> {
         let lookup = &lookup;
         let tenant: Tenant = required(lookup, TENANT_ID)?;
@@ -102,7 +110,7 @@ impl Environment {
     }
 }
 
-/// The credential that environment variables name. Files are not read yet.
+/// The credential that environment variables name. Its file is not read yet.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CredentialSettings {
@@ -151,7 +159,7 @@ impl CertificateSettings {
         })
     }
 
-    /// Returns the path of the file. It comes from outside: it may hold anything.
+    /// Returns the path of the file. It is unvalidated input.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -163,7 +171,7 @@ impl CertificateSettings {
         self.password.as_deref().map(String::as_str)
     }
 
-    /// Returns whether the certificate chain is to be sent.
+    /// Returns whether the certificate chain is sent.
     #[must_use]
     pub fn sends_chain(&self) -> bool {
         self.sends_chain
@@ -171,7 +179,8 @@ impl CertificateSettings {
 }
 
 impl fmt::Debug for CertificateSettings {
-    /// Shows neither the password nor the path, in whose place the key itself may have been put.
+    /// Omits the password and the path, because the key itself may have been set as the path by
+    /// mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CertificateSettings")
             .field("sends_chain", &self.sends_chain)
@@ -190,10 +199,10 @@ pub fn cloud(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Cloud, Environ
     }
 }
 
-/// Returns the text of a variable. An empty one counts as unset.
+/// Returns the text of a variable. An empty variable counts as unset.
 ///
 /// # Errors
-/// Returns an error if the value is not UTF-8: then it is set, and cannot be used.
+/// Returns an error if the value is not UTF-8.
 pub fn text(
     lookup: impl Fn(&str) -> Option<OsString>,
     variable: &'static str,
@@ -205,12 +214,12 @@ pub fn text(
     }
 }
 
-/// Returns the path in a variable. An empty one counts as unset.
+/// Returns the path in a variable. An empty variable counts as unset.
 pub fn path(lookup: impl Fn(&str) -> Option<OsString>, variable: &str) -> Option<PathBuf> {
     lookup(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Returns whether [`CLIENT_SEND_CERTIFICATE_CHAIN`] asks for the certificate chain to be sent.
+/// Returns whether [`CLIENT_SEND_CERTIFICATE_CHAIN`] enables sending the certificate chain.
 ///
 /// # Errors
 /// Returns an error if the value is not UTF-8.

@@ -1,3 +1,5 @@
+//! Tests of the environment's settings.
+
 use std::ffi::OsString;
 
 use super::*;
@@ -15,7 +17,7 @@ fn read(variables: &[(&str, &str)]) -> Result<Environment, EnvironmentError> {
     })
 }
 
-/// The credential that was chosen, in a word.
+/// Returns the kind of credential that was chosen.
 fn credential(variables: &[(&str, &str)]) -> &'static str {
     match read(&[&[TENANT, CLIENT], variables].concat())
         .expect("they are complete")
@@ -28,7 +30,7 @@ fn credential(variables: &[(&str, &str)]) -> &'static str {
 }
 
 #[test]
-fn explicit_credentials_precede_the_platforms() {
+fn explicit_credentials_precede_the_token_file() {
     for (variables, chosen) in [
         (vec![SECRET], "secret"),
         (vec![CERTIFICATE], "certificate"),
@@ -48,7 +50,7 @@ fn explicit_credentials_precede_the_platforms() {
 }
 
 #[test]
-fn the_cloud_is_public_unless_named() {
+fn cloud_is_public_by_default() {
     for (host, origin) in [
         ("", "https://login.microsoftonline.com"),
         (" \t", "https://login.microsoftonline.com"),
@@ -63,7 +65,7 @@ fn the_cloud_is_public_unless_named() {
 }
 
 #[test]
-fn the_certificate_has_its_password_and_chain() {
+fn certificate_settings_hold_password_and_chain() {
     let of = |more: &[(&str, &str)]| match read(&[&[TENANT, CLIENT, CERTIFICATE], more].concat())
         .unwrap()
         .credential
@@ -101,12 +103,12 @@ fn errors_name_the_variable_and_the_remedy() {
         (vec![], "AZURE_TENANT_ID is not set", "contoso.onmicrosoft.com"),
         (
             vec![(TENANT_ID, " ")],
-            "AZURE_TENANT_ID is set to nothing",
+            "AZURE_TENANT_ID is set but empty",
             "contoso.onmicrosoft.com",
         ),
         (
             vec![("ARM_TENANT_ID", "x")],
-            "AZURE_TENANT_ID is not set; ARM_TENANT_ID is",
+            "AZURE_TENANT_ID is not set; ARM_TENANT_ID is set but not read",
             "set it",
         ),
         (vec![(TENANT_ID, "contoso"), CLIENT, SECRET], "AZURE_TENANT_ID: ", ""),
@@ -124,7 +126,7 @@ fn errors_name_the_variable_and_the_remedy() {
         ),
         (
             vec![TENANT, CLIENT, ("AZURE_SECRET", "canary")],
-            "AZURE_SECRET is set and not read, AZURE_CLIENT_SECRET is not set",
+            "AZURE_SECRET is set but not read, AZURE_CLIENT_SECRET is not set",
             "AZURE_CLIENT_SECRET",
         ),
         (
@@ -164,10 +166,10 @@ fn errors_name_the_variable_and_the_remedy() {
         ),
     ] {
         let error = read(&variables).expect_err(problem);
-        let (told, what_to_do) = (error.to_string(), error.hint().unwrap_or_default());
-        assert!(told.contains(problem), "{told} / {problem}");
-        assert!(what_to_do.contains(hint), "{told}: {what_to_do} / {hint}");
-        assert!(!format!("{told} {what_to_do} {error:?}").contains("canary"), "{told}");
+        let (text, advice) = (error.to_string(), error.hint().unwrap_or_default());
+        assert!(text.contains(problem), "{text} / {problem}");
+        assert!(advice.contains(hint), "{text}: {advice} / {hint}");
+        assert!(!format!("{text} {advice} {error:?}").contains("canary"), "{text}");
     }
 }
 
@@ -186,14 +188,14 @@ fn secrets_in_the_wrong_variable_are_not_shown() {
 }
 
 #[test]
-fn settings_show_no_secret() {
+fn debug_of_settings_shows_no_secret() {
     let shown = format!("{:?}", read(&[TENANT, CLIENT, SECRET]).unwrap());
     assert!(shown.contains("contoso") && !shown.contains("canary"), "{shown}");
 }
 
 #[cfg(unix)]
 #[test]
-fn values_that_are_not_text_are_errors() {
+fn values_that_are_not_utf8_are_errors() {
     use std::os::unix::ffi::OsStringExt;
 
     for variable in [TENANT_ID, CLIENT_ID, CLIENT_SECRET, AUTHORITY_HOST] {

@@ -1,25 +1,27 @@
-//! A GUID. How one is read from a text stands in a file of its own: errors have GUIDs too.
+//! GUIDs. The parser is a separate file, because its errors depend on GUIDs themselves.
 
 mod parse;
 
 use std::fmt;
 
-/// A GUID: how Entra names tenants, applications and requests.
+/// A GUID, which identifies a tenant, an application or a request.
 ///
-/// Read in any case, written in lower case with hyphens (`aaaabbbb-0000-cccc-1111-dddd2222eeee`); compared as a value.
+/// It is parsed in any case and written in lower case with hyphens
+/// (`aaaabbbb-0000-cccc-1111-dddd2222eeee`). It is compared as a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Guid([u8; 16]);
 
 impl Guid {
-    /// The GUID made of these 16 bytes, in the order in which they are written.
+    /// Creates a GUID from its 16 bytes, in the order in which they are written.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// A version 4 GUID (RFC 9562, section 5.4) from 16 random bytes, of which 122 bits are kept.
+    /// Creates a version 4 GUID (RFC 9562, section 5.4) from 16 random bytes, of which it uses 122
+    /// bits.
     ///
-    /// The bytes come from the caller: this crate has no randomness of its own.
+    /// The caller provides the bytes, because this crate has no source of randomness.
     #[must_use]
     pub const fn from_random(bytes: [u8; 16]) -> Self {
         let mut number = u128::from_be_bytes(bytes);
@@ -28,18 +30,18 @@ impl Guid {
         Self(number.to_be_bytes())
     }
 
-    /// The 16 bytes, in the order in which they are written.
+    /// Returns the 16 bytes, in the order in which they are written.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// Whether it is the GUID with this value.
+    /// Returns whether the GUID has this value.
     pub(crate) const fn is(self, value: u128) -> bool {
         u128::from_be_bytes(self.0) == value
     }
 
-    /// Reads 8-4-4-4-12 hexadecimal digits and nothing else.
+    /// Parses exactly 8-4-4-4-12 hexadecimal digits.
     fn plain(text: &str) -> Option<Self> {
         if text.len() != 36 {
             return None;
@@ -55,7 +57,7 @@ impl Guid {
         Some(Self(number.to_be_bytes()))
     }
 
-    /// The 36 characters, without a heap allocation.
+    /// Returns the 36 characters without a heap allocation.
     pub(crate) fn to_ascii(self) -> [u8; 36] {
         let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
         let mut text = [b'-'; 36];
@@ -74,7 +76,7 @@ impl Guid {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Always ASCII; the fallback cannot be met.
+        // The text is always ASCII, so the fallback is unreachable.
         f.write_str(std::str::from_utf8(&self.to_ascii()).unwrap_or_default())
     }
 }
@@ -94,13 +96,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_read_in_any_case_and_written_in_lower_case() {
+    fn guid_is_parsed_in_any_case_and_written_in_lower_case() {
         let guid: Guid = "AAAAbbbb-0000-CCCC-1111-dddd2222eeee".parse().unwrap();
         assert_eq!(guid.to_string(), "aaaabbbb-0000-cccc-1111-dddd2222eeee");
     }
 
     #[test]
-    fn what_stands_around_it_is_ignored() {
+    fn surrounding_punctuation_is_ignored() {
         let guid: Guid = "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse().unwrap();
         for (before, after) in [
             (" ", "\r\n"),
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn other_shapes_are_refused_and_not_repeated() {
+    fn other_texts_are_rejected_and_not_repeated() {
         for text in [
             "",
             "aaaabbbb0000cccc1111dddd2222eeee",

@@ -1,4 +1,4 @@
-//! GUIDs as people copy them.
+//! Parses GUIDs as users copy them.
 
 use std::str::FromStr;
 
@@ -9,13 +9,14 @@ use crate::pasted::unwrapped;
 impl FromStr for Guid {
     type Err = Error;
 
-    /// Reads 8-4-4-4-12 hexadecimal digits, as people copy them: white space, a byte order mark, quotation marks, braces or
-    /// parentheses around them and `urn:uuid:` before them are ignored.
+    /// Parses 8-4-4-4-12 hexadecimal digits, as users copy them. White space, a byte order mark,
+    /// quotation marks, braces or parentheses around them and `urn:uuid:` before them are ignored.
     ///
     /// # Errors
-    /// Returns an error for every other text. It does not repeat the text: secrets get pasted here by mistake.
+    /// Returns an error for every other text. The error does not repeat the text, because users
+    /// paste secrets here by mistake.
     fn from_str(text: &str) -> Result<Self, Error> {
-        // As programs write it. Some read millions.
+        // The fast path for the form that programs write; some parse millions.
         if let Some(guid) = Self::plain(text) {
             return Ok(guid);
         }
@@ -26,7 +27,7 @@ impl FromStr for Guid {
         };
         let inner = |open, close| text.strip_prefix(open)?.strip_suffix(close);
         let text = inner('{', '}').or_else(|| inner('(', ')')).map_or(text, unwrapped);
-        let refused = || InputError::new(Input::Guid, "is not of the form aaaabbbb-0000-cccc-1111-dddd2222eeee");
-        Ok(Self::plain(text).ok_or_else(refused)?)
+        let invalid = || InputError::new(Input::Guid, "is not of the form aaaabbbb-0000-cccc-1111-dddd2222eeee");
+        Ok(Self::plain(text).ok_or_else(invalid)?)
     }
 }

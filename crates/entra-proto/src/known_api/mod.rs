@@ -1,4 +1,4 @@
-//! The well-known APIs of Microsoft: the audiences that their tokens need, and the hosts that they have.
+//! Microsoft's well-known APIs: the audiences of their tokens, and their hosts.
 
 mod table;
 
@@ -13,15 +13,18 @@ pub(crate) use table::MICROSOFT_GRAPH;
 
 /// A well-known API in one cloud.
 ///
-/// The list is [`KnownApi::all`]. It is data for tools: nothing in this crate restricts tokens to these APIs.
+/// The list is [`KnownApi::all`]. It is data for tools: this crate does not restrict tokens to
+/// these APIs.
 ///
 /// ```
 /// use entra_proto::{Cloud, KnownApi};
 ///
-/// let vault = KnownApi::at(&"https://contoso.vault.azure.net/secrets/x".parse()?).expect("a known host");
+/// let vault = "https://contoso.vault.azure.net/secrets/x".parse()?;
+/// let vault = KnownApi::at(&vault).expect("a known host");
 /// assert_eq!(vault.audience, "https://vault.azure.net");
 ///
-/// let graph = KnownApi::with_audience("https://graph.microsoft.com").expect("a known audience");
+/// let graph = KnownApi::with_audience("https://graph.microsoft.com")
+///     .expect("a known audience");
 /// let graph = graph.in_cloud(&Cloud::China).expect("the same API in China");
 /// assert_eq!(graph.audience, "https://microsoftgraph.chinacloudapi.cn");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,22 +34,23 @@ pub(crate) use table::MICROSOFT_GRAPH;
 pub struct KnownApi {
     /// The name of the API, the same in every cloud.
     pub name: &'static str,
-    /// The audience that its tokens need, byte for byte: a slash at the end is part of it.
+    /// The audience that its tokens need, byte for byte: a trailing slash is part of it.
     pub audience: &'static str,
-    /// Other audiences that it accepts.
+    /// Other audiences that the API accepts.
     pub other_audiences: &'static [&'static str],
-    /// The ID of its application, the same in every tenant, where it is published.
+    /// The ID of its application, the same in every tenant, if it is published.
     pub app_id: Option<Guid>,
     /// The cloud that issues its tokens.
     pub cloud: Cloud,
-    /// The hosts that serve it. A label `*` stands for one label of any name. Empty where the host does not tell the API.
+    /// The hosts that serve it. A label `*` matches any single label. Empty if the host does not
+    /// identify the API.
     pub hosts: &'static [&'static str],
-    /// A fact that callers of this API must know.
+    /// A fact that callers of this API need to know.
     pub note: Option<&'static str>,
 }
 
 impl KnownApi {
-    /// Returns all of them. The entries of one API follow each other, the public cloud first.
+    /// Returns all known APIs. The entries of one API are adjacent, the public cloud first.
     #[must_use]
     pub fn all() -> &'static [Self] {
         &table::APIS
@@ -54,8 +58,9 @@ impl KnownApi {
 
     /// Returns the API that serves this URL, by its host.
     ///
-    /// Only a URL of `https` at the usual port and without a user name matches: a token is a secret, and this is what decides where
-    /// one goes. A host matches in any case, but not with a dot at its end.
+    /// A URL matches only if it is `https` on the default port and has no user name, because this
+    /// match decides where a token is sent. The case of the host does not matter, but a trailing
+    /// dot does.
     #[must_use]
     pub fn at(url: &Uri) -> Option<&'static Self> {
         let authority = url.authority()?;
@@ -63,7 +68,7 @@ impl KnownApi {
             && !authority.as_str().contains('@')
             && match authority.port_u16() {
                 Some(port) => port == 443,
-                // With a port that is no number, the host is shorter than the authority.
+                // If the port is not a number, the host is shorter than the authority.
                 None => authority.as_str() == authority.host(),
             };
         is_usual.then(|| Self::served_by(authority.host())).flatten()
@@ -76,9 +81,10 @@ impl KnownApi {
             .find(|api| api.hosts.iter().any(|pattern| matches(pattern, host)))
     }
 
-    /// Returns the API with this audience, or with this application ID. Audiences are compared byte for byte.
+    /// Returns the API with this audience, or with this application ID. Audiences are compared byte
+    /// for byte.
     ///
-    /// Where an API has the same audience in several clouds, it is the first.
+    /// If an API has the same audience in several clouds, the first entry is returned.
     #[must_use]
     pub fn with_audience(audience: &str) -> Option<&'static Self> {
         let accepts = |api: &&Self| api.audience == audience || api.other_audiences.contains(&audience);
@@ -88,14 +94,15 @@ impl KnownApi {
         })
     }
 
-    /// Returns the API whose audience is this one with a slash at its end. It rejects tokens for the audience without the slash.
+    /// Returns the API whose audience is this one with a trailing slash. Such an API rejects tokens
+    /// for the audience without the slash.
     #[must_use]
     pub fn lacking_slash(audience: &str) -> Option<&'static Self> {
         let with_slash = |api: &&Self| api.audience.strip_suffix('/') == Some(audience);
         Self::all().iter().find(with_slash)
     }
 
-    /// Returns the same API in another cloud: the first there, which is the most common one.
+    /// Returns the same API in another cloud: its first entry, which is the most common one.
     #[must_use]
     pub fn in_cloud(&self, cloud: &Cloud) -> Option<&'static Self> {
         Self::all()
@@ -103,14 +110,14 @@ impl KnownApi {
             .find(|api| api.name == self.name && api.cloud == *cloud)
     }
 
-    /// Returns the audience as a resource that tokens are requested for.
+    /// Returns the audience as a resource for which tokens can be requested.
     #[must_use]
     pub fn resource(&self) -> Resource {
         Resource::known(self.audience)
     }
 }
 
-/// Whether a host, in any case, is what a pattern of a host stands for.
+/// Returns whether a host matches a pattern, in any case.
 fn matches(pattern: &str, host: &str) -> bool {
     let mut labels = host.split('.');
     let mut expected = pattern.split('.');
@@ -208,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_tell_their_api() {
+    fn hosts_identify_their_api() {
         for (url, audience) in [
             (
                 "https://graph.microsoft.com/v1.0/users?$top=1",
@@ -248,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alike_hosts_tell_no_api() {
+    fn look_alike_hosts_identify_no_api() {
         for url in [
             "http://graph.microsoft.com/",
             "https://graph.microsoft.com./",
@@ -304,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_is_found_in_another_cloud() {
+    fn api_is_found_in_another_cloud() {
         let in_cloud = |audience, cloud| {
             let api = KnownApi::with_audience(audience).unwrap();
             api.in_cloud(&cloud).map(|api| api.audience)

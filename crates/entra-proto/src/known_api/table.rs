@@ -1,6 +1,7 @@
 //! The list of the well-known APIs.
 //!
-//! Microsoft's documents of each API state its audience; application IDs are those of the service principals that every tenant has.
+//! Microsoft's documents of each API state its audience; application IDs are those of the service
+//! principals that every tenant has.
 
 use super::KnownApi;
 use crate::cloud::Cloud;

@@ -1,4 +1,4 @@
-//! The body of a response, which may hold a token or an error.
+//! The members of a JSON response body, which may hold a token or an error.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use crate::access_token::BearerText;
 use crate::error::aadsts::marked_codes;
 use crate::error::{ErrorResponse, ResponseProblem, Secrets, ServiceError};
 
-/// The body of an answer: the known members of a token and of a refusal, which may come under any status.
+/// The known members of a token response and of an error response, which may come with any status.
 ///
-/// Derived, and never read through a map, so that a known member that stands there twice is an error and not a choice.
-/// Members of an unexpected type cost that member alone: an error must not lose its code over an odd timestamp. Those that hold
-/// secrets make the whole response unusable: see [`odd_member`](Self::odd_member).
+/// Derived, and never read through a map, so that a duplicate member is an error instead of an
+/// arbitrary choice. A member of an unexpected type is ignored: an error must not lose its code
+/// because of an odd timestamp. If the member holds a secret, the whole response is unusable: see
+/// [`odd_member`](Self::odd_member).
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct ResponseBody {
@@ -40,14 +41,15 @@ pub(crate) struct ResponseBody {
     pub(crate) refresh_token: Member<Zeroizing<String>>,
     #[serde(deserialize_with = "secret")]
     pub(crate) id_token: Member<Zeroizing<String>>,
-    // What other endpoints give out: a token response must not hold them as something else than texts either.
+    // Other endpoints issue it. A token response that contains it as anything but a string is
+    // rejected as well.
     #[serde(deserialize_with = "secret")]
     pub(crate) device_code: Member<Zeroizing<String>>,
 
-    #[serde(deserialize_with = "told")]
-    error: Told,
-    #[serde(deserialize_with = "told")]
-    error_description: Told,
+    #[serde(deserialize_with = "error_text")]
+    error: ErrorText,
+    #[serde(deserialize_with = "error_text")]
+    error_description: ErrorText,
     #[serde(deserialize_with = "numbers")]
     error_codes: Vec<u32>,
     #[serde(deserialize_with = "text")]
@@ -67,9 +69,9 @@ pub(crate) struct ResponseBody {
 impl ResponseBody {
     pub(crate) fn is_error(&self) -> bool {
         let named = match &self.error {
-            Told::Text(error) => !error.is_empty(),
-            Told::Other(_) => true,
-            Told::Missing => false,
+            ErrorText::Text(error) => !error.is_empty(),
+            ErrorText::Other(_) => true,
+            ErrorText::Missing => false,
         };
         named || !self.error_codes.is_empty()
     }
@@ -84,7 +86,7 @@ impl ResponseBody {
                 .any(|token| !token.is_empty())
     }
 
-    /// The first member that has to be a string and is something else, of those that hold secrets.
+    /// Returns the first member that holds a secret and is not a string.
     pub(crate) fn odd_member(&self) -> Option<&'static str> {
         [
             ("access_token", self.access_token.is_odd()),
@@ -98,9 +100,9 @@ impl ResponseBody {
 
     pub(crate) fn into_error(self, status: u16, retry_after: Option<Duration>, own: &Secrets) -> ServiceError {
         let mut codes = self.error_codes;
-        for told in [&self.error_description, &self.error] {
+        for text in [&self.error_description, &self.error] {
             if codes.is_empty() {
-                codes = told.codes();
+                codes = text.codes();
             }
         }
         ErrorResponse {
@@ -117,15 +119,15 @@ impl ResponseBody {
     }
 }
 
-/// A member that has to be a string.
+/// A member that must be a string.
 #[derive(Default)]
 pub(crate) enum Member<T> {
-    /// It is not there, or null.
+    /// Absent, or null.
     #[default]
     Missing,
-    /// Its text.
+    /// The string.
     Text(T),
-    /// It is of another type. Its value is not kept: it may be a token.
+    /// Another type. The value is not stored, because it may be a token.
     Odd,
 }
 
@@ -157,16 +159,16 @@ impl<T> Member<T> {
     }
 }
 
-/// What a server says for people: a text, or something else, of which only the AADSTS codes in it are kept.
+/// The text of an error: a string, or something else, of which only the AADSTS codes are kept.
 #[derive(Default)]
-enum Told {
+enum ErrorText {
     #[default]
     Missing,
     Text(String),
     Other(Vec<u32>),
 }
 
-impl Told {
+impl ErrorText {
     fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -183,18 +185,18 @@ impl Told {
     }
 }
 
-/// Reads a body's members, of whichever answer.
+/// Parses the members of a response body.
 #[inline(always)]
 pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ResponseProblem> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {
         return Err(ResponseProblem::Empty);
     }
-    // An array would be read as the members in their order.
+    // An array would be deserialized as the members in their order.
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(ResponseProblem::WrongShape { line: 1, column: 1 });
     }
-    // The error's own text is not kept: it may quote a token.
+    // The parser's own message is discarded, because it may quote a token.
     serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         match error.classify() {
@@ -205,10 +207,10 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Respo
     })
 }
 
-/// How many numbers of one answer are kept.
+/// The maximum number of AADSTS codes of one response.
 const MAX_CODES: usize = 16;
 
-/// A count of seconds as it was found.
+/// A number of seconds.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Count {
     #[default]
@@ -218,7 +220,7 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    /// The count, where there is one.
+    /// Returns the number, if there is one.
     pub(crate) fn seconds(self) -> Option<u64> {
         match self {
             Self::Seconds(seconds) => Some(seconds),
@@ -231,17 +233,17 @@ pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Membe
     text(deserializer).map(|member| member.map(Zeroizing::new))
 }
 
-/// An access token: made ready to become a header while it is copied out of the body.
+/// Deserializes an access token, in the form in which it becomes a header.
 fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<BearerText>, D::Error> {
     deserializer.deserialize_any(Strings(BearerText::new))
 }
 
-/// A text.
+/// Deserializes a string.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<String>, D::Error> {
     deserializer.deserialize_any(Strings(str::to_owned))
 }
 
-/// Reads a string, and makes this of it.
+/// A visitor that converts a string with this function.
 struct Strings<T>(fn(&str) -> T);
 
 impl<'de, T> Visitor<'de> for Strings<T> {
@@ -288,15 +290,15 @@ impl<'de, T> Visitor<'de> for Strings<T> {
     }
 }
 
-fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Told, D::Error> {
+fn error_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ErrorText, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
-        Value::Null => Told::Missing,
-        Value::String(text) => Told::Text(text),
-        other => Told::Other(marked_codes(&other.to_string())),
+        Value::Null => ErrorText::Missing,
+        Value::String(text) => ErrorText::Text(text),
+        other => ErrorText::Other(marked_codes(&other.to_string())),
     })
 }
 
-/// JSON in a string, or as it is.
+/// Deserializes JSON, which may be encoded in a string.
 fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(text) => Some(text),
@@ -305,7 +307,7 @@ fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     })
 }
 
-/// A count of seconds; null is missing.
+/// Deserializes a number of seconds. Null counts as missing.
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => Count::Missing,
@@ -313,12 +315,13 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count,
     })
 }
 
-/// Error numbers: numbers or strings of them, alone or in an array. What is no number is left out.
+/// Deserializes AADSTS codes: numbers or strings of digits, alone or in an array. Ignores
+/// everything else.
 fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
     let narrow = |value: &Value| natural(value).and_then(|number| u32::try_from(number).ok());
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(items) => items.iter().filter_map(narrow).take(MAX_CODES).collect(),
-        // A list of numbers in a string. Digits that stand in other texts are no codes.
+        // A list of numbers in a string. Digits in other texts are not codes.
         Value::String(text) if text.chars().all(|c| c.is_ascii_digit() || " ,;[]".contains(c)) => {
             let digits = text
                 .split(|c: char| !c.is_ascii_digit())
@@ -329,9 +332,11 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Er
     })
 }
 
-/// A number that is not negative, or a string of digits. Fractions are cut off, and what is too large is the largest.
+/// Returns a number that is not negative, or a string of digits. Fractions are truncated, and
+/// numbers that are too large become the maximum.
 ///
-/// Read from a `Value`: serde_json shows numbers to a visitor in two ways, as other crates of the program choose its features.
+/// It takes a `Value`, because serde_json passes numbers to a visitor in two ways, depending on its
+/// features.
 fn natural(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| {

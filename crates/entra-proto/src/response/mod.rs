@@ -1,4 +1,4 @@
-//! The response of a token or device-code endpoint: its status, its headers, its body.
+//! Reads the response of a token or device-code endpoint: its status, headers and body.
 
 pub(crate) mod body;
 
@@ -16,8 +16,8 @@ use crate::retry_after::retry_after;
 use crate::secrecy::may_be_secret;
 use crate::time::Timestamp;
 
-/// The members of a success, or why there is none: what holds for the answers of every endpoint. `own` gives the request's own
-/// secrets, which no error shows.
+/// Returns the members of a success. The rules are the same for all endpoints. `own` returns the
+/// request's own secrets, which no error shows.
 #[inline(always)]
 pub(crate) fn read_success(
     status: StatusCode,
@@ -42,28 +42,28 @@ pub(crate) fn read_success(
     if body.len() > MAX_RESPONSE {
         return Err(unusable_response(ResponseProblem::TooLarge));
     }
-    let answer = match read::<ResponseBody>(body) {
-        Ok(answer) => answer,
+    let members = match read::<ResponseBody>(body) {
+        Ok(members) => members,
         Err(problem) if status.is_success() => return Err(unusable_response(problem)),
         Err(_) => return Err(plain_error(status, headers, body, now, &own()).into()),
     };
-    if let Some(member) = answer.odd_member() {
+    if let Some(member) = members.odd_member() {
         return Err(unusable_response(ResponseProblem::NotAString(member)));
     }
-    if answer.is_error() || !status.is_success() {
-        if !status.is_success() && answer.has_token() {
+    if members.is_error() || !status.is_success() {
+        if !status.is_success() && members.has_token() {
             return Err(unusable_response(ResponseProblem::TokenInRefusal));
         }
-        return Err(answer
+        return Err(members
             .into_error(status.as_u16(), retry_after(headers, now), &own())
             .into());
     }
-    Ok(answer)
+    Ok(members)
 }
 
-/// An answer that is neither a success nor a refusal that can be read.
+/// Creates the error for a response that is neither a success nor a readable error response.
 pub(crate) fn unusable(problem: ResponseProblem, status: StatusCode, headers: &HeaderMap) -> Error {
-    // The type alone: a parameter may be anything.
+    // The media type only: its parameters could be anything.
     let content_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok()?.split(';').next())
@@ -79,7 +79,7 @@ pub(crate) fn unusable(problem: ResponseProblem, status: StatusCode, headers: &H
     .into()
 }
 
-/// An error response whose body is not JSON: a proxy's page, a plain text, nothing at all.
+/// Returns the error of an error response that is not JSON: a proxy's page, plain text, or nothing.
 fn plain_error(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp, own: &Secrets) -> ServiceError {
     let description = shown_of_body(body, own);
     let codes = marked_codes(&description);
