@@ -123,7 +123,7 @@ mod tests {
         let folders = folders(&root()).unwrap();
         for (crate_name, expected) in [
             ("entra-credential", &["pem", "pfx"][..]),
-            ("entra-proto", &["answer", "challenge", "redirect"]),
+            ("entra-proto", &["challenge", "redirect", "response"]),
             ("entra-validate", &["bearer", "discovery", "jwks", "token"]),
         ] {
             let folder = folders

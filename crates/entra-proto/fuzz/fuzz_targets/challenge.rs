@@ -1,4 +1,5 @@
-//! Any bytes, a line a header. `cargo xtask fuzz` runs it from `tests/corpora/challenge`.
+//! Arbitrary bytes as `WWW-Authenticate` headers, one per line. `cargo xtask fuzz` runs this target
+//! from `tests/corpora/challenge`.
 
 #![no_main]
 
@@ -11,7 +12,8 @@ fuzz_target!(|bytes: &[u8]| {
     let read = headers(bytes.split(|byte| *byte == b'\n'));
     let challenges = Challenge::parse_all(&read);
     let written = headers(challenges.iter().map(write));
-    // Escapes and replacements make it longer, and what does not fit is left out.
+    // Escapes and replacements make the text longer, and the parser leaves out what exceeds its
+    // limit.
     if written.values().map(HeaderValue::len).sum::<usize>() <= 64 * 1024 {
         assert_eq!(Challenge::parse_all(&written), challenges);
     }

@@ -1,4 +1,5 @@
-//! What a browser brings back, or what was kept of a sign-in. `cargo xtask fuzz` runs it from `tests/corpora/redirect`.
+//! The query of a redirect, or the stored text of a pending sign-in. `cargo xtask fuzz` runs this
+//! target from `tests/corpora/redirect`.
 
 #![no_main]
 

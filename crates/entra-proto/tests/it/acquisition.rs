@@ -1,4 +1,4 @@
-//! The acquisition machine, driven by a script and a clock that stands where the test puts it.
+//! The acquisition machine, driven by a script and a virtual clock.
 
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use http::Response;
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#;
 
-/// What the network does with one request.
+/// The network's reaction to one request.
 enum Network {
-    Answers(u16, &'static str, &'static str),
+    Responds(u16, &'static str, &'static str),
     Breaks,
 }
-use Network::{Answers, Breaks};
+use Network::{Breaks, Responds};
 
-/// How an acquisition went: its outcome (`None` where the network broke for good), the requests sent and the seconds waited.
+/// The result of an acquisition: its outcome (`None` after a permanent network failure), the
+/// requests sent and the waits.
 struct Run {
     outcome: Option<Result<TokenResponse, Error>>,
     sent: Vec<Vec<u8>>,
@@ -51,8 +52,8 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
             Step::Exchange(exchange) => {
                 run.sent.push(exchange.request().body().as_bytes().to_vec());
                 now = now.plus(Duration::from_secs(1));
-                let next = match script.next().expect("more requests than the script has answers") {
-                    Answers(status, retry_after, body) => {
+                let next = match script.next().expect("more requests than the script has responses") {
+                    Responds(status, retry_after, body) => {
                         let mut response = Response::builder().status(*status);
                         if !retry_after.is_empty() {
                             response = response.header("retry-after", *retry_after);
@@ -77,7 +78,7 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
                 now = now.plus(pause.duration());
                 pause.resume(now)
             }
-            Step::Sign(_) | Step::Assert(_) => unreachable!("a secret needs neither"),
+            Step::Sign(_) | Step::Assert(_) => unreachable!("a secret does not need an assertion"),
             Step::Done(token) => {
                 run.outcome = Some(Ok(token));
                 return run;
@@ -87,23 +88,23 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
 }
 
 #[test]
-fn one_request_one_token() {
-    let run = run(RetryPolicy::default(), 1, &[Answers(200, "", TOKEN)]);
+fn one_request_yields_one_token() {
+    let run = run(RetryPolicy::default(), 1, &[Responds(200, "", TOKEN)]);
     let token = run.outcome.unwrap().unwrap();
     assert_eq!(token.lifetime.received_at, NOW.plus(Duration::from_secs(1)));
     assert_eq!((run.sent.len(), run.waits.len()), (1, 0));
 }
 
 #[test]
-fn what_may_pass_is_tried_again_with_the_same_bytes() {
+fn transient_failures_are_retried_with_the_same_bytes() {
     for first in [
-        Answers(500, "", ""),
-        Answers(503, "", "<html>"),
-        Answers(408, "", ""),
-        Answers(200, "", ""),
+        Responds(500, "", ""),
+        Responds(503, "", "<html>"),
+        Responds(408, "", ""),
+        Responds(200, "", ""),
         Breaks,
     ] {
-        let run = run(RetryPolicy::default(), 1, &[first, Answers(200, "", TOKEN)]);
+        let run = run(RetryPolicy::default(), 1, &[first, Responds(200, "", TOKEN)]);
         assert!(run.outcome.unwrap().is_ok());
         assert_eq!(run.sent[0], run.sent[1]);
         assert!(run.waits[0] <= Duration::from_secs(1));
@@ -111,7 +112,7 @@ fn what_may_pass_is_tried_again_with_the_same_bytes() {
 }
 
 #[test]
-fn what_will_not_pass_is_not() {
+fn permanent_failures_are_not_retried() {
     for (status, body) in [
         (401, r#"{"error":"invalid_client","error_codes":[7000215]}"#),
         (400, r#"{"error":"invalid_scope","error_codes":[70011]}"#),
@@ -119,15 +120,15 @@ fn what_will_not_pass_is_not() {
         (200, r#"{"expires_in":3599}"#),
         (302, ""),
     ] {
-        let run = run(RetryPolicy::default(), 1, &[Answers(status, "", body)]);
+        let run = run(RetryPolicy::default(), 1, &[Responds(status, "", body)]);
         assert!(run.outcome.unwrap().is_err());
         assert_eq!(run.sent.len(), 1, "{status} {body}");
     }
 }
 
 #[test]
-fn there_are_three_tries_and_the_last_error_is_the_outcome() {
-    let busy = || Answers(503, "", r#"{"error":"temporarily_unavailable","error_codes":[90033]}"#);
+fn last_error_of_three_attempts_is_the_outcome() {
+    let busy = || Responds(503, "", r#"{"error":"temporarily_unavailable","error_codes":[90033]}"#);
     let down = run(RetryPolicy::default(), 1, &[busy(), busy(), busy()]);
     assert!(matches!(down.outcome, Some(Err(Error::Service(error))) if error.codes == [90033]));
     assert_eq!(down.sent.len(), 3);
@@ -140,11 +141,11 @@ fn there_are_three_tries_and_the_last_error_is_the_outcome() {
 }
 
 #[test]
-fn retry_after_is_waited_in_full_and_a_little_longer() {
+fn retry_after_is_waited_in_full_plus_jitter() {
     let run = run(
         RetryPolicy::default(),
         1,
-        &[Answers(429, "7", ""), Answers(200, "", TOKEN)],
+        &[Responds(429, "7", ""), Responds(200, "", TOKEN)],
     );
     assert!(run.outcome.unwrap().is_ok());
     assert!(
@@ -155,22 +156,22 @@ fn retry_after_is_waited_in_full_and_a_little_longer() {
 }
 
 #[test]
-fn a_wait_that_is_too_long_is_not_begun() {
-    let run = run(RetryPolicy::default(), 1, &[Answers(429, "3600", "")]);
+fn wait_beyond_the_deadline_is_not_started() {
+    let run = run(RetryPolicy::default(), 1, &[Responds(429, "3600", "")]);
     let error = run.outcome.unwrap().unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
     assert!(error.is_retryable() && run.waits.is_empty());
 }
 
 #[test]
-fn the_waits_depend_on_the_request_id_alone() {
-    let waits = |id| run(RetryPolicy::default(), id, &[Breaks, Breaks, Answers(200, "", TOKEN)]).waits;
+fn waits_depend_on_the_request_id_only() {
+    let waits = |id| run(RetryPolicy::default(), id, &[Breaks, Breaks, Responds(200, "", TOKEN)]).waits;
     assert_eq!(waits(1), waits(1));
     assert_ne!(waits(1), waits(2));
 }
 
-/// What an error tells of an answer with this body, to a request with this credential.
-fn told(credential: impl Into<ClientCredential>, status: u16, body: &str) -> String {
+/// Returns the error for a response with this body to a request with this credential.
+fn error_text(credential: impl Into<ClientCredential>, status: u16, body: &str) -> String {
     let request = application(credential).client_credentials(Target::resource("https://graph.microsoft.com").unwrap());
     let response = Response::builder().status(status).header("content-type", "text/s3cr/t");
     let error = request
@@ -181,7 +182,7 @@ fn told(credential: impl Into<ClientCredential>, status: u16, body: &str) -> Str
 }
 
 #[test]
-fn a_proxy_that_shows_the_request_does_not_give_the_secret_away() {
+fn secret_echoed_by_a_proxy_is_redacted() {
     let secret = || ClientSecret::new("s3cr/t-value").unwrap();
     let long = format!("{}s3cr/t-value", "x".repeat(1018));
     for page in [
@@ -191,11 +192,11 @@ fn a_proxy_that_shows_the_request_does_not_give_the_secret_away() {
         r#"{"error":"s3cr/t-value","error_description":"s3cr%2Ft-value","suberror":"s3cr/t-value","trace_id":"s3cr/t-value"}"#,
         r#"{"error":"x","claims":{"s3cr/t-value":"s3cr/t-value"}}"#,
     ] {
-        let told = told(secret(), 502, page);
-        assert!(!told.contains("s3cr/t-v") && !told.contains("s3cr%2"), "{told}");
+        let text = error_text(secret(), 502, page);
+        assert!(!text.contains("s3cr/t-v") && !text.contains("s3cr%2"), "{text}");
     }
-    let told_of = |page| told(secret(), 502, page);
-    assert!(told_of("could not pass on s3cr/t-value here").contains("could not pass on [secret] here"));
+    let text_of = |page| error_text(secret(), 502, page);
+    assert!(text_of("could not pass on s3cr/t-value here").contains("could not pass on [secret] here"));
 
     // The header of Basic authentication: aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:s3cr%2Ft-value
     let basic = "YWFhYWFhYWEtYWFhYS1hYWFhLWFhYWEtYWFhYWFhYWFhYWFhOnMzY3IlMkZ0LXZhbHVl";
@@ -203,9 +204,9 @@ fn a_proxy_that_shows_the_request_does_not_give_the_secret_away() {
         format!("you sent {basic}"),
         format!("<pre>Authorization: Basic {basic}</pre>"),
     ] {
-        let told = told(ClientCredential::BasicSecret(secret()), 502, &page);
-        assert!(!told.contains("YWFhYW"), "{told}");
+        let text = error_text(ClientCredential::BasicSecret(secret()), 502, &page);
+        assert!(!text.contains("YWFhYW"), "{text}");
     }
-    let told = told(secret(), 200, r#"{"access_token":"t","token_type":"s3cr/t-value"}"#);
-    assert!(!told.contains("s3cr/t-v"), "{told}");
+    let text = error_text(secret(), 200, r#"{"access_token":"t","token_type":"s3cr/t-value"}"#);
+    assert!(!text.contains("s3cr/t-v"), "{text}");
 }

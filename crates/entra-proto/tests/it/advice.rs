@@ -1,4 +1,4 @@
-//! Advice that fits the credential in use.
+//! Hints that match the credential in use.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ fn credentials() -> [(&'static str, ClientCredential); 5] {
     ]
 }
 
-/// The advice of the error with this body, for an application with this credential.
+/// Returns the hint of the error with this body, for an application with this credential.
 fn hint(credential: ClientCredential, body: &str) -> String {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), credential);
@@ -54,7 +54,7 @@ fn hint(credential: ClientCredential, body: &str) -> String {
 }
 
 #[test]
-fn the_credential_decides_what_is_advised() {
+fn hint_matches_the_credential() {
     for (name, credential) in credentials() {
         for body in [
             r#"{"error":"invalid_client","error_description":"AADSTS700211: No matching record. Trace ID: t"}"#,
@@ -82,7 +82,7 @@ fn the_credential_decides_what_is_advised() {
 }
 
 #[test]
-fn a_guid_sent_as_the_secret_is_named() {
+fn guid_sent_as_the_secret_is_named() {
     for (name, credential) in credentials() {
         let hint = hint(credential, r#"{"error":"invalid_client","error_codes":[7000215]}"#);
         assert_eq!(hint.contains("GUID"), name == "secret id", "{name} {hint}");
@@ -90,11 +90,11 @@ fn a_guid_sent_as_the_secret_is_named() {
 }
 
 #[test]
-fn a_device_flow_is_told_of_public_client_flows() {
+fn device_flow_hint_names_public_client_flows() {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), ClientCredential::Public);
     let start = app.device_code(Target::scopes("User.Read").unwrap()).unwrap();
-    let refused = || {
+    let rejection = || {
         let body = r#"{"error":"invalid_client","error_codes":[7000218]}"#;
         Response::builder()
             .status(401)
@@ -104,8 +104,8 @@ fn a_device_flow_is_told_of_public_client_flows() {
     let codes = r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example"}"#;
     let codes = start.decode(&Response::new(Body::from(codes.to_owned())), NOW).unwrap();
     for error in [
-        start.decode(&refused(), NOW).unwrap_err(),
-        start.poll(&codes).unwrap().decode(&refused(), NOW).unwrap_err(),
+        start.decode(&rejection(), NOW).unwrap_err(),
+        start.poll(&codes).unwrap().decode(&rejection(), NOW).unwrap_err(),
     ] {
         assert!(
             format!("{:#}", Report::of(&error)).contains("Allow public client flows"),

@@ -1,4 +1,4 @@
-//! Acquisitions that are proved by assertions: signed for each try, or fetched from somebody else.
+//! Acquisitions with client assertions: signed per attempt, or fetched from another issuer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,14 +19,14 @@ use http::Response;
 use serde_json::Value;
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
-/// Ten minutes later, as a server writes it.
+/// Ten minutes later, in the format of a `Date` header.
 const LATER: &str = "Thu, 01 Jan 2026 00:10:00 GMT";
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#;
 const OUT_OF_TIME: &str = r#"{"error":"invalid_client","error_codes":[700024]}"#;
 
-/// "Signs" with the name of the algorithm and the length of the input; refuses where it is told to.
+/// "Signs" with the name of the algorithm and the length of the input, or fails.
 struct Pen {
-    refuses: bool,
+    fails: bool,
 }
 
 impl Signer for Pen {
@@ -41,7 +41,7 @@ impl Signer for Pen {
         input: &[u8],
     ) -> Result<Vec<u8>, SignerError> {
         assert_eq!(certificate, &self.certificate());
-        if self.refuses {
+        if self.fails {
             return Err(SignerError::new("the vault is sealed"));
         }
         Ok(format!("{} over {}", algorithm.as_str(), input.len()).into_bytes())
@@ -55,9 +55,10 @@ fn request(credential: impl Into<ClientCredential>) -> TokenRequest {
         .unwrap()
 }
 
-/// Runs an acquisition against answers (status, `Date`, body); gives its outcome and the assertion of each request.
-fn run(request: TokenRequest, answers: &[(u16, &str, &str)]) -> (Result<(), Error>, Vec<String>) {
-    let (mut now, mut assertions, mut answers) = (NOW, Vec::new(), answers.iter());
+/// Runs an acquisition against responses (status, `Date`, body). Returns its outcome and the
+/// assertion of each request.
+fn run(request: TokenRequest, responses: &[(u16, &str, &str)]) -> (Result<(), Error>, Vec<String>) {
+    let (mut now, mut assertions, mut responses) = (NOW, Vec::new(), responses.iter());
     let mut step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now);
     loop {
         let next = match step {
@@ -73,7 +74,7 @@ fn run(request: TokenRequest, answers: &[(u16, &str, &str)]) -> (Result<(), Erro
                 );
                 assert_eq!(value("client_secret"), None);
                 assertions.push(value("client_assertion").unwrap());
-                let (status, date, body) = answers.next().expect("more requests than answers");
+                let (status, date, body) = responses.next().expect("more requests than responses");
                 let mut response = Response::builder().status(*status);
                 if !date.is_empty() {
                     response = response.header("date", *date);
@@ -99,8 +100,8 @@ fn claims(assertion: &str) -> Value {
 }
 
 #[test]
-fn a_certificate_signs_each_request() {
-    let (outcome, assertions) = run(request(Pen { refuses: false }), &[(200, "", TOKEN)]);
+fn certificate_signs_each_request() {
+    let (outcome, assertions) = run(request(Pen { fails: false }), &[(200, "", TOKEN)]);
     outcome.unwrap();
     let (input, signature) = assertions[0].rsplit_once('.').unwrap();
     let signature = String::from_utf8(URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
@@ -109,9 +110,9 @@ fn a_certificate_signs_each_request() {
 }
 
 #[test]
-fn another_try_has_an_assertion_of_its_own() {
+fn each_attempt_has_its_own_assertion() {
     let (outcome, assertions) = run(
-        request(Pen { refuses: false }),
+        request(Pen { fails: false }),
         &[(503, "", ""), (503, "", ""), (200, "", TOKEN)],
     );
     outcome.unwrap();
@@ -121,17 +122,17 @@ fn another_try_has_an_assertion_of_its_own() {
 }
 
 #[test]
-fn an_assertion_out_of_time_is_signed_once_more_by_the_servers_clock() {
+fn out_of_time_assertion_is_renewed_by_the_servers_clock() {
     let (outcome, assertions) = run(
-        request(Pen { refuses: false }),
+        request(Pen { fails: false }),
         &[(401, LATER, OUT_OF_TIME), (200, "", TOKEN)],
     );
     outcome.unwrap();
     assert_eq!(claims(&assertions[1])["nbf"], NOW.as_secs() + 600);
 
-    // The second refusal stands, and so does the first where the server tells no time.
+    // The second rejection is final, and so is the first if the server sends no time.
     let (outcome, assertions) = run(
-        request(Pen { refuses: false }),
+        request(Pen { fails: false }),
         &[(401, LATER, OUT_OF_TIME), (401, LATER, OUT_OF_TIME)],
     );
     assert_eq!(
@@ -141,35 +142,35 @@ fn an_assertion_out_of_time_is_signed_once_more_by_the_servers_clock() {
         ),
         (&[700_024][..], 2)
     );
-    let (outcome, assertions) = run(request(Pen { refuses: false }), &[(401, "", OUT_OF_TIME)]);
+    let (outcome, assertions) = run(request(Pen { fails: false }), &[(401, "", OUT_OF_TIME)]);
     assert!(outcome.is_err() && assertions.len() == 1);
 }
 
 #[test]
-fn a_clock_that_was_put_right_stays_right() {
-    let answers = [(401, LATER, OUT_OF_TIME), (503, "", ""), (200, "", TOKEN)];
-    let (outcome, assertions) = run(request(Pen { refuses: false }), &answers);
+fn clock_correction_persists_across_retries() {
+    let responses = [(401, LATER, OUT_OF_TIME), (503, "", ""), (200, "", TOKEN)];
+    let (outcome, assertions) = run(request(Pen { fails: false }), &responses);
     outcome.unwrap();
     assert_eq!(claims(&assertions[2])["iat"], NOW.as_secs() + 600 + 5);
 }
 
 #[test]
-fn an_assertion_that_came_along_proves_every_try_until_it_is_refused_for_its_time() {
-    let kept = ClientAssertion::new("kept.kept.kept").unwrap();
-    let request = request(Pen { refuses: false }).with_assertion(kept);
+fn given_assertion_is_used_until_it_is_out_of_time() {
+    let given = ClientAssertion::new("given.given.given").unwrap();
+    let request = request(Pen { fails: false }).with_assertion(given);
     let (outcome, assertions) = run(request.clone(), &[(503, "", ""), (200, "", TOKEN)]);
     outcome.unwrap();
-    assert_eq!(assertions, ["kept.kept.kept", "kept.kept.kept"]);
+    assert_eq!(assertions, ["given.given.given", "given.given.given"]);
 
     let (outcome, assertions) = run(request, &[(401, LATER, OUT_OF_TIME), (200, "", TOKEN)]);
     outcome.unwrap();
-    assert_eq!(assertions[0], "kept.kept.kept");
+    assert_eq!(assertions[0], "given.given.given");
     assert_eq!(claims(&assertions[1])["nbf"], NOW.as_secs() + 600);
 }
 
 #[test]
-fn a_signer_that_refuses_ends_it_before_anything_is_sent() {
-    let (outcome, assertions) = run(request(Pen { refuses: true }), &[]);
+fn signer_failure_ends_before_anything_is_sent() {
+    let (outcome, assertions) = run(request(Pen { fails: true }), &[]);
     let error = outcome.unwrap_err();
     assert!(
         error.to_string().contains("the vault is sealed") && !error.is_retryable(),
@@ -179,12 +180,12 @@ fn a_signer_that_refuses_ends_it_before_anything_is_sent() {
 }
 
 #[test]
-fn v1_and_ad_fs_get_rs256() {
-    let credential = CertificateCredential::new(Pen { refuses: false }).with_algorithm(SigningAlgorithm::Rs256);
+fn v1_and_ad_fs_use_rs256() {
+    let credential = CertificateCredential::new(Pen { fails: false }).with_algorithm(SigningAlgorithm::Rs256);
     for request in [
         request(credential),
-        on_v1(Pen { refuses: false }),
-        on_ad_fs(Pen { refuses: false }),
+        on_v1(Pen { fails: false }),
+        on_ad_fs(Pen { fails: false }),
     ] {
         let unsigned = request.unsigned_assertion(Guid::from_bytes([1; 16]), NOW).unwrap();
         assert_eq!(unsigned.algorithm(), SigningAlgorithm::Rs256);
@@ -211,7 +212,7 @@ fn on_v1(signer: impl Signer + 'static) -> TokenRequest {
 }
 
 #[test]
-fn a_federated_assertion_is_fetched_for_each_try_and_once_more_when_it_is_stale() {
+fn federated_assertion_is_fetched_for_each_attempt() {
     let fetched = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&fetched);
     let source = move |audience: &str| {
@@ -219,8 +220,8 @@ fn a_federated_assertion_is_fetched_for_each_try_and_once_more_when_it_is_stale(
         let count = counter.fetch_add(1, Ordering::Relaxed);
         ClientAssertion::new(format!("header.claims{count}.signature"))
     };
-    let answers = [(401, "", OUT_OF_TIME), (503, "", ""), (200, "", TOKEN)];
-    let (outcome, assertions) = run(request(FederatedCredential::new(source)), &answers);
+    let responses = [(401, "", OUT_OF_TIME), (503, "", ""), (200, "", TOKEN)];
+    let (outcome, assertions) = run(request(FederatedCredential::new(source)), &responses);
     outcome.unwrap();
     assert_eq!(
         assertions,
@@ -234,8 +235,8 @@ fn a_federated_assertion_is_fetched_for_each_try_and_once_more_when_it_is_stale(
 }
 
 #[test]
-fn whoever_signs_elsewhere_gets_the_input_and_hands_in_the_signature() {
-    let step = request(Pen { refuses: true }).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
+fn external_signature_completes_the_assertion() {
+    let step = request(Pen { fails: true }).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
     let Step::Sign(sign) = step else { panic!("{step:?}") };
     assert_eq!(sign.assertion().certificate().sha256(), &[2; 32]);
     let Step::Exchange(exchange) = sign.signed(b"from the vault") else {
@@ -251,7 +252,7 @@ fn whoever_signs_elsewhere_gets_the_input_and_hands_in_the_signature() {
 }
 
 #[test]
-fn the_core_of_an_assertion_is_what_the_official_clients_sign() {
+fn assertions_match_those_of_the_official_clients() {
     let captures: Vec<Value> = serde_json::from_str(include_str!("../captures/assertions.json")).unwrap();
     for capture in &captures {
         let text = |name: &str| capture[name].as_str().unwrap();
@@ -270,7 +271,7 @@ fn the_core_of_an_assertion_is_what_the_official_clients_sign() {
             EndpointVersion::V1
         };
         let mut credential =
-            CertificateCredential::new(Pen { refuses: false }).with_chain(names("header").any(|name| name == "x5c"));
+            CertificateCredential::new(Pen { fails: false }).with_chain(names("header").any(|name| name == "x5c"));
         if text("alg") == "RS256" && names("header").any(|name| name == "x5t") {
             credential = credential.with_algorithm(SigningAlgorithm::Rs256);
         }
@@ -287,13 +288,13 @@ fn the_core_of_an_assertion_is_what_the_official_clients_sign() {
         for name in ["aud", "iss", "sub"] {
             assert_eq!(claims[name], text(name), "{capture}");
         }
-        // Every claim that they write is one that we write; `iat` and `nbf` are in ours always.
+        // Every claim of theirs is also one of ours. `iat` and `nbf` are always in ours.
         for name in names("claims") {
             assert!(claims.get(name).is_some(), "{name}: {capture}");
         }
         let lifetime = claims["exp"].as_u64().unwrap() - claims["nbf"].as_u64().unwrap();
         assert_eq!(Some(lifetime as f64), capture["lifetime"].as_f64(), "{capture}");
-        // The test's certificate has no chain to send; its thumbprint is named as they name it.
+        // The test's certificate has no chain to send. Its thumbprint has the same name as theirs.
         for name in names("header").filter(|name| !matches!(*name, "typ" | "x5c" | "kid")) {
             assert!(header.get(name).is_some(), "{name}: {header} {capture}");
         }
@@ -301,7 +302,7 @@ fn the_core_of_an_assertion_is_what_the_official_clients_sign() {
     assert_eq!(captures.len(), 19);
 }
 
-/// The sample of the Office 365 Management APIs' document on getting started.
+/// The sample of the "Get started" document of the Office 365 Management APIs.
 const DOCUMENTED: &str = concat!(
     "eyJhbGciOiJSUzI1NiIsIng1dCI6Ill5ZnNoSkMzclBRLWtwR281ZFVhaVk1dDNpVSJ9.eyJhdWQiOiJodHRwczpcL1wvbG9naW4",
     "ud2luZG93cy5uZXRcLzQxNDYzZjUzLTg4MTItNDBmNC04OTBmLTg2NWJmNmUzNTE5MFwvb2F1dGgyXC90b2tlbiIsImV4cCI6MTQ",
@@ -314,7 +315,7 @@ const DOCUMENTED: &str = concat!(
 );
 
 #[test]
-fn the_documented_assertion_says_what_its_document_says() {
+fn documented_assertion_has_the_documented_claims() {
     let assertion = UnverifiedClaims::decode(DOCUMENTED).unwrap();
     let header: Vec<_> = assertion
         .header()
@@ -346,7 +347,7 @@ fn the_documented_assertion_says_what_its_document_says() {
 }
 
 #[test]
-fn a_secret_and_an_assertion_are_never_sent_together() {
+fn secret_and_assertion_are_never_sent_together() {
     let request = request(entra_proto::ClientSecret::new("s").unwrap());
     let http = request
         .with_assertion(ClientAssertion::new("a.b.c").unwrap())

@@ -1,4 +1,4 @@
-//! The URLs that a person's browser is sent to: what they say, and what is not sent out.
+//! URLs for a user's browser: their content, and the requests that are rejected before one exists.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use entra_proto::{EndpointVersion, Error, Guid, Target, Tenant};
 
 use crate::browser::{BACK, ID, application, back, common, form, graph, random, read};
 
-/// What is the same for every sign-in is compared, what is random is taken out and handed back.
+/// Separates the random parameters from the others, which are the same for every sign-in.
 fn split(mut parameters: BTreeMap<String, String>) -> (BTreeMap<String, String>, [String; 3]) {
     let random = ["state", "nonce", "code_challenge"].map(|name| parameters.remove(name).expect(name));
     (parameters, random)
@@ -18,9 +18,11 @@ fn split(mut parameters: BTreeMap<String, String>) -> (BTreeMap<String, String>,
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
-/// The consent URL of the Office 365 Management APIs' document, with what makes it safe and asks an administrator.
+
+/// The consent URL of the Office 365 Management APIs' document, with PKCE and an administrator's
+/// prompt.
 #[test]
-fn on_v1_an_administrator_is_asked_for_a_resource() {
+fn v1_url_requests_admin_consent_for_a_resource() {
     let app = application("https://login.windows.net/common").with_endpoint_version(EndpointVersion::V1);
     let target = Target::resource("https://manage.office.com").unwrap();
     let plain = RedirectUri::over_plain_http("http://www.mycompany.com/myapp/").unwrap();
@@ -42,7 +44,7 @@ fn on_v1_an_administrator_is_asked_for_a_resource() {
     assert!([&state, &nonce, &challenge].iter().all(|text| text.len() == 43));
     assert_eq!(state, pending.state());
 
-    // The document's redirect, and the code that it brings, on the endpoint that was asked.
+    // The document's redirect with its code, on the endpoint of the sign-in.
     let redirect = format!(
         "http://www.mycompany.com/myapp/?code=AAABAAAAvPM1KaPlrEqdFSB&state={state}&session_state=x&admin_consent=True"
     );
@@ -65,7 +67,7 @@ fn on_v1_an_administrator_is_asked_for_a_resource() {
 }
 
 #[test]
-fn on_v2_scopes_of_several_apis_are_asked_for_and_every_wish_is_in_the_url() {
+fn v2_url_contains_all_scopes_and_options() {
     let app = application("https://login.microsoftonline.us/contoso.com").with_capabilities(&["cp1"]);
     let target = Target::scopes("https://a.example/Read User.Read openid").unwrap();
     let claims = ClaimsRequest::parse(r#"{"id_token":{"auth_time":{"essential":true}}}"#).unwrap();
@@ -101,24 +103,24 @@ fn on_v2_scopes_of_several_apis_are_asked_for_and_every_wish_is_in_the_url() {
     ]);
     assert_eq!(split(parameters).0, expected);
 
-    // One token is for one API: the first one's. The claims go along.
+    // One token is for one API: the first one. The claims are requested again.
     let query = format!("code=c&state={}", pending.state());
     let form = form(&pending.redeem(&app, &Redirect::from_query(&query).unwrap()).unwrap());
     assert_eq!(form["scope"], "https://a.example/Read openid profile offline_access");
     assert_eq!(form["claims"], with_capabilities);
     assert_eq!(form["redirect_uri"], "https://a.example/cb?x=1&y=a+b");
 
-    let capabilities_alone = app.authorize(graph(), back()).start(&random(1)).unwrap().0;
+    let only_capabilities = app.authorize(graph(), back()).start(&random(1)).unwrap().0;
     assert_eq!(
-        read(&capabilities_alone).1["claims"],
+        read(&only_capabilities).1["claims"],
         r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#
     );
 }
 
 #[test]
-fn every_prompt_and_mode_has_its_word() {
+fn prompts_and_modes_have_their_wire_values() {
     let app = common();
-    for (prompt, word) in [
+    for (prompt, value) in [
         (Prompt::Login, "login"),
         (Prompt::SelectAccount, "select_account"),
         (Prompt::Consent, "consent"),
@@ -130,9 +132,9 @@ fn every_prompt_and_mode_has_its_word() {
             .start(&random(1))
             .unwrap()
             .0;
-        assert_eq!(read(&url).1["prompt"], word);
+        assert_eq!(read(&url).1["prompt"], value);
     }
-    for (mode, word) in [
+    for (mode, value) in [
         (ResponseMode::Query, "query"),
         (ResponseMode::Fragment, "fragment"),
         (ResponseMode::FormPost, "form_post"),
@@ -143,12 +145,12 @@ fn every_prompt_and_mode_has_its_word() {
             .start(&random(1))
             .unwrap()
             .0;
-        assert_eq!(read(&url).1["response_mode"], word);
+        assert_eq!(read(&url).1["response_mode"], value);
     }
 }
 
 #[test]
-fn state_nonce_and_verifier_are_three_and_come_of_the_random_bytes_alone() {
+fn random_bytes_determine_state_nonce_and_verifier() {
     let of = |random: &[u8; 96]| {
         let (url, pending) = common().authorize(graph(), back()).start(random).unwrap();
         let query = format!("code=c&state={}", pending.state());
@@ -163,7 +165,7 @@ fn state_nonce_and_verifier_are_three_and_come_of_the_random_bytes_alone() {
     for (index, text) in base.iter().enumerate() {
         assert!(base[..index].iter().all(|other| other != text));
     }
-    // Each third decides one of them, and all of its bytes count.
+    // Each third of the bytes determines one of them, and every byte matters.
     for at in 0..96 {
         let mut changed = random(1);
         changed[at] ^= 0x80;
@@ -177,13 +179,13 @@ fn state_nonce_and_verifier_are_three_and_come_of_the_random_bytes_alone() {
 }
 
 #[test]
-fn what_the_service_would_refuse_is_not_sent_out() {
-    let refusal = |result: Result<(String, PendingAuthorization), Error>| match result {
+fn invalid_requests_are_rejected_before_they_are_sent() {
+    let input_error = |result: Result<(String, PendingAuthorization), Error>| match result {
         Err(error @ Error::Input(_)) => format!("{:#}", Report::of(&error)),
         other => panic!("{other:?}"),
     };
     let (v1, v2) = (common().with_endpoint_version(EndpointVersion::V1), common());
-    let error = refusal(
+    let error = input_error(
         v2.authorize(graph(), back())
             .with_prompt(Prompt::AdminConsent)
             .start(&random(1)),
@@ -194,18 +196,18 @@ fn what_the_service_would_refuse_is_not_sent_out() {
             .parse::<RedirectUri>()
             .unwrap()
     };
-    assert!(refusal(v1.authorize(graph(), long(256)).start(&random(1))).contains("255"));
+    assert!(input_error(v1.authorize(graph(), long(256)).start(&random(1))).contains("255"));
     assert!(v1.authorize(graph(), long(255)).start(&random(1)).is_ok());
     assert!(v2.authorize(graph(), long(2048)).start(&random(1)).is_ok());
     let several = Target::scopes("https://a.example/X https://b.example/Y").unwrap();
-    assert!(refusal(v1.authorize(several.clone(), back()).start(&random(1))).contains("more than one API"));
+    assert!(input_error(v1.authorize(several.clone(), back()).start(&random(1))).contains("more than one API"));
     assert!(v2.authorize(several, back()).start(&random(1)).is_ok());
     let mixed = Target::scopes("https://a.example/.default https://a.example/X").unwrap();
     for app in [&v1, &v2] {
-        assert!(refusal(app.authorize(mixed.clone(), back()).start(&random(1))).contains("one or the other"));
+        assert!(input_error(app.authorize(mixed.clone(), back()).start(&random(1))).contains("one or the other"));
     }
     assert!(
-        refusal(
+        input_error(
             v1.authorize(Target::scopes("openid").unwrap(), back())
                 .start(&random(1))
         )
@@ -214,7 +216,7 @@ fn what_the_service_would_refuse_is_not_sent_out() {
 }
 
 #[test]
-fn both_admin_consent_pages_have_their_url() {
+fn admin_consent_urls_of_both_versions() {
     let v1 = common().with_endpoint_version(EndpointVersion::V1);
     let (url, pending) = v1.admin_consent(back()).start(&[5; 32]).unwrap();
     let (address, parameters) = read(&url);
@@ -244,7 +246,7 @@ fn both_admin_consent_pages_have_their_url() {
     assert_eq!(resource.start(&[6; 32]).unwrap().0, url);
     assert_ne!(resource.start(&[7; 32]).unwrap().0, url);
 
-    // What is refused of a person is refused of an administrator.
+    // The rules for a user's targets apply to administrators as well.
     let mixed = Target::scopes("User.Read https://b.example/X https://b.example/.default").unwrap();
     let consumers = application("https://login.microsoftonline.com/consumers");
     for (request, text) in [
@@ -263,7 +265,7 @@ fn both_admin_consent_pages_have_their_url() {
 }
 
 #[test]
-fn a_code_can_be_redeemed_for_the_identity_alone() {
+fn code_can_be_redeemed_for_the_identity_only() {
     let v1 = common().with_endpoint_version(EndpointVersion::V1);
     let request = v1
         .authorize(graph(), back())
@@ -271,13 +273,13 @@ fn a_code_can_be_redeemed_for_the_identity_alone() {
         .with_client_info();
     let (url, pending) = request.start(&random(1)).unwrap();
     assert!(url.contains("&client_info=1"), "{url}");
-    let came = |more: &str| Redirect::from_query(&format!("code=c&state={}{more}", pending.state())).unwrap();
-    let identity = pending.redeem_identity(&v1, &came("")).unwrap();
+    let redirect = |more: &str| Redirect::from_query(&format!("code=c&state={}{more}", pending.state())).unwrap();
+    let identity = pending.redeem_identity(&v1, &redirect("")).unwrap();
     assert_eq!(identity.target().to_string(), "openid profile");
     let sent = identity.encode(Guid::from_bytes([0; 16]));
     assert_eq!(sent.uri().path(), "/common/oauth2/v2.0/token");
 
-    // {"uid":"1","utid":"41463f53-8812-40f4-890f-865bf6e35190"}
+    // The content is {"uid":"1","utid":"41463f53-8812-40f4-890f-865bf6e35190"}.
     let info = "eyJ1aWQiOiIxIiwidXRpZCI6IjQxNDYzZjUzLTg4MTItNDBmNC04OTBmLTg2NWJmNmUzNTE5MCJ9";
     let home: Tenant = "41463f53-8812-40f4-890f-865bf6e35190".parse().unwrap();
     for (more, tenant, consented) in [
@@ -291,24 +293,30 @@ fn a_code_can_be_redeemed_for_the_identity_alone() {
         ("&client_info=e30&admin_consent=False".to_owned(), None, false),
         ("&client_info=%00&admin_consent=true".to_owned(), None, true),
     ] {
-        let told = pending.told(&v1, &came(&more)).unwrap();
-        assert_eq!((told.tenant, told.is_admin_consent), (tenant, consented), "{more}");
+        let reported = pending.reported_consent(&v1, &redirect(&more)).unwrap();
+        assert_eq!(
+            (reported.tenant, reported.is_admin_consent),
+            (tenant, consented),
+            "{more}"
+        );
     }
-    // A tenant that was requested is the one that is meant, whatever the browser says.
+    // A requested tenant takes precedence over what the browser reports.
     let app = application("https://login.microsoftonline.com/contoso.com");
     let (_, pending) = app.authorize(graph(), back()).start(&random(1)).unwrap();
     let redirect = format!("code=c&state={}&client_info={info}", pending.state());
-    let told = pending.told(&app, &Redirect::from_query(&redirect).unwrap()).unwrap();
-    assert_eq!(told.tenant, Some("contoso.com".parse().unwrap()));
-    // What does not answer the sign-in says nothing.
+    let reported = pending
+        .reported_consent(&app, &Redirect::from_query(&redirect).unwrap())
+        .unwrap();
+    assert_eq!(reported.tenant, Some("contoso.com".parse().unwrap()));
+    // A redirect that does not belong to the sign-in reports nothing.
     let forged = Redirect::from_query(&format!("code=c&state=x&client_info={info}")).unwrap();
-    assert!(pending.told(&app, &forged).is_err() && pending.redeem_identity(&app, &forged).is_err());
+    assert!(pending.reported_consent(&app, &forged).is_err() && pending.redeem_identity(&app, &forged).is_err());
     let declined = Redirect::from_query(&format!("error=access_denied&state={}", pending.state())).unwrap();
-    assert!(pending.told(&app, &declined).is_err());
+    assert!(pending.reported_consent(&app, &declined).is_err());
 }
 
 #[test]
-fn the_tenant_of_personal_accounts_consents_to_nothing() {
+fn tenant_of_personal_accounts_cannot_consent() {
     let on_v1 = |tenant| {
         application(&format!("https://login.microsoftonline.com/{tenant}")).with_endpoint_version(EndpointVersion::V1)
     };

@@ -1,4 +1,5 @@
-//! No error shows a value that may be a token or a secret, whatever member of a response or redirect it came in.
+//! Errors never show a value that may be a token or a secret, whichever member of a response or
+//! redirect contains it.
 
 use entra_proto::assertion::ClientAssertion;
 use entra_proto::authorize::{
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 pub(super) const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 pub(super) const STATUSES: [u16; 12] = [200, 201, 400, 401, 403, 404, 407, 429, 500, 502, 503, 504];
 
-/// Every member of every response, and some that no response has.
+/// The members of all responses, and some that no response has.
 const MEMBERS: [&str; 32] = [
     "access_token",
     "refresh_token",
@@ -54,7 +55,7 @@ const MEMBERS: [&str; 32] = [
     "client_secret",
 ];
 
-/// Members whose value is a secret whatever it looks like.
+/// Members whose values are always secret.
 const SECRET_MEMBERS: [&str; 6] = [
     "access_token",
     "refresh_token",
@@ -64,13 +65,13 @@ const SECRET_MEMBERS: [&str; 6] = [
     "code",
 ];
 
-/// Values that look like the secrets of this protocol. The traces of each are parts that no text may hold.
+/// Generates values that look like the secrets of this protocol.
 pub(super) fn secret() -> impl Strategy<Value = String> {
     prop_oneof![
         // A JWT.
         ("[A-Za-z0-9_-]{24}", "[A-Za-z0-9_-]{43}")
             .prop_map(|(claims, signature)| format!("eyJhbGciOiJSUzI1NiJ9.eyJ{claims}.{signature}")),
-        // One whose parts are labels of a host.
+        // A JWT whose parts are valid labels of a host.
         ("[a-zA-Z0-9]{12}", "[a-z][a-zA-Z0-9]{19}")
             .prop_map(|(claims, signature)| format!("eyJhbGciOi.eyJ{claims}.{signature}")),
         // An opaque refresh token or code.
@@ -81,14 +82,14 @@ pub(super) fn secret() -> impl Strategy<Value = String> {
         "[A-Za-z0-9+/]{86}".prop_map(|text| format!("MIIEvQ{text}==")),
         // A PEM block.
         "[A-Za-z0-9+/]{64}".prop_map(|text| format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----")),
-        // Parameters.
+        // Parameters and members.
         "[a-z]{12}".prop_map(|text| format!("client_secret=q{text}&x=1")),
         "[a-z]{12}".prop_map(|text| format!("{{\"refresh_token\":\"q{text}\"}}")),
         "[a-z]{12}".prop_map(|text| format!("{{\"access_token\":{{\"value\":[\"q{text}\"]}}}}")),
     ]
 }
 
-/// The parts of a secret that must not be seen: every run of ten characters that is neither ours nor a name.
+/// Returns the parts of a secret that must not be shown: every run of ten characters, except names.
 pub(super) fn traces(secret: &str) -> Vec<String> {
     let own = [
         "BEGIN",
@@ -119,7 +120,7 @@ pub(super) fn check(what: &str, error: &Error, traces: &[String]) {
     }
 }
 
-/// A value in every JSON type, nested to a few levels.
+/// Nests a value in every JSON type, to a few levels.
 fn nested(secret: &str, way: u8) -> Value {
     match way % 9 {
         0 => json!(secret),
@@ -134,7 +135,7 @@ fn nested(secret: &str, way: u8) -> Value {
     }
 }
 
-/// A body around a value, in every form in which servers send one.
+/// Wraps members in every form of body that servers send.
 pub(super) fn body(members: &Value, way: u8) -> String {
     let json = members.to_string();
     match way % 7 {
@@ -153,7 +154,7 @@ pub(super) fn application(version: EndpointVersion) -> Application {
     Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), secret).with_endpoint_version(version)
 }
 
-/// Reads a response as every endpoint's, and checks each error.
+/// Decodes a response as each endpoint does, and checks each error.
 fn read_everywhere(status: u16, body: &str, traces: &[String]) {
     let status = StatusCode::from_u16(status).unwrap();
     let target = || Target::scopes("User.Read").unwrap();
@@ -187,7 +188,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn no_response_gives_a_secret_away(
+    fn no_response_error_shows_a_secret(
         secret in secret(),
         members in proptest::collection::vec((0..MEMBERS.len(), any::<u8>()), 1..4),
         way in any::<u8>(),
@@ -200,9 +201,9 @@ proptest! {
         read_everywhere(STATUSES[status], &body(&Value::Object(object), way), &traces(&secret));
     }
 
-    /// A short secret is known by the name of its member alone.
+    /// A short secret is recognized only by the name of its member.
     #[test]
-    fn no_response_gives_a_named_secret_away(
+    fn no_response_error_shows_a_named_secret(
         text in "q[a-z]{11}",
         member in 0..SECRET_MEMBERS.len(),
         outer in 0..MEMBERS.len(),
@@ -222,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn no_parser_repeats_a_secret(secret in secret(), way in 0usize..14) {
+    fn no_parser_error_shows_a_secret(secret in secret(), way in 0usize..14) {
         let traces = traces(&secret);
         let text = match way {
             0 => secret,
@@ -266,7 +267,8 @@ proptest! {
             RefreshToken::new(text.as_str()).err(),
             ClientSecret::new(text.as_str()).err(),
         ];
-        // What is read as a scope or a resource may be refused later, for what is asked with it.
+        // A text that parses as a scope or a resource may be rejected later, in combination with
+        // others.
         for target in [Target::scopes(&text), Target::resource(&text), Target::scopes(&format!("{text} openid a.b/.default"))] {
             let Ok(target) = target else {
                 errors.push(target.err());
@@ -284,7 +286,7 @@ proptest! {
     }
 
     #[test]
-    fn no_redirect_gives_a_secret_away(
+    fn no_redirect_error_shows_a_secret(
         secret in secret(),
         names in proptest::collection::vec(0usize..12, 1..5),
         (with_state, way) in (any::<bool>(), any::<u8>()),

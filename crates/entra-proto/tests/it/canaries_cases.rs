@@ -1,4 +1,4 @@
-//! Values that once were shown, and members that must stay readable.
+//! Values that errors showed once, and members that must stay readable.
 
 use super::canaries::{NOW, STATUSES, application, check};
 use entra_proto::claims::Challenge;
@@ -10,7 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 
 #[test]
-fn a_member_that_holds_a_secret_must_be_a_string() {
+fn member_with_a_secret_must_be_a_string() {
     let app = application(EndpointVersion::V2);
     let start = app.device_code(Target::scopes("User.Read").unwrap()).unwrap();
     for value in [
@@ -63,14 +63,14 @@ fn a_member_that_holds_a_secret_must_be_a_string() {
             let _ = start.decode(&Response::new(Body::from(members.to_string())), NOW);
         }
     }
-    // What is null is missing.
+    // Null counts as missing.
     let body = br#"{"access_token":"t","expires_in":3599,"refresh_token":null,"id_token":null}"#;
     let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body, NOW).unwrap();
     assert!(token.refresh_token.is_none() && token.id_token.is_none());
 }
 
 #[test]
-fn an_error_that_is_no_text_is_not_shown_and_keeps_its_codes() {
+fn non_string_error_is_hidden_and_keeps_its_codes() {
     for status in [200, 400, 401, 429, 502] {
         let status = StatusCode::from_u16(status).unwrap();
         let read = |body: &str| TokenResponse::decode(status, &HeaderMap::new(), body.as_bytes(), NOW).unwrap_err();
@@ -83,7 +83,7 @@ fn an_error_that_is_no_text_is_not_shown_and_keeps_its_codes() {
 }
 
 #[test]
-fn the_services_message_stays_readable() {
+fn message_of_the_service_stays_readable() {
     let read = |body: &str| {
         TokenResponse::decode(StatusCode::UNAUTHORIZED, &HeaderMap::new(), body.as_bytes(), NOW).unwrap_err()
     };
@@ -108,7 +108,7 @@ fn the_services_message_stays_readable() {
 }
 
 #[test]
-fn a_public_client_reads_the_same_responses() {
+fn public_client_decodes_the_same_responses() {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), ClientCredential::Public);
     let request = app.device_code(Target::scopes("User.Read").unwrap()).unwrap();
@@ -124,9 +124,9 @@ fn a_public_client_reads_the_same_responses() {
     );
 }
 
-/// Signs in a secret would divide it, if the parts that look random were replaced first.
+/// The secret contains characters that would split it if random-looking parts were replaced first.
 #[test]
-fn the_requests_own_secret_is_blotted_out_in_one_piece() {
+fn own_secret_is_redacted_as_a_whole() {
     let secret = "Kx78Q~aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1;hunter2,tail";
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     let id = Guid::from_bytes([0xaa; 16]).into();
@@ -146,9 +146,9 @@ fn the_requests_own_secret_is_blotted_out_in_one_piece() {
     }
 }
 
-/// A header may hold a token as well as a body may.
+/// A header may contain a token, as a body may.
 #[test]
-fn no_header_gives_a_secret_away() {
+fn no_header_error_shows_a_secret() {
     for secret in [
         "eyJhbGciOi.eyJhdWQiOiJhIiwic3ViIjoiYiJ9.c2lnbmF0dXJl",
         "Kx78Q~dEfGhIjKlMnOpQrStUvWxYz0123456789",
@@ -197,7 +197,7 @@ fn no_header_gives_a_secret_away() {
 }
 
 #[test]
-fn members_of_digits_and_bodies_in_utf_16_stay_hidden() {
+fn digits_and_utf_16_bodies_stay_hidden() {
     let digits = "411111111111111111111111";
     let body = format!(r#"{{"error":"x","timestamp":"{digits}","trace_id":"{digits}","suberror":"{digits}"}}"#);
     let read = |body: &[u8]| TokenResponse::decode(StatusCode::BAD_REQUEST, &HeaderMap::new(), body, NOW).unwrap_err();
@@ -215,9 +215,9 @@ fn members_of_digits_and_bodies_in_utf_16_stay_hidden() {
     assert_eq!(read(page).to_string(), "AADSTS50011: The redirect URI is wrong");
 }
 
-/// Claims are passed on to callers, so a token in them would be as well.
+/// Callers receive the claims, and would receive a token in them.
 #[test]
-fn claims_with_a_token_in_them_are_not_kept() {
+fn claims_that_contain_a_token_are_dropped() {
     let claims = |claims: &str| {
         let body = json!({ "error": "interaction_required", "claims": claims }).to_string();
         let error =
@@ -234,7 +234,7 @@ fn claims_with_a_token_in_them_are_not_kept() {
 }
 
 #[test]
-fn a_page_with_a_token_in_its_address_is_not_kept() {
+fn error_uri_that_contains_a_token_is_dropped() {
     let page = |page: &str| {
         let body = json!({ "error": "invalid_client", "error_uri": page }).to_string();
         let error =
@@ -254,7 +254,7 @@ fn a_page_with_a_token_in_its_address_is_not_kept() {
 }
 
 #[test]
-fn a_token_type_that_is_not_a_string_is_an_error() {
+fn token_type_must_be_a_string() {
     for kind in ["[\"Bearer\"]", "{}", "1", "true", "{\"eyJhbGciOiJSUzI1NiJ9.a.b\":1}"] {
         let body = format!(r#"{{"access_token":"t","expires_in":3599,"token_type":{kind}}}"#);
         let error = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW).expect_err(kind);

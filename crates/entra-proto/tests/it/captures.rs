@@ -1,4 +1,5 @@
-//! What we send against what the official clients send, and what we make of the answers that were put to them.
+//! Compares our requests with those of the official clients, and decodes the responses that these
+//! clients were tested with.
 
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use serde_json::Value;
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
 #[test]
-fn the_core_of_every_request_is_what_the_official_clients_send() {
+fn requests_match_those_of_the_official_clients() {
     let captures: Vec<Value> = serde_json::from_str(include_str!("../captures/requests.json")).unwrap();
-    let (mut sent, mut refused) = (0, 0);
+    let (mut sent, mut rejected) = (0, 0);
     for capture in &captures {
         let (case, form) = (text(capture, "case"), &capture["form"]);
         let app = application(capture);
@@ -27,7 +28,8 @@ fn the_core_of_every_request_is_what_the_official_clients_send() {
         let request = match app.client_credentials(target.unwrap()) {
             Ok(request) => request,
             Err(error) => {
-                // What the service refuses: ours are not sent, and say what to write.
+                // The service rejects these requests. Ours are rejected before they are sent, with
+                // a hint.
                 assert!(
                     matches!(
                         case,
@@ -39,7 +41,7 @@ fn the_core_of_every_request_is_what_the_official_clients_send() {
                     matches!(&error, Error::Input(input) if input.hint().is_some()),
                     "{case}: {error}"
                 );
-                refused += 1;
+                rejected += 1;
                 continue;
             }
         };
@@ -75,10 +77,10 @@ fn the_core_of_every_request_is_what_the_official_clients_send() {
         }
         sent += 1;
     }
-    assert_eq!((sent, refused), (53, 4));
+    assert_eq!((sent, rejected), (53, 4));
 }
 
-/// The application of a capture: host, tenant and version stand in its URL.
+/// Returns the application of a capture. Its URL contains the host, the tenant and the version.
 fn application(capture: &Value) -> Application {
     let path = text(capture, "path");
     let tenant = path.split('/').nth(1).unwrap().parse().unwrap();
@@ -110,7 +112,8 @@ fn application(capture: &Value) -> Application {
     app.with_endpoint_version(version)
 }
 
-/// The assertion of a capture. One that was signed is not in it: it is compared with the assertions themselves.
+/// Returns the assertion of a capture. Captures omit signed assertions, which have their own
+/// comparison.
 fn assertion(form: &Value) -> &str {
     match text(form, "client_assertion") {
         "<client_assertion>" => "a.b.c",
@@ -118,21 +121,21 @@ fn assertion(form: &Value) -> &str {
     }
 }
 
-/// What must come of an answer.
+/// The expected result of decoding a response.
 enum Outcome {
-    /// A token for so many seconds, and the scope it names.
+    /// A token with this lifetime in seconds and this scope.
     Token(u64, Option<&'static str>),
-    /// A refusal: class, number, retryable, seconds to wait.
-    Refused(ErrorClass, Option<u32>, bool, Option<u64>),
-    /// An answer that nobody can use.
+    /// An error response: class, AADSTS code, retryable, seconds to wait.
+    Rejected(ErrorClass, Option<u32>, bool, Option<u64>),
+    /// An unusable response.
     Unfit(ResponseProblem),
-    /// A token or a refusal, as the status has it: these cases are about what happens before or after.
+    /// A token or an error, according to the status. These cases test what happens before or after.
     Ordinary,
 }
 
 fn outcome(case: &str) -> Outcome {
     use ErrorClass::{Application, Credential, Interaction, Scope, Tenant, Transient, Unknown};
-    use Outcome::{Ordinary, Refused, Token, Unfit};
+    use Outcome::{Ordinary, Rejected, Token, Unfit};
     match case {
         "body_cut_by_close" | "json_cut_200" => Unfit(ResponseProblem::Truncated),
         "bom_200" | "expires_in_string" | "missing_token_type" | "token_type_lowercase" | "wrong_content_type_200" => {
@@ -151,33 +154,33 @@ fn outcome(case: &str) -> Outcome {
         "token_type_pop" => Unfit(ResponseProblem::TokenType("pop".into())),
         "redirect_302" | "redirect_307" => Unfit(ResponseProblem::Redirect(Some("login.windows.net".into()))),
         "huge_400" => Unfit(ResponseProblem::TooLarge),
-        "error_in_200" | "invalid_client_7000215" => Refused(Credential, Some(7_000_215), false, None),
-        "invalid_scope_70011" | "400_then_call_again_at_once" => Refused(Scope, Some(70011), false, None),
-        "unauthorized_client_700016" => Refused(Application, Some(700_016), false, None),
-        "interaction_required_claims" => Refused(Interaction, Some(50079), false, None),
-        "invalid_grant_on_refresh" | "invalid_grant_suberror_claims" => Refused(Interaction, Some(50076), false, None),
-        "text_400" => Refused(Tenant, Some(90002), false, None),
-        "empty_400" => Refused(Unknown, None, false, None),
-        "html_502" => Refused(Transient, None, true, None),
-        "server_500_always" | "server_500_once" | "server_503_always" => Refused(Transient, Some(90033), true, None),
-        "server_503_retry_after_once" => Refused(Transient, Some(90033), true, Some(2)),
-        "throttle_429_always" | "throttle_429_once" => Refused(Transient, Some(90055), true, Some(2)),
-        "429_then_call_again_at_once" => Refused(Transient, Some(90055), true, Some(2)),
-        "throttle_429_no_header_once" => Refused(Transient, Some(90055), true, None),
+        "error_in_200" | "invalid_client_7000215" => Rejected(Credential, Some(7_000_215), false, None),
+        "invalid_scope_70011" | "400_then_call_again_at_once" => Rejected(Scope, Some(70011), false, None),
+        "unauthorized_client_700016" => Rejected(Application, Some(700_016), false, None),
+        "interaction_required_claims" => Rejected(Interaction, Some(50079), false, None),
+        "invalid_grant_on_refresh" | "invalid_grant_suberror_claims" => Rejected(Interaction, Some(50076), false, None),
+        "text_400" => Rejected(Tenant, Some(90002), false, None),
+        "empty_400" => Rejected(Unknown, None, false, None),
+        "html_502" => Rejected(Transient, None, true, None),
+        "server_500_always" | "server_500_once" | "server_503_always" => Rejected(Transient, Some(90033), true, None),
+        "server_503_retry_after_once" => Rejected(Transient, Some(90033), true, Some(2)),
+        "throttle_429_always" | "throttle_429_once" => Rejected(Transient, Some(90055), true, Some(2)),
+        "429_then_call_again_at_once" => Rejected(Transient, Some(90055), true, Some(2)),
+        "throttle_429_no_header_once" => Rejected(Transient, Some(90055), true, None),
         "instance_invalid" | "discovery_404" | "discovery_500_once" | "discovery_html" | "connection_closed_once" => {
             Ordinary
         }
-        _ => panic!("no outcome is written down for {case}"),
+        _ => panic!("no expected outcome for {case}"),
     }
 }
 
 #[test]
-fn every_bad_answer_comes_to_what_it_should() {
-    let captures: Vec<Value> = serde_json::from_str(include_str!("../captures/answers.json")).unwrap();
+fn faulty_responses_have_the_expected_outcome() {
+    let captures: Vec<Value> = serde_json::from_str(include_str!("../captures/responses.json")).unwrap();
     let mut seen = 0;
     for capture in &captures {
         if capture.get("closed").is_some() {
-            // No answer at all: a matter of the transport and of the machine.
+            // A connection without a response concerns the transport and the machine.
             continue;
         }
         let case = text(capture, "case");
@@ -200,7 +203,7 @@ fn every_bad_answer_comes_to_what_it_should() {
             .get("truncated_after")
             .map_or(body.len(), |end| end.as_u64().unwrap() as usize);
         let decoded = TokenResponse::decode(status, &headers, &body.as_bytes()[..end], NOW);
-        // A case that ends well ends with an ordinary answer.
+        // The last response of these cases is an ordinary one.
         let ends_well = status == 200
             && matches!(
                 case,
@@ -224,7 +227,7 @@ fn check(case: &str, status: StatusCode, decoded: Result<TokenResponse, Error>, 
             assert_eq!(token.scope.as_deref(), scope, "{case}");
             assert_eq!(token.access_token.expose(), "opaque-access-token", "{case}");
         }
-        (Outcome::Refused(class, code, retryable, wait), Err(Error::Service(error))) => {
+        (Outcome::Rejected(class, code, retryable, wait), Err(Error::Service(error))) => {
             assert_eq!(error.status, status.as_u16(), "{case}");
             assert_eq!((error.class(), error.codes.first().copied()), (class, code), "{case}");
             assert_eq!(
@@ -266,7 +269,7 @@ fn check(case: &str, status: StatusCode, decoded: Result<TokenResponse, Error>, 
 }
 
 #[test]
-fn an_odd_member_costs_a_refusal_nothing_but_itself() {
+fn odd_member_of_an_error_is_ignored() {
     for odd in [
         r#""timestamp":123"#,
         r#""claims":{"access_token":{}}"#,
@@ -297,7 +300,7 @@ fn an_odd_member_costs_a_refusal_nothing_but_itself() {
 }
 
 #[test]
-fn no_lifetime_is_believed_beyond_a_day() {
+fn lifetime_is_limited_to_a_day() {
     for (life, seconds) in [
         ("86400", 86400),
         ("86401", 86400),
@@ -309,7 +312,7 @@ fn no_lifetime_is_believed_beyond_a_day() {
         let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW).unwrap();
         assert_eq!(token.lifetime.expires_at.since(NOW).as_secs(), seconds, "{life}");
     }
-    // Without `expires_in`, the moment counts; it may have passed.
+    // Without `expires_in`, `expires_on` counts, which may be in the past.
     for (moment, seconds) in [(NOW.as_secs() + 100, 100), (NOW.as_secs() - 100, 0), (u64::MAX, 86400)] {
         let body = format!(r#"{{"access_token":"t","expires_on":"{moment}"}}"#);
         let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW).unwrap();
@@ -318,7 +321,7 @@ fn no_lifetime_is_believed_beyond_a_day() {
 }
 
 #[test]
-fn a_known_member_twice_is_no_answer() {
+fn duplicate_known_member_is_rejected() {
     for body in [
         r#"{"access_token":"a","access_token":"b","expires_in":1}"#,
         r#"{"access_token":"a","expires_in":1,"expires_in":2}"#,

@@ -1,4 +1,4 @@
-//! Challenges as any server may write them, well or badly.
+//! Properties of challenges, well-formed and malformed.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn headers(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> HeaderMap {
     headers
 }
 
-/// What a challenge says: scheme, bare value, parameters.
+/// The parts of a challenge: scheme, token68 value, parameters.
 type Parts = (String, Option<String>, Vec<(String, String)>);
 
 fn parts(challenge: &Challenge) -> Parts {
@@ -34,7 +34,7 @@ fn parts(challenge: &Challenge) -> Parts {
     )
 }
 
-/// A value in quotes, with every character escaped that `style` says, and those that must be.
+/// Quotes a value. Escapes the characters that must be escaped, and those that `style` selects.
 fn quoted(value: &str, style: u8) -> String {
     let mut text = String::from("\"");
     for character in value.chars() {
@@ -46,7 +46,7 @@ fn quoted(value: &str, style: u8) -> String {
     text + "\""
 }
 
-/// One spelling of a challenge among the many, chosen by the bits of `style`.
+/// Writes one of the many spellings of a challenge, chosen by the bits of `style`.
 fn write((scheme, token68, params): &Parts, style: u8) -> String {
     let (comma, equals) = (
         [",", ", ", " ,\t", " , , "][usize::from(style >> 1 & 3)],
@@ -60,7 +60,7 @@ fn write((scheme, token68, params): &Parts, style: u8) -> String {
             name.clone()
         };
         let is_bare = style & 32 == 32
-            // `a==` alone would be a bare value.
+            // `a==` alone would be a token68 value.
             && !value.trim_matches('=').is_empty()
             && value
                 .bytes()
@@ -99,7 +99,7 @@ fn claims_request() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_written_as_challenges_is_read_back(
+    fn written_challenges_are_parsed_back(
         challenges in proptest::collection::vec((challenge(), any::<u8>()), 0..5),
         in_one_header in any::<bool>(),
     ) {
@@ -111,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_without_a_panic_and_say_the_same_when_written_anew(
+    fn arbitrary_bytes_are_parsed_and_round_trip(
         lines in proptest::collection::vec(
             prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..80),
@@ -127,8 +127,8 @@ proptest! {
             prop_assert!(!challenge.scheme().is_empty());
             prop_assert!(challenge.params().all(|(name, value)| challenge.param(name).is_some() && !name.is_empty() && !value.contains('\n')));
         }
-        let anew = headers(challenges.iter().map(|challenge| write(&parts(challenge), 0)));
-        prop_assert_eq!(&Challenge::parse_all(&anew), &challenges);
+        let rewritten = headers(challenges.iter().map(|challenge| write(&parts(challenge), 0)));
+        prop_assert_eq!(&Challenge::parse_all(&rewritten), &challenges);
         if let Some(found) = ClaimsChallenge::find(&read) {
             let _ = (found.authority(), found.is_from(&Cloud::Public), format!("{found:?}"));
             prop_assert!(challenges.contains(found.challenge()));
@@ -136,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn claims_survive_every_encoding(json in claims_request(), style in any::<u8>()) {
+    fn claims_round_trip_in_every_encoding(json in claims_request(), style in any::<u8>()) {
         let expected = ClaimsRequest::parse(&json).unwrap();
         let spellings = [
             json.clone(),
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn only_a_login_host_of_the_cloud_is_trusted(
+    fn only_login_hosts_of_the_cloud_are_trusted(
         uri in prop_oneof![
             "https?://(login\\.microsoftonline\\.com|login\\.windows\\.net|evil\\.test|[a-z@:.#?/\\\\]{1,4}){1,4}(:[0-9]{1,4})?[/?#@]?\\PC{0,8}",
             "\\PC{0,30}",
@@ -173,7 +173,7 @@ proptest! {
 }
 
 #[test]
-fn the_corpus_of_the_fuzz_target_is_harmless() {
+fn corpus_of_the_fuzz_target_is_harmless() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/challenge");
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -181,8 +181,8 @@ fn the_corpus_of_the_fuzz_target_is_harmless() {
         let bytes = fs::read(&path).unwrap();
         let read = headers(bytes.split(|byte| *byte == b'\n'));
         let challenges = Challenge::parse_all(&read);
-        let anew = headers(challenges.iter().map(|challenge| write(&parts(challenge), 0)));
-        assert_eq!(Challenge::parse_all(&anew), challenges, "{}", path.display());
+        let rewritten = headers(challenges.iter().map(|challenge| write(&parts(challenge), 0)));
+        assert_eq!(Challenge::parse_all(&rewritten), challenges, "{}", path.display());
         let is_claims = path.file_stem().unwrap().to_str().unwrap().starts_with("claims");
         assert!(
             !is_claims || ClaimsChallenge::find(&read).is_some(),
@@ -191,11 +191,11 @@ fn the_corpus_of_the_fuzz_target_is_harmless() {
         );
         count += 1;
     }
-    assert!(count > 10, "the corpus is there: {count}");
+    assert!(count > 10, "the corpus is incomplete: {count}");
 }
 
 #[test]
-fn the_answer_to_a_challenge_asks_for_its_claims_and_keeps_the_capabilities() {
+fn request_after_a_challenge_has_its_claims_and_capabilities() {
     let header = r#"Bearer realm="", authorization_uri="https://login.windows.net/common/oauth2/authorize", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNzI2MDc3NTk1In0sInhtc19jYWVlcnJvciI6eyJ2YWx1ZSI6IjEwMDEyIn19fQ==""#;
     let challenge = ClaimsChallenge::find(&headers([header])).unwrap();
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();

@@ -1,4 +1,5 @@
-//! An authorization code is good for one request: when it may be sent again, and when it may not (RFC 6749, section 4.1.2).
+//! An authorization code is valid for one request: the conditions under which it may be sent again
+//! (RFC 6749, section 4.1.2).
 
 use std::time::Duration;
 
@@ -26,19 +27,19 @@ fn sent(request: TokenRequest) -> Exchange {
     }
 }
 
-fn answered(exchange: Exchange, status: u16, body: &str) -> Result<Step, Error> {
+fn responded(exchange: Exchange, status: u16, body: &str) -> Result<Step, Error> {
     let response = Response::builder().status(status).body(Body::from(body.to_owned()));
     exchange.respond(&response.unwrap(), NOW)
 }
 
 #[test]
-fn an_answer_that_was_cut_ends_it_and_is_the_error_told() {
+fn truncated_response_ends_the_redemption() {
     for (body, problem) in [
         (r#"{"access_token":"abc"#, "ends too early"),
         ("", "is empty"),
         (" \n", "is empty"),
     ] {
-        let error = answered(sent(redemption()), 200, body).expect_err(body);
+        let error = responded(sent(redemption()), 200, body).expect_err(body);
         assert!(!error.is_retryable(), "{error}");
         let text = format!("{:#}", Report::of(&error));
         assert!(
@@ -51,7 +52,7 @@ fn an_answer_that_was_cut_ends_it_and_is_the_error_told() {
 }
 
 #[test]
-fn what_came_in_between_may_have_redeemed_it_and_who_refuses_has_not() {
+fn redemption_is_retried_only_after_a_clear_rejection() {
     for (status, body, again) in [
         (500, "", false),
         (502, "<html>bad gateway</html>", false),
@@ -66,7 +67,7 @@ fn what_came_in_between_may_have_redeemed_it_and_who_refuses_has_not() {
             true,
         ),
     ] {
-        let outcome = answered(sent(redemption()), status, body);
+        let outcome = responded(sent(redemption()), status, body);
         assert_eq!(
             matches!(outcome, Ok(Step::Pause(_))),
             again,
@@ -76,19 +77,19 @@ fn what_came_in_between_may_have_redeemed_it_and_who_refuses_has_not() {
 }
 
 #[test]
-fn a_connection_that_broke_ends_it_and_one_that_was_never_had_does_not() {
+fn redemption_is_retried_only_if_it_was_never_sent() {
     assert!(sent(redemption()).failed(Delivery::MaybeSent, NOW).is_none());
     let Some(Step::Pause(pause)) = sent(redemption()).failed(Delivery::NotSent, NOW) else {
-        panic!("nobody has the code")
+        panic!("the code was never sent")
     };
     let Step::Exchange(again) = pause.resume(NOW.plus(Duration::from_secs(1))) else {
-        panic!("a secret proves it")
+        panic!("a secret does not need a signature")
     };
     assert!(again.failed(Delivery::MaybeSent, NOW).is_none());
 }
 
 #[test]
-fn what_may_be_sent_again_is() {
+fn refresh_is_retried_after_any_transient_failure() {
     let app = common();
     let refresh = || app.refresh(RefreshToken::new("rt").unwrap(), graph()).unwrap();
     assert!(
@@ -97,7 +98,7 @@ fn what_may_be_sent_again_is() {
     );
     for (status, body) in [(200, ""), (200, "{"), (502, "")] {
         assert!(
-            matches!(answered(sent(refresh()), status, body), Ok(Step::Pause(_))),
+            matches!(responded(sent(refresh()), status, body), Ok(Step::Pause(_))),
             "{status} {body}"
         );
     }

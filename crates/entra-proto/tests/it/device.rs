@@ -1,4 +1,4 @@
-//! The device flow against a script, on a clock that stands where the test puts it.
+//! The device flow, driven by a script and a virtual clock.
 
 use std::time::Duration;
 
@@ -18,35 +18,35 @@ const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"
 pub(super) const PENDING: &str = r#"{"error":"authorization_pending","error_description":"AADSTS70016: pending","error_codes":[70016],"trace_id":"00000000-0000-4000-8000-000000000001"}"#;
 pub(super) const SLOW_DOWN: &str = r#"{"error":"slow_down"}"#;
 
-/// What the network does with one request: a status, a `Retry-After` and a body, or nothing at all.
+/// The network's reaction to one request: a status, a `Retry-After` and a body, or nothing at all.
 #[derive(Clone, Copy)]
 pub(super) enum Network {
-    Answers(u16, &'static str, &'static str),
+    Responds(u16, &'static str, &'static str),
     Breaks,
 }
 
-use Network::{Answers, Breaks};
+use Network::{Breaks, Responds};
 
-/// One thing that happened, with the second at which it did.
+/// An event with the second at which it happened.
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub(super) enum Event {
     /// A request to the device-code endpoint.
-    Asked(u64),
+    Requested(u64),
     /// The code was shown.
     Shown(u64),
     /// A poll of the token endpoint.
     Polled(u64),
 }
 
-use Event::{Asked, Polled, Shown};
+use Event::{Polled, Requested, Shown};
 
 pub(super) struct Run {
-    /// `None` where the network broke for good.
+    /// `None` after a permanent network failure.
     pub(super) outcome: Option<Result<TokenResponse, Error>>,
     pub(super) events: Vec<Event>,
     pub(super) waits: Vec<Duration>,
     pub(super) assertions: Vec<String>,
-    /// What all steps showed of themselves.
+    /// The `Debug` output of all steps.
     pub(super) shown: String,
 }
 
@@ -65,7 +65,7 @@ impl Run {
         self
     }
 
-    pub(super) fn refusal(&self) -> Error {
+    pub(super) fn error(&self) -> Error {
         match &self.outcome {
             Some(Err(error)) => error.clone(),
             other => panic!("{other:?}"),
@@ -79,7 +79,7 @@ pub(super) fn request(credential: impl Into<ClientCredential>) -> DeviceCodeRequ
     app.device_code(Target::scopes("User.Read").unwrap()).unwrap()
 }
 
-/// Drives a flow: the person takes so many seconds to be shown the code, and each exchange takes none.
+/// Drives a flow. The code is shown for `showing` seconds, and each exchange takes none.
 pub(super) fn drive(
     request: DeviceCodeRequest,
     policy: RetryPolicy,
@@ -96,7 +96,7 @@ pub(super) fn drive(
     let (mut now, mut count) = (NOW, 0);
     let mut network = || {
         count += 1;
-        assert!(count < 2000, "it never ends");
+        assert!(count < 2000, "the flow never ends");
         network(count - 1)
     };
     let mut step = request.start(policy, Guid::from_random([7; 16]), now);
@@ -106,9 +106,9 @@ pub(super) fn drive(
         let next = match step {
             DeviceStep::Exchange(exchange) => {
                 assert!(exchange.request().uri().path().ends_with("/devicecode"));
-                run.events.push(Asked(at));
+                run.events.push(Requested(at));
                 match network() {
-                    Answers(status, retry_after, body) => exchange.respond(&response(status, retry_after, body), now),
+                    Responds(status, retry_after, body) => exchange.respond(&response(status, retry_after, body), now),
                     Breaks => match exchange.failed(Delivery::MaybeSent, now) {
                         Some(step) => Ok(step),
                         None => return run,
@@ -141,7 +141,7 @@ pub(super) fn drive(
                 run.assertions
                     .extend(exchange.assertion().map(|jwt| jwt.expose().to_owned()));
                 match network() {
-                    Answers(status, retry_after, body) => exchange.respond(&response(status, retry_after, body), now),
+                    Responds(status, retry_after, body) => exchange.respond(&response(status, retry_after, body), now),
                     Breaks => match exchange.failed(Delivery::MaybeSent, now) {
                         Some(step) => Ok(step),
                         None => return run,
@@ -181,36 +181,39 @@ pub(super) fn run(script: &[Network]) -> Run {
     })
 }
 
-pub(super) const PENDS: Network = Answers(400, "", PENDING);
-pub(super) const STARTS: Network = Answers(200, "", CODE);
-pub(super) const DONE: Network = Answers(200, "", TOKEN);
+pub(super) const PENDS: Network = Responds(400, "", PENDING);
+pub(super) const STARTS: Network = Responds(200, "", CODE);
+pub(super) const DONE: Network = Responds(200, "", TOKEN);
 
 #[test]
-fn the_code_is_shown_and_asked_after_in_its_interval_until_the_person_is_done() {
+fn code_is_shown_and_polled_in_its_interval() {
     let run = run(&[STARTS, PENDS, PENDS, PENDS, DONE]);
     assert_eq!(
         run.events,
-        [Asked(0), Shown(0), Polled(5), Polled(10), Polled(15), Polled(20)]
+        [Requested(0), Shown(0), Polled(5), Polled(10), Polled(15), Polled(20)]
     );
     assert!(run.outcome.unwrap().is_ok());
     assert!(!run.shown.contains("canary"), "{}", run.shown);
 }
 
 #[test]
-fn slow_down_adds_five_seconds_for_good() {
-    let slower = Answers(400, "", SLOW_DOWN);
+fn slow_down_adds_five_seconds_permanently() {
+    let slower = Responds(400, "", SLOW_DOWN);
     let run = run(&[STARTS, slower, PENDS, slower, PENDS, PENDS, DONE]);
     assert_eq!(run.polls(), [5, 15, 25, 40, 55, 70]);
 }
 
 #[test]
-fn a_start_that_fails_in_passing_is_tried_again_and_leaves_the_polls_their_attempts() {
-    let busy = Answers(503, "", "");
-    for first in [busy, Breaks, Answers(200, "", "")] {
+fn retries_of_the_start_do_not_count_for_the_polls() {
+    let busy = Responds(503, "", "");
+    for first in [busy, Breaks, Responds(200, "", "")] {
         let run = run(&[first, busy, STARTS, busy, Breaks, PENDS, busy, busy, DONE]);
-        assert_eq!(run.events.iter().filter(|event| matches!(event, Asked(_))).count(), 3);
+        assert_eq!(
+            run.events.iter().filter(|event| matches!(event, Requested(_))).count(),
+            3
+        );
         assert!(run.outcome.unwrap().is_ok());
-        // Between two polls it is never less than the interval.
+        // The waits between polls are never shorter than the interval.
         assert!(
             run.waits[2..].iter().all(|wait| *wait >= Duration::from_secs(5)),
             "{:?}",
@@ -218,18 +221,18 @@ fn a_start_that_fails_in_passing_is_tried_again_and_leaves_the_polls_their_attem
         );
     }
     assert!(run(&[Breaks, Breaks, Breaks]).outcome.is_none());
-    assert!(run(&[busy, busy, busy]).refusal().is_retryable());
-    let unauthorized = Answers(401, "", r#"{"error":"invalid_client","error_codes":[7000218]}"#);
+    assert!(run(&[busy, busy, busy]).error().is_retryable());
+    let unauthorized = Responds(401, "", r#"{"error":"invalid_client","error_codes":[7000218]}"#);
     assert_eq!(
-        run(&[unauthorized]).refusal().service().unwrap().class(),
+        run(&[unauthorized]).error().service().unwrap().class(),
         ErrorClass::Credential
     );
 }
 
-/// The deadline is that of one request: a person may take his time.
+/// The deadline applies to each request: a user may take longer.
 #[test]
-fn a_slow_start_and_a_slow_showing_leave_the_first_poll_its_time() {
-    let script = [Breaks, STARTS, Answers(503, "30", ""), DONE];
+fn slow_start_does_not_shorten_the_first_poll() {
+    let script = [Breaks, STARTS, Responds(503, "30", ""), DONE];
     let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 300, |at| {
         script[at]
     });
@@ -237,13 +240,13 @@ fn a_slow_start_and_a_slow_showing_leave_the_first_poll_its_time() {
 }
 
 #[test]
-fn retry_after_is_heard_where_it_is_longer_than_the_interval() {
+fn retry_after_longer_than_the_interval_is_respected() {
     let run = run(&[
         STARTS,
-        Answers(400, "20", PENDING),
-        Answers(429, "12", SLOW_DOWN),
-        Answers(400, "2", PENDING),
-        Answers(429, "30", ""),
+        Responds(400, "20", PENDING),
+        Responds(429, "12", SLOW_DOWN),
+        Responds(400, "2", PENDING),
+        Responds(429, "30", ""),
         DONE,
     ]);
     let polls = run.polls();
@@ -253,9 +256,9 @@ fn retry_after_is_heard_where_it_is_longer_than_the_interval() {
 }
 
 #[test]
-fn a_proxys_407_ends_the_flow_whatever_its_body_says() {
+fn status_407_of_a_proxy_ends_the_flow() {
     for body in [PENDING, SLOW_DOWN, r#"{"error":"temporarily_unavailable"}"#, ""] {
-        let run = run(&[STARTS, PENDS, Answers(407, "", body)]);
+        let run = run(&[STARTS, PENDS, Responds(407, "", body)]);
         assert_eq!(run.polls(), [5, 10], "{body}");
         let error = run.outcome.unwrap().unwrap_err();
         let report = format!("{:#}", Report::of(&error));
@@ -263,27 +266,28 @@ fn a_proxys_407_ends_the_flow_whatever_its_body_says() {
     }
 }
 
-/// A code whose service wants polls this many seconds apart, good for 900.
+/// Returns codes with this interval in seconds, valid for 900 seconds.
 fn every(interval: u64) -> Network {
     let body = format!(
         r#"{{"device_code":"d","user_code":"u","verification_uri":"https://a.example","expires_in":900,"interval":{interval}}}"#
     );
-    Answers(200, "", Box::leak(body.into_boxed_str()))
+    Responds(200, "", Box::leak(body.into_boxed_str()))
 }
 
-/// The second at which the flow was over.
+/// Returns the second at which the flow ended.
 fn end(run: &Run) -> f64 {
     run.waits.iter().map(Duration::as_secs_f64).sum()
 }
 
-/// RFC 8628, section 3.5: on a timeout the polls must become rarer, best by doubling the interval.
+/// RFC 8628, section 3.5: after a timeout the polls must become less frequent, ideally by doubling
+/// the interval.
 #[test]
-fn polls_that_fail_grow_rarer_until_one_is_answered() {
+fn failing_polls_become_less_frequent() {
     for broken in [
         Breaks,
-        Answers(503, "", ""),
-        Answers(500, "", "<html>"),
-        Answers(200, "", ""),
+        Responds(503, "", ""),
+        Responds(500, "", "<html>"),
+        Responds(200, "", ""),
     ] {
         let run = run(&[
             STARTS, PENDS, broken, broken, broken, broken, broken, PENDS, broken, PENDS, DONE,
@@ -302,16 +306,16 @@ fn polls_that_fail_grow_rarer_until_one_is_answered() {
 }
 
 #[test]
-fn nothing_that_passes_ends_a_flow_whose_code_lives() {
-    let slower = Answers(400, "", SLOW_DOWN);
-    let busy = Answers(503, "", "");
+fn transient_failures_do_not_end_the_flow() {
+    let slower = Responds(400, "", SLOW_DOWN);
+    let busy = Responds(503, "", "");
     let scripts: [&[Network]; 7] = [
         &[every(60), PENDS, busy, DONE],
         &[every(60), PENDS, Breaks, DONE],
         &[every(60), Breaks, Breaks, Breaks, Breaks, DONE],
         &[every(300), Breaks, DONE],
         &[every(5), PENDS, Breaks, Breaks, Breaks, Breaks, Breaks, Breaks, DONE],
-        &[every(5), PENDS, Answers(503, "600", ""), DONE],
+        &[every(5), PENDS, Responds(503, "600", ""), DONE],
         &[
             every(5),
             slower,
@@ -336,15 +340,15 @@ fn nothing_that_passes_ends_a_flow_whose_code_lives() {
     }
 }
 
-/// The waits alone are as long as the code lives, whatever the time of day does meanwhile.
+/// The sum of the waits equals the lifetime of the code, whatever the clock does.
 #[test]
-fn a_clock_that_is_set_back_makes_no_flow_longer() {
+fn clock_set_back_does_not_extend_the_flow() {
     let body = |text: &str| {
         Response::builder()
             .status(if text == CODE { 200 } else { 400 })
             .body(Body::from(text.to_owned()))
     };
-    for answer in [None, Some(PENDING)] {
+    for poll_response in [None, Some(PENDING)] {
         let (mut now, mut waited, mut polls) = (NOW, Duration::ZERO, 1);
         let start = request(ClientCredential::Public).start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW);
         let DeviceStep::Exchange(exchange) = start else {
@@ -361,7 +365,7 @@ fn a_clock_that_is_set_back_makes_no_flow_longer() {
                     if polls == 4 {
                         now = now.minus(Duration::from_secs(86_400));
                     }
-                    let next = match answer {
+                    let next = match poll_response {
                         None => exchange.failed(Delivery::MaybeSent, now),
                         Some(text) => exchange.respond(&body(text).unwrap(), now).ok(),
                     };
@@ -383,25 +387,25 @@ fn a_clock_that_is_set_back_makes_no_flow_longer() {
 }
 
 #[test]
-fn nobody_waits_for_a_code_that_is_dead_by_then() {
-    let for_ever = |interval, answer| {
+fn wait_beyond_the_expiry_of_the_code_is_not_started() {
+    let endless = |interval, response| {
         drive(
             request(ClientCredential::Public),
             RetryPolicy::default(),
             0,
             move |at| {
-                if at == 0 { every(interval) } else { answer }
+                if at == 0 { every(interval) } else { response }
             },
         )
     };
     for interval in [1, 5, 7, 60, 299, 300, 450, 600] {
-        for answer in [PENDS, Answers(400, "", SLOW_DOWN), Answers(400, "100", PENDING)] {
-            let run = for_ever(interval, answer);
-            assert_eq!(run.refusal().service().unwrap().error, "expired_token", "{interval}");
+        for response in [PENDS, Responds(400, "", SLOW_DOWN), Responds(400, "100", PENDING)] {
+            let run = endless(interval, response);
+            assert_eq!(run.error().service().unwrap().error, "expired_token", "{interval}");
             assert!(end(&run) < 900.0, "{interval}: {:?}", run.waits);
         }
-        for answer in [Breaks, Answers(503, "", ""), Answers(429, "200", "")] {
-            let run = for_ever(interval, answer);
+        for response in [Breaks, Responds(503, "", ""), Responds(429, "200", "")] {
+            let run = endless(interval, response);
             assert!(!matches!(run.outcome, Some(Ok(_))));
             assert!(end(&run) < 900.0, "{interval}: {:?}", run.waits);
             assert!(
@@ -410,21 +414,21 @@ fn nobody_waits_for_a_code_that_is_dead_by_then() {
                 run.waits
             );
         }
-        // The last chance is taken where the interval leaves one.
-        let run = for_ever(interval, Breaks);
+        // The last poll before the expiry is sent, if the interval allows one.
+        let run = endless(interval, Breaks);
         assert!(
             end(&run) > 898.0 || 900 - run.polls().last().unwrap() <= interval + 1,
             "{:?}",
             run.waits
         );
     }
-    // What the service asks for is not cut.
-    let refusal = run(&[STARTS, PENDS, Answers(503, "895", "")]).refusal();
-    assert_eq!(refusal.retry_after(), Some(Duration::from_secs(895)));
+    // The wait that the service requests is not shortened.
+    let error = run(&[STARTS, PENDS, Responds(503, "895", "")]).error();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(895)));
 }
 
 #[test]
-fn what_is_over_is_over() {
+fn final_errors_end_the_flow() {
     for (body, class, code) in [
         (
             r#"{"error":"authorization_declined","error_description":"AADSTS65004"}"#,
@@ -446,8 +450,8 @@ fn what_is_over_is_over() {
         ),
         (r#"{"error":"bad_verification_code"}"#, ErrorClass::Grant, None),
     ] {
-        let run = run(&[STARTS, PENDS, Answers(400, "", body)]);
-        let error = run.refusal();
+        let run = run(&[STARTS, PENDS, Responds(400, "", body)]);
+        let error = run.error();
         let service = error.service().unwrap();
         assert_eq!(
             (service.class(), service.codes.first().copied(), error.is_retryable()),

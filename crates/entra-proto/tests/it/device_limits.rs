@@ -1,9 +1,9 @@
-//! The device flow at its limits: a service that never ends it, one attempt, short codes, many assertions.
+//! The device flow at its limits: endless polling, one attempt, short codes, many assertions.
 
 use std::time::Duration;
 
-use super::device::Event::Asked;
-use super::device::Network::{Answers, Breaks};
+use super::device::Event::Requested;
+use super::device::Network::{Breaks, Responds};
 use super::device::{CODE, DONE, LONG, NOW, Network, PENDING, PENDS, SLOW_DOWN, STARTS, drive, request};
 use entra_proto::acquire::{RetryPolicy, Step};
 use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
@@ -14,12 +14,12 @@ use entra_proto::{Body, ClientCredential, Guid};
 use http::Response;
 
 #[test]
-fn a_service_that_says_pending_for_ever_is_asked_until_the_code_has_expired() {
+fn pending_service_is_polled_until_the_code_expires() {
     let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
         if at == 0 { STARTS } else { PENDS }
     });
     assert_eq!((run.polls().len(), run.polls().last()), (179, Some(&895)));
-    let error = run.refusal();
+    let error = run.error();
     let service = error.service().unwrap();
     assert_eq!(
         (service.error.as_str(), service.class(), service.status),
@@ -33,19 +33,19 @@ fn a_service_that_says_pending_for_ever_is_asked_until_the_code_has_expired() {
         format!("{:#}", Report::of(&error)).starts_with("expired_token; start"),
         "{error}"
     );
-    // It is not waited for longer than the code lives.
-    let script = [STARTS, Answers(400, "896", PENDING)];
+    // A wait that exceeds the lifetime of the code is not started.
+    let script = [STARTS, Responds(400, "896", PENDING)];
     let late = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
         script[at]
     });
     assert_eq!(
-        (late.polls(), late.refusal().service().unwrap().error.as_str()),
+        (late.polls(), late.error().service().unwrap().error.as_str()),
         (vec![5], "expired_token")
     );
 }
 
 #[test]
-fn pending_may_pass_but_nobody_else_waits_for_a_person() {
+fn pending_is_retryable_but_not_retried_by_an_acquisition() {
     let started = Response::new(Body::from(CODE.to_owned()));
     let authorization = request(ClientCredential::Public).decode(&started, NOW).unwrap();
     let poll = request(ClientCredential::Public).poll(&authorization).unwrap();
@@ -63,24 +63,24 @@ fn pending_may_pass_but_nobody_else_waits_for_a_person() {
             .clone()
             .start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW)
         else {
-            panic!("a public client proves nothing")
+            panic!("a public client has no credential")
         };
         assert!(
             exchange.respond(&response, NOW).is_err(),
-            "the interval is the caller's to keep"
+            "the caller must respect the interval"
         );
     }
 }
 
 #[test]
-fn a_policy_of_one_attempt_polls_on_and_forgives_nothing() {
+fn policy_of_one_attempt_ends_with_the_first_failure() {
     let with = |script: &[Network]| {
         drive(request(ClientCredential::Public), RetryPolicy::never(), 0, |at| {
             script[at]
         })
     };
     assert!(with(&[STARTS, PENDS, PENDS, DONE]).outcome.unwrap().is_ok());
-    assert!(with(&[STARTS, PENDS, Answers(503, "", "")]).refusal().is_retryable());
+    assert!(with(&[STARTS, PENDS, Responds(503, "", "")]).error().is_retryable());
     assert!(with(&[STARTS, PENDS, Breaks]).outcome.is_none());
     assert!(with(&[Breaks]).outcome.is_none());
 }
@@ -98,13 +98,13 @@ impl Signer for Pen {
 }
 
 #[test]
-fn a_certificate_signs_every_poll_with_an_assertion_of_its_own() {
-    let busy = Answers(503, "", "");
+fn certificate_signs_a_new_assertion_for_each_poll() {
+    let busy = Responds(503, "", "");
     let script = [busy, STARTS, PENDS, busy, PENDS, PENDS, DONE];
     let run = drive(request(Pen), RetryPolicy::default(), 0, |at| script[at]);
     assert!(run.outcome.unwrap().is_ok());
-    // The device-code endpoint asks for no proof.
-    assert_eq!((run.events[0].clone(), run.assertions.len()), (Asked(0), 5));
+    // The device-code endpoint requires no credential.
+    assert_eq!((run.events[0].clone(), run.assertions.len()), (Requested(0), 5));
     let mut ids: Vec<String> = run
         .assertions
         .iter()
@@ -115,25 +115,25 @@ fn a_certificate_signs_every_poll_with_an_assertion_of_its_own() {
     assert_eq!(ids.len(), 5);
 }
 
-/// A word of the protocol stays one where the code is a letter of it.
+/// The code `d` occurs in "slow_down", whose redaction must not hide the error code.
 #[test]
-fn the_shortest_device_code_is_waited_for_too() {
-    let script = [Answers(200, "", LONG), PENDS, Answers(400, "", SLOW_DOWN), DONE];
+fn shortest_device_code_is_polled() {
+    let script = [Responds(200, "", LONG), PENDS, Responds(400, "", SLOW_DOWN), DONE];
     let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
         script[at]
     });
     assert_eq!(run.polls(), [5, 10, 20]);
 }
 
-/// However many attempts a policy allows, no assertion has the id of another one.
+/// The IDs of the assertions are unique, however many attempts a policy allows.
 #[test]
-fn not_even_hundreds_of_attempts_repeat_an_assertion() {
+fn assertion_ids_are_unique_across_many_attempts() {
     let mut policy = RetryPolicy::default();
     (policy.max_attempts, policy.deadline) = (1000, Duration::from_secs(100_000));
-    let long = Answers(200, "", LONG);
+    let long = Responds(200, "", LONG);
     let run = drive(request(Pen), policy, 0, |at| match at {
         0 => long,
-        1..=400 => Answers(503, "", ""),
+        1..=400 => Responds(503, "", ""),
         401..=404 => PENDS,
         _ => DONE,
     });

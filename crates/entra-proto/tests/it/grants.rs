@@ -1,4 +1,4 @@
-//! Each ground on which a token is asked for: what is sent, by whom, and what comes back.
+//! The requests of each grant: their parameters, their credential, their endpoint.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub(super) fn scopes(text: &str) -> Target {
     Target::scopes(text).unwrap()
 }
 
-/// A sign-in, and the request that redeems this code of it.
+/// Returns a sign-in, and the request that redeems this code.
 pub(super) fn redeemed(
     app: &Application,
     target: Target,
@@ -60,7 +60,7 @@ fn started(app: &Application, target: Target, device_code: &str) -> Result<(Devi
     Ok((request, poll))
 }
 
-/// The request of a grant that rests on this text.
+/// Returns the request of a grant that is based on this text.
 pub(super) fn request(app: &Application, grant: &str, target: Target, text: &str) -> Result<TokenRequest, Error> {
     match grant {
         "client_credentials" => app.client_credentials(target),
@@ -72,11 +72,11 @@ pub(super) fn request(app: &Application, grant: &str, target: Target, text: &str
     }
 }
 
-/// What an independent parser finds in a body.
+/// Parses a body with an independent parser.
 pub(super) fn form(body: &Body) -> BTreeMap<String, String> {
     let pairs: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let (count, map) = (pairs.len(), pairs.into_iter().collect::<BTreeMap<_, _>>());
-    assert_eq!(map.len(), count, "a parameter stands there twice");
+    assert_eq!(map.len(), count, "duplicate parameter");
     map
 }
 
@@ -100,7 +100,7 @@ fn check(request: &TokenRequest, path: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_refresh_token_is_sent_with_what_it_is_to_be_exchanged_for() {
+fn refresh_token_is_sent_with_its_target() {
     let target = || Target::resource("https://graph.microsoft.com").unwrap();
     let of = |app: Application| request(&app, "refresh", target(), "0.AX+/=").unwrap();
     let all = [
@@ -126,7 +126,7 @@ fn a_refresh_token_is_sent_with_what_it_is_to_be_exchanged_for() {
 }
 
 #[test]
-fn on_behalf_of_a_user_v2_sends_the_scopes_as_they_are_and_v1_the_resource_and_openid() {
+fn on_behalf_of_requests_of_both_versions() {
     let of = |app: Application, target: &str| request(&app, "on_behalf_of", scopes(target), "us.er.jwt").unwrap();
     let all = [
         ("client_id", ID),
@@ -150,7 +150,7 @@ fn on_behalf_of_a_user_v2_sends_the_scopes_as_they_are_and_v1_the_resource_and_o
 }
 
 #[test]
-fn a_code_is_redeemed_where_it_came_from() {
+fn code_is_redeemed_at_its_authority() {
     let app = public(V2).with_authority("https://login.microsoftonline.com/common".parse().unwrap());
     let (_, request) = redeemed(&app, scopes("User.Read"), "0.AX+/=").unwrap();
     let verifier = URL_SAFE_NO_PAD.encode([7; 32]);
@@ -169,8 +169,8 @@ fn a_code_is_redeemed_where_it_came_from() {
 }
 
 #[test]
-fn of_several_apis_the_code_is_redeemed_for_the_first() {
-    for (asked, redeemed_for) in [
+fn code_is_redeemed_for_the_first_of_several_apis() {
+    for (requested, redeemed_for) in [
         (
             "https://a.example/X https://b.example/Y https://a.example/Z",
             "https://a.example/X https://a.example/Z openid profile offline_access",
@@ -181,7 +181,7 @@ fn of_several_apis_the_code_is_redeemed_for_the_first() {
         ),
         ("openid profile", "openid profile offline_access"),
     ] {
-        let (_, request) = redeemed(&confidential(V2), scopes(asked), "c").unwrap();
+        let (_, request) = redeemed(&confidential(V2), scopes(requested), "c").unwrap();
         assert_eq!(sent(&request)["scope"], redeemed_for);
     }
     for grant in ["refresh", "on_behalf_of", "device_code"] {
@@ -201,7 +201,7 @@ fn of_several_apis_the_code_is_redeemed_for_the_first() {
 }
 
 #[test]
-fn a_device_flow_speaks_the_words_of_its_endpoint() {
+fn device_flow_requests_of_both_versions() {
     let target = || Target::resource("https://graph.microsoft.com").unwrap();
     let (start, poll) = started(&public(V1), target(), "dc-1").unwrap();
     let http = start.encode(Guid::from_bytes([7; 16]));
@@ -216,7 +216,7 @@ fn a_device_flow_speaks_the_words_of_its_endpoint() {
             ("resource".into(), "https://graph.microsoft.com".to_owned()),
         ]
     );
-    // v1 knows the code by both names.
+    // v1 accepts the code under both names.
     let resource = ("resource", "https://graph.microsoft.com");
     let both = [
         ("client_id", ID),
@@ -250,16 +250,16 @@ fn a_device_flow_speaks_the_words_of_its_endpoint() {
     check(&poll, "contoso.com/oauth2/v2.0/token", &v2);
 }
 
-/// The official clients do the same: a region has a token endpoint for applications alone.
+/// The official clients do the same: regional token endpoints issue app-only tokens only.
 #[test]
-fn a_region_is_for_the_application_itself_and_no_user() {
+fn region_is_used_for_app_only_tokens_only() {
     for version in [V1, V2] {
         let app = confidential(version);
         let region = app.authority().with_region("westeurope".parse().unwrap()).unwrap();
         let regional = app.clone().with_authority(region);
         for grant in GRANTS {
             let target = || scopes("https://a.example/.default");
-            let asked = |app: &Application| {
+            let uri = |app: &Application| {
                 let request = request(app, grant, target(), "t").unwrap();
                 request.encode(Guid::from_bytes([7; 16])).uri().to_string()
             };
@@ -268,14 +268,14 @@ fn a_region_is_for_the_application_itself_and_no_user() {
             } else {
                 "https://login.microsoftonline.com/"
             };
-            assert!(asked(&regional).starts_with(host), "{grant}: {}", asked(&regional));
-            assert_eq!(asked(&regional) == asked(&app), grant != "client_credentials");
+            assert!(uri(&regional).starts_with(host), "{grant}: {}", uri(&regional));
+            assert_eq!(uri(&regional) == uri(&app), grant != "client_credentials");
         }
     }
 }
 
 #[test]
-fn a_public_client_proves_nothing_and_is_no_daemon_and_no_api() {
+fn public_client_sends_no_credential() {
     for version in [V1, V2] {
         let app = public(version);
         for grant in ["code", "refresh", "device_code"] {
@@ -293,7 +293,7 @@ fn a_public_client_proves_nothing_and_is_no_daemon_and_no_api() {
             let error = request(&app, grant, scopes("https://a.example/.default"), "t").unwrap_err();
             let error = format!("{:#}", Report::from(error));
             assert!(
-                error.contains("prove who it is") && error.contains("certificate or a client secret"),
+                error.contains("grant requires one") && error.contains("certificate or a client secret"),
                 "{error}"
             );
         }

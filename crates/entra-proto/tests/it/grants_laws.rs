@@ -1,4 +1,4 @@
-//! Laws of every grant, for any target, version and text.
+//! Properties of every grant, for any target, version and text.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,12 +18,12 @@ fn target() -> impl Strategy<Value = Target> {
         1..4,
     );
     prop_oneof![
-        resource.prop_filter_map("no resource", |text: String| Target::resource(&text).ok()),
-        scopes.prop_filter_map("no scopes", |scopes| Target::scopes(&scopes.join(" ")).ok()),
+        resource.prop_filter_map("not a resource", |text: String| Target::resource(&text).ok()),
+        scopes.prop_filter_map("not scopes", |scopes| Target::scopes(&scopes.join(" ")).ok()),
     ]
 }
 
-/// A secret that a service hands out.
+/// Generates a secret that a service issues.
 fn issued() -> impl Strategy<Value = String> {
     "[!-~]{12,60}"
 }
@@ -38,12 +38,12 @@ fn grant() -> impl Strategy<Value = &'static str> {
 
 proptest! {
     #[test]
-    fn v1_sends_resource_and_v2_scope_whatever_the_grant(target in target(), version in version(), grant in grant()) {
+    fn v1_sends_resource_and_v2_scope_for_every_grant(target in target(), version in version(), grant in grant()) {
         let Ok(request) = request(&confidential(version), grant, target, "text") else { return Ok(()) };
         let form = sent(&request);
         match version {
             V1 => {
-                // The one scope that v1 is sent is that of its documents, beside an assertion.
+                // The only scope on v1 is the documented one, beside an assertion.
                 let scope = (grant == "on_behalf_of").then_some("openid");
                 prop_assert_eq!(form.get("scope").map(String::as_str), scope);
                 prop_assert_eq!(&form["resource"], &*request.target().audience().unwrap());
@@ -51,12 +51,12 @@ proptest! {
             V2 => {
                 prop_assert!(!form.contains_key("resource"));
                 let words: Vec<&str> = form["scope"].split(' ').collect();
-                let asks_a_user = !matches!(grant, "client_credentials" | "on_behalf_of");
+                let is_for_user = !matches!(grant, "client_credentials" | "on_behalf_of");
                 let (_, plain) = request.target().wire_parameter(V2).unwrap();
                 prop_assert!(form["scope"].starts_with(&*plain), "{} {}", form["scope"], plain);
                 let added = form["scope"][plain.len()..].split_ascii_whitespace().collect::<Vec<_>>();
-                prop_assert!(added.iter().all(|word| asks_a_user && ["openid", "profile", "offline_access"].contains(word)));
-                if asks_a_user {
+                prop_assert!(added.iter().all(|word| is_for_user && ["openid", "profile", "offline_access"].contains(word)));
+                if is_for_user {
                     for wanted in ["openid", "profile", "offline_access"] {
                         prop_assert!(words.contains(&wanted));
                     }
@@ -66,11 +66,11 @@ proptest! {
     }
 
     #[test]
-    fn what_a_grant_rests_on_an_independent_parser_reads_back(text in issued(), version in version(), grant in grant(), resource in "(https|api)://[a-z]{1,9}/{0,2}") {
+    fn secret_of_a_grant_is_read_back_by_another_parser(text in issued(), version in version(), grant in grant(), resource in "(https|api)://[a-z]{1,9}/{0,2}") {
         let target = Target::resource(&resource).unwrap();
         let request = request(&confidential(version), grant, target, &text).unwrap();
         let form = sent(&request);
-        // A user's token may come in quotation marks, which no token holds.
+        // A user's token may be given in quotation marks, which are removed.
         let quoted = text.len() > 1 && ["\"", "'", "`"].iter().any(|quote| text.starts_with(quote) && text.ends_with(quote));
         let bracketed = text.starts_with('<') && text.ends_with('>');
         prop_assume!(!(quoted || bracketed));
@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-/// The same scopes in another order, one of them twice. A resource is what it is.
+/// Returns the same scopes in another order, one of them twice. A resource is returned unchanged.
 fn shuffled(target: &Target, turn: usize) -> Target {
     let Target::Scopes(scopes) = target else {
         return target.clone();
@@ -111,7 +111,7 @@ fn shuffled(target: &Target, turn: usize) -> Target {
     Target::scopes(&words.join(" ")).unwrap()
 }
 
-/// What is sent, its scopes as a set.
+/// Returns the URI and the parameters, with the scopes as a set.
 fn wire(request: &TokenRequest) -> (Uri, BTreeMap<String, String>) {
     let http = request.encode(Guid::from_bytes([7; 16]));
     let mut form = form(http.body());
@@ -124,9 +124,9 @@ fn wire(request: &TokenRequest) -> (Uri, BTreeMap<String, String>) {
     (http.uri().clone(), form)
 }
 
-/// The second request is drawn from the first, so that many pairs send the same.
+/// The second request is derived from the first, so that many pairs send the same parameters.
 #[test]
-fn two_requests_share_a_key_exactly_where_they_send_the_same() {
+fn keys_are_equal_if_and_only_if_the_requests_are() {
     let change = || proptest::bool::weighted(0.15);
     let pairs = (
         (target(), target(), any::<usize>()),
@@ -140,7 +140,7 @@ fn two_requests_share_a_key_exactly_where_they_send_the_same() {
         let second_version = match version {
             V1 if new_version => V2,
             V2 if new_version => V1,
-            kept => kept,
+            unchanged => unchanged,
         };
         let second_grant = if new_grant { another_grant } else { grant };
         let second_text = if new_text { format!("{text}x") } else { text.clone() };

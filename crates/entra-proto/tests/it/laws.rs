@@ -1,4 +1,4 @@
-//! The laws that every input must obey.
+//! Properties of requests, responses and parsers, for any input.
 
 use std::collections::HashMap;
 
@@ -25,19 +25,19 @@ fn application(version: EndpointVersion, secret: &str) -> Application {
     .with_endpoint_version(version)
 }
 
-/// What an independent parser finds in the body.
+/// Parses the body with an independent parser.
 fn form(request: &TokenRequest) -> HashMap<String, String> {
     let http = request.encode(Guid::from_bytes([7; 16]));
     let pairs: Vec<_> = form_urlencoded::parse(http.body().as_bytes()).into_owned().collect();
     let count = pairs.len();
     let map: HashMap<_, _> = pairs.into_iter().collect();
-    assert_eq!(map.len(), count, "a parameter stands there twice");
+    assert_eq!(map.len(), count, "duplicate parameter");
     map
 }
 
 proptest! {
     #[test]
-    fn a_resource_comes_back_from_its_scope_byte_for_byte(resource in resource()) {
+    fn resource_round_trips_through_its_scope(resource in resource()) {
         let scope = Scope::default_for(&resource);
         prop_assert_eq!(scope.resource(), Some(resource.as_str()));
         prop_assert_eq!(&scope.as_str().parse::<Scope>().unwrap(), &scope);
@@ -46,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn v1_sends_resource_and_v2_sends_scope_and_never_both(target in target(), version in endpoint_version()) {
+    fn v1_sends_resource_and_v2_sends_scope(target in target(), version in endpoint_version()) {
         let Ok(request) = application(version, "s").client_credentials(target.clone()) else { return Ok(()) };
         let form = form(&request);
         prop_assert_eq!(form.contains_key("resource"), version == EndpointVersion::V1);
@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_encoded_an_independent_parser_reads_back(secret in client_secret(), resource in resource(), version in endpoint_version()) {
+    fn encoded_form_is_read_back_by_another_parser(secret in client_secret(), resource in resource(), version in endpoint_version()) {
         let app = application(version, secret.expose()).with_capabilities(&["cp1"]);
         let request = app.client_credentials(resource).unwrap();
         let form = form(&request);
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn hostile_responses_are_decoded_or_refused(response in hostile_response(), now in any::<u64>()) {
+    fn hostile_responses_are_decoded_or_rejected(response in hostile_response(), now in any::<u64>()) {
         let body = response.body().as_bytes();
         let decoded = TokenResponse::decode(response.status(), response.headers(), body, Timestamp::from_secs(now));
         match decoded {
@@ -85,27 +85,27 @@ proptest! {
     }
 
     #[test]
-    fn token_responses_are_tokens(response in token_response()) {
+    fn token_responses_are_decoded(response in token_response()) {
         let body = response.body().as_bytes();
         let token = TokenResponse::decode(response.status(), response.headers(), body, Timestamp::from_secs(1)).unwrap();
         prop_assert!(token.lifetime.expires_at > token.lifetime.received_at);
     }
 
     #[test]
-    fn error_responses_are_errors_of_the_service(response in error_response()) {
+    fn error_responses_are_service_errors(response in error_response()) {
         let body = response.body().as_bytes();
         let error = TokenResponse::decode(response.status(), response.headers(), body, Timestamp::from_secs(1)).unwrap_err();
         prop_assert!(error.service().is_some(), "{}", error);
     }
 
     #[test]
-    fn any_tenant_makes_an_authority_that_reads_back(tenant in tenant()) {
+    fn authority_of_any_tenant_round_trips(tenant in tenant()) {
         let authority = Authority::new(Cloud::Public, tenant).unwrap();
         prop_assert_eq!(authority.to_string().parse::<Authority>().unwrap(), authority);
     }
 
     #[test]
-    fn no_member_of_an_answer_makes_the_decoder_panic(
+    fn no_member_of_a_response_makes_the_decoder_panic(
         status in prop_oneof![Just(200u16), Just(400), Just(500)],
         name in "access_token|token_type|expires_in|expires_on|refresh_in|error|error_codes|error_description|claims|scope",
         value in prop_oneof!["[\\[\\]{}\",:0-9eE+.\\-a-z]{0,20}", "-?[0-9]{1,400}", "[0-9]{1,5}e[0-9]{1,4}", "\"\\PC{0,20}\""],
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn a_token_that_is_accepted_makes_a_header(token in "\\PC{0,20}|[\u{0}-\u{ff}]{0,20}") {
+    fn accepted_token_is_a_valid_header(token in "\\PC{0,20}|[\u{0}-\u{ff}]{0,20}") {
         let body = serde_json::json!({ "access_token": token, "expires_in": 1 }).to_string();
         let decoded = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), Timestamp::from_secs(1));
         let sound = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn two_requests_share_a_key_exactly_where_they_share_a_token(
+    fn keys_are_equal_if_and_only_if_the_tokens_are(
         (one, other) in (target(), target()),
         (first, second) in (endpoint_version(), endpoint_version()),
     ) {
@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn a_tenant_never_changes_the_rest_of_a_url(text in prop_oneof![hostile_text(), "[a-z./@%?#:\\\\ ]{0,20}"]) {
+    fn tenant_never_changes_the_rest_of_a_url(text in prop_oneof![hostile_text(), "[a-z./@%?#:\\\\ ]{0,20}"]) {
         let Ok(tenant) = text.parse::<Tenant>() else { return Ok(()) };
         let authority = Authority::new(Cloud::Public, tenant.clone()).unwrap();
         for version in [EndpointVersion::V1, EndpointVersion::V2] {
@@ -170,7 +170,7 @@ proptest! {
 }
 
 #[test]
-fn whatever_changes_the_token_changes_the_key() {
+fn key_depends_on_everything_that_changes_the_token() {
     let base = application(EndpointVersion::V2, "s");
     let request = |app: &Application, target: &str| app.client_credentials(Target::scopes(target).unwrap()).unwrap();
     let graph = "https://graph.microsoft.com/.default openid";
@@ -211,7 +211,7 @@ fn whatever_changes_the_token_changes_the_key() {
 }
 
 #[test]
-fn hostile_tenants_are_refused() {
+fn hostile_tenants_are_rejected() {
     let hostile = [
         "",
         " ",
@@ -279,7 +279,7 @@ fn hostile_tenants_are_refused() {
 }
 
 #[test]
-fn a_daemon_belongs_to_one_tenant() {
+fn daemon_requires_a_specific_tenant() {
     for tenant in ["common", "organizations", "consumers"] {
         let authority: Authority = format!("https://login.microsoftonline.com/{tenant}").parse().unwrap();
         let app = application(EndpointVersion::V2, "s").with_authority(authority);

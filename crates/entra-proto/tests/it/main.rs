@@ -1,4 +1,4 @@
-//! Public behaviour of entra-proto: one binary, a module for each subject.
+//! Tests of the public behavior of entra-proto: one binary, a module per subject.
 
 mod acquisition;
 mod advice;
@@ -12,8 +12,8 @@ mod challenges;
 mod codes_once;
 mod corpora;
 mod device;
-mod device_answers;
 mod device_limits;
+mod device_responses;
 mod fuzzed;
 mod grants;
 mod grants_laws;

@@ -1,4 +1,4 @@
-//! What a browser brings back: which of it is believed, and what must be kept for that.
+//! Redirects: which ones are accepted, and the state that is stored to validate them.
 
 use entra_proto::authorize::{MAX_REDIRECT, PendingAdminConsent, PendingAuthorization, Redirect};
 use entra_proto::error::{ErrorClass, RedirectProblem};
@@ -8,7 +8,7 @@ use entra_proto::{Application, ClientCredential, EndpointVersion, Error};
 use crate::browser::{BACK, TENANT, application, back, common, form, problem, started};
 
 #[test]
-fn a_consent_is_a_consent_where_nothing_refuses_it() {
+fn admin_consent_accepts_valid_redirects() {
     let app = common().with_endpoint_version(EndpointVersion::V1);
     let pending = app.admin_consent(back()).start(&[5; 32]).unwrap().1;
     let state = pending.state().to_owned();
@@ -23,14 +23,14 @@ fn a_consent_is_a_consent_where_nothing_refuses_it() {
         None
     );
 
-    for refused in [
+    for rejection in [
         "error=consent_required&error_description=AADSTS65004%3A+declined",
         "error=permission_denied&error_description=The+admin+canceled+the+request",
         "error=access_denied&error_subcode=cancel",
     ] {
-        // What stands beside the error does not undo it.
-        let error = accept(&format!("admin_consent=True&tenant={TENANT}&{refused}")).unwrap_err();
-        let service = error.service().expect("a refusal");
+        // An error takes precedence over the other parameters.
+        let error = accept(&format!("admin_consent=True&tenant={TENANT}&{rejection}")).unwrap_err();
+        let service = error.service().expect("an error response");
         assert_eq!((service.status, service.class()), (0, ErrorClass::Consent), "{error}");
         assert!(format!("{:#}", Report::of(&error)).contains("(by redirect"), "{error}");
     }
@@ -52,18 +52,18 @@ fn a_consent_is_a_consent_where_nothing_refuses_it() {
         RedirectProblem::NoTenant
     );
 
-    // One sample of the documents writes state=state=12345: that is another state than the one sent.
+    // A sample in the documents has state=state=12345, which is another state than the one sent.
     let doubled = Redirect::from_query(&format!("admin_consent=True&{tenant}&state=state={state}")).unwrap();
     assert_eq!(problem(pending.accept(&app, &doubled)), RedirectProblem::WrongState);
     let none = Redirect::from_query(&format!("admin_consent=True&{tenant}")).unwrap();
     assert_eq!(problem(pending.accept(&app, &none)), RedirectProblem::NoState(None));
 
     let text = pending.expose();
-    let kept: PendingAdminConsent = text.parse().unwrap();
-    assert_eq!(kept.expose(), text);
+    let stored: PendingAdminConsent = text.parse().unwrap();
+    assert_eq!(stored.expose(), text);
     let redirect = Redirect::from_query(&format!("state={state}&admin_consent=True&{tenant}")).unwrap();
     assert_eq!(
-        kept.accept(&app, &redirect).unwrap(),
+        stored.accept(&app, &redirect).unwrap(),
         pending.accept(&app, &redirect).unwrap()
     );
     for bad in [
@@ -82,14 +82,14 @@ fn a_consent_is_a_consent_where_nothing_refuses_it() {
 }
 
 #[test]
-fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked() {
+fn consent_must_match_application_authority_and_tenant() {
     const OTHER: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
     const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
     let at = |tenant: &str| {
         application(&format!("https://login.microsoftonline.com/{tenant}")).with_endpoint_version(EndpointVersion::V1)
     };
-    let accept = |asked: &Application, now: &Application, tenant: &str, more: &[(&str, &str)]| {
-        let pending = asked.admin_consent(back()).start(&[5; 32]).unwrap().1;
+    let accept = |started: &Application, now: &Application, tenant: &str, more: &[(&str, &str)]| {
+        let pending = started.admin_consent(back()).start(&[5; 32]).unwrap().1;
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs([
             ("admin_consent", "True"),
@@ -97,32 +97,32 @@ fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked(
             ("state", pending.state()),
         ]);
         query.extend_pairs(more);
-        let kept: PendingAdminConsent = pending.expose().parse().unwrap();
-        kept.accept(now, &Redirect::from_query(&query.finish()).unwrap())
+        let stored: PendingAdminConsent = pending.expose().parse().unwrap();
+        stored.accept(now, &Redirect::from_query(&query.finish()).unwrap())
     };
-    let asked = at("common");
+    let started = at("common");
     for other in [
         at("organizations"),
-        asked
+        started
             .clone()
             .with_authority("https://login.microsoftonline.us/common".parse().unwrap()),
         Application::new(
-            asked.authority().clone(),
+            started.authority().clone(),
             TENANT.parse().unwrap(),
             ClientCredential::Public,
         ),
     ] {
-        let error = accept(&asked, &other, TENANT, &[]).unwrap_err().to_string();
+        let error = accept(&started, &other, TENANT, &[]).unwrap_err().to_string();
         assert!(
             error.contains("admin consent was started for another application or authority"),
             "{error}"
         );
     }
-    // A version and a credential make no other application.
+    // The version and the credential do not matter.
     assert!(
         accept(
-            &asked,
-            &asked.clone().with_endpoint_version(EndpointVersion::V2),
+            &started,
+            &started.clone().with_endpoint_version(EndpointVersion::V2),
             TENANT,
             &[]
         )
@@ -130,7 +130,7 @@ fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked(
     );
 
     let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
-    assert!(accept(&asked, &asked, TENANT, &[("iss", &issuer)]).is_ok());
+    assert!(accept(&started, &started, TENANT, &[("iss", &issuer)]).is_ok());
     for (tenant, iss) in [
         ("common", "https://login.evil.example/x"),
         ("common", ""),
@@ -145,7 +145,7 @@ fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked(
         }
     }
 
-    for (asked, tenant, good) in [
+    for (requested, tenant, good) in [
         (TENANT, TENANT, true),
         (TENANT, OTHER, false),
         ("contoso.com", OTHER, true),
@@ -153,24 +153,24 @@ fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked(
         ("organizations", OTHER, true),
         ("organizations", PERSONAL, false),
     ] {
-        let app = at(asked);
+        let app = at(requested);
         match accept(&app, &app, tenant, &[]) {
-            Ok(consent) => assert!(good && consent.tenant.to_string() == tenant, "{asked} {tenant}"),
-            refused if tenant == PERSONAL => {
-                assert!(!good, "{asked} {tenant}: {refused:?}");
-                let error = refused.unwrap_err().to_string();
+            Ok(consent) => assert!(good && consent.tenant.to_string() == tenant, "{requested} {tenant}"),
+            rejected if tenant == PERSONAL => {
+                assert!(!good, "{requested} {tenant}: {rejected:?}");
+                let error = rejected.unwrap_err().to_string();
                 assert!(error.contains("personal Microsoft accounts"), "{error}");
             }
-            refused => {
-                assert!(!good, "{asked} {tenant}: {refused:?}");
-                assert_eq!(problem(refused), RedirectProblem::WrongTenant(tenant.parse().unwrap()));
+            rejected => {
+                assert!(!good, "{requested} {tenant}: {rejected:?}");
+                assert_eq!(problem(rejected), RedirectProblem::WrongTenant(tenant.parse().unwrap()));
             }
         }
     }
 }
 
 #[test]
-fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
+fn state_takes_precedence_over_errors_and_errors_over_codes() {
     let app = common();
     let pending = started(&app);
     let redeem = |query: &str| pending.redeem(&app, &Redirect::from_query(query).unwrap());
@@ -196,7 +196,7 @@ fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
         ),
     ] {
         let error = redeem(&format!("{state}&{query}&code=c&admin_consent=True")).unwrap_err();
-        let service = error.service().expect("a refusal");
+        let service = error.service().expect("an error response");
         assert_eq!(
             (service.class(), service.codes.first().copied()),
             (class, code),
@@ -214,7 +214,7 @@ fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
         RedirectProblem::NoState(Some("access_denied".into()))
     );
     assert_eq!(problem(redeem(&state)), RedirectProblem::NoCode);
-    // An empty error is none.
+    // An empty `error` counts as absent.
     assert!(redeem(&format!("{state}&error=&code=c")).is_ok());
     for code in ["", "a+b", "a%0Ab", "%C3%A9"] {
         assert_eq!(
@@ -240,7 +240,7 @@ fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
             "{error}"
         );
     }
-    // Another credential or version is no other application: the version is that of the sign-in.
+    // The credential and the version do not matter: the version is that of the sign-in.
     let request = pending.redeem(
         &app.clone().with_endpoint_version(EndpointVersion::V1),
         &Redirect::from_query(&format!("{state}&code=c")).unwrap(),
@@ -249,14 +249,14 @@ fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
 }
 
 #[test]
-fn an_issuer_that_is_named_must_be_the_one_that_was_asked() {
+fn named_issuer_must_match_the_authority() {
     let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
-    let elsewhere = "https://login.evil.example/x/v2.0";
+    let other = "https://login.evil.example/x/v2.0";
     for (authority, iss, good) in [
         ("common", issuer.as_str(), true),
         (TENANT, issuer.as_str(), true),
         ("72f988bf-86f1-41af-91ab-2d7cd011db47", issuer.as_str(), false),
-        ("common", elsewhere, false),
+        ("common", other, false),
         ("common", "", false),
     ] {
         let app = application(&format!("https://login.microsoftonline.com/{authority}"));
@@ -280,10 +280,10 @@ fn an_issuer_that_is_named_must_be_the_one_that_was_asked() {
             );
         }
     }
-    // An error keeps no more of it than a line.
+    // The error contains a shortened issuer.
     let app = common();
     let pending = started(&app);
-    // An issuer that is no URL may be a token.
+    // An issuer that is not a URL may be a token.
     for (iss, length) in [
         (format!("https://a.example/{}", "x/".repeat(1000)), 200),
         ("x".repeat(10_000), 1),
@@ -297,7 +297,7 @@ fn an_issuer_that_is_named_must_be_the_one_that_was_asked() {
 }
 
 #[test]
-fn every_way_back_brings_the_same_code() {
+fn every_response_mode_yields_the_same_code() {
     let app = common();
     let pending = started(&app);
     let text = format!("code=0.AX%2BY%2F_-~&state={}", pending.state());
@@ -321,7 +321,7 @@ fn every_way_back_brings_the_same_code() {
         problem(Redirect::from_query(&format!("{text}&state=b"))),
         RedirectProblem::Duplicate("state".into())
     );
-    // What is no name of Entra's may be a code that was handed in alone.
+    // An unknown parameter name may be a code that was passed without a name.
     assert_eq!(
         problem(Redirect::from_query("canary&canary")),
         RedirectProblem::Duplicate("?".into())
@@ -342,7 +342,7 @@ fn every_way_back_brings_the_same_code() {
 }
 
 #[test]
-fn a_kept_sign_in_that_was_tampered_with_is_none() {
+fn tampered_stored_sign_in_is_rejected() {
     let text = started(&common()).expose();
     assert!(text.parse::<PendingAuthorization>().is_ok());
     let replaced = |from: &str, to: &str| {

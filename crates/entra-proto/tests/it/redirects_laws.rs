@@ -1,4 +1,4 @@
-//! Laws of redirects and kept sign-ins, for any input.
+//! Properties of redirects and stored sign-ins, for any input.
 
 use entra_proto::authorize::{PendingAdminConsent, PendingAuthorization, Redirect};
 use entra_proto::claims::ClaimsRequest;
@@ -15,8 +15,8 @@ fn target() -> impl Strategy<Value = Target> {
         1..4,
     );
     prop_oneof![
-        resource.prop_filter_map("no resource", |text: String| Target::resource(&text).ok()),
-        scopes.prop_filter_map("no scopes", |scopes| Target::scopes(&scopes.join(" ")).ok()),
+        resource.prop_filter_map("not a resource", |text: String| Target::resource(&text).ok()),
+        scopes.prop_filter_map("not scopes", |scopes| Target::scopes(&scopes.join(" ")).ok()),
     ]
 }
 
@@ -31,7 +31,7 @@ fn sign_in() -> impl Strategy<Value = (Application, PendingAuthorization)> {
     let uri = "[a-z0-9/?&=%.]{0,20}";
     let bytes = proptest::collection::vec(any::<u8>(), 96);
     (authority, version, target(), claims, uri, bytes).prop_filter_map(
-        "cannot be asked for",
+        "cannot be requested",
         |(authority, version, target, claims, uri, bytes)| {
             let app = Application::new(authority, ID.parse().unwrap(), ClientCredential::Public)
                 .with_endpoint_version(version);
@@ -46,7 +46,7 @@ fn sign_in() -> impl Strategy<Value = (Application, PendingAuthorization)> {
     )
 }
 
-/// One change of a text: a character flipped in case or replaced, inserted or left out.
+/// Changes a text once: replaces, inserts or removes a character, or changes its case.
 fn mutated(text: &str, at: usize, kind: u8, with: char) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     let at = at % characters.len();
@@ -65,7 +65,7 @@ fn mutated(text: &str, at: usize, kind: u8, with: char) -> String {
     characters.into_iter().collect()
 }
 
-/// A redirect with these parameters, by the way that the number chooses.
+/// Returns a redirect with these parameters in one of the response modes.
 fn redirect(way: u8, pairs: &[(&str, &str)]) -> Result<Redirect, Error> {
     let text = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs)
@@ -78,7 +78,12 @@ fn redirect(way: u8, pairs: &[(&str, &str)]) -> Result<Redirect, Error> {
     }
 }
 
-fn is_refused(app: &Application, pending: &PendingAuthorization, consent: &PendingAdminConsent, redirect: &Redirect) {
+fn assert_rejected(
+    app: &Application,
+    pending: &PendingAuthorization,
+    consent: &PendingAdminConsent,
+    redirect: &Redirect,
+) {
     let redeemed = pending.redeem(app, redirect).map(drop);
     let accepted = consent.accept(app, redirect).map(drop);
     for outcome in [redeemed, accepted] {
@@ -91,18 +96,18 @@ fn is_refused(app: &Application, pending: &PendingAuthorization, consent: &Pendi
 
 proptest! {
     #[test]
-    fn a_kept_sign_in_comes_back_as_it_was((app, pending) in sign_in()) {
-        let kept: PendingAuthorization = pending.expose().parse().unwrap();
-        prop_assert_eq!(kept.expose(), pending.expose());
-        prop_assert_eq!(format!("{:?}", kept), format!("{:?}", pending));
+    fn stored_sign_in_round_trips((app, pending) in sign_in()) {
+        let stored: PendingAuthorization = pending.expose().parse().unwrap();
+        prop_assert_eq!(stored.expose(), pending.expose());
+        prop_assert_eq!(format!("{:?}", stored), format!("{:?}", pending));
         let redirect = redirect(0, &[("code", "c"), ("state", pending.state())]).unwrap();
-        let (one, other) = (pending.redeem(&app, &redirect).unwrap(), kept.redeem(&app, &redirect).unwrap());
+        let (one, other) = (pending.redeem(&app, &redirect).unwrap(), stored.redeem(&app, &redirect).unwrap());
         prop_assert_eq!(form(&one), form(&other));
         prop_assert_eq!(one.cache_key(), other.cache_key());
     }
 
     #[test]
-    fn a_redirect_that_nobody_started_is_refused_whatever_is_in_it(
+    fn unsolicited_redirect_is_rejected(
         bytes in proptest::collection::vec(any::<u8>(), 0..120),
         text in "\\PC{0,60}|(code|state|error|iss|tenant|admin_consent|[a-z]{0,4}|%[0-9a-f]{0,2}|[=&?#;+]){0,20}",
         way in any::<u8>(),
@@ -117,12 +122,12 @@ proptest! {
             redirect(way, &[("code", &text), ("state", &text), ("tenant", TENANT), ("admin_consent", "True")]),
         ];
         for redirect in read.into_iter().flatten() {
-            is_refused(&app, &pending, &consent, &redirect);
+            assert_rejected(&app, &pending, &consent, &redirect);
         }
     }
 
     #[test]
-    fn a_redirect_whose_state_is_almost_right_is_refused(
+    fn redirect_with_a_similar_state_is_rejected(
         (at, kind, with) in (any::<usize>(), any::<u8>(), "[A-Za-z0-9_\\- =%\u{0}\u{e9}]"),
         (from, to) in (0usize..43, 0usize..43),
         (way, bytes) in (any::<u8>(), proptest::collection::vec(any::<u8>(), 96)),
@@ -145,18 +150,18 @@ proptest! {
         ];
         for other in others.iter().filter(|other| **other != state) {
             let pairs = [("code", "c"), ("state", other), ("tenant", TENANT), ("admin_consent", "True")];
-            is_refused(&app, &pending, &consent, &redirect(way, &pairs).unwrap());
+            assert_rejected(&app, &pending, &consent, &redirect(way, &pairs).unwrap());
             let twice = [("state", other.as_str()), ("code", "c"), ("state", &state)];
             prop_assert_eq!(problem(redirect(way, &twice)), RedirectProblem::Duplicate("state".into()));
         }
-        // It was the state alone that was wrong.
+        // Only the state was wrong.
         let pairs = [("code", "c"), ("state", &state), ("tenant", TENANT), ("admin_consent", "True")];
         let genuine = redirect(way, &pairs).unwrap();
         prop_assert!(pending.redeem(&app, &genuine).is_ok() && consent.accept(&app, &genuine).is_ok());
     }
 
     #[test]
-    fn no_kept_text_makes_the_parser_panic_or_talk(
+    fn parsing_stored_text_never_panics_or_shows_it(
         text in "\\PC{0,80}|canary[a-z=&%]{0,40}",
         (at, kind, with) in (any::<usize>(), any::<u8>(), any::<char>()),
     ) {

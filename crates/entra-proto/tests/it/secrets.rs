@@ -1,4 +1,4 @@
-//! No secret in `Debug`, `Display` or an error of any public type.
+//! Secrets never appear in `Debug`, `Display` or an error of any public type.
 
 use std::fmt::Debug;
 
@@ -15,7 +15,7 @@ use entra_proto::{
 };
 use http::{HeaderMap, Response, StatusCode};
 
-/// As it stands in memory, and as it stands in a form, in Basic authentication and in base64.
+/// The canary in memory, in a form, in Basic authentication and in base64.
 const CANARY: &str = "canary/se+cret";
 const TRACES: [&str; 5] = ["canary", "se+cret", "se%2Bcret", "Y2FuYXJ5", "canary%2Fse"];
 
@@ -30,7 +30,7 @@ fn check_debug(what: &str, value: &impl Debug) {
 }
 
 #[test]
-fn nothing_that_is_rendered_holds_a_secret() {
+fn no_rendered_value_contains_a_secret() {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     let id: ClientId = Guid::from_bytes([0xaa; 16]).into();
     let secret = ClientSecret::new(CANARY).unwrap();
@@ -65,7 +65,7 @@ fn nothing_that_is_rendered_holds_a_secret() {
 }
 
 #[test]
-fn no_answer_gives_its_token_away() {
+fn no_response_shows_its_token() {
     let token = CANARY;
     let shapes = [
         (200, format!(r#"{{"access_token":"{token}","expires_in":3599}}"#)),
@@ -94,7 +94,7 @@ fn no_answer_gives_its_token_away() {
 }
 
 #[test]
-fn input_that_may_be_a_secret_by_mistake_is_not_repeated() {
+fn input_that_may_be_a_secret_is_not_repeated() {
     for error in [
         CANARY.parse::<ClientId>().unwrap_err(),
         CANARY.parse::<Guid>().unwrap_err(),
@@ -115,7 +115,7 @@ fn input_that_may_be_a_secret_by_mistake_is_not_repeated() {
     check_debug("header", &token.access_token.authorization());
 }
 
-/// Every way in which something that was given out or echoed may be spelled.
+/// Returns the spellings in which a secret may be echoed.
 fn spellings(secret: &str) -> [String; 5] {
     let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     [
@@ -132,7 +132,7 @@ fn check_error(what: &str, error: &Error) {
 }
 
 #[test]
-fn nothing_of_a_users_shows_itself() {
+fn no_secret_of_a_user_is_shown() {
     check_debug("code", &AuthorizationCode::new(CANARY).unwrap());
     check_debug("refresh token", &RefreshToken::new(CANARY).unwrap());
     check_debug("id token", &IdToken::new(CANARY).unwrap());
@@ -153,7 +153,7 @@ fn nothing_of_a_users_shows_itself() {
         CodeVerifier::new(unfit.as_str()).unwrap_err(),
         unfit.parse::<PendingAuthorization>().unwrap_err(),
         unfit.parse::<PendingAdminConsent>().unwrap_err(),
-        // A redirect that was pasted where its URI belongs.
+        // A redirect that was pasted in place of its URI.
         format!("http://a.example/cb?code={CANARY}")
             .parse::<RedirectUri>()
             .unwrap_err(),
@@ -185,28 +185,28 @@ fn application(version: EndpointVersion) -> Application {
 }
 
 #[test]
-fn no_redirect_gives_its_code_away() {
+fn no_redirect_shows_its_code() {
     let app = application(EndpointVersion::V2);
     let (url, pending) = app
         .authorize(Target::scopes("User.Read").unwrap(), back())
         .start(&random())
         .unwrap();
     check_debug("request", &app.authorize(Target::scopes("User.Read").unwrap(), back()));
-    let kept = pending.expose();
+    let stored = pending.expose();
     let page = application(EndpointVersion::V1).admin_consent(back());
-    // Made of the same bytes, both have the same state.
+    // Both are created from the same bytes and have the same state.
     let (_, consent) = page.start(random().first_chunk().unwrap()).unwrap();
     let shown = format!("{pending:?} {consent:?}");
     assert_eq!(consent.state(), pending.state());
     for secret in ["state", "nonce", "code_verifier"] {
-        let (_, secret) = form_urlencoded::parse(kept.as_bytes())
+        let (_, secret) = form_urlencoded::parse(stored.as_bytes())
             .find(|(name, _)| name == secret)
             .unwrap();
         assert!(!shown.contains(&*secret), "{shown}");
     }
     assert!(
         !url.contains(
-            &*form_urlencoded::parse(kept.as_bytes())
+            &*form_urlencoded::parse(stored.as_bytes())
                 .find(|(name, _)| name == "code_verifier")
                 .unwrap()
                 .1
@@ -259,7 +259,7 @@ fn no_redirect_gives_its_code_away() {
 }
 
 #[test]
-fn no_service_that_repeats_the_request_gives_a_users_secret_away() {
+fn secrets_echoed_by_the_service_are_redacted() {
     let target = || Target::scopes("User.Read").unwrap();
     for version in [EndpointVersion::V1, EndpointVersion::V2] {
         let app = application(version);

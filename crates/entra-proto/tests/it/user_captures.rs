@@ -1,5 +1,5 @@
-//! What we send for a user against what the official clients send: codes, refresh tokens, assertions, device codes, and the URLs
-//! that browsers are sent to.
+//! Compares our requests for users with those of the official clients: codes, refresh tokens,
+//! assertions, device codes, and authorize URLs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 type Form = BTreeMap<String, String>;
 
-/// What may be different, and how often it is.
+/// The accepted differences and their counts.
 #[derive(Default)]
 struct Differences(BTreeMap<&'static str, usize>);
 
@@ -26,7 +26,7 @@ impl Differences {
 }
 
 #[test]
-fn the_core_of_every_users_request_is_what_the_official_clients_send() {
+fn user_requests_match_those_of_the_official_clients() {
     let captures: Vec<Value> = serde_json::from_str(include_str!("../captures/grants.json")).unwrap();
     let (mut seen, mut differences) = (BTreeMap::<&str, usize>::new(), Differences::default());
     for capture in &captures {
@@ -39,7 +39,7 @@ fn the_core_of_every_users_request_is_what_the_official_clients_send() {
         let app = application(capture, &theirs);
         let Some(ours) = request(&app, grant, &theirs) else {
             assert_eq!(grant, "password");
-            differences.count("the password grant is not to be had");
+            differences.count("the password grant is not supported");
             continue;
         };
         *seen.entry(grant).or_default() += 1;
@@ -48,7 +48,7 @@ fn the_core_of_every_users_request_is_what_the_official_clients_send() {
         assert_eq!(Some(ours.uri().path()), capture["path"].as_str());
         if let Some(query) = capture.get("query") {
             assert_eq!(query.to_string(), r#"{"api-version":"1.0"}"#);
-            differences.count("adal names the version of the v1 device-code endpoint");
+            differences.count("adal sends an api-version to the v1 device-code endpoint");
         }
         assert_eq!(ours.uri().query(), None);
         let ours = form_urlencoded::parse(ours.body().as_bytes()).into_owned().collect();
@@ -64,14 +64,14 @@ fn the_core_of_every_users_request_is_what_the_official_clients_send() {
     ];
     assert_eq!((captures.len(), seen.as_slice()), (20, &expected[..]));
     let expected = [
-        ("PKCE is ours alone", 4),
-        ("adal names the version of the v1 device-code endpoint", 1),
-        ("azure-identity leaves OpenID Connect's scopes out", 1),
+        ("only ours sends PKCE", 4),
+        ("adal sends an api-version to the v1 device-code endpoint", 1),
+        ("azure-identity omits OpenID Connect's scopes", 1),
         ("client_info", 13),
-        ("node asks for claims of the ID token", 4),
-        ("the device code by both names", 2),
+        ("node requests claims of the ID token", 4),
+        ("the device code under both names", 2),
         ("the older name of the device grant", 1),
-        ("the password grant is not to be had", 1),
+        ("the password grant is not supported", 1),
         ("the scope with each poll", 1),
     ];
     let expected: BTreeMap<&str, usize> = expected.into();
@@ -87,11 +87,11 @@ fn compare(case: &str, mut theirs: Form, mut ours: Form, differences: &mut Diffe
         .is_some_and(|claims| claims.starts_with(r#"{"id_token":{"signin_state""#))
     {
         theirs.remove("claims");
-        differences.count("node asks for claims of the ID token");
+        differences.count("node requests claims of the ID token");
     }
     let verifier = ours.remove("code_verifier");
     match (theirs.remove("code_verifier"), &verifier) {
-        (None, Some(_)) => differences.count("PKCE is ours alone"),
+        (None, Some(_)) => differences.count("only ours sends PKCE"),
         (Some(placeholder), Some(verifier)) => {
             assert_eq!(
                 (placeholder.as_str(), verifier.len()),
@@ -116,7 +116,7 @@ fn compare(case: &str, mut theirs: Form, mut ours: Form, differences: &mut Diffe
             differences.count("the older name of the device grant");
         }
         if theirs.remove("code").is_some() {
-            differences.count("the device code by both names");
+            differences.count("the device code under both names");
         }
         if !theirs.contains_key("scope") {
             ours.remove("scope");
@@ -124,7 +124,7 @@ fn compare(case: &str, mut theirs: Form, mut ours: Form, differences: &mut Diffe
         }
     } else if ours.get("grant_type").is_some_and(|grant| grant == "device_code") {
         assert_eq!(ours.remove("device_code"), theirs.get("code").cloned(), "{case}");
-        differences.count("the device code by both names");
+        differences.count("the device code under both names");
     }
     let words = |form: &mut Form| {
         let scope = form.remove("scope");
@@ -133,14 +133,14 @@ fn compare(case: &str, mut theirs: Form, mut ours: Form, differences: &mut Diffe
     let (their_scope, our_scope) = (words(&mut theirs), words(&mut ours));
     if their_scope != our_scope {
         let openid: BTreeSet<String> = ["openid", "profile", "offline_access"].map(str::to_owned).into();
-        let theirs = their_scope.expect("both or none");
+        let theirs = their_scope.expect("both or neither");
         assert_eq!(
             theirs.union(&openid).cloned().collect::<BTreeSet<_>>(),
             our_scope.unwrap(),
             "{case}"
         );
         assert!(case.contains("azure-identity"), "{case}");
-        differences.count("azure-identity leaves OpenID Connect's scopes out");
+        differences.count("azure-identity omits OpenID Connect's scopes");
     }
     assert_eq!(ours, theirs, "{case}");
 }
@@ -207,7 +207,7 @@ fn request(app: &Application, grant: &str, form: &Form) -> Option<Request<Body>>
 }
 
 #[test]
-fn the_url_that_a_browser_is_sent_to_is_the_official_clients() {
+fn authorize_urls_match_those_of_the_official_clients() {
     let captures: Vec<Value> = serde_json::from_str(include_str!("../captures/authorize.json")).unwrap();
     for capture in &captures {
         let (address, theirs) = read(capture["url"].as_str().unwrap());

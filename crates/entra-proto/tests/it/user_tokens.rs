@@ -1,4 +1,4 @@
-//! Tokens of users: ID tokens that come with them, keys of the cache, tenants.
+//! Tokens of users: their ID tokens, cache keys and tenants.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ fn id_token(claims: &str) -> String {
     format!("{}.{}.", part(r#"{"typ":"JWT","alg":"none"}"#), part(claims))
 }
 
-fn answer(id_token: Option<&str>) -> Response<Body> {
+fn token_response(id_token: Option<&str>) -> Response<Body> {
     let mut body = serde_json::json!({ "access_token": "t", "expires_in": 3599, "token_type": "Bearer" });
     if let Some(id_token) = id_token {
         body["id_token"] = id_token.into();
@@ -28,15 +28,15 @@ fn answer(id_token: Option<&str>) -> Response<Body> {
 }
 
 #[test]
-fn an_id_token_that_comes_for_a_code_must_be_of_the_same_sign_in() {
+fn id_token_for_a_code_must_belong_to_the_sign_in() {
     let app = confidential(V2);
     let (_, code) = redeemed(&app, scopes("User.Read"), "c").unwrap();
     let nonce = URL_SAFE_NO_PAD.encode([7; 32]);
     let right = id_token(&format!(r#"{{"sub":"me","nonce":"{nonce}"}}"#));
-    let token = code.decode(&answer(Some(&right)), NOW).unwrap();
+    let token = code.decode(&token_response(Some(&right)), NOW).unwrap();
     assert_eq!(token.id_token.unwrap().claims().unwrap().subject(), Some("me"));
-    // A server that gives none had none to give; the code was proved by its verifier.
-    assert!(code.decode(&answer(None), NOW).unwrap().id_token.is_none());
+    // The ID token may be missing, because the verifier proves the code.
+    assert!(code.decode(&token_response(None), NOW).unwrap().id_token.is_none());
     for wrong in [
         id_token(r#"{"sub":"me"}"#),
         id_token(r#"{"sub":"me","nonce":""}"#),
@@ -47,7 +47,7 @@ fn an_id_token_that_comes_for_a_code_must_be_of_the_same_sign_in() {
         "canary".to_owned(),
         "a.b.c.d.e".to_owned(),
     ] {
-        match code.decode(&answer(Some(&wrong)), NOW) {
+        match code.decode(&token_response(Some(&wrong)), NOW) {
             Err(Error::Response(error)) => {
                 assert_eq!((&error.problem, error.is_retryable()), (&ResponseProblem::Nonce, false));
                 assert!(
@@ -58,26 +58,34 @@ fn an_id_token_that_comes_for_a_code_must_be_of_the_same_sign_in() {
             other => panic!("{other:?}"),
         }
     }
-    // v1 need not repeat it, and must not change it.
+    // On v1 the nonce may be missing, but not different.
     let app = confidential(V1);
     let (_, code) = redeemed(&app, Target::resource("https://manage.office.com").unwrap(), "c").unwrap();
-    assert!(code.decode(&answer(Some(&id_token(r#"{"sub":"me"}"#))), NOW).is_ok());
+    assert!(
+        code.decode(&token_response(Some(&id_token(r#"{"sub":"me"}"#))), NOW)
+            .is_ok()
+    );
     for wrong in [r#"{"nonce":"x"}"#, r#"{"nonce":7}"#, r#"{"nonce":null}"#] {
-        assert!(code.decode(&answer(Some(&id_token(wrong))), NOW).is_err(), "{wrong}");
+        assert!(
+            code.decode(&token_response(Some(&id_token(wrong))), NOW).is_err(),
+            "{wrong}"
+        );
     }
-    assert!(code.decode(&answer(Some("canary")), NOW).is_err());
-    // Nobody asked for one with the other grants.
+    assert!(code.decode(&token_response(Some("canary")), NOW).is_err());
+    // The other grants request no nonce.
     for grant in ["refresh", "on_behalf_of", "device_code"] {
         let request = request(&app, grant, scopes("User.Read"), "t").unwrap();
         assert!(
-            request.decode(&answer(Some(&id_token(r#"{"sub":"me"}"#))), NOW).is_ok(),
+            request
+                .decode(&token_response(Some(&id_token(r#"{"sub":"me"}"#))), NOW)
+                .is_ok(),
             "{grant}"
         );
     }
 }
 
 #[test]
-fn what_comes_with_a_users_token_is_read_on_v1_and_v2() {
+fn user_token_responses_of_v1_and_v2_are_decoded() {
     let unsigned = id_token(r#"{"aud":"x","upn":"jane@contoso.com","ver":"1.0","sub":"s","nonce":"n"}"#);
     let v1 = format!(
         r#"{{"expires_in":"3599","token_type":"Bearer","scope":"ActivityFeed.Read","expires_on":"1438290275","not_before":"1438286375","resource":"https://manage.office.com","access_token":"eyJ0eX","refresh_token":"AAABAAA","id_token":"{unsigned}"}}"#
@@ -107,7 +115,7 @@ fn what_comes_with_a_users_token_is_read_on_v1_and_v2() {
         Some("jane@contoso.com")
     );
 
-    // What could not be sent back is as good as none, and costs the token nothing.
+    // A refresh token that cannot be sent is ignored, and the access token is still accepted.
     for odd in [
         r#""refresh_token":"""#,
         r#""refresh_token":"a b""#,
@@ -124,7 +132,7 @@ fn what_comes_with_a_users_token_is_read_on_v1_and_v2() {
 }
 
 #[test]
-fn whatever_changes_a_users_token_changes_its_key() {
+fn key_depends_on_everything_that_changes_a_users_token() {
     let app = confidential(V2);
     let key = |app: &Application, grant: &str, target: &str, text: &str| {
         request(app, grant, scopes(target), text).unwrap().cache_key()
@@ -146,9 +154,9 @@ fn whatever_changes_a_users_token_changes_its_key() {
         assert_eq!(
             base,
             key(&in_header, grant, "User.Read Mail.Read", "text"),
-            "{grant}: the secret's place"
+            "{grant}: the position of the secret"
         );
-        let elsewhere = app
+        let other_tenant = app
             .clone()
             .with_authority("https://login.microsoftonline.com/fabrikam.com".parse().unwrap());
         let assertion = application(V2, ClientAssertion::new("a.b.c").unwrap());
@@ -173,7 +181,7 @@ fn whatever_changes_a_users_token_changes_its_key() {
                 "User.Read Mail.Read",
                 "text",
             ),
-            key(&elsewhere, grant, "User.Read Mail.Read", "text"),
+            key(&other_tenant, grant, "User.Read Mail.Read", "text"),
             key(&assertion, grant, "User.Read Mail.Read", "text"),
             key(&another, grant, "User.Read Mail.Read", "text"),
             request(&app, grant, scopes("User.Read Mail.Read"), "text")
@@ -190,7 +198,7 @@ fn whatever_changes_a_users_token_changes_its_key() {
         keys.dedup();
         assert_eq!(keys.len(), count, "{grant}");
     }
-    // The grants among themselves, where all of them rest on the same text.
+    // Different grants with the same text have different keys.
     let mut keys: Vec<CacheKey> = GRANTS
         .iter()
         .map(|grant| key(&app, grant, "https://a.example/.default", "text"))
@@ -198,7 +206,7 @@ fn whatever_changes_a_users_token_changes_its_key() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), GRANTS.len());
-    // Scopes that come along by themselves may be named or not.
+    // Scopes that are added automatically make no difference if they are named.
     assert_eq!(
         key(&app, "refresh", "User.Read", "t"),
         key(&app, "refresh", "offline_access openid profile User.Read", "t")
@@ -206,11 +214,11 @@ fn whatever_changes_a_users_token_changes_its_key() {
 }
 
 #[test]
-fn a_token_that_names_no_tenant_says_so_and_asks_for_nothing_that_was_done() {
+fn token_without_a_tenant_is_an_error() {
     let error = confidential(V2)
         .refresh(RefreshToken::new("rt").unwrap(), scopes("User.Read"))
         .unwrap()
-        .decode(&answer(None), NOW)
+        .decode(&token_response(None), NOW)
         .unwrap()
         .tenant_id()
         .unwrap_err();
@@ -221,20 +229,20 @@ fn a_token_that_names_no_tenant_says_so_and_asks_for_nothing_that_was_done() {
 }
 
 #[test]
-fn an_id_token_of_another_tenant_is_refused_with_every_grant() {
+fn id_token_of_another_tenant_is_rejected() {
     let (one, other) = (
         "11111111-2222-3333-4444-555555555555",
         "66666666-2222-3333-4444-555555555555",
     );
     let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
-    for (asked, answered, fits) in [
+    for (requested, signed_in, fits) in [
         (one, one, true),
         (one, other, false),
         ("organizations", personal, false),
         ("common", personal, true),
         ("contoso.com", other, true),
     ] {
-        let authority = format!("https://login.microsoftonline.com/{asked}")
+        let authority = format!("https://login.microsoftonline.com/{requested}")
             .parse::<Authority>()
             .unwrap();
         let app = Application::new(authority, ID.parse().unwrap(), ClientSecret::new("s3cret").unwrap())
@@ -243,10 +251,10 @@ fn an_id_token_of_another_tenant_is_refused_with_every_grant() {
             let Ok(request) = request(&app, grant, Target::resource("https://a.example").unwrap(), "text") else {
                 continue;
             };
-            let id_token = id_token(&format!(r#"{{"tid":"{answered}"}}"#));
+            let id_token = id_token(&format!(r#"{{"tid":"{signed_in}"}}"#));
             let body = format!(r#"{{"access_token":"t","expires_in":3599,"id_token":"{id_token}"}}"#);
             let decoded = request.decode(&Response::new(Body::from(body)), NOW);
-            assert_eq!(decoded.is_ok(), fits, "{grant} {asked} {answered}: {decoded:?}");
+            assert_eq!(decoded.is_ok(), fits, "{grant} {requested} {signed_in}: {decoded:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One application and its sign-ins, for the tests of what goes through a browser.
+//! An application and its sign-ins, for tests of the browser flows.
 use std::collections::BTreeMap;
 
 use entra_proto::authorize::{PendingAuthorization, RedirectUri};
@@ -8,6 +8,7 @@ use entra_proto::{Application, Authority, ClientSecret, Error, Guid, Target, Tok
 pub(crate) const ID: &str = "2d4d11a2-f814-46a7-890a-274a72a7309e";
 pub(crate) const TENANT: &str = "41463f53-8812-40f4-890f-865bf6e35190";
 pub(crate) const BACK: &str = "https://www.mycompany.com/myapp/";
+
 pub(crate) fn application(authority: &str) -> Application {
     let authority: Authority = authority.parse().unwrap();
     Application::new(authority, ID.parse().unwrap(), ClientSecret::new("s3cret").unwrap())
@@ -25,7 +26,7 @@ pub(crate) fn graph() -> Target {
     Target::scopes("User.Read").unwrap()
 }
 
-/// Another random byte in each of the three thirds.
+/// Returns bytes that differ in each of the three thirds.
 pub(crate) fn random(seed: u8) -> [u8; 96] {
     std::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add(at as u8))
 }
@@ -34,12 +35,12 @@ pub(crate) fn started(app: &Application) -> PendingAuthorization {
     app.authorize(graph(), back()).start(&random(1)).unwrap().1
 }
 
-/// The address and the parameters of a URL, by an independent parser.
+/// Splits a URL into its address and its parameters, with an independent parser.
 pub(crate) fn read(url: &str) -> (String, BTreeMap<String, String>) {
     let (address, query) = url.split_once('?').unwrap();
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let (count, map) = (pairs.len(), pairs.into_iter().collect::<BTreeMap<_, _>>());
-    assert_eq!(map.len(), count, "a parameter stands there twice: {url}");
+    assert_eq!(map.len(), count, "duplicate parameter: {url}");
     (address.to_owned(), map)
 }
 

@@ -1,4 +1,4 @@
-//! What must hold for any bytes: run by the fuzz targets, and over their corpora by a plain test.
+//! The properties that the fuzz targets check for arbitrary bytes. A test replays their corpora.
 
 use entra_proto::authorize::{PendingAdminConsent, PendingAuthorization, Redirect};
 use entra_proto::cache::MAX_LIFETIME;
@@ -7,8 +7,8 @@ use http::Response;
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
-/// Bytes that come back with a browser, or as a sign-in that was kept. Tells whether they were a redirect that redeems the one
-/// sign-in which was started here, and whether they were a sign-in.
+/// Checks bytes as a redirect and as a stored sign-in. Returns whether they are a redirect that
+/// redeems the sign-in started here, and whether they are a stored sign-in.
 pub(crate) fn redirect(bytes: &[u8]) -> (bool, bool) {
     let app = application();
     let (_, pending) = sign_in(&app);
@@ -41,7 +41,7 @@ pub(crate) fn redirect(bytes: &[u8]) -> (bool, bool) {
             consent.accept(&app, &redirect).map(drop),
         ] {
             match outcome {
-                Ok(()) => assert!(ours, "a redirect was believed that nobody asked for"),
+                Ok(()) => assert!(ours, "an unsolicited redirect was accepted"),
                 Err(error) => {
                     one_line(&error);
                     assert!(ours || matches!(error, Error::Redirect(_)), "{error}");
@@ -50,18 +50,18 @@ pub(crate) fn redirect(bytes: &[u8]) -> (bool, bool) {
         }
         redeemed |= pending.redeem(&app, &redirect).is_ok();
     }
-    let kept = text.parse::<PendingAuthorization>();
-    if let Ok(kept) = &kept {
-        let again: PendingAuthorization = kept.expose().parse().unwrap();
-        assert_eq!(again.expose(), kept.expose());
-        assert!(!format!("{kept:?}").contains(char::is_control));
+    let stored = text.parse::<PendingAuthorization>();
+    if let Ok(stored) = &stored {
+        let parsed: PendingAuthorization = stored.expose().parse().unwrap();
+        assert_eq!(parsed.expose(), stored.expose());
+        assert!(!format!("{stored:?}").contains(char::is_control));
     }
-    (redeemed, kept.is_ok())
+    (redeemed, stored.is_ok())
 }
 
-/// Bytes that a server answers with: to the start of a device flow, and to the redemption of a code. Tells whether they were good
-/// for either.
-pub(crate) fn answer(bytes: &[u8]) -> (bool, bool) {
+/// Checks bytes as a response to the start of a device flow and to the redemption of a code.
+/// Returns whether they are a success of either.
+pub(crate) fn response(bytes: &[u8]) -> (bool, bool) {
     let app = application();
     let (redirect, pending) = sign_in(&app);
     let code = pending.redeem(&app, &redirect).unwrap();
@@ -88,7 +88,7 @@ pub(crate) fn answer(bytes: &[u8]) -> (bool, bool) {
                 let poll = start.poll(&authorization).unwrap();
                 let _ = (poll.encode(Guid::from_bytes([7; 16])), poll.cache_key());
             }
-            // There is no secret in that request.
+            // This request contains no secret.
             Err(error) => one_line(&error),
         }
         match code.decode(&response, NOW) {
@@ -119,7 +119,7 @@ fn sign_in(app: &Application) -> (Redirect, PendingAuthorization) {
     (Redirect::from_query(&query).unwrap(), pending)
 }
 
-/// An error about a code's redemption shows neither the code nor its verifier.
+/// Checks an error of a code's redemption: it shows neither the code nor its verifier.
 fn quiet(error: &Error) {
     let text = error.to_string();
     let verifier = "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8";
@@ -133,6 +133,6 @@ fn one_line(error: &Error) {
     let _ = (error.is_retryable(), error.retry_after(), format!("{error:#?}"));
 }
 
-/// An error is shown with escapes: neither this nor the verifier begins with a character that one ends in, as `\0` does, so that
-/// what is shown holds them only if what came did.
+/// Errors show texts with escapes. Neither the code nor the verifier begins with a character at
+/// which an escape such as `\0` may end, so that a text contains them only if the input did.
 const CODE: &str = "1.AXAA-canary_code.x";

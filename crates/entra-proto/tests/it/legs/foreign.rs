@@ -12,8 +12,8 @@ use http::{Request, Response};
 use super::support::*;
 
 #[test]
-fn another_service_can_issue_the_first_assertion() {
-    let assertion = Answers(200, r#"{"count":1,"value":"o.i.dc"}"#);
+fn foreign_service_can_issue_the_first_assertion() {
+    let assertion = Responds(200, r#"{"count":1,"value":"o.i.dc"}"#);
     let run = run(
         two_legs(of_pipeline()),
         &[assertion, Issues("t.1.x", 3600), Issues("graph", 3600)],
@@ -23,38 +23,40 @@ fn another_service_can_issue_the_first_assertion() {
     assert_eq!(run.sent[0].authorization.as_deref(), Some("Bearer canary~of~the~job"));
     assert!(run.sent[0].form.is_empty());
     assert_eq!(run.sent[1].get("client_assertion"), Some("o.i.dc"));
-    // What belongs to one service goes to no other one.
+    // The secrets of one service are never sent to another.
     for sent in &run.sent[1..] {
         assert!(sent.uri.starts_with("https://login.microsoftonline.com/") && sent.authorization.is_none());
     }
 }
 
 #[test]
-fn another_services_failures_are_tried_again_by_their_status() {
-    const ASSERTION: Network = Answers(200, r#"{"value":"o.i.dc"}"#);
+fn foreign_failures_are_retried_by_their_status() {
+    const ASSERTION: Network = Responds(200, r#"{"value":"o.i.dc"}"#);
     let one = || for_graph(&application(0xbb, of_pipeline()));
     for busy in [408, 429, 500, 502, 503] {
-        let run = run(one(), &[Answers(busy, ""), ASSERTION, Issues("graph", 3600)]);
+        let run = run(one(), &[Responds(busy, ""), ASSERTION, Issues("graph", 3600)]);
         assert!(run.is_done() && run.waits.len() == 1, "{busy}");
     }
     let run_with = |script: &[Network]| run(one(), script);
-    let run = run_with(&[Says(429, "retry-after", "7", ""), ASSERTION, Issues("graph", 3600)]);
+    let run = run_with(&[
+        RespondsWith(429, "retry-after", "7", ""),
+        ASSERTION,
+        Issues("graph", 3600),
+    ]);
     assert!(run.is_done() && run.waits[0] >= Duration::from_secs(7));
-    let run = run_with(&[Says(429, "retry-after", "600", "")]);
+    let run = run_with(&[RespondsWith(429, "retry-after", "600", "")]);
     assert_eq!(run.error().retry_after(), Some(Duration::from_secs(600)));
     assert!(run.error().is_retryable() && run.error().class() == ErrorClass::Transient);
-    for refused in [400, 401, 403, 404] {
-        let run = run_with(&[Answers(refused, "canary")]);
+    for status in [400, 401, 403, 404] {
+        let run = run_with(&[Responds(status, "canary")]);
         let text = run.error().to_string();
         assert!(!run.error().is_retryable() && !text.contains("canary"), "{text}");
-        assert!(
-            text.contains(&format!("status {refused}")) && run.error().hint() == Some("let the job have id-tokens")
-        );
+        assert!(text.contains(&format!("status {status}")) && run.error().hint() == Some("let the job have id-tokens"));
     }
 }
 
 #[test]
-fn another_services_redirects_and_floods_are_not_read() {
+fn foreign_redirects_and_floods_are_not_decoded() {
     struct Unread;
     impl AssertionExchange for Unread {
         fn name(&self) -> &str {
@@ -73,7 +75,7 @@ fn another_services_redirects_and_floods_are_not_read() {
         let app = application(0xbb, AcquiredCredential::of_exchange(Unread));
         for_graph(&app).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)
     };
-    let redirect = Says(302, "location", "https://canary.example/", "");
+    let redirect = RespondsWith(302, "location", "https://canary.example/", "");
     let run = drive(start(), &[redirect], Duration::ZERO);
     assert!(run.error().to_string().contains("redirect") && !run.shown.contains("canary"));
 

@@ -1,4 +1,4 @@
-//! Acquisitions whose credential is acquired by requests of their own.
+//! Acquisitions with a credential that other requests acquire.
 
 mod foreign;
 mod support;
@@ -17,7 +17,7 @@ use http::Response;
 use support::*;
 
 #[test]
-fn the_token_of_one_request_proves_the_next() {
+fn token_of_one_request_authenticates_the_next() {
     let run = run(two_legs(secret()), &[Issues("t.1.x", 3600), Issues("graph", 3600)]);
     assert!(run.is_done());
     let [first, second] = &run.sent[..] else {
@@ -47,7 +47,7 @@ fn the_token_of_one_request_proves_the_next() {
 }
 
 #[test]
-fn three_requests_prove_one_another() {
+fn three_requests_authenticate_each_other() {
     let run = run(
         three_legs(Pen(None)),
         &[Issues("t.1.x", 3600), Issues("t.2.x", 3600), Issues("graph", 3600)],
@@ -60,11 +60,11 @@ fn three_requests_prove_one_another() {
 }
 
 #[test]
-fn an_error_names_the_request_that_failed() {
-    const REFUSED: Network = Answers(401, r#"{"error":"invalid_client","error_codes":[7000215]}"#);
+fn error_names_the_request_that_failed() {
+    const REJECTED: Network = Responds(401, r#"{"error":"invalid_client","error_codes":[7000215]}"#);
     for at in 0..3 {
         let mut script = vec![Issues("t.1.x", 3600); at];
-        script.push(REFUSED);
+        script.push(REJECTED);
         let run = run(three_legs(secret()), &script);
         let error = run.error();
         assert_eq!(error.service().unwrap().codes, [7_000_215]);
@@ -87,9 +87,9 @@ fn an_error_names_the_request_that_failed() {
 }
 
 #[test]
-fn a_request_without_a_response_is_named() {
+fn request_without_a_response_is_named() {
     for (at, leg) in [(0, "request 1 of 3 (the pipeline)"), (1, "request 2 of 3 (")] {
-        let mut script = vec![Answers(200, r#"{"value":"o.i.dc"}"#); at];
+        let mut script = vec![Responds(200, r#"{"value":"o.i.dc"}"#); at];
         script.extend([DOWN; 3]);
         let run = run(two_legs(of_pipeline()), &script);
         assert!(run.outcome.is_none() && run.waits.len() == 2);
@@ -99,13 +99,13 @@ fn a_request_without_a_response_is_named() {
             run.failed_leg
         );
     }
-    let refused = Fails(SendFailure::permanent(Delivery::NotSent));
-    let run = run(two_legs(of_pipeline()), &[refused]);
+    let failure = Fails(SendFailure::permanent(Delivery::NotSent));
+    let run = run(two_legs(of_pipeline()), &[failure]);
     assert!(run.outcome.is_none() && run.sent.len() == 1);
 }
 
 #[test]
-fn a_signer_that_fails_is_named_as_well() {
+fn failing_signer_names_its_request() {
     let error = run(two_legs(Pen(Some("the vault is sealed"))), &[]).error().clone();
     let text = error.to_string();
     assert!(
@@ -117,11 +117,11 @@ fn a_signer_that_fails_is_named_as_well() {
 
 #[test]
 fn each_request_has_its_own_attempts() {
-    const BUSY: Network = Answers(503, "");
+    const BUSY: Network = Responds(503, "");
     let run_with = |script: &[Network]| run(two_legs(secret()), script);
     let run = run_with(&[BUSY, DOWN, Issues("t.1.x", 3600), BUSY, DOWN, Issues("graph", 3600)]);
     assert!(run.is_done());
-    // The assertion serves all attempts of its request.
+    // The assertion is used for all attempts of its request.
     assert_eq!(run.clients(), "bbbccc");
     assert!(
         run.sent[3..]
@@ -139,7 +139,7 @@ fn each_request_has_its_own_attempts() {
 #[test]
 fn all_requests_share_one_deadline() {
     let start = || two_legs(secret()).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
-    let script = [Issues("t.1.x", 3600), Answers(503, "")];
+    let script = [Issues("t.1.x", 3600), Responds(503, "")];
     let slow = drive(start(), &script, Duration::from_secs(31));
     assert!(slow.error().is_retryable() && slow.waits.is_empty());
     let fast = drive(
@@ -151,12 +151,12 @@ fn all_requests_share_one_deadline() {
 }
 
 #[test]
-fn an_assertion_that_expires_is_acquired_anew_for_the_next_attempt() {
+fn expiring_assertion_is_acquired_again() {
     let run = run(
         two_legs(secret()),
         &[
             Issues("t.1.x", 61),
-            Answers(503, ""),
+            Responds(503, ""),
             Issues("t.2.x", 3600),
             Issues("graph", 3600),
         ],
@@ -167,24 +167,25 @@ fn an_assertion_that_expires_is_acquired_anew_for_the_next_attempt() {
 }
 
 #[test]
-fn an_assertion_rejected_for_its_time_is_acquired_once_more() {
-    let script = [Issues("t.1.x", 3600), Answers(401, OUT_OF_TIME), Issues("t.2.x", 3600)];
+fn out_of_time_assertion_is_acquired_again() {
+    let script = [Issues("t.1.x", 3600), Responds(401, OUT_OF_TIME), Issues("t.2.x", 3600)];
     let run_with = |last| run(two_legs(secret()), &[&script[..], &[last]].concat());
     let run = run_with(Issues("graph", 3600));
     assert!(run.is_done());
     assert_eq!((run.clients().as_str(), run.waits.len()), ("bcbc", 0));
     assert_eq!(run.sent[3].get("client_assertion"), Some("t.2.x"));
-    // Once.
-    let run = run_with(Answers(401, OUT_OF_TIME));
+    // The second rejection is final.
+    let run = run_with(Responds(401, OUT_OF_TIME));
     assert_eq!(run.error().service().unwrap().codes, [700_024]);
     assert_eq!(run.clients(), "bcbc");
 }
 
 #[test]
-fn a_service_that_rejects_every_assertion_gets_few_requests() {
+fn service_that_rejects_every_assertion_gets_few_requests() {
     let issues = Issues("t.1.x", 3600);
-    let late = Answers(401, OUT_OF_TIME);
-    // a, b is rejected: a, b; c is rejected: a, b (which has been renewed); c.
+    let late = Responds(401, OUT_OF_TIME);
+    // The order is: a, b (rejected); a, b; c (rejected); a, b (renewed before, so final); c is not
+    // sent again.
     let script = [issues, late, issues, issues, late, issues, late];
     let run = run(three_legs(secret()), &script);
     assert_eq!(run.clients(), "ababcab");
@@ -192,13 +193,13 @@ fn a_service_that_rejects_every_assertion_gets_few_requests() {
 }
 
 #[test]
-fn the_services_clock_holds_for_all_requests() {
+fn clock_of_the_service_applies_to_all_requests() {
     let run = run(
         two_legs(Pen(None)),
         &[
-            Says(401, "date", LATER, OUT_OF_TIME),
+            RespondsWith(401, "date", LATER, OUT_OF_TIME),
             Issues("t.1.x", 3600),
-            Answers(401, OUT_OF_TIME),
+            Responds(401, OUT_OF_TIME),
             Issues("t.2.x", 3600),
             Issues("graph", 3600),
         ],
@@ -211,12 +212,12 @@ fn the_services_clock_holds_for_all_requests() {
         .collect();
     let (first, later) = (NOW.as_secs(), NOW.as_secs() + 600);
     assert_eq!(issued, [first, later, later + 2]);
-    // No two assertions have one ID.
+    // The IDs of the assertions are unique.
     assert!(run.signed[0]["jti"] != run.signed[1]["jti"] && run.signed[1]["jti"] != run.signed[2]["jti"]);
 }
 
 #[test]
-fn credentials_nest_only_so_deep() {
+fn nesting_of_credentials_is_limited() {
     let mut app = application(0xaa, secret());
     for _ in 1..MAX_LEGS {
         app = application(0xaa, AcquiredCredential::of_token(for_exchange(&app)).unwrap());
@@ -227,7 +228,7 @@ fn credentials_nest_only_so_deep() {
     let text = error.to_string();
     assert!(text.contains("nested too deep") && text.contains('4'), "{text}");
 
-    // A request to another service counts as one.
+    // A request to another service counts towards the limit.
     let mut app = application(0xaa, of_pipeline());
     for _ in 2..MAX_LEGS {
         app = application(0xaa, AcquiredCredential::of_token(for_exchange(&app)).unwrap());
@@ -236,7 +237,7 @@ fn credentials_nest_only_so_deep() {
 }
 
 #[test]
-fn a_users_token_is_no_credential() {
+fn token_of_a_user_cannot_be_a_credential() {
     let app = application(0xaa, secret());
     let users = app
         .refresh(RefreshToken::new("rt").unwrap(), Target::resource(EXCHANGE).unwrap())
@@ -246,7 +247,7 @@ fn a_users_token_is_no_credential() {
 }
 
 #[test]
-fn a_token_that_is_no_jwt_proves_nothing() {
+fn token_that_is_not_a_jwt_cannot_be_an_assertion() {
     let error = run(two_legs(secret()), &[Issues("opaque", 3600)]).error().clone();
     let text = error.to_string();
     assert!(
@@ -256,8 +257,8 @@ fn a_token_that_is_no_jwt_proves_nothing() {
 }
 
 #[test]
-fn nothing_secret_shows() {
-    const ECHO: Network = Answers(
+fn no_secret_is_shown() {
+    const ECHO: Network = Responds(
         400,
         "<html>canary~secret canary~of~the~job ca.na.ry client_assertion=ca.na.ry client_secret=canary~secret</html>",
     );
@@ -273,7 +274,7 @@ fn nothing_secret_shows() {
             assert!(!run.shown.contains(canary), "{}", run.shown);
         }
     }
-    let assertion = Answers(200, r#"{"value":"ca.na.ry"}"#);
+    let assertion = Responds(200, r#"{"value":"ca.na.ry"}"#);
     let scripts: [&[Network]; 3] = [
         &[ECHO],
         &[assertion, ECHO],
@@ -295,7 +296,7 @@ fn nothing_secret_shows() {
 }
 
 #[test]
-fn a_token_is_cached_by_what_acquires_its_credential_too() {
+fn cache_key_includes_the_acquired_credential() {
     let key = |request: TokenRequest| request.cache_key();
     assert_eq!(
         key(two_legs(secret())),
@@ -318,18 +319,18 @@ fn a_token_is_cached_by_what_acquires_its_credential_too() {
 }
 
 #[test]
-fn an_assertion_given_by_the_caller_needs_no_inner_request() {
+fn given_assertion_replaces_the_inner_request() {
     let given = ClientAssertion::new("g.iv.en").unwrap();
     let request = two_legs(secret()).with_assertion(given);
     let run_with = |script: &[Network]| run(request.clone(), script);
     let run = run_with(&[Issues("graph", 3600)]);
     assert!(run.is_done() && run.sent[0].get("client_assertion") == Some("g.iv.en"));
-    let run = run_with(&[Answers(401, OUT_OF_TIME), Issues("t.1.x", 3600), Issues("graph", 3600)]);
+    let run = run_with(&[Responds(401, OUT_OF_TIME), Issues("t.1.x", 3600), Issues("graph", 3600)]);
     assert!(run.is_done() && run.clients() == "cbc");
 }
 
 #[test]
-fn one_assertion_serves_the_polls_of_a_device_flow() {
+fn one_assertion_serves_several_polls() {
     let b = application(0xbb, secret());
     let app = application(0xcc, AcquiredCredential::of_token(for_exchange(&b)).unwrap());
     let request = app.device_code(Target::scopes("User.Read").unwrap()).unwrap();
@@ -343,11 +344,11 @@ fn one_assertion_serves_the_polls_of_a_device_flow() {
     else {
         panic!()
     };
-    let pending = Answers(400, r#"{"error":"authorization_pending"}"#);
+    let pending = Responds(400, r#"{"error":"authorization_pending"}"#);
     let script = [
         Issues("t.1.x", 75),
         pending,
-        Answers(503, ""),
+        Responds(503, ""),
         Issues("t.2.x", 3600),
         pending,
         Issues("user", 3600),

@@ -1,4 +1,4 @@
-//! Applications that are proved by one another, and a script of responses on a clock of the test's own.
+//! Applications that authenticate each other, and a script of responses on a virtual clock.
 
 use std::time::Duration;
 
@@ -13,25 +13,25 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
-/// Ten minutes later, as a server writes it.
+/// Ten minutes later, in the format of a `Date` header.
 pub(crate) const LATER: &str = "Thu, 01 Jan 2026 00:10:00 GMT";
 pub(crate) const OUT_OF_TIME: &str = r#"{"error":"invalid_client","error_codes":[700024]}"#;
 pub(crate) const EXCHANGE: &str = "api://AzureADTokenExchange";
 
-/// What the network does with one request.
+/// The network's reaction to one request.
 #[derive(Clone, Copy)]
 pub(crate) enum Network {
-    /// A token with this text that lives so many seconds.
+    /// A token with this text and this lifetime in seconds.
     Issues(&'static str, u64),
     /// A response with this status and body.
-    Answers(u16, &'static str),
-    /// The same, and this header.
-    Says(u16, &'static str, &'static str, &'static str),
+    Responds(u16, &'static str),
+    /// A response with this status, this header and this body.
+    RespondsWith(u16, &'static str, &'static str, &'static str),
     Fails(SendFailure),
 }
-pub(crate) use Network::{Answers, Fails, Issues, Says};
+pub(crate) use Network::{Fails, Issues, Responds, RespondsWith};
 
-/// One request as it was sent.
+/// A request as it was sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
     pub uri: String,
@@ -51,16 +51,16 @@ impl Sent {
     }
 }
 
-/// How an acquisition went; its outcome is `None` where the transport's error is it.
+/// The result of an acquisition. The outcome is `None` if it is the transport's own error.
 #[derive(Default)]
 pub(crate) struct Run {
     pub outcome: Option<Result<TokenResponse, Error>>,
     pub sent: Vec<Sent>,
     pub signed: Vec<Value>,
     pub waits: Vec<Duration>,
-    /// The request for which the last response did not come, if it is one of several.
+    /// The request for which the last response is missing, if it is one of several.
     pub failed_leg: Option<String>,
-    /// All that the steps and the error show of themselves.
+    /// The output of all steps and of the error.
     pub shown: String,
 }
 
@@ -81,7 +81,7 @@ impl Run {
     }
 }
 
-/// Drives an acquisition; each exchange takes a second.
+/// Drives an acquisition in which each exchange takes a second.
 pub(crate) fn run(request: TokenRequest, script: &[Network]) -> Run {
     let step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
     drive(step, script, Duration::from_secs(1))
@@ -142,9 +142,9 @@ pub(crate) fn response(network: Network) -> Response<Body> {
             let body = json!({ "token_type": "Bearer", "expires_in": life, "access_token": token });
             (200, ("x-none", ""), body.to_string())
         }
-        Answers(status, body) => (status, ("x-none", ""), body.to_owned()),
-        Says(status, name, value, body) => (status, (name, value), body.to_owned()),
-        Fails(_) => panic!("a failure is no response"),
+        Responds(status, body) => (status, ("x-none", ""), body.to_owned()),
+        RespondsWith(status, name, value, body) => (status, (name, value), body.to_owned()),
+        Fails(_) => panic!("a failure has no response"),
     };
     let response = Response::builder().status(status).header(header.0, header.1);
     response.body(Body::from(body)).unwrap()
@@ -165,7 +165,7 @@ pub(crate) fn claims(jwt: &str) -> Value {
     serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// The application whose client ID is this digit over and over.
+/// Returns the application whose client ID repeats this digit.
 pub(crate) fn application(id: u8, credential: impl Into<ClientCredential>) -> Application {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     Application::new(authority, Guid::from_bytes([id; 16]).into(), credential)
@@ -180,7 +180,8 @@ pub(crate) fn for_graph(app: &Application) -> TokenRequest {
         .unwrap()
 }
 
-/// Application c is proved by the token of b, b by that of a, and a by this credential.
+/// Returns a request of application c, which authenticates with a token of b, b with a token of a,
+/// and a with this credential.
 pub(crate) fn three_legs(credential: impl Into<ClientCredential>) -> TokenRequest {
     let a = application(0xaa, credential);
     let b = application(0xbb, AcquiredCredential::of_token(for_exchange(&a)).unwrap());
@@ -188,7 +189,8 @@ pub(crate) fn three_legs(credential: impl Into<ClientCredential>) -> TokenReques
     for_graph(&c)
 }
 
-/// Application c is proved by the token of b, and b by this credential.
+/// Returns a request of application c, which authenticates with a token of b, and b with this
+/// credential.
 pub(crate) fn two_legs(credential: impl Into<ClientCredential>) -> TokenRequest {
     let b = application(0xbb, credential);
     for_graph(&application(
@@ -201,7 +203,7 @@ pub(crate) fn secret() -> ClientSecret {
     ClientSecret::new("canary~secret").unwrap()
 }
 
-/// "Signs" anything, or refuses to.
+/// "Signs" anything, or fails with this problem.
 pub(crate) struct Pen(pub Option<&'static str>);
 
 impl Signer for Pen {
@@ -232,8 +234,10 @@ impl AssertionExchange for Pipeline {
 
     fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error> {
         if !response.status().is_success() {
-            let problem = format!("the pipeline answers with status {}", response.status().as_u16());
-            return Err(SignerError::new(problem).with_hint("let the job have id-tokens").into());
+            let problem = format!("the pipeline responds with status {}", response.status().as_u16());
+            return Err(SignerError::new(problem)
+                .with_hint("grant the job the permission id-tokens")
+                .into());
         }
         let body: Value = serde_json::from_slice(response.body().as_bytes()).unwrap_or_default();
         let jwt = body.pointer("/value").and_then(Value::as_str).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a device-code endpoint answers: what is made of it, and what is not.
+//! Responses of the device-code endpoint: what is accepted, and what is rejected.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn shown(body: &str) -> DeviceAuthorization {
     decoded(body).unwrap()
 }
 
-/// The answer with one member replaced by this JSON, or left out.
+/// Returns the response with one member replaced by this JSON, or removed.
 fn with(name: &str, value: &str) -> String {
     let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(CODE).unwrap();
     members.remove(name);
@@ -40,7 +40,7 @@ fn with(name: &str, value: &str) -> String {
 }
 
 #[test]
-fn v1_says_verification_url_and_writes_numbers_as_strings() {
+fn v1_spellings_are_accepted() {
     let body = CODE
         .replace("verification_uri", "verification_url")
         .replace(":900", ":\"900\"")
@@ -72,7 +72,7 @@ fn v1_says_verification_url_and_writes_numbers_as_strings() {
 }
 
 #[test]
-fn odd_numbers_are_put_right() {
+fn odd_numbers_are_corrected() {
     for (interval, seconds) in [
         ("", 5),
         ("null", 5),
@@ -113,7 +113,7 @@ fn odd_numbers_are_put_right() {
 }
 
 #[test]
-fn a_code_that_nobody_could_use_is_none() {
+fn unusable_codes_are_rejected() {
     for (name, value) in [
         ("device_code", ""),
         ("device_code", "\"\""),
@@ -155,7 +155,7 @@ fn a_code_that_nobody_could_use_is_none() {
     for local in ["\"http://127.0.0.1:8080/device\"", "\"http://localhost/\""] {
         assert!(decoded(&with("verification_uri", local)).is_ok(), "{local}");
     }
-    // The address with the code in it is a service of its own: a bad one costs nothing else.
+    // The complete address is optional, so an invalid one is ignored.
     let body = with("verification_uri_complete", "\"javascript:x\"");
     assert_eq!(shown(&body).verification_uri_complete, None);
     let body = with("verification_uri_complete", "\"https://a.example/?c=A\"");
@@ -166,7 +166,7 @@ fn a_code_that_nobody_could_use_is_none() {
 }
 
 #[test]
-fn what_is_wrong_with_its_answers_is_said_of_this_endpoint() {
+fn errors_name_the_device_code_endpoint() {
     for (status, body) in [(200, "<html>"), (200, ""), (200, "{}"), (200, "["), (302, "")] {
         let response = Response::builder().status(status).body(Body::from(body.to_owned()));
         let error = format!(
@@ -178,10 +178,10 @@ fn what_is_wrong_with_its_answers_is_said_of_this_endpoint() {
 }
 
 #[test]
-fn a_message_is_short_and_harmless_or_made_here() {
-    let made = "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD1234.";
-    for none in ["", "null", "\"\"", "\" \\n \""] {
-        assert_eq!(shown(&with("message", none)).message, made, "{none}");
+fn message_is_short_and_harmless_or_generated() {
+    let generated = "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD1234.";
+    for missing in ["", "null", "\"\"", "\" \\n \""] {
+        assert_eq!(shown(&with("message", missing)).message, generated, "{missing}");
     }
     let odd = shown(&with(
         "message",
@@ -194,7 +194,7 @@ fn a_message_is_short_and_harmless_or_made_here() {
 }
 
 #[test]
-fn no_error_shows_the_device_code_however_the_service_spells_it() {
+fn no_error_shows_the_device_code_in_any_spelling() {
     let code = "canary+dev/ice=code";
     let spellings = [
         code.to_owned(),
@@ -223,8 +223,8 @@ fn no_error_shows_the_device_code_however_the_service_spells_it() {
                 let error = poll
                     .decode(&response.body(Body::from(body.clone())).unwrap(), NOW)
                     .unwrap_err();
-                let told = format!("{error} {error:?} {error:#?} {:?}", error.service());
-                assert!(!told.contains("canary"), "{status} {body}: {told}");
+                let text = format!("{error} {error:?} {error:#?} {:?}", error.service());
+                assert!(!text.contains("canary"), "{status} {body}: {text}");
             }
         }
     }
@@ -232,7 +232,7 @@ fn no_error_shows_the_device_code_however_the_service_spells_it() {
 
 proptest! {
     #[test]
-    fn no_answer_makes_the_flow_panic_and_what_is_shown_is_harmless(
+    fn decoding_never_panics_and_shown_texts_are_harmless(
         status in prop_oneof![4 => Just(200u16), 1 => 100u16..600],
         name in "device_code|user_code|verification_uri|verification_url|verification_uri_complete|interval|expires_in|message|error|error_codes",
         value in prop_oneof!["\"(https?://)?\\PC{0,30}\"", "-?[0-9]{1,400}", "[0-9]{1,5}e[0-9]{1,4}", "[\\[\\]{}\",:0-9eE+.\\-a-z]{0,20}", "\"[\u{1}-\u{ff}]{0,12}\""],
