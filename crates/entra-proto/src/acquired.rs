@@ -20,7 +20,7 @@ use crate::token_request::TokenRequest;
 /// The request goes to Entra, for another application or for the same one in another role, or to
 /// another service that issues tokens. An acquisition sends it first (see
 /// [`Step`](crate::acquire::Step)). The application of a request to Entra may have such a
-/// credential as well, up to [`MAX_LEGS`] requests in total. Each request goes to its own service
+/// credential as well, up to four requests in total. Each request goes to its own service
 /// and carries its own credential only. The transport is responsible for rejecting plain `http`.
 ///
 /// A cache stores only the token of the last request: each assertion belongs to one acquisition.
@@ -209,4 +209,4 @@ pub trait AssertionExchange: Send + Sync {
 
 /// The largest number of requests for one token: the final one, and those that acquire its
 /// credential.
-pub const MAX_LEGS: usize = 4;
+const MAX_LEGS: usize = 4;

@@ -2,5 +2,5 @@
 
 pub use crate::challenge::Challenge;
 pub use crate::claims_challenge::ClaimsChallenge;
-pub use crate::claims_request::{ClaimsRequest, MAX_CLAIMS};
+pub use crate::claims_request::ClaimsRequest;
 pub use crate::unverified_claims::UnverifiedClaims;

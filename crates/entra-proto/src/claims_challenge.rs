@@ -50,7 +50,7 @@ impl ClaimsChallenge {
     ///
     /// The claims may be base64 or base64url, padded or not, or plain JSON. A challenge whose
     /// claims are missing, are not a JSON object or are longer than
-    /// [`MAX_CLAIMS`](crate::claims::MAX_CLAIMS) is not returned;
+    /// 16 KiB is not returned;
     /// [`Challenge::is_insufficient_claims`] distinguishes it from other challenges.
     #[must_use]
     pub fn find(headers: &HeaderMap) -> Option<Self> {

@@ -31,7 +31,7 @@ impl ClaimsRequest {
     /// Parses a claims request: a JSON object with members that are objects or null.
     ///
     /// # Errors
-    /// Returns an error if the text is anything else or longer than [`MAX_CLAIMS`]. The error does
+    /// Returns an error if the text is anything else or longer than 16 KiB. The error does
     /// not repeat the text.
     pub fn parse(json: &str) -> Result<Self, Error> {
         let invalid = |problem: &'static str| {
@@ -109,7 +109,7 @@ impl fmt::Debug for ClaimsRequest {
 
 /// The maximum length of a claims request in bytes. A challenge comes from the network, in one
 /// header.
-pub const MAX_CLAIMS: usize = 16 * 1024;
+pub(crate) const MAX_CLAIMS: usize = 16 * 1024;
 
 /// Removes and returns the object under `name`, or an empty one if it is missing.
 fn take_object(parent: &mut Map<String, Value>, name: &str) -> Map<String, Value> {

@@ -13,33 +13,22 @@ use crate::unverified_claims::UnverifiedClaims;
 /// Defines a secret that the service issued. It is only ever sent back to the service, or to its
 /// audience.
 macro_rules! issued_secret {
-    ($(#[$about:meta])* $name:ident, $bare:path) => {
+    ($(#[$about:meta])* $visibility:vis $name:ident) => {
         $(#[$about])*
         ///
         /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its
         /// `Debug` is a constant.
         #[derive(Clone)]
-        pub struct $name(Arc<Zeroizing<String>>);
+        $visibility struct $name(Arc<Zeroizing<String>>);
 
         impl $name {
-            /// Creates it from text, without white space and a byte order mark around it, which
-            /// files add.
-            ///
-            /// # Errors
-            /// Returns an error if the text is empty, longer than 64 KiB, or contains anything but
-            /// visible ASCII. The error does not repeat the text.
-            pub fn new(text: impl Into<String>) -> Result<Self, Error> {
-                let text = Zeroizing::new(text.into());
-                Self::from_wire(Zeroizing::new($bare(&text).to_owned())).ok_or_else(|| InputError::new(Input::$name, UNFIT).into())
-            }
-
             pub(crate) fn from_wire(text: Zeroizing<String>) -> Option<Self> {
                 is_issued(&text).then(|| Self(Arc::new(text)))
             }
 
             /// Returns the text. No other method exposes it.
             #[must_use]
-            pub fn expose(&self) -> &str {
+            $visibility fn expose(&self) -> &str {
                 &self.0
             }
         }
@@ -52,36 +41,60 @@ macro_rules! issued_secret {
     };
 }
 
+/// Defines the constructor of an issued secret that callers may have stored. `$bare` removes what
+/// surrounds the text.
+macro_rules! stored_secret {
+    ($name:ident, $bare:path) => {
+        impl $name {
+            /// Creates it from text, without white space and a byte order mark around it, which
+            /// files add.
+            ///
+            /// # Errors
+            /// Returns an error if the text is empty, longer than 64 KiB, or contains anything but
+            /// visible ASCII. The error does not repeat the text.
+            pub fn new(text: impl Into<String>) -> Result<Self, Error> {
+                let text = Zeroizing::new(text.into());
+                Self::from_wire(Zeroizing::new($bare(&text).to_owned()))
+                    .ok_or_else(|| InputError::new(Input::$name, UNFIT).into())
+            }
+        }
+    };
+}
+
 issued_secret! {
     /// An authorization code from a redirect (RFC 6749, section 1.3.1). It is valid for one
     /// redemption within ten minutes.
-    AuthorizationCode, bare
+    pub(crate) AuthorizationCode
 }
 
 issued_secret! {
     /// A refresh token (RFC 6749, section 1.5), which requests a user's next access token. Entra
     /// issues a new one with each response: store the newest.
-    RefreshToken, bare
+    pub RefreshToken
 }
+stored_secret!(RefreshToken, bare);
 
 issued_secret! {
     /// An ID token (OpenID Connect Core 1.0, section 2), which tells the application who signed in.
     /// Read it with [`claims`](Self::claims).
-    IdToken, bare
+    pub IdToken
 }
+stored_secret!(IdToken, bare);
 
 issued_secret! {
     /// A user's access token for the API that acts on the user's behalf: the assertion of the
     /// on-behalf-of grant (RFC 7523, section 2.1). It is accepted as it arrives, with `Bearer`
     /// before it or in quotation marks.
-    UserAssertion, token
+    pub UserAssertion
 }
+stored_secret!(UserAssertion, token);
 
 issued_secret! {
     /// A device code (RFC 8628, section 3.2), with which the device polls while the user enters the
     /// user code.
-    DeviceCode, bare
+    pub DeviceCode
 }
+stored_secret!(DeviceCode, bare);
 
 impl IdToken {
     /// Returns the claims without checking the signature: the token came directly from the token
@@ -129,6 +142,8 @@ mod tests {
         }
         assert_eq!(RefreshToken::new("canary").unwrap().expose(), "canary");
         assert_eq!(format!("{:?}", DeviceCode::new("canary").unwrap()), "DeviceCode(..)");
+        let code = AuthorizationCode::from_wire(Zeroizing::new("canary".to_owned())).unwrap();
+        assert_eq!(format!("{code:?}"), "AuthorizationCode(..)");
     }
 
     /// Official clients use the same hashes for these two assertions.

@@ -132,7 +132,7 @@ impl TokenLeg {
     pub(super) fn outer(&self) -> usize {
         match &self.purpose {
             Purpose::Token | Purpose::Polled(_) => 0,
-            // The recursion is as deep as credentials are nested: at most `MAX_LEGS`.
+            // The recursion is as deep as credentials are nested: at most four levels.
             Purpose::Assertion(outer) => 1 + outer.outer(),
         }
     }

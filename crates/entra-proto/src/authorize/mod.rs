@@ -9,10 +9,10 @@ mod redirect_uri;
 mod request;
 mod stored;
 
-pub use crate::issued::{AuthorizationCode, IdToken, RefreshToken, UserAssertion};
+pub use crate::issued::{IdToken, RefreshToken, UserAssertion};
 pub use admin_consent::{AdminConsent, AdminConsentRequest, PendingAdminConsent};
 pub use pending::{PendingAuthorization, ReportedConsent};
-pub use pkce::CodeVerifier;
-pub use redirect::{MAX_REDIRECT, Redirect};
+pub(crate) use pkce::CodeVerifier;
+pub use redirect::Redirect;
 pub use redirect_uri::RedirectUri;
 pub use request::{AuthorizeRequest, Prompt, ResponseMode};

@@ -197,7 +197,7 @@ impl FromStr for PendingAuthorization {
             redirect_uri: RedirectUri::over_plain_http(stored.field("redirect_uri")?).map_err(invalid)?,
             state: stored.secret(STATE)?,
             nonce: stored.secret("nonce")?,
-            verifier: CodeVerifier::new(stored.field("code_verifier")?).map_err(invalid)?,
+            verifier: CodeVerifier::new(stored.field("code_verifier")?).ok_or_else(|| stored.invalid())?,
             claims: claims.map_err(invalid)?,
         })
     }

@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Input, InputError};
 use crate::secret_text::hash;
 
 /// A PKCE code verifier (RFC 7636). It proves that the client which redeems a code is the one that
@@ -15,36 +14,20 @@ use crate::secret_text::hash;
 ///
 /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug`
 /// is a constant.
-///
-/// ```
-/// use entra_proto::authorize::CodeVerifier;
-///
-/// let verifier =
-///     CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")?;
-/// assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-/// # Ok::<(), entra_proto::Error>(())
-/// ```
 #[derive(Clone)]
-pub struct CodeVerifier(Arc<Zeroizing<String>>);
+pub(crate) struct CodeVerifier(Arc<Zeroizing<String>>);
 
 impl CodeVerifier {
-    /// Creates a verifier from existing text.
-    ///
-    /// # Errors
-    /// Returns an error if the text is not 43 to 128 of the characters `A-Z a-z 0-9 - . _ ~` (RFC
-    /// 7636, section 4.1).
-    pub fn new(text: impl Into<String>) -> Result<Self, Error> {
-        let text = Zeroizing::new(text.into());
+    /// Creates a verifier from stored text, if that is 43 to 128 of the characters `A-Z a-z 0-9 - .
+    /// _ ~` (RFC 7636, section 4.1).
+    pub(crate) fn new(text: &str) -> Option<Self> {
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if !(43..=128).contains(&text.len()) || !text.bytes().all(unreserved) {
-            return Err(InputError::new(Input::CodeVerifier, "is not 43 to 128 letters, digits, - . _ or ~").into());
-        }
-        Ok(Self(Arc::new(text)))
+        let is_valid = (43..=128).contains(&text.len()) && text.bytes().all(unreserved);
+        is_valid.then(|| Self(Arc::new(Zeroizing::new(text.to_owned()))))
     }
 
     /// Creates a verifier of 43 characters from 32 random bytes.
-    #[must_use]
-    pub fn from_random(random: [u8; 32]) -> Self {
+    pub(crate) fn from_random(random: [u8; 32]) -> Self {
         Self(Arc::new(Zeroizing::new(
             URL_SAFE_NO_PAD.encode(*Zeroizing::new(random)),
         )))
@@ -52,14 +35,12 @@ impl CodeVerifier {
 
     /// Returns the challenge for the authorize request: the verifier's SHA-256 hash (`S256`) in
     /// base64url without padding.
-    #[must_use]
-    pub fn challenge(&self) -> String {
+    pub(crate) fn challenge(&self) -> String {
         hash(&self.0)
     }
 
     /// Returns the verifier. No other method exposes it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -97,8 +78,8 @@ mod tests {
 
     #[test]
     fn verifier_has_43_to_128_unreserved_characters() {
-        let of = |length: usize| CodeVerifier::new("~".repeat(length));
-        assert!(of(43).is_ok() && of(128).is_ok() && of(42).is_err() && of(129).is_err());
-        assert!(CodeVerifier::new("+".repeat(43)).is_err());
+        let of = |length: usize| CodeVerifier::new(&"~".repeat(length));
+        assert!(of(43).is_some() && of(128).is_some() && of(42).is_none() && of(129).is_none());
+        assert!(CodeVerifier::new(&"+".repeat(43)).is_none());
     }
 }

@@ -34,7 +34,7 @@ impl Redirect {
     /// is ignored.
     ///
     /// # Errors
-    /// Returns a [`RedirectError`] if the query is longer than [`MAX_REDIRECT`], is not
+    /// Returns a [`RedirectError`] if the query is longer than 256 KiB, is not
     /// percent-encoded UTF-8, has a parameter twice (RFC 6749, section 3.1), or was copied from a
     /// document with `&amp;` for `&`.
     pub fn from_query(query: &str) -> Result<Self, Error> {
@@ -186,7 +186,7 @@ impl fmt::Debug for Redirect {
 }
 
 /// The maximum length of a redirect in bytes: 256 KiB, many times what Entra sends.
-pub const MAX_REDIRECT: usize = 256 * 1024;
+const MAX_REDIRECT: usize = 256 * 1024;
 
 /// Returns the word after a label in the service's message.
 fn word_after<'a>(message: &'a str, name: &str) -> Option<&'a str> {

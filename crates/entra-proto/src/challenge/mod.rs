@@ -102,8 +102,7 @@ impl Challenge {
 
     /// Returns whether access tokens satisfy the challenge: the scheme is `Bearer`, or `PoP` for
     /// tokens that are bound to a key.
-    #[must_use]
-    pub fn is_bearer(&self) -> bool {
+    fn is_bearer(&self) -> bool {
         ["Bearer", "PoP"]
             .iter()
             .any(|scheme| self.scheme.eq_ignore_ascii_case(scheme))

@@ -18,7 +18,7 @@ pub struct RedirectError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectProblem {
-    /// It is longer than [`MAX_REDIRECT`](crate::authorize::MAX_REDIRECT).
+    /// It is longer than 256 KiB.
     TooLarge,
     /// It is not percent-encoded UTF-8.
     NotEncoded,

@@ -1,11 +1,13 @@
 //! Redirects: which ones are accepted, and the state that is stored to validate them.
 
-use entra_proto::authorize::{MAX_REDIRECT, PendingAdminConsent, PendingAuthorization, Redirect};
+use entra_proto::authorize::{PendingAdminConsent, PendingAuthorization, Redirect};
 use entra_proto::error::{ErrorClass, RedirectProblem};
 use entra_proto::report::Report;
 use entra_proto::{Application, ClientCredential, EndpointVersion, Error};
 
 use crate::browser::{BACK, TENANT, application, back, common, form, problem, started};
+
+const MAX_REDIRECT: usize = 256 * 1024;
 
 #[test]
 fn admin_consent_accepts_valid_redirects() {
@@ -77,7 +79,7 @@ fn admin_consent_accepts_valid_redirects() {
         text.replace(&state, &format!("{}+", &state[1..])),
     ] {
         let error = bad.parse::<PendingAdminConsent>().expect_err(&bad).to_string();
-        assert_eq!(error, "kept consent is not the text that was given to be kept");
+        assert_eq!(error, "kept consent is not the text that expose returned");
     }
 }
 
@@ -365,6 +367,6 @@ fn tampered_stored_sign_in_is_rejected() {
         format!("{}&state=canary", text.as_str()),
     ] {
         let error = bad.parse::<PendingAuthorization>().expect_err(&bad).to_string();
-        assert_eq!(error, "kept sign-in is not the text that was given to be kept");
+        assert_eq!(error, "kept sign-in is not the text that expose returned");
     }
 }

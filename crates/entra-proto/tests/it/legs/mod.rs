@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use entra_proto::acquire::{Delivery, RetryPolicy, SendFailure};
-use entra_proto::acquired::{AcquiredCredential, MAX_LEGS};
+use entra_proto::acquired::AcquiredCredential;
 use entra_proto::assertion::ClientAssertion;
 use entra_proto::authorize::RefreshToken;
 use entra_proto::device::DeviceStep;
@@ -15,6 +15,9 @@ use entra_proto::{Body, ClientSecret, Error, Guid, Target, TokenRequest};
 use http::Response;
 
 use support::*;
+
+/// The largest number of requests for one token.
+const MAX_LEGS: usize = 4;
 
 #[test]
 fn token_of_one_request_authenticates_the_next() {
