@@ -66,8 +66,8 @@ impl LocalCopy {
         }
         let refresh = match self.token.as_ref()?.freshness(now) {
             Freshness::Fresh => false,
-            Freshness::Due => slot.may_refresh(now),
-            Freshness::Missing => {
+            Freshness::NeedsRefresh => slot.may_refresh(now),
+            Freshness::Expired => {
                 self.token = None;
                 return None;
             }

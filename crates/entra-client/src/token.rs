@@ -126,7 +126,7 @@ impl Token {
     /// `None` if it does not do so before the margin.
     #[must_use]
     pub fn refresh_at(&self) -> Option<Timestamp> {
-        self.0.stages.due().map(|due| self.received_at().plus(due))
+        self.0.stages.refresh_age().map(|due| self.received_at().plus(due))
     }
 
     /// Returns the `client-request-id` of the request that brought the token, which the service
@@ -142,7 +142,7 @@ impl Token {
         Self(Arc::new(Inner {
             authorization: self.0.authorization.clone(),
             entry: self.0.entry.clone(),
-            stages: Stages::MISSING,
+            stages: Stages::EXPIRED,
             ..*self.0
         }))
     }
@@ -150,7 +150,7 @@ impl Token {
     /// Returns true if the token was requested before the last event of its cache entry, so that it
     /// is used only if there is no other.
     pub(crate) fn is_stale(&self) -> bool {
-        self.0.stages == Stages::MISSING
+        self.0.stages == Stages::EXPIRED
     }
 
     /// Returns the number of the request that brought the token, among those of its cache entry. A
@@ -164,7 +164,7 @@ impl Token {
     #[inline]
     pub(crate) fn freshness(&self, now: Moment) -> Freshness {
         self.age(now)
-            .map_or(Freshness::Missing, |age| self.0.stages.at_nanos(age))
+            .map_or(Freshness::Expired, |age| self.0.stages.at_nanos(age))
     }
 
     /// Returns the lifetime of the token, from the time at which it was received.

@@ -164,7 +164,7 @@ impl<C: Clock> Watch<C> {
             None => {
                 let (received_at, expires_at) = (token.received_at(), token.expires_at());
                 let lifetime = Lifetime::new(received_at, expires_at.since(received_at), None);
-                let missing = self.freshness.stages(&lifetime, 0).missing();
+                let missing = self.freshness.stages(&lifetime, 0).expiry_age();
                 received_at.plus(missing).since(now.wall)
             }
         };

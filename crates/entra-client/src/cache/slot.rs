@@ -106,8 +106,8 @@ impl Slot {
         let token = self.token.load()?;
         match token.freshness(now) {
             Freshness::Fresh => Some((token, false)),
-            Freshness::Due => Some((token, self.may_refresh(now))),
-            Freshness::Missing => None,
+            Freshness::NeedsRefresh => Some((token, self.may_refresh(now))),
+            Freshness::Expired => None,
         }
     }
 
@@ -131,7 +131,7 @@ impl Slot {
         // The token may have arrived since the caller looked.
         if let Some(token) = token
             .as_ref()
-            .filter(|token| token.freshness(now) != Freshness::Missing)
+            .filter(|token| token.freshness(now) != Freshness::Expired)
         {
             return JoinOutcome::Ready(token.clone());
         }

@@ -109,7 +109,7 @@ impl<'a, D> Caller<'a, D> {
         match slot.join(now, after, core.policy.patience) {
             JoinOutcome::Ready(token) => {
                 let kind = match token.freshness(now) {
-                    Freshness::Missing => EventKind::ServedAnyway,
+                    Freshness::Expired => EventKind::ServedAnyway,
                     _ => EventKind::CacheHit,
                 };
                 self.done(kind, Ok(token))

@@ -194,8 +194,8 @@ impl<D> Core<D> {
         let usable = match token.freshness(now) {
             Freshness::Fresh => true,
             // Only the service has a better token than the cached one.
-            Freshness::Due => slot.peek(now).is_none(),
-            Freshness::Missing => false,
+            Freshness::NeedsRefresh => slot.peek(now).is_none(),
+            Freshness::Expired => false,
         };
         // An API may have rejected the cached token while the store was read.
         if !usable || self.publish(owner, &token, false) == Completion::Distrusted {

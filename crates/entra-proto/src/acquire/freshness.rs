@@ -38,9 +38,9 @@ pub enum Freshness {
     /// Use the token.
     Fresh,
     /// Use the token, and request a new one in the background.
-    Due,
-    /// Do not use the token.
-    Missing,
+    NeedsRefresh,
+    /// Do not use the token: it has expired, or its expiry is closer than the margin.
+    Expired,
 }
 
 /// The rules that decide when a token is refreshed and when it is no longer used.
@@ -80,7 +80,7 @@ impl Default for FreshnessPolicy {
 /// Returns the action for a token of this lifetime at `now`.
 ///
 /// `draw` spreads the refreshes: a uniformly distributed random number, drawn once per token. A
-/// token from the future counts as [`Missing`](Freshness::Missing): the clock was set back since
+/// token from the future counts as [`Expired`](Freshness::Expired): the clock was set back since
 /// the token arrived, so its remaining lifetime is unknown.
 ///
 /// ```
@@ -94,12 +94,12 @@ impl Default for FreshnessPolicy {
 ///     let now = noon.plus(Duration::from_secs(seconds));
 ///     freshness(&life, now, &FreshnessPolicy::default(), 0)
 /// };
-/// assert_eq!((at(3298), at(3299)), (Freshness::Fresh, Freshness::Missing));
+/// assert_eq!((at(3298), at(3299)), (Freshness::Fresh, Freshness::Expired));
 /// ```
 #[must_use]
 pub fn freshness(lifetime: &Lifetime, now: Timestamp, policy: &FreshnessPolicy, draw: u32) -> Freshness {
     if now < lifetime.received_at {
-        return Freshness::Missing;
+        return Freshness::Expired;
     }
     policy.stages(lifetime, draw).at(now.since(lifetime.received_at))
 }
@@ -109,34 +109,34 @@ pub fn freshness(lifetime: &Lifetime, now: Timestamp, policy: &FreshnessPolicy, 
 /// whole nanoseconds, at most about 584 years, so that a comparison is cheap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stages {
-    /// At most `missing`; equal to `missing` if the token is never refreshed before it.
-    due: u64,
-    missing: u64,
+    /// At most `expiry`; equal to `expiry` if the token is never refreshed before it.
+    refresh: u64,
+    expiry: u64,
 }
 
 impl Stages {
     /// The stages of a token that must not be used at all.
-    pub const MISSING: Self = Self { due: 0, missing: 0 };
+    pub const EXPIRED: Self = Self { refresh: 0, expiry: 0 };
 
-    fn new(due: Duration, missing: Duration) -> Self {
-        let missing = nanoseconds(missing);
+    fn new(refresh: Duration, expiry: Duration) -> Self {
+        let expiry = nanoseconds(expiry);
         Self {
-            due: nanoseconds(due).min(missing),
-            missing,
+            refresh: nanoseconds(refresh).min(expiry),
+            expiry,
         }
     }
 
     /// Returns the age at which the token is refreshed, or `None` if it is used unchanged until
-    /// [`missing`](Self::missing).
+    /// [`expiry_age`](Self::expiry_age).
     #[must_use]
-    pub fn due(&self) -> Option<Duration> {
-        (self.due < self.missing).then(|| Duration::from_nanos(self.due))
+    pub fn refresh_age(&self) -> Option<Duration> {
+        (self.refresh < self.expiry).then(|| Duration::from_nanos(self.refresh))
     }
 
     /// Returns the age from which the token is no longer used.
     #[must_use]
-    pub fn missing(&self) -> Duration {
-        Duration::from_nanos(self.missing)
+    pub fn expiry_age(&self) -> Duration {
+        Duration::from_nanos(self.expiry)
     }
 
     /// Returns the action for a token of this age.
@@ -149,12 +149,12 @@ impl Stages {
     #[inline]
     #[must_use]
     pub fn at_nanos(&self, age: u64) -> Freshness {
-        if age < self.due {
+        if age < self.refresh {
             Freshness::Fresh
-        } else if age < self.missing {
-            Freshness::Due
+        } else if age < self.expiry {
+            Freshness::NeedsRefresh
         } else {
-            Freshness::Missing
+            Freshness::Expired
         }
     }
 }
@@ -169,14 +169,14 @@ impl FreshnessPolicy {
     #[must_use]
     pub fn stages(&self, lifetime: &Lifetime, draw: u32) -> Stages {
         let life = lifetime.expires_at.since(lifetime.received_at);
-        let missing = life.saturating_sub(self.margin.min(part(life, self.margin_fraction)));
-        let due_after = match lifetime.refresh_at {
+        let expiry = life.saturating_sub(self.margin.min(part(life, self.margin_fraction)));
+        let refresh = match lifetime.refresh_at {
             Some(moment) => moment.since(lifetime.received_at),
             None if life >= self.refresh_min_life => part(life, self.refresh_fraction),
-            None => return Stages::new(missing, missing),
+            None => return Stages::new(expiry, expiry),
         };
-        let ahead = part(due_after, self.jitter * f64::from(draw) / f64::from(u32::MAX));
-        Stages::new(due_after.saturating_sub(ahead), missing)
+        let ahead = part(refresh, self.jitter * f64::from(draw) / f64::from(u32::MAX));
+        Stages::new(refresh.saturating_sub(ahead), expiry)
     }
 }
 
@@ -212,47 +212,47 @@ mod tests {
     fn short_lived_token_is_used_until_the_margin() {
         assert_eq!(at(3599, None, 0, 0), Freshness::Fresh);
         assert_eq!(at(3599, None, 0, 3298), Freshness::Fresh);
-        assert_eq!(at(3599, None, 0, 3299), Freshness::Missing);
+        assert_eq!(at(3599, None, 0, 3299), Freshness::Expired);
         assert_eq!(at(1201, None, 0, 900), Freshness::Fresh);
-        assert_eq!(at(1201, None, 0, 901), Freshness::Missing);
-        assert_eq!(at(0, None, 0, 0), Freshness::Missing);
+        assert_eq!(at(1201, None, 0, 901), Freshness::Expired);
+        assert_eq!(at(0, None, 0, 0), Freshness::Expired);
     }
 
     #[test]
     fn margin_takes_at_most_a_quarter_of_the_lifetime() {
         for life in [4, 60, 300, 1200] {
             assert_eq!(at(life, None, 0, life * 3 / 4 - 1), Freshness::Fresh, "{life}");
-            assert_eq!(at(life, None, 0, life * 3 / 4), Freshness::Missing, "{life}");
+            assert_eq!(at(life, None, 0, life * 3 / 4), Freshness::Expired, "{life}");
         }
         let lifetime = Lifetime::new(START, Duration::from_secs(3600), None);
         let policy = FreshnessPolicy {
             margin: Duration::MAX,
             ..FreshnessPolicy::default()
         };
-        assert_eq!(policy.stages(&lifetime, 0).missing(), Duration::from_secs(2700));
+        assert_eq!(policy.stages(&lifetime, 0).expiry_age(), Duration::from_secs(2700));
     }
 
     #[test]
     fn long_lived_token_is_refreshed_at_half_its_lifetime() {
         assert_eq!(at(7200, None, 0, 3599), Freshness::Fresh);
-        assert_eq!(at(7200, None, 0, 3600), Freshness::Due);
+        assert_eq!(at(7200, None, 0, 3600), Freshness::NeedsRefresh);
         assert_eq!(at(7199, None, 0, 6000), Freshness::Fresh);
-        assert_eq!(at(86400, None, 0, 86099), Freshness::Due);
-        assert_eq!(at(86400, None, 0, 86100), Freshness::Missing);
+        assert_eq!(at(86400, None, 0, 86099), Freshness::NeedsRefresh);
+        assert_eq!(at(86400, None, 0, 86100), Freshness::Expired);
     }
 
     #[test]
     fn refresh_in_of_the_service_takes_precedence() {
         assert_eq!(at(3599, Some(1800), 0, 1799), Freshness::Fresh);
-        assert_eq!(at(3599, Some(1800), 0, 1800), Freshness::Due);
+        assert_eq!(at(3599, Some(1800), 0, 1800), Freshness::NeedsRefresh);
         assert_eq!(at(3599, Some(4000), 0, 3000), Freshness::Fresh);
     }
 
     #[test]
     fn jitter_moves_the_refresh_ahead_by_at_most_a_tenth() {
         assert_eq!(at(7200, None, u32::MAX, 3239), Freshness::Fresh);
-        assert_eq!(at(7200, None, u32::MAX, 3240), Freshness::Due);
-        assert_eq!(at(7200, None, u32::MAX / 2, 3421), Freshness::Due);
+        assert_eq!(at(7200, None, u32::MAX, 3240), Freshness::NeedsRefresh);
+        assert_eq!(at(7200, None, u32::MAX / 2, 3421), Freshness::NeedsRefresh);
     }
 
     #[test]
@@ -260,13 +260,16 @@ mod tests {
         let stages = |life, refresh_in: Option<u64>| {
             let lifetime = Lifetime::new(START, Duration::from_secs(life), refresh_in.map(Duration::from_secs));
             let stages = FreshnessPolicy::default().stages(&lifetime, 0);
-            (stages.due().map(|due| due.as_secs()), stages.missing().as_secs())
+            (
+                stages.refresh_age().map(|age| age.as_secs()),
+                stages.expiry_age().as_secs(),
+            )
         };
         assert_eq!(stages(3600, None), (None, 3300));
         assert_eq!(stages(3600, Some(1800)), (Some(1800), 3300));
         // The margin begins before the moment that the service named.
         assert_eq!(stages(3600, Some(3500)), (None, 3300));
-        assert_eq!(Stages::MISSING.at(Duration::ZERO), Freshness::Missing);
+        assert_eq!(Stages::EXPIRED.at(Duration::ZERO), Freshness::Expired);
     }
 
     #[test]
@@ -275,7 +278,7 @@ mod tests {
         let before = START.minus(Duration::from_secs(1));
         assert_eq!(
             freshness(&lifetime, before, &FreshnessPolicy::default(), 0),
-            Freshness::Missing
+            Freshness::Expired
         );
     }
 
@@ -292,7 +295,10 @@ mod tests {
             for life in [Duration::ZERO, Duration::from_secs(u64::MAX), Duration::MAX] {
                 let lifetime = Lifetime::new(Timestamp::from_secs(0), life, Some(Duration::from_secs(u64::MAX)));
                 let stages = policy.stages(&lifetime, u32::MAX);
-                assert!(stages.due <= stages.missing && stages.missing() <= life, "{stages:?}");
+                assert!(
+                    stages.refresh <= stages.expiry && stages.expiry_age() <= life,
+                    "{stages:?}"
+                );
                 assert_eq!(
                     freshness(&lifetime, START, &policy, u32::MAX),
                     stages.at(START.since(Timestamp::from_secs(0)))
