@@ -185,7 +185,9 @@ fn is_random(word: &str) -> bool {
             return true;
         }
         let path = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..));
-        return is_key(path.unwrap_or_default()) || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
+        return holds_der(rest)
+            || is_key(path.unwrap_or_default())
+            || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
     }
     // A list of parameters, or a name with its value, such as `thumbprint=...` in a message.
     let plain = word.trim_end_matches('=');
@@ -264,6 +266,18 @@ fn is_public(word: &str, before: &str) -> bool {
             || ["subject", "issuer", "audience", "identifier", "named"]
                 .iter()
                 .any(|name| near.trim_end_matches(['\'', '"', ' ', ':']).ends_with(name)))
+}
+
+/// Returns whether an address contains a key or certificate: DER in base64, which starts with `MII`
+/// and may contain slashes.
+fn holds_der(address: &str) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    address.match_indices("MII").any(|(at, _)| {
+        let before = address.get(..at).unwrap_or_default();
+        let is_start = before.is_empty() || before.ends_with(['/', '?', '#', '&', '=', ':']);
+        let rest = address.get(at..).unwrap_or_default();
+        is_start && rest.bytes().take_while(is_base64).count() >= 24
+    })
 }
 
 /// Returns whether the text contains the start of a JWT's header: base64url of `{"`.
@@ -353,6 +367,7 @@ mod tests {
             "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789-_",
             "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
             "/u3+7QAAAAIAAAABAAAAAQAGZGFlbW9uAAABjX2kL3Q7pQ8zT1xY9",
+            "https://MIIEvQaa/+0a/aa+AaaaaaA+a00+0AA+Aa+//a+aAAa/A+AaaA/",
             "0.AXAAtFtP5fPbjEWGYrAVhqhC1k9Xz2vQ",
             "1.AX0A8kRb2Qd7Yt5Zk3WmVx9Lp.AgABAwEAAAApTwJmzXqdR4BN2miheQMYAg",
             "xYz12345abcDEF67890ghiJKL==",

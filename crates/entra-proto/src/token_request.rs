@@ -20,6 +20,8 @@ use crate::grant::Grant;
 use crate::guid::Guid;
 use crate::issued::RefreshToken;
 use crate::post::{basic, basic_pair, post};
+use crate::printable::excerpt;
+use crate::secrecy::may_be_secret;
 use crate::secret::ClientAssertion;
 use crate::secret_text::same_secret;
 use crate::target::Target;
@@ -255,9 +257,15 @@ impl TokenRequest {
         }
     }
 
-    /// Describes the token and the application, for errors.
+    /// Describes the token and the application, for errors. Omits a target that may be a misplaced
+    /// secret.
     pub(crate) fn requested(&self) -> Arc<str> {
-        format!("a token for {} as {}", self.parameter.1, self.application.client_id).into()
+        let ((_, target), client_id) = (&self.parameter, self.application.client_id);
+        if may_be_secret(target) {
+            format!("a token as {client_id}").into()
+        } else {
+            format!("a token for {} as {client_id}", excerpt(target, LONGEST_TARGET)).into()
+        }
     }
 
     /// Returns the name and the parameters of the grant as they are sent.
@@ -376,3 +384,6 @@ impl fmt::Debug for TokenRequest {
         )
     }
 }
+
+/// The maximum length of a target in an error, in characters.
+const LONGEST_TARGET: usize = 200;

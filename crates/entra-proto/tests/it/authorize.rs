@@ -257,7 +257,7 @@ fn admin_consent_urls_of_both_versions() {
     let mixed = Target::scopes("User.Read https://b.example/X https://b.example/.default").unwrap();
     let consumers = application("https://login.microsoftonline.com/consumers");
     for (request, text) in [
-        (v2.admin_consent(back()), "which API"),
+        (v2.admin_consent(back()), "name the API"),
         (common().admin_consent(back()).with_target(graph()), "organizations"),
         (
             consumers.admin_consent(back()).with_target(graph()),

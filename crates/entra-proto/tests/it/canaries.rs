@@ -1,18 +1,21 @@
 //! Errors never show a value that may be a token or a secret, whichever member of a response or
 //! redirect contains it.
 
+use entra_proto::acquire::{RetryPolicy, Step};
+use entra_proto::acquired::AcquiredCredential;
 use entra_proto::assertion::ClientAssertion;
 use entra_proto::authorize::{
     PendingAdminConsent, PendingAuthorization, Redirect, RedirectUri, RefreshToken, UserAssertion,
 };
-use entra_proto::claims::{ClaimsRequest, UnverifiedClaims};
+use entra_proto::claims::{Challenge, ClaimsChallenge, ClaimsRequest, UnverifiedClaims};
 use entra_proto::endpoint::{Origin, Region};
+use entra_proto::environment::{self, Environment};
 use entra_proto::report::Report;
 use entra_proto::{
     AccessToken, Application, Authority, Body, ClientId, ClientSecret, Cloud, EndpointVersion, Error, Guid, Resource,
     Scope, Scopes, Target, Tenant, Timestamp, TokenResponse,
 };
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -196,6 +199,10 @@ proptest! {
     ) {
         let mut object = serde_json::Map::new();
         for (member, way) in members {
+            // In a claims request, `access_token` is the token that the claims are for.
+            if MEMBERS[member] == "claims" && ClaimsRequest::parse(&secret).is_ok() {
+                continue;
+            }
             object.insert(MEMBERS[member].to_owned(), nested(&secret, way));
         }
         read_everywhere(STATUSES[status], &body(&Value::Object(object), way), &traces(&secret));
@@ -223,7 +230,7 @@ proptest! {
     }
 
     #[test]
-    fn no_parser_error_shows_a_secret(secret in secret(), way in 0usize..14) {
+    fn no_parser_error_shows_a_secret(secret in secret(), way in 0usize..20) {
         let traces = traces(&secret);
         let text = match way {
             0 => secret,
@@ -239,6 +246,12 @@ proptest! {
             10 => format!("https://{secret}/"),
             12 => format!("https://login.microsoftonline.com/{secret}/oauth2/x"),
             13 => format!("https://{secret}/contoso.com/x"),
+            14 => format!("https://contoso.b2clogin.com/{secret}/B2C_1_a"),
+            15 => format!("https://contoso.b2clogin.com/contoso.com/{secret}"),
+            16 => format!("https://{secret}.ciamlogin.com/x/y"),
+            17 => format!("https://a.example/cb?code={secret}"),
+            18 => format!("{secret}.example"),
+            19 => format!("https://graph.microsoft.com/{secret}"),
             _ => format!("api://{secret}/"),
         };
         let app = application(EndpointVersion::V2);
@@ -256,6 +269,7 @@ proptest! {
             text.parse::<RedirectUri>().err(),
             RedirectUri::over_plain_http(&text).err(),
             Authority::loopback(&text).err(),
+            Authority::from_setting(&text).err(),
             Cloud::at(&text).err(),
             Cloud::loopback(&text).err(),
             Cloud::from_setting(&text).err(),
@@ -278,10 +292,90 @@ proptest! {
             errors.push(app.client_credentials(target.clone()).err());
             errors.push(app.device_code(target.clone()).err());
             let back: RedirectUri = "https://a.example/cb".parse().unwrap();
-            errors.push(app.authorize(target, back).start(&[7; 96]).err());
+            errors.push(app.authorize(target.clone(), back.clone()).start(&[7; 96]).err());
+            errors.push(app.admin_consent(back).with_target(target.clone()).start(&[7; 32]).err());
+            errors.push(app.refresh(RefreshToken::new("rt").unwrap(), target.clone()).err());
+            errors.push(app.on_behalf_of(UserAssertion::new("a").unwrap(), target).err());
+        }
+        // The client secret belongs to another variable than the one that contains it here.
+        for variable in [environment::TENANT_ID, environment::CLIENT_ID, environment::AUTHORITY_HOST] {
+            let read = Environment::read(|name| Some(if name == variable { text.as_str() } else { "contoso.com" }.into()));
+            if let Err(error) = read {
+                let shown = format!("{error} {error:?} {:?} {:#}", error.hint(), Report::of(&error));
+                for trace in &traces {
+                    prop_assert!(!shown.contains(trace.as_str()), "{text}\n{trace}\n{shown}");
+                }
+            }
         }
         for error in errors.into_iter().flatten() {
             check(&text, &error, &traces);
+        }
+    }
+
+    /// The error of a nested request names its target, which may contain a misplaced secret.
+    #[test]
+    fn no_leg_error_shows_a_secret(secret in secret(), way in 0usize..6) {
+        let traces = traces(&secret);
+        let text = match way {
+            0 => secret,
+            1 => format!("api://{secret}"),
+            2 => format!("{secret}/.default"),
+            3 => format!("https://{secret}/"),
+            4 => format!("https://graph.microsoft.com/{secret}"),
+            _ => format!("openid {secret}/.default"),
+        };
+        for (target, version) in [
+            (Target::resource(&text), EndpointVersion::V1),
+            (Target::resource(&text), EndpointVersion::V2),
+            (Target::scopes(&text), EndpointVersion::V2),
+        ] {
+            let Ok(inner) = target.and_then(|target| application(version).client_credentials(target)) else { continue };
+            let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+            let credential = AcquiredCredential::of_token(inner).unwrap();
+            let app = Application::new(authority, Guid::from_bytes([0xbb; 16]).into(), credential);
+            let outer = app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap()).unwrap();
+            let Step::Exchange(exchange) = outer.start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW) else {
+                panic!("a secret does not need a signature")
+            };
+            let leg = exchange.leg().expect("another request waits");
+            for trace in &traces {
+                prop_assert!(!format!("{leg} {leg:?}").contains(trace.as_str()), "{leg}");
+            }
+            let response = Response::builder().status(400).body(Body::default()).unwrap();
+            check(&text, &exchange.respond(&response, NOW).unwrap_err(), &traces);
+        }
+    }
+
+    /// The headers of a response are as untrusted as its body.
+    #[test]
+    fn no_header_error_shows_a_secret(
+        secret in secret(),
+        (name, way) in (0usize..8, 0usize..6),
+        status in 0..STATUSES.len(),
+        body in 0usize..4,
+    ) {
+        const NAMES: [&str; 8] = [
+            "location", "content-type", "retry-after", "date", "www-authenticate", "x-ms-request-id", "client-request-id",
+            "set-cookie",
+        ];
+        const BODIES: [&str; 4] = ["", "x", r#"{"error":"invalid_client"}"#, r#"{"access_token":1}"#];
+        let traces = traces(&secret);
+        let value = match way {
+            0 => secret,
+            1 => format!("https://{secret}/"),
+            2 => format!("https://{secret}.example/{secret}?{secret}#{secret}"),
+            3 => format!("https://user:{secret}@a.example/"),
+            4 => format!("text/html; charset={secret}"),
+            _ => format!("application/{secret}"),
+        };
+        let Ok(header) = HeaderValue::from_str(&value) else { return Ok(()) };
+        let headers = HeaderMap::from_iter([(NAMES[name].parse().unwrap(), header)]);
+        let status = StatusCode::from_u16(STATUSES[status]).unwrap();
+        let error = TokenResponse::decode(status, &headers, BODIES[body].as_bytes(), NOW).unwrap_err();
+        check(&value, &error, &traces);
+        let shown = format!("{:?} {:?}", Challenge::parse_all(&headers), ClaimsChallenge::find(&headers));
+        for trace in &traces {
+            prop_assert!(!shown.contains(trace.as_str()), "{value}\n{shown}");
         }
     }
 

@@ -148,7 +148,7 @@ fn own_secret_is_redacted_as_a_whole() {
 
 /// A header may contain a token, as a body may.
 #[test]
-fn no_header_error_shows_a_secret() {
+fn header_that_contains_a_secret_is_not_shown() {
     for secret in [
         "eyJhbGciOi.eyJhdWQiOiJhIiwic3ViIjoiYiJ9.c2lnbmF0dXJl",
         "Kx78Q~dEfGhIjKlMnOpQrStUvWxYz0123456789",

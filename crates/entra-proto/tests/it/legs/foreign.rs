@@ -51,7 +51,10 @@ fn foreign_failures_are_retried_by_their_status() {
         let run = run_with(&[Responds(status, "canary")]);
         let text = run.error().to_string();
         assert!(!run.error().is_retryable() && !text.contains("canary"), "{text}");
-        assert!(text.contains(&format!("status {status}")) && run.error().hint() == Some("let the job have id-tokens"));
+        assert!(
+            text.contains(&format!("status {status}"))
+                && run.error().hint() == Some("grant the job the permission id-tokens")
+        );
     }
 }
 
