@@ -1,54 +1,57 @@
-//! The table of refusals: one row per AADSTS number.
+//! The table of error responses: one row per AADSTS code.
 
 use std::fmt;
 
-/// One way Entra refuses: the number, and what the answer looks like.
+/// One error response of Entra: the AADSTS code, the OAuth error code, the status and the text.
 ///
-/// The number and the OAuth word follow the Entra documents and published captures; the wording is the emulator's own
-/// except for the short phrases that programs are known to look for. Every row says in [`Self::known`] how sure it is.
+/// The AADSTS code and the OAuth error code follow the Entra documents and published captures. The
+/// text is the emulator's own, except for the short phrases that programs are known to look for.
+/// [`Self::known`] says how certain each row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Aadsts {
-    /// The number behind `AADSTS`, which is also the only entry of `error_codes`.
+    /// The number after `AADSTS`, which is also the only entry of `error_codes`.
     pub code: u32,
-    /// The OAuth word in `error`.
+    /// The OAuth error code, the member `error` of the body.
     pub error: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// The text in `error_description`, with `{0}`, `{1}` where values of the request go.
+    /// The text of `error_description`, with `{0}` and `{1}` in place of values of the request.
     pub text: &'static str,
-    /// Whether the answer has an `error_uri`.
+    /// True if the response has an `error_uri`.
     pub error_uri: bool,
     /// The `suberror`, if any.
     pub suberror: Option<&'static str>,
-    /// The claims challenge that comes along, a JSON text.
+    /// The claims challenge in `claims`, a JSON text, if any.
     pub claims: Option<&'static str>,
-    /// How this row is known.
+    /// The evidence for this row.
     pub known: Known,
 }
 
-/// How a row of the table is known.
+/// The evidence for a row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Known {
-    /// Seen in a published answer of the real service.
+    /// Seen in a published response of the real service.
     Captured,
-    /// Described in the Entra documents or by people who met it; the exact answer was not seen.
+    /// Described in the Entra documents or reported by users; the exact response was not seen.
     Documented,
-    /// The number exists, but that it comes in this very situation is a guess.
+    /// The code exists, but its use in this situation is a guess.
     Assumed,
 }
 
 impl Aadsts {
-    /// The whole table, in the order of the numbers.
+    /// Returns the whole table, in ascending order of the codes.
     pub fn table() -> &'static [Self] {
         TABLE
     }
 
-    /// The row of a number.
+    /// Returns the row of an AADSTS code, or `None` if the table has no such row.
     ///
     /// ```
-    /// let row = entra_emulator::Aadsts::find(7_000_215).expect("a wrong secret has a row");
+    /// use entra_emulator::Aadsts;
+    ///
+    /// let row = Aadsts::find(7_000_215).expect("a wrong secret has a row");
     /// assert_eq!((row.error, row.status), ("invalid_client", 401));
     /// ```
     pub fn find(code: u32) -> Option<&'static Self> {
@@ -65,13 +68,13 @@ impl fmt::Display for Aadsts {
     }
 }
 
-/// A rejection on its way to the client: a row and the values for its text.
+/// An error response that is being built: a row and the values for its text.
 #[derive(Debug)]
 pub(crate) struct Rejection {
     pub(crate) row: &'static Aadsts,
-    /// Another OAuth word than the row's, where the same number comes with several.
-    word: Option<&'static str>,
-    /// Another text than the row's, where the same number comes with several.
+    /// An OAuth error code that replaces the row's, for AADSTS codes that come with several.
+    error: Option<&'static str>,
+    /// A text that replaces the row's, for AADSTS codes that come with several.
     text: Option<&'static str>,
     values: Vec<String>,
 }
@@ -80,13 +83,14 @@ impl Rejection {
     pub(crate) fn new(code: u32) -> Self {
         Self {
             row: Aadsts::find(code).unwrap_or(&TABLE[0]),
-            word: None,
+            error: None,
             text: None,
             values: Vec::new(),
         }
     }
 
-    /// Gives the next placeholder its value, shortened and without control characters.
+    /// Sets the value of the next placeholder, cut to 256 characters and without control
+    /// characters.
     pub(crate) fn with(mut self, value: &str) -> Self {
         let shown = value
             .chars()
@@ -95,10 +99,11 @@ impl Rejection {
         self
     }
 
-    /// Says it with another OAuth word. What goes with the row's own word (`suberror`, a challenge) falls away.
-    pub(crate) fn with_error(self, word: &'static str) -> Self {
+    /// Replaces the OAuth error code, and drops what belongs to the row's own code (`suberror`,
+    /// claims challenge).
+    pub(crate) fn with_error(self, error: &'static str) -> Self {
         Self {
-            word: Some(word),
+            error: Some(error),
             ..self
         }
     }
@@ -111,26 +116,26 @@ impl Rejection {
         }
     }
 
-    /// The OAuth word.
+    /// Returns the OAuth error code.
     pub(crate) fn error(&self) -> &'static str {
-        self.word.unwrap_or(self.row.error)
+        self.error.unwrap_or(self.row.error)
     }
 
-    /// Whether the word is the row's own.
+    /// Returns true if the OAuth error code is the row's own.
     pub(crate) fn is_plain(&self) -> bool {
-        self.word.is_none()
+        self.error.is_none()
     }
 
-    /// `AADSTS7000215: Invalid client secret provided. ...`
+    /// Returns the message, such as `AADSTS7000215: Invalid client secret provided. ...`.
     pub(crate) fn message(&self) -> String {
         self.message_with(str::to_owned)
     }
 
-    /// The message with each value as `show` has it. The words of the row stay as they are.
+    /// Returns the message with each value rendered by `show`. The text of the row stays unchanged.
     pub(crate) fn message_with(&self, show: impl Fn(&str) -> String) -> String {
         let mut message = format!("{}: ", self.row);
         let mut rest = self.text.unwrap_or(self.row.text);
-        // Filled in one pass, so that a value which looks like a placeholder stays what it is.
+        // Filled in one pass, so that a value that looks like a placeholder is not replaced.
         while let Some((before, after)) = rest.split_once('{') {
             message.push_str(before);
             let Some((number, after)) = after.split_once('}') else {
@@ -147,7 +152,7 @@ impl Rejection {
 
 const LONGEST_VALUE: usize = 256;
 
-/// The challenge of a Conditional Access policy, with the policy id of the documents' sample.
+/// The challenge of a Conditional Access policy, with the policy ID of the documents' sample.
 const POLICY_CHALLENGE: &str =
     r#"{"access_token":{"polids":{"essential":true,"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}}}"#;
 
@@ -255,7 +260,7 @@ static TABLE: &[Aadsts] = &[
     row(70020, "expired_token", 400, Documented, "The provided value for the input parameter 'device_code' is not valid. This device code has expired."),
     row(70021, INVALID_REQUEST, 400, Documented, "No matching federated identity record found for the presented assertion."),
     row(70043, INVALID_GRANT, 400, Documented, "The refresh token is expired or not valid because of Conditional Access sign-in frequency checks."),
-    // The metadata says `invalid_tenant` with the same number.
+    // The metadata endpoint responds with `invalid_tenant` and the same AADSTS code.
     row(90002, INVALID_REQUEST, 400, Captured, "Tenant '{0}' not found. Check the tenant id, and that the request went to the cloud the tenant lives in."),
     row(90006, SERVER_ERROR, 500, Documented, "The service is temporarily unavailable."),
     row(90011, INVALID_REQUEST, 400, Captured, "Unexpected client assertion type."),
@@ -274,12 +279,13 @@ static TABLE: &[Aadsts] = &[
     row(90130, INVALID_REQUEST, 400, Documented, "The application is not supported over the /common or /consumers endpoints. Use an endpoint of one tenant."),
     row(100007, INVALID_REQUEST, 400, Assumed, "Only first-party applications may use the regional endpoints."),
     row(500011, INVALID_RESOURCE, 400, Captured, "The resource principal named {0} was not found in the tenant named {1}. Either no administrator of the tenant has consented to it, or the request went to the wrong tenant."),
-    // The client's word, but not its status.
+    // The OAuth error code of a client error, with the status of a grant error.
     row(500112, INVALID_CLIENT, 400, Captured, "The reply address '{0}' does not match the reply address '{1}' provided when requesting Authorization code."),
     row(500113, INVALID_REQUEST, 400, Documented, "No reply address is registered for the application."),
     row(500131, INVALID_GRANT, 400, Captured, "Assertion audience does not match the Client app presenting the assertion. The audience in the assertion was '{0}' and the expected audience is '{1}' or one of its identifier URIs."),
     row(500133, INVALID_GRANT, 400, Documented, "The presented assertion is not within its valid time range."),
-    // Documents of different years give invalid_client and invalid_grant; the answers people show have the latter.
+    // Documents of different years say invalid_client or invalid_grant; published responses have
+    // the latter.
     row(501051, INVALID_GRANT, 400, Documented, "Application '{0}'({1}) is not assigned to a role for the application '{2}'({3})."),
     row(501481, INVALID_GRANT, 400, Captured, "The code verifier does not match the code challenge."),
     row(501491, INVALID_REQUEST, 400, Documented, "Invalid size of Code_Challenge parameter."),
@@ -292,7 +298,8 @@ static TABLE: &[Aadsts] = &[
     row(700016, UNAUTHORIZED, 400, Captured, "Application with identifier '{0}' was not found in the directory '{1}'. Either it was never installed or consented to there, or the request went to the wrong tenant."),
     row(700021, INVALID_CLIENT, 401, Captured, "Client assertion application identifier doesn't match 'client_id' parameter."),
     row(700022, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: it names more than one resource."),
-    // The error list has this number for a scope without a resource; the answers people show have it for this.
+    // The error list has this code for a scope without a resource; published responses have it for
+    // this error.
     row(700023, INVALID_CLIENT, 401, Captured, "Client assertion audience claim does not match Realm issuer."),
     row(700024, INVALID_CLIENT, 401, Captured, "Client assertion is not within its valid time range. Current time: {0}, assertion valid from {1}, expiry time of assertion {2}."),
     row(700025, INVALID_CLIENT, 401, Documented, "The client is public: neither a client assertion nor a client secret may be presented."),
@@ -301,7 +308,7 @@ static TABLE: &[Aadsts] = &[
     row(700038, UNAUTHORIZED, 400, Captured, "'{0}' is not a valid application identifier."),
     row(700082, INVALID_GRANT, 400, Documented, "The refresh token has expired because it was not used."),
     row(700084, INVALID_GRANT, 400, Documented, "The refresh token was issued to a single-page app and has a fixed lifetime, which is over."),
-    // The answers people show have no `error_uri`.
+    // Published responses have no `error_uri`.
     without_uri(row(700211, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion issuer '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. The emulator has no federated identity credentials.")),
     without_uri(row(700212, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion audience '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.")),
     without_uri(row(700213, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion subject '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.")),

@@ -1,9 +1,12 @@
-//! The errors of the Management Activity API.
+//! The error codes of the Management Activity API, with their statuses and texts.
 
 use http::StatusCode;
 use serde_json::json;
 
-/// The status and the body of an error of that code, with the text that the reference has.
+/// Returns the status and the body of the error with this code, with the text of Microsoft's
+/// reference.
+///
+/// An unknown code yields AF50000.
 pub(crate) fn fault_body(code: &str) -> (StatusCode, Vec<u8>) {
     let known = CODES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(code));
     let (code, status, text) = known.copied().unwrap_or(UNKNOWN);
@@ -12,18 +15,19 @@ pub(crate) fn fault_body(code: &str) -> (StatusCode, Vec<u8>) {
     (status, body.to_string().into_bytes())
 }
 
-/// The status of an error.
-pub(crate) fn status(code: &str) -> Option<StatusCode> {
-    let (_, status, _) = CODES.iter().find(|(known, ..)| *known == code)?;
-    StatusCode::from_u16(*status).ok()
+/// Returns the status of an error code, and its text in Microsoft's reference. `None` if the code is
+/// unknown.
+pub(crate) fn find(code: &str) -> Option<(StatusCode, &'static str)> {
+    let (_, status, text) = CODES.iter().find(|(known, ..)| *known == code)?;
+    Some((StatusCode::from_u16(*status).ok()?, text))
 }
 
 const UNKNOWN: (&str, u16, &str) = ("AF50000", 500, "An internal error occurred. Retry the request.");
 
-/// Every code with its status and the text of a fault.
+/// Every code with its status and its text in Microsoft's reference.
 ///
-/// Microsoft's reference lists the codes; the statuses of AF10001, AF20022 to AF20024, AF20055 and AF429 were reported by
-/// users of the service, the others are assumed.
+/// Users of the service reported the statuses of AF10001,
+/// AF20022 to AF20024, AF20055 and AF429; the other statuses are assumed.
 const CODES: &[(&str, u16, &str)] = &[
     (
         "AF10001",

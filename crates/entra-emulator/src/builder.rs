@@ -1,4 +1,4 @@
-//! Saying what an emulator is made of.
+//! The configuration of an emulator, as a builder.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,16 +15,17 @@ use crate::state::clock::Clock;
 use crate::state::recorder::{Observer, Recorder, RequestEvent};
 use crate::state::replays::Replays;
 
-/// Builds an [`Emulator`]. What is not said is filled in as [`Config`] tells.
+/// Builds an [`Emulator`]. Missing values are filled in as [`Config`] describes.
 ///
 /// ```
 /// use entra_emulator::{Api, App, Emulator, Tenant};
 ///
+/// let app = App::new("daemon").secret("s3cret");
 /// let emulator = Emulator::builder()
 ///     .seed(7)
 ///     .tenant(Tenant::new("fabrikam.example"))
 ///     .api(Api::new("api://orders").role("Orders.Read.All"))
-///     .app(App::new("daemon").secret("s3cret").grant("api://orders", "Orders.Read.All"))
+///     .app(app.grant("api://orders", "Orders.Read.All"))
 ///     .build();
 /// assert_eq!(emulator.domain(), "fabrikam.example");
 /// assert_eq!(emulator.client_secret(), "s3cret");
@@ -34,8 +35,8 @@ use crate::state::replays::Replays;
 pub struct EmulatorBuilder {
     config: Config,
     time: Option<SystemTime>,
-    refuse_replays: bool,
-    issuer_in_answers: bool,
+    reject_replays: bool,
+    issuer_in_responses: bool,
     recorded: usize,
     observer: Observer,
     listen: SocketAddr,
@@ -48,19 +49,20 @@ pub struct EmulatorBuilder {
 }
 
 impl EmulatorBuilder {
-    /// Sets what every made-up GUID, secret and key is derived from. The default is 0.
+    /// Sets the seed of all generated GUIDs, secrets and keys. The default is 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
         self
     }
 
-    /// Adds a tenant. The first call replaces the default one.
+    /// Adds a tenant. The first call replaces the default tenant.
     pub fn tenant(mut self, tenant: Tenant) -> Self {
         self.config.tenants.push(tenant);
         self
     }
 
-    /// Has at least this many tenants: made-up ones are added to those of [`tenant`](Self::tenant).
+    /// Generates tenants in addition to those of [`tenant`](Self::tenant), up to at least this
+    /// number in total.
     pub fn tenant_count(mut self, count: u32) -> Self {
         self.config.tenant_count = Some(count);
         self
@@ -72,46 +74,49 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Adds an app. The first call replaces the default one.
+    /// Adds an application. The first call replaces the default application.
     pub fn app(mut self, app: App) -> Self {
         self.config.apps.push(app);
         self
     }
 
-    /// Adds an API. The first call replaces the default one; the well-known ones stay.
+    /// Adds an API. The first call replaces the default API; the well-known APIs stay.
     pub fn api(mut self, api: Api) -> Self {
         self.config.apis.push(api);
         self
     }
 
-    /// Sets how long access tokens live, whole seconds from 1 to a year; 3600 s by default.
+    /// Sets the lifetime of access tokens: whole seconds, 1 s to 1 year. The default is 3,600 s.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.config.token_lifetime = Some(lifetime.as_secs());
         self
     }
 
-    /// Has answers say after how many whole seconds the service wants to be asked for the next token (`refresh_in`). By default
-    /// they do not.
+    /// Adds `refresh_in` to token responses: the number of whole seconds after which the client
+    /// should request the next token. By default, responses do not have it.
     pub fn refresh_in(mut self, refresh_in: Duration) -> Self {
         self.config.refresh_in = Some(refresh_in.as_secs());
         self
     }
 
-    /// Registers a certificate (the first of a PEM text) with the first app, made-up or not.
+    /// Registers the first certificate of a PEM text with the first application, generated or not.
     pub fn certificate_pem(mut self, pem: impl AsRef<str>) -> Self {
         self.config.certificates.push(KeyCredential::pem(pem));
         self
     }
 
-    /// Sets how long a device that waits for its user is told to wait between two polls, whole seconds from 1 to 900; 5 s by default, as
-    /// the service has it.
+    /// Sets the interval between the polls of a device that waits for its user: whole seconds, 1 s
+    /// to 900 s. The default is 5 s, as in the service.
     pub fn device_interval(mut self, interval: Duration) -> Self {
         self.config.device_interval = Some(interval.as_secs());
         self
     }
 
-    /// Sets how many requests to Microsoft Graph an application may make in a tenant in a minute of the emulator's clock. The
-    /// next ones are rejected with status 429 and `Retry-After`. By default, there is no limit.
+    /// Limits the requests of one application to Microsoft Graph, per tenant and per minute of the
+    /// emulator's clock.
+    ///
+    /// Requests over the limit are rejected with status 429 and `Retry-After`. By default, there is
+    /// no limit.
     ///
     /// ```
     /// use entra_emulator::Emulator;
@@ -123,27 +128,30 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Sets the issuer that tokens and documents name: Microsoft's by default.
+    /// Sets the issuer in tokens and documents. The default is Microsoft's.
     pub fn issuers(mut self, issuers: Issuers) -> Self {
         self.config.issuers = issuers;
         self
     }
 
-    /// Refuses a client assertion that was used before (AADSTS50012): same client and same `jti`, or the same text if it
-    /// has none. Entra is not known to do so, but RFC 7523 (section 3) allows it, and a client that signs a new assertion
-    /// for every request never notices. The newest 10 000 assertions are remembered until they expire.
-    pub fn refuse_replayed_assertions(self) -> Self {
+    /// Rejects a client assertion that was used before (AADSTS50012): one of the same client with
+    /// the same `jti`, or the same text if it has no `jti`.
+    ///
+    /// Entra is not known to do so, but RFC 7523 (section 3) allows it. A client that signs a new
+    /// assertion for every request is not affected. The newest 10,000 assertions are remembered
+    /// until they expire.
+    pub fn reject_replayed_assertions(self) -> Self {
         Self {
-            refuse_replays: true,
+            reject_replays: true,
             ..self
         }
     }
 
-    /// Has answers to apps name who sends them, in the parameter `iss` (RFC 9207). Entra does not, so neither do they by
-    /// default.
-    pub fn issuer_in_answers(self) -> Self {
+    /// Adds the parameter `iss` (RFC 9207) to authorization responses. Entra does not send it, so
+    /// it is off by default.
+    pub fn issuer_in_responses(self) -> Self {
         Self {
-            issuer_in_answers: true,
+            issuer_in_responses: true,
             ..self
         }
     }
@@ -156,7 +164,8 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Sets how many requests the recorder keeps; 1000 by default. It keeps fewer where those take more than 32 MiB.
+    /// Sets the number of requests that the recorder stores. The default is 1,000. It stores fewer
+    /// if they exceed 32 MiB.
     pub fn recorded_requests(self, count: usize) -> Self {
         Self {
             recorded: count,
@@ -164,8 +173,10 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Calls this with every request as soon as it is answered, on the thread that answers it: a command can print
-    /// them, a test can wait for one. It should not take long, since the server answers nobody meanwhile.
+    /// Calls `observe` with the record of every request as soon as its response is ready, on the
+    /// thread that handles it. A command can print the requests, and a test can wait for one.
+    ///
+    /// The function must be quick, because the server handles no other request until it returns.
     pub fn on_request(self, observe: impl Fn(&RequestEvent) + Send + Sync + 'static) -> Self {
         Self {
             observer: Observer::new(observe),
@@ -173,14 +184,14 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Adds a TLS listener on a port of its own, with a certificate authority made on the spot. It listens at every address of
-    /// `localhost`.
+    /// Adds a TLS listener on a free port at every address of `localhost`, with a generated
+    /// certificate authority.
     #[cfg(feature = "tls")]
     pub fn tls(self) -> Self {
         self.tls_port(0)
     }
 
-    /// Adds a TLS listener on this port, or on a free one for 0.
+    /// Adds a TLS listener on this port, or on a free port for 0.
     #[cfg(feature = "tls")]
     pub fn tls_port(self, port: u16) -> Self {
         Self {
@@ -189,20 +200,22 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Adds a listener for the [control API](Emulator::handle_control) on this port of 127.0.0.1, or on a free one for 0.
-    /// By default there is none.
+    /// Adds a listener for the [control API](Emulator::handle_control) on this port of 127.0.0.1,
+    /// or on a free port for 0. By default, it is not opened.
     ///
-    /// It is for programs in any language; [`Emulator::control_url`] and [`Emulator::control_key`] are what they need.
-    /// Other machines never reach it, also where [`ip`](Self::ip) opens the emulator to them.
+    /// The control API is for programs in any language, which need [`Emulator::control_url`] and
+    /// [`Emulator::control_key`]. Other machines cannot reach it, even if [`ip`](Self::ip) opens
+    /// the emulator to them.
     pub fn control(self, port: u16) -> Self {
         self.control_at(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
     }
 
-    /// Adds a listener for the control API at this address. Only a loopback address is accepted, see
-    /// [`allow_other_machines`](Self::allow_other_machines).
+    /// Adds a listener for the control API at this address. Only loopback addresses are accepted
+    /// unless [`allow_other_machines`](Self::allow_other_machines) is called.
     ///
-    /// Anyone who reaches it and knows the key decides what the emulator answers; `Host` is not checked there. It is meant
-    /// for a container that publishes the port to the loopback interface of its host.
+    /// Anyone who can reach it and has the key controls the emulator's responses; `Host` is not
+    /// checked there. It is meant for a container that publishes the port to the loopback interface
+    /// of its host.
     pub fn control_at(self, address: SocketAddr) -> Self {
         Self {
             control: Some(address),
@@ -210,21 +223,23 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Sets the port of the plain listener; a free one by default.
+    /// Sets the port of the plain HTTP listener. The default is a free port.
     pub fn port(mut self, port: u16) -> Self {
         self.listen.set_port(port);
         self
     }
 
-    /// Sets the address to listen on. Only a loopback address is accepted, see
-    /// [`allow_other_machines`](Self::allow_other_machines).
+    /// Sets the address to listen on. Only loopback addresses are accepted unless
+    /// [`allow_other_machines`](Self::allow_other_machines) is called.
     pub fn ip(mut self, ip: IpAddr) -> Self {
         self.listen.set_ip(ip);
         self
     }
 
-    /// Allows an address that other machines reach. The emulator hands out tokens to whoever knows secrets that are in
-    /// its source: never on a network you do not own.
+    /// Permits addresses that other machines can reach.
+    ///
+    /// The emulator issues tokens to anyone who has the secrets in its public source. Never use
+    /// this on a network that you do not control.
     pub fn allow_other_machines(self) -> Self {
         Self {
             allow_remote: true,
@@ -232,37 +247,44 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Adds a name or an address that clients reach this machine by, such as the name of its container. The certificate of the
-    /// TLS listener names it, and the first one stands in [`Emulator::base_url`] and [`Emulator::tls_url`].
+    /// Adds a name or an address by which clients reach this machine, such as the name of its
+    /// container.
+    ///
+    /// The certificate of the TLS listener contains every name. The first name is the host of
+    /// [`Emulator::base_url`] and [`Emulator::tls_url`].
     pub fn reached_as(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self
     }
 
-    /// Sets how long a connection may keep the server waiting for a request; 30 s by default, a day at most.
+    /// Sets how long a connection may be idle before a request is complete. The default is 30 s,
+    /// the maximum a day.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout.min(Duration::from_secs(86_400));
         self
     }
 
-    /// Listens from the start, but answers no request before [`Emulator::resume`]: what is to be there by the first answer of
-    /// `/healthz`, such as a file with the settings, is written in between.
+    /// Listens from the start, but handles no request until [`Emulator::resume`] is called. A
+    /// program can use the time between to write a file with the settings that must exist before
+    /// `/healthz` responds.
     pub fn paused(self) -> Self {
         Self { paused: true, ..self }
     }
 
-    /// Makes an emulator without any socket, for [`Emulator::handle`].
+    /// Creates an emulator without sockets, for [`Emulator::handle`].
     ///
     /// # Panics
-    /// If the configuration contradicts itself. [`try_build`](Self::try_build) gives an error instead.
+    /// Panics if the configuration is inconsistent. [`try_build`](Self::try_build) returns an error
+    /// instead.
     pub fn build(self) -> Emulator {
         self.try_build().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Makes an emulator without any socket, for [`Emulator::handle`].
+    /// Creates an emulator without sockets, for [`Emulator::handle`].
     ///
     /// # Errors
-    /// [`Error::Config`] if the configuration contradicts itself: an identifier twice, a name nobody has.
+    /// Returns [`Error::Config`] if the configuration is inconsistent, such as a repeated
+    /// identifier or a reference to a missing object.
     pub fn try_build(self) -> Result<Emulator, Error> {
         let state = self.state(WITHOUT_SOCKET.to_owned(), None)?;
         Ok(Emulator::new(state, None))
@@ -271,17 +293,18 @@ impl EmulatorBuilder {
     /// Starts the emulator on a thread of its own.
     ///
     /// # Panics
-    /// If the configuration contradicts itself or the socket cannot be had. [`try_start`](Self::try_start) gives an
-    /// error instead.
+    /// Panics if the configuration is inconsistent or a socket cannot be opened.
+    /// [`try_start`](Self::try_start) returns an error instead.
     pub fn start(self) -> Emulator {
         self.try_start().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Starts the emulator on a thread of its own. It listens when this returns.
+    /// Starts the emulator on a thread of its own. It is listening when this returns.
     ///
     /// # Errors
-    /// [`Error::Config`] as [`try_build`](Self::try_build), or for an address that other machines reach; [`Error::Name`] for a
-    /// name that is none; [`Error::Listen`] if no socket can listen at the address.
+    /// Returns [`Error::Config`] for the reasons of [`try_build`](Self::try_build) and for an
+    /// address that other machines can reach, [`Error::Name`] for a malformed name, and
+    /// [`Error::Listen`] if a socket cannot be opened.
     pub fn try_start(self) -> Result<Emulator, Error> {
         let addresses = [Some(self.listen), self.control].into_iter().flatten();
         if let Some(open) = addresses.map(|address| address.ip()).find(|ip| !ip.is_loopback())
@@ -306,9 +329,9 @@ impl EmulatorBuilder {
         let mut state = State::new(self.config.clone(), clock, recorder, base_url)?;
         state.tls_url = tls_url;
         state.names = self.names.clone();
-        state.issuer_in_responses = self.issuer_in_answers;
+        state.issuer_in_responses = self.issuer_in_responses;
         state.control_is_open = self.control.is_some_and(|address| !address.ip().is_loopback());
-        state.replays = self.refuse_replays.then(Replays::default);
+        state.replays = self.reject_replays.then(Replays::default);
         Ok(Arc::new(state))
     }
 }
@@ -318,8 +341,8 @@ impl Default for EmulatorBuilder {
         Self {
             config: Config::default(),
             time: None,
-            refuse_replays: false,
-            issuer_in_answers: false,
+            reject_replays: false,
+            issuer_in_responses: false,
             recorded: 1_000,
             observer: Observer::default(),
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
@@ -342,7 +365,7 @@ impl From<Config> for EmulatorBuilder {
     }
 }
 
-/// Whether a text is an IP address, or a name as DNS and certificates have them.
+/// Returns true for an IP address, or for a name in the format of DNS and certificates.
 fn is_host(text: &str) -> bool {
     let is_label = |label: &str| {
         let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -351,5 +374,5 @@ fn is_host(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// What documents name as their origin when a request without a host asks an emulator without a socket.
+/// The origin in documents if there is no socket and the request names no host.
 const WITHOUT_SOCKET: &str = "http://127.0.0.1";

@@ -1,4 +1,4 @@
-//! The certificates an app is registered with.
+//! The certificates that an application is registered with.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,18 +17,20 @@ use x509_parser::public_key::PublicKey;
 use crate::Error;
 use crate::config::time;
 
-/// A certificate whose key may sign an app's assertions: one entry of `keyCredentials` in the app's manifest.
+/// A certificate whose key signs an application's assertions: one entry of `keyCredentials` in the
+/// application's manifest.
 ///
-/// In JSON it is either the certificate in PEM, as a string, or the object of the manifest with `customKeyIdentifier`,
-/// `keyId`, `type`, `usage` and `value` (and `displayName`, `startDate`, `endDate`, as the portal writes them), each in
-/// snake_case as well.
+/// In JSON, it is either the PEM certificate as a string, or the object of the manifest with
+/// `customKeyIdentifier`, `keyId`, `type`, `usage` and `value` (and `displayName`, `startDate`,
+/// `endDate`, as the portal writes them). Names in snake_case are accepted as well.
 ///
 /// ```
 /// # let pem = include_str!("../tests/certificates/app.crt");
 /// use entra_emulator::{App, Emulator, KeyCredential};
 ///
+/// let app = App::new("daemon").without_secrets();
 /// let emulator = Emulator::builder()
-///     .app(App::new("daemon").without_secrets().key_credential(KeyCredential::pem(pem)))
+///     .app(app.key_credential(KeyCredential::pem(pem)))
 ///     .build();
 /// let registered = &emulator.apps()[0].key_credentials[0];
 /// assert_eq!(registered.custom_key_identifier.len(), 28);
@@ -36,21 +38,21 @@ use crate::config::time;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct KeyCredential {
-    /// The entry's id (GUID); derived from the seed when empty.
+    /// The ID of the entry, a GUID. Derived from the seed if empty.
     pub key_id: String,
-    /// The SHA-1 of the DER bytes in standard base64; worked out when empty, and if given it has to fit. In
-    /// hexadecimal, as newer manifests have it, it is accepted too.
+    /// The SHA-1 thumbprint of the DER bytes in standard base64. Computed if empty; otherwise it
+    /// must match. Hexadecimal, the format of newer manifests, is accepted too.
     pub custom_key_identifier: String,
     /// The certificate: DER in standard base64.
     pub value: String,
-    /// Valid from, if later than the certificate itself says.
+    /// The start of the validity, if later than the certificate's own.
     pub start: Option<SystemTime>,
-    /// Valid until, if earlier than the certificate itself says.
+    /// The end of the validity, if earlier than the certificate's own.
     pub end: Option<SystemTime>,
 }
 
 impl KeyCredential {
-    /// A certificate in DER. Whether it is one is found out when the emulator is built.
+    /// Creates an entry from a DER certificate. It is checked when the emulator is built.
     pub fn new(der: impl AsRef<[u8]>) -> Self {
         Self {
             value: STANDARD.encode(der),
@@ -58,7 +60,8 @@ impl KeyCredential {
         }
     }
 
-    /// The first certificate of a PEM text. A private key beside it is not kept.
+    /// Creates an entry from the first certificate of a PEM text. A private key beside it is
+    /// dropped.
     pub fn pem(text: impl AsRef<str>) -> Self {
         Self {
             value: certificates_of_pem(text.as_ref()).next().unwrap_or_default(),
@@ -66,17 +69,17 @@ impl KeyCredential {
         }
     }
 
-    /// Checks that it is a certificate that an application can be registered with.
+    /// Checks that an application can be registered with this certificate.
     ///
     /// # Errors
-    /// Returns an [`Error::Config`] that says what is wrong with it.
+    /// Returns [`Error::Config`] if the certificate or its thumbprint is invalid.
     pub fn check(&self) -> Result<(), Error> {
         let read = Registered::read(&mut self.clone());
         read.map(drop)
             .map_err(|what| Error::Config(format!("the entry {what}")))
     }
 
-    /// Makes it valid from `start` on, if the certificate is.
+    /// Sets the start of the validity, if later than the certificate's own.
     pub fn starts(self, start: SystemTime) -> Self {
         Self {
             start: Some(start),
@@ -84,7 +87,7 @@ impl KeyCredential {
         }
     }
 
-    /// Makes it expire at `end`, if the certificate did not before.
+    /// Sets the end of the validity, if earlier than the certificate's own.
     pub fn ends(self, end: SystemTime) -> Self {
         Self { end: Some(end), ..self }
     }
@@ -92,7 +95,8 @@ impl KeyCredential {
 
 impl fmt::Debug for KeyCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the value: nothing about it can be read, and people put the wrong file there.
+        // Without the value, which is unreadable and holds a private key if the wrong file was
+        // used.
         f.debug_struct("KeyCredential")
             .field("key_id", &self.key_id)
             .field("custom_key_identifier", &self.custom_key_identifier)
@@ -128,7 +132,7 @@ impl<'de> Deserialize<'de> for KeyCredential {
     }
 }
 
-/// An entry as a manifest has it, or with its members in snake_case.
+/// An entry in the format of the manifest, or with its members in snake_case.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Entry {
@@ -148,18 +152,18 @@ struct Entry {
     end: Option<SystemTime>,
 }
 
-/// A certificate as it is looked up and verified against.
+/// A certificate in the form that lookups and verification use.
 #[derive(Clone, Debug)]
 pub(crate) struct Registered {
     pub(crate) sha1: Vec<u8>,
     pub(crate) sha256: Vec<u8>,
     pub(crate) start: SystemTime,
     pub(crate) end: SystemTime,
-    /// The public key if it is an RSA key.
+    /// The public key, if it is an RSA key.
     pub(crate) key: Option<RsaKey>,
 }
 
-/// An RSA public key: PKCS#1 in DER, and the length of its modulus.
+/// An RSA public key: PKCS#1 in DER, and the length of its modulus in bits.
 #[derive(Clone, Debug)]
 pub(crate) struct RsaKey {
     pub(crate) der: Vec<u8>,
@@ -167,14 +171,14 @@ pub(crate) struct RsaKey {
 }
 
 impl Registered {
-    /// Reads an entry and fills in its thumbprint.
+    /// Parses an entry and fills in its thumbprint.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// Returns a phrase that completes "the certificate ...", such as "has bytes after its end".
     pub(crate) fn read(entry: &mut KeyCredential) -> Result<Self, String> {
         let der = certificates_in(&entry.value)
             .and_then(|found| found.into_iter().next())
-            .ok_or("is no certificate in PEM or base64 of DER")?;
+            .ok_or("is not a certificate in PEM or base64 of DER")?;
         let (rest, certificate) =
             X509Certificate::from_der(&der).map_err(|error| format!("cannot be read: {error}"))?;
         if !rest.is_empty() {
@@ -219,16 +223,17 @@ impl Registered {
     }
 }
 
-/// Decodes base64 in either alphabet, padded or not: the official clients send thumbprints in all four forms.
+/// Decodes base64 in either alphabet, padded or not: the official clients send thumbprints in all
+/// four forms.
 pub(crate) fn decode_thumbprint(text: &str) -> Option<Vec<u8>> {
     TOLERANT.decode(text.replace('-', "+").replace('_', "/")).ok()
 }
 
-/// Reads base64, with white space anywhere, of one certificate in DER or of a PEM file with at least one. The bytes of a
-/// certificate are not looked at.
+/// Decodes base64, with white space anywhere, of one DER certificate or of a PEM file with at least
+/// one. The bytes of the certificates are not checked.
 pub(crate) fn certificates_in(base64: &str) -> Option<Vec<Vec<u8>>> {
     let bytes = decode_with_blanks(base64).filter(|bytes| !bytes.is_empty())?;
-    // What the portal offers to download is PEM, and people and clients encode that file as a whole.
+    // The portal's download is PEM, and users and clients encode that file as a whole.
     match as_pem(&bytes) {
         Some(pem) => {
             let found: Vec<_> = certificates_of_pem(pem)
@@ -240,19 +245,19 @@ pub(crate) fn certificates_in(base64: &str) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// Returns whether a base64 text holds PEM instead of DER.
+/// Returns true if a base64 text holds PEM instead of DER.
 pub(crate) fn is_pem_in_base64(base64: &str) -> bool {
     decode_with_blanks(base64).is_some_and(|bytes| as_pem(&bytes).is_some())
 }
 
-/// The subject and the issuer of a certificate, as they are encoded.
+/// Returns the encoded subject and issuer of a certificate.
 pub(crate) fn names_of(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let [subject, issuer] = [certificate.subject(), certificate.issuer()].map(|name| name.as_raw().to_vec());
     Some((subject, issuer))
 }
 
-/// Returns whether these bytes are a certificate in DER.
+/// Returns true if these bytes are a DER certificate.
 pub(crate) fn is_certificate(der: &[u8]) -> bool {
     X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty())
 }
@@ -277,12 +282,12 @@ pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest(&SHA256, bytes).as_ref().to_vec()
 }
 
-/// Upper-case hexadecimal, as the service shows thumbprints.
+/// Formats bytes in upper-case hexadecimal, as the service shows thumbprints.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// The base64 texts of the certificates in a PEM text.
+/// Returns the base64 texts of the certificates in a PEM text.
 fn certificates_of_pem(mut pem: &str) -> impl Iterator<Item = String> {
     std::iter::from_fn(move || {
         let (_, rest) = pem.split_once(PEM_CERTIFICATE)?;
@@ -330,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_a_modulus_is_that_of_its_number() {
+    fn modulus_length_ignores_leading_zeros() {
         assert_eq!(bits(&[]), 0);
         assert_eq!(bits(&[0, 0]), 0);
         assert_eq!(bits(&[0, 0x80, 0]), 16);
@@ -338,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused() {
+    fn invalid_certificate_is_rejected() {
         for value in ["", "!", "AAAA", "LS0tLS1CRUdJTi"] {
             let mut entry = KeyCredential {
                 value: value.to_owned(),

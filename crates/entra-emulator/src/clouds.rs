@@ -1,4 +1,4 @@
-//! The clouds of the service, by the names of their hosts.
+//! The Entra clouds, by the names of their hosts.
 
 pub(crate) struct Cloud {
     pub(crate) network: &'static str,
@@ -6,7 +6,7 @@ pub(crate) struct Cloud {
     pub(crate) aliases: &'static [&'static str],
 }
 
-/// Whether a host is one of the names of Entra's public cloud.
+/// Returns true if a host is one of the names of Entra's public cloud.
 pub(crate) fn is_public_cloud(host: &str) -> bool {
     CLOUDS
         .first()

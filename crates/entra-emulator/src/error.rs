@@ -1,28 +1,28 @@
-//! Why an emulator could not be made.
+//! The error of creating or starting an emulator.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Why an emulator could not be made or started.
+/// The reason why an emulator could not be created or started.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configuration contradicts itself or cannot be read; the text says where.
+    /// The configuration is inconsistent or cannot be read; the text says where.
     Config(String),
     /// A name of this machine is neither a host name nor an IP address.
     Name(String),
-    /// No socket can listen at this address.
+    /// A socket cannot listen at this address.
     Listen {
-        /// The address, with the port that was asked for.
+        /// The address, with the requested port.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         error: Arc<io::Error>,
     },
-    /// The server's thread could not be made.
+    /// The server's thread or runtime could not be created.
     Io(Arc<io::Error>),
-    /// The certificate authority could not be made.
+    /// The certificate authority could not be created.
     #[cfg(feature = "tls")]
     Tls(String),
 }

@@ -1,6 +1,6 @@
-//! Reading form parameters as strictly as RFC 6749 asks.
+//! Form parameters, parsed as strictly as RFC 6749 requires.
 
-/// Decoded parameters in the order they came, names as sent.
+/// Decoded parameters in the order in which they were sent, with their names unchanged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Form {
     pairs: Vec<(String, String)>,
@@ -13,7 +13,8 @@ impl Form {
         }
     }
 
-    /// The value of a parameter. Names are case-sensitive, and an empty value counts as left out (RFC 6749, 3.2).
+    /// Returns the value of a parameter. Names are case-sensitive, and an empty value counts as
+    /// absent (RFC 6749, section 3.2).
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.pairs
             .iter()
@@ -21,7 +22,7 @@ impl Form {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The first parameter that is there more than once (RFC 6749, 3.2: it must not be).
+    /// Returns the name of a repeated parameter, which RFC 6749 (section 3.2) forbids.
     pub(crate) fn duplicate(&self) -> Option<&str> {
         let mut seen = std::collections::BTreeSet::new();
         self.pairs
@@ -36,7 +37,8 @@ impl Form {
     }
 }
 
-/// The bytes of a parameter before they are taken for text: an app gets its `state` back as it sent it.
+/// Returns the bytes of a parameter before they are decoded as text, because an application must
+/// receive its `state` unchanged.
 pub(crate) fn raw_value(form: &[u8], name: &str) -> Option<Vec<u8>> {
     form.split(|byte| *byte == b'&').find_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
@@ -52,7 +54,7 @@ pub(crate) fn raw_value(form: &[u8], name: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// Whether a header value says `application/x-www-form-urlencoded`, with whatever parameters.
+/// Returns true if a media type is `application/x-www-form-urlencoded`, with any parameters.
 pub(crate) fn is_form(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_stay_what_they_are() {
+    fn raw_value_keeps_bytes_that_are_not_utf8() {
         assert_eq!(
             raw_value(b"a=1&st%61te=%FF+%2B%00=&state=x", "state"),
             Some(b"\xff +\0=".to_vec())

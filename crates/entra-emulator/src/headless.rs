@@ -1,4 +1,4 @@
-//! Going through the pages without a browser: the very requests a browser would make, answered by the very pages.
+//! Sign-ins without a browser: the same requests as a browser's, handled by the same pages.
 
 use std::fmt;
 
@@ -17,23 +17,24 @@ use crate::state::recorder::Channel;
 use crate::state::transactions::Goal;
 use crate::time::unix;
 
-/// An answer on its way to the app: what a browser would be sent to. `Debug` shows no parameters, which may be codes.
+/// A redirect to the application: the response that a browser would follow. `Debug` hides the
+/// parameters, which may be codes.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Redirect {
-    /// The whole URL, with the parameters of a query or a fragment.
+    /// The complete URL, including query or fragment.
     pub url: String,
-    /// The body of the form that is posted there, for `response_mode=form_post`.
+    /// The body of the form that is posted to the URL, for `response_mode=form_post`.
     pub body: Option<String>,
 }
 
 impl Redirect {
-    /// The decoded value of a parameter, wherever it is: query, fragment or body.
+    /// Returns the decoded value of a parameter in the query, fragment or body.
     pub fn parameter(&self, name: &str) -> Option<String> {
         self.parameters().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// The decoded parameters, in order.
+    /// Returns the decoded parameters, in order.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
         let in_url = || {
             let parts = self.url.split_once('#').or_else(|| self.url.split_once('?'))?;
@@ -51,15 +52,15 @@ impl fmt::Debug for Redirect {
     }
 }
 
-/// A page that ended the way to the app: it told an error, or that there is nothing more to do.
+/// A page at which a sign-in ended: an error, or a page without a next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorPage {
-    /// The status.
+    /// The status of the response.
     pub status: StatusCode,
-    /// The AADSTS number it told.
+    /// The AADSTS code on the page.
     pub aadsts: Option<u32>,
-    /// What it said.
+    /// The message on the page.
     pub message: String,
 }
 
@@ -72,7 +73,7 @@ impl fmt::Display for ErrorPage {
 impl std::error::Error for ErrorPage {}
 
 impl State {
-    /// The users of all tenants with this sign-in name, object id or full name.
+    /// Returns the users of all tenants with this user principal name, object ID or full name.
     pub(crate) fn users_named(&self, name: &str) -> Vec<(&Tenant, &User)> {
         let is_named = |user: &User| {
             user.user_principal_name.eq_ignore_ascii_case(name) || user.id == name || user.display_name == name
@@ -80,7 +81,7 @@ impl State {
         self.users().filter(|(_, user)| is_named(user)).collect()
     }
 
-    /// The users of all tenants.
+    /// Returns the users of all tenants.
     pub(crate) fn users(&self) -> impl Iterator<Item = (&Tenant, &User)> {
         let tenants = self.directory.tenants.iter();
         tenants.flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)))
@@ -98,9 +99,9 @@ impl State {
         }
     }
 
-    /// Types in the code of a device, and lets it in as the first of these users that the page offers; without users,
-    /// turns it away.
-    pub(crate) fn answer_device(&self, user_code: &str, who: &[(&Tenant, &User)]) -> Result<(), ErrorPage> {
+    /// Enters the code of a device and approves it as the first of these users that the page
+    /// offers. Without users, declines it.
+    pub(crate) fn decide_device(&self, user_code: &str, who: &[(&Tenant, &User)]) -> Result<(), ErrorPage> {
         let page = self.post("/devicelogin", &[("user_code", user_code)]);
         match self.walk(page, "", who, !who.is_empty())? {
             End::Done => Ok(()),
@@ -112,9 +113,9 @@ impl State {
         }
     }
 
-    /// Opens a URL and goes the way to an app, which ends at the app.
+    /// Opens a URL and follows the pages until the redirect to the application.
     pub(crate) fn visit(&self, url: Uri, who: &[(&Tenant, &User)], agree: bool) -> Result<Redirect, ErrorPage> {
-        // The forms go to where the page is from, which may be in the issuer.
+        // The forms are posted to the origin of the page, which may become a part of the issuer.
         let origin = match (url.scheme_str(), url.authority()) {
             (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
             _ => String::new(),
@@ -127,7 +128,8 @@ impl State {
         }
     }
 
-    /// From the first page to the answer, as the first of these users that the page offers. Nobody cancels at once.
+    /// Follows the pages as the first of these users that the page offers. Does not cancel on a
+    /// page without a question.
     fn walk(
         &self,
         first: Response<Vec<u8>>,
@@ -137,7 +139,7 @@ impl State {
     ) -> Result<End, ErrorPage> {
         let mut response = first;
         let forms = format!("{origin}/signin");
-        // Sign-in and consent; more pages than these there are not.
+        // There are at most two pages, for sign-in and consent.
         for _ in 0..3 {
             if let Some(location) = response.headers().get(LOCATION) {
                 let url = location.to_str().unwrap_or_default().to_owned();
@@ -167,12 +169,12 @@ impl State {
                     transaction,
                     blocked: true,
                 }) if agree => {
-                    // A browser's user would be stuck here, so the form is not left open either.
+                    // The user of a browser could not continue either, so the form is closed.
                     let _ = self.transactions.take(unix(self.clock.now()), &transaction);
                     return Err(ErrorPage {
                         status: response.status(),
                         aadsts: Some(90094),
-                        message: "an administrator has to consent".to_owned(),
+                        message: "an administrator must consent".to_owned(),
                     });
                 }
                 Some(Shown::Consent { transaction, .. }) => {
@@ -210,18 +212,20 @@ impl State {
     }
 }
 
-/// How a way through the pages ended.
+/// The end of a walk through the pages.
 enum End {
     Redirect(Redirect),
-    /// At the page that says that a device was let in or turned away.
+    /// The page that confirms that a device was approved or declined.
     Done,
 }
 
-/// A response that leads nowhere.
+/// Creates the error for a response without a next step.
 fn nothing_more(response: &Response<Vec<u8>>) -> ErrorPage {
     let message = match response.extensions().get::<Delivery>() {
-        Some(_) => "a fault struck the user's request; a fault with a path, such as \"/token\", spares the pages",
-        None => "the response is no page that a user can go on from",
+        Some(_) => {
+            "a fault applied to the user's request; give the fault a path, such as \"/token\", to exclude the pages"
+        }
+        None => "the response is not a page on which a user can continue",
     };
     ErrorPage {
         status: response.status(),
@@ -230,8 +234,8 @@ fn nothing_more(response: &Response<Vec<u8>>) -> ErrorPage {
     }
 }
 
-/// What a browser's user would see of an open sign-in page: the accounts, and whether signing in as one of them leads to a
-/// question.
+/// An open sign-in page as the user of a browser sees it: the accounts, and whether signing in as
+/// one of them leads to a consent question.
 struct Open<'a> {
     state: &'a State,
     goal: Goal,

@@ -1,13 +1,11 @@
-//! The host of a URL.
+//! Validation of hosts.
 
 use std::net::Ipv6Addr;
 
-/// Host and port only, so that it can be put into a URL and into tokens: no user, no path, nothing to escape.
+/// Returns true for a host with an optional port, which is safe in a URL and in tokens: no user, no
+/// path, nothing to escape.
 pub(crate) fn is_authority(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
-        _ => (text, None),
-    };
+    let (host, port) = split_port(text);
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
     let is_name = |name: &str| {
         name.bytes()
@@ -20,4 +18,12 @@ pub(crate) fn is_authority(text: &str) -> bool {
         None => is_name(host),
     };
     text.len() <= 255 && is_host && port.is_none_or(is_port)
+}
+
+/// Splits an authority into its host and its port.
+pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
 }

@@ -1,4 +1,5 @@
-//! What all pages share: the document and its look, the headers that confine it, and the escaping of every value.
+//! The common parts of all pages: the document and its style, the headers that restrict it, and the
+//! escaping of every value.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,19 +7,19 @@ use http::{HeaderValue, Response};
 
 use crate::certificate::sha256;
 
-/// A whole page. Only these styles and this script are allowed in it, by their hashes.
+/// A complete page. The policy allows only its own styles and script, by their hashes.
 pub(crate) struct Document<'a> {
     pub(crate) title: &'a str,
-    /// Attributes of the main element, with a space before each.
+    /// Attributes of the main element, each preceded by a space.
     pub(crate) mark: &'a str,
-    /// What else stands in the head.
+    /// Additional elements of the head.
     pub(crate) head: &'a str,
-    /// What stands in the main element.
+    /// The content of the main element.
     pub(crate) body: &'a str,
-    /// A style beside [`STYLE`].
+    /// A style in addition to [`STYLE`].
     pub(crate) style: Option<&'a str>,
     pub(crate) script: Option<&'a str>,
-    /// Directives for what the page needs besides, each with `; ` behind it.
+    /// Additional policy directives, each followed by `; `.
     pub(crate) policy: &'a str,
 }
 
@@ -41,7 +42,7 @@ impl Document<'_> {
         )
     }
 
-    /// Puts the headers on a response that confine this page.
+    /// Adds the headers that restrict this page to a response.
     pub(crate) fn confine(&self, response: &mut Response<Vec<u8>>) {
         let styles = [Some(STYLE), self.style].into_iter().flatten().map(source);
         let styles = styles.collect::<Vec<_>>().join(" ");
@@ -65,12 +66,12 @@ impl Document<'_> {
     }
 }
 
-/// A style or script as a policy names it.
+/// Returns the hash of a style or script in the syntax of a content security policy.
 fn source(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(sha256(text.as_bytes())))
 }
 
-/// Makes a text harmless inside an element and inside a quoted attribute.
+/// Escapes a text for use inside an element and inside a quoted attribute.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -80,7 +81,8 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // Not allowed in HTML by any spelling; line breaks in values would change on their way back.
+            // HTML cannot express NUL in any form. Line breaks in values are escaped, because
+            // browsers normalize them.
             '\0' => escaped.push('\u{fffd}'),
             '\r' => escaped.push_str("&#13;"),
             '\n' => escaped.push_str("&#10;"),
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_gets_out_of_its_place() {
+    fn markup_in_values_is_escaped() {
         assert_eq!(
             escape("<a href='x\"y'>&\0"),
             "&lt;a href=&#39;x&quot;y&#39;&gt;&amp;\u{fffd}"

@@ -1,30 +1,74 @@
-//! A Microsoft Entra token service on loopback that refuses what Entra refuses.
+//! A local token service for tests that behaves like Microsoft Entra ID (Azure AD).
 //!
-//! A test that gets a token here got it for the right reasons: the tenant exists, the app is known in it, the secret is
-//! the right one and not expired, `resource` and `scope` are used where they belong, and the API's permissions were
-//! consented to. Everything else gets the AADSTS number and the error body that Entra would send.
+//! The primary type is [`Emulator`]: a tenant with registered applications, users and APIs, in the
+//! test's process, in memory or on a loopback port. It enforces Entra's rules. A test receives a
+//! token only if the tenant exists, the application is registered and has consent there, its
+//! credential is right and valid now, and `resource` or `scope` suit the endpoint. Any other
+//! request gets the AADSTS code and the error body that Entra would send.
 //!
-//! ```text
-//!  your code ──http──▶ server thread ─┐
-//!                                      ├─▶ router ─▶ faults ─▶ token endpoint  v1, v2
-//!  your test ──handle()───────────────┘     │                  authorize, consent, device pages
-//!       ▲                                    │                  discovery, keys
-//!       │                                    │                  Graph, Office 365 activity feed
-//!       ├── requests(), clock(), fault() ────┤
-//!  any language ──http──▶ control API ───────┘
+//! [`Emulator::builder`] configures tenants ([`Tenant`], [`User`], [`Group`]), applications
+//! ([`App`], [`Secret`], [`KeyCredential`]) and APIs ([`Api`]); [`Config`] reads the same from
+//! JSON. [`Fault`] scripts failures, [`Clock`] is the time of the emulator, and [`RequestEvent`]
+//! is the record of one request. [`Forge`] creates tokens with any claims and defects.
+//!
+//! Programs that acquire tokens use the crate `entra` instead. The command `entra emulator` of
+//! `entra-cli` runs this emulator without Rust code.
+//!
+//! # In a test
+//!
+//! ```
+//! use std::time::Duration;
+//! use entra_emulator::{App, Emulator, Fault};
+//!
+//! let app = App::new("daemon").secret("s3cret");
+//! let app = app.grant(Emulator::GRAPH, "User.Read.All");
+//! // Listens on a free port of 127.0.0.1. Dropping the emulator stops it.
+//! let emulator = Emulator::builder().app(app).start();
+//! // The settings of the program under test:
+//! let settings = [
+//!     ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+//!     ("AZURE_TENANT_ID", emulator.tenant_id()),
+//!     ("AZURE_CLIENT_ID", emulator.client_id()),
+//!     ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+//! ];
+//! // The next token request fails, and tokens issued so far expire.
+//! let outage = Fault::status(503).retry_after(Duration::from_secs(2));
+//! emulator.fault(outage.on("/oauth2/v2.0/token"));
+//! emulator.clock().advance(Duration::from_secs(7_200));
+//! // After the test: each request, and its errors.
+//! for request in emulator.requests() {
+//!     println!("{request}");
+//! }
+//! # let _ = settings;
 //! ```
 //!
+//! Nothing sleeps: lifetimes follow [`Emulator::clock`].
+//!
+//! ```text
+//!  your code --http--> server thread -+
+//!                                     +-> router -> faults -> token endpoints
+//!  your test --handle()---------------+     |                 authorize, consent
+//!      ^                                    |                 discovery, keys
+//!      |                                    |                 Graph, activity feed
+//!      +-- requests(), clock(), fault() ----+
+//!                                           |
+//!  any language --http--> control API ------+
+//! ```
+//!
+//! # Without sockets
+//!
 //! The emulator is a function from request to response. The server is a thin layer around it, and
-//! [`Emulator::handle`] calls it without any socket:
+//! [`Emulator::handle`] calls it without sockets:
 //!
 //! ```
 //! use entra_emulator::Emulator;
 //!
 //! let emulator = Emulator::builder().build();
 //! let body = format!(
-//!     "grant_type=client_credentials&client_id={}&client_secret={}&scope=https://graph.microsoft.com/.default",
+//!     "grant_type=client_credentials&client_id={}&client_secret={}&scope={}",
 //!     emulator.client_id(),
 //!     emulator.client_secret(),
+//!     "https://graph.microsoft.com/.default",
 //! );
 //! let request = http::Request::post(emulator.token_url_v2())
 //!     .header("content-type", "application/x-www-form-urlencoded")
@@ -32,108 +76,155 @@
 //!     .unwrap();
 //! let response = emulator.handle(request);
 //! assert_eq!(response.status(), 200);
-//! assert_eq!(emulator.requests()[0].client_id.as_deref(), Some(emulator.client_id()));
+//! let client_id = emulator.requests()[0].client_id.clone();
+//! assert_eq!(client_id.as_deref(), Some(emulator.client_id()));
 //! ```
 //!
-//! [`Emulator::start`] puts the same thing on a free port of 127.0.0.1; dropping it stops it. Nothing sleeps: expired
-//! tokens and secrets come from [`Emulator::clock`], trouble from [`Emulator::fault`].
+//! # Users
 //!
-//! Tests in other languages use the control API, on a port of its own that is off by default
-//! ([`EmulatorBuilder::control`]). [`Emulator::handle_control`] has the whole contract:
-//!
-//! | path | what it is for |
-//! |---|---|
-//! | `/v1/requests` | the requests that came, and what was wrong with each, in words |
-//! | `/v1/faults` | what goes wrong: statuses, AADSTS errors, `Retry-After`, latency, broken bodies, resets |
-//! | `/v1/clock` | the time: set, advanced, frozen |
-//! | `/v1/revocations`, `/v1/approvals`, `/v1/signing-keys` | revoked tokens, users who accept or decline, key rotation |
-//! | `/v1/tokens` | forged tokens: any claims, signed in any way ([`Forge`]) |
-//! | `/v1/reset` | the state at the start |
-//!
-//! What is judged, on v1 and v2:
-//!
-//! - the token endpoints: client credentials, authorization codes with PKCE, refresh tokens, on-behalf-of, device codes; with
-//!   a secret, an assertion signed by the key of a registered certificate ([`App::certificate`]), or as a public client
-//!   ([`App::public_client`]). Passwords are always refused, as wrong ones.
-//! - `authorize`, `adminconsent` and the page for device codes, in a browser or by [`Emulator::approve`]. Consent is state:
-//!   it adds the app to the tenant, and tokens made afterwards carry the roles and scopes that were agreed to.
-//! - discovery documents, user realm discovery (`UserRealm`), signing keys and their rotation.
-//! - of Graph `/v1.0/users`, `/v1.0/me`, `/v1.0/groups` with their members, `/v1.0/applications`,
-//!   `/v1.0/servicePrincipals` with their app roles, `/v1.0/organization` and UserInfo; of the Office 365 Management Activity API
-//!   subscriptions with their webhooks, contents with any number of records ([`ActivityFeed`]), limits and error codes; of Managed Desktop devices, users and elevation details. Each checks its tokens;
-//!   revoked tokens and the claims challenges about them come from [`Emulator::revoke_tokens`], throttling of Graph from
-//!   [`EmulatorBuilder::graph_requests_per_minute`].
-//! - of Graph's query options `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`, `endsWith`, `any`, `and`, `or`, `not`),
-//!   `$orderby`, `$select`, `$top` and `$count`, with the header `ConsistencyLevel: eventual` where Graph needs it.
-//!
-//! No option of an API and no path is ignored: what Graph or Entra may do and the emulator does not is status 501,
-//! `not_emulated`, with words that name it. Parameters of `authorize` for the look of its pages (`ui_locales`, `display`,
-//! `mkt`) and hints that decide nothing (`acr_values`, `id_token_hint`) are ignored, as OpenID Connect allows; unknown ones
-//! are in the record ([`Lint::UnknownParameter`]).
+//! [`Emulator::approve`] and [`Emulator::decline`] act as a user with a browser:
 //!
 //! ```
 //! use entra_emulator::{App, Emulator};
 //!
-//! let app = App::new("web").secret("s3cret").redirect_uri("https://app.example/cb");
-//! let emulator = Emulator::builder().app(app.request_scope(Emulator::GRAPH, "User.Read")).build();
+//! let app = App::new("web")
+//!     .secret("s3cret")
+//!     .redirect_uri("https://app.example/cb")
+//!     .request_scope(Emulator::GRAPH, "User.Read");
+//! let emulator = Emulator::builder().app(app).build();
 //! let url = format!(
-//!     "{}?client_id={}&response_type=code&redirect_uri=https://app.example/cb&scope=User.Read&state=xyz",
+//!     "{}?client_id={}&response_type=code&scope=User.Read&state=xyz{}",
 //!     emulator.authorize_url_v2(),
 //!     emulator.client_id(),
+//!     "&redirect_uri=https://app.example/cb",
 //! );
 //! let redirect = emulator.approve(&url, "Alex Wilber").unwrap();
 //! assert!(redirect.parameter("code").is_some());
-//! let redirect = emulator.decline(&(url + "&prompt=consent"), "Alex Wilber").unwrap();
-//! assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
+//! let again = url + "&prompt=consent";
+//! let redirect = emulator.decline(&again, "Alex Wilber").unwrap();
+//! assert_eq!(redirect.parameter("error").unwrap(), "access_denied");
 //! ```
 //!
-//! What is not judged, and leaves no trace in the record: `/` is a page for people, with what is registered and with the last
-//! requests, what was wrong about each and what to do; `/healthz` tells probes that the emulator answers.
+//! # From other languages
 //!
-//! What is not here: passwords and sessions (the pages ask each time who signs in), guests (a user is known in one tenant),
-//! app roles of users, the switch of a registration without which `authorize` gives no ID tokens (AADSTS700054), signing
-//! out, SAML assertions for on-behalf-of, federated credentials (an assertion of another issuer is refused with
-//! AADSTS700211), certificates trusted by their subject's name, and calls of webhooks but those of
-//! [`ActivityFeed::plain_webhooks`]. ID tokens of v1 are signed; the service may leave that out. Where Entra's response to
-//! a mistake is not known, [`Aadsts::known`] says so.
+//! Tests in other languages use the control API, on its own port, which is closed by default
+//! ([`EmulatorBuilder::control`]). The command prints its URL and key:
 //!
-//! Its signing keys are public. Never let anything but a test trust its tokens.
+//! ```text
+//! entra emulator --port 8500 --control 8401 > emulator.env &
+//! . ./emulator.env
+//! echo "Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY" |
+//!     curl -sS -H @- "$ENTRA_EMULATOR_CONTROL/v1/requests"
+//! ```
+//!
+//! [`Emulator::handle_control`] documents the whole API:
+//!
+//! | path | purpose |
+//! |---|---|
+//! | `/v1/requests` | the recorded requests, with a description of each error |
+//! | `/v1/faults` | failures: statuses, AADSTS errors, latency, broken bodies, resets |
+//! | `/v1/clock` | the time: set, advanced, frozen |
+//! | `/v1/revocations` | revoked tokens, sessions and consents |
+//! | `/v1/approvals` | users who accept or decline |
+//! | `/v1/signing-keys` | key rotation |
+//! | `/v1/tokens` | forged tokens: any claims, signed in any way ([`Forge`]) |
+//! | `/v1/activity` | new content in the activity feed |
+//! | `/v1/reset` | the state at the start |
+//!
+//! # What is emulated
+//!
+//! - The token endpoints of v1 and v2: client credentials, authorization codes with PKCE, refresh
+//!   tokens, on-behalf-of and device codes. The client authenticates with a secret, with an
+//!   assertion signed by the key of a registered certificate ([`App::certificate`]), or not at
+//!   all if it is public ([`App::public_client`]). Every password is rejected as wrong.
+//! - `authorize`, `adminconsent` and the page for device codes, in a browser or by
+//!   [`Emulator::approve`]. Consent is state: it adds the application to the tenant, and later
+//!   tokens have the consented roles and scopes.
+//! - Discovery documents, user realm discovery, signing keys and their rotation.
+//! - Microsoft Graph: `/v1.0/users`, `/v1.0/me`, `/v1.0/groups` with their members,
+//!   `/v1.0/applications`, `/v1.0/servicePrincipals` with their app roles, `/v1.0/organization`
+//!   and UserInfo. Of the query options: `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`,
+//!   `endsWith`, `any`, `and`, `or`, `not`), `$orderby`, `$select`, `$top` and `$count`, with the
+//!   header `ConsistencyLevel: eventual` where Graph requires it. Throttling is set by
+//!   [`EmulatorBuilder::graph_requests_per_minute`].
+//! - The Office 365 Management Activity API: subscriptions with their webhooks, content with any
+//!   number of records ([`ActivityFeed`]), limits and error codes.
+//! - Managed Desktop: devices, users and elevation details.
+//!
+//! Each API verifies its tokens. [`Emulator::revoke_tokens`] revokes them and causes claims
+//! challenges.
+//!
+//! No option of an API and no path is ignored: a feature of Graph or Entra that the emulator lacks
+//! is rejected with status 501, `not_emulated`, and a message that names it. `authorize` ignores
+//! the parameters for the look of its pages (`ui_locales`, `display`, `mkt`) and hints without
+//! effect (`acr_values`, `id_token_hint`), as OpenID Connect allows. Unknown parameters appear in
+//! the record ([`Lint::UnknownParameter`]).
+//!
+//! Two paths bypass the rules and are not recorded: `/` is a page that shows the registrations and
+//! the last requests, with advice about each error; `/healthz` is for probes.
+//!
+//! # What is not here
+//!
+//! - Passwords and sessions: the pages ask for the account every time.
+//! - Guests: a user belongs to one tenant. App roles of users.
+//! - The registration setting that enables ID tokens from `authorize` (AADSTS700054).
+//! - Signing out, and SAML assertions for on-behalf-of.
+//! - Federated credentials: an assertion of another issuer is rejected with AADSTS700211.
+//! - Certificates that are trusted by their subject name.
+//! - Calls of webhooks, except those of [`ActivityFeed::plain_webhooks`].
+//!
+//! ID tokens of v1 are signed, although the service may omit the signature. If Entra's response to
+//! an error is not known for certain, [`Aadsts::known`] says so.
+//!
+//! The signing keys are public. Never let anything but a test trust these tokens.
+//!
+//! # Features
+//!
+//! | feature | default | purpose |
+//! |---|---|---|
+//! | `tls` | yes | a TLS listener with a generated authority ([`EmulatorBuilder::tls`]) |
 //!
 //! # The code
 //!
-//! Each floor uses those below it, and the rooms of one floor know nothing of one another; `cargo xtask shape` checks it.
+//! Each layer imports only the layers below it, and the modules of one layer do not import each
+//! other; `cargo xtask shape` checks it.
 //!
 //! ```text
-//!  emulator, builder          the handle of a test
-//!  server                     sockets, TLS, calls of webhooks
-//!  control                    the control API
-//!  headless, forge            users without a browser; forged tokens
-//!  router                     the rules that answer a request; faults; the record of it
-//!  protocol | api | landing   the rules: the token service; APIs that take its tokens; the page at `/`
-//!  exchange, bearer           one request with everything that is worked out about it; the token that it carries
-//!  state                      plain records: directory, grants, consents, keys, clock, requests, faults
-//!  config                     what users of the crate configure
+//!  emulator, builder   the handle of a test
+//!  server              sockets, TLS, calls of webhooks
+//!  control             the control API
+//!  headless, forge     users without a browser; forged tokens
+//!  router              dispatch of a request, its fault and its record
+//!  protocol            rules of the token service
+//!  api                 APIs that accept its tokens
+//!  landing             the page at `/`
+//!  exchange, bearer    one request and its intermediate results; its token
+//!  state               directory, grants, consents, keys, clock, requests, faults
+//!  config              the configuration by users of the crate
 //! ```
 //!
 //! | to change | look at |
 //! |---|---|
-//! | what can be configured | `config/`, its defaults in `state/directory/fill.rs`, its checks in `state/directory/check.rs` |
-//! | what is remembered between requests, and how much of it | `state/` |
-//! | which path leads to which rules | `router.rs` |
-//! | an error of the service: number, status, text | `aadsts.rs` |
-//! | who may request a token: client, tenant, secret, assertion | `protocol/token/{client,client_auth,assertion}.rs`, `tenant_path.rs` |
+//! | the configuration | `config/`; defaults and checks in `state/directory/` |
+//! | the state between requests, and its limits | `state/` |
+//! | the dispatch of paths | `router.rs` |
+//! | an error of the service: AADSTS code, status, text | `aadsts.rs` |
+//! | the authentication of a client | `protocol/token/{client,client_auth,assertion}.rs` |
+//! | the tenant of a path | `tenant_path.rs` |
 //! | one grant | its file in `protocol/token/`, or `protocol/device.rs` |
 //! | the claims of a token | `protocol/token/{mint,user,id_token}.rs` |
-//! | what a consent asks for, and what it gives | `protocol/authorize/consent.rs`, `state/permissions.rs` |
+//! | the effect of a consent | `protocol/authorize/consent.rs`, `state/permissions.rs` |
 //! | the metadata and the keys | `protocol/discovery.rs` |
-//! | what an API requires of a token | `bearer.rs`, then `api/*/bearer.rs` or `api/*/mod.rs` |
-//! | a collection of Graph, or a query option | `api/graph/resource.rs` and the collection's file; `query.rs`, `filter.rs` |
-//! | the activity feed and its webhooks | `state/{feed,subscriptions}.rs`, `api/activity/`, `server/webhooks.rs` |
-//! | a finding about a request | `state/recorder/lint.rs` |
+//! | the validation of tokens by an API | `bearer.rs`; `api/*/bearer.rs` or `api/*/mod.rs` |
+//! | a collection of Graph | `api/graph/resource.rs`, and the file of the collection |
+//! | a query option of Graph | `api/graph/{query,filter}.rs` |
+//! | the activity feed | `state/{feed,subscriptions}.rs`, `api/activity/` |
+//! | the calls of webhooks | `server/webhooks.rs` |
+//! | a lint of requests | `state/recorder/lint.rs` |
 //! | a fault | `state/fault/`, for other languages `control/faults.rs` |
-//! | an operation of the control API | `control/`, described in `control/contract.md` |
+//! | an operation of the control API | `control/`, documented in `control/contract.md` |
 //! | a defect of forged tokens | `forge/defect.rs` |
-//! | the pages | `protocol/authorize/pages.rs`, `landing/`, their look in `html.rs` |
+//! | the pages | `protocol/authorize/pages.rs`, `landing/`, their style in `html.rs` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -180,3 +271,7 @@ pub use crate::headless::{ErrorPage, Redirect};
 pub use crate::state::clock::Clock;
 pub use crate::state::fault::{Cut, Delivery, Fault};
 pub use crate::state::recorder::{Channel, Endpoint, Lint, Parameter, Purpose, RequestEvent};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

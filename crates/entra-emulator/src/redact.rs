@@ -1,4 +1,4 @@
-//! Texts of requests as they may be shown: without secrets and whole tokens.
+//! Redaction of secrets and complete tokens in texts of requests.
 
 use percent_encoding::percent_decode_str;
 
@@ -6,10 +6,12 @@ use crate::seed::is_guid;
 use crate::state::directory::Directory;
 use crate::state::recorder::{RequestEvent, is_secret};
 
-/// A text of a request without secrets: those that are registered, those that the request itself sent as such, and
-/// what looks like a secret or a token. Clients that are set up wrongly have them in the path or in another parameter.
+/// Returns a text of a request without secrets: registered ones, those that the request sent in
+/// secret parameters, and anything that looks like a secret or a token. Misconfigured clients send
+/// them in the path or in other parameters.
 ///
-/// A percent-encoded text is decoded where that brings a secret to light. The result is at most 1000 characters long.
+/// A percent-encoded text is decoded if that reveals a secret. The result has at most 1,000
+/// characters.
 pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) -> String {
     let registered = directory.apps.iter().flat_map(|app| app.secrets.iter().flatten());
     let registered = registered.map(|secret| secret.value.as_str());
@@ -18,7 +20,7 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
         .filter(|parameter| parameter.is_secret())
         .map(|parameter| parameter.value.as_str());
     let mut known: Vec<&str> = registered.chain(sent).filter(|secret| !secret.is_empty()).collect();
-    // A secret may be a part of another one.
+    // Longest first, because a secret can be a part of another one.
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
 
     let is_public = |word: &str| is_guid(word) || directory.tenant(word).is_some();
@@ -34,9 +36,14 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
     }
     let clean = without(&decoded);
     let text = if clean == decoded { text } else { clean };
-    match text.char_indices().nth(LONGEST) {
+    excerpt(&text, LONGEST)
+}
+
+/// Returns at most `limit` characters of a text, with an ellipsis if it is longer.
+pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        None => text.to_owned(),
     }
 }
 
@@ -66,7 +73,7 @@ fn without(known: &[&str], is_public: &dyn Fn(&str) -> bool, text: &str) -> Stri
     shown
 }
 
-/// A text without the user and the password of each URL in it.
+/// Removes the user name and the password from each URL in a text.
 fn without_user(text: &str) -> String {
     let mut parts = text.split("://");
     let mut clean = parts.next().unwrap_or_default().to_owned();
@@ -85,7 +92,8 @@ fn without_user(text: &str) -> String {
     clean
 }
 
-/// A text without the values of secret parameters, as in a path with `&client_secret=...` in place of a query.
+/// Removes the values of secret parameters, as in a path with `&client_secret=...` in place of a
+/// query.
 fn without_parameters(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -105,7 +113,7 @@ fn without_parameters(text: &str) -> String {
     clean + rest
 }
 
-/// A text without this secret where it is a word of its own.
+/// Removes this secret where it is a separate word.
 fn without_word(secret: &str, text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut end = 0;
@@ -130,14 +138,16 @@ fn is_mark(character: char) -> bool {
     "-._~+".contains(character)
 }
 
-/// Whether letters stand behind digits again and again, as in hashes and keys. Names have digits at their end.
+/// Returns true if letters follow digits at least twice, as in hashes and keys. Names have digits
+/// only at their end.
 fn may_be_random(word: &str) -> bool {
     let pairs = word.as_bytes().windows(2);
     let turns = pairs.filter(|pair| pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic());
     word.len() >= SHORTEST_RANDOM && turns.count() >= 2
 }
 
-/// Whether a word is as long and as mixed as secrets, codes and tokens are, and names are not.
+/// Returns true if a word is as long and as mixed as secrets, codes and tokens are, and names are
+/// not.
 fn may_be_token(word: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| word.as_bytes().iter().any(kind);
     word.len() >= SHORTEST_TOKEN
@@ -146,11 +156,13 @@ fn may_be_token(word: &str) -> bool {
         && has(u8::is_ascii_digit)
 }
 
-/// Stands in place of a secret.
+/// The text in place of a secret.
 const BLOT: &str = "[not shown]";
-/// A shorter secret is also a part of harmless words; it is hidden where it is a word of its own.
+/// The shortest secret, in bytes, that is hidden anywhere. A shorter one can be a part of a
+/// harmless word, and is hidden only as a separate word.
 const SHORTEST: usize = 5;
-/// A shorter one is a harmless word; it is hidden where it is all of a text.
+/// The shortest secret, in bytes, that is hidden as a separate word. A shorter one is hidden only
+/// if it is the whole text.
 const SHORTEST_WORD: usize = 3;
 const SHORTEST_TOKEN: usize = 30;
 const SHORTEST_RANDOM: usize = 12;
@@ -162,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_and_tokens_are_hidden_and_names_are_not() {
+    fn secrets_are_hidden_and_names_are_not() {
         let known = ["s3cret!", "abc"];
         for (text, shown) in [
             (

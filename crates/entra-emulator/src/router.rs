@@ -1,4 +1,4 @@
-//! Which rules answer a request: the emulator without any socket, a function from request to response.
+//! The router: the emulator without sockets, as a function from request to response.
 
 use http::header::DATE;
 use http::{Request, Response, StatusCode};
@@ -18,10 +18,10 @@ use crate::state::recorder::{self, Channel, Endpoint, Purpose};
 use crate::time::http_date;
 use crate::well_known::{CONSUMERS, SHARED};
 
-/// Answers a request: by the script if a fault waits for it, by the rules otherwise. What asks about the emulator itself is
-/// not part of either.
+/// Handles a request: by a matching fault of the script, otherwise by the rules. Requests about the
+/// emulator itself bypass both.
 pub(crate) fn handle(state: &State, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
-    if let Some(response) = landing::answer(state, &request, channel) {
+    if let Some(response) = landing::handle(state, &request, channel) {
         return response;
     }
     let mut exchange = Exchange::new(state, request, channel);
@@ -33,7 +33,7 @@ pub(crate) fn handle(state: &State, request: Request<Vec<u8>>, channel: Channel)
         Some(Err(code)) if Aadsts::find(code).is_some() => exchange.error_response(&Rejection::new(code)),
         Some(Err(code)) => exchange.json(
             StatusCode::INTERNAL_SERVER_ERROR,
-            &json!({"error": "server_error", "error_description": format!("AADSTS{code} is no row of the table")}),
+            &json!({"error": "server_error", "error_description": format!("AADSTS{code} is not in the table")}),
         ),
         None => route(&mut exchange),
     };
@@ -49,7 +49,8 @@ pub(crate) fn handle(state: &State, request: Request<Vec<u8>>, channel: Channel)
         .problem
         .take()
         .or_else(|| problem(&response).map(|text| redacted(&state.directory, &event, &text)));
-    // What is no GUID is no client ID: a secret may stand in its place, and need not look like one.
+    // A value that is not a GUID is not a client ID; it may be a secret that does not look like
+    // one.
     let misplaced = event
         .client_id
         .as_deref()
@@ -76,7 +77,7 @@ pub(crate) fn handle(state: &State, request: Request<Vec<u8>>, channel: Channel)
     response
 }
 
-/// What an error response of any endpoint says in words.
+/// Returns the message of an error response of any endpoint.
 fn problem(response: &Response<Vec<u8>>) -> Option<String> {
     if let Some(Shown::Error { message, .. }) = response.extensions().get() {
         return Some(message.clone());
@@ -91,7 +92,8 @@ fn problem(response: &Response<Vec<u8>>) -> Option<String> {
     message.as_str().map(str::to_owned)
 }
 
-/// Which endpoint a path ends with, whatever stands before it: a fault is played on a token request, too.
+/// Returns the endpoint that a path ends with, whatever precedes it: faults apply to malformed
+/// token URLs, too.
 fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
     let path: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -114,20 +116,20 @@ fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
 fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let segments = std::mem::take(&mut exchange.segments);
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-    // Clients disagree about the case, and the service takes any.
+    // Clients differ in letter case, and the service ignores it.
     let lower: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     match (lower.as_slice(), path.as_slice()) {
-        (["v1.0", ..], [_, rest @ ..]) => return graph::answer(exchange, rest),
+        (["v1.0", ..], [_, rest @ ..]) => return graph::handle(exchange, rest),
         (["beta", ..], _) => return graph::beta(exchange),
-        (["oidc", "userinfo"], _) => return graph::userinfo::answer(exchange),
+        (["oidc", "userinfo"], _) => return graph::userinfo::handle(exchange),
         (["signin"], _) => return authorize::proceed(exchange),
         (["devicelogin"], _) => return authorize::device_login(exchange),
         (["api", "v1.0", _, "activity", "feed", ..], [_, _, tenant, _, _, rest @ ..]) => {
-            return activity::answer(exchange, tenant, rest);
+            return activity::handle(exchange, tenant, rest);
         }
         (["support", "odata", "v1", "tenants", _, ..], [_, _, _, _, tenant, rest @ ..]) => {
-            return managed_desktop::answer(exchange, tenant, rest);
+            return managed_desktop::handle(exchange, tenant, rest);
         }
         _ => {}
     }
@@ -148,15 +150,15 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         ["oauth2", "v2.0", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V2),
         ["oauth2", "devicecode"] => device::handle(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "devicecode"] => device::handle(exchange, &tenant, Endpoint::V2),
-        ["openid", "userinfo"] => graph::userinfo::answer_v1(exchange, &tenant),
+        ["openid", "userinfo"] => graph::userinfo::handle_v1(exchange, &tenant),
         ["adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V1),
         ["v2.0", "adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V2),
         _ => unknown(exchange, &tenant, rest),
     }
 }
 
-/// Answers a request to a path that the emulator does not have. What may be an endpoint of Entra is not emulated: all of
-/// them stand below a tenant's name.
+/// Responds to a path that the emulator does not have: 501 for a possible endpoint of Entra, all of
+/// which are below a tenant, and 404 otherwise.
 fn unknown(exchange: &mut Exchange<'_>, tenant: &str, rest: &[&str]) -> Response<Vec<u8>> {
     if exchange.state.directory.tenant(tenant).is_none() {
         exchange.event.tenant = None;
@@ -174,8 +176,10 @@ fn unknown(exchange: &mut Exchange<'_>, tenant: &str, rest: &[&str]) -> Response
     exchange.json(status, &json!({"error": error, "error_description": description}))
 }
 
-/// The tenant a path is about, and what follows. An external tenant may be named by its host, with or without the
-/// tenant's name in the path as well, or by that host's name as the first segment of the path.
+/// Splits a path into the tenant that it names and the rest.
+///
+/// The host can name an external tenant, with or without the tenant in the path as well, and that
+/// host name can be the first segment of the path.
 fn tenant_and_rest<'p>(exchange: &Exchange<'_>, path: &'p [&'p str]) -> (String, &'p [&'p str]) {
     let directory = &exchange.state.directory;
     let Some((&first, rest)) = path.split_first() else {

@@ -1,8 +1,9 @@
-//! Everything the emulator makes up, derived from one number.
+//! Generated values, all derived from one number.
 
-/// A small deterministic generator (SplitMix64): the same seed gives the same identifiers on every machine.
+/// A small deterministic generator (SplitMix64): the same seed yields the same identifiers on every
+/// machine.
 ///
-/// Nothing it makes is a secret worth keeping: an emulator's secrets only have to be told apart.
+/// Its values are no real secrets; an emulator's secrets only have to be distinct.
 #[derive(Clone, Debug)]
 pub(crate) struct Generator {
     state: u64,
@@ -13,9 +14,10 @@ impl Generator {
         Self { state: seed }
     }
 
-    /// A generator of its own for one thing, so that adding another thing does not move its values.
+    /// Creates the generator of one object, so that adding another object does not change its
+    /// values.
     pub(crate) fn named(seed: u64, name: &str) -> Self {
-        // FNV-1a: stable across versions of the standard library, unlike its hashers.
+        // FNV-1a, which is stable across versions of the standard library, unlike its hashers.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
@@ -29,20 +31,20 @@ impl Generator {
         mixed(self.state)
     }
 
-    /// A GUID in its lower-case text form, version 4.
+    /// Returns a version 4 GUID in lower case.
     pub(crate) fn guid(&mut self) -> String {
         let mut text = Vec::with_capacity(36);
         push_guid(&mut text, self);
         String::from_utf8(text).expect("hexadecimal digits and hyphens")
     }
 
-    /// A client secret of forty characters from Entra's alphabet. Real ones have `8Q~` near their start; these do not,
-    /// so that nobody's secret scanner cries over a test.
+    /// Returns a client secret of 40 characters from Entra's alphabet. It lacks the `8Q~` of real
+    /// secrets, so that secret scanners do not report tests.
     pub(crate) fn secret(&mut self) -> String {
         format!("emulator~{}", self.text(31, SECRET_ALPHABET))
     }
 
-    /// Random-looking base64url text, for the claims nobody outside the service can read.
+    /// Returns random-looking base64url text, for claims that only the service can read.
     pub(crate) fn opaque(&mut self, length: usize) -> String {
         self.text(length, BASE64URL)
     }
@@ -54,7 +56,7 @@ impl Generator {
     }
 }
 
-/// Appends the next GUID of a generator, as [`Generator::guid`] has it.
+/// Appends the next GUID of a generator, see [`Generator::guid`].
 pub(crate) fn push_guid(out: &mut Vec<u8>, generator: &mut Generator) {
     let high = (generator.next() & 0xffff_ffff_ffff_0fff) | 0x4000;
     let low = (generator.next() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
@@ -68,7 +70,7 @@ pub(crate) fn push_guid(out: &mut Vec<u8>, generator: &mut Generator) {
     }
 }
 
-/// A number that looks random, the same for the same number (the last step of SplitMix64).
+/// Mixes a number into one that looks random (the last step of SplitMix64).
 pub(crate) fn mixed(number: u64) -> u64 {
     let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -78,7 +80,8 @@ pub(crate) fn mixed(number: u64) -> u64 {
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const SECRET_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.~";
 
-/// Whether a text is a GUID as Entra writes them: five groups of hexadecimal digits, hyphens between.
+/// Returns true for a GUID in Entra's format: five groups of hexadecimal digits, separated by
+/// hyphens.
 pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {

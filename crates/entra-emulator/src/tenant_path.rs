@@ -1,4 +1,4 @@
-//! The tenant that the path of a request names.
+//! The tenant in the path of a request.
 
 use crate::aadsts::Rejection;
 use crate::config::Tenant;
@@ -6,14 +6,14 @@ use crate::exchange::Exchange;
 use crate::seed::is_guid;
 use crate::well_known::SHARED;
 
-/// Whom the first segment of a path stands for.
+/// The accounts that the first segment of a path stands for.
 pub(crate) enum TenantPath<'a> {
     One(&'a Tenant),
-    /// Everybody.
+    /// Accounts of all kinds.
     Common,
-    /// Everybody with an account of an organization.
+    /// Accounts of any organization.
     Organizations,
-    /// Everybody with an account of their own, of whom there are none here.
+    /// Personal accounts, of which the emulator has none.
     Consumers,
 }
 
@@ -29,7 +29,7 @@ impl<'a> TenantPath<'a> {
     }
 }
 
-/// The tenant of that GUID or domain.
+/// Returns the tenant with this GUID or domain.
 pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a Tenant, Rejection> {
     if !is_guid(name) && !is_domain(name) {
         return Err(Rejection::new(900023).with(name));
@@ -41,11 +41,13 @@ pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a
         .ok_or_else(|| Rejection::new(90002).with(name))
 }
 
-/// The tenant that a document is about, or none at a path that stands for several.
+/// Returns the tenant that a document is about, or `None` for a path that stands for several
+/// tenants.
 ///
 /// # Errors
-/// 90002 for every other name, with a word of its own: that is what the metadata answers. For the keys and the user realm
-/// it is assumed. The endpoints that take a form say `invalid_request`, and 900023 where a name can be none of a tenant.
+/// Returns AADSTS90002 with the error code `invalid_tenant` for any other name, as the metadata
+/// endpoint does. For the keys and the user realm, this is assumed. Endpoints that take a form
+/// respond with `invalid_request` instead, and with AADSTS900023 if the name is malformed.
 pub(crate) fn of_document<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Option<&'a Tenant>, Rejection> {
     if SHARED.contains(&name) {
         return Ok(None);

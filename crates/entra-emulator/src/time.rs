@@ -1,44 +1,45 @@
-//! Times as text, and as seconds since the epoch.
+//! Times as text, and as seconds since the Unix epoch.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
-/// Seconds since the epoch, zero before it.
+/// Returns the seconds since the Unix epoch, or 0 for earlier times.
 pub(crate) fn unix(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// `2026-01-31 23:59:58Z`, the form of an error's `timestamp`.
+/// Formats a time as `2026-01-31 23:59:58Z`, the format of `timestamp` in error responses.
 pub(crate) fn error_timestamp(unix: u64) -> String {
     let (date, time) = civil(unix);
     format!("{date} {time}Z")
 }
 
-/// `2026-01-31T23:59:58Z`.
+/// Formats a time as `2026-01-31T23:59:58Z`, at most the year 9999.
 pub(crate) fn rfc3339(unix: u64) -> String {
     let (date, time) = civil(unix.min(LAST_SECOND));
     format!("{date}T{time}Z")
 }
 
-/// 9999-12-31T23:59:59Z, the last second that RFC 3339 and HTTP can name.
+/// 9999-12-31T23:59:59Z, the last second that RFC 3339 and HTTP dates can express.
 pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
-/// `2026-01-31T23:59:58`, the form of Graph's `innerError.date` (no zone letter).
+/// Formats a time as `2026-01-31T23:59:58`, the format of Graph's `innerError.date` (without a
+/// zone).
 pub(crate) fn graph_date(unix: u64) -> String {
     let (date, time) = civil(unix);
     format!("{date}T{time}")
 }
 
-/// A time as Microsoft Graph writes it in resources: `2026-01-31T23:59:58Z`.
+/// Formats a time as `2026-01-31T23:59:58Z`, the format of Microsoft Graph in resources.
 pub(crate) fn graph_time(unix: u64) -> String {
     graph_date(unix) + "Z"
 }
 
-/// Reads a time of RFC 3339 from 1970 to 9999, such as `2026-01-31T23:59:58Z`, `2026-01-31T23:59:58.5+01:00`. A fraction
-/// of a second is dropped.
+/// Parses an RFC 3339 time from 1970 to 9999, such as `2026-01-31T23:59:58Z` or
+/// `2026-01-31T23:59:58.5+01:00`. A fraction of a second is dropped.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
-    // Only ASCII is cut apart by bytes.
+    // Only ASCII can be split at any byte.
     let (date_time, rest) = text.is_ascii().then(|| text.split_at_checked(19))??;
     let is_shaped = date_time.bytes().enumerate().all(|(at, byte)| match at {
         4 | 7 => byte == b'-',
@@ -71,7 +72,7 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
         }
         None => rest,
     };
-    // Minutes east of UTC.
+    // The offset in minutes.
     let (east, west) = match zone.as_bytes() {
         b"Z" | b"z" => (0, 0),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(|digit| digit.is_ascii_digit()) => {
@@ -84,7 +85,8 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
         }
         _ => return None,
     };
-    // Days from 1970 to a civil date, months counted from March so that the leap day comes last.
+    // Days from 1970 to a civil date, with months counted from March so that the leap day comes
+    // last.
     let (shifted_year, shifted_month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -118,7 +120,7 @@ fn civil(unix: u64) -> (String, String) {
     )
 }
 
-/// Year, month, day, hour, minute and second.
+/// Splits a time into year, month, day, hour, minute and second.
 fn parts(unix: u64) -> [u64; 6] {
     let (days, rest) = (unix / 86_400 + 719_468, unix % 86_400);
     let (era, of_era) = (days / 146_097, days % 146_097);
@@ -135,7 +137,7 @@ fn parts(unix: u64) -> [u64; 6] {
     [year, month, day, rest / 3_600, rest / 60 % 60, rest % 60]
 }
 
-/// An HTTP date; the epoch for a time that none can express.
+/// Formats an HTTP date, at most the year 9999.
 pub(crate) fn http_date(time: SystemTime) -> HeaderValue {
     let seconds = unix(time).min(LAST_SECOND);
     let text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_far_for_a_date() {
+    fn late_times_are_clamped_in_dates() {
         assert_eq!(
             http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 60)),
             "Fri, 31 Dec 9999 23:59:59 GMT"

@@ -1,9 +1,10 @@
-//! The APIs that are there in every tenant, and the names of several tenants.
+//! The APIs that every tenant has, and the path segments that stand for several tenants.
 
 use crate::config::Api;
 
-/// Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault, Storage and SQL, and Managed Desktop,
-/// with what they are used for most. All of them accept v1 tokens.
+/// Returns Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault,
+/// Storage, SQL and Kubernetes Service, and Managed Desktop, with their most used permissions. All
+/// of them accept v1 tokens.
 pub(crate) fn apis() -> Vec<Api> {
     WELL_KNOWN
         .iter()
@@ -24,21 +25,24 @@ pub(crate) fn apis() -> Vec<Api> {
         .collect()
 }
 
-/// The APIs of Azure that let an app act as its user, whose own access control decides the rest.
+/// Returns the Azure APIs in which an application acts as its user and which control access
+/// themselves.
 pub(crate) fn azure_services() -> Vec<Api> {
     let mut apis = apis();
     apis.retain(|api| api.scopes == IMPERSONATION);
     apis
 }
 
-/// Whether there is more of this API here than its tokens, so that it has to keep its names.
+/// Returns true if the emulator serves this API, so that its names must not change.
 pub(crate) fn is_served(api: &Api) -> bool {
     [GRAPH_APP_ID, OFFICE_MANAGEMENT_APP_ID].contains(&api.app_id.as_str())
 }
 
-/// The identifier of the service that an Azure resource of its own name belongs to: an account of Storage or a vault. Entra
-/// issues tokens for every such name, whether the resource exists or not. (Key Vault then refuses one for a single vault,
-/// AKV10022.)
+/// Returns the identifier of the service that an Azure resource with its own host name belongs to:
+/// a storage account or a vault.
+///
+/// Entra issues tokens for every such name, whether the resource exists or not. (Key Vault then
+/// rejects a token for a single vault, AKV10022.)
 pub(crate) fn service_of(resource: &str) -> Option<&'static str> {
     let host = resource.strip_prefix("https://")?.trim_end_matches('/');
     let (name, domain) = host.split_once('.')?;
@@ -48,30 +52,30 @@ pub(crate) fn service_of(resource: &str) -> Option<&'static str> {
     is_label.then_some(*service)
 }
 
-/// Names as configuration holds them.
+/// Converts names to the type of the configuration.
 pub(crate) fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// The names in a path that stand for several tenants.
+/// The path segments that stand for several tenants.
 pub(crate) const SHARED: &[&str] = &["common", "organizations", "consumers"];
-/// The tenant of all personal accounts; `consumers` is another name of it.
+/// The tenant of all personal accounts; `consumers` is another name for it.
 pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
-/// Microsoft Graph's application id, the same in every tenant.
+/// The application ID of Microsoft Graph, the same in every tenant.
 pub(crate) const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
-/// Microsoft Graph's identifier URI.
+/// The identifier URI of Microsoft Graph.
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
-/// The Office 365 Management APIs' identifier URI.
+/// The identifier URI of the Office 365 Management APIs.
 pub(crate) const OFFICE_MANAGEMENT: &str = "https://manage.office.com";
-/// Azure Resource Manager's identifier URI.
+/// The identifier URI of Azure Resource Manager.
 pub(crate) const AZURE_RESOURCE_MANAGER: &str = "https://management.azure.com";
-/// Azure Key Vault's identifier URI.
+/// The identifier URI of Azure Key Vault.
 pub(crate) const AZURE_KEY_VAULT: &str = "https://vault.azure.net";
-/// Azure Storage's identifier URI.
+/// The identifier URI of Azure Storage.
 pub(crate) const AZURE_STORAGE: &str = "https://storage.azure.com";
-/// Azure SQL's identifier URI, which ends with a slash.
+/// The identifier URI of Azure SQL, which ends with a slash.
 pub(crate) const AZURE_SQL: &str = "https://database.windows.net/";
-/// Managed Desktop's identifier URI.
+/// The identifier URI of Managed Desktop.
 pub(crate) const MANAGED_DESKTOP: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net";
 
 struct WellKnown {
@@ -83,7 +87,7 @@ struct WellKnown {
     admin_scopes: &'static [&'static str],
 }
 
-/// The domains below which each resource of a service has its name.
+/// The domains in which the resources of a service have their host names.
 const SERVICES: &[(&str, &str)] = &[
     ("blob.core.windows.net", AZURE_STORAGE),
     ("dfs.core.windows.net", AZURE_STORAGE),
@@ -95,7 +99,7 @@ const SERVICES: &[(&str, &str)] = &[
 
 const OFFICE_MANAGEMENT_APP_ID: &str = "c5393580-f805-4401-95e8-94b7a6ef2fc2";
 
-/// The one delegated permission of the Azure services.
+/// The only delegated permission of the Azure services.
 const IMPERSONATION: &[&str] = &["user_impersonation"];
 
 const OFFICE_PERMISSIONS: &[&str] = &[
@@ -154,7 +158,7 @@ const WELL_KNOWN: &[WellKnown] = &[
     WellKnown {
         name: "Azure Resource Manager",
         app_id: "797f4846-ba00-4fd7-ba43-dac1f8f63013",
-        // The older name, which ends with a slash, is what most v1 programs ask for.
+        // Most v1 programs request the older name, which ends with a slash.
         identifiers: &[AZURE_RESOURCE_MANAGER, "https://management.core.windows.net/"],
         roles: &[],
         scopes: IMPERSONATION,
@@ -185,7 +189,8 @@ const WELL_KNOWN: &[WellKnown] = &[
         admin_scopes: &[],
     },
     WellKnown {
-        // The server application of clusters with Entra sign-in. It has no identifier but its ID.
+        // The server application of clusters with Entra sign-in. Its only identifier is its
+        // application ID.
         name: "Azure Kubernetes Service AAD Server",
         app_id: "6dae42f8-4368-4678-94ff-3960e28e3630",
         identifiers: &[],
@@ -195,7 +200,7 @@ const WELL_KNOWN: &[WellKnown] = &[
     },
     WellKnown {
         name: "Modern Workplace Customer APIs",
-        // Made up: the real one is not published.
+        // Generated: the real ID is not published.
         app_id: "c9d51f28-8ccd-42b2-a836-fd8fe9ebf2ae",
         identifiers: &[MANAGED_DESKTOP],
         roles: &["MmdSupport.ReadWrite"],

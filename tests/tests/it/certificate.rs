@@ -172,7 +172,7 @@ fn a_certificate_is_replaced_while_the_client_runs() {
 fn no_assertion_is_sent_twice() {
     let (certificate, pem) = certificate();
     let app = App::new("daemon").secret("also a secret").certificate_pem(pem.as_str());
-    let emulator = Emulator::builder().app(app).refuse_replayed_assertions().tls().start();
+    let emulator = Emulator::builder().app(app).reject_replayed_assertions().tls().start();
     for carrier in carriers(emulator.ca_pem()) {
         for _ in 0..3 {
             emulator.fault(entra_emulator::Fault::status(503));

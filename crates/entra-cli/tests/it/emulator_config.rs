@@ -73,7 +73,7 @@ fn a_wrong_certificate_is_no_fault_of_the_configuration() {
             &output,
             3,
             &[
-                "no-certificate.pem: the entry is no certificate in PEM",
+                "no-certificate.pem: the entry is not a certificate in PEM",
                 "entra cert new",
             ],
         );

@@ -1,4 +1,4 @@
-//! The APIs that tokens are for: each checks the token of a request, and answers by its own rules.
+//! The emulated APIs. Each verifies the token of a request and responds by its own rules.
 
 pub(crate) mod activity;
 pub(crate) mod graph;

@@ -11,14 +11,14 @@ use crate::control::problem::Problem;
 use crate::state::State;
 use crate::time::{LAST_SECOND, rfc3339, unix};
 
-/// A request that passed the checks of all operations, with the emulator that it is for.
+/// A request that passed the checks common to all operations, with the state of the emulator.
 pub(super) struct Call<'a> {
     pub(super) state: &'a State,
     pub(super) request: &'a Request<Vec<u8>>,
 }
 
 impl Call<'_> {
-    /// The members of the JSON object in the body.
+    /// Parses the body as a JSON object and returns its members.
     pub(super) fn members(&self) -> Result<Members, Problem> {
         let content_type = self.request.headers().get(CONTENT_TYPE);
         let content_type = content_type.map(|value| value.to_str().unwrap_or_default());
@@ -36,7 +36,7 @@ impl Call<'_> {
         Members::read(self.request.body())
     }
 
-    /// As [`members`](Self::members), for an endpoint that needs no member at all.
+    /// Like [`members`](Self::members), for an operation without required members.
     pub(super) fn members_if_any(&self) -> Result<Members, Problem> {
         if self.request.body().is_empty() {
             return Ok(Members::default());
@@ -45,8 +45,8 @@ impl Call<'_> {
     }
 }
 
-/// Adds a time to a JSON object: as `NAME_on` in seconds since the epoch, and as `NAME_at` in RFC 3339, which ends with the
-/// year 9999.
+/// Adds a time to a JSON object: `NAME_on` in seconds since the Unix epoch, and `NAME_at` in RFC
+/// 3339, at most the year 9999.
 pub(super) fn with_moment(mut object: Value, name: &str, time: SystemTime) -> Value {
     let seconds = unix(time).min(LAST_SECOND);
     object[format!("{name}_on")] = seconds.into();

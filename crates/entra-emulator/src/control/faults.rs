@@ -1,4 +1,4 @@
-//! Faults by name.
+//! The faults of the control API.
 
 use std::time::Duration;
 
@@ -14,24 +14,24 @@ use crate::control::problem::Problem;
 use crate::landing;
 use crate::state::fault::{Cut, Fault, Replacement, RetryAfter, Skew};
 
-/// `GET /v1/faults`
+/// Handles `GET /v1/faults`.
 pub(crate) fn list(call: &Call<'_>) -> Reply {
     let faults: Vec<Value> = call.state.script.list().iter().map(shown).collect();
     Ok((StatusCode::OK, json!({"faults": faults})))
 }
 
-/// `POST /v1/faults`
+/// Handles `POST /v1/faults`.
 pub(crate) fn add(call: &Call<'_>) -> Reply {
     let fault = read(call.members()?)?;
     let body = json!({"fault": shown(&fault)});
     if call.state.script.push_within(MOST, fault) {
         return Ok((StatusCode::CREATED, body));
     }
-    let message = format!("{MOST} faults wait already; DELETE /v1/faults removes them");
+    let message = format!("{MOST} faults are pending already; DELETE /v1/faults deletes them");
     Err(Problem::new(StatusCode::CONFLICT, "too_many_faults", message))
 }
 
-/// `DELETE /v1/faults`
+/// Handles `DELETE /v1/faults`.
 pub(crate) fn clear(call: &Call<'_>) -> Reply {
     call.state.script.clear();
     Ok((StatusCode::OK, json!({"faults": []})))
@@ -112,7 +112,7 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
         ("redirect", redirect.is_some()),
         ("reset", reset),
         (named, body.is_some()),
-        // It may come with a redirect and with a body.
+        // The status may accompany a redirect or a body.
         ("status", status.is_some() && redirect.is_none() && body.is_none()),
     ])?;
     if let (Some(code), Some(_)) = (status, &redirect)
@@ -128,7 +128,7 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
         }
     }
 
-    // In the range of u16.
+    // The status is in the range of u16.
     let status = status.map(|status| status as u16);
     let mut fault = match (aadsts, redirect, body, status) {
         (Some(code), ..) => Fault::aadsts(code),
@@ -166,7 +166,7 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
     if !fault.does_something() {
         return Err(Problem::members(
             "missing_member",
-            "a fault needs something that goes wrong: status, aadsts, body, json, body_base64, redirect, reset, \
+            "a fault requires at least one of status, aadsts, body, json, body_base64, redirect, reset, \
              retry_after, retry_after_date, content_type, latency_ms, truncate, huge, endless or date_skew"
                 .to_owned(),
         ));
@@ -175,7 +175,7 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
         fault = fault.on(path);
     }
     if let Some(requests) = one_in {
-        // In the range of u32.
+        // The number is in the range of u32.
         fault = fault.one_in(requests as u32);
     }
     Ok(match times {
@@ -185,13 +185,13 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
     })
 }
 
-/// Whether the path of any request that faults strike may contain this.
+/// Returns true if this can be a part of the path of a request that faults apply to.
 fn may_strike(part: &str) -> bool {
     let is_foreign = |c: char| matches!(c, '?' | '#') || c.is_whitespace();
     !part.is_empty() && !part.contains(is_foreign) && !part.contains("://") && !landing::is_health(part)
 }
 
-/// A fault as it was read, with the number of times that are left.
+/// Returns a fault as JSON, with the number of times that are left.
 fn shown(fault: &Fault) -> Value {
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
@@ -251,11 +251,11 @@ fn shown(fault: &Fault) -> Value {
     Value::Object(members)
 }
 
-/// The most faults that may wait: each may have a body of its own.
+/// The largest number of pending faults: each may have a body of its own.
 const MOST: usize = 256;
-/// A hundred years, in seconds.
+/// The longest delay and clock skew: a hundred years, in seconds.
 const LONGEST: u64 = 3_155_760_000;
-/// Ten minutes: no connection lasts longer.
+/// The longest latency in milliseconds: ten minutes, the age limit of connections.
 const LONGEST_LATENCY: u64 = 600_000;
-/// A longer body is not shown in the list.
+/// The largest body, in bytes, that the list of faults shows.
 const LONGEST_SHOWN: usize = 4_096;

@@ -1,4 +1,4 @@
-//! The strict reading of a JSON object: each member once, by its type, and none that is unknown.
+//! Strict parsing of JSON objects: each member once, with its type, and no unknown member.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::control::problem::Problem;
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     left: Vec<(String, Value)>,
-    /// The names that were asked for, whether they were there or not.
+    /// The names that the operation reads, present or not.
     known: Vec<&'static str>,
 }
 
 impl Members {
-    /// Reads a body.
+    /// Parses a body.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         let pairs: Pairs = serde_json::from_slice(body)
             .map_err(|error| Problem::members("invalid_json", format!("the body is not a JSON object: {error}")))?;
@@ -33,14 +33,15 @@ impl Members {
         })
     }
 
-    /// A member of any type.
+    /// Takes a member of any type.
     pub(crate) fn any(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         let at = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.swap_remove(at).1)
     }
 
-    /// A member that `read` takes a value out of, or else `expected` tells what it should be.
+    /// Takes a member and converts it with `read`. If that returns `None`, the error names
+    /// `expected`.
     pub(crate) fn read_as<T>(
         &mut self,
         name: &'static str,
@@ -54,14 +55,14 @@ impl Members {
         }
     }
 
-    /// A string that is not empty.
+    /// Takes a nonempty string.
     pub(crate) fn text(&mut self, name: &'static str, expected: &str) -> Result<Option<String>, Problem> {
         self.read_as(name, expected, |value| {
             value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
         })
     }
 
-    /// An integer from `least` to `most`.
+    /// Takes an integer from `least` to `most`.
     pub(crate) fn integer(
         &mut self,
         name: &'static str,
@@ -76,7 +77,7 @@ impl Members {
         })
     }
 
-    /// A member that is `true` or left out.
+    /// Takes a member that is `true` or absent.
     pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
         let flag = self.read_as(name, "true, or leave it out", |value| {
             value.as_bool().filter(|flag| *flag)
@@ -84,7 +85,7 @@ impl Members {
         Ok(flag.is_some())
     }
 
-    /// Refuses what is left.
+    /// Returns an error if an unread member is left.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         let Some((name, _)) = self.left.first() else {
             return Ok(());
@@ -98,7 +99,8 @@ impl Members {
     }
 }
 
-/// An integer, however it is written: many programs hold a length of time as a float, and write 3600.0.
+/// Converts an integer, also one written as a float: many programs hold durations as floats and
+/// write 3600.0.
 pub(crate) fn whole(value: &Value) -> Option<i64> {
     let float = || {
         let number = value.as_f64()?;
@@ -107,10 +109,10 @@ pub(crate) fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(float)
 }
 
-/// Up to here a float tells all integers apart.
+/// The largest number up to which a float represents every integer.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The members of an object in their order, those of one name included.
+/// The members of an object in their order, duplicates included.
 struct Pairs(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Pairs {
@@ -140,5 +142,6 @@ impl<'de> Visitor<'de> for PairsVisitor {
     }
 }
 
-/// More than any operation knows. Each is compared with all others.
+/// The largest number of members. It exceeds that of every operation, and bounds the quadratic
+/// check for duplicates.
 const MOST: usize = 64;

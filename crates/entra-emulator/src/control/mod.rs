@@ -1,6 +1,8 @@
-//! The control API: faults, clock, recorded requests, revocations, approvals and reset for programs in any language.
+//! The control API: faults, clock, recorded requests, revocations, approvals and reset for programs
+//! in any language.
 //!
-//! Like the emulator itself it is a function from request to response. `contract.md` describes it for users.
+//! Like the emulator itself, it is a function from request to response. `contract.md` documents it
+//! for users.
 
 mod call;
 mod faults;
@@ -18,12 +20,12 @@ use crate::control::call::{Call, Reply};
 use crate::control::problem::Problem;
 use crate::state::State;
 
-/// Answers a request to the control API.
-pub(crate) fn answer(state: &State, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
-    respond(judge(state, request))
+/// Handles a request to the control API.
+pub(crate) fn handle(state: &State, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+    respond(dispatch(state, request))
 }
 
-/// The response to a request whose body was not read to its end.
+/// Returns the response to a request with an oversized body.
 pub(crate) fn too_large() -> Response<Vec<u8>> {
     let message = "the body is longer than 256 KiB";
     respond(Err(Problem::new(
@@ -55,14 +57,14 @@ fn respond(reply: Reply) -> Response<Vec<u8>> {
     response
 }
 
-/// One operation. The description is a line of the index.
+/// An operation. `about` is its description in the index and in `contract.md`.
 struct Operation {
     method: &'static str,
     path: &'static str,
     about: &'static str,
-    /// True if a body is read.
+    /// True if the operation reads a body.
     has_body: bool,
-    /// The parameters of the query that are known.
+    /// The known query parameters.
     query: &'static [&'static str],
     run: fn(&Call<'_>) -> Reply,
 }
@@ -103,35 +105,35 @@ const OPERATIONS: &[Operation] = &[
     Operation::get("/v1", "this index", index),
     Operation::get(
         "/v1/requests",
-        "the recorded requests, oldest first; ?after=N for those after number N",
+        "lists the recorded requests, oldest first; ?after=N lists those after number N",
         requests::list,
     )
     .with_query(&["after"]),
     Operation::delete(
         "/v1/requests",
-        "forgets the recorded requests; the count goes on",
+        "deletes the recorded requests; the count continues",
         requests::clear,
     ),
-    Operation::get("/v1/faults", "the faults that wait", faults::list),
+    Operation::get("/v1/faults", "lists the pending faults", faults::list),
     Operation::post(
         "/v1/faults",
-        "adds a fault: status, aadsts, body, redirect, reset, latency_ms, and more",
+        "adds a fault: status, aadsts, body, redirect, reset, latency_ms and more",
         faults::add,
     ),
-    Operation::delete("/v1/faults", "removes all faults", faults::clear),
+    Operation::delete("/v1/faults", "deletes all faults", faults::clear),
     Operation::get(
         "/v1/clock",
-        "the emulator's time, and whether it stands still",
+        "returns the emulator's time, and whether it is frozen",
         operations::clock,
     ),
     Operation::post(
         "/v1/clock",
-        "sets (set), moves (advance_seconds), stops or starts (frozen) the clock",
+        "sets (set), advances (advance_seconds), freezes or resumes (frozen) the clock",
         operations::set_clock,
     ),
     Operation::post(
         "/v1/revocations",
-        "revokes access tokens (all, or of an app) or the sessions of a user",
+        "revokes access tokens (all, or of an app), a user's sessions, or a consent",
         operations::revoke,
     ),
     Operation::post(
@@ -139,7 +141,11 @@ const OPERATIONS: &[Operation] = &[
         "accepts or declines an authorize URL or a device's user code, as a user",
         operations::approve,
     ),
-    Operation::get("/v1/signing-keys", "the IDs of the signing keys", operations::keys),
+    Operation::get(
+        "/v1/signing-keys",
+        "lists the IDs of the signing keys",
+        operations::keys,
+    ),
     Operation::post(
         "/v1/signing-keys",
         "rotates, replaces or retires signing keys (action)",
@@ -147,7 +153,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     Operation::get(
         "/v1/tokens",
-        "the defects that a forged token can have",
+        "lists the defects that a forged token can have",
         tokens::defects,
     ),
     Operation::post(
@@ -157,18 +163,18 @@ const OPERATIONS: &[Operation] = &[
     ),
     Operation::post(
         "/v1/activity",
-        "publishes content of the activity feed of a tenant",
+        "publishes content in the activity feed of a tenant",
         operations::publish_activity,
     ),
     Operation::post(
         "/v1/reset",
-        "puts everything but the configuration back to the start",
+        "restores the state at the start, except the configuration",
         operations::reset,
     ),
 ];
 
-/// Checks, in this order, host, key, path, method, query and body, then carries the request out.
-fn judge(state: &State, request: &Request<Vec<u8>>) -> Reply {
+/// Checks host, key, path, method, query and body, in this order, then runs the operation.
+fn dispatch(state: &State, request: &Request<Vec<u8>>) -> Reply {
     check_host(state, request)?;
     check_key(state, request)?;
     let path = request.uri().path();
@@ -198,7 +204,8 @@ fn judge(state: &State, request: &Request<Vec<u8>>) -> Reply {
     (operation.run)(&Call { state, request })
 }
 
-/// Refuses a page of a browser whose name was made to lead here.
+/// Rejects requests of web pages whose host name was made to resolve to this machine (DNS
+/// rebinding).
 fn check_host(state: &State, request: &Request<Vec<u8>>) -> Result<(), Problem> {
     let named = request.headers().get_all(HOST).iter();
     let named = named.map(|host| host.to_str().unwrap_or_default());
@@ -209,7 +216,7 @@ fn check_host(state: &State, request: &Request<Vec<u8>>) -> Result<(), Problem> 
     Err(Problem::new(
         StatusCode::FORBIDDEN,
         "forbidden_host",
-        "the control API is reached as localhost, 127.0.0.1 or [::1] only",
+        "the control API accepts only the hosts localhost, 127.0.0.1 and [::1]",
     ))
 }
 
@@ -270,7 +277,7 @@ mod tests {
     fn every_operation_is_in_the_contract() {
         let contract = include_str!("contract.md");
         for operation in OPERATIONS {
-            let row = format!("| `{} {}", operation.method, operation.path);
+            let row = format!("| `{} {}` | {} |\n", operation.method, operation.path, operation.about);
             assert!(contract.contains(&row), "{row}");
         }
     }

@@ -1,4 +1,4 @@
-//! Clock, revocations, approvals, signing keys and reset.
+//! The operations on clock, revocations, approvals, signing keys, activity feed and reset.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,27 +13,27 @@ use crate::headless::{ErrorPage, Redirect};
 use crate::state::State;
 use crate::time::{LAST_SECOND, parse_rfc3339, unix};
 
-/// `GET /v1/clock`
+/// Handles `GET /v1/clock`.
 pub(crate) fn clock(call: &Call<'_>) -> Reply {
     let clock = &call.state.clock;
     let body = with_moment(json!({"frozen": clock.is_frozen()}), "now", clock.now());
     Ok((StatusCode::OK, body))
 }
 
-/// `POST /v1/clock`
+/// Handles `POST /v1/clock`.
 pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
     let mut members = call.members()?;
     let expected = "a time of RFC 3339, such as \"2026-01-31T23:59:58Z\", or seconds since the epoch";
     let set = members.read_as("set", expected, |value| match value {
         Value::String(text) => parse_rfc3339(text),
-        // A fraction is dropped, as it is in a text.
+        // A fraction is dropped, as in RFC 3339 texts.
         value => value
             .as_f64()
             .filter(|at| (0.0..=LAST_SECOND as f64).contains(at))
             .map(|at| UNIX_EPOCH + Duration::from_secs(at as u64)),
     })?;
     let advance = members.integer("advance_seconds", "seconds", 0, LAST_SECOND)?;
-    let frozen = members.read_as("frozen", "true to stop the clock, false to let it run", Value::as_bool)?;
+    let frozen = members.read_as("frozen", "true to freeze the clock, false to resume it", Value::as_bool)?;
     members.finish()?;
     if set.is_none() && advance.is_none() && frozen.is_none() {
         let message = "nothing to do: give set, advance_seconds or frozen".to_owned();
@@ -43,12 +43,12 @@ pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
     let ahead = Duration::from_secs(advance.unwrap_or(0));
     let time = set.unwrap_or_else(|| clock.now());
     let time = time.checked_add(ahead).filter(|time| unix(*time) <= LAST_SECOND);
-    // A clock that has run beyond it can still be stopped.
+    // A clock that has passed the year 9999 can still be frozen.
     if advance.is_some() && time.is_none() {
-        let expected = "no time beyond the year 9999";
+        let expected = "a time up to the year 9999";
         return Err(Problem::expected("advance_seconds", expected, &advance.into()));
     }
-    // Stopped before it is set, so that it shows that very time.
+    // Frozen before it is set, so that it shows exactly that time.
     if frozen == Some(true) {
         clock.freeze();
     }
@@ -62,7 +62,7 @@ pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
     self::clock(call)
 }
 
-/// `POST /v1/revocations`
+/// Handles `POST /v1/revocations`.
 pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     let state = call.state;
     let mut members = call.members()?;
@@ -73,7 +73,7 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     members.finish()?;
     Problem::at_most_one(&[("all", all), ("app", app.is_some()), ("user", user.is_some())])?;
     if tenant.is_some() && app.is_none() {
-        let message = "\"tenant\" stands beside \"app\"".to_owned();
+        let message = "\"tenant\" requires \"app\"".to_owned();
         return Err(Problem::members("missing_member", message).with("member", "app".into()));
     }
     let now = state.clock.now();
@@ -114,7 +114,7 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     Ok((StatusCode::OK, with_moment(json!({"revoked": revoked}), "revoked", now)))
 }
 
-/// `POST /v1/approvals`
+/// Handles `POST /v1/approvals`.
 pub(crate) fn approve(call: &Call<'_>) -> Reply {
     let state = call.state;
     let mut members = call.members()?;
@@ -140,9 +140,9 @@ pub(crate) fn approve(call: &Call<'_>) -> Reply {
     let outcome = match (url, user_code, user) {
         (Some(url), None, Some(users)) => state.visit(url, &users, accept).map(redirect),
         (None, Some(code), Some(users)) if accept => state
-            .answer_device(&code, &users)
+            .decide_device(&code, &users)
             .map(|()| json!({"result": "accepted"})),
-        (None, Some(code), _) if !accept => state.answer_device(&code, &[]).map(|()| json!({"result": "declined"})),
+        (None, Some(code), _) if !accept => state.decide_device(&code, &[]).map(|()| json!({"result": "declined"})),
         (Some(_), None, None) | (None, Some(_), None) => {
             let users: Vec<&str> = names(state);
             let message = format!("\"user\" is missing: {USER}, such as {}", some_of(&users));
@@ -156,18 +156,18 @@ pub(crate) fn approve(call: &Call<'_>) -> Reply {
     outcome.map(|body| (StatusCode::OK, body)).map_err(error_page)
 }
 
-/// `GET /v1/signing-keys`
+/// Handles `GET /v1/signing-keys`.
 pub(crate) fn keys(call: &Call<'_>) -> Reply {
     let ids = call.state.keys.ids();
     Ok((StatusCode::OK, json!({"signing": ids.last(), "published": ids})))
 }
 
-/// `POST /v1/signing-keys`
+/// Handles `POST /v1/signing-keys`.
 pub(crate) fn change_keys(call: &Call<'_>) -> Reply {
     let mut members = call.members()?;
     let action: Option<fn(&State)> = members.read_as(
         "action",
-        "\"rotate\" (old keys stay published), \"replace\" (they are withdrawn) or \"retire\" (the old keys only)",
+        "\"rotate\" (old keys stay published), \"replace\" (old keys are withdrawn) or \"retire\" (no new key, old keys are withdrawn)",
         |value| match value.as_str()? {
             "rotate" => Some((|state| state.keys.rotate(true)) as fn(&State)),
             "replace" => Some(|state| state.keys.rotate(false)),
@@ -186,7 +186,7 @@ pub(crate) fn change_keys(call: &Call<'_>) -> Reply {
     keys(call)
 }
 
-/// `POST /v1/activity`
+/// Handles `POST /v1/activity`.
 pub(crate) fn publish_activity(call: &Call<'_>) -> Reply {
     let state = call.state;
     let mut members = call.members()?;
@@ -200,7 +200,7 @@ pub(crate) fn publish_activity(call: &Call<'_>) -> Reply {
     };
     let tenant = tenant_named(state, &tenant.ok_or_else(|| missing("tenant"))?)?;
     let content_type = content_type.ok_or_else(|| missing("content_type"))?;
-    // In the range of u32.
+    // The number is in the range of u32.
     let all = state
         .feed
         .publish(tenant, content_type, contents as u32, unix(state.clock.now()));
@@ -208,7 +208,7 @@ pub(crate) fn publish_activity(call: &Call<'_>) -> Reply {
     Ok((StatusCode::OK, body))
 }
 
-/// `POST /v1/reset`
+/// Handles `POST /v1/reset`.
 pub(crate) fn reset(call: &Call<'_>) -> Reply {
     let members: Members = call.members_if_any()?;
     members.finish()?;
@@ -216,7 +216,7 @@ pub(crate) fn reset(call: &Call<'_>) -> Reply {
     clock(call)
 }
 
-/// The way to the app, and the parameters that it gets there.
+/// Returns a redirect to the application as JSON, with its parameters.
 fn redirect(redirect: Redirect) -> Value {
     let parameters: Map<String, Value> = redirect
         .parameters()

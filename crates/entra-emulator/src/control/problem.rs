@@ -1,13 +1,15 @@
-//! Error responses of the control API.
+//! The error responses of the control API.
 
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-/// The reason why a request is not carried out.
+use crate::redact::excerpt;
+
+/// The reason for rejecting a request.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    /// The value of `Allow`.
+    /// The value of the header `Allow`.
     pub(crate) allow: Option<String>,
     members: Map<String, Value>,
 }
@@ -25,27 +27,27 @@ impl Problem {
         }
     }
 
-    /// A member of the body that cannot be used.
+    /// Creates an error about a member of the body.
     pub(crate) fn member(error: &'static str, name: &str, problem: &str) -> Self {
-        let message = format!("\"{}\" {problem}", excerpt(name));
-        Self::new(StatusCode::BAD_REQUEST, error, message).with("member", excerpt(name).into())
+        let message = format!("\"{}\" {problem}", excerpt(name, LONGEST));
+        Self::new(StatusCode::BAD_REQUEST, error, message).with("member", excerpt(name, LONGEST).into())
     }
 
-    /// A member whose value is not what is expected.
+    /// Creates an error about a member with an invalid value.
     pub(crate) fn expected(name: &str, expected: &str, found: &Value) -> Self {
         let problem = format!(
-            "is not what is expected: {expected}; found {}",
-            excerpt(&found.to_string())
+            "is invalid: expected {expected}; found {}",
+            excerpt(&found.to_string(), LONGEST)
         );
         Self::member("invalid_member", name, &problem).with("expected", expected.into())
     }
 
-    /// The members as a whole: some are needed, say.
+    /// Creates an error about the body as a whole, such as missing members.
     pub(crate) fn members(error: &'static str, message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error, message)
     }
 
-    /// Refuses members that are given beside each other, and exclude each other.
+    /// Returns an error if more than one of these members is present.
     pub(crate) fn at_most_one(members: &[(&str, bool)]) -> Result<(), Self> {
         let given: Vec<String> = members
             .iter()
@@ -59,13 +61,16 @@ impl Problem {
         Err(Self::members("conflicting_members", message))
     }
 
-    /// A parameter of the query that cannot be used.
+    /// Creates an error about a query parameter.
     pub(crate) fn query(name: &str, problem: &str, known: &[&str]) -> Self {
         let known = match known {
             [] => "none".to_owned(),
             known => known.join(", "),
         };
-        let message = format!("the query parameter \"{}\" {problem}; known: {known}", excerpt(name));
+        let message = format!(
+            "the query parameter \"{}\" {problem}; known: {known}",
+            excerpt(name, LONGEST)
+        );
         Self::new(StatusCode::BAD_REQUEST, "invalid_query", message)
     }
 
@@ -87,12 +92,5 @@ impl Problem {
     }
 }
 
-/// The beginning of a text that a request chose.
-fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
+/// The largest number of characters of a text of the client that a message repeats.
 const LONGEST: usize = 80;

@@ -1,4 +1,4 @@
-//! The recorded requests, as they may be shown.
+//! The recorded requests, without secrets.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -9,13 +9,13 @@ use crate::redact::redacted;
 use crate::state::State;
 use crate::state::recorder::{Channel, Endpoint, Purpose, RequestEvent};
 
-/// `GET /v1/requests`
+/// Handles `GET /v1/requests`.
 pub(crate) fn list(call: &Call<'_>) -> Reply {
     let query = call.request.uri().query().unwrap_or_default();
     let mut after = None;
     for (_, value) in form_urlencoded::parse(query.as_bytes()) {
         let number = value.parse::<u64>().ok().filter(|_| after.is_none());
-        let problem = || Problem::query("after", "is the number of a request, given once", &["after"]);
+        let problem = || Problem::query("after", "takes the number of a request, once", &["after"]);
         after = Some(number.ok_or_else(problem)?);
     }
     let (events, count) = call.state.recorder.events_after(after.unwrap_or(0));
@@ -23,7 +23,7 @@ pub(crate) fn list(call: &Call<'_>) -> Reply {
     Ok((StatusCode::OK, json!({"count": count, "requests": requests})))
 }
 
-/// `DELETE /v1/requests`
+/// Handles `DELETE /v1/requests`.
 pub(crate) fn clear(call: &Call<'_>) -> Reply {
     call.state.recorder.clear();
     let count = call.state.recorder.count();

@@ -12,7 +12,7 @@ use crate::forge::{Change, Defect, Forge, Part, SignatureAlgorithm};
 use crate::state::State;
 use crate::state::keys::{KeyRing, STRANGER};
 
-/// `GET /v1/tokens`
+/// Handles `GET /v1/tokens`.
 pub(crate) fn defects(_: &Call<'_>) -> Reply {
     let defects: Vec<Value> = Defect::ALL
         .iter()
@@ -21,7 +21,7 @@ pub(crate) fn defects(_: &Call<'_>) -> Reply {
     Ok((StatusCode::OK, json!({"defects": defects})))
 }
 
-/// `POST /v1/tokens`
+/// Handles `POST /v1/tokens`.
 pub(crate) fn forge(call: &Call<'_>) -> Reply {
     let forged = read(call.state, call.members_if_any()?)?.make();
     let body = json!({"token": forged.token, "header": forged.header, "claims": forged.claims});
@@ -47,7 +47,7 @@ fn read(state: &State, mut members: Members) -> Result<Forge<'_>, Problem> {
     if let Some((tenant, user)) = users.as_deref().and_then(<[_]>::first) {
         forge = forge.of_user(tenant, user);
     }
-    // After the user, whose tenant it replaces.
+    // Read after the user, because it replaces the user's tenant.
     if let Some(name) = members.text("tenant", TENANT)? {
         forge = forge.in_tenant(tenant_named(state, &name)?);
     }

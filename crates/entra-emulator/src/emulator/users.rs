@@ -1,23 +1,24 @@
-//! What users do in a browser: sign in, consent, type in the code of a device.
+//! The actions of users in a browser: signing in, consenting, and entering the code of a device.
 
 use crate::config::{Tenant, User};
 use crate::emulator::Emulator;
 use crate::headless::{ErrorPage, Redirect};
 
 impl Emulator {
-    /// Opens a URL of `authorize` or `adminconsent` as a browser would, signs in as this user (by sign-in name, object id or
-    /// full name) and accepts what is asked.
+    /// Opens an `authorize` or `adminconsent` URL as a browser would, signs in as this user (by
+    /// user principal name, object ID or full name) and accepts everything.
     ///
-    /// The requests are answered by the same pages, recorded and hit by the same faults as those of a browser.
+    /// The requests use the same pages as a browser's; they are recorded, and faults apply to them.
     ///
     /// ```
     /// use entra_emulator::Emulator;
     ///
     /// let emulator = Emulator::builder().build();
     /// let url = format!(
-    ///     "{}/oauth2/v2.0/authorize?client_id={}&response_type=code&scope=User.Read&redirect_uri=http://localhost:8400&state=s",
-    ///     emulator.authority(),
+    ///     "{}?client_id={}&response_type=code&scope=User.Read&state=s{}",
+    ///     emulator.authorize_url_v2(),
     ///     emulator.client_id(),
+    ///     "&redirect_uri=http://localhost:8400",
     /// );
     /// let redirect = emulator.approve(&url, "Adele Vance").unwrap();
     /// assert!(redirect.url.starts_with("http://localhost:8400?code="));
@@ -25,48 +26,53 @@ impl Emulator {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorPage`] where the way ends at a page: the request names an unknown app or redirect URI, or the user must not
-    /// consent (AADSTS90094).
+    /// Returns [`ErrorPage`] if the sign-in ends at a page: the request names an unknown
+    /// application or redirect URI, or the user may not consent (AADSTS90094).
     ///
     /// # Panics
-    /// If there is no such user, or the text is no URL: a mistake in them would weaken a test unseen.
+    /// Panics if there is no such user or the URL is malformed, because a mistake there would
+    /// silently weaken a test.
     pub fn approve(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
         self.to_app(url, user, true)
     }
 
-    /// As [`approve`](Self::approve), but cancels: on the consent page if there is one, else on the sign-in page.
+    /// Like [`approve`](Self::approve), but cancels: on the consent page if there is one, otherwise
+    /// on the sign-in page.
     ///
     /// # Errors
-    /// [`ErrorPage`] where the way ends at a page.
+    /// Returns [`ErrorPage`] if the sign-in ends at a page.
     ///
     /// # Panics
-    /// If there is no such user, or the text is no URL.
+    /// Panics if there is no such user or the URL is malformed.
     pub fn decline(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
         self.to_app(url, user, false)
     }
 
-    /// Types in the code that a device shows, signs in as this user and lets the device in.
+    /// Enters the code that a device shows, signs in as this user and approves the sign-in of the
+    /// device.
     ///
     /// # Errors
-    /// [`ErrorPage`] if the code is unknown or expired, or the user must not consent.
+    /// Returns [`ErrorPage`] if the code is unknown or expired, or the user may not consent.
     ///
     /// # Panics
-    /// If there is no such user.
+    /// Panics if there is no such user.
     pub fn approve_device(&self, user_code: &str, user: &str) -> Result<(), ErrorPage> {
-        self.state().answer_device(user_code, &self.users(user))
+        self.state().decide_device(user_code, &self.users(user))
     }
 
-    /// Types in the code that a device shows and turns the device away.
+    /// Enters the code that a device shows and declines the sign-in of the device.
     ///
     /// # Errors
-    /// [`ErrorPage`] if the code is unknown or expired.
+    /// Returns [`ErrorPage`] if the code is unknown or expired.
     pub fn decline_device(&self, user_code: &str) -> Result<(), ErrorPage> {
-        self.state().answer_device(user_code, &[])
+        self.state().decide_device(user_code, &[])
     }
 
-    /// Revokes the sessions of a user (by sign-in name, object ID or full name), as a new password does: every refresh token
-    /// (AADSTS50173), and every access token of the user, which Graph rejects as after
-    /// [`revoke_tokens`](Self::revoke_tokens). The user has to sign in again.
+    /// Revokes the sessions of a user (by user principal name, object ID or full name), as a new
+    /// password does.
+    ///
+    /// All refresh tokens of the user are rejected (AADSTS50173), and Graph rejects all their
+    /// access tokens as after [`revoke_tokens`](Self::revoke_tokens). The user must sign in again.
     ///
     /// # Panics
     /// Panics if there is no such user.
@@ -81,7 +87,7 @@ impl Emulator {
 
     fn users(&self, name: &str) -> Vec<(&Tenant, &User)> {
         let found = self.state().users_named(name);
-        assert!(!found.is_empty(), "no user is called {name:?}");
+        assert!(!found.is_empty(), "no user has the name or the object ID {name:?}");
         found
     }
 }

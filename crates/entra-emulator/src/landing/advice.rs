@@ -1,11 +1,11 @@
-//! What to do about requests that were refused, and about findings, in words for the landing page.
+//! Advice about error responses and findings, for the landing page.
 
 use http::StatusCode;
 
 use crate::aadsts::Aadsts;
 use crate::state::recorder::{Lint, RequestEvent};
 
-/// What to do about an error response, if that is known.
+/// Returns advice about an error response, if any is known.
 pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {
     if let Some(code) = event.aadsts {
         return Some(of_code(code));
@@ -26,16 +26,18 @@ pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {
     }
 }
 
-/// What to do about a row of the table.
+/// Returns advice about a row of the table of error responses.
 fn of_code(code: u32) -> &'static str {
     let known = ADVICE.iter().find(|(codes, _)| codes.contains(&code));
     if let Some((_, advice)) = known {
         return advice;
     }
     match Aadsts::find(code).map_or("", |row| row.error) {
-        "interaction_required" => "Have the user sign in again, and send the `claims` of the response along.",
-        "temporarily_unavailable" | "server_error" => "Nothing is wrong with the request: send it again after a while.",
-        "invalid_grant" => "Start a new sign-in: what was sent is no longer valid.",
+        "interaction_required" => {
+            "Have the user sign in again, and include the `claims` of the response in the request."
+        }
+        "temporarily_unavailable" | "server_error" => "The request is correct: send it again after a few seconds.",
+        "invalid_grant" => "Start a new sign-in: the code or token in the request is no longer valid.",
         "invalid_client" => "Compare the credential with those of the application on this page.",
         "invalid_scope" | "invalid_resource" => "Compare the scope or the resource with the APIs on this page.",
         _ => "Compare the parameters of the request with the documentation of the endpoint.",
@@ -44,13 +46,13 @@ fn of_code(code: u32) -> &'static str {
 
 #[rustfmt::skip]
 const ADVICE: &[(&[u32], &str)] = &[
-    (&[28000, 70011, 700022, 1002012], "Ask for one API in each request. An application asks for the identifier of the API followed by `/.default`, and nothing else. If the identifier ends with a slash, there are two slashes."),
-    (&[28002, 650053], "Ask for a scope that the API defines: they are listed on this page."),
+    (&[28000, 70011, 700022, 1002012], "Request one API at a time. An application requests the identifier of the API followed by `/.default`, and nothing else. If the identifier ends with a slash, the scope has two slashes."),
+    (&[28002, 650053], "Request a scope that the API defines: this page lists them."),
     (&[28003], "Send a `scope`."),
-    (&[50001, 500011], "Ask for an API by one of its identifiers on this page, or add it to `apis` of the configuration."),
+    (&[50001, 500011], "Request an API by one of its identifiers on this page, or add it to `apis` of the configuration."),
     (&[50011, 500113], "Register the redirect URI that the request names in `redirect_uris` of the application, exactly as it is sent."),
     (&[50012, 50027, 700021], "Sign a new assertion: `iss` and `sub` are the client ID, `aud` is one token URL, and each assertion has its own `jti`."),
-    (&[50013, 500131, 500133], "Send as `assertion` a valid access token that a user got for this application."),
+    (&[50013, 500131, 500133], "Send as `assertion` a valid access token that was issued to a user for this application."),
     (&[50034, 50126], "Sign in as one of the users on this page. The emulator has no passwords: it rejects every one."),
     (&[50048, 70021, 700211, 700212, 700213, 700229], "The emulator has no federated credentials: use a secret or a registered certificate."),
     (&[50049], "Turn instance discovery off in the library: Microsoft does not list this host as an authority."),
@@ -63,12 +65,12 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[501481], "Send the `code_verifier` whose SHA-256 was sent as `code_challenge`."),
     (&[54005, 70000, 70008], "Use each authorization code and refresh token once, within its lifetime, and keep the newest refresh token."),
     (&[65001], "Have the user or an administrator consent: open the authorization URL, or put the permission into `granted` or `granted_scopes`."),
-    (&[65004], "The user declined. Ask again when they want to continue."),
+    (&[65004], "The user declined. Start the sign-in again when they want to continue."),
     (&[70001, 700011, 700016, 7000229], "Compare the client ID and the tenant with this page. The application may be registered in another tenant, or lack consent in this one."),
     (&[70002, 700025], "Send no credential: the application is a public client. Or remove `public_client` from its registration."),
-    (&[70003], "Use a grant type that the endpoint knows, spelled exactly, such as `client_credentials`."),
+    (&[70003], "Use a grant type that the endpoint supports, spelled exactly, such as `client_credentials`."),
     (&[70005, 70007], "Use a `response_type` and a `response_mode` that go together, such as `code` with `query`."),
-    (&[70016], "Poll again after the interval; the user has not finished."),
+    (&[70016], "Poll again after the interval: the user has not finished signing in."),
     (&[70018, 70019, 70020], "Start the sign-in on the device again, and enter the code that it shows."),
     (&[90002, 900023], "Put a tenant of this page into the path, by its ID or its domain."),
     (&[90011], "Send `client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer`."),
@@ -82,7 +84,7 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[700027, 700030, 5002723, 5002730], "Register the certificate whose key signs the assertion with the application, and name it by `x5t`, `x5t#S256` or `x5c`."),
     (&[700038], "Send the application's client ID: a GUID that is not all zeros."),
     (&[900561], "Send a POST request with the parameters in the body."),
-    (&[901002], "On v2 send `scope` with `/.default` behind the API's identifier, in place of `resource`. Leave out `request`, `request_uri` and `registration`."),
+    (&[901002], "On v2, send `scope` with `/.default` after the API's identifier, in place of `resource`. Leave out `request`, `request_uri` and `registration`."),
     (&[5002727], "Leave out `typ` in the header of the assertion, or set it to `JWT`."),
     (&[5002738], "Sign the assertion with RS256 or PS256."),
     (&[7000112], "Remove `disabled` from the registration of the application."),
@@ -94,16 +96,16 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[9002313], "Send the parameters in the body, as `application/x-www-form-urlencoded`, as the endpoint documents them."),
 ];
 
-/// What to do about a finding.
+/// Returns advice about a finding.
 #[rustfmt::skip]
 pub(super) fn about(lint: &Lint) -> &'static str {
     match lint {
         Lint::SecretInUrl => "send it in the body: logs keep URLs",
         Lint::UnknownParameter(_) => "it was ignored; leave it out, or correct its name",
         Lint::DuplicateParameter(_) => "send it once",
-        Lint::ParameterCase(_) => "names are case-sensitive: write it in small letters",
+        Lint::ParameterCase(_) => "names are case-sensitive: write it in lower case",
         Lint::TwoCredentials => "send one: in the body or in the header",
-        Lint::MissingClientRequestId => "send a new GUID with each request, by which it can be found in the logs of the service",
+        Lint::MissingClientRequestId => "send a new GUID with each request, so that it can be found in the logs of the service",
         Lint::ContentType(_) => "send `application/x-www-form-urlencoded`: the body was not read",
         Lint::ScopeOnV1 => "send `resource` there, or use the v2 endpoint",
         Lint::ResourceOnV2 => "send `scope` there, or use the v1 endpoint",
@@ -134,13 +136,13 @@ pub(super) fn about(lint: &Lint) -> &'static str {
     }
 }
 
-/// Whether the response of a request is an error.
+/// Returns true if the response of a request is an error.
 pub(super) fn is_wrong(event: &RequestEvent) -> bool {
     let is_error = event.status.is_client_error() || event.status.is_server_error();
     is_error || event.aadsts.is_some() || event.problem.is_some()
 }
 
-/// Whether the response only says that the user of a device has not finished.
+/// Returns true if the response only says that the user of a device has not finished.
 pub(super) fn is_waiting(event: &RequestEvent) -> bool {
     event.aadsts == Some(70016)
 }
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_has_advice_of_its_own_or_of_its_kind() {
+    fn every_row_has_advice() {
         for row in Aadsts::table() {
             assert!(of_code(row.code).ends_with('.'), "{row}");
         }
@@ -158,6 +160,6 @@ mod tests {
         let count = codes.len();
         codes.sort_unstable();
         codes.dedup();
-        assert_eq!(codes.len(), count, "one code has two advices");
+        assert_eq!(codes.len(), count, "a code has two texts of advice");
     }
 }

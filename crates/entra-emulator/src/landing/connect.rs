@@ -1,4 +1,4 @@
-//! The section about how to connect a program.
+//! The section that shows how to connect a program.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ pub(super) fn section(state: &State, origin: &str) -> String {
     let id = &tenant.id;
     let mut html = "<section id=\"connect\" aria-labelledby=\"connect-title\" data-live>\n<h2 id=\"connect-title\">Connect a program</h2>\n".to_owned();
     html.push_str(
-        "<p>In a shell. The secret is not shown here: <code>entra emulator</code> printed it when it started.</p>\n",
+        "<p>Set these variables in a shell. The secret is not shown here: <code>entra emulator</code> printed it when it started.</p>\n",
     );
     let variables = format!(
         "export AZURE_AUTHORITY_HOST={origin}\nexport AZURE_TENANT_ID={id}\nexport AZURE_CLIENT_ID={client}\nexport AZURE_CLIENT_SECRET=..."
@@ -25,7 +25,7 @@ pub(super) fn section(state: &State, origin: &str) -> String {
     let _ = writeln!(html, "<pre tabindex=\"0\">{}</pre>", lines(&curl));
     let _ = writeln!(
         html,
-        "<p>The activity feed of Office 365 is at {}; <code>activity</code> in the configuration says what is in it.</p>",
+        "<p>The activity feed of Office 365 is at {}; <code>activity</code> in the configuration sets its content.</p>",
         code(&format!("{origin}/api/v1.0/{id}/activity/feed"))
     );
     match &state.tls_url {
@@ -78,7 +78,7 @@ pub(super) fn section(state: &State, origin: &str) -> String {
     html
 }
 
-/// Several lines, each escaped.
+/// Escapes each of several lines.
 fn lines(text: &str) -> String {
     text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! The names under which the landing page is shown.
+//! The host names under which the landing page is shown.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -7,11 +7,11 @@ use http::Request;
 use http::header::HOST;
 
 use crate::clouds::is_public_cloud;
-use crate::host::is_authority;
+use crate::host::{is_authority, split_port};
 use crate::state::State;
 use crate::state::directory::ciam_subdomain;
 
-/// The hosts that a request names, as they were sent.
+/// Returns the hosts that a request names, as they were sent.
 pub(super) fn named(request: &Request<Vec<u8>>) -> impl Iterator<Item = Cow<'_, str>> {
     let authority = request.uri().authority().map(|authority| authority.as_str().into());
     let hosts = request.headers().get_all(HOST).iter();
@@ -20,17 +20,18 @@ pub(super) fn named(request: &Request<Vec<u8>>) -> impl Iterator<Item = Cow<'_, 
         .chain(hosts.map(|host| String::from_utf8_lossy(host.as_bytes())))
 }
 
-/// Returns true if another site cannot point this host at this machine.
+/// Returns true if another site cannot make this host resolve to this machine.
 ///
-/// A site can have its own name resolve to a loopback address, and then reads what is served there (DNS rebinding). It
-/// cannot do so with an IP address, with `localhost`, with a name without a dot (a container's) and with a name under a
-/// domain that public DNS does not have. Under other names the page is shown if the emulator was told that it is reached by
-/// them. Browsers and resolvers accept more hosts than [`is_authority`] does: all others are foreign.
+/// A site can make its own name resolve to a loopback address and then read what is served there
+/// (DNS rebinding). It cannot do so with an IP address, with `localhost`, with a name without a dot
+/// (a container's), or with a name in a domain that public DNS does not have. Under other names,
+/// the page is shown if they are configured as names of the emulator. Browsers and resolvers accept
+/// more hosts than [`is_authority`] does; those are treated as foreign.
 pub(super) fn is_own(state: &State, authority: &str) -> bool {
     if !is_authority(authority) {
         return authority.is_empty();
     }
-    let host = without_port(authority);
+    let (host, _) = split_port(authority);
     let bare = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -44,15 +45,8 @@ pub(super) fn is_own(state: &State, authority: &str) -> bool {
         || ciam_subdomain(&host).is_some()
 }
 
-/// The host of an authority.
-pub(super) fn without_port(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, _)) if !authority.ends_with(']') => host,
-        _ => authority,
-    }
-}
-
-/// Domains that public DNS does not have (RFC 6761, RFC 6762, RFC 8375 and `internal`, which ICANN keeps free).
+/// The domains that public DNS does not have (RFC 6761, RFC 6762, RFC 8375, and `internal`, which
+/// ICANN reserves).
 const RESERVED: &[&str] = &["localhost", "local", "internal", "test", "example", "invalid"];
 
 #[cfg(test)]
@@ -61,7 +55,7 @@ mod tests {
     use crate::Emulator;
 
     #[test]
-    fn public_names_are_not_shown_the_page_unless_told() {
+    fn public_names_see_the_page_only_if_configured() {
         let emulator = Emulator::builder().reached_as("ci.contoso.com").build();
         for own in [
             "",
@@ -86,7 +80,7 @@ mod tests {
             "localhost.evil.com",
             "x.ci.contoso.com",
             "evil.com.",
-            // Browsers and resolvers take these.
+            // Browsers and resolvers accept these.
             "a!b.evil.com:8500",
             "a*b.evil.com",
             ".evil.com",

@@ -4,7 +4,7 @@
   const status = document.getElementById('live');
   const parser = new DOMParser();
   const sections = [...document.querySelectorAll('[data-live]')];
-  // As the emulator sent them: the browser may have changed what is shown.
+  // The HTML as sent, because the browser may have normalized what is shown.
   const sent = new Map(sections.map((section) => [section.id, section.innerHTML]));
   const newest = (root) => Number(root.querySelector('[data-request]')?.dataset.request ?? -1);
   let tag = '';
@@ -45,16 +45,16 @@
         } else if (response.status !== 304) {
           throw new Error();
         }
-        if (isLost) say('The emulator answers again.');
+        if (isLost) say('The emulator responds again.');
         isLost = false;
       } catch {
         isLost = true;
-        say('The emulator does not answer. What is shown is what was seen last.');
+        say('The emulator does not respond. This page shows its last known state.');
       }
     }
     setTimeout(look, isLost ? 3000 : 1000);
   };
 
-  say('This page updates by itself.');
+  say('This page updates automatically.');
   look();
 })();

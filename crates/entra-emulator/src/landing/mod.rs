@@ -1,5 +1,7 @@
-//! A page about the emulator for people, and `/healthz` for probes. These requests are not recorded, play no fault and draw no
-//! identifier: a test sees the same with and without them.
+//! The landing page for users, and `/healthz` for probes.
+//!
+//! These requests are not recorded, trigger no fault and consume no generated identifier, so that
+//! they do not influence a test.
 
 mod advice;
 mod connect;
@@ -15,14 +17,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::exchange::{no_store, origin};
-use crate::host::is_authority;
+use crate::host::{is_authority, split_port};
 use crate::html::{Document, escape};
 use crate::state::State;
 use crate::state::recorder::Channel;
 use crate::time::http_date;
 
-/// Answers a request about the emulator itself, and leaves all others alone.
-pub(crate) fn answer(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Option<Response<Vec<u8>>> {
+/// Handles a request about the emulator itself. Returns `None` for any other request.
+pub(crate) fn handle(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Option<Response<Vec<u8>>> {
     let place = match request.uri().path().trim_matches('/') {
         "" => Place::Page,
         HEALTH => Place::Health,
@@ -34,13 +36,13 @@ pub(crate) fn answer(state: &State, request: &Request<Vec<u8>>, channel: Channel
         _ if !is_read => wrong_method(),
         Place::Page => page(state, request, channel),
         Place::Health => health(),
-        Place::Icon => answered(StatusCode::OK, "image/svg+xml", ICON.as_bytes().to_vec()),
+        Place::Icon => new_response(StatusCode::OK, "image/svg+xml", ICON.as_bytes().to_vec()),
     };
     let length = response.body().len();
     let headers = response.headers_mut();
     headers.insert(DATE, http_date(state.clock.now()));
     if request.method() == Method::HEAD {
-        // A 304 would name the length of the page, which is not made for it.
+        // A 304 would carry the length of the page, which is not built for it.
         if length > 0 {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -49,7 +51,7 @@ pub(crate) fn answer(state: &State, request: &Request<Vec<u8>>, channel: Channel
     Some(no_store(response))
 }
 
-/// Whether a path is that of the probes.
+/// Returns true if a path is that of the probes.
 pub(crate) fn is_health(path: &str) -> bool {
     path.trim_matches('/').eq_ignore_ascii_case(HEALTH)
 }
@@ -62,7 +64,8 @@ enum Place {
     Icon,
 }
 
-/// The landing page. Its script requests it every second, so it is made only if something has changed.
+/// Returns the landing page. Its script requests it every second, so it is built only if something
+/// has changed.
 fn page(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
     if let Some(foreign) = host::named(request).find(|name| !host::is_own(state, name)) {
         return misdirected(&foreign);
@@ -95,10 +98,10 @@ fn page(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Response
     response
 }
 
-/// Changes with everything that the page shows.
+/// Returns a version that changes with everything that the page shows.
 fn version(state: &State) -> String {
     let now = state.clock.now();
-    // One credential may begin to be valid at the moment at which another one ends.
+    // One credential can become valid at the moment at which another one expires.
     let mut valid = DefaultHasher::new();
     for app in &state.directory.apps {
         let secrets = app.secrets.iter().flatten().map(|secret| secret.is_valid_at(now));
@@ -127,12 +130,12 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
         .any(|known| known.trim().trim_start_matches("W/") == tag)
 }
 
-/// The owner of a name that points here can read what is served under it (DNS rebinding).
+/// Rejects a host whose owner could read the page (DNS rebinding).
 fn misdirected(authority: &str) -> Response<Vec<u8>> {
     let remedy = match is_authority(authority) {
         true => format!(
             " If this machine has that name, start the emulator with <code>--name {}</code>.",
-            escape(host::without_port(authority))
+            escape(split_port(authority).0)
         ),
         false => String::new(),
     };
@@ -157,15 +160,15 @@ fn show(status: StatusCode, title: &str, body: &str, is_live: bool) -> Response<
             false => "",
         },
     };
-    let mut response = answered(status, "text/html; charset=utf-8", document.html().into_bytes());
+    let mut response = new_response(status, "text/html; charset=utf-8", document.html().into_bytes());
     document.confine(&mut response);
     response
 }
 
-/// For probes that wait for the emulator's start.
+/// Returns the response for probes that wait for the emulator's start.
 fn health() -> Response<Vec<u8>> {
     let body = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")});
-    answered(
+    new_response(
         StatusCode::OK,
         "application/json; charset=utf-8",
         body.to_string().into_bytes(),
@@ -173,8 +176,8 @@ fn health() -> Response<Vec<u8>> {
 }
 
 fn wrong_method() -> Response<Vec<u8>> {
-    let body = json!({"error": "method_not_allowed", "error_description": "this address takes GET and HEAD"});
-    let mut response = answered(
+    let body = json!({"error": "method_not_allowed", "error_description": "this path accepts only GET and HEAD"});
+    let mut response = new_response(
         StatusCode::METHOD_NOT_ALLOWED,
         "application/json; charset=utf-8",
         body.to_string().into_bytes(),
@@ -185,7 +188,7 @@ fn wrong_method() -> Response<Vec<u8>> {
     response
 }
 
-fn answered(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+fn new_response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -194,7 +197,8 @@ fn answered(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Re
     response
 }
 
-/// What stands in the page's head. Without scripts the browser loads the page again.
+/// Additional elements of the head. Without scripts, the browser reloads the page every ten
+/// seconds.
 const HEAD: &str = "<link rel=\"icon\" href=\"/favicon.ico\" type=\"image/svg+xml\">\n<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>\n";
 
 const HEADER: &str = "<h1>entra-emulator</h1>

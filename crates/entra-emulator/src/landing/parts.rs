@@ -1,4 +1,4 @@
-//! Small pieces of HTML. Every text is escaped here.
+//! Small pieces of HTML. All texts are escaped here.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ pub(super) fn dim(text: &str) -> String {
     format!("<span class=\"dim\">{}</span>", escape(text))
 }
 
-/// A sentence of our own, with code between backticks.
+/// Renders a text of the emulator itself, with code between backticks.
 pub(super) fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate();
     parts
@@ -20,7 +20,7 @@ pub(super) fn prose(text: &str) -> String {
         .collect()
 }
 
-/// Names and values, the values in HTML.
+/// Renders a list of names and values. The values are HTML.
 pub(super) fn definitions(pairs: &[(&str, String)]) -> String {
     let mut html = "<dl>\n".to_owned();
     for (name, value) in pairs {
@@ -30,7 +30,8 @@ pub(super) fn definitions(pairs: &[(&str, String)]) -> String {
     html
 }
 
-/// A table, its cells in HTML, that becomes a list of blocks on a narrow screen. There it has the roles of a table still.
+/// Renders a table with HTML cells. On a narrow screen, it is displayed as blocks that keep the
+/// roles of a table.
 pub(super) fn table<const N: usize>(class: &str, caption: &str, columns: [&str; N], rows: &[[String; N]]) -> String {
     let mut html = format!(
         "<table role=\"table\" class=\"{class}\">\n<caption>{}</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">",
@@ -55,7 +56,7 @@ pub(super) fn table<const N: usize>(class: &str, caption: &str, columns: [&str; 
     html
 }
 
-/// The first values of a list, with how many more there are.
+/// Renders the first values of a list, and the number of the others.
 pub(super) fn list<'a>(values: impl Iterator<Item = &'a String> + Clone, limit: usize) -> String {
     let more = values.clone().count().saturating_sub(limit);
     let mut html: String = values
@@ -73,7 +74,7 @@ pub(super) fn list<'a>(values: impl Iterator<Item = &'a String> + Clone, limit: 
     }
 }
 
-/// A text as a sentence begins.
+/// Capitalizes the first letter of a text.
 pub(super) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     match characters.next() {
@@ -82,7 +83,7 @@ pub(super) fn sentence(text: &str) -> String {
     }
 }
 
-/// A sentence about what is left out of a list, if anything is.
+/// Renders a sentence with the number of items that a list leaves out, if any.
 pub(super) fn more(all: usize, limit: usize, what: &str) -> String {
     match all.saturating_sub(limit) {
         0 => String::new(),

@@ -1,4 +1,5 @@
-//! The sections about what is registered: tenants, applications, APIs. Of credentials only their kind and dates are shown.
+//! The sections about registrations: tenants, applications, APIs. Of credentials, only kinds and
+//! dates are shown.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -38,7 +39,7 @@ pub(super) fn tenants(state: &State) -> String {
 fn users(tenant: &Tenant) -> String {
     let users = tenant.users.as_deref().unwrap_or_default();
     if users.is_empty() {
-        return "<p>It has no users.</p>\n".to_owned();
+        return "<p>This tenant has no users.</p>\n".to_owned();
     }
     let rows = users.iter().take(MOST_USERS).map(|user| {
         let role = match (user.is_enabled(), user.admin) {
@@ -116,10 +117,10 @@ pub(super) fn applications(state: &State) -> String {
             ("Redirect URIs", list(app.redirect_uris.iter(), MOST_URIS)),
             ("Present in", presence(state, app)),
         ]));
-        let asked = state.permissions(app);
-        let permissions = permissions(state, app, &asked);
+        let requested = state.permissions(app);
+        let permissions = permissions(state, app, &requested);
         if permissions.is_empty() {
-            html.push_str("<p>It asks for no permissions, and none are granted.</p>\n");
+            html.push_str("<p>This application requests no permissions, and none are granted.</p>\n");
         } else {
             let caption = format!("Permissions of {}", app.name);
             html.push_str(&table(
@@ -128,7 +129,7 @@ pub(super) fn applications(state: &State) -> String {
                 ["API", "Permission", "Kind", "State"],
                 &permissions,
             ));
-            html.push_str(&more(asked.len(), MOST_PERMISSIONS, "permissions"));
+            html.push_str(&more(requested.len(), MOST_PERMISSIONS, "permissions"));
         }
     }
     html.push_str(&more(state.directory.apps.len(), MOST_APPS, "applications"));
@@ -186,7 +187,7 @@ fn kind(app: &App) -> &'static str {
     }
 }
 
-/// By kind, with IDs, thumbprints and dates, and never a value.
+/// Renders credentials by kind, with IDs, thumbprints and dates, and never a value.
 fn credentials(state: &State, app: &App) -> String {
     let now = state.clock.now();
     let until = |end: Option<SystemTime>, is_valid: bool| match (end, is_valid) {
@@ -220,43 +221,43 @@ fn presence(state: &State, app: &App) -> String {
         .map(|tenant| &tenant.domain)
         .collect();
     if domains.is_empty() {
-        return dim("no tenant, until somebody consents");
+        return dim("no tenant, until a user consents");
     }
     list(domains.into_iter(), MOST_TENANTS)
 }
 
-/// What an application asks for, and where it was granted.
-fn permissions(state: &State, app: &App, asked: &BTreeSet<RequestedPermission>) -> Vec<[String; 4]> {
-    let rows = asked.iter().take(MOST_PERMISSIONS).map(|asked| {
-        let api = state.directory.api(&asked.api);
-        let kind = match asked.kind {
+/// Returns the permissions that an application requests, and where they are granted.
+fn permissions(state: &State, app: &App, requested: &BTreeSet<RequestedPermission>) -> Vec<[String; 4]> {
+    let rows = requested.iter().take(MOST_PERMISSIONS).map(|requested| {
+        let api = state.directory.api(&requested.api);
+        let kind = match requested.kind {
             Kind::Application => "application",
             Kind::Delegated => "delegated",
         };
         [
-            api.map_or_else(|| escape(&asked.api), named),
-            code(&asked.name),
+            api.map_or_else(|| escape(&requested.api), named),
+            code(&requested.name),
             escape(kind),
-            status(state, app, asked),
+            status(state, app, requested),
         ]
     });
     rows.collect()
 }
 
-/// An API by its name, which may be made up, and by what it is asked for as.
+/// Renders an API by its name, which may be generated, and by the identifier that is requested.
 fn named(api: &Api) -> String {
     let identifier = api.identifiers.first().unwrap_or(&api.app_id);
     format!("{}<br>{}", escape(&api.name), dim(identifier))
 }
 
-fn status(state: &State, app: &App, asked: &RequestedPermission) -> String {
+fn status(state: &State, app: &App, requested: &RequestedPermission) -> String {
     let tenants = state.directory.tenants.iter().take(MOST_TENANTS);
     let granted: Vec<(&Tenant, Granted)> = tenants
-        .map(|tenant| (tenant, state.granted(app, tenant, asked)))
+        .map(|tenant| (tenant, state.granted(app, tenant, requested)))
         .filter(|(_, granted)| *granted != Granted::No)
         .collect();
     if granted.is_empty() {
-        return dim("asked for, not granted");
+        return dim("requested, not granted");
     }
     let is_one = state.directory.tenants.len() == 1;
     let said = granted.iter().map(|(tenant, granted)| {
@@ -268,14 +269,14 @@ fn status(state: &State, app: &App, asked: &RequestedPermission) -> String {
         match granted {
             Granted::ByUsers(1) => format!("granted by one user{place}"),
             Granted::ByUsers(count) => format!("granted by {count} users{place}"),
-            _ if asked.kind == Kind::Delegated => format!("granted for all users{place}"),
+            _ if requested.kind == Kind::Delegated => format!("granted for all users{place}"),
             _ => format!("granted{place}"),
         }
     });
     escape(&said.collect::<Vec<_>>().join(", "))
 }
 
-// What is shown of a large configuration.
+// The number of items that are shown of a large configuration.
 const MOST_TENANTS: usize = 5;
 const MOST_USERS: usize = 10;
 const MOST_GROUPS: usize = 10;

@@ -1,11 +1,11 @@
-//! The section with the last requests: what came, what was answered, what was wrong and what to do.
+//! The section with the last requests: each with its response, its errors and advice.
 
 use std::fmt::Write;
 
 use crate::html::escape;
 use crate::landing::advice;
 use crate::landing::parts::{code, dim, prose, sentence};
-use crate::redact::redacted;
+use crate::redact::{excerpt, redacted};
 use crate::seed::is_guid;
 use crate::state::State;
 use crate::state::recorder::RequestEvent;
@@ -43,7 +43,7 @@ pub(super) fn section(state: &State, origin: &str) -> String {
     html
 }
 
-/// One request: a row with what came and what was answered, and one about what was wrong.
+/// Renders one request: a row with request and response, and a row about its errors.
 fn row(state: &State, event: &RequestEvent, html: &mut String) {
     let hide = |text: &str| redacted(&state.directory, event, text);
     let is_wrong = advice::is_wrong(event);
@@ -83,7 +83,8 @@ fn row(state: &State, event: &RequestEvent, html: &mut String) {
     html.push_str("</tbody>\n");
 }
 
-/// The application that sent a request. What is no GUID is no client ID, and may be a secret.
+/// Renders the application that sent a request. A value that is not a GUID is not a client ID, and
+/// may be a secret.
 fn client(state: &State, event: &RequestEvent) -> String {
     match event.client_id.as_deref() {
         None => dim("no client named"),
@@ -110,9 +111,9 @@ fn why(event: &RequestEvent, is_wrong: bool, html: &mut String) {
             "<p><strong>Fault:</strong> A test scripted this response (fault <em>{fault}</em>); nothing is wrong with the request.</p>"
         );
     } else if is_wrong {
-        // It is without secrets already.
+        // The text is already free of secrets.
         let problem = event.problem.as_deref().unwrap_or("the response is an error");
-        // The number stands in the row above.
+        // The AADSTS code is in the row above.
         let number = event.aadsts.map(|code| format!("AADSTS{code}: ")).unwrap_or_default();
         let problem = sentence(problem.strip_prefix(&number).unwrap_or(problem));
         let title = if advice::is_waiting(event) { "Waiting" } else { "Wrong" };
@@ -134,14 +135,6 @@ fn why(event: &RequestEvent, is_wrong: bool, html: &mut String) {
         html.push_str("</ul>");
     }
     html.push_str("</td></tr>\n");
-}
-
-/// At most so many characters of a text.
-fn excerpt(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 const MOST_SHOWN: usize = 50;

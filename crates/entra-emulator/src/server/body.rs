@@ -1,4 +1,4 @@
-//! Response bodies, the faulty ones included.
+//! Response bodies, including faulty ones.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,14 +9,14 @@ use hyper::body::{Body, Frame, SizeHint};
 use crate::server::Broken;
 use crate::state::fault::Cut;
 
-/// A body that may break off, go on for long, or never end, without ever holding more than its pattern.
+/// A body that can be truncated, repeated or endless, without more memory than its pattern.
 pub(crate) struct WireBody {
     pattern: Bytes,
-    /// Bytes still to send; `None` for a body that never ends.
+    /// The number of bytes still to send; `None` for an endless body.
     left: Option<u64>,
-    /// What `Content-Length` says, if it says anything.
+    /// The number of bytes that `Content-Length` still promises, if it is sent.
     promised: Option<u64>,
-    /// Whether the server has had its chance to send what came before the break.
+    /// True after the server had the chance to send the bytes before the break.
     flushed: bool,
 }
 
@@ -30,7 +30,7 @@ impl WireBody {
         };
         let (left, promised) = match cut {
             Cut::Whole | Cut::Reset => (Some(whole), Some(whole)),
-            // Something must be missing, or it would not be cut.
+            // At least one byte must be missing, so that the body is truncated.
             Cut::After(bytes) => (Some(whole.min(bytes as u64)), Some(whole.max(bytes as u64 + 1))),
             Cut::Repeated(bytes) => (Some(bytes), Some(bytes)),
             Cut::Endless => (None, None),
@@ -56,7 +56,8 @@ impl Body for WireBody {
         let length = self.left.unwrap_or(u64::MAX).min(self.pattern.len() as u64);
         if length == 0 {
             if self.is_short() && !self.flushed {
-                // hyper throws away what it has buffered when a body fails, but sends it when a body is not ready.
+                // hyper discards its buffer when a body fails, but sends it when a body is not
+                // ready.
                 self.flushed = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

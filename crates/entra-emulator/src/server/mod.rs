@@ -1,4 +1,4 @@
-//! The thin server around the core: one thread, one small runtime.
+//! The thin server around the emulator: one thread with a single-threaded runtime.
 
 mod body;
 mod sockets;
@@ -41,7 +41,7 @@ pub(crate) struct Server {
     pub(crate) tls_url: Option<String>,
     pub(crate) ca_pem: Option<String>,
     pub(crate) control_url: Option<String>,
-    /// Until it is dropped, nothing is answered.
+    /// The sender that pauses the server until it is dropped.
     pause: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -84,20 +84,21 @@ impl Server {
             };
             let control = sockets.control.map(tokio::net::TcpListener::from_std).transpose()?;
             async move {
-                // The sender is dropped, and never sends.
+                // The sender never sends; it is dropped.
                 let _ = resumed.await;
                 let webhooks = Caller::new();
-                // It ends with the runtime.
+                // The task ends with the runtime.
                 tokio::spawn(webhooks.clone().notify(Arc::clone(&state)));
                 if let Some(listener) = control {
-                    // With room of its own: it must be reached where clients have taken all of theirs.
+                    // A separate limit, so that the API stays reachable when clients use all
+                    // connections of the service.
                     let shared = Shared {
                         state: Arc::clone(&state),
                         idle_timeout: idle_timeout.min(CONTROL_PATIENCE),
                         room: Arc::new(Semaphore::new(MOST_CONTROLS)),
                         webhooks: webhooks.clone(),
                     };
-                    // It ends with the runtime.
+                    // The task ends with the runtime.
                     tokio::spawn(async move {
                         accept(&listener, &shared, |stream, shared| async move {
                             serve(stream.reset_flag(), stream, Door::Control, &shared).await;
@@ -116,7 +117,7 @@ impl Server {
                 });
                 #[cfg(feature = "tls")]
                 if let Some((listeners, acceptor)) = tls {
-                    // They end with the runtime.
+                    // The tasks end with the runtime.
                     for listener in listeners {
                         let (shared, acceptor) = (shared.clone(), acceptor.clone());
                         tokio::spawn(async move {
@@ -154,7 +155,7 @@ impl Server {
 }
 
 impl Server {
-    /// Lets a server that started paused answer.
+    /// Starts to handle requests, if the server was started paused.
     pub(crate) fn resume(&mut self) {
         self.pause = None;
     }
@@ -165,7 +166,7 @@ impl Drop for Server {
         self.resume();
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // The thread answers no request in which it could panic for good; there is nothing to do about it here.
+            // A panic of the thread cannot be handled here.
             let _ = thread.join();
         }
     }
@@ -188,7 +189,8 @@ struct Shared {
     webhooks: Caller,
 }
 
-/// Takes connections for ever, as many at a time as there is room for; the rest waits in the kernel's queue.
+/// Accepts connections without end, within the limit of concurrent ones; the others wait in the
+/// kernel's queue.
 async fn accept<F, Fut>(listener: &tokio::net::TcpListener, shared: &Shared, connection: F)
 where
     F: Fn(Stream, Shared) -> Fut,
@@ -199,7 +201,8 @@ where
             return;
         };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: wait for some to come back instead of spinning.
+            // Usually the file descriptors are exhausted: wait until some are free instead of
+            // spinning.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -216,18 +219,19 @@ async fn serve<S>(reset: Arc<AtomicBool>, stream: S, door: Door, shared: &Shared
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| answer(shared, request, door, Arc::clone(&reset)));
+    let service = service_fn(|request| handle(shared, request, door, Arc::clone(&reset)));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.idle_timeout)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
         .auto_date_header(false)
-        // Idle connections of some clients of the control API would keep others out.
+        // Idle connections of some clients of the control API would block others.
         .keep_alive(!matches!(door, Door::Control))
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    // A connection that is never idle is asked to end after a while, then made to: none is held for ever.
+    // A connection that is never idle is asked to end after a while and then closed, so that none
+    // stays open forever.
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = tokio::time::sleep(OLDEST_CONNECTION) => connection.as_mut().graceful_shutdown(),
@@ -235,8 +239,8 @@ where
     let _ = tokio::time::timeout(shared.idle_timeout, connection).await;
 }
 
-/// Reads the body within its limits, asks the core, and delivers what it says.
-async fn answer(
+/// Reads the body within its limits, passes the request on, and delivers the response.
+async fn handle(
     shared: &Shared,
     request: Request<Incoming>,
     door: Door,
@@ -264,7 +268,7 @@ async fn answer(
             }
             router::handle(state, request, channel)
         }
-        Door::Control => control::answer(state, &request),
+        Door::Control => control::handle(state, &request),
     };
     let delivery = response.extensions().get::<Delivery>().cloned().unwrap_or_default();
     if let Some(latency) = delivery.latency {
@@ -278,8 +282,10 @@ async fn answer(
     Ok(Response::from_parts(parts, WireBody::new(body, delivery.cut)))
 }
 
-/// Reads a body. One that is too long is `None`; some more of it is read and dropped, since a client that is still sending
-/// when the connection closes may not see the response.
+/// Reads a body. Returns `None` if it is too long.
+///
+/// Up to 16 MiB of a long body are read and dropped, because a client that is still sending when
+/// the connection closes may miss the response.
 async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
     let (mut start, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
@@ -295,14 +301,14 @@ async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
     Ok((length <= LARGEST_BODY).then_some(start))
 }
 
-/// An answer of the server itself, without a body.
+/// Creates a response of the server itself, without a body.
 fn plain(status: StatusCode) -> Response<WireBody> {
     let mut response = Response::new(Vec::new());
     *response.status_mut() = status;
     last(response)
 }
 
-/// A response after which the connection closes.
+/// Creates a response after which the connection closes.
 fn last(response: Response<Vec<u8>>) -> Response<WireBody> {
     let mut response = response.map(|body| WireBody::new(body, Cut::Whole));
     response
@@ -311,7 +317,7 @@ fn last(response: Response<Vec<u8>>) -> Response<WireBody> {
     response
 }
 
-/// Makes hyper drop the connection without an answer.
+/// An error that makes hyper close the connection without a response.
 #[derive(Debug)]
 pub(crate) struct Broken;
 
@@ -323,17 +329,18 @@ impl std::fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// As many as there are connections may wait for their end.
+/// The largest request body in bytes. Each open connection can hold one.
 const LARGEST_BODY: usize = 256 * 1024;
-/// How much of a longer body is read.
+/// The number of bytes that are read of a longer body.
 const MOST_DROPPED: usize = 16 * 1024 * 1024;
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
 const MOST_CONNECTIONS: usize = 256;
-/// To the control API.
+/// The largest number of connections to the control API.
 const MOST_CONTROLS: usize = 128;
-/// How long a client of the control API may take to send a request.
+/// The time in which a client of the control API must send a request.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
 const OLDEST_CONNECTION: Duration = Duration::from_secs(600);
-/// Enough for RSA and TLS in a debug build; a hundred emulators in one process stay small.
+/// The stack size of the thread: enough for RSA and TLS in a debug build, and small enough for a
+/// hundred emulators in a process.
 const STACK: usize = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! The listening sockets, bound before the state exists because the state names their ports.
+//! The listening sockets, bound before the state exists because the state contains their ports.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -10,11 +10,12 @@ use crate::Error;
 pub(crate) struct Sockets {
     pub(crate) address: SocketAddr,
     pub(crate) plain: TcpListener,
-    /// Without TLS, none. With it, all on one port: a client may say `localhost`, and resolve that in more than one way.
+    /// The TLS listeners, all on one port, because `localhost` can resolve to several addresses.
+    /// Empty without TLS.
     pub(crate) tls: Vec<TcpListener>,
-    /// For the control API, where it is wanted.
+    /// The listener of the control API, if it is enabled.
     pub(crate) control: Option<TcpListener>,
-    /// What clients call this machine, beside its addresses.
+    /// The names by which clients reach this machine, in addition to its addresses.
     pub(crate) names: Vec<String>,
 }
 
@@ -41,17 +42,17 @@ impl Sockets {
         })
     }
 
-    /// The URL of the TLS listeners.
+    /// Returns the URL of the TLS listeners.
     pub(crate) fn tls_url(&self) -> io::Result<Option<String>> {
         let address = self.tls.first().map(TcpListener::local_addr).transpose()?;
         Ok(address.map(|address| self.origin("https", address)))
     }
 
-    /// The URL of the control API.
+    /// Returns the URL of the control API.
     pub(crate) fn control_url(&self) -> io::Result<Option<String>> {
         let address = self.control.as_ref().map(TcpListener::local_addr).transpose()?;
         Ok(address.map(|address| match address.ip().is_loopback() {
-            // Other machines, which may know a name, do not reach it.
+            // Only this machine can reach it, so names are not needed.
             true => format!("http://{address}"),
             false => self.origin("http", address),
         }))
@@ -61,8 +62,9 @@ impl Sockets {
         self.origin("http", self.address)
     }
 
-    /// The first name, else the address: it needs no resolver, and a bare machine may not know `localhost`. At an unspecified
-    /// address nothing can be reached, but at the loopback address of its family.
+    /// Returns an origin with the first configured name, otherwise with the address: a minimal
+    /// machine may not resolve `localhost`. An unspecified address is replaced by the loopback
+    /// address of its family.
     fn origin(&self, scheme: &str, address: SocketAddr) -> String {
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -71,7 +73,7 @@ impl Sockets {
         };
         let port = address.port();
         match self.names.first() {
-            // An address of the sixth version is put in brackets.
+            // An IPv6 address is put in brackets.
             Some(name) => match name.parse() {
                 Ok(ip) => format!("{scheme}://{}", SocketAddr::new(ip, port)),
                 Err(_) => format!("{scheme}://{name}:{port}"),
@@ -102,7 +104,7 @@ fn bind_localhost(first: IpAddr, port: u16) -> Result<Vec<TcpListener>, Error> {
         .chain(loopback)
         .chain(named.map(|address| address.ip()))
     {
-        // An unspecified address has those of its family in it.
+        // An unspecified address includes all addresses of its family.
         let is_in = |known: &IpAddr| *known == ip || known.is_unspecified() && known.is_ipv4() == ip.is_ipv4();
         let is_localhost = ip == first || ip.is_loopback();
         if is_localhost && !ips.iter().any(is_in) {
@@ -113,7 +115,7 @@ fn bind_localhost(first: IpAddr, port: u16) -> Result<Vec<TcpListener>, Error> {
     loop {
         tries += 1;
         match bind_all(&ips, port) {
-            // The port that is free at the first address is taken at another.
+            // The port that is free at the first address is in use at another.
             Err(Error::Listen { error, .. })
                 if port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < MOST_TRIES => {}
             bound => return bound,
@@ -129,7 +131,8 @@ fn bind_all(ips: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
                 port = listener.local_addr()?.port();
                 bound.push(listener);
             }
-            // The unspecified address of the sixth version takes in the fourth on most systems, and is bound already.
+            // On most systems, the unspecified IPv6 address includes IPv4, which is therefore bound
+            // already.
             Err(Error::Listen { error, .. })
                 if error.kind() == io::ErrorKind::AddrInUse
                     && ip.is_ipv4()
@@ -137,7 +140,8 @@ fn bind_all(ips: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
                         .first()
                         .is_some_and(|first| first.is_ipv6() && first.is_unspecified())
                     && !bound.is_empty() => {}
-            // This machine has no such address, and so no client reaches it. The first one was asked for.
+            // This machine does not have the address, so no client can use it. The first address is
+            // mandatory.
             Err(Error::Listen { error, .. }) if !bound.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {}
             Err(error) => return Err(error),
         }

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection whose flag, once set, makes it end with RST instead of an orderly close.
+/// A connection that ends with RST instead of an orderly close if its flag is set.
 #[derive(Debug)]
 pub(crate) struct Stream {
     inner: TcpStream,
@@ -34,7 +34,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if self.reset.load(Ordering::Relaxed) {
-            // Closing with a linger time of zero is what sends RST.
+            // Closing with a linger time of zero sends RST.
             let _ = SockRef::from(&self.inner).set_linger(Some(Duration::ZERO));
         }
     }

@@ -1,4 +1,4 @@
-//! TLS with a certificate authority made on the spot.
+//! TLS with a generated certificate authority.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,8 +20,9 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Makes both. The certificate names loopback, this address and these names, and the real service's names, should a test
-    /// point those here. Only a client that was given this authority trusts it.
+    /// Generates both. The certificate contains loopback, this address, these names, and the names
+    /// of the real service, for tests that redirect those. Only clients that were configured with
+    /// this authority trust it.
     pub(crate) fn new(address: IpAddr, names: &[String]) -> Result<Self, Error> {
         Self::generate(address, names).map_err(|error| Error::Tls(error.to_string()))
     }
@@ -53,7 +54,8 @@ impl Identity {
         })
     }
 
-    /// An acceptor with an explicit provider: the process-wide default may be anybody's.
+    /// Creates an acceptor with an explicit provider, because any crate can set the process-wide
+    /// default.
     pub(crate) fn acceptor(self) -> Result<TlsAcceptor, Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)

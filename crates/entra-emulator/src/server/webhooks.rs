@@ -1,4 +1,5 @@
-//! The calls of webhooks: to plain http on loopback only, without redirects, a bounded number at a time and in bounded time.
+//! Calls of webhooks: only to plain HTTP on loopback, without redirects, and limited in number and
+//! time.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::api::activity::{Call, is_loopback};
 use crate::state::State;
 use crate::time::unix;
 
-/// Makes calls, some at a time.
+/// Makes calls, at most eight at a time.
 #[derive(Clone)]
 pub(crate) struct Caller {
     room: Arc<Semaphore>,
@@ -29,16 +30,16 @@ impl Caller {
         }
     }
 
-    /// Makes a call, and returns whether it was answered with 200. Waits for room first.
+    /// Makes a call as soon as there is room. Returns true if the response has status 200.
     pub(crate) async fn call(&self, call: Call) -> bool {
         let Ok(_permit) = self.room.acquire().await else {
             return false;
         };
-        let answered = tokio::time::timeout(PATIENCE, post(call)).await;
-        answered.is_ok_and(|status| status == Some(StatusCode::OK))
+        let response = tokio::time::timeout(PATIENCE, post(call)).await;
+        response.is_ok_and(|status| status == Some(StatusCode::OK))
     }
 
-    /// Sends notifications when they are due by the emulator's clock, for ever.
+    /// Sends notifications when they are due by the emulator's clock, without end.
     pub(crate) async fn notify(self, state: Arc<State>) {
         loop {
             if !state.subscriptions.has_webhooks() {
@@ -54,7 +55,7 @@ impl Caller {
                     state.subscriptions.delivered(notification, is_success, retry, now);
                 });
             }
-            // The emulator's clock may be moved at any time.
+            // The emulator's clock can be set at any time.
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -78,14 +79,14 @@ async fn post(call: Call) -> Option<StatusCode> {
         request = request.header("webhook-validationcode", code);
     }
     let request = request.body(Full::new(Bytes::from(call.body))).ok()?;
-    // The connection ends with this call, whatever its other side does.
+    // The connection ends with this call, whatever the other side does.
     tokio::select! {
         response = sender.send_request(request) => Some(response.ok()?.status()),
         _ = async { let _ = connection.await; std::future::pending::<()>().await } => None,
     }
 }
 
-/// Connects to an address of loopback. No resolver is asked what `localhost` is.
+/// Connects to a loopback address. `localhost` is not resolved.
 async fn connect(host: &str, port: u16) -> Option<TcpStream> {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     let addresses = match address.parse::<IpAddr>() {
@@ -101,7 +102,7 @@ async fn connect(host: &str, port: u16) -> Option<TcpStream> {
 }
 
 const MOST_CALLS: usize = 8;
-/// Real time, for a call in all.
+/// The real time limit of a whole call.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Real time between two looks at what is due.
+/// The real time between two checks for due notifications.
 const PAUSE: Duration = Duration::from_millis(50);

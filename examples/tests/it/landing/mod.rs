@@ -1,4 +1,4 @@
-//! The landing page of the emulator in a browser, where there is one: it updates by itself, works without scripts, fits every
+//! The landing page of the emulator in a browser, where there is one: it updates automatically, works without scripts, fits every
 //! screen and holds no secret.
 
 use entra_emulator::{Api, App, Emulator, Fault, Secret, Tenant, TokenVersion, User};
@@ -88,7 +88,7 @@ fn it_updates_by_itself_after_a_refused_request() {
                 .contains("There have been no requests yet.")
         );
         page.find("#live:not(:empty)").await;
-        assert_eq!(page.text("#live").await, "This page updates by itself.");
+        assert_eq!(page.text("#live").await, "This page updates automatically.");
 
         let (tenant, client_id) = (emulator.tenant_id(), emulator.client_id());
         assert_eq!(ask_for_token(&emulator, tenant, client_id, "canary-wrong"), 401);
@@ -131,7 +131,7 @@ fn it_says_that_the_emulator_has_gone() {
         drop(emulator);
         loop {
             let said = page.text("#live").await;
-            if said.contains("The emulator does not answer.") {
+            if said.contains("The emulator does not respond.") {
                 break;
             }
         }

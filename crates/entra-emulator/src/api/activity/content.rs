@@ -1,4 +1,4 @@
-//! Lists of contents, and the audit records in one of them.
+//! Lists of content blobs, and the audit records of one blob.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use crate::seed::mixed;
 use crate::state::feed::Contents;
 use crate::time::{graph_date, unix};
 
-/// What a successful response holds.
+/// The body of a successful response.
 pub(super) struct Found {
     pub(super) body: Vec<u8>,
-    /// The address of the next page of a list.
+    /// The URL of the next page of a list.
     pub(super) next_page: Option<String>,
 }
 
@@ -39,7 +39,8 @@ impl From<Value> for Found {
     }
 }
 
-/// One page of the contents that were created in the window of the request, but not in one of the gaps.
+/// Returns one page of the content that was created in the window of the request and outside the
+/// gaps.
 pub(super) fn page(
     exchange: &Exchange<'_>,
     tenant: &Tenant,
@@ -73,7 +74,9 @@ pub(super) fn page(
     Ok(Found::page(&Value::Array(items), next_page))
 }
 
-/// The address of the next page of a list. It has the window of this page, also where the request had none.
+/// Returns the URL of the next page of a list.
+///
+/// It carries the window of this page even if the request named none.
 pub(super) fn next_page(
     exchange: &Exchange<'_>,
     place: &Place<'_>,
@@ -91,8 +94,11 @@ pub(super) fn next_page(
     format!("{}/subscriptions/{operation}?{}", place.feed(), query.finish())
 }
 
-/// The entries of a list from a place in it: the slot with the place in the slot, and the content. Each slot lists its own
-/// content, and the one before again where that is listed twice. Contents in gaps, which are in order, are left out.
+/// Iterates over the entries of a list from the position `first`: the slot and the part of the
+/// slot, and the content.
+///
+/// Each slot lists its own content, then the previous slot's content again if that is listed twice.
+/// Content inside a gap is left out; `gaps` is sorted.
 fn entries<'a>(
     contents: &'a Contents<'_>,
     first: (u64, u8),
@@ -105,7 +111,7 @@ fn entries<'a>(
     };
     let mut next = first.0;
     let slots = std::iter::from_fn(move || {
-        // Of a slot in a gap only the first may list something, which is the content before the gap.
+        // Of the slots in a gap, only the first can list anything: the content before the gap.
         if let Some(gap) = gap_of(next)
             && gap.start < next
         {
@@ -125,10 +131,11 @@ fn entries<'a>(
     all.filter(move |(at, content)| *at >= first && gap_of(*content).is_none())
 }
 
-/// The records of a content of this tenant, by its ID.
+/// Returns the content of this tenant with this ID.
 ///
 /// # Errors
-/// AF20052 for what is no ID, AF20050 where there is no such content, AF20051 where it has expired.
+/// Returns AF20052 if the ID is malformed, AF20050 if there is no such content, and AF20051 if it
+/// has expired.
 pub(super) fn find<'a>(exchange: &Exchange<'a>, tenant: &Tenant, id: &str) -> Result<Blob<'a>, Denial> {
     let malformed = || Denial::new("AF20052", format!("Content ID {} in the URL is invalid.", shown(id)));
     let (content_type, index) = read_id(id).ok_or_else(malformed)?;
@@ -153,7 +160,7 @@ pub(super) fn find<'a>(exchange: &Exchange<'a>, tenant: &Tenant, id: &str) -> Re
     })
 }
 
-/// A content that was found.
+/// A content blob, found by its ID.
 pub(super) struct Blob<'a> {
     pub(super) content_type: ContentType,
     contents: Contents<'a>,
@@ -161,13 +168,13 @@ pub(super) struct Blob<'a> {
 }
 
 impl Blob<'_> {
-    /// The records as a JSON array.
+    /// Returns the records as a JSON array.
     pub(super) fn records(&self, tenant: &Tenant) -> Vec<u8> {
         record::array(tenant, self.content_type, &self.contents, self.index)
     }
 }
 
-/// Where the contents of a tenant and content type are.
+/// The tenant and content type of a list, with the origin of its URLs.
 pub(super) struct Place<'a> {
     origin: &'a str,
     pub(super) tenant: &'a Tenant,
@@ -187,7 +194,7 @@ impl<'a> Place<'a> {
         format!("{}/api/v1.0/{}/activity/feed", self.origin, self.tenant.id)
     }
 
-    /// A content as lists have it.
+    /// Returns a content as an item of a list.
     pub(super) fn item(&self, contents: &Contents<'_>, index: u64) -> Value {
         let id = content_id(self.tenant, self.content_type, contents, index);
         let created = contents.created(index);
@@ -202,12 +209,12 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A time as the items of lists have it.
+/// Formats a time as in the items of lists.
 pub(super) fn moment(time: u64) -> String {
     format!("{}.000Z", graph_date(time))
 }
 
-/// In the form of the real ones, and as opaque to clients.
+/// Returns the ID of a content, in the format of real IDs and as opaque to clients.
 fn content_id(tenant: &Tenant, content_type: ContentType, contents: &Contents<'_>, index: u64) -> String {
     let number = FIRST_NUMBER + index;
     let tenant = tenant.id.replace('-', "");
@@ -224,7 +231,7 @@ fn content_id(tenant: &Tenant, content_type: ContentType, contents: &Contents<'_
     )
 }
 
-/// What an ID says, whether there is such a content or not.
+/// Parses an ID into the content type and the index, without checking that such content exists.
 fn read_id(id: &str) -> Option<(ContentType, u64)> {
     let mut parts = id.split('$');
     let (number, again, name) = (parts.next()?, parts.next()?, parts.next()?);
@@ -247,7 +254,7 @@ fn short_name(content_type: ContentType) -> &'static str {
     }
 }
 
-/// The name of the page that begins there, opaque to the client.
+/// Returns the name of the page that begins at this position, opaque to the client.
 fn page_name(contents: &Contents<'_>, (slot, part): (u64, u8)) -> String {
     let day: String = graph_date(contents.created(slot))
         .chars()
@@ -257,17 +264,17 @@ fn page_name(contents: &Contents<'_>, (slot, part): (u64, u8)) -> String {
     format!("{day}R{:012}{:04x}", slot * 2 + u64::from(part), list_of(contents))
 }
 
-/// The list that a page is of: those of other tenants and content types do not take it.
+/// Returns a tag of the list, so that a page name of another tenant or content type is rejected.
 fn list_of(contents: &Contents<'_>) -> u16 {
     mixed(contents.key) as u16
 }
 
-/// The name of the page that begins with the attempt of this number.
+/// Returns the name of the page that begins with the attempt of this number.
 pub(super) fn attempts_page(contents: &Contents<'_>, number: u64) -> String {
     format!("N{number:012}{:04x}", list_of(contents))
 }
 
-/// The number of the attempt that a page begins with.
+/// Parses the name of a page into the number of its first attempt.
 pub(super) fn read_attempts_page(contents: &Contents<'_>, text: &str) -> Option<u64> {
     let number = text.get(1..text.len().checked_sub(4)?)?.parse::<u64>().ok()?;
     (attempts_page(contents, number) == text).then_some(number)
@@ -280,7 +287,7 @@ fn read_page(contents: &Contents<'_>, text: &str) -> Option<(u64, u8)> {
     (at.0 < contents.count() && page_name(contents, at) == text).then_some(at)
 }
 
-/// How long a content can be retrieved, in seconds.
+/// The time for which a content can be retrieved, in seconds.
 const LIFE: u64 = 7 * DAY;
-/// Of the first content's ID.
+/// The number in the ID of the first content.
 const FIRST_NUMBER: u64 = 301_299_000_000;

@@ -5,10 +5,10 @@ use std::fmt;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::activity_errors::status;
+use crate::activity_errors::find;
 use crate::bearer::Flaw;
 
-/// The reason why a request is rejected, in this API's form.
+/// The reason for rejecting a request, in this API's format.
 pub(super) struct Denial {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
@@ -16,21 +16,27 @@ pub(super) struct Denial {
 }
 
 impl Denial {
-    /// An error of the table with its status.
+    /// Creates an error with a specific message. The status is that of the code.
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            status: status(code).unwrap_or(StatusCode::BAD_REQUEST),
+            status: find(code).map_or(StatusCode::BAD_REQUEST, |(status, _)| status),
             code,
             message: message.into(),
         }
     }
 
-    /// The body of the response.
+    /// Creates an error with the text of Microsoft's reference for its code.
+    pub(super) fn standard(code: &'static str) -> Self {
+        let text = find(code).map_or("", |(_, text)| text);
+        Self::new(code, text)
+    }
+
+    /// Returns the body of the response.
     pub(super) fn body(&self) -> Value {
         json!({"error": {"code": self.code, "message": self.message}})
     }
 
-    /// The API may do this, and the emulator does not.
+    /// Creates the response (501) to a feature of the API that the emulator does not implement.
     pub(super) fn not_emulated(what: impl fmt::Display) -> Self {
         Self {
             status: StatusCode::NOT_IMPLEMENTED,

@@ -1,5 +1,5 @@
-//! The Office 365 Management Activity API: subscriptions, their webhooks, contents and audit records, with the access checks,
-//! the limits and the error codes of the real one.
+//! The Office 365 Management Activity API: subscriptions, their webhooks, content and audit
+//! records, with the access checks, the limits and the error codes of the real API.
 
 mod content;
 mod denial;
@@ -31,9 +31,9 @@ use crate::well_known::OFFICE_MANAGEMENT;
 pub(crate) use crate::api::activity::webhook::{Call, is_loopback};
 pub(crate) use crate::exchange::Validated;
 
-/// Answers a request below `/api/v1.0/{tenant}/activity/feed`.
-pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
-    match judge(exchange, tenant, path) {
+/// Responds to a request below `/api/v1.0/{tenant}/activity/feed`.
+pub(crate) fn handle(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
+    match dispatch(exchange, tenant, path) {
         Ok(Found { body, next_page }) => {
             let mut response = exchange.response(StatusCode::OK, "application/json; charset=utf-8", body);
             if let Some(uri) = next_page.and_then(|uri| HeaderValue::from_str(&uri).ok()) {
@@ -46,8 +46,10 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -
     }
 }
 
-/// The call that validates the webhook of a request, if the request starts a subscription with one that can be called. The
-/// server makes it, and puts [`Validated`] among the extensions of the request.
+/// Returns the call that validates the webhook of a request, if the request starts a subscription
+/// with a webhook that can be called.
+///
+/// The server makes the call and stores [`Validated`] in the extensions of the request.
 pub(crate) fn validation(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Option<Call> {
     if !state.feed.settings.plain_webhooks || request.body().is_empty() || request.method() != Method::POST {
         return None;
@@ -66,7 +68,7 @@ pub(crate) fn validation(state: &State, request: &Request<Vec<u8>>, channel: Cha
     if !is_feed || !same(&rest.join("/"), "subscriptions/start") {
         return None;
     }
-    // Judged twice, and recorded once, with the outcome of the call.
+    // The request is checked twice, but recorded once, with the result of the call.
     let mut exchange = Exchange::new(state, request.clone(), channel);
     let caller = caller(&mut exchange, tenant).ok()?;
     let (_, webhook) = wanted(&exchange, &caller).ok()?;
@@ -74,7 +76,7 @@ pub(crate) fn validation(state: &State, request: &Request<Vec<u8>>, channel: Cha
     webhook?.validation(code)
 }
 
-fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Found, Denial> {
+fn dispatch(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Found, Denial> {
     let caller = caller(exchange, tenant)?;
     let publisher = query::publisher(exchange)?;
     if publisher.is_none() {
@@ -85,7 +87,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
     let (state, tenant) = (exchange.state, caller.tenant);
     let now = unix(exchange.now);
     let most = u64::from(state.feed.settings.requests_per_minute);
-    // Requests that name no publisher share one quota.
+    // Requests without a publisher share one quota.
     let counted = publisher.as_ref().map_or("", |_| tenant.id.as_str());
     if state.activity_quota.take(counted, most, now).is_err() {
         let method = method(&exchange.method, &lower);
@@ -145,7 +147,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
     }
 }
 
-/// Starts a subscription. A webhook that can be called has been called before: see [`validation`].
+/// Starts a subscription. A webhook that can be called has already been called, see [`validation`].
 fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Denial> {
     let (key, webhook) = wanted(exchange, caller)?;
     let state = exchange.state;
@@ -167,7 +169,7 @@ fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Deni
     Ok(shown.into())
 }
 
-/// The subscription that a request wants to start, with its webhook.
+/// Returns the subscription that a request starts, with its webhook.
 fn wanted(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<(Key, Option<Webhook>), Denial> {
     let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
     check_content_type(caller, content_type)?;
@@ -179,7 +181,7 @@ fn wanted(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<(Key, Option<W
     Ok((key, webhook))
 }
 
-/// One page of the attempts to notify a webhook.
+/// Returns one page of the attempts to notify a webhook.
 fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &Options) -> Result<Found, Denial> {
     let state = exchange.state;
     let now = unix(exchange.now);
@@ -204,8 +206,8 @@ fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &
     Ok(Found::page(&Value::Array(items), next))
 }
 
-/// Verifies the token of a request: it must be for this API, of the tenant in the path, and have the permission that each
-/// operation needs.
+/// Verifies the token of a request: it must be for this API, of the tenant in the path, and have
+/// the permission that every operation requires.
 fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Caller<'a>, Denial> {
     let caller = Caller::of(exchange, OFFICE_MANAGEMENT)?;
     exchange.event.tenant = Some(tenant.to_owned());
@@ -214,10 +216,10 @@ fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Caller<'a>, D
     Ok(caller)
 }
 
-/// Checks the permission that a content type needs beside that.
+/// Checks the additional permission that a content type requires.
 ///
 /// # Errors
-/// AF10001.
+/// Returns AF10001 if the token lacks the permission.
 fn check_content_type(caller: &Caller<'_>, content_type: ContentType) -> Result<(), Denial> {
     match content_type {
         ContentType::Dlp => check_permission(caller, "ActivityFeed.ReadDlp"),
@@ -235,7 +237,7 @@ fn check_permission(caller: &Caller<'_>, name: &str) -> Result<(), Denial> {
     Err(Denial::new("AF10001", message))
 }
 
-/// Compares the tenant in the URL with that of the token.
+/// Checks that the tenant in the URL is that of the token.
 fn check_tenant(state: &State, tenant: &str, from: &Tenant) -> Result<(), Denial> {
     let named = shown(tenant);
     if !is_guid(tenant) {
@@ -254,14 +256,14 @@ fn check_tenant(state: &State, tenant: &str, from: &Tenant) -> Result<(), Denial
         return Err(Denial::new("AF20010", message));
     }
     if known.external {
-        // A directory of customers has no Office 365.
+        // An external tenant has no Office 365.
         let message = format!("Specified tenant ID ({named}) is incorrectly configured in the system.");
         return Err(Denial::new("AF20012", message));
     }
     Ok(())
 }
 
-/// The name that the service has for an operation in its errors.
+/// Returns the name of an operation in the service's error messages.
 fn method(method: &Method, path: &[&str]) -> &'static str {
     match path {
         ["audit", _] => "GetBlob",

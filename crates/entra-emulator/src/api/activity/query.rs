@@ -1,4 +1,4 @@
-//! The query options of the Management Activity API: each is carried out, or the request is rejected.
+//! The query options of the Management Activity API: each is applied, or the request is rejected.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -8,24 +8,24 @@ use crate::config::ContentType;
 use crate::exchange::{Exchange, shown};
 use crate::time::{parse_rfc3339, unix};
 
-/// The query options of a request, checked.
+/// The checked query options of a request.
 #[derive(Debug)]
 pub(super) struct Options {
     content_type: Option<ContentType>,
-    /// When contents were created, in seconds since the epoch: the last 24 hours where the request does not say.
+    /// The creation times to list, in seconds since the Unix epoch; by default the last 24 hours.
     pub(super) window: Range<u64>,
     pub(super) next_page: Option<String>,
 }
 
 impl Options {
-    /// Reads the options of an operation that takes those of these names. Names are read in upper or lower case.
+    /// Reads the options of an operation that takes options of these names, in any letter case.
     ///
     /// # Errors
-    /// Returns an error for an option that is given twice, malformed, or not carried out.
+    /// Returns an error if an option is repeated, malformed or not implemented.
     pub(super) fn read(exchange: &Exchange<'_>, names: &[&str]) -> Result<Self, Denial> {
         let mut given: Vec<(&str, &str)> = Vec::new();
         for (name, value) in exchange.query.pairs() {
-            // What identifies a request or its caller chooses nothing of the response.
+            // Options that identify a request or its caller do not select anything.
             if [PUBLISHER, "access_token", "client-request-id"]
                 .iter()
                 .any(|known| name.eq_ignore_ascii_case(known))
@@ -50,12 +50,12 @@ impl Options {
         };
         let content_type = value(CONTENT_TYPE).map(|name| {
             let known = ContentType::find(name);
-            known.ok_or_else(|| Denial::new("AF20020", "The specified content type is not valid."))
+            known.ok_or_else(|| Denial::standard("AF20020"))
         });
         let next_page = value(NEXT_PAGE).map(str::to_owned);
         let now = unix(exchange.now);
         let window = match (value(START), value(END)) {
-            // Up to what was created at this moment.
+            // Includes content created at this second.
             (None, None) => (now + 1).saturating_sub(DAY)..now + 1,
             (Some(start), Some(end)) => {
                 let window = bound(START, start)?..bound(END, end)?;
@@ -65,11 +65,12 @@ impl Options {
                     && window.end - window.start <= DAY
                     && window.start >= now.saturating_sub(oldest);
                 if !is_sound {
-                    return Err(Denial::new("AF20055", OUT_OF_BOUNDS));
+                    // Users reported this code for a window that is too wide or too old.
+                    return Err(Denial::standard("AF20055"));
                 }
                 window
             }
-            _ => return Err(Denial::new("AF20030", ONE_TIME)),
+            _ => return Err(Denial::standard("AF20030")),
         };
         Ok(Self {
             content_type: content_type.transpose()?,
@@ -78,20 +79,20 @@ impl Options {
         })
     }
 
-    /// The content type, of an operation that needs one.
+    /// Returns the content type, for an operation that requires one.
     ///
     /// # Errors
-    /// AF20001.
+    /// Returns AF20001 if the request has none.
     pub(super) fn content_type(&self) -> Result<ContentType, Denial> {
-        self.content_type
-            .ok_or_else(|| Denial::new("AF20001", format!("Missing parameter: {CONTENT_TYPE}.")))
+        self.content_type.ok_or_else(|| Denial::standard("AF20001"))
     }
 }
 
-/// The tenant of the program's author, by which requests are counted.
+/// Returns the tenant ID of the program's author (`PublisherIdentifier`), by which requests are
+/// counted.
 ///
 /// # Errors
-/// AF20002 if it is no GUID, or given more than once.
+/// Returns AF20002 if it is not a GUID or is repeated.
 pub(super) fn publisher(exchange: &Exchange<'_>) -> Result<Option<String>, Denial> {
     let given = exchange.query.pairs().iter();
     let mut given = given.filter(|(name, _)| name.eq_ignore_ascii_case(PUBLISHER));
@@ -114,21 +115,23 @@ fn given_twice(name: &str) -> Denial {
     Denial::new("AF20002", message)
 }
 
-/// One end of a window, in seconds since the epoch. A part of a second counts as a whole one: contents are created at whole
-/// seconds, and neither end lets one in that was created before it.
+/// Parses one end of a window, in seconds since the Unix epoch.
+///
+/// A fraction of a second is rounded up: content is created at whole seconds, so neither end
+/// includes content created before it.
 fn bound(name: &str, text: &str) -> Result<u64, Denial> {
     let time = time(text).ok_or_else(|| {
         let message = format!("Invalid parameter type: {name}. Expected type: datetime");
         Denial::new("AF20002", message)
     })?;
     let seconds = unix(time);
-    // The reader of times leaves the fraction out.
+    // `time` drops the fraction.
     let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
     let is_whole = !fraction.bytes().any(|digit| (b'1'..=b'9').contains(&digit));
     Ok(if is_whole { seconds } else { seconds + 1 })
 }
 
-/// A time in UTC, to the day, the minute or the second.
+/// Parses a UTC time with the precision of a day, a minute or a second.
 pub(super) fn time(text: &str) -> Option<SystemTime> {
     let bare = text.strip_suffix('Z').unwrap_or(text);
     let rest = match bare.len() {
@@ -146,8 +149,3 @@ pub(super) const END: &str = "endTime";
 pub(super) const NEXT_PAGE: &str = "nextPage";
 const HOUR: u64 = 3_600;
 pub(super) const DAY: u64 = 24 * HOUR;
-/// What the reference says about AF20030. Of a window that is given, but too wide or too old, users have reported AF20055.
-const ONE_TIME: &str = "Start time and end time must both be specified (or both omitted) and must be less than or equal to \
-     24 hours apart, with the start time no more than 7 days in the past.";
-const OUT_OF_BOUNDS: &str = "Start time and end time must both be specified (or both omitted) and must be less than or equal \
-     to 24 hours apart, with the start time prior to end time and start time no more than 7 days in the past.";

@@ -1,4 +1,4 @@
-//! Audit records, written as JSON without anything in between: a test reads millions of them.
+//! Audit records, written directly as JSON bytes because tests read millions of them.
 
 use crate::api::activity::resources::SENSITIVE_TYPES;
 use crate::config::{ContentType, Tenant, User};
@@ -6,7 +6,7 @@ use crate::seed::{Generator, push_guid};
 use crate::state::feed::{Contents, IDENTIFIED};
 use crate::time::push_date_time;
 
-/// The records of a content as a JSON array.
+/// Returns the records of a content as a JSON array.
 pub(super) fn array(tenant: &Tenant, content_type: ContentType, contents: &Contents<'_>, index: u64) -> Vec<u8> {
     let records = contents.records(index);
     let mut out = Vec::with_capacity(records as usize * 1_024 + 2);
@@ -33,15 +33,15 @@ pub(super) fn array(tenant: &Tenant, content_type: ContentType, contents: &Conte
 /// A record that is being written.
 struct Record<'a> {
     out: &'a mut Vec<u8>,
-    /// Decides all that is not said.
+    /// The source of all values that the configuration does not set.
     random: Generator,
     tenant: &'a Tenant,
     key: u64,
-    /// When its content was created, in seconds since the epoch.
+    /// The creation time of the record's content, in seconds since the Unix epoch.
     time: u64,
 }
 
-/// What records of one operation have in common.
+/// The values that all records of one operation share.
 struct Kind {
     operation: &'static str,
     record_type: &'static str,
@@ -50,7 +50,7 @@ struct Kind {
 }
 
 impl Record<'_> {
-    /// Writes the record with this number of its tenant and content type. The users take turns.
+    /// Writes the record with this number within its tenant and content type. Users alternate.
     fn write(&mut self, content_type: ContentType, number: u64) {
         let kinds = match content_type {
             ContentType::AzureActiveDirectory => DIRECTORY,
@@ -61,9 +61,9 @@ impl Record<'_> {
         };
         let kind = self.one_of(kinds);
         let users = self.tenant.users.as_deref().unwrap_or_default();
-        let nobody = User::default();
+        let no_user = User::default();
         let turn = number.checked_rem(users.len() as u64);
-        let user = turn.and_then(|turn| users.get(turn as usize)).unwrap_or(&nobody);
+        let user = turn.and_then(|turn| users.get(turn as usize)).unwrap_or(&no_user);
         self.head(kind, user);
         match content_type {
             ContentType::AzureActiveDirectory => self.directory(user),
@@ -76,7 +76,7 @@ impl Record<'_> {
     }
 
     fn head(&mut self, kind: &Kind, user: &User) {
-        // Something happens, and is in a content some time later.
+        // An event happens some time before the content that holds its record is created.
         let happened = self.time.saturating_sub(300 + self.random.next() % 5_400);
         self.raw("{\"CreationTime\":\"");
         push_date_time(self.out, happened);
@@ -216,14 +216,14 @@ impl Record<'_> {
         &of[(self.random.next() % of.len() as u64) as usize]
     }
 
-    /// Text that needs no escaping.
+    /// Writes text without escaping.
     fn raw(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// A JSON string.
+    /// Writes a JSON string.
     fn text(&mut self, text: &str) {
-        // A buffer takes everything.
+        // Writing to a buffer cannot fail.
         let _ = serde_json::to_writer(&mut *self.out, text);
     }
 
@@ -237,7 +237,7 @@ impl Record<'_> {
             .extend((0..16).map(|digit| b"0123456789abcdef"[(number >> (60 - 4 * digit) & 15) as usize]));
     }
 
-    /// An address of one of the networks for documentation.
+    /// Writes an address of one of the documentation networks (RFC 5737).
     fn address(&mut self) {
         let number = self.random.next();
         self.raw(["192.0.2.", "198.51.100.", "203.0.113."][(number % 3) as usize]);

@@ -1,4 +1,4 @@
-//! Names of the sensitive information types in records about data loss prevention.
+//! The names of the sensitive information types in records about data loss prevention.
 
 use http::header::ACCEPT_LANGUAGE;
 use serde_json::{Value, json};
@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use crate::api::activity::denial::Denial;
 use crate::exchange::Exchange;
 
-/// The types with their names in the language of the request: English unless it is Spanish or German.
+/// Returns the types with their names in the language of the request: English unless it is Spanish
+/// or German.
 ///
 /// # Errors
-/// AF20053 for more than one language, AF20054 for what is no language.
+/// Returns AF20053 for more than one language, and AF20054 for a malformed language.
 pub(super) fn sensitive_types(exchange: &Exchange<'_>) -> Result<Value, Denial> {
     let mut wanted = exchange.headers.get_all(ACCEPT_LANGUAGE).iter();
     let language = match (wanted.next(), wanted.next()) {
@@ -18,12 +19,11 @@ pub(super) fn sensitive_types(exchange: &Exchange<'_>) -> Result<Value, Denial> 
         _ => ",",
     };
     if language.contains(',') {
-        let message = "Only one language may be present in the Accept-Language header.";
-        return Err(Denial::new("AF20053", message));
+        return Err(Denial::standard("AF20053"));
     }
     let (tag, quality) = language.split_once(';').unwrap_or((language, "q=1"));
     if !is_language(tag.trim()) || !is_quality(quality.trim()) {
-        return Err(Denial::new("AF20054", "Invalid syntax in Accept-Language header."));
+        return Err(Denial::standard("AF20054"));
     }
     let primary = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
     let name = |names: [&'static str; 3]| match primary.as_str() {
@@ -37,20 +37,20 @@ pub(super) fn sensitive_types(exchange: &Exchange<'_>) -> Result<Value, Denial> 
         .collect())
 }
 
-/// A tag such as `en-US`, or `*`.
+/// Returns true for a language tag such as `en-US`, or `*`.
 fn is_language(tag: &str) -> bool {
     let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let first = tag.split('-').next().unwrap_or_default();
     tag == "*" || tag.split('-').all(is_part) && first.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// A weight such as `q=0.8`.
+/// Returns true for a weight such as `q=0.8`.
 fn is_quality(text: &str) -> bool {
     let weight = text.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
     weight.is_some_and(|weight| (0.0..=1.0).contains(&weight))
 }
 
-/// IDs of sensitive information types with their names in English, Spanish and German.
+/// The IDs of sensitive information types with their names in English, Spanish and German.
 pub(super) const SENSITIVE_TYPES: &[(&str, [&str; 3])] = &[
     (
         "50842eb7-edc8-4019-85dd-5a5c1f2bb085",

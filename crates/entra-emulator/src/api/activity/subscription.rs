@@ -1,4 +1,4 @@
-//! The content that applications subscribed to, and the notifications that their webhooks get.
+//! The subscriptions of applications to content, and the notifications that their webhooks receive.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::config::{ContentType, Tenant};
 use crate::state::State;
 use crate::state::subscriptions::{Attempt, Hook, Key, Subscription, Subscriptions, Webhook};
 
-/// Notifications that are due, with the webhook that they are for.
+/// Notifications that are due, with the webhook that receives them.
 pub(crate) struct Notification {
     key: Key,
     serial: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Notification {
 }
 
 impl Subscriptions {
-    /// The enabled ones of an app in a tenant. What was stopped is not listed.
+    /// Lists the enabled subscriptions of an application in a tenant. Stopped ones are left out.
     pub(super) fn list(&self, tenant: &Tenant, client_id: &str, now: u64) -> Vec<Value> {
         let registry = self.state();
         let shown = |content_type: ContentType| {
@@ -32,10 +32,10 @@ impl Subscriptions {
         ContentType::ALL.into_iter().filter_map(shown).collect()
     }
 
-    /// Checks that a start would change something.
+    /// Checks that a start request changes something.
     ///
     /// # Errors
-    /// AF20024.
+    /// Returns AF20024 if the subscription is already enabled with the same webhook.
     pub(super) fn check_start(&self, key: &Key, webhook: Option<&Webhook>, now: u64) -> Result<(), Denial> {
         let registry = self.state();
         let Some(current) = registry
@@ -48,13 +48,13 @@ impl Subscriptions {
         let hook = current.hook.as_ref();
         let is_same = hook.map(|hook| &hook.webhook) == webhook;
         if is_same && hook.is_none_or(|hook| hook.status(now) == "enabled") {
-            let message = "The subscription is already enabled. No property change.";
-            return Err(Denial::new("AF20024", message));
+            return Err(Denial::standard("AF20024"));
         }
         Ok(())
     }
 
-    /// Starts a subscription, or changes its webhook. Notifications begin with the content after this many.
+    /// Starts a subscription, or changes its webhook. Notifications begin with the content of index
+    /// `next`.
     pub(super) fn start(
         &self,
         key: Key,
@@ -91,10 +91,10 @@ impl Subscriptions {
         shown
     }
 
-    /// Stops a subscription, while there are this many contents.
+    /// Stops a subscription. `count` is the current number of contents.
     ///
     /// # Errors
-    /// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
+    /// Returns AF20022 if the subscription was never started, and AF20023 if it is already stopped.
     pub(super) fn stop(&self, key: &Key, count: u64) -> Result<(), Denial> {
         let mut registry = self.state();
         let subscription = registry.subscriptions.get_mut(key).ok_or_else(never_started)?;
@@ -106,10 +106,10 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// The contents that an enabled subscription does not have, by their indexes.
+    /// Returns the ranges of content indexes that an enabled subscription does not have.
     ///
     /// # Errors
-    /// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
+    /// Returns AF20022 if the subscription was never started, and AF20023 if it is stopped.
     pub(super) fn gaps(&self, key: &Key) -> Result<Vec<Range<u64>>, Denial> {
         let registry = self.state();
         let subscription = registry.subscriptions.get(key).ok_or_else(never_started)?;
@@ -119,8 +119,9 @@ impl Subscriptions {
         }
     }
 
-    /// The attempts to notify of contents, from the one with this number on: as items of a list, each with its number. The
-    /// newest ones are kept.
+    /// Returns the notification attempts from number `from` on, as list items with their numbers.
+    ///
+    /// Only the newest 1,000 attempts of a subscription are stored.
     pub(super) fn attempts(
         &self,
         key: &Key,
@@ -138,7 +139,7 @@ impl Subscriptions {
         let attempts = subscription.attempts.iter();
         let attempts =
             attempts.filter(|attempt| attempt.number >= from && window.contains(&contents.created(attempt.content)));
-        // One more than a page, to know whether there is another.
+        // One more than a page, to detect whether a next page exists.
         let attempts = attempts.take(state.feed.settings.page_size as usize + 1);
         let item = |attempt: &Attempt| {
             let mut item = place.item(&contents, attempt.content);
@@ -149,7 +150,7 @@ impl Subscriptions {
         attempts.map(item).collect()
     }
 
-    /// Whether any webhook is called at all.
+    /// Returns true if at least one webhook is called.
     pub(crate) fn has_webhooks(&self) -> bool {
         let registry = self.state();
         let mut hooks = registry
@@ -159,13 +160,15 @@ impl Subscriptions {
         hooks.any(|hook| hook.is_called)
     }
 
-    /// Takes the notifications that are due now, at most this many. Each is followed by [`delivered`](Self::delivered).
+    /// Takes at most `most` notifications that are due now. Each must be followed by
+    /// [`delivered`](Self::delivered).
     pub(crate) fn due(&self, state: &State, now: u64, most: usize) -> Vec<Notification> {
         let mut registry = self.state();
         let hooks = registry.subscriptions.iter_mut();
         let hooks = hooks.filter_map(|(key, subscription)| Some((key, subscription.hook.as_mut()?)));
         let notify = |(key, hook): (&Key, &mut Hook)| {
-            // Nearly always there is nothing to send, and this is asked many times a second for each webhook.
+            // Checked first: usually nothing is due, and this runs many times a second for each
+            // webhook.
             if !hook.is_due(now) {
                 return None;
             }
@@ -201,7 +204,8 @@ impl Subscriptions {
         hooks.filter_map(notify).take(most).collect()
     }
 
-    /// Notes how a notification ended. After a failure the next attempt waits, each time twice as long.
+    /// Records the result of a notification. After each consecutive failure the delay before the
+    /// next attempt doubles.
     pub(crate) fn delivered(&self, notification: Notification, is_success: bool, retry: u64, now: u64) {
         let mut registry = self.state();
         let Some(subscription) = registry.subscriptions.get_mut(&notification.key) else {
@@ -246,17 +250,17 @@ impl Subscription {
 }
 
 pub(super) fn never_started() -> Denial {
-    Denial::new("AF20022", "No subscription found for the specified content type.")
+    Denial::standard("AF20022")
 }
 
 fn stopped() -> Denial {
-    Denial::new("AF20023", "The subscription was disabled by a tenant admin.")
+    Denial::standard("AF20023")
 }
 
 const MOST_GAPS: usize = 100;
-/// The most contents in one notification.
+/// The largest number of contents in one notification.
 const MOST_ITEMS: u64 = 10;
-/// The most attempts that are kept of each subscription.
+/// The largest number of attempts that are stored for each subscription.
 const MOST_ATTEMPTS: usize = 1_000;
-/// So many failures in a row disable a webhook.
+/// The number of consecutive failures that disables a webhook.
 const MOST_FAILURES: u32 = 5;

@@ -1,6 +1,6 @@
-//! Webhooks of subscriptions: where notifications are sent, and what came of it.
+//! Webhooks of subscriptions: their addresses, their validation and their status.
 //!
-//! The calls themselves are made by the server: this side says which ones are due, and is told how they ended.
+//! The server makes the calls. This module decides which calls are due and records their results.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -14,28 +14,29 @@ use crate::api::activity::query::time;
 use crate::state::subscriptions::{Hook, Webhook};
 use crate::time::{parse_rfc3339, unix};
 
-/// A call of a webhook, to an address of plain http on loopback.
+/// A call of a webhook, to a plain HTTP address on loopback.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) address: Uri,
     pub(crate) auth_id: Option<String>,
-    /// Only of the call that validates the address.
+    /// The validation code; only in the call that validates the address.
     pub(crate) validation_code: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Webhook {
-    /// The webhook of a request to start a subscription, if its body names one. An empty address is none.
+    /// Parses the webhook in the body of a request that starts a subscription. Returns `None` if
+    /// the body names no webhook or its address is empty.
     ///
     /// # Errors
-    /// AF20002 for a body that is no such object, AF20003 for a time in the past, AF20021 for an address without TLS that is
-    /// not one of loopback, or where those are not permitted.
+    /// Returns AF20002 if the body is not such an object, AF20003 if the expiration is in the past,
+    /// and AF20021 if the address is without TLS and is not a permitted loopback address.
     pub(super) fn read(body: &[u8], now: u64, plain: bool) -> Result<Option<Self>, Denial> {
         if body.trim_ascii().is_empty() {
             return Ok(None);
         }
         let wrong = || Denial::new("AF20002", "Invalid parameter type: webhook. Expected type: object");
-        // An array would do for a struct, were it not looked at.
+        // Serde would accept an array for a struct, so the type is checked first.
         let webhook = match serde_json::from_slice(body).map_err(|_| wrong())? {
             Value::Null => Value::Null,
             Value::Object(body) => in_lower_case(body).remove("webhook").unwrap_or_default(),
@@ -51,7 +52,7 @@ impl Webhook {
         }
         for text in [&mut webhook.auth_id, &mut webhook.expiration] {
             *text = text.take().filter(|text| !text.is_empty());
-            // It becomes the value of a header.
+            // The text becomes a header value.
             let is_sound = |text: &String| text.len() <= LONGEST_TEXT && HeaderValue::from_str(text).is_ok();
             if text.as_ref().is_some_and(|text| !is_sound(text)) {
                 return Err(wrong());
@@ -75,14 +76,15 @@ impl Webhook {
         Ok(Some(webhook))
     }
 
-    /// AF20021.
+    /// Creates AF20021, the error for a webhook that could not be validated.
     pub(super) fn not_validated(&self, reason: &str) -> Denial {
         let address = crate::exchange::shown(&self.address);
         let message = format!("The webhook endpoint ({address}) could not be validated. {reason}");
         Denial::new("AF20021", message)
     }
 
-    /// The address, if it is a URL of this scheme with a host and without a user. A port is a number.
+    /// Returns the address if it is a URL of this scheme with a host, no user name, and a valid
+    /// port if any.
     fn url(&self, scheme: &str) -> Option<Uri> {
         let url: Uri = self.address.parse().ok()?;
         let authority = url.authority()?.as_str();
@@ -91,13 +93,13 @@ impl Webhook {
         (url.scheme_str() == Some(scheme) && is_port).then_some(url)
     }
 
-    /// The address, if it is one of plain http on loopback: the only ones that are ever called.
+    /// Returns the address if it is plain HTTP on loopback. No other address is ever called.
     pub(super) fn loopback(&self) -> Option<Uri> {
         self.url("http")
             .filter(|address| address.host().is_some_and(is_loopback))
     }
 
-    /// The call that validates it.
+    /// Returns the call that validates the address.
     pub(super) fn validation(&self, code: String) -> Option<Call> {
         Some(Call {
             address: self.loopback()?,
@@ -112,7 +114,8 @@ impl Webhook {
     }
 }
 
-/// The service reads the names of members in upper or lower case. Of two that are the same then, the last one counts.
+/// Lowercases member names, because the service ignores their case. Of two equal names, the last
+/// one wins.
 fn in_lower_case(members: Map<String, Value>) -> Map<String, Value> {
     let members = members.into_iter();
     members
@@ -120,7 +123,7 @@ fn in_lower_case(members: Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
-/// The time of an expiration: in UTC as in a query, or with an offset.
+/// Parses the time of an expiration: in UTC as in a query, or with an offset.
 fn time_of(text: &str) -> Option<SystemTime> {
     time(text).or_else(|| parse_rfc3339(text))
 }
@@ -143,17 +146,17 @@ impl Hook {
         })
     }
 
-    /// Whether a notification may be sent now.
+    /// Returns true if a notification can be sent now.
     pub(super) fn is_due(&self, now: u64) -> bool {
         self.is_called && !self.in_flight && self.due <= now && self.status(now) == "enabled"
     }
 }
 
-/// A name or an address of this machine, as the host of a URL has it.
+/// Returns true if the host of a URL is a name or an address of loopback.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// How long a text of a webhook may be, in bytes.
+/// The largest length of a text of a webhook, in bytes.
 const LONGEST_TEXT: usize = 2_048;

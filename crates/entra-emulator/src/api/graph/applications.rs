@@ -1,4 +1,4 @@
-//! The registrations that are present in a tenant: `/applications`.
+//! The applications that are present in a tenant: `/applications`.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ use crate::exchange::Exchange;
 use crate::seed::Generator;
 use crate::time::{graph_time, unix};
 
-/// A registration with what other parts of the configuration say about it.
+/// An application with the values that other parts of the configuration add to it.
 struct Registration {
     app: App,
     publisher_domain: Option<String>,
@@ -40,7 +40,7 @@ pub(super) fn count(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<usiz
     collection::count(exchange, &APPLICATIONS, all.iter().collect())
 }
 
-/// One registration. An application may read its own without any permission.
+/// Returns one application. An application may read itself without any permission.
 pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Result<Vec<u8>, Denial> {
     let present = present(exchange, caller.tenant);
     let found = present.iter().find(|app| key.is(&app.object_id, &app.client_id));
@@ -57,7 +57,7 @@ fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<Registration> {
     present.map(|app| Registration::of(exchange, app)).collect()
 }
 
-/// The applications that are present in a tenant.
+/// Returns the applications that are present in a tenant.
 pub(super) fn present<'a>(exchange: &Exchange<'a>, tenant: &Tenant) -> Vec<&'a App> {
     let state = exchange.state;
     let apps = state.directory.apps.iter();
@@ -81,7 +81,7 @@ impl Registration {
 
     fn secrets(&self) -> Value {
         let secrets = self.app.secrets.iter().flatten().map(|secret| {
-            // Graph shows the first three characters of a secret and no more.
+            // Graph shows only the first three characters of a secret.
             let hint: String = secret.value.chars().take(3).collect();
             json!({
                 "customKeyIdentifier": null,
@@ -96,7 +96,8 @@ impl Registration {
         Value::Array(secrets.collect())
     }
 
-    /// The redirect URIs, in the place for applications of this kind.
+    /// Returns the redirect URIs if the application is of this kind (public or confidential), and
+    /// an empty list otherwise.
     fn redirect_uris(&self, of_public_clients: bool) -> Value {
         if self.app.public_client == of_public_clients {
             json!(self.app.redirect_uris)
@@ -106,7 +107,7 @@ impl Registration {
     }
 }
 
-/// Who may sign in to an application, as Graph names it.
+/// Returns the accounts that can sign in to an application, in Graph's terms.
 pub(super) fn audience(app: &App) -> &'static str {
     if app.multi_tenant {
         "AzureADMultipleOrgs"
@@ -115,7 +116,8 @@ pub(super) fn audience(app: &App) -> &'static str {
     }
 }
 
-/// The certificates of an application, without their keys: Graph returns those only where a query selects them.
+/// Returns the certificates of an application without their keys, which Graph returns only if a
+/// query selects them.
 pub(super) fn key_credentials(exchange: &Exchange<'_>, app: &App) -> Value {
     let certificates = exchange.state.directory.certificates(app).iter();
     let credentials = certificates.zip(&app.key_credentials).map(|(certificate, credential)| {
@@ -133,7 +135,7 @@ pub(super) fn key_credentials(exchange: &Exchange<'_>, app: &App) -> Value {
     Value::Array(credentials.collect())
 }
 
-/// What an application asks for, by API.
+/// Returns the permissions that an application requests, by API.
 fn required_access(exchange: &Exchange<'_>, app: &App) -> Value {
     let state = exchange.state;
     let asked = |api: &Api, name: &str| {
@@ -153,7 +155,7 @@ fn required_access(exchange: &Exchange<'_>, app: &App) -> Value {
     Value::Array(state.directory.apis.iter().filter_map(of_api).collect())
 }
 
-/// The application permissions that an API defines.
+/// Returns the application permissions that an API defines.
 pub(super) fn app_roles(seed: u64, api: Option<&Api>) -> Value {
     let roles = api.iter().flat_map(|api| {
         api.roles.iter().map(|role| {
@@ -171,7 +173,7 @@ pub(super) fn app_roles(seed: u64, api: Option<&Api>) -> Value {
     Value::Array(roles.collect())
 }
 
-/// The delegated permissions that an API defines.
+/// Returns the delegated permissions that an API defines.
 pub(super) fn scopes(seed: u64, api: Option<&Api>) -> Value {
     let scopes = api.iter().flat_map(|api| {
         api.all_scopes().map(|scope| {
@@ -190,7 +192,8 @@ pub(super) fn scopes(seed: u64, api: Option<&Api>) -> Value {
     Value::Array(scopes.collect())
 }
 
-/// The id of an app role, derived from the seed: the ids of Microsoft's own APIs differ.
+/// Returns the ID of an app role, derived from the seed. It differs from the IDs of Microsoft's own
+/// APIs.
 pub(super) fn role_id(seed: u64, api: &Api, role: &str) -> String {
     Generator::named(seed, &format!("role {} {role}", api.app_id)).guid()
 }

@@ -1,4 +1,4 @@
-//! The caller of a Graph request, and the reason why its token is rejected.
+//! The caller of a Graph request, and the errors for rejected tokens.
 
 use crate::api::graph::denial::Denial;
 use crate::bearer::{self, Claims, Flaw};
@@ -7,17 +7,20 @@ use crate::exchange::Exchange;
 use crate::time::unix;
 use crate::well_known::GRAPH_APP_ID;
 
-/// The app behind a verified token, and the user if there is one.
+/// The application behind a verified token, and the user if there is one.
 pub(crate) struct Caller<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) client_id: String,
-    /// The object id of the user, for a token of one.
+    /// The object ID of the user, if the token is a user's.
     pub(crate) user: Option<String>,
     claims: Claims,
 }
 
 impl Caller<'_> {
-    /// Whether the token carries one of these, as a role or as a scope.
+    /// Checks that the token carries one of these permissions, as a role or as a scope.
+    ///
+    /// # Errors
+    /// Returns status 403 if it carries none of them.
     pub(crate) fn needs(&self, any_of: &[&str]) -> Result<(), Denial> {
         if self.claims.has_any(any_of) {
             Ok(())
@@ -26,7 +29,10 @@ impl Caller<'_> {
         }
     }
 
-    /// Whether the token is a user's and carries this scope.
+    /// Checks that the token is a user's and carries this scope.
+    ///
+    /// # Errors
+    /// Returns status 403 if it does not.
     pub(crate) fn needs_scope(&self, name: &str) -> Result<(), Denial> {
         if self.claims.has_scope(name) {
             Ok(())
@@ -36,7 +42,7 @@ impl Caller<'_> {
     }
 }
 
-/// Verifies the token of a request, and counts the request.
+/// Verifies the token of a request, and counts the request against the quota.
 pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
     let bearer::Caller { tenant, claims } = bearer::Caller::of(exchange, GRAPH_APP_ID)?;
     let client_id = claims.client_id().to_owned();

@@ -1,4 +1,4 @@
-//! Bodies of responses, and what all of them have in common.
+//! Response bodies, and the values that all of them share.
 
 /// The body of a successful response.
 pub(super) enum Body {
@@ -10,7 +10,7 @@ pub(super) enum Body {
 pub(super) const JSON: &str =
     "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 pub(super) const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
-/// When everything was created whose configuration does not say.
+/// The creation time of objects whose configuration sets none.
 pub(super) const CREATED: &str = "2021-01-17T15:30:55Z";
 pub(super) const METADATA: &str = concat!(
     "<?xml version=\"1.0\" encoding=\"utf-8\"?>",

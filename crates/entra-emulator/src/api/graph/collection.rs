@@ -1,4 +1,4 @@
-//! Responses with one resource or a page of them.
+//! Responses with one resource or one page of a collection.
 
 use std::cmp::Ordering;
 
@@ -32,7 +32,7 @@ struct Page {
     value: Vec<Fields>,
 }
 
-/// One page of a collection, in JSON.
+/// Returns one page of a collection as JSON.
 pub(crate) fn list<T>(exchange: &Exchange<'_>, kind: &Kind<T>, items: Vec<&T>) -> Result<Vec<u8>, Denial> {
     let query = Query::read(exchange, kind, Target::Collection)?;
     let found = found(&query, items);
@@ -52,13 +52,13 @@ pub(crate) fn list<T>(exchange: &Exchange<'_>, kind: &Kind<T>, items: Vec<&T>) -
     }))
 }
 
-/// The number of resources that a query finds.
+/// Returns the number of resources that match a query.
 pub(crate) fn count<T>(exchange: &Exchange<'_>, kind: &Kind<T>, items: Vec<&T>) -> Result<usize, Denial> {
     let query = Query::read(exchange, kind, Target::Count)?;
     Ok(found(&query, items).len())
 }
 
-/// One resource, in JSON.
+/// Returns one resource as JSON.
 pub(crate) fn entity<T>(exchange: &Exchange<'_>, kind: &Kind<T>, item: &T) -> Result<Vec<u8>, Denial> {
     let query = Query::read(exchange, kind, Target::Entity)?;
     let mut body = fields(kind, &query, item);
@@ -71,7 +71,7 @@ fn json_of(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
 }
 
-/// The items that the filter lets through, in order.
+/// Returns the items that match the filter, in order.
 fn found<'a, T>(query: &Query<T>, mut items: Vec<&'a T>) -> Vec<&'a T> {
     if let Some(filter) = &query.filter {
         items.retain(|item| filter.holds(item) == Some(true));
@@ -105,7 +105,8 @@ fn names<T>(properties: &[&'static Property<T>]) -> Vec<&'static str> {
     properties.iter().map(|property| property.name).collect()
 }
 
-/// The collection in the context of a response, with the properties if not all are there.
+/// Returns the collection in the `@odata.context` of a response, with the names of selected
+/// properties.
 fn selection<T>(kind: &Kind<T>, query: &Query<T>) -> String {
     match &query.select {
         None => kind.set.to_owned(),
@@ -125,8 +126,8 @@ fn next_link<T>(exchange: &Exchange<'_>, query: &Query<T>, position: usize) -> S
     link
 }
 
-/// Opaque to the client: a position with a check, so that one that was made up, or that belongs to another query, is
-/// rejected.
+/// Returns a skip token, opaque to the client: a position with a checksum, so that an invented
+/// token or one of another query is rejected.
 fn skip_token<T>(position: usize, exchange: &Exchange<'_>, query: &Query<T>) -> String {
     format!("RFN{position:08x}{:08x}", check(position, exchange, query))
 }
@@ -139,7 +140,8 @@ fn read_skip_token<T>(token: &str, exchange: &Exchange<'_>, query: &Query<T>) ->
     (u32::from_str_radix(&digits[8..], 16).ok()? == check(position, exchange, query)).then_some(position)
 }
 
-/// Over the tenant, the collection and the options that decide which resource is at which position.
+/// Computes a checksum over the tenant, the collection and the options that decide the order of
+/// resources.
 fn check<T>(position: usize, exchange: &Exchange<'_>, query: &Query<T>) -> u32 {
     let options = query
         .kept
@@ -148,7 +150,7 @@ fn check<T>(position: usize, exchange: &Exchange<'_>, query: &Query<T>) -> u32 {
     let bytes = options.flat_map(|(name, value)| name.bytes().chain(value.bytes()));
     let path = exchange.event.path.bytes().map(|byte| byte.to_ascii_lowercase());
     let tenant = exchange.event.tenant.iter().flat_map(|tenant| tenant.bytes());
-    // FNV-1a.
+    // The hash is FNV-1a.
     tenant
         .chain(path)
         .chain(bytes)

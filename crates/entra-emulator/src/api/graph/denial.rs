@@ -1,4 +1,4 @@
-//! Error responses in Graph's form.
+//! Error responses in Graph's format.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,9 +18,9 @@ pub(crate) struct Denial {
     status: StatusCode,
     code: &'static str,
     message: String,
-    /// Seconds until the client may try again.
+    /// The number of seconds before the client can retry.
     retry_after: Option<u64>,
-    /// What the challenge says besides where tokens come from: parameters, each behind a comma.
+    /// Additional parameters of the `WWW-Authenticate` challenge, each preceded by a comma.
     challenge: String,
 }
 
@@ -35,12 +35,13 @@ impl Denial {
         }
     }
 
-    /// The token is missing or not valid.
+    /// Creates the error (401) for a missing or invalid token.
     pub(super) fn token(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
     }
 
-    /// The token was revoked, and the client did not say that it handles claims challenges.
+    /// Creates the error (401) for a revoked token whose client did not declare support for claims
+    /// challenges.
     pub(super) fn revoked() -> Self {
         let message = "Access token validation failure. The token was revoked.";
         Self {
@@ -49,8 +50,8 @@ impl Denial {
         }
     }
 
-    /// The token was revoked at this time, in seconds since the epoch, and the client handles challenges: it has to
-    /// request a token that is not older.
+    /// Creates the claims challenge (401) for a token that was revoked at this time, in seconds
+    /// since the Unix epoch. The client must request a token that is at least as new.
     pub(super) fn claims(at: u64) -> Self {
         let claims = json!({"access_token": {"nbf": {"essential": true, "value": at.to_string()}}});
         let claims = STANDARD.encode(claims.to_string());
@@ -62,13 +63,14 @@ impl Denial {
         }
     }
 
-    /// The token is valid and lacks the permission. Most of the time, consent is missing.
+    /// Creates the error (403) for a valid token without the permission. The usual reason is
+    /// missing consent.
     pub(super) fn privileges() -> Self {
         let message = "Insufficient privileges to complete the operation.";
         Self::new(StatusCode::FORBIDDEN, "Authorization_RequestDenied", message)
     }
 
-    /// There were too many requests.
+    /// Creates the error (429) for too many requests.
     pub(super) fn throttled(retry_after: u64) -> Self {
         Self {
             retry_after: Some(retry_after),
@@ -80,17 +82,18 @@ impl Denial {
         }
     }
 
-    /// The directory rejects the request.
+    /// Creates the error (400) for a request that the directory rejects.
     pub(super) fn request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Request_BadRequest", message)
     }
 
-    /// The request breaks the rules of OData: a syntax error, an unknown property, an option given twice.
+    /// Creates the error (400) for a violation of OData's rules: a syntax error, an unknown
+    /// property, a repeated option.
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// The query is well-formed, and Graph does not support it.
+    /// Creates the error (400) for a well-formed query that Graph does not support.
     pub(super) fn unsupported(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Request_UnsupportedQuery", message)
     }
@@ -103,13 +106,13 @@ impl Denial {
         Self::new(StatusCode::NOT_FOUND, "Request_ResourceNotFound", message)
     }
 
-    /// Graph may do this, and the emulator does not.
+    /// Creates the response (501) to a feature of Graph that the emulator does not implement.
     pub(super) fn not_emulated(what: impl std::fmt::Display) -> Self {
         let message = format!("The emulator does not emulate {what}.");
         Self::new(StatusCode::NOT_IMPLEMENTED, "not_emulated", message)
     }
 
-    pub(super) fn answer(self, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    pub(super) fn into_response(self, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
         let request_id = &exchange.trace_id;
         let throttled = self.retry_after.map(|_| Throttled {
             code: "429",
@@ -149,7 +152,8 @@ impl Denial {
     }
 }
 
-/// The body of an error response, in Graph's order: documents show it, and programs print it as it is.
+/// The body of an error response, in Graph's order: documents show this order, and programs print
+/// the body unchanged.
 #[derive(Serialize)]
 struct Body<'a> {
     error: Error<'a>,
@@ -181,7 +185,8 @@ struct Throttled {
     status: &'static str,
 }
 
-/// Where the client gets its tokens: here, or at the public cloud's address if it reached Graph under Graph's own.
+/// Returns the origin of the login endpoints: the emulator, or the public cloud if the client
+/// reached Graph under Graph's own host name.
 fn login<'e>(exchange: &'e Exchange<'_>) -> &'e str {
     if exchange.host().eq_ignore_ascii_case("graph.microsoft.com") {
         "https://login.microsoftonline.com"
@@ -190,7 +195,7 @@ fn login<'e>(exchange: &'e Exchange<'_>) -> &'e str {
     }
 }
 
-/// The words that programs look for.
+/// The text that programs look for.
 const ISSUED_BEFORE: &str = concat!(
     "Continuous access evaluation resulted in challenge with result: InteractionRequired",
     " and code: TokenIssuedBeforeRevocationTimestamp",

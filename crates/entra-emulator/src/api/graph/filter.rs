@@ -1,4 +1,5 @@
-//! The `$filter` option: a part of OData's language, with the limits that Graph documents for directory objects.
+//! The `$filter` option: a part of OData's filter language, with the limits that Graph documents
+//! for directory objects.
 
 use crate::api::graph::denial::Denial;
 use crate::api::graph::property::{Kind, Literals, Property, Support};
@@ -6,20 +7,20 @@ use crate::api::graph::token::{Token, position, tokens};
 use crate::exchange::shown;
 use crate::time::{graph_time, parse_rfc3339, unix};
 
-/// A filter that was read.
+/// A parsed filter.
 pub(crate) enum Expression<T: 'static> {
     Compare(&'static Property<T>, Operator, Literal),
     In(&'static Property<T>, Vec<Literal>),
     StartsWith(&'static Property<T>, String),
     EndsWith(&'static Property<T>, String),
-    /// A list has an item with this text.
+    /// A list property contains this text.
     Any(&'static Property<T>, String),
     And(Vec<Self>),
     Or(Vec<Self>),
     Not(Box<Self>),
 }
 
-/// A value as [`Property::key`] gives it, or null.
+/// A value in the form of [`Property::key`], or null.
 type Literal = Option<String>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(crate) enum Operator {
 }
 
 impl<T> Expression<T> {
-    /// Whether an item fulfils the filter. `None` is OData's null: it is neither known nor, negated, unknown.
+    /// Evaluates the filter for an item. `None` is OData's null, whose negation is null too.
     pub(crate) fn holds(&self, item: &T) -> Option<bool> {
         match self {
             Self::Compare(property, operator, literal) => {
@@ -49,14 +50,14 @@ impl<T> Expression<T> {
             Self::EndsWith(property, end) => property.key(item).map(|value| value.ends_with(end.as_str())),
             Self::Any(property, text) => Some(property.has(item, text)),
             Self::And(parts) => all(parts.iter().map(|part| part.holds(item))),
-            // Either holds unless neither does.
+            // De Morgan: `or` is the negation of `and` over negated parts.
             Self::Or(parts) => all(parts.iter().map(|part| part.holds(item).map(|is| !is))).map(|is| !is),
             Self::Not(part) => part.holds(item).map(|is| !is),
         }
     }
 }
 
-/// `and` in three-valued logic.
+/// Evaluates `and` in three-valued logic.
 fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut result = Some(true);
     for part in parts {
@@ -69,10 +70,10 @@ fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     result
 }
 
-/// Reads a filter.
+/// Parses a filter.
 ///
 /// # Errors
-/// Returns an error if it is malformed, if Graph does not support it, or if it is not carried out here.
+/// Returns an error if the filter is malformed, not supported by Graph, or not implemented here.
 pub(crate) fn parse<T>(text: &str, kind: &Kind<T>, is_advanced: bool) -> Result<Expression<T>, Denial> {
     let mut parser = Parser {
         text,
@@ -123,7 +124,7 @@ impl<'t, T> Parser<'t, T> {
         }
     }
 
-    /// At the token that was taken last.
+    /// Creates a syntax error at the token that was consumed last.
     fn syntax_error(&self) -> Denial {
         let at = self
             .tokens
@@ -172,7 +173,8 @@ impl<'t, T> Parser<'t, T> {
         }
     }
 
-    /// `not` binds closer than a comparison does, so it needs a function or parentheses behind it.
+    /// Parses the operand of `not`, which binds tighter than a comparison and so requires a
+    /// function or parentheses.
     fn negated(&mut self) -> Result<Expression<T>, Denial> {
         let is_bare = matches!(
             (self.peek(), self.tokens.get(self.at + 1).map(|(_, token)| token)),
@@ -185,7 +187,7 @@ impl<'t, T> Parser<'t, T> {
         self.term()
     }
 
-    /// Reads what stands in parentheses or behind `not`, within a bound, so that no request exhausts the stack.
+    /// Parses a nested expression. The depth is limited, so that no request exhausts the stack.
     fn deeper(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<Expression<T>, Denial>,
@@ -201,7 +203,7 @@ impl<'t, T> Parser<'t, T> {
         Ok(expression)
     }
 
-    /// A function, at its opening parenthesis.
+    /// Parses a function call, starting at its opening parenthesis.
     fn function(&mut self, name: &str) -> Result<Expression<T>, Denial> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("contains") {
@@ -217,7 +219,7 @@ impl<'t, T> Parser<'t, T> {
         }
         if !is("startsWith") && !is("endsWith") {
             if name.contains('/') {
-                // A lambda operator on a path, or a path that Graph does not know.
+                // A lambda operator on a path, or a path that Graph does not have.
                 self.kind.property(name, CLAUSE)?;
             }
             return Err(if FUNCTIONS.iter().any(|known| is(known)) {
@@ -255,7 +257,7 @@ impl<'t, T> Parser<'t, T> {
         }
     }
 
-    /// `property/any(x:x eq 'text')`, at its opening parenthesis.
+    /// Parses `property/any(x:x eq 'text')`, starting at its opening parenthesis.
     fn any(&mut self, property: &'static Property<T>) -> Result<Expression<T>, Denial> {
         self.next();
         // White space is allowed around the colon.
@@ -283,7 +285,7 @@ impl<'t, T> Parser<'t, T> {
         }
     }
 
-    /// A comparison, behind the name of its property.
+    /// Parses a comparison, starting after the name of its property.
     fn comparison(&mut self, name: &str) -> Result<Expression<T>, Denial> {
         let Token::Word(operator) = self.next() else {
             return Err(self.syntax_error());
@@ -330,13 +332,13 @@ impl<'t, T> Parser<'t, T> {
         Ok(literals)
     }
 
-    /// A literal to compare a property with.
+    /// Parses a literal to compare a property with.
     fn literal(&mut self, property: &'static Property<T>) -> Result<Literal, Denial> {
         match self.next() {
             Token::Text(text) if property.literals == Literals::Text => Ok(Some(text.to_lowercase())),
             Token::Text(text) => Err(self.incompatible(property, &format!("'{text}'"))),
             Token::Word(word) if word.eq_ignore_ascii_case("null") => {
-                // Whether a property is null is in the index of advanced queries alone.
+                // Only the index of advanced queries knows which properties are null.
                 if property.equality == Support::Yes && !self.is_advanced {
                     return Err(self.clause(property));
                 }
@@ -361,7 +363,7 @@ impl<'t, T> Parser<'t, T> {
         }
     }
 
-    /// Checks that the property may be used so.
+    /// Checks that the property supports this use.
     fn supports(&self, property: &Property<T>, support: Support) -> Result<(), Denial> {
         match support {
             Support::Yes => Ok(()),
@@ -405,7 +407,7 @@ impl<'t, T> Parser<'t, T> {
         )))
     }
 
-    /// A default query has room for so many alternatives.
+    /// Checks the number of alternatives, which is limited to 15 in default queries.
     fn check_number(&self, operator: &str, number: usize) -> Result<(), Denial> {
         if self.is_advanced || number <= MOST_ALTERNATIVES {
             return Ok(());
@@ -424,7 +426,7 @@ impl<'t, T> Parser<'t, T> {
     }
 }
 
-/// A time or a day, as [`Property::key`] gives times.
+/// Parses a time or a day into the form of [`Property::key`].
 fn moment(word: &str) -> Option<String> {
     let time = parse_rfc3339(word).or_else(|| parse_rfc3339(&format!("{word}T00:00:00Z")))?;
     Some(graph_time(unix(time)).to_lowercase())
@@ -443,7 +445,7 @@ fn one_or<T>(mut parts: Vec<Expression<T>>, several: fn(Vec<Expression<T>>) -> E
 const CLAUSE: &str = "Invalid filter clause";
 const DEEPEST: usize = 50;
 const MOST_ALTERNATIVES: usize = 15;
-/// Functions of OData that the emulator does not carry out.
+/// The OData functions that the emulator does not implement.
 const FUNCTIONS: &[&str] = &[
     "cast",
     "ceiling",

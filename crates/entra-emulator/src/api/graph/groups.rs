@@ -31,7 +31,7 @@ pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Res
     collection::entity(exchange, &GROUPS, find(caller, id)?)
 }
 
-/// The direct members of a group.
+/// Returns the direct members of a group.
 pub(super) fn members(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Result<Vec<u8>, Denial> {
     let members = objects(exchange, caller, find(caller, id)?);
     collection::list(exchange, &OBJECTS, members.iter().collect())
@@ -48,7 +48,7 @@ fn find<'a>(caller: &Caller<'a>, id: &str) -> Result<&'a Group, Denial> {
     found.ok_or_else(|| Denial::not_found(id))
 }
 
-/// The groups that an object is a direct member of.
+/// Returns the groups that an object is a direct member of.
 pub(super) fn member_of(exchange: &Exchange<'_>, caller: &Caller<'_>, member: &Member<'_>) -> Result<Vec<u8>, Denial> {
     let groups = containing(caller, member.id(caller)?);
     collection::list(exchange, &OBJECTS, groups.iter().collect())
@@ -63,7 +63,7 @@ pub(super) fn member_of_count(
     collection::count(exchange, &OBJECTS, groups.iter().collect())
 }
 
-/// An object whose groups are listed.
+/// The object whose groups are listed.
 pub(super) enum Member<'p> {
     Me,
     User(&'p str),
@@ -71,10 +71,11 @@ pub(super) enum Member<'p> {
 }
 
 impl Member<'_> {
-    /// The ID of the object.
+    /// Returns the ID of the object.
     ///
     /// # Errors
-    /// Returns an error where the caller may not list its groups, or there is no such object.
+    /// Returns an error if the caller may not list the object's groups, or if there is no such
+    /// object.
     fn id<'a>(&self, caller: &Caller<'a>) -> Result<&'a str, Denial> {
         match self {
             Self::Me => {
@@ -96,7 +97,7 @@ impl Member<'_> {
     }
 }
 
-/// The groups with this member, in the order of the configuration.
+/// Returns the groups with this member, in the order of the configuration.
 fn containing(caller: &Caller<'_>, member: &str) -> Vec<Object> {
     let is_readable = caller.needs(READ_GROUPS).is_ok();
     let groups = groups(caller).iter();
@@ -106,7 +107,7 @@ fn containing(caller: &Caller<'_>, member: &str) -> Vec<Object> {
         .collect()
 }
 
-/// The members of a group in the order of the configuration.
+/// Returns the members of a group, in the order of the configuration.
 fn objects(exchange: &Exchange<'_>, caller: &Caller<'_>, group: &Group) -> Vec<Object> {
     let users = caller.tenant.users.iter().flatten();
     let users: HashMap<&str, _> = users.map(|user| (user.id.as_str(), user)).collect();
@@ -131,7 +132,7 @@ fn objects(exchange: &Exchange<'_>, caller: &Caller<'_>, group: &Group) -> Vec<O
     group.members.iter().filter_map(member).collect()
 }
 
-/// Of an object whose type the caller may not read, a response has only the type and the ID.
+/// Creates an object. If the caller may not read its type, it shows only the type and the ID.
 fn object<T>(kind: &Kind<T>, item: &T, id: &str, is_readable: bool) -> Object {
     if is_readable {
         Object::new(kind, item)
@@ -160,7 +161,7 @@ fn proxy_addresses(group: &Group) -> Value {
     json!(group.mail.iter().map(|mail| format!("SMTP:{mail}")).collect::<Vec<_>>())
 }
 
-/// The SID, which is the object id in another form: each of four numbers has 32 bits of it, in little-endian order.
+/// Returns the SID, which encodes the object ID as four 32-bit numbers in little-endian order.
 fn security_identifier(group: &Group) -> Value {
     let digits: String = group.id.chars().filter(|character| *character != '-').collect();
     let byte = |at: usize| {
@@ -169,13 +170,13 @@ fn security_identifier(group: &Group) -> Value {
             .and_then(|byte| u8::from_str_radix(byte, 16).ok())
     };
     let number = |order: [usize; 4]| order.map(|at| byte(at).unwrap_or_default());
-    // The first three fields of a GUID are numbers, which the text has in big-endian order.
+    // The first three fields of a GUID are numbers, printed in big-endian order.
     let numbers = [[3, 2, 1, 0], [5, 4, 7, 6], [8, 9, 10, 11], [12, 13, 14, 15]];
     let numbers = numbers.map(|order| u32::from_le_bytes(number(order)).to_string());
     json!(format!("S-1-12-1-{}", numbers.join("-")))
 }
 
-/// With the support for each property that Graph's documents state.
+/// The support for each property is that of Graph's documents.
 pub(super) static GROUPS: Kind<Group> = Kind {
     set: "groups",
     entity: "group",

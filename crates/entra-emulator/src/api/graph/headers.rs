@@ -1,4 +1,4 @@
-//! The headers of a request that would change the response: one that is not carried out rejects the request.
+//! The request headers that change a response: a request with an unsupported one is rejected.
 
 use http::header::{ACCEPT, IF_MATCH, IF_NONE_MATCH};
 
@@ -9,7 +9,7 @@ use crate::exchange::{Exchange, shown};
 /// Checks the headers of a request for a resource.
 ///
 /// # Errors
-/// Returns an error for a conditional request, and for one whose response must be no JSON of the usual kind.
+/// Returns an error for a conditional request, and for an `Accept` that excludes the usual JSON.
 pub(super) fn check(exchange: &Exchange<'_>, resource: &Resource<'_>) -> Result<(), Denial> {
     if let Some(name) = [IF_MATCH, IF_NONE_MATCH]
         .into_iter()
@@ -21,7 +21,7 @@ pub(super) fn check(exchange: &Exchange<'_>, resource: &Resource<'_>) -> Result<
     }
     let is_count = resource.is_count();
     match exchange.header(ACCEPT) {
-        // Counts are text, and Graph sends them to clients that want JSON as well.
+        // Counts are plain text, which Graph sends to clients that request JSON as well.
         Some(accept) if !is_count && !accept.trim().is_empty() && !accept.split(',').any(is_usual_json) => {
             Err(Denial::not_emulated(format_args!(
                 "responses for the header 'Accept: {}', only application/json with odata.metadata=minimal",
@@ -32,7 +32,7 @@ pub(super) fn check(exchange: &Exchange<'_>, resource: &Resource<'_>) -> Result<
     }
 }
 
-/// Whether a range of media types holds JSON with the control information that responses have.
+/// Returns true if a media range includes JSON with the control information that responses have.
 fn is_usual_json(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::api::graph::denial::Denial;
 
-/// What one resource of a collection is named by.
+/// The key that names one resource of a collection.
 #[derive(Clone, Copy)]
 pub(super) enum Key<'p> {
     Id(&'p str),
@@ -10,7 +10,7 @@ pub(super) enum Key<'p> {
 }
 
 impl Key<'_> {
-    /// Whether it names the object with these IDs.
+    /// Returns true if the key names the object with these IDs.
     pub(super) fn is(&self, id: &str, app_id: &str) -> bool {
         match self {
             Self::Id(key) => key.eq_ignore_ascii_case(id),

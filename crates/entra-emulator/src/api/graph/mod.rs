@@ -1,4 +1,5 @@
-//! A part of Microsoft Graph, with its access checks and its query options. Every other part is rejected by its name.
+//! A part of Microsoft Graph, with its access checks and query options. Requests for other parts
+//! get status 501 and a message that names the part.
 
 mod applications;
 mod bearer;
@@ -26,9 +27,9 @@ use crate::api::graph::denial::Denial;
 use crate::api::graph::resource::Resource;
 use crate::exchange::{Exchange, shown};
 
-/// Answers a request below `/v1.0`.
-pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec<u8>> {
-    // Verified first, so that the record of the request names the caller in any case.
+/// Responds to a request below `/v1.0`.
+pub(crate) fn handle(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec<u8>> {
+    // Verified first, so that the record of every request names its caller.
     let caller = bearer::caller(exchange);
     let result = Resource::of(path).and_then(|resource| {
         if exchange.method != Method::GET {
@@ -51,12 +52,12 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec
         Ok(Body::Json(body)) => (JSON, body),
         Ok(Body::Count(count)) => ("text/plain", count.to_string().into_bytes()),
         Ok(Body::Xml(document)) => ("application/xml", document.as_bytes().to_vec()),
-        Err(denial) => return denial.answer(exchange),
+        Err(denial) => return denial.into_response(exchange),
     };
     exchange.response(StatusCode::OK, content_type, body)
 }
 
-/// Answers a request below `/beta`, of which nothing is emulated.
+/// Responds to a request below `/beta`, which is not implemented.
 pub(crate) fn beta(exchange: &Exchange<'_>) -> Response<Vec<u8>> {
-    Denial::not_emulated("the beta version of Microsoft Graph, only v1.0").answer(exchange)
+    Denial::not_emulated("the beta version of Microsoft Graph, only v1.0").into_response(exchange)
 }

@@ -1,10 +1,10 @@
-//! Collections of several types, such as the members of a group: `directoryObject`.
+//! Collections of mixed types (`directoryObject`), such as the members of a group.
 
 use serde_json::{Value, json};
 
 use crate::api::graph::property::{Kind, Property, Support};
 
-/// A user, a group or a service principal, with everything that a query may select.
+/// A user, a group or a service principal, with every property that a query can select.
 pub(super) struct Object {
     type_name: String,
     fields: Vec<Field>,
@@ -17,12 +17,12 @@ struct Field {
 }
 
 impl Object {
-    /// An object with what the caller may read of it.
+    /// Creates an object with the properties that the caller may read.
     pub(super) fn new<T>(kind: &Kind<T>, item: &T) -> Self {
         Self::with(kind, |property| (property.value)(item))
     }
 
-    /// An object of which the caller learns only the type and the ID.
+    /// Creates an object that shows only its type and its ID.
     pub(super) fn unreadable<T>(kind: &Kind<T>, id: &str) -> Self {
         let value = |property: &Property<T>| match property.name {
             "id" => json!(id),
@@ -48,7 +48,8 @@ impl Object {
         found.map_or(Value::Null, |field| field.value.clone())
     }
 
-    /// The members of the object in a response, with those of these names that its type has.
+    /// Returns the members of the object in a response: the selected ones that its type has, or the
+    /// default ones.
     fn fields(&self, selected: Option<&[&'static str]>) -> Vec<(&'static str, Value)> {
         let is_shown = |field: &&Field| match selected {
             Some(names) => names.contains(&field.name),

@@ -10,7 +10,7 @@ use crate::api::graph::property::{Kind, Property, Support};
 use crate::config::Tenant;
 use crate::exchange::Exchange;
 
-/// A tenant, of which users without a permission to read it learn only the names.
+/// A tenant. Users without the permission to read it see only its names.
 struct Organization {
     id: String,
     name: String,
@@ -54,7 +54,7 @@ impl Organization {
         })
     }
 
-    /// Null where the caller may read only the names.
+    /// Returns the value, or null if the caller may read only the names.
     fn readable(&self, value: Value) -> Value {
         if self.is_readable { value } else { Value::Null }
     }
@@ -122,5 +122,5 @@ static ORGANIZATION: Kind<Organization> = Kind {
 };
 
 const READ_ORGANIZATION: &[&str] = &["Organization.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
-/// Enough for a user to read the names of the own organization.
+/// The permission with which a user may read the names of their own organization.
 const READ_NAMES: &[&str] = &["User.Read"];

@@ -1,23 +1,23 @@
-//! Kinds of resources and their properties: what they hold, and what a query may do with them.
+//! Resource types and their properties: the values, and the uses that a query may make of them.
 
 use serde_json::Value;
 
 use crate::api::graph::denial::Denial;
 use crate::exchange::shown;
 
-/// A kind of resource, such as the users.
+/// A resource type, such as users.
 pub(crate) struct Kind<T: 'static> {
     /// The name of the collection in paths.
     pub(crate) set: &'static str,
-    /// The name of its type, as in `microsoft.graph.user`.
+    /// The name of the type, as in `microsoft.graph.user`.
     pub(crate) entity: &'static str,
-    /// The name of its type in the directory, as in messages.
+    /// The name of the type in error messages of the directory.
     pub(crate) resource: &'static str,
     pub(crate) properties: &'static [Property<T>],
-    /// For a collection of several types: the members of one object, those of these names or those that its own type has by
-    /// default.
+    /// For a collection of mixed types: returns the members of one object, either those with these
+    /// names or the defaults of its own type.
     pub(crate) own_fields: Option<OwnFields<T>>,
-    /// Properties that Graph has beside those, in lower case.
+    /// The names of further properties that Graph has, in lower case.
     pub(crate) absent: &'static [&'static str],
 }
 
@@ -28,47 +28,47 @@ pub(crate) struct Property<T: 'static> {
     pub(crate) name: &'static str,
     pub(crate) value: fn(&T) -> Value,
     pub(crate) literals: Literals,
-    /// Whether a response has it where the request does not select.
+    /// True if responses include it without `$select`.
     pub(crate) is_default: bool,
-    /// Whether the caller lacks the permission to name it in a query.
+    /// True if the caller lacks the permission to name it in a query.
     pub(crate) is_denied: bool,
-    /// For `eq` and `in`. `ne` and `not` always need an advanced query.
+    /// The support for `eq` and `in`. `ne` and `not` always require an advanced query.
     pub(crate) equality: Support,
-    /// For `ge` and `le`.
+    /// The support for `ge` and `le`.
     pub(crate) range: Support,
-    /// For `startsWith`.
+    /// The support for `startsWith`.
     pub(crate) prefix: Support,
-    /// For `endsWith`.
+    /// The support for `endsWith`.
     pub(crate) suffix: Support,
-    /// For `$orderby`.
+    /// The support for `$orderby`.
     pub(crate) order: Support,
 }
 
-/// The literals of a property's type.
+/// The type of literals that a property is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Literals {
-    /// In quotation marks.
+    /// Text in quotation marks.
     Text,
     Boolean,
     Time,
-    /// A list of texts, which a filter compares with `any`.
+    /// Text, compared with the items of a list by `any`.
     Texts,
 }
 
-/// Whether a query may use a property in some way.
+/// The support of a query for some use of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Support {
     Yes,
-    /// In advanced queries only.
+    /// Supported in advanced queries only.
     Advanced,
     /// Graph rejects it.
     No,
-    /// Graph may support it, and the emulator does not.
+    /// Graph may support it, but the emulator does not.
     NotEmulated,
 }
 
 impl<T> Property<T> {
-    /// A property that no query but `$select` may name.
+    /// Creates a property that only `$select` may name.
     pub(crate) const fn new(name: &'static str, value: fn(&T) -> Value) -> Self {
         Self {
             name,
@@ -84,7 +84,8 @@ impl<T> Property<T> {
         }
     }
 
-    /// A text whose equality, range and prefix can be tested. It has no order.
+    /// Creates a text property with the support for equality, range and prefix. It cannot be sorted
+    /// by.
     pub(crate) const fn text(
         name: &'static str,
         value: fn(&T) -> Value,
@@ -102,12 +103,12 @@ impl<T> Property<T> {
         }
     }
 
-    /// A Boolean whose equality can be tested.
+    /// Creates a Boolean property that can be tested for equality.
     pub(crate) const fn boolean(name: &'static str, value: fn(&T) -> Value) -> Self {
         Self::text(name, value, Support::Yes, Support::No, Support::No).literals(Literals::Boolean)
     }
 
-    /// A list of texts that can be searched for one of them.
+    /// Creates a list of texts that can be searched for one of them.
     pub(crate) const fn texts(name: &'static str, value: fn(&T) -> Value) -> Self {
         Self::text(name, value, Support::Yes, Support::No, Support::No).literals(Literals::Texts)
     }
@@ -124,7 +125,7 @@ impl<T> Property<T> {
         Self { literals, ..self }
     }
 
-    /// Makes it one that a response has only where the request selects it.
+    /// Makes this a property that a response includes only if it is selected.
     pub(crate) const fn selected_only(self) -> Self {
         Self {
             is_default: false,
@@ -132,7 +133,8 @@ impl<T> Property<T> {
         }
     }
 
-    /// A property that the caller may not read: no query may name it, and a response has null for it.
+    /// Creates a property that the caller may not read: no query may name it, and it is null in
+    /// responses.
     pub(crate) const fn denied(name: &'static str) -> Self {
         Self {
             is_denied: true,
@@ -140,7 +142,7 @@ impl<T> Property<T> {
         }
     }
 
-    /// The value as filters compare and `$orderby` sorts it, without regard to case.
+    /// Returns the value that filters compare and `$orderby` sorts by, in lower case.
     pub(crate) fn key(&self, item: &T) -> Option<String> {
         match (self.value)(item) {
             Value::String(text) => Some(text.to_lowercase()),
@@ -149,7 +151,7 @@ impl<T> Property<T> {
         }
     }
 
-    /// Whether a list has an item with this text, which is in lower case.
+    /// Returns true if the list contains this text, which is in lower case.
     pub(crate) fn has(&self, item: &T, text: &str) -> bool {
         let value = (self.value)(item);
         let mut items = value.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -158,10 +160,10 @@ impl<T> Property<T> {
 }
 
 impl<T> Kind<T> {
-    /// Finds a property by its name, in upper or lower case. `option` begins the message where there is none.
+    /// Finds a property by its name, in any letter case. `option` begins the error message.
     ///
     /// # Errors
-    /// Returns an error where there is none, and for one that the caller may not read.
+    /// Returns an error if there is no such property, or if the caller may not read it.
     pub(crate) fn property(&self, name: &str, option: &str) -> Result<&'static Property<T>, Denial> {
         let found = self
             .properties

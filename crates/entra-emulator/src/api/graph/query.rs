@@ -1,7 +1,7 @@
-//! The query options of a request: each is carried out, or the request is rejected.
+//! The query options of a request: each is applied, or the request is rejected.
 //!
-//! The rules are those of "Use query parameters to customize responses" and "Advanced query capabilities on Microsoft
-//! Entra ID objects".
+//! The rules are those of "Use query parameters to customize responses" and "Advanced query
+//! capabilities on Microsoft Entra ID objects".
 
 use crate::api::graph::denial::Denial;
 use crate::api::graph::filter;
@@ -9,7 +9,7 @@ use crate::api::graph::filter::Expression;
 use crate::api::graph::property::{Kind, Property, Support};
 use crate::exchange::{Exchange, shown};
 
-/// What a request is about: options that fit the one do not fit the other.
+/// The kind of resource that a request is for, which decides the options that it accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Collection,
@@ -17,16 +17,16 @@ pub(crate) enum Target {
     Entity,
 }
 
-/// The query options of a request, checked.
+/// The checked query options of a request.
 pub(crate) struct Query<T: 'static> {
     pub(crate) filter: Option<Expression<T>>,
-    /// Properties to sort by, each with whether it is descending.
+    /// The properties to sort by, each with true for descending order.
     pub(crate) order: Vec<(&'static Property<T>, bool)>,
     pub(crate) select: Option<Vec<&'static Property<T>>>,
     pub(crate) top: Option<usize>,
     pub(crate) count: bool,
     pub(crate) skip_token: Option<String>,
-    /// The options that the next page needs as well, without the skip token.
+    /// The options to repeat in the link to the next page, without the skip token.
     pub(crate) kept: Vec<(&'static str, String)>,
 }
 
@@ -34,7 +34,7 @@ impl<T> Query<T> {
     /// Reads the query options of a request.
     ///
     /// # Errors
-    /// Returns an error for each option that is malformed, not supported by Graph, or not carried out.
+    /// Returns an error if an option is malformed, not supported by Graph, or not implemented here.
     pub(crate) fn read(exchange: &Exchange<'_>, kind: &Kind<T>, target: Target) -> Result<Self, Denial> {
         let options = options(exchange, target)?;
         let value = |name: &str| {
@@ -84,7 +84,8 @@ impl<T> Query<T> {
     }
 }
 
-/// The options that the emulator knows, by their names in lower case and without `$`. Graph takes them so, too.
+/// Returns the options of a request by their names in lower case without `$`, as Graph accepts
+/// them, too.
 fn options(exchange: &Exchange<'_>, target: Target) -> Result<Vec<(&'static str, String)>, Denial> {
     let mut options: Vec<(&str, String)> = Vec::new();
     for (name, value) in exchange.query.pairs() {
@@ -157,7 +158,7 @@ fn top(value: &str) -> Result<usize, Denial> {
     })
 }
 
-/// `None` stands for every property.
+/// Parses `$select`. `None` selects every property.
 fn select<T>(text: &str, kind: &Kind<T>) -> Result<Option<Vec<&'static Property<T>>>, Denial> {
     let names = || text.split(',').map(str::trim);
     let mut properties: Vec<&'static Property<T>> = Vec::new();
@@ -199,7 +200,7 @@ fn order<T>(text: &str, kind: &Kind<T>, is_advanced: bool) -> Result<Vec<(&'stat
     let mut order: Vec<(&'static Property<T>, bool)> = Vec::new();
     for key in keys {
         let (property, is_descending) = key?;
-        // A second time, it decides nothing, and costs a comparison.
+        // A repeated property cannot change the order.
         if !order.iter().any(|(known, _)| known.name == property.name) {
             order.push((property, is_descending));
         }
@@ -219,10 +220,10 @@ const OPTIONS: &[&str] = &[
     "skiptoken",
     "top",
 ];
-/// Parameters that identify a request or its caller. They choose nothing of the response.
+/// Parameters that identify a request or its caller. They do not change the response.
 const NO_OPTIONS: &[&str] = &["access_token", "client-request-id"];
 const LARGEST_PAGE: usize = 999;
-/// Graph carries on without a count then, which no program can be meant to want.
+/// Graph responds without a count in this case, which no program can intend.
 const COUNT_WITHOUT_HEADER: &str = "Graph ignores $count=true without the header 'ConsistencyLevel: eventual'. \
      The emulator rejects the request instead: add the header.";
 const SEARCH_WITHOUT_HEADER: &str = "Request with $search query parameter only works through MSGraph with a special \

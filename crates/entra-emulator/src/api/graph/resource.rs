@@ -1,4 +1,4 @@
-//! What a path of Graph names, and who answers for it.
+//! The resources that paths of Graph name, and their dispatch to the modules that serve them.
 
 use crate::api::graph::bearer::Caller;
 use crate::api::graph::body::{Body, METADATA};
@@ -39,17 +39,17 @@ impl Set {
         found.map(|(_, set)| *set)
     }
 
-    /// Whether its resources have an `appId` as another key.
+    /// Returns true if its resources have `appId` as an alternate key.
     fn has_app_ids(self) -> bool {
         [Self::Applications, Self::ServicePrincipals].contains(&self)
     }
 }
 
 impl<'p> Resource<'p> {
-    /// Reads the segments of a path behind the version.
+    /// Parses the segments of a path after the version.
     ///
     /// # Errors
-    /// Returns an error for everything that the emulator does not have.
+    /// Returns an error if the emulator does not have the resource.
     pub(super) fn of(path: &[&'p str]) -> Result<Self, Denial> {
         let Some((first, rest)) = path.split_first() else {
             return Err(Denial::not_emulated("the service document of Microsoft Graph"));
@@ -82,7 +82,7 @@ impl<'p> Resource<'p> {
         }
     }
 
-    /// One resource, or what is behind it.
+    /// Parses the path below one resource.
     fn below(set: Set, key: Key<'p>, rest: &[&'p str]) -> Result<Self, Denial> {
         let is = |name: &str| rest.first().is_some_and(|segment| segment.eq_ignore_ascii_case(name));
         match (set, key, rest) {
@@ -98,7 +98,7 @@ impl<'p> Resource<'p> {
         }
     }
 
-    /// The groups of an object, or their number.
+    /// Parses `memberOf` and `memberOf/$count` below an object.
     fn member_of(member: Member<'p>, rest: &[&'p str]) -> Result<Self, Denial> {
         match rest {
             [segment] if segment.eq_ignore_ascii_case("memberOf") => Ok(Self::MemberOf(member)),
@@ -108,15 +108,16 @@ impl<'p> Resource<'p> {
         }
     }
 
-    /// Whether the response is a number.
+    /// Returns true if the response is a number.
     pub(super) fn is_count(&self) -> bool {
         matches!(self, Self::Count(_) | Self::MembersCount(_) | Self::MemberOfCount(_))
     }
 
-    /// Answers a request for the resource.
+    /// Returns the response body for the resource.
     ///
     /// # Errors
-    /// Returns an error where the caller lacks a permission, the resource does not exist, or an option is not carried out.
+    /// Returns an error if the caller lacks a permission, the resource does not exist, or an option
+    /// is not implemented.
     pub(super) fn read(self, exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Body, Denial> {
         let json = match self {
             Self::Metadata => return Ok(Body::Xml(METADATA)),
@@ -154,7 +155,8 @@ impl<'p> Resource<'p> {
     }
 }
 
-/// The name of a collection and the key in its segment: `users('id')`, `applications(appId='id')`.
+/// Splits a segment into the name of a collection and its key: `users('id')`,
+/// `applications(appId='id')`.
 fn keyed(segment: &str) -> Option<(&str, Key<'_>)> {
     let (set, key) = segment.strip_suffix(')')?.split_once('(')?;
     match key.split_once('=') {
@@ -170,7 +172,7 @@ fn unquoted(text: &str) -> Option<&str> {
     text.strip_prefix('\'')?.strip_suffix('\'')
 }
 
-/// Whether a segment behind a collection names something else than one of its resources.
+/// Returns true if a segment after a collection names something other than one of its resources.
 fn is_operation(segment: &str) -> bool {
     segment.starts_with('$')
         || segment.eq_ignore_ascii_case("delta")

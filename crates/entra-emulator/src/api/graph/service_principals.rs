@@ -13,14 +13,14 @@ use crate::config::{Api, App, Tenant};
 use crate::exchange::Exchange;
 use crate::seed::Generator;
 
-/// An application or an API as it is present in a tenant.
+/// The service principal of an application or an API in a tenant.
 pub(super) struct ServicePrincipal {
     pub(super) id: String,
     app_id: String,
     display_name: String,
     is_enabled: bool,
     needs_assignment: bool,
-    /// The tenant of the registration.
+    /// The ID of the tenant that owns the registration.
     owner: String,
     audience: &'static str,
     names: Vec<String>,
@@ -50,7 +50,7 @@ pub(super) fn count(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<usiz
     collection::count(exchange, &SERVICE_PRINCIPALS, all.iter().collect())
 }
 
-/// One service principal. An application may read its own without any permission.
+/// Returns one service principal. An application may read its own without any permission.
 pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Result<Vec<u8>, Denial> {
     let found = find(exchange, caller, key);
     let is_own = |principal: &ServicePrincipal| principal.app_id.eq_ignore_ascii_case(&caller.client_id);
@@ -61,7 +61,7 @@ pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -
     collection::entity(exchange, &SERVICE_PRINCIPALS, &found.ok_or_else(|| key.not_found())?)
 }
 
-/// The app roles that a service principal holds.
+/// Returns the app roles that a service principal holds.
 pub(super) fn assignments(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Result<Vec<u8>, Denial> {
     caller.needs(READ_ASSIGNMENTS)?;
     let principal = find(exchange, caller, key).ok_or_else(|| key.not_found())?;
@@ -70,7 +70,7 @@ pub(super) fn assignments(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Ke
     collection::list(exchange, &ASSIGNMENTS, own.collect())
 }
 
-/// The app roles of an API that service principals hold.
+/// Returns the app roles of an API that service principals hold.
 pub(super) fn assigned_to(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Result<Vec<u8>, Denial> {
     caller.needs(READ_ASSIGNMENTS)?;
     let resource = find(exchange, caller, key).ok_or_else(|| key.not_found())?;
@@ -84,13 +84,14 @@ fn find(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Option<S
     all.find(|principal| key.is(&principal.id, &principal.app_id))
 }
 
-/// Every service principal of the caller's tenant: of the applications that are present there, then of the APIs.
+/// Returns every service principal of the caller's tenant: those of the present applications, then
+/// those of the APIs.
 pub(super) fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<ServicePrincipal> {
     let tenant = caller.tenant;
     let directory = &exchange.state.directory;
     let present = applications::present(exchange, tenant);
     let apis = directory.apis.iter();
-    // The API of an application that is present has the application's service principal.
+    // An API whose application is present shares the application's service principal.
     let apis = apis.filter(|api| present.iter().all(|app| app.client_id != api.app_id));
     let of_apis = apis.map(|api| of_api(exchange, tenant, api));
     let of_apps = present.iter().map(|app| of_app(exchange, app));
@@ -269,7 +270,7 @@ static ASSIGNMENTS: Kind<Assignment> = Kind {
 
 const YES: Support = Support::Yes;
 const NO: Support = Support::No;
-/// The tenant in which Microsoft registers its services.
+/// The tenant in which Microsoft registers its own services.
 const MICROSOFT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
 
 pub(super) const READ_PRINCIPALS: &[&str] = &[

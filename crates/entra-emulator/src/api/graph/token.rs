@@ -1,4 +1,4 @@
-//! The tokens of a filter.
+//! The tokenizer for filters.
 
 use crate::api::graph::denial::Denial;
 use crate::exchange::shown;
@@ -6,7 +6,7 @@ use crate::exchange::shown;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token<'t> {
     Word(&'t str),
-    /// A text in quotation marks, which are taken off.
+    /// A text in quotation marks, without them.
     Text(String),
     Open,
     Close,
@@ -14,7 +14,7 @@ pub(super) enum Token<'t> {
     End,
 }
 
-/// Each with the place at which it begins, in bytes.
+/// Splits a filter into tokens, each with its byte offset.
 pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token<'_>)>, Denial> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -58,12 +58,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token<'_>)>, Denial> {
     Ok(tokens)
 }
 
-/// Names, paths, keywords and literals without quotation marks.
+/// Returns true for a character of names, paths, keywords and unquoted literals.
 fn is_word(character: char) -> bool {
     character.is_alphanumeric() || "_$@./:-+*".contains(character)
 }
 
-/// The length of a text in quotation marks and its content, in which two marks stand for one.
+/// Returns the length of a quoted text and its content. Two quotation marks inside it stand for
+/// one.
 fn quoted(text: &str) -> Option<(usize, String)> {
     let mut content = String::new();
     let mut characters = text.char_indices().skip(1).peekable();
@@ -79,7 +80,7 @@ fn quoted(text: &str) -> Option<(usize, String)> {
     None
 }
 
-/// A place in characters, as messages count.
+/// Converts a byte offset to a position in characters, which messages use.
 pub(super) fn position(text: &str, at: usize) -> usize {
     text.get(..at).unwrap_or(text).chars().count()
 }

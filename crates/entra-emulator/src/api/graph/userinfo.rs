@@ -1,4 +1,5 @@
-//! The UserInfo endpoints (OpenID Connect Core 1.0, section 5.3) that the metadata names: Graph's, and that of version 1.
+//! The UserInfo endpoints (OpenID Connect Core 1.0, section 5.3) that the metadata names: that of
+//! Graph, and that of v1.
 
 use http::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -11,8 +12,8 @@ use crate::exchange::{Exchange, shown};
 use crate::state::session::subject;
 use crate::tenant_path::of_document;
 
-/// Answers a request to `/oidc/userinfo`, which needs a user's token for Graph with the scope `openid`.
-pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
+/// Responds to `/oidc/userinfo`, which requires a user's token for Graph with the scope `openid`.
+pub(crate) fn handle(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let result = caller(exchange).and_then(|caller| {
         caller.needs_scope("openid")?;
         let user = user(&caller)?;
@@ -22,9 +23,11 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     finish(exchange, result)
 }
 
-/// Answers a request to `/{tenant}/openid/userinfo`. A sign-in of version 1 is always one of OpenID Connect, so no scope is
-/// needed. That it takes tokens for Graph is assumed: the service's own tokens for it cannot be read.
-pub(crate) fn answer_v1(exchange: &mut Exchange<'_>, tenant: &str) -> Response<Vec<u8>> {
+/// Responds to `/{tenant}/openid/userinfo`.
+///
+/// Every v1 sign-in is an OpenID Connect sign-in, so no scope is required. That it takes tokens for
+/// Graph is assumed: the service's own tokens for it are opaque.
+pub(crate) fn handle_v1(exchange: &mut Exchange<'_>, tenant: &str) -> Response<Vec<u8>> {
     let tenant = match of_document(exchange, tenant) {
         Ok(tenant) => tenant,
         Err(rejection) => return exchange.error_response(&rejection),
@@ -39,9 +42,9 @@ pub(crate) fn answer_v1(exchange: &mut Exchange<'_>, tenant: &str) -> Response<V
     finish(exchange, result)
 }
 
-/// The caller of a request with one of the two methods that OpenID Connect has for it.
+/// Returns the caller of a request, if its method is one of the two that OpenID Connect allows.
 fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
-    // Verified first, so that the record of the request names the caller in any case.
+    // Verified first, so that the record of every request names its caller.
     let caller = bearer::caller(exchange);
     if ![Method::GET, Method::POST].contains(&exchange.method) {
         return Err(Denial::not_emulated(format_args!(
@@ -52,7 +55,8 @@ fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
     caller
 }
 
-/// The user whose token it is. The permissions of UserInfo are delegated ones, so an application has none.
+/// Returns the user of the token. The permissions of UserInfo are delegated, so an application has
+/// none.
 fn user<'a>(caller: &Caller<'a>) -> Result<&'a User, Denial> {
     users::myself(caller).map_err(|_| Denial::privileges())
 }
@@ -60,7 +64,7 @@ fn user<'a>(caller: &Caller<'a>) -> Result<&'a User, Denial> {
 fn claims(exchange: &Exchange<'_>, caller: &Caller<'_>, user: &User, profile: bool, email: bool) -> Value {
     let mut claims = Map::new();
     let mut put = |name: &str, value: &str| claims.insert(name.to_owned(), json!(value));
-    // The subject of ID tokens: another one for each app.
+    // The subject of ID tokens, which differs between applications.
     put("sub", &subject(exchange.state.seed, &caller.client_id, user));
     if profile {
         let (given, family) = user.names();
@@ -78,6 +82,6 @@ fn claims(exchange: &Exchange<'_>, caller: &Caller<'_>, user: &User, profile: bo
 fn finish(exchange: &Exchange<'_>, result: Result<Value, Denial>) -> Response<Vec<u8>> {
     match result {
         Ok(claims) => exchange.json(StatusCode::OK, &claims),
-        Err(denial) => denial.answer(exchange),
+        Err(denial) => denial.into_response(exchange),
     }
 }

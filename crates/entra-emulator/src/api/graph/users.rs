@@ -28,39 +28,39 @@ pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Res
     collection::entity(exchange, kind, found.ok_or_else(|| Denial::not_found(id))?)
 }
 
-/// The user that the token was issued for.
+/// Returns the user of the token, for `/me`.
 pub(super) fn me(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Vec<u8>, Denial> {
     let user = myself(caller)?;
     caller.needs(READ_MYSELF)?;
     collection::entity(exchange, &USERS, user)
 }
 
-/// The user that the token was issued for.
+/// Returns the user that the token was issued for.
 ///
 /// # Errors
-/// Returns an error for a token of an application.
+/// Returns an error if the token is an application's.
 pub(super) fn myself<'a>(caller: &Caller<'a>) -> Result<&'a User, Denial> {
     let id = caller.user.as_ref();
     let user = id.and_then(|id| users(caller).iter().find(|user| user.id == *id));
     user.ok_or_else(|| Denial::request("/me request is only valid with delegated authentication flow."))
 }
 
-/// The user with this ID or sign-in name.
+/// Returns the user with this ID or user principal name.
 pub(super) fn find<'a>(caller: &Caller<'a>, id: &str) -> Option<&'a User> {
     users(caller)
         .iter()
         .find(|user| user.id.eq_ignore_ascii_case(id) || user.user_principal_name.eq_ignore_ascii_case(id))
 }
 
-/// Whether a user is the one whose token it is, who may read everything about themselves.
+/// Returns true if the token is this user's and lets them read their own profile.
 pub(super) fn is_own(caller: &Caller<'_>, user: &User) -> bool {
     caller.user.as_deref() == Some(&user.id) && caller.needs(READ_MYSELF).is_ok()
 }
 
-/// The properties of all users that the caller may read.
+/// Returns the properties of other users that the caller may read.
 ///
 /// # Errors
-/// Returns an error where there are none.
+/// Returns an error if the caller may not read other users.
 pub(super) fn readable(caller: &Caller<'_>) -> Result<&'static Kind<User>, Denial> {
     if caller.needs(READ_USERS).is_ok() {
         return Ok(&USERS);
@@ -92,7 +92,7 @@ fn user_type(user: &User) -> Value {
     })
 }
 
-/// With the support for each property that Graph's documents state.
+/// The support for each property is that of Graph's documents.
 pub(super) static USERS: Kind<User> = Kind {
     set: "users",
     entity: "user",
@@ -144,7 +144,7 @@ pub(super) static USERS: Kind<User> = Kind {
     absent: ABSENT,
 };
 
-/// The basic profile, which is all that `User.ReadBasic.All` shows of other users.
+/// The basic profile, the only properties of other users that `User.ReadBasic.All` permits to read.
 static BASIC_USERS: Kind<User> = Kind {
     properties: &[
         Property::denied("businessPhones"),
@@ -314,7 +314,7 @@ pub(super) const READ_USERS: &[&str] = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
-/// Enough for the basic profiles of all users.
+/// The permission for the basic profiles of all users.
 const READ_BASIC: &[&str] = &["User.ReadBasic.All"];
 const READ_MYSELF: &[&str] = &[
     "User.Read",

@@ -12,10 +12,10 @@ use crate::exchange::{Exchange, shown};
 /// An error response.
 pub(super) struct Denial {
     status: StatusCode,
-    /// The status, except for what is not emulated.
+    /// The error code of a feature that is not implemented. Other errors have the status as code.
     code: Option<&'static str>,
     message: String,
-    /// What the challenge says about a token that was sent.
+    /// The parameters of the `WWW-Authenticate` challenge, if a token was sent.
     challenge: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Denial {
         }
     }
 
-    /// A token that was sent is not valid.
+    /// Creates the error (401) for an invalid token.
     fn token(description: impl Into<String>) -> Self {
         let description = description.into();
         Self {
@@ -38,20 +38,21 @@ impl Denial {
         }
     }
 
-    /// The token is for another API.
+    /// Creates the error (401) for a token for another API.
     fn audience(audience: &str) -> Self {
-        // It comes from a token that was signed here, so it is a name that was registered here.
+        // The token was signed here, so this is the name of a registered API.
         let audience = shown(audience).replace(['"', '\\'], "");
         Self::token(format!("The audience '{audience}' is invalid"))
     }
 
-    /// The token is of another tenant than the one in the path.
+    /// Creates the error (403) for a token of another tenant than the one in the path.
     pub(super) fn tenant(of_token: &str) -> Self {
         let message = format!("The tenant in the URL is not the tenant {of_token} of the access token.");
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// The token lacks a permission. Most of the time, consent is missing.
+    /// Creates the error (403) for a token without a permission. The usual reason is missing
+    /// consent.
     pub(super) fn permission(name: &str) -> Self {
         let message = format!("The access token does not have the permission {name}.");
         Self::new(StatusCode::FORBIDDEN, message)
@@ -65,7 +66,7 @@ impl Denial {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// The API may do this, and the emulator does not.
+    /// Creates the response (501) to a feature of the API that the emulator does not implement.
     pub(super) fn not_emulated(what: impl fmt::Display) -> Self {
         Self {
             code: Some("not_emulated"),
@@ -76,7 +77,7 @@ impl Denial {
         }
     }
 
-    pub(super) fn answer(self, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    pub(super) fn into_response(self, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
         let code = self
             .code
             .map_or_else(|| self.status.as_u16().to_string(), str::to_owned);

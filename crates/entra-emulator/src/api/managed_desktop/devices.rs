@@ -13,7 +13,7 @@ use crate::exchange::Exchange;
 use crate::seed::Generator;
 use crate::time::{graph_date, unix};
 
-/// The devices that a query finds, by name, serial number, global ID or assigned user.
+/// Returns the devices that match a search by name, serial number, global ID or assigned user.
 pub(super) fn list(exchange: &Exchange<'_>, caller: &Caller<'_>, options: &Options) -> Vec<Value> {
     let users = users_by_id(caller);
     let devices = devices(caller).iter().filter(|device| {
@@ -33,7 +33,8 @@ pub(super) fn device(exchange: &Exchange<'_>, caller: &Caller<'_>, name: &str) -
     Ok(shown(exchange, caller, device, &users_by_id(caller)))
 }
 
-/// The users with devices that a query finds, by name, address, or a device's name or serial number.
+/// Returns the users with devices that match a search by name, address, or a device's name or
+/// serial number.
 pub(super) fn users(caller: &Caller<'_>, options: &Options) -> Vec<Value> {
     let devices = devices_by_user(caller);
     let users = caller.tenant.users.iter().flatten();
@@ -57,7 +58,7 @@ pub(super) fn user(caller: &Caller<'_>, name: &str) -> Result<Value, Denial> {
     Ok(shown_user(user, devices))
 }
 
-/// The details of the open elevation request of a device, with the password of its local account.
+/// Returns the open elevation request of a device, with the password of its local account.
 pub(super) fn elevation(exchange: &Exchange<'_>, caller: &Caller<'_>, name: &str) -> Result<Value, Denial> {
     let device = find(caller, name)?;
     if !device.elevated {
@@ -141,7 +142,7 @@ fn shown_user(user: &User, devices: &[&ManagedDevice]) -> Value {
     })
 }
 
-/// What identifies a device to other services, derived from the seed and the name.
+/// The IDs of a device in other services, derived from the seed and the name.
 struct Ids {
     intune: String,
     global: String,

@@ -1,5 +1,7 @@
-//! The part of the Microsoft Managed Desktop API that lists devices and users, with the access checks of the real one. Its
-//! tokens are not for the host that it is reached under.
+//! The part of the Microsoft Managed Desktop API that lists devices and users, with the access
+//! checks of the real API.
+//!
+//! The audience of its tokens is not the host of the API.
 
 mod denial;
 mod devices;
@@ -15,15 +17,15 @@ use crate::bearer::Caller;
 use crate::exchange::{Exchange, shown};
 use crate::well_known::MANAGED_DESKTOP;
 
-/// Answers a request below `/support/odata/v1/tenants/{tenant}`.
-pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
-    match judge(exchange, tenant, path) {
+/// Responds to a request below `/support/odata/v1/tenants/{tenant}`.
+pub(crate) fn handle(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
+    match dispatch(exchange, tenant, path) {
         Ok(body) => exchange.response(StatusCode::OK, JSON, serde_json::to_vec(&body).unwrap_or_default()),
-        Err(denial) => denial.answer(exchange),
+        Err(denial) => denial.into_response(exchange),
     }
 }
 
-fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Value, Denial> {
+fn dispatch(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Value, Denial> {
     let caller = caller(exchange, tenant)?;
     if exchange.method != Method::GET {
         let method = shown(exchange.method.as_str());
@@ -85,7 +87,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
     }
 }
 
-/// Verifies the token of a request, and that it is of the tenant in the path.
+/// Verifies the token of a request, which must be of the tenant in the path.
 fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Caller<'a>, Denial> {
     let caller = Caller::of(exchange, MANAGED_DESKTOP)?;
     exchange.event.tenant = Some(tenant.to_owned());
@@ -103,13 +105,13 @@ fn may_read(caller: &Caller<'_>) -> Result<(), Denial> {
     }
 }
 
-/// No user may read the password of a device.
+/// Checks the permission to read the password of a device, which users cannot have.
 fn may_elevate(caller: &Caller<'_>) -> Result<(), Denial> {
     let is_granted = caller.claims.user().is_none() && caller.claims.has_role(ROLE);
     is_granted.then_some(()).ok_or_else(|| Denial::permission(ROLE))
 }
 
-/// A page of a list, with the address of the next one.
+/// Returns a page of a list, with the URL of the next page.
 fn page(exchange: &Exchange<'_>, set: &str, options: &Options, found: Vec<Value>) -> Value {
     let total = found.len();
     let start = options.skip.min(total);
@@ -132,7 +134,7 @@ fn entity(context_of: &str, members: Value) -> Value {
     body
 }
 
-/// The real service names the host of its region there, too.
+/// Returns the context of a response, which in the real service names the host of a region.
 fn context(of: &str) -> String {
     format!("https://mmd-support-prod-nam.trafficmanager.net/odata/v1/$metadata#{of}")
 }

@@ -1,25 +1,26 @@
-//! The query options of Managed Desktop: each is carried out, or the request is rejected.
+//! The query options of Managed Desktop: each is applied, or the request is rejected.
 
 use crate::api::managed_desktop::denial::Denial;
 use crate::exchange::{Exchange, shown};
 
-/// The query options of a list, checked.
+/// The checked query options of a list.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) skip: usize,
     /// The number of items on a page.
     pub(super) top: Option<usize>,
-    /// In lower case.
+    /// The search text, in lower case.
     pub(super) search: Option<String>,
-    /// As they were sent, for the link to the next page.
+    /// The options as they were sent, for the link to the next page.
     sent: Vec<(&'static str, String)>,
 }
 
 impl Options {
-    /// Reads the options of a list. Names are read in upper or lower case, those of OData with `$` or without.
+    /// Reads the options of a list. Names are accepted in any letter case, those of OData with or
+    /// without `$`.
     ///
     /// # Errors
-    /// Returns an error for an option that is given twice, malformed, or not carried out.
+    /// Returns an error if an option is repeated, malformed or not implemented.
     pub(super) fn read(exchange: &Exchange<'_>) -> Result<Self, Denial> {
         let mut sent: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in given(exchange) {
@@ -50,10 +51,10 @@ impl Options {
         })
     }
 
-    /// Checks a request that takes no options.
+    /// Checks that a request has no options.
     ///
     /// # Errors
-    /// Returns an error for each option.
+    /// Returns an error if it has one.
     pub(super) fn none(exchange: &Exchange<'_>) -> Result<(), Denial> {
         match given(exchange).next() {
             None => Ok(()),
@@ -61,17 +62,17 @@ impl Options {
         }
     }
 
-    /// The address of the page that begins with this item.
+    /// Returns the URL of the page that begins with this item.
     pub(super) fn next_link(&self, exchange: &Exchange<'_>, skip: usize) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.sent.iter().filter(|(name, _)| *name != SKIP));
         query.append_pair(SKIP, &skip.to_string());
-        // A dollar sign is allowed in a query, and OData writes it so.
+        // A dollar sign is allowed in a query, and OData writes it unescaped.
         let query = query.finish().replace("%24skip=", "$skip=").replace("%24top=", "$top=");
         format!("{}{}?{query}", exchange.origin, exchange.event.path)
     }
 
-    /// Whether the text that is searched for is in one of these.
+    /// Returns true if one of these texts contains the search text.
     pub(super) fn finds<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> bool {
         match &self.search {
             None => true,
@@ -80,7 +81,7 @@ impl Options {
     }
 }
 
-/// The options of a request, without those that identify the request or its caller.
+/// Returns the options of a request, without those that identify the request or its caller.
 fn given<'e>(exchange: &'e Exchange<'_>) -> impl Iterator<Item = (&'e str, &'e str)> {
     let pairs = exchange.query.pairs().iter();
     pairs
@@ -96,7 +97,7 @@ fn number(name: &str, value: &str) -> Result<usize, Denial> {
             shown(value)
         )));
     }
-    // More than there can be.
+    // A number too large for `usize` exceeds every list.
     Ok(value.parse().unwrap_or(usize::MAX))
 }
 
