@@ -1,4 +1,5 @@
-//! Webhooks of the activity feed: validation, notifications, retries, and what is never called.
+//! Webhooks of the activity feed: validation, notifications, retries, and addresses that are never
+//! called.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +13,7 @@ use crate::support::access_token_of;
 
 const MANAGE: &str = "https://manage.office.com";
 
-/// A listener that answers each call with the status that is set.
+/// A listener that responds to each call with a configurable status.
 struct Receiver {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -20,8 +21,8 @@ struct Receiver {
 
 #[derive(Default)]
 struct State {
-    /// The head of a response, or nothing to let the caller wait.
-    answer: String,
+    /// The status line and headers of a response, or empty to leave the caller waiting.
+    response: String,
     calls: Vec<(String, Value)>,
 }
 
@@ -38,15 +39,16 @@ impl Receiver {
                 let Some(call) = read(&stream) else { continue };
                 let mut state = shared.lock().unwrap();
                 state.calls.push(call);
-                if state.answer.is_empty() {
+                if state.response.is_empty() {
                     waiting.push(stream);
                     continue;
                 }
-                let _ = stream.write_all(format!("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", state.answer).as_bytes());
+                let _ =
+                    stream.write_all(format!("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", state.response).as_bytes());
             }
         });
         let receiver = Self { address, state };
-        receiver.answer("200 OK");
+        receiver.respond_with("200 OK");
         receiver
     }
 
@@ -54,11 +56,11 @@ impl Receiver {
         format!("http://{}/hook?x=1", self.address)
     }
 
-    fn answer(&self, answer: &str) {
-        self.state.lock().unwrap().answer = answer.to_owned();
+    fn respond_with(&self, response: &str) {
+        self.state.lock().unwrap().response = response.to_owned();
     }
 
-    /// The calls so far, once there are this many.
+    /// Returns the calls so far, as soon as there are this many.
     fn calls(&self, count: usize) -> Vec<(String, Value)> {
         let start = Instant::now();
         loop {
@@ -72,7 +74,7 @@ impl Receiver {
     }
 }
 
-/// The head in lower case, and the body.
+/// Returns the head in lower case, and the body.
 fn read(stream: &TcpStream) -> Option<(String, Value)> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
@@ -94,7 +96,7 @@ fn read(stream: &TcpStream) -> Option<(String, Value)> {
     Some((head, serde_json::from_slice(&body).ok()?))
 }
 
-/// A started emulator whose clock stands still.
+/// A started emulator with a frozen clock.
 struct World {
     emulator: Emulator,
     token: String,
@@ -113,13 +115,13 @@ impl World {
         Self { emulator, token }
     }
 
-    /// The status and the body of a request below the feed, over the network.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let (head, body) = self.send(method, path, body);
+    /// Sends a request below the feed over the network. Returns the status and the body.
+    fn request(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let (head, body) = self.exchange(method, path, body);
         (head[9..12].parse().unwrap(), body)
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> (String, Value) {
+    fn exchange(&self, method: &str, path: &str, body: &str) -> (String, Value) {
         let mut stream = TcpStream::connect(self.emulator.address().unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let path = match path.starts_with("http") {
@@ -134,19 +136,19 @@ impl World {
             body.len()
         );
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         (head.to_owned(), serde_json::from_str(body).unwrap_or_default())
     }
 
     fn start(&self, webhook: Value) -> (u16, Value) {
         let body = json!({"webhook": webhook}).to_string();
-        self.ask("POST", "subscriptions/start?contentType=Audit.Exchange", &body)
+        self.request("POST", "subscriptions/start?contentType=Audit.Exchange", &body)
     }
 
     fn webhook(&self) -> Value {
-        self.ask("GET", "subscriptions/list", "").1[0]["webhook"].clone()
+        self.request("GET", "subscriptions/list", "").1[0]["webhook"].clone()
     }
 
     fn publish(&self, contents: u32) {
@@ -158,7 +160,7 @@ impl World {
         let mut all = Vec::new();
         let mut next = Some("subscriptions/notifications?contentType=Audit.Exchange".to_owned());
         while let Some(path) = next {
-            let (head, body) = self.send("GET", &path, "");
+            let (head, body) = self.exchange("GET", &path, "");
             let header = head.lines().find_map(|line| line.strip_prefix("nextpageuri: "));
             next = header.map(str::to_owned);
             let items = body.as_array().unwrap();
@@ -170,11 +172,11 @@ impl World {
 }
 
 #[test]
-fn a_webhook_is_validated_before_it_is_kept() {
+fn webhook_is_validated_before_it_is_stored() {
     let world = World::new();
     let receiver = Receiver::start();
     let hook = |id: &str| json!({"address": receiver.url(), "authId": id});
-    receiver.answer("500 Broken");
+    receiver.respond_with("500 Broken");
     let (status, body) = world.start(hook("secret"));
     assert_eq!((status, &body["error"]["code"]), (400, &json!("AF20021")));
     assert!(
@@ -183,8 +185,8 @@ fn a_webhook_is_validated_before_it_is_kept() {
             .unwrap()
             .ends_with("The endpoint did not return HTTP 200.")
     );
-    assert_eq!(world.ask("GET", "subscriptions/list", "").1, json!([]));
-    receiver.answer("200 OK");
+    assert_eq!(world.request("GET", "subscriptions/list", "").1, json!([]));
+    receiver.respond_with("200 OK");
     let (status, body) = world.start(hook("secret"));
     assert_eq!((status, &body["webhook"]["status"]), (200, &json!("enabled")));
     assert!(
@@ -209,10 +211,11 @@ fn a_webhook_is_validated_before_it_is_kept() {
         assert!(head.contains(line), "{line} in {head}");
     }
     assert_ne!(calls[0].1["validationCode"], code);
-    // One that does not answer leaves the old one; a redirect is no answer, and is not followed.
-    for answer in ["204 No Content", "302 Found\r\nLocation: /elsewhere", "404 Not Found"] {
-        receiver.answer(answer);
-        assert_eq!(world.start(hook("other")).1["error"]["code"], "AF20021", "{answer}");
+    // If validation fails, the old webhook stays. A redirect counts as a failure and is not
+    // followed.
+    for response in ["204 No Content", "302 Found\r\nLocation: /elsewhere", "404 Not Found"] {
+        receiver.respond_with(response);
+        assert_eq!(world.start(hook("other")).1["error"]["code"], "AF20021", "{response}");
         assert_eq!(world.webhook()["authId"], "secret");
     }
     assert_eq!(world.start(hook("secret")).1["error"]["code"], "AF20024");
@@ -234,11 +237,11 @@ fn only_loopback_is_called() {
     ] {
         let (status, body) = world.start(json!({"address": address}));
         assert_eq!((status, &body["error"]["code"]), (400, &json!("AF20021")), "{address}");
-        // Before any call is tried.
+        // Rejected before any call is tried.
         let message = body["error"]["message"].as_str().unwrap();
         assert!(message.ends_with("The address must begin with HTTPS."), "{message}");
     }
-    // It is kept, and not called.
+    // The address is stored, but not called.
     assert_eq!(world.start(json!({"address": "https://app.example/hook"})).0, 200);
     let lints = world.emulator.requests().pop().unwrap().lints;
     assert!(lints.contains(&entra_emulator::Lint::WebhookNeverCalled));
@@ -275,7 +278,7 @@ fn new_content_is_notified_once() {
             )
         );
     }
-    let (status, records) = world.ask("GET", items[11]["contentUri"].as_str().unwrap(), "");
+    let (status, records) = world.request("GET", items[11]["contentUri"].as_str().unwrap(), "");
     assert_eq!((status, records.as_array().unwrap().len()), (200, 3));
     let attempts = world.attempts();
     assert_eq!(attempts.len(), 12);
@@ -289,12 +292,12 @@ fn new_content_is_notified_once() {
 }
 
 #[test]
-fn failures_are_retried_later_and_later_and_disable_the_webhook() {
+fn repeated_failures_back_off_and_disable_the_webhook() {
     let world = World::new();
     let receiver = Receiver::start();
     let hook = json!({"address": receiver.url()});
     assert_eq!(world.start(hook.clone()).0, 200);
-    receiver.answer("202 Accepted");
+    receiver.respond_with("202 Accepted");
     world.publish(1);
     receiver.calls(2);
     let settled = |count: usize| {
@@ -324,21 +327,21 @@ fn failures_are_retried_later_and_later_and_disable_the_webhook() {
     world.publish(1);
     std::thread::sleep(Duration::from_millis(150));
     receiver.calls(6);
-    // Content is still there to be listed, and a start enables the webhook.
-    receiver.answer("200 OK");
+    // Content can still be listed, and a start enables the webhook again.
+    receiver.respond_with("200 OK");
     assert_eq!(world.start(hook).1["webhook"]["status"], "enabled");
     world.publish(1);
     receiver.calls(8);
     assert_eq!(
         world
-            .ask("GET", "subscriptions/content?contentType=Audit.Exchange", "")
+            .request("GET", "subscriptions/content?contentType=Audit.Exchange", "")
             .0,
         200
     );
 }
 
 #[test]
-fn an_expired_or_stopped_webhook_is_not_called() {
+fn expired_or_stopped_webhook_is_not_called() {
     let world = World::new();
     let receiver = Receiver::start();
     let hook = json!({"address": receiver.url(), "expiration": "2023-11-14T23:00:00Z"});
@@ -350,32 +353,32 @@ fn an_expired_or_stopped_webhook_is_not_called() {
     assert_eq!(world.start(json!({"address": receiver.url()})).0, 200);
     world.publish(1);
     receiver.calls(3);
-    world.ask("POST", "subscriptions/stop?contentType=Audit.Exchange", "");
+    world.request("POST", "subscriptions/stop?contentType=Audit.Exchange", "");
     world.publish(1);
     std::thread::sleep(Duration::from_millis(150));
     receiver.calls(3);
 }
 
 #[test]
-fn a_webhook_that_is_slow_holds_up_nobody_else() {
+fn slow_webhook_does_not_block_other_requests() {
     let world = World::new();
     let receiver = Receiver::start();
-    receiver.answer("");
+    receiver.respond_with("");
     std::thread::scope(|scope| {
         let started = scope.spawn(|| world.start(json!({"address": receiver.url()})));
         receiver.calls(1);
-        assert_eq!(world.ask("GET", "subscriptions/list", "").1, json!([]));
-        assert!(!started.is_finished(), "the list did not wait for the webhook");
+        assert_eq!(world.request("GET", "subscriptions/list", "").1, json!([]));
+        assert!(!started.is_finished(), "the list request did not wait for the webhook");
         assert_eq!(started.join().unwrap().1["error"]["code"], "AF20021");
     });
 }
 
 #[test]
-fn stopping_waits_for_no_webhook() {
+fn stopping_does_not_wait_for_webhooks() {
     let receiver = Receiver::start();
     let hook = json!({"address": receiver.url()});
-    // The time that a call may take, on this machine and in this run.
-    receiver.answer("");
+    // The time limit of a call, measured on this machine in this run.
+    receiver.respond_with("");
     let begin = Instant::now();
     assert_eq!(World::new().start(hook.clone()).1["error"]["code"], "AF20021");
     let patience = begin.elapsed();
@@ -384,14 +387,14 @@ fn stopping_waits_for_no_webhook() {
         drop(world);
         assert!(begin.elapsed() < patience, "{:?}", begin.elapsed());
     };
-    receiver.answer("200 OK");
+    receiver.respond_with("200 OK");
     let world = World::new();
     assert_eq!(world.start(hook.clone()).0, 200);
-    receiver.answer("");
+    receiver.respond_with("");
     world.publish(30);
     receiver.calls(3);
     stop(world);
-    // During the call that validates, too: the request ends without a response.
+    // Also during the call that validates: the request ends without a response.
     let world = World::new();
     let mut stream = TcpStream::connect(world.emulator.address().unwrap()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -407,16 +410,16 @@ fn stopping_waits_for_no_webhook() {
     stream.write_all(request.as_bytes()).unwrap();
     receiver.calls(4);
     stop(world);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    assert!(answer.is_empty());
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    assert!(response.is_empty());
 }
 
 #[test]
-fn members_of_a_webhook_are_read_in_any_case() {
+fn webhook_members_are_case_insensitive() {
     let world = World::new();
     let body = r#"{"WebHook":{"Address":"https://app.example/hook","AuthID":"a","EXPIRATION":"2030-01-01T00:00:00Z"}}"#;
-    let (status, body) = world.ask("POST", "subscriptions/start?contentType=Audit.Exchange", body);
+    let (status, body) = world.request("POST", "subscriptions/start?contentType=Audit.Exchange", body);
     assert_eq!(status, 200);
     let expected = json!({"status": "enabled", "address": "https://app.example/hook", "authId": "a",
         "expiration": "2030-01-01T00:00:00Z"});
@@ -426,14 +429,14 @@ fn members_of_a_webhook_are_read_in_any_case() {
 }
 
 #[test]
-fn page_of_attempts_is_of_one_list() {
+fn attempt_page_is_bound_to_its_list() {
     let world = World::new();
     let receiver = Receiver::start();
     let hook = json!({"address": receiver.url()});
     for content_type in ["Audit.Exchange", "Audit.General"] {
         let body = json!({"webhook": hook}).to_string();
         let path = format!("subscriptions/start?contentType={content_type}");
-        assert_eq!(world.ask("POST", &path, &body).0, 200);
+        assert_eq!(world.request("POST", &path, &body).0, 200);
     }
     world.publish(3);
     receiver.calls(3);
@@ -442,18 +445,18 @@ fn page_of_attempts_is_of_one_list() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let path = "subscriptions/notifications?contentType=Audit.Exchange";
-    let (head, _) = world.send("GET", path, "");
+    let (head, _) = world.exchange("GET", path, "");
     let next = head
         .lines()
         .find_map(|line| line.strip_prefix("nextpageuri: "))
         .unwrap();
-    assert_eq!(world.ask("GET", next, "").0, 200);
+    assert_eq!(world.request("GET", next, "").0, 200);
     let other = next.replace("Audit.Exchange", "Audit.General");
     for bad in [
         &other,
         &format!("{path}&nextPage=N000000000002"),
         &format!("{path}&nextPage=N"),
     ] {
-        assert_eq!(world.ask("GET", bad, "").1["error"]["code"], "AF20031", "{bad}");
+        assert_eq!(world.request("GET", bad, "").1["error"]["code"], "AF20031", "{bad}");
     }
 }

@@ -1,15 +1,15 @@
-//! The audiences that client assertions may name.
+//! The audiences that client assertions may have.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{App, Issuers, Tenant};
 use serde_json::{Value, json};
 
-use crate::support::assertion::{APP, Draft, NOW, SCOPE, TYPE, accepted, builder, changed, emulator, refused, sha1};
+use crate::support::assertion::{APP, Draft, NOW, SCOPE, TYPE, accepted, builder, changed, emulator, rejected, sha1};
 use crate::support::{encode, json_body, post};
 
 #[test]
-fn audiences() {
+fn token_url_audiences_are_accepted() {
     let emulator = builder(App::new("daemon").certificate_pem(APP))
         .tenant(Tenant::new("contoso.onmicrosoft.com"))
         .tenant(Tenant::new("other.example"))
@@ -17,7 +17,7 @@ fn audiences() {
         .build();
     let id = emulator.tenant_id();
     let base = emulator.base_url();
-    let send = |audience: &str| Draft::new(&emulator).claim("aud", audience).ask(&emulator);
+    let send = |audience: &str| Draft::new(&emulator).claim("aud", audience).send(&emulator);
     for path in ["oauth2/token", "oauth2/v2.0/token", "v2.0"] {
         for tenant in [id, "contoso.onmicrosoft.com", &id.to_uppercase()] {
             for host in [
@@ -34,7 +34,7 @@ fn audiences() {
         }
     }
     accepted(&send(&format!("https://sts.windows.net/{id}/")));
-    // go-autorest has the query of its token URL in the audience.
+    // go-autorest includes the query of its token URL in the audience.
     for host in [base, "https://login.microsoftonline.com", "https://LOGIN.windows.net"] {
         for tenant in [id, "Contoso.onmicrosoft.com"] {
             for path in ["oauth2/token", "oauth2/v2.0/token"] {
@@ -89,14 +89,14 @@ fn audiences() {
         let response = send(&audience);
         assert_eq!(json_body(&response)["error_codes"], json!([700023]), "{audience}");
     }
-    refused(&send(emulator.client_id()), 700023);
-    refused(&send(""), 700023);
+    rejected(&send(emulator.client_id()), 700023);
+    rejected(&send(""), 700023);
     changed(|draft| draft.claim("aud", json!([base])), 50027);
 }
 
-/// What go-autorest sends: the query stands in the audience and in the URL, and the assertion lives for a day.
+/// The audience of go-autorest has the query of the URL, and its assertions live for a day.
 #[test]
-fn assertions_of_the_azure_sdk_for_go_of_v1() {
+fn go_autorest_audiences_are_accepted() {
     let emulator = emulator();
     let id = emulator.tenant_id();
     for host in [
@@ -132,7 +132,7 @@ fn assertions_of_the_azure_sdk_for_go_of_v1() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn audiences_of_both_listeners() {
+fn audiences_of_both_listeners_are_accepted() {
     let emulator = builder(App::new("daemon").certificate_pem(APP)).tls().start();
     let id = emulator.tenant_id();
     for origin in [
@@ -141,7 +141,7 @@ fn audiences_of_both_listeners() {
         "https://asked.example",
     ] {
         let draft = Draft::new(&emulator).claim("aud", format!("{origin}/{id}/oauth2/v2.0/token"));
-        // Sent to a host of its own, so that neither listener is the one that was asked.
+        // Sent to a third host, so that neither listener received the request.
         let body = encode(&[
             ("grant_type", "client_credentials"),
             ("client_assertion_type", TYPE),
@@ -158,37 +158,37 @@ fn audiences_of_both_listeners() {
             accepted(
                 &Draft::new(&emulator)
                     .claim("aud", format!("{url}/{id}/oauth2/v2.0/token"))
-                    .ask(&emulator),
+                    .send(&emulator),
             );
         }
         let url = url.replace("127.0.0.1", "localhost.evil.example");
-        refused(
+        rejected(
             &Draft::new(&emulator)
                 .claim("aud", format!("{url}/{id}/oauth2/v2.0/token"))
-                .ask(&emulator),
+                .send(&emulator),
             700023,
         );
     }
     let other = Draft::new(&emulator).claim("aud", format!("https://localhost:1/{id}/oauth2/v2.0/token"));
-    refused(&other.ask(&emulator), 700023);
+    rejected(&other.send(&emulator), 700023);
 }
 
 #[test]
-fn audiences_follow_the_issuers_tokens_carry() {
+fn configured_issuer_is_an_audience() {
     let app = App::new("daemon").certificate_pem(APP);
     let issuers = Issuers::At("https://issuer.example".to_owned());
     let emulator = builder(app).issuers(issuers).build();
     let send = |path: &str| {
         let audience = format!("https://issuer.example/{}/{path}", emulator.tenant_id());
-        Draft::new(&emulator).claim("aud", audience).ask(&emulator)
+        Draft::new(&emulator).claim("aud", audience).send(&emulator)
     };
     accepted(&send("v2.0"));
     accepted(&send(""));
-    refused(&send("oauth2/v2.0/token"), 700023);
+    rejected(&send("oauth2/v2.0/token"), 700023);
 }
 
 #[test]
-fn audiences_of_an_external_tenant() {
+fn external_tenant_audiences_are_accepted() {
     let emulator = builder(App::new("daemon").certificate_pem(APP))
         .tenant(Tenant::new("customers.onmicrosoft.com").external())
         .build();
@@ -201,7 +201,7 @@ fn audiences_of_an_external_tenant() {
         format!("{base}/customers.ciamlogin.com/{id}/oauth2/v2.0/token"),
         format!("{base}/customers.ciamlogin.com/oauth2/v2.0/token"),
     ] {
-        accepted(&Draft::new(&emulator).claim("aud", audience).ask(&emulator));
+        accepted(&Draft::new(&emulator).claim("aud", audience).send(&emulator));
     }
     for audience in [
         "https://strangers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
@@ -209,6 +209,6 @@ fn audiences_of_an_external_tenant() {
         "https://customers.ciamlogin.com/customers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
         format!("{base}/customers.ciamlogin.com/customers.ciamlogin.com/oauth2/v2.0/token"),
     ] {
-        refused(&Draft::new(&emulator).claim("aud", audience).ask(&emulator), 700023);
+        rejected(&Draft::new(&emulator).claim("aud", audience).send(&emulator), 700023);
     }
 }

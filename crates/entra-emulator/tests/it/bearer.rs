@@ -1,4 +1,5 @@
-//! Access tokens at every API, and as assertions: the same flaws are found, each API reports them in its own form.
+//! Access tokens at every API and as assertions: all detect the same flaws, and each reports them
+//! in its own format.
 
 use std::time::Duration;
 
@@ -7,12 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Issuers, Tenant};
 use http::Request;
 
-use crate::support::{Answer, access_token_of, get_as, json_body, post};
+use crate::support::{Response, access_token_of, get_as, json_body, post};
 
 const SECRET: &str = "s3cret";
 const APP: &str = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";
 
-/// An app that may use the three APIs, and that is an API itself.
+/// Returns an application that may use the three APIs and is an API itself.
 fn builder() -> EmulatorBuilder {
     let mut app = App::new("a")
         .client_id(APP)
@@ -32,7 +33,7 @@ fn builder() -> EmulatorBuilder {
         .app(app)
 }
 
-/// A place that takes tokens.
+/// An endpoint that takes tokens.
 struct Place {
     audience: &'static str,
     path: &'static str,
@@ -70,7 +71,7 @@ impl Place {
         self.audience != "api://a"
     }
 
-    /// The status, and the message or the AADSTS code.
+    /// Uses the token, and returns the status with the message or the AADSTS code.
     fn use_token(&self, emulator: &Emulator, token: &str) -> (u16, String) {
         if self.is_api() {
             return seen(&get_as(emulator, &self.path(emulator), token));
@@ -87,16 +88,16 @@ impl Place {
     }
 }
 
-fn seen(answer: &Answer) -> (u16, String) {
-    let body = json_body(answer);
+fn seen(response: &Response) -> (u16, String) {
+    let body = json_body(response);
     let message = match body["error_codes"][0].as_u64() {
         Some(code) => code.to_string(),
         None => body["error"]["message"].as_str().unwrap_or_default().to_owned(),
     };
-    (answer.status().as_u16(), message)
+    (response.status().as_u16(), message)
 }
 
-/// The part of a token with this number, changed.
+/// Changes the part of a token with this index.
 fn with_part(token: &str, at: usize, change: impl Fn(&mut serde_json::Value)) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     let mut value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&parts[at]).unwrap()).unwrap();
@@ -114,7 +115,8 @@ fn each_flaw_has_its_error_at_each_api() {
         .build();
     foreign.clock().freeze();
     let denied = "Authorization has been denied for this request.";
-    // Graph, Managed Desktop, the assertion. The Management Activity API has one text for all.
+    // The texts of Graph, Managed Desktop and the token endpoint. The Management Activity API has
+    // one text for all.
     let expected = [
         (
             "two parts",
@@ -212,7 +214,7 @@ fn each_flaw_has_its_error_at_each_api() {
 }
 
 #[test]
-fn good_token_is_accepted_until_its_last_second() {
+fn valid_token_is_accepted_until_it_expires() {
     let emulator = builder().build();
     emulator.clock().freeze();
     for place in PLACES.iter().filter(|place| place.is_api()) {

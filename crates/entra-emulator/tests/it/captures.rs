@@ -1,4 +1,4 @@
-//! Token requests that the official clients were seen to send. Each good one has to be accepted.
+//! Token requests that the official clients were seen to send. Each valid one must be accepted.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,11 +9,12 @@ use serde::Deserialize;
 use crate::support::assertion::Shape;
 use crate::support::{assertion, authorize_url, claims, json_body, post};
 
-/// One captured request. What the real service answers was not captured: `audience` and `refused` are what the
-/// documents say.
+/// One captured request. The response of the real service was not captured: `audience` and
+/// `rejected` follow the documents.
 ///
-/// `{assertion}` in a body stands for an assertion of the shape that was seen in this case; `{code}`, `{verifier}`,
-/// `{refresh_token}`, `{user_assertion}` and `{device_code}` for what a user's sign-in gave before.
+/// `{assertion}` in a body stands for an assertion of the shape that was captured in this case.
+/// `{code}`, `{verifier}`, `{refresh_token}`, `{user_assertion}` and `{device_code}` stand for
+/// values of a user's earlier sign-in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Capture {
@@ -24,8 +25,8 @@ struct Capture {
     content_type: String,
     body: String,
     audience: Option<String>,
-    refused: Option<u64>,
-    /// Whether a user is part of it.
+    error_code: Option<u64>,
+    /// True if the request is part of a user's sign-in.
     #[serde(default)]
     user: bool,
 }
@@ -58,7 +59,8 @@ fn all() -> Vec<Capture> {
     serde_json::from_str(include_str!("../captures.json")).unwrap()
 }
 
-/// The same app with a user, an API of its own, and what a user may consent to; confidential or public.
+/// Returns an emulator with the same application, a user, an API of the application and consented
+/// scopes; the application is confidential or public.
 fn with_user(public: bool) -> Emulator {
     let id = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";
     let app = App::new("captured")
@@ -87,7 +89,7 @@ const USER: &str = "user@contoso.com";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A code of a sign-in as the capture needs it.
+/// Returns an authorization code of a sign-in that suits the capture.
 fn code(emulator: &Emulator, capture: &Capture, scope: &str) -> String {
     let mut fields = vec![("redirect_uri", REDIRECT)];
     let endpoint = if capture.path.contains("/v2.0/") {
@@ -106,7 +108,7 @@ fn code(emulator: &Emulator, capture: &Capture, scope: &str) -> String {
     redirect.parameter("code").unwrap()
 }
 
-/// What redeeming a code brings.
+/// Returns a member of the response to the redemption of a code.
 fn redeemed(emulator: &Emulator, capture: &Capture, scope: &str, name: &str) -> String {
     let fields = [
         ("grant_type", "authorization_code"),
@@ -121,7 +123,7 @@ fn redeemed(emulator: &Emulator, capture: &Capture, scope: &str, name: &str) -> 
 }
 
 #[test]
-fn good_requests_with_a_user_are_accepted() {
+fn captured_requests_with_a_user_are_accepted() {
     let scope = "User.Read openid profile offline_access";
     let (mut device_code, mut seen) = (String::new(), BTreeSet::new());
     let (confidential, public) = (with_user(false), with_user(true));
@@ -150,11 +152,11 @@ fn good_requests_with_a_user_are_accepted() {
             .header("content-type", &capture.content_type);
         let response = emulator.handle(request.body(sent.into_bytes()).unwrap());
         let body = json_body(&response);
-        match (&capture.audience, capture.refused) {
+        match (&capture.audience, capture.error_code) {
             (Some(audience), None) => {
                 assert_eq!(response.status(), 200, "{name}: {body}");
                 assert_eq!(claims(&body)["aud"], *audience, "{name}");
-                // Behind it are those of OpenID Connect, for which clients differ.
+                // The scopes of OpenID Connect, which differ between clients, follow.
                 let scp = claims(&body)["scp"].as_str().unwrap().to_owned();
                 assert_eq!(scp.split(' ').next(), Some("User.Read"), "{name}");
                 let has_info = capture.body.contains("client_info=1");
@@ -172,7 +174,7 @@ fn good_requests_with_a_user_are_accepted() {
     assert_eq!(seen.len(), 6, "{seen:?}");
 }
 
-/// What the clients open in a browser, as they write it.
+/// The URLs that the clients open in a browser, in their format.
 #[test]
 fn authorize_urls_of_the_official_clients_are_accepted() {
     let emulator = with_user(false);
@@ -205,7 +207,7 @@ fn authorize_urls_of_the_official_clients_are_accepted() {
 }
 
 #[test]
-fn good_requests_of_the_official_clients_are_accepted() {
+fn captured_requests_without_a_user_are_accepted() {
     let emulator = emulator(TokenVersion::V1);
     let (mut accepted, mut signed, shapes) = (BTreeSet::new(), 0, Shape::all());
     for capture in captures() {
@@ -222,21 +224,21 @@ fn good_requests_of_the_official_clients_are_accepted() {
         }
         let response = emulator.handle(request.body(sent.into_bytes()).unwrap());
         let body = json_body(&response);
-        match (capture.audience, capture.refused) {
+        match (capture.audience, capture.error_code) {
             (Some(audience), None) => {
                 assert_eq!(response.status(), 200, "{name}: {body}");
                 assert_eq!(claims(&body)["aud"], audience, "{name}");
                 accepted.insert(capture.client);
             }
             (None, Some(code)) => assert_eq!(body["error_codes"][0], code, "{name}: {body}"),
-            _ => panic!("{name} has to say what must come of it"),
+            _ => panic!("{name} must have an audience or an error"),
         }
     }
     assert_eq!((accepted.len(), signed), (4, 5), "{accepted:?}");
 }
 
 #[test]
-fn apis_of_version_two_get_their_app_id_as_audience() {
+fn v2_apis_get_their_app_id_as_audience() {
     let emulator = emulator(TokenVersion::V2);
     for capture in captures()
         .into_iter()
@@ -252,7 +254,7 @@ fn apis_of_version_two_get_their_app_id_as_audience() {
 }
 
 #[test]
-fn the_request_id_is_found_wherever_a_client_puts_it() {
+fn request_id_is_read_from_query_and_body() {
     let emulator = emulator(TokenVersion::V1);
     let id = "0f0e0d0c-0b0a-4908-8706-050403020100";
     let capture = captures()

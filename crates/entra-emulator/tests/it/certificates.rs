@@ -1,4 +1,4 @@
-//! Which certificates may sign an app's assertions, how they are registered and found.
+//! The certificates that sign an application's assertions: registration, lookup and validity.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use entra_emulator::{App, Config, EmulatorBuilder, KeyCredential};
 use serde_json::{Value, json};
 
 use crate::support::assertion::{
-    APP, Draft, NEXT, NOW, accepted, builder, changed, der, emulator, hex, in_lines, refused, sha1, sha256,
+    APP, Draft, NEXT, NOW, accepted, builder, changed, der, emulator, hex, in_lines, rejected, sha1, sha256,
 };
 
 const SHORT: &str = include_str!("../certificates/short.crt");
@@ -25,7 +25,7 @@ fn certificates_are_found_in_every_encoding() {
                     .clone()
                     .header("alg", algorithm)
                     .header(name, engine.encode(&thumbprint));
-                accepted(&draft.ask(&emulator));
+                accepted(&draft.send(&emulator));
             }
         }
         let leaf = STANDARD.encode(der(APP));
@@ -41,18 +41,18 @@ fn certificates_are_found_in_every_encoding() {
                     .clone()
                     .header("alg", algorithm)
                     .header("x5c", chain)
-                    .ask(&emulator),
+                    .send(&emulator),
             );
         }
     }
     let all = plain
         .header("x5t", URL_SAFE_NO_PAD.encode(sha1(APP)))
         .header("x5c", json!([STANDARD.encode(der(APP))]));
-    accepted(&all.naming(APP).ask(&emulator));
+    accepted(&all.naming(APP).send(&emulator));
 }
 
 #[test]
-fn what_names_two_certificates_or_none_is_refused() {
+fn header_must_name_exactly_one_certificate() {
     let both = builder(App::new("daemon").certificate_pem(APP).certificate_pem(NEXT)).build();
     let draft = Draft::new(&both);
     let other_leaf = draft
@@ -60,19 +60,19 @@ fn what_names_two_certificates_or_none_is_refused() {
         .header("x5c", json!([STANDARD.encode(der(NEXT)), STANDARD.encode(der(APP))]));
     // Both are registered, so that no key is missing.
     let reason = "[Reason - The header names more than one key";
-    let shown = refused(&other_leaf.ask(&both), 700027);
+    let shown = rejected(&other_leaf.send(&both), 700027);
     assert!(shown.contains(reason), "{shown}");
     let other_sha1 = draft.header("x5t", URL_SAFE_NO_PAD.encode(sha1(NEXT)));
-    let shown = refused(&other_sha1.ask(&both), 700027);
+    let shown = rejected(&other_sha1.send(&both), 700027);
     assert!(shown.contains(reason), "{shown}");
     changed(|draft| draft.header("x5t#S256", Value::Null), 5002723);
     changed(|draft| draft.header("x5t#S256", Value::Null).header("kid", ""), 5002723);
     changed(|draft| draft.header("x5t#S256", Value::Null).header("kid", 7), 50027);
 }
 
-/// Releases of MSAL for .NET named the certificate so, and Entra took it.
+/// Some releases of MSAL for .NET named the certificate this way, and Entra accepted it.
 #[test]
-fn a_thumbprint_as_kid_finds_the_certificate() {
+fn thumbprint_as_kid_finds_the_certificate() {
     let emulator = emulator();
     let draft = |kid: &str| Draft::new(&emulator).header("x5t#S256", Value::Null).header("kid", kid);
     let thumbprint = sha1(APP);
@@ -81,31 +81,32 @@ fn a_thumbprint_as_kid_finds_the_certificate() {
         .to_vec();
     kids.extend([hex(&thumbprint), hex(&thumbprint).to_lowercase()]);
     for kid in kids {
-        accepted(&draft(&kid).ask(&emulator));
-        refused(&draft(&kid).with_next_key().ask(&emulator), 700027);
-        // Another name decides where there is one.
-        let shown = refused(&draft(&kid).naming(NEXT).ask(&emulator), 700027);
+        accepted(&draft(&kid).send(&emulator));
+        rejected(&draft(&kid).with_next_key().send(&emulator), 700027);
+        // Another name of the certificate takes precedence.
+        let shown = rejected(&draft(&kid).naming(NEXT).send(&emulator), 700027);
         assert!(shown.contains(&hex(&sha256(NEXT))), "{shown}");
         let x5c = json!([STANDARD.encode(der(NEXT))]);
-        refused(&draft(&kid).header("x5c", x5c).ask(&emulator), 700027);
+        rejected(&draft(&kid).header("x5c", x5c).send(&emulator), 700027);
     }
     for kid in ["f1vN0tAThumbprint", "ff3ce8e8-7268-4b46-88be-d3a191a0695e", "é", " "] {
-        let shown = refused(&draft(kid).ask(&emulator), 700027);
+        let shown = rejected(&draft(kid).send(&emulator), 700027);
         assert!(
             shown.contains("[Reason - The key was not found., Please visit"),
             "{shown}"
         );
-        accepted(&draft(kid).naming(APP).ask(&emulator));
+        accepted(&draft(kid).naming(APP).send(&emulator));
     }
-    accepted(&Draft::new(&emulator).header("kid", 7).ask(&emulator));
-    let other = refused(&draft(&hex(&sha1(NEXT))).ask(&emulator), 700027);
+    accepted(&Draft::new(&emulator).header("kid", 7).send(&emulator));
+    let other = rejected(&draft(&hex(&sha1(NEXT))).send(&emulator), 700027);
     assert!(
         other.contains(&format!("used by client: '{}'", hex(&sha1(NEXT)))),
         "{other}"
     );
 }
 
-/// azure_identity for Rust encodes each certificate of the chain in PEM, and that once more in base64.
+/// azure_identity for Rust encodes each certificate of the chain in PEM, and the result again in
+/// base64.
 #[test]
 fn x5c_may_hold_certificates_in_pem() {
     let emulator = emulator();
@@ -119,17 +120,17 @@ fn x5c_may_hold_certificates_in_pem() {
         json!([pem(&APP.replace('\n', "\r\n"))]),
         json!([pem(&in_file(APP))]),
         json!([pem(&format!("{APP}{NEXT}"))]),
-        // The issuer first: the file still holds the certificate that signs.
+        // The issuer first: the file still contains the certificate that signs.
         json!([pem(&format!("{NEXT}{APP}"))]),
         json!(URL_SAFE_NO_PAD.encode(APP)),
     ] {
         for draft in [&plain, &with_x5t, &Draft::new(&emulator)] {
-            accepted(&draft.clone().header("x5c", x5c.clone()).ask(&emulator));
+            accepted(&draft.clone().header("x5c", x5c.clone()).send(&emulator));
         }
     }
-    // Neither of the two is registered, or the certificate is not the one that the thumbprint names.
+    // Neither certificate is registered, or the certificate does not match the thumbprint.
     for draft in [&plain, &with_x5t] {
-        let shown = refused(&draft.clone().header("x5c", json!([pem(NEXT)])).ask(&emulator), 700027);
+        let shown = rejected(&draft.clone().header("x5c", json!([pem(NEXT)])).send(&emulator), 700027);
         let expected = format!(
             "[Reason - The key was not found., Thumbprint of key used by client: '{}'",
             hex(&sha1(NEXT))
@@ -137,7 +138,7 @@ fn x5c_may_hold_certificates_in_pem() {
         assert!(shown.contains(&expected), "{shown}");
     }
     let unregistered = plain.header("x5t", URL_SAFE_NO_PAD.encode(sha1(NEXT)));
-    let shown = refused(&unregistered.header("x5c", json!([pem(APP)])).ask(&emulator), 700027);
+    let shown = rejected(&unregistered.header("x5c", json!([pem(APP)])).send(&emulator), 700027);
     assert!(shown.contains(&hex(&sha1(NEXT))), "{shown}");
     let key = pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     let broken = pem("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
@@ -153,13 +154,13 @@ fn x5c_may_hold_certificates_in_pem() {
         json!("!"),
         json!(APP),
     ] {
-        let shown = refused(&with_x5t.clone().header("x5c", x5c.clone()).ask(&emulator), 50027);
+        let shown = rejected(&with_x5t.clone().header("x5c", x5c.clone()).send(&emulator), 50027);
         assert!(shown.contains("x5c"), "{x5c} {shown}");
     }
 }
 
 #[test]
-fn thumbprints_nobody_has_registered() {
+fn unregistered_thumbprints_are_rejected() {
     let shown = changed(|draft| draft.naming(NEXT), 700027);
     let expected = format!(
         "AADSTS700027: The certificate with identifier used to sign the client assertion is not registered on application. \
@@ -177,14 +178,14 @@ fn thumbprints_nobody_has_registered() {
         700027,
     );
     assert!(shown.contains(&hex(&sha1(NEXT))), "{shown}");
-    // The hexadecimal digits encoded instead of the bytes, and the digits as they are.
+    // The encoded hexadecimal digits instead of the bytes, and the digits themselves.
     for text in [URL_SAFE_NO_PAD.encode(hex(&sha1(APP))), hex(&sha1(APP))] {
         changed(|draft| bare(draft).header("x5t", text), 700027);
     }
     for text in ["", "!", "é"] {
         changed(|draft| bare(draft).header("x5t", text), 700027);
     }
-    // A SHA-1 where a SHA-256 belongs.
+    // A SHA-1 thumbprint in place of SHA-256.
     changed(
         |draft| draft.header("x5t#S256", URL_SAFE_NO_PAD.encode(sha1(APP))),
         700027,
@@ -192,9 +193,9 @@ fn thumbprints_nobody_has_registered() {
 }
 
 #[test]
-fn an_app_without_certificates_has_no_key_to_be_found() {
+fn app_without_certificates_has_no_key() {
     let emulator = builder(App::new("daemon").secret("s")).build();
-    let shown = refused(&Draft::new(&emulator).ask(&emulator), 700027);
+    let shown = rejected(&Draft::new(&emulator).send(&emulator), 700027);
     assert!(shown.contains("The key was not found."), "{shown}");
 }
 
@@ -203,37 +204,37 @@ fn certificates_belong_to_their_app() {
     let emulator = builder(App::new("first").certificate_pem(APP))
         .app(App::new("second").certificate_pem(NEXT))
         .build();
-    accepted(&Draft::new(&emulator).ask(&emulator));
+    accepted(&Draft::new(&emulator).send(&emulator));
     let other = Draft::new(&emulator).naming(NEXT).with_next_key();
-    refused(&other.ask(&emulator), 700027);
+    rejected(&other.send(&emulator), 700027);
 }
 
 #[test]
-fn keys_that_cannot_sign_assertions() {
+fn unsuitable_keys_are_rejected() {
     for pem in [SHORT, EC] {
         let emulator = builder(App::new("daemon").certificate_pem(pem)).build();
-        refused(&Draft::new(&emulator).naming(pem).ask(&emulator), 5002730);
+        rejected(&Draft::new(&emulator).naming(pem).send(&emulator), 5002730);
     }
 }
 
 #[test]
-fn rollover() {
+fn both_certificates_work_during_rollover() {
     let emulator = builder(App::new("daemon").certificate_pem(APP).certificate(der(NEXT))).build();
     let (old, new) = (
         Draft::new(&emulator),
         Draft::new(&emulator).naming(NEXT).with_next_key(),
     );
-    accepted(&old.ask(&emulator));
-    accepted(&new.ask(&emulator));
-    refused(&old.with_next_key().ask(&emulator), 700027);
+    accepted(&old.send(&emulator));
+    accepted(&new.send(&emulator));
+    rejected(&old.with_next_key().send(&emulator), 700027);
     for (time, reason) in [
         (1_735_689_599, "The key used is not valid yet."),
         (1_893_456_001, "The key used is expired."),
     ] {
         emulator.clock().set(UNIX_EPOCH + Duration::from_secs(time));
-        accepted(&Draft::new(&emulator).ask(&emulator));
-        let shown = refused(
-            &Draft::new(&emulator).naming(NEXT).with_next_key().ask(&emulator),
+        accepted(&Draft::new(&emulator).send(&emulator));
+        let shown = rejected(
+            &Draft::new(&emulator).naming(NEXT).with_next_key().send(&emulator),
             700027,
         );
         assert!(shown.contains(reason), "{shown}");
@@ -243,23 +244,23 @@ fn rollover() {
         );
     }
     emulator.clock().set(UNIX_EPOCH + Duration::from_secs(1_893_456_000));
-    accepted(&Draft::new(&emulator).naming(NEXT).with_next_key().ask(&emulator));
+    accepted(&Draft::new(&emulator).naming(NEXT).with_next_key().send(&emulator));
 }
 
 #[test]
-fn the_registration_can_end_before_the_certificate() {
+fn registration_can_narrow_the_validity() {
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     let send = |credential: KeyCredential| {
         let emulator = builder(App::new("daemon").key_credential(credential)).build();
-        Draft::new(&emulator).ask(&emulator)
+        Draft::new(&emulator).send(&emulator)
     };
     accepted(&send(KeyCredential::pem(APP).starts(at(0)).ends(at(NOW))));
-    refused(&send(KeyCredential::pem(APP).ends(at(NOW - 1))), 700027);
-    refused(&send(KeyCredential::pem(APP).starts(at(NOW + 1))), 700027);
+    rejected(&send(KeyCredential::pem(APP).ends(at(NOW - 1))), 700027);
+    rejected(&send(KeyCredential::pem(APP).starts(at(NOW + 1))), 700027);
 }
 
 #[test]
-fn manifests() {
+fn manifest_entries_are_parsed() {
     let configured = |credentials: Value, name: &str| {
         let config = json!({"apps": [{"name": "daemon", "secrets": [], name: credentials}]});
         Config::from_json(&config.to_string()).and_then(|config| {
@@ -294,12 +295,12 @@ fn manifests() {
         (with("displayName", json!("CN=app")), "keyCredentials"),
     ] {
         let emulator = configured(credentials, name).unwrap();
-        accepted(&Draft::new(&emulator).ask(&emulator));
+        accepted(&Draft::new(&emulator).send(&emulator));
         let registered = emulator.apps()[0].key_credentials.last().unwrap();
         assert_eq!(registered.key_id.len(), 36);
     }
     for (credentials, what) in [
-        (json!([in_file("")]), "no certificate"),
+        (json!([in_file("")]), "is not a certificate"),
         (json!([entry(APP), APP]), "twice"),
         (
             with("customKeyIdentifier", json!(STANDARD.encode(sha1(NEXT)))),
@@ -318,20 +319,20 @@ fn manifests() {
         assert!(error.contains(what), "{error}");
     }
     let early = configured(with("endDate", json!("2025-12-31T00:00:00Z")), "keyCredentials").unwrap();
-    refused(&Draft::new(&early).ask(&early), 700027);
+    rejected(&Draft::new(&early).send(&early), 700027);
 }
 
 #[test]
-fn a_private_key_beside_the_certificate_is_not_kept() {
+fn private_key_beside_the_certificate_is_dropped() {
     let text = in_file(APP).replace("a key", "canary");
     let emulator = builder(App::new("daemon").certificate_pem(&text)).build();
-    accepted(&Draft::new(&emulator).ask(&emulator));
+    accepted(&Draft::new(&emulator).send(&emulator));
     let config = Config::from_json(&json!({"apps": [{"certificates": [text]}]}).to_string()).unwrap();
     assert!(!format!("{config:?} {:?}", emulator.apps()).contains("canary"));
     assert!(!config.apps[0].key_credentials[0].value.contains("canary"));
 }
 
-/// A PEM file as people have it: the key first, a word about it, the certificate.
+/// Returns a typical PEM file: the key first, a line about it, the certificate.
 fn in_file(certificate: &str) -> String {
     let label = "PRIVATE KEY";
     format!("-----BEGIN {label}-----\na key\n-----END {label}-----\nsubject=CN = app\n{certificate}")

@@ -1,4 +1,4 @@
-//! The configuration in JSON: what the reader takes is what the schema describes.
+//! The JSON configuration: the parser accepts exactly what the schema describes.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ fn schema() -> Value {
     serde_json::from_str(Config::SCHEMA).unwrap()
 }
 
-/// A schema without the reference that it may be.
+/// Resolves the reference of a schema, if it is one.
 fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     match schema["$ref"].as_str() {
         Some(name) => root.pointer(name.strip_prefix('#').unwrap()).unwrap(),
@@ -17,7 +17,7 @@ fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// Checks a value against the keywords that the schema uses. An unknown keyword fails the test.
+/// Validates a value by the keywords that the schema uses. An unknown keyword fails the test.
 fn is_valid(root: &Value, schema: &Value, value: &Value) -> bool {
     let schema = resolved(root, schema);
     schema
@@ -60,11 +60,11 @@ fn is_valid(root: &Value, schema: &Value, value: &Value) -> bool {
             "additionalProperties" => value
                 .as_object()
                 .is_none_or(|members| members.keys().all(|name| schema["properties"].get(name).is_some())),
-            other => panic!("this check does not know the keyword {other}"),
+            other => panic!("unknown keyword {other}"),
         })
 }
 
-/// The three patterns of the schema, as the reader has them.
+/// Matches the three patterns of the schema, as the parser does.
 fn matches(pattern: &str, text: &str) -> bool {
     let shape: String = text
         .chars()
@@ -88,7 +88,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Values that a schema allows, with everything in them that may be there.
+/// Returns values that a schema allows, with every optional member.
 fn samples(root: &Value, schema: &Value) -> Vec<Value> {
     let schema = resolved(root, schema);
     if let Some(values) = schema["enum"].as_array() {
@@ -115,7 +115,7 @@ fn samples(root: &Value, schema: &Value) -> Vec<Value> {
                 .into_iter()
                 .map(|item| json!([item]))
                 .collect(),
-            // One for each value of each member, beside the members that have to be there.
+            // One for each value of each member, in addition to the required members.
             "object" => {
                 let members = schema["properties"].as_object().unwrap();
                 let required = schema["required"].as_array().cloned().unwrap_or_default();
@@ -139,12 +139,12 @@ fn samples(root: &Value, schema: &Value) -> Vec<Value> {
         .collect()
 }
 
-fn is_read(value: &Value) -> bool {
+fn is_accepted(value: &Value) -> bool {
     Config::from_json(&value.to_string()).is_ok()
 }
 
 #[test]
-fn the_example_is_valid_and_starts() {
+fn example_is_valid_and_builds() {
     let value: Value = serde_json::from_str(Config::EXAMPLE).unwrap();
     assert!(is_valid(&schema(), &schema(), &value));
     let emulator = EmulatorBuilder::from(Config::from_json(Config::EXAMPLE).unwrap()).build();
@@ -156,9 +156,9 @@ fn the_example_is_valid_and_starts() {
 }
 
 #[test]
-fn the_reader_knows_the_members_of_the_schema_and_no_others() {
+fn parser_and_schema_have_the_same_members() {
     let root = schema();
-    // Where each kind of object stands, and the objects around it.
+    // The place of each kind of object, and the objects around it.
     let permission = r#"{"api":"a","role":"r",HERE}"#;
     let scope = r#"{"api":"a","scope":"s",HERE}"#;
     let place = |around: &str, object: &str| around.replace("OBJECT", object);
@@ -188,7 +188,7 @@ fn the_reader_knows_the_members_of_the_schema_and_no_others() {
             !is_valid(&root, &root, &serde_json::from_str(&unknown).unwrap()),
             "{unknown}"
         );
-        // The reader lists what it knows.
+        // The error of the parser lists the known members.
         let problem = Config::from_json(&unknown).unwrap_err().to_string();
         let listed = problem.split("expected ").nth(1).unwrap_or_else(|| panic!("{problem}"));
         let read: BTreeSet<&str> = listed.split('`').skip(1).step_by(2).collect();
@@ -199,22 +199,22 @@ fn the_reader_knows_the_members_of_the_schema_and_no_others() {
 }
 
 #[test]
-fn the_reader_takes_what_the_schema_allows() {
+fn parser_accepts_what_the_schema_allows() {
     let root = schema();
     let samples = samples(&root, &root);
     assert!(samples.len() > 100, "{}", samples.len());
     for sample in samples {
         assert!(is_valid(&root, &root, &sample), "{sample}");
         assert!(
-            is_read(&sample),
+            is_accepted(&sample),
             "{sample}: {:?}",
             Config::from_json(&sample.to_string())
         );
     }
 }
 
-/// Puts something else in each place of a sample, one after the other.
-fn spoilt(value: &Value) -> Vec<Value> {
+/// Replaces each part of a sample, one after the other.
+fn mutated(value: &Value) -> Vec<Value> {
     let others = [
         json!(-1),
         json!(1.5),
@@ -226,10 +226,10 @@ fn spoilt(value: &Value) -> Vec<Value> {
     ];
     let mut all = others.to_vec();
     match value {
-        Value::Array(items) => all.extend(items.iter().flat_map(spoilt).map(|item| json!([item]))),
+        Value::Array(items) => all.extend(items.iter().flat_map(mutated).map(|item| json!([item]))),
         Value::Object(members) => {
             for (name, member) in members {
-                for other in spoilt(member) {
+                for other in mutated(member) {
                     let mut members = members.clone();
                     members.insert(name.clone(), other);
                     all.push(Value::Object(members));
@@ -242,19 +242,22 @@ fn spoilt(value: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn reader_and_schema_reject_the_same() {
+fn parser_and_schema_reject_the_same() {
     let root = schema();
     let mut rejected = 0;
     for sample in samples(&root, &root) {
-        for spoilt in spoilt(&sample) {
-            let (valid, read) = (is_valid(&root, &root, &spoilt), is_read(&spoilt));
-            // What is a GUID is judged when the emulator is built.
-            let is_judged_later = !valid
+        for mutated in mutated(&sample) {
+            let (valid, read) = (is_valid(&root, &root, &mutated), is_accepted(&mutated));
+            // GUIDs are checked when the emulator is built.
+            let is_rejected_later = !valid
                 && read
-                && EmulatorBuilder::from(Config::from_json(&spoilt.to_string()).unwrap())
+                && EmulatorBuilder::from(Config::from_json(&mutated.to_string()).unwrap())
                     .try_build()
                     .is_err();
-            assert!(valid == read || is_judged_later, "valid {valid}, read {read}: {spoilt}");
+            assert!(
+                valid == read || is_rejected_later,
+                "valid {valid}, read {read}: {mutated}"
+            );
             rejected += usize::from(!valid);
         }
     }
@@ -262,7 +265,7 @@ fn reader_and_schema_reject_the_same() {
 }
 
 #[test]
-fn key_credentials_are_read_in_each_spelling() {
+fn key_credentials_accept_both_spellings() {
     let certificate = include_str!("../certificates/app.crt");
     for (list, entry) in [
         (
@@ -301,7 +304,7 @@ fn certificate_in_base64() -> String {
 }
 
 #[test]
-fn numbers_out_of_range_are_rejected() {
+fn out_of_range_numbers_are_rejected() {
     for bad in [
         "\"token_lifetime\": 0",
         "\"token_lifetime\": 31536001",
@@ -317,7 +320,7 @@ fn numbers_out_of_range_are_rejected() {
     );
 }
 
-/// The problem with the example after this change, as the error states it.
+/// Returns the error for the example after this change.
 fn problem_with(from: &str, to: &str) -> String {
     assert!(Config::EXAMPLE.contains(from), "{from}");
     let text = Config::EXAMPLE.replacen(from, to, 1);

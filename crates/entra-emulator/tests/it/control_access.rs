@@ -8,11 +8,11 @@ use entra_emulator::Emulator;
 use http::Request;
 use serde_json::json;
 
-use crate::support::control::{ask, call, emulator, refused, shown};
+use crate::support::control::{call, emulator, get_ok, post_error, request_token};
 use crate::support::json_body;
 
 #[test]
-fn nothing_is_answered_without_the_key() {
+fn requests_without_the_key_are_rejected() {
     let emulator = emulator();
     let key = emulator.control_key().to_owned();
     let swapped = key.chars().rev().collect::<String>();
@@ -33,11 +33,11 @@ fn nothing_is_answered_without_the_key() {
             if let Some(authorization) = &authorization {
                 request = request.header("authorization", authorization);
             }
-            let answer = emulator.handle_control(request.body(br#"{"status":500}"#.to_vec()).unwrap());
-            assert_eq!(answer.status(), 401, "{authorization:?} {path}");
-            assert_eq!(answer.headers()["www-authenticate"], "Bearer");
-            assert!(!answer.headers().contains_key("access-control-allow-origin"));
-            let text = String::from_utf8(answer.body().clone()).unwrap();
+            let response = emulator.handle_control(request.body(br#"{"status":500}"#.to_vec()).unwrap());
+            assert_eq!(response.status(), 401, "{authorization:?} {path}");
+            assert_eq!(response.headers()["www-authenticate"], "Bearer");
+            assert!(!response.headers().contains_key("access-control-allow-origin"));
+            let text = String::from_utf8(response.body().clone()).unwrap();
             assert!(text.contains("invalid_key") && !text.contains(&key), "{text}");
         }
     }
@@ -45,19 +45,19 @@ fn nothing_is_answered_without_the_key() {
         .header("authorization", format!("Bearer {key}"))
         .header("authorization", format!("Bearer {key}"));
     assert_eq!(emulator.handle_control(twice.body(Vec::new()).unwrap()).status(), 401);
-    assert_eq!(shown(&emulator, "/v1/faults"), json!({"faults": []}));
+    assert_eq!(get_ok(&emulator, "/v1/faults"), json!({"faults": []}));
     assert!(!format!("{emulator:?}").contains(&key));
     assert_ne!(
         key,
         crate::support::control::emulator().control_key(),
-        "it comes from no seed"
+        "the key is not derived from the seed"
     );
 }
 
 #[test]
-fn a_page_with_another_host_is_turned_away() {
+fn foreign_hosts_are_rejected() {
     let emulator = emulator();
-    let ask = |uri: &str, hosts: &[&str]| {
+    let status = |uri: &str, hosts: &[&str]| {
         let mut request = Request::get(uri).header("authorization", format!("Bearer {}", emulator.control_key()));
         for host in hosts {
             request = request.header("host", *host);
@@ -67,17 +67,17 @@ fn a_page_with_another_host_is_turned_away() {
             .status()
             .as_u16()
     };
-    assert_eq!(ask("/v1", &["127.0.0.1:8401"]), 200);
-    assert_eq!(ask("http://localhost/v1", &[]), 200);
-    assert_eq!(ask("/v1", &["evil.example"]), 403);
-    assert_eq!(ask("/v1", &["localhost", "evil.example"]), 403);
-    assert_eq!(ask("http://evil.example/v1", &["localhost"]), 403);
+    assert_eq!(status("/v1", &["127.0.0.1:8401"]), 200);
+    assert_eq!(status("http://localhost/v1", &[]), 200);
+    assert_eq!(status("/v1", &["evil.example"]), 403);
+    assert_eq!(status("/v1", &["localhost", "evil.example"]), 403);
+    assert_eq!(status("http://evil.example/v1", &["localhost"]), 403);
 }
 
 #[test]
-fn paths_and_methods_are_listed_where_they_are_wrong() {
+fn errors_list_the_paths_and_methods() {
     let emulator = emulator();
-    let index = shown(&emulator, "/v1");
+    let index = get_ok(&emulator, "/v1");
     assert_eq!(index["version"], "v1");
     for operation in index["operations"].as_array().unwrap() {
         assert!(
@@ -86,9 +86,9 @@ fn paths_and_methods_are_listed_where_they_are_wrong() {
         );
     }
     for path in ["/", "/v2", "/v1/fault", "/v1/faults/1", "//v1"] {
-        let answer = call(&emulator, "GET", path, None);
-        assert_eq!(answer.status(), 404, "{path}");
-        assert_eq!(json_body(&answer)["operations"], index["operations"]);
+        let response = call(&emulator, "GET", path, None);
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(json_body(&response)["operations"], index["operations"]);
     }
     for (method, path, allow) in [
         ("PUT", "/v1/faults", "GET, POST, DELETE"),
@@ -97,18 +97,18 @@ fn paths_and_methods_are_listed_where_they_are_wrong() {
         ("DELETE", "/v1/clock", "GET, POST"),
         ("POST", "/v1/requests", "GET, DELETE"),
     ] {
-        let answer = call(&emulator, method, path, None);
+        let response = call(&emulator, method, path, None);
         assert_eq!(
-            (answer.status().as_u16(), &answer.headers()["allow"]),
+            (response.status().as_u16(), &response.headers()["allow"]),
             (405, &allow.parse().unwrap())
         );
-        assert!(json_body(&answer)["message"].as_str().unwrap().contains(allow));
+        assert!(json_body(&response)["message"].as_str().unwrap().contains(allow));
     }
     assert_eq!(call(&emulator, "GET", "/v1/faults/", None).status(), 200);
 }
 
 #[test]
-fn bodies_are_read_strictly() {
+fn invalid_bodies_are_rejected() {
     let emulator = emulator();
     for (path, body, error, member) in [
         ("/v1/faults", "", "invalid_json", ""),
@@ -285,8 +285,8 @@ fn bodies_are_read_strictly() {
             "conflicting_members",
             "",
         ),
-        ("/v1/revocations", r#"{"app":"nobody"}"#, "invalid_member", "app"),
-        ("/v1/revocations", r#"{"user":"nobody"}"#, "invalid_member", "user"),
+        ("/v1/revocations", r#"{"app":"unknown"}"#, "invalid_member", "app"),
+        ("/v1/revocations", r#"{"user":"unknown"}"#, "invalid_member", "user"),
         (
             "/v1/revocations",
             r#"{"app":"daemon","user":"Adele Vance"}"#,
@@ -328,43 +328,43 @@ fn bodies_are_read_strictly() {
         ("/v1/signing-keys", r#"{"action":"delete"}"#, "invalid_member", "action"),
         ("/v1/reset", r#"{"everything":true}"#, "unknown_member", "everything"),
     ] {
-        let (status, answer) = refused(&emulator, path, body);
+        let (status, response) = post_error(&emulator, path, body);
         assert_eq!(
-            (status, answer["error"].as_str()),
+            (status, response["error"].as_str()),
             (400, Some(error)),
-            "{body}: {answer}"
+            "{body}: {response}"
         );
         if !member.is_empty() {
-            assert_eq!(answer["member"], member, "{answer}");
-            let message = answer["message"].as_str().unwrap();
+            assert_eq!(response["member"], member, "{response}");
+            let message = response["message"].as_str().unwrap();
             assert!(message.contains(member), "{message}");
-            let says_what = answer["expected"].is_string() || answer["expected"].is_array();
+            let says_what = response["expected"].is_string() || response["expected"].is_array();
             assert!(
                 error != "invalid_member" && error != "unknown_member" || says_what,
-                "{answer}"
+                "{response}"
             );
         }
     }
-    assert_eq!(shown(&emulator, "/v1/faults"), json!({"faults": []}));
-    assert_eq!(shown(&emulator, "/v1/clock")["now_on"], 1_700_000_000);
-    assert_eq!(ask(&emulator).status(), 200);
+    assert_eq!(get_ok(&emulator, "/v1/faults"), json!({"faults": []}));
+    assert_eq!(get_ok(&emulator, "/v1/clock")["now_on"], 1_700_000_000);
+    assert_eq!(request_token(&emulator).status(), 200);
 
     let as_form = Request::post("/v1/faults")
         .header("authorization", format!("Bearer {}", emulator.control_key()))
         .header("content-type", "application/x-www-form-urlencoded");
-    let answer = emulator.handle_control(as_form.body(br#"{"status":429}"#.to_vec()).unwrap());
-    assert_eq!(answer.status(), 415);
+    let response = emulator.handle_control(as_form.body(br#"{"status":429}"#.to_vec()).unwrap());
+    assert_eq!(response.status(), 415);
     let untyped = Request::post("/v1/faults").header("authorization", format!("Bearer {}", emulator.control_key()));
-    let answer = emulator.handle_control(untyped.body(br#"{"status":429}"#.to_vec()).unwrap());
-    assert_eq!(answer.status(), 415);
+    let response = emulator.handle_control(untyped.body(br#"{"status":429}"#.to_vec()).unwrap());
+    assert_eq!(response.status(), 415);
     let members: Vec<String> = (0..20_000).map(|number| format!("\"{number}\":1")).collect();
-    let (_, answer) = refused(&emulator, "/v1/faults", &format!("{{{}}}", members.join(",")));
+    let (_, response) = post_error(&emulator, "/v1/faults", &format!("{{{}}}", members.join(",")));
     assert!(
-        answer["message"].as_str().unwrap().contains("too many members"),
-        "{answer}"
+        response["message"].as_str().unwrap().contains("too many members"),
+        "{response}"
     );
     let deep = format!("{{\"json\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(refused(&emulator, "/v1/faults", &deep).1["error"], "invalid_json");
+    assert_eq!(post_error(&emulator, "/v1/faults", &deep).1["error"], "invalid_json");
     for (method, path) in [("DELETE", "/v1/faults"), ("GET", "/v1/clock")] {
         assert_eq!(
             json_body(&call(&emulator, method, path, Some("{}")))["error"],
@@ -385,18 +385,18 @@ fn bodies_are_read_strictly() {
     }
 }
 
-/// Status and body over a socket.
+/// Sends a request over a socket and returns the raw response.
 fn over_the_network(url: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer);
-    answer
+    let mut response = String::new();
+    let _ = stream.read_to_string(&mut response);
+    response
 }
 
 #[test]
-fn it_listens_on_a_port_of_its_own_when_asked_to() {
+fn control_api_listens_on_its_own_port() {
     assert_eq!(Emulator::builder().start().control_url(), None);
     let emulator = Emulator::builder().control(0).start();
     let url = emulator.control_url().unwrap();
@@ -417,21 +417,21 @@ fn it_listens_on_a_port_of_its_own_when_asked_to() {
         (host, key, &"x".repeat(300_000), "413"),
         (host, key, &"x".repeat(10_000_000), "413"),
     ] {
-        let answer = over_the_network(url, &request(host, key, body));
-        let is_json = answer.contains("content-type: application/json");
+        let response = over_the_network(url, &request(host, key, body));
+        let is_json = response.contains("content-type: application/json");
         assert!(
-            is_json && answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{answer}"
+            is_json && response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{response}"
         );
     }
-    // Neither port answers for the other one, and the control API's requests are not recorded.
+    // Neither port serves the other's paths, and requests to the control API are not recorded.
     let elsewhere = over_the_network(emulator.base_url(), &request(host, key, fault));
     assert!(elsewhere.starts_with("HTTP/1.1 503 "), "{elsewhere}");
     assert_eq!(emulator.request_count(), 1);
 }
 
 #[test]
-fn many_clients_that_keep_connections_open_are_served() {
+fn many_open_connections_are_served() {
     let emulator = Emulator::builder().control(0).start();
     let host = emulator.control_url().unwrap().trim_start_matches("http://");
     let request = format!(
@@ -443,9 +443,9 @@ fn many_clients_that_keep_connections_open_are_served() {
             let mut client = TcpStream::connect(host).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
             client.write_all(request.as_bytes()).unwrap();
-            let mut answer = String::new();
-            client.read_to_string(&mut answer).unwrap();
-            assert!(answer.contains("now_on"), "{answer}");
+            let mut response = String::new();
+            client.read_to_string(&mut response).unwrap();
+            assert!(response.contains("now_on"), "{response}");
             client
         })
         .collect();
@@ -453,7 +453,7 @@ fn many_clients_that_keep_connections_open_are_served() {
 }
 
 #[test]
-fn other_machines_reach_it_only_where_allowed() {
+fn other_machines_reach_it_only_if_allowed() {
     let error = Emulator::builder().control_at("0.0.0.0:0".parse().unwrap()).try_start();
     assert!(error.unwrap_err().to_string().contains("allow_other_machines"));
     let open = Emulator::builder()

@@ -8,7 +8,7 @@ use entra_emulator::{Api, App, Defect, Emulator, SignatureAlgorithm, TokenVersio
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::control::{refused, shown, told};
+use crate::support::control::{get_ok, post_error, post_ok};
 use crate::support::{access_token, get, get_as, json_body};
 
 const CHINA: &str = "99999999-8888-4777-8666-555544443333";
@@ -65,7 +65,7 @@ fn unchanged_token_is_like_an_issued_one() {
 }
 
 #[test]
-fn token_is_about_what_it_was_told_to_be() {
+fn forged_token_has_the_requested_values() {
     let emulator = emulator();
     let claims = part(&emulator.forge().token(), 1);
     assert_eq!(claims["roles"], json!(["Tasks.Read.All", "Tasks.Write.All"]));
@@ -94,7 +94,7 @@ fn token_is_about_what_it_was_told_to_be() {
 }
 
 #[test]
-fn changes_are_made_in_their_order() {
+fn changes_apply_in_order() {
     let emulator = emulator();
     let forge = emulator.forge().claim("a", 1).claim("a", 2).another_claim("a", 3);
     let forge = forge
@@ -113,7 +113,7 @@ fn changes_are_made_in_their_order() {
 }
 
 #[test]
-fn signature_is_by_the_key_that_was_named() {
+fn signature_uses_the_named_key() {
     let emulator = emulator();
     let first = part(&emulator.forge().token(), 0)["kid"].as_str().unwrap().to_owned();
     let graph = || emulator.forge().api(Emulator::GRAPH);
@@ -135,7 +135,8 @@ fn signature_is_by_the_key_that_was_named() {
     }
 }
 
-/// Graph accepts its own audience, and is not asked here who calls.
+/// Returns the statuses that Graph may respond with. Graph accepts its own audience and does not
+/// check the caller.
 fn expected_of_graph(defect: Defect) -> &'static [u16] {
     match defect.rule() {
         "principal" | "binding" => &[200, 401, 403],
@@ -146,7 +147,7 @@ fn expected_of_graph(defect: Defect) -> &'static [u16] {
 }
 
 #[test]
-fn graph_of_the_emulator_rejects_every_defect() {
+fn emulated_graph_rejects_every_defect() {
     let emulator = emulator();
     for version in [TokenVersion::V1, TokenVersion::V2] {
         let forge = || emulator.forge().api(Emulator::GRAPH).version(version);
@@ -172,14 +173,14 @@ fn forged_tokens_can_be_revoked() {
 fn control_api_forges_what_the_builder_forges() {
     let emulator = emulator();
     let body = json!({"api": "https://graph.microsoft.com", "roles": ["User.Read.All"]});
-    let forged = told(&emulator, "/v1/tokens", body);
+    let forged = post_ok(&emulator, "/v1/tokens", body);
     assert_eq!(status(&emulator, forged["token"].as_str().unwrap()), 200);
     let body = json!({
         "user": emulator.tenants()[0].users.as_ref().unwrap()[0].id, "app": "other", "version": 1, "agent_of": "b",
         "scopes": ["A"], "claims": {"x": [1], "nbf": null}, "another_claim": {"TID": CHINA}, "header": {"typ": null},
         "another_header": {"kid": "k"}, "key": "unpublished", "algorithm": "RS512",
     });
-    let forged = told(&emulator, "/v1/tokens", body);
+    let forged = post_ok(&emulator, "/v1/tokens", body);
     let (token, claims) = (forged["token"].as_str().unwrap(), &forged["claims"]);
     assert_eq!(&part(token, 1), claims);
     assert_eq!(
@@ -192,9 +193,9 @@ fn control_api_forges_what_the_builder_forges() {
         (&header["typ"], &header["kid"], &header["alg"]),
         (&Value::Null, &json!("k"), &json!("RS512"))
     );
-    for row in shown(&emulator, "/v1/tokens")["defects"].as_array().unwrap() {
+    for row in get_ok(&emulator, "/v1/tokens")["defects"].as_array().unwrap() {
         let body = json!({"api": "https://graph.microsoft.com", "defect": row["defect"]});
-        let token = told(&emulator, "/v1/tokens", body)["token"]
+        let token = post_ok(&emulator, "/v1/tokens", body)["token"]
             .as_str()
             .unwrap()
             .to_owned();
@@ -207,13 +208,13 @@ fn control_api_forges_what_the_builder_forges() {
         assert!(expected_of_graph(*defect).contains(&status(&emulator, &token)), "{row}");
     }
     assert_eq!(
-        shown(&emulator, "/v1/tokens")["defects"].as_array().unwrap().len(),
+        get_ok(&emulator, "/v1/tokens")["defects"].as_array().unwrap().len(),
         Defect::ALL.len()
     );
 }
 
 #[test]
-fn control_api_names_the_member_that_is_wrong() {
+fn control_api_names_the_invalid_member() {
     let emulator = emulator();
     for (body, member, error) in [
         (json!({"app": "x"}), "app", "invalid_member"),
@@ -229,15 +230,15 @@ fn control_api_names_the_member_that_is_wrong() {
         (json!({"defect": "x"}), "defect", "invalid_member"),
         (json!({"flaw": "x"}), "flaw", "unknown_member"),
     ] {
-        let (status, answer) = refused(&emulator, "/v1/tokens", &body.to_string());
+        let (status, response) = post_error(&emulator, "/v1/tokens", &body.to_string());
         assert_eq!(
-            (status, &answer["member"], &answer["error"]),
+            (status, &response["member"], &response["error"]),
             (400, &json!(member), &json!(error)),
-            "{answer}"
+            "{response}"
         );
     }
-    let (_, answer) = refused(&emulator, "/v1/tokens", r#"{"roles": [], "scopes": []}"#);
-    assert_eq!(answer["error"], "conflicting_members");
+    let (_, response) = post_error(&emulator, "/v1/tokens", r#"{"roles": [], "scopes": []}"#);
+    assert_eq!(response["error"], "conflicting_members");
 }
 
 #[test]
@@ -251,14 +252,14 @@ fn no_token_is_forged_without_the_control_key() {
             request.unwrap(),
             Request::post("/v1/tokens").body(b"{}".to_vec()).unwrap(),
         );
-        for answer in [emulator.handle_control(one), emulator.handle_control(two)] {
+        for response in [emulator.handle_control(one), emulator.handle_control(two)] {
             assert_eq!(
-                (answer.status().as_u16(), &json_body(&answer)["token"]),
+                (response.status().as_u16(), &json_body(&response)["token"]),
                 (401, &Value::Null)
             );
         }
     }
     let request = Request::post("/v1/tokens").header("authorization", format!("Bearer {}", emulator.control_key()));
-    let answer = emulator.handle(request.body(b"{}".to_vec()).unwrap());
-    assert_eq!(answer.status(), 501, "the key opens the control API alone");
+    let response = emulator.handle(request.body(b"{}".to_vec()).unwrap());
+    assert_eq!(response.status(), 501, "the key is valid for the control API only");
 }

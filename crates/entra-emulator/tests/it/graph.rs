@@ -1,4 +1,4 @@
-//! Graph lets in who has a good token and the right consent, and nobody else.
+//! Graph accepts only valid tokens with consent.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -58,7 +58,7 @@ fn pages_are_followed_by_their_link() {
 }
 
 #[test]
-fn made_up_skip_tokens_are_rejected() {
+fn invented_skip_tokens_are_rejected() {
     let emulator = Emulator::builder().build();
     let token = access_token(&emulator, GRAPH);
     for skip_token in [
@@ -73,7 +73,7 @@ fn made_up_skip_tokens_are_rejected() {
 }
 
 #[test]
-fn without_consent_graph_denies() {
+fn missing_consent_is_status_403() {
     let emulator = Emulator::builder()
         .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
         .app(App::new("forgot admin consent").request(Emulator::GRAPH, "User.Read.All"))
@@ -82,7 +82,7 @@ fn without_consent_graph_denies() {
     assert_eq!(response.status(), 403);
     assert!(!response.headers().contains_key("www-authenticate"));
     let request_id = response.headers()["request-id"].to_str().unwrap();
-    // In this order: programs print it as it is, beside documents that have it so.
+    // The order matters: programs print the body unchanged, and documents show this order.
     assert_eq!(
         std::str::from_utf8(response.body()).unwrap(),
         format!(
@@ -94,7 +94,7 @@ fn without_consent_graph_denies() {
 }
 
 #[test]
-fn an_app_reads_its_own_registration_without_any_permission() {
+fn app_reads_its_own_registration() {
     let emulator = Emulator::builder()
         .app(App::new("identity-console-app"))
         .app(App::new("other"))
@@ -122,7 +122,7 @@ fn an_app_reads_its_own_registration_without_any_permission() {
     for path in [
         "applications",
         &format!("applications/{}", emulator.apps()[1].object_id),
-        "applications/nobody",
+        "applications/unknown",
         "users",
     ] {
         assert_eq!(
@@ -134,7 +134,7 @@ fn an_app_reads_its_own_registration_without_any_permission() {
 }
 
 #[test]
-fn an_app_with_the_permission_reads_others() {
+fn app_with_permission_reads_others() {
     let app = App::new("a").grant(Emulator::GRAPH, "Application.Read.All");
     let emulator = Emulator::builder().app(app).app(App::new("b")).build();
     let token = access_token(&emulator, GRAPH);
@@ -147,11 +147,11 @@ fn an_app_with_the_permission_reads_others() {
             .len(),
         2
     );
-    assert_eq!(get_as(&emulator, "/v1.0/applications/nobody", &token).status(), 404);
+    assert_eq!(get_as(&emulator, "/v1.0/applications/unknown", &token).status(), 404);
 }
 
 #[test]
-fn tokens_that_are_no_good_are_401_with_a_challenge() {
+fn invalid_tokens_get_a_challenge() {
     let emulator = Emulator::builder().build();
     emulator.clock().freeze();
     let good = access_token(&emulator, GRAPH);
@@ -222,12 +222,12 @@ fn tokens_expire_by_the_emulators_clock() {
 }
 
 #[test]
-fn a_rotated_key_keeps_old_tokens_and_a_replaced_one_does_not() {
+fn only_key_replacement_invalidates_old_tokens() {
     let emulator = Emulator::builder().build();
     let old = access_token(&emulator, GRAPH);
     emulator.rotate_signing_key();
     let new = access_token(&emulator, GRAPH);
-    assert_ne!(old.split('.').next(), new.split('.').next(), "another key id");
+    assert_ne!(old.split('.').next(), new.split('.').next(), "another key ID");
     assert_eq!(get_as(&emulator, "/v1.0/users", &old).status(), 200);
     assert_eq!(get_as(&emulator, "/v1.0/users", &new).status(), 200);
     emulator.retire_old_signing_keys();
@@ -240,7 +240,7 @@ fn a_rotated_key_keeps_old_tokens_and_a_replaced_one_does_not() {
 fn one_user_is_found_by_id() {
     let emulator = Emulator::builder().build();
     let token = access_token(&emulator, GRAPH);
-    assert_eq!(get_as(&emulator, "/v1.0/users/nobody", &token).status(), 404);
+    assert_eq!(get_as(&emulator, "/v1.0/users/unknown", &token).status(), 404);
     let id = &emulator.tenants()[0].users.as_ref().unwrap()[1].id;
     assert_eq!(
         json_body(&get_as(&emulator, &format!("/v1.0/users/{id}"), &token))["displayName"],
@@ -250,7 +250,7 @@ fn one_user_is_found_by_id() {
 }
 
 #[test]
-fn requests_beyond_the_quota_are_throttled() {
+fn requests_over_the_quota_are_throttled() {
     let emulator = Emulator::builder()
         .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
         .app(App::new("a").secret("a").grant(Emulator::GRAPH, "User.Read.All"))
@@ -259,16 +259,16 @@ fn requests_beyond_the_quota_are_throttled() {
         .build();
     let token = access_token(&emulator, GRAPH);
     let get = || get_as(&emulator, "/v1.0/users", &token);
-    // What has no good token is not counted.
+    // Requests without a valid token are not counted.
     for _ in 0..3 {
         assert_eq!(get_as(&emulator, "/v1.0/users", "x").status(), 401);
     }
     assert_eq!((get().status(), get().status()), (StatusCode::OK, StatusCode::OK));
     emulator.clock().advance(Duration::from_secs(20));
-    let answer = get();
-    assert_eq!(answer.status(), 429);
-    assert_eq!(answer.headers()["retry-after"], "20");
-    let error = &json_body(&answer)["error"];
+    let response = get();
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "20");
+    let error = &json_body(&response)["error"];
     assert_eq!(error["code"], "TooManyRequests");
     assert_eq!(error["innerError"]["status"], "429");
     assert!(error["innerError"]["request-id"].is_string(), "{error}");

@@ -1,14 +1,15 @@
-//! Groups and service principals of Graph: who may read them, what they hold, and which queries they take.
+//! Groups and service principals of Graph: permissions, properties and queries.
 
 use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Group, Tenant, User};
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, access_token, get_as, json_body};
+use crate::support::{Response, access_token, get_as, json_body};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 
-/// Two people, a security group, a Microsoft 365 group, and an application that is a member.
+/// Returns a tenant with two users, a security group, a Microsoft 365 group, and an application
+/// that is a member.
 fn builder(roles: &[&str]) -> EmulatorBuilder {
     let tenant = Tenant::new("contoso.example")
         .user(User::new("Adele Vance"))
@@ -20,18 +21,18 @@ fn builder(roles: &[&str]) -> EmulatorBuilder {
                 .member("sales team")
                 .member("daemon"),
         )
-        .group(Group::new("Nobody"));
+        .group(Group::new("None"));
     let app = roles
         .iter()
         .fold(App::new("daemon"), |app, role| app.grant(Emulator::GRAPH, *role));
     Emulator::builder().tenant(tenant).app(app)
 }
 
-fn get(emulator: &Emulator, path: &str) -> Answer {
+fn get(emulator: &Emulator, path: &str) -> Response {
     get_as(emulator, path, &access_token(emulator, GRAPH))
 }
 
-fn advanced(emulator: &Emulator, path: &str) -> Answer {
+fn advanced(emulator: &Emulator, path: &str) -> Response {
     let token = access_token(emulator, GRAPH);
     let request = Request::get(path)
         .header("authorization", format!("Bearer {token}"))
@@ -39,7 +40,7 @@ fn advanced(emulator: &Emulator, path: &str) -> Answer {
     emulator.handle(request.body(Vec::new()).unwrap())
 }
 
-/// One member of each item on a page.
+/// Returns one property of each item on a page.
 fn each<'a>(body: &'a Value, name: &str) -> Vec<&'a str> {
     let items = body["value"].as_array().unwrap_or_else(|| panic!("no list in {body}"));
     items.iter().map(|item| item[name].as_str().unwrap_or("null")).collect()
@@ -49,24 +50,24 @@ fn group_id(emulator: &Emulator, at: usize) -> String {
     emulator.tenants()[0].groups.as_ref().unwrap()[at].id.clone()
 }
 
-fn code(answer: &Answer) -> (u16, String) {
-    let code = json_body(answer)["error"]["code"]
+fn code(response: &Response) -> (u16, String) {
+    let code = json_body(response)["error"]["code"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    (answer.status().as_u16(), code)
+    (response.status().as_u16(), code)
 }
 
 #[test]
 fn groups_are_listed_with_their_properties() {
     let emulator = builder(&["Group.Read.All"]).build();
-    let answer = get(&emulator, "/v1.0/groups");
-    let body = json_body(&answer);
+    let response = get(&emulator, "/v1.0/groups");
+    let body = json_body(&response);
     assert_eq!(
         body["@odata.context"],
         "https://graph.microsoft.com/v1.0/$metadata#groups"
     );
-    assert_eq!(each(&body, "displayName"), ["Sales Team", "Everyone", "Nobody"]);
+    assert_eq!(each(&body, "displayName"), ["Sales Team", "Everyone", "None"]);
     let sales = &body["value"][0];
     for (name, value) in [
         ("groupTypes", json!(["Unified"])),
@@ -89,7 +90,7 @@ fn groups_are_listed_with_their_properties() {
     let by_key = format!("/v1.0/Groups('{}')?$select=id", group_id(&emulator, 1));
     assert_eq!(json_body(&get(&emulator, &by_key))["id"], everyone["id"]);
     assert_eq!(
-        code(&get(&emulator, "/v1.0/groups/nobody")),
+        code(&get(&emulator, "/v1.0/groups/unknown")),
         (404, "Request_ResourceNotFound".into())
     );
 }
@@ -119,17 +120,17 @@ fn properties_are_in_graphs_order() {
 fn each_collection_needs_one_of_its_permissions() {
     let reads = |role: &str, path: &str| {
         let emulator = builder(&[role]).build();
-        let answer = get(&emulator, path);
-        if answer.status() != 200 {
+        let response = get(&emulator, path);
+        if response.status() != 200 {
             assert_eq!(
-                code(&answer),
+                code(&response),
                 (403, "Authorization_RequestDenied".into()),
                 "{role} {path}"
             );
-            let inner = &json_body(&answer)["error"]["innerError"];
+            let inner = &json_body(&response)["error"]["innerError"];
             assert!(inner["request-id"].is_string() && inner["date"].is_string(), "{inner}");
         }
-        answer.status() == 200
+        response.status() == 200
     };
     for (path, roles) in [
         ("/v1.0/users", &["User.Read.All", "Directory.Read.All"][..]),
@@ -176,7 +177,7 @@ fn each_collection_needs_one_of_its_permissions() {
 }
 
 #[test]
-fn group_members_are_of_several_types() {
+fn group_members_have_mixed_types() {
     let emulator = builder(&["Directory.Read.All"]).build();
     let path = format!("/v1.0/groups/{}/members", group_id(&emulator, 1));
     let body = json_body(&get(&emulator, &path));
@@ -201,11 +202,11 @@ fn group_members_are_of_several_types() {
     assert_eq!(body["value"][1]["groupTypes"], json!(["Unified"]));
     let empty = format!("/v1.0/groups/{}/members", group_id(&emulator, 2));
     assert_eq!(json_body(&get(&emulator, &empty))["value"], json!([]));
-    assert_eq!(get(&emulator, "/v1.0/groups/nobody/members").status(), 404);
+    assert_eq!(get(&emulator, "/v1.0/groups/unknown/members").status(), 404);
 }
 
 #[test]
-fn members_that_may_not_be_read_have_only_their_id() {
+fn unreadable_members_show_only_their_id() {
     let emulator = builder(&["GroupMember.Read.All"]).build();
     let path = format!("/v1.0/groups/{}/members?$select=id,displayName", group_id(&emulator, 1));
     let body = json_body(&get(&emulator, &path));
@@ -231,8 +232,8 @@ fn members_are_paged_and_counted() {
         next = body["@odata.nextLink"].as_str().map(str::to_owned);
         links.push(link);
     }
-    assert_eq!((names.len(), links.len()), (7, 3), "all employees by default");
-    // A link belongs to its group, although the other one has a page there as well.
+    assert_eq!((names.len(), links.len()), (7, 3), "all users are members by default");
+    // A link belongs to its group, even if the other group has such a page.
     let first = json_body(&get(&emulator, &format!("{path}?$top=1")));
     let link = first["@odata.nextLink"].as_str().unwrap();
     assert_eq!(get(&emulator, link).status(), 200);
@@ -249,7 +250,7 @@ fn members_are_paged_and_counted() {
 }
 
 #[test]
-fn group_filters_are_carried_out_or_rejected() {
+fn group_filters_are_applied_or_rejected() {
     let emulator = builder(&["Group.Read.All"]).build();
     for (filter, expected) in [
         ("groupTypes/any(c:c eq 'Unified')", &["Sales Team"][..]),
@@ -257,10 +258,10 @@ fn group_filters_are_carried_out_or_rejected() {
             "groupTypes/any(x: x eq 'unified') and mailEnabled eq true",
             &["Sales Team"],
         ),
-        ("securityEnabled eq true", &["Everyone", "Nobody"]),
+        ("securityEnabled eq true", &["Everyone", "None"]),
         (
             "startsWith(displayName,'no') or displayName eq 'EVERYONE'",
-            &["Everyone", "Nobody"],
+            &["Everyone", "None"],
         ),
         ("mailNickname eq 'salesteam'", &["Sales Team"]),
         (
@@ -269,14 +270,14 @@ fn group_filters_are_carried_out_or_rejected() {
         ),
     ] {
         let path = format!("/v1.0/groups?$filter={}", filter.replace(' ', "%20"));
-        let answer = get(&emulator, &path);
-        assert_eq!(answer.status(), 200, "{filter}: {}", json_body(&answer));
-        assert_eq!(each(&json_body(&answer), "displayName"), expected, "{filter}");
+        let response = get(&emulator, &path);
+        assert_eq!(response.status(), 200, "{filter}: {}", json_body(&response));
+        assert_eq!(each(&json_body(&response), "displayName"), expected, "{filter}");
     }
     let path = "/v1.0/groups?$count=true&$filter=not%20groupTypes/any(c:c%20eq%20'Unified')";
     assert_eq!(
         each(&json_body(&advanced(&emulator, path)), "displayName"),
-        ["Everyone", "Nobody"]
+        ["Everyone", "None"]
     );
     assert_eq!(code(&get(&emulator, path)), (400, "Request_UnsupportedQuery".into()));
     for (filter, expected) in [
@@ -298,7 +299,7 @@ fn group_filters_are_carried_out_or_rejected() {
         );
     }
     let names = json_body(&get(&emulator, "/v1.0/groups?$orderby=displayName%20desc&$top=2"));
-    assert_eq!(each(&names, "displayName"), ["Sales Team", "Nobody"]);
+    assert_eq!(each(&names, "displayName"), ["Sales Team", "None"]);
     assert_eq!(advanced(&emulator, "/v1.0/groups/$count").body(), b"3");
 }
 
@@ -324,7 +325,7 @@ fn service_principals_are_found_by_both_ids() {
         &format!("/v1.0/servicePrincipals/{}", app.service_principal_id),
     ));
     assert_eq!(by_id, own);
-    // The object of the registration is another one, and so is its ID.
+    // The application object has another ID.
     for id in [&app.object_id, &app.client_id] {
         let path = format!("/v1.0/servicePrincipals/{id}");
         assert_eq!(code(&get(&emulator, &path)), (404, "Request_ResourceNotFound".into()));
@@ -353,15 +354,15 @@ fn app_reads_its_own_service_principal_without_a_permission() {
     assert_eq!(get(&emulator, &path(0)).status(), 200);
     assert_eq!(get(&emulator, &path(1)).status(), 403);
     assert_eq!(
-        get(&emulator, "/v1.0/servicePrincipals/nobody").status(),
+        get(&emulator, "/v1.0/servicePrincipals/unknown").status(),
         403,
-        "IDs are not told apart"
+        "unknown and forbidden IDs are indistinguishable"
     );
     assert_eq!(get(&emulator, &format!("{}/appRoleAssignments", path(0))).status(), 403);
 }
 
 #[test]
-fn role_assignments_are_seen_from_both_sides() {
+fn role_assignments_are_listed_from_both_sides() {
     let emulator = builder(&["Application.Read.All", "Group.Read.All"]).build();
     let app = &emulator.apps()[0];
     let path = format!(
@@ -394,7 +395,7 @@ fn role_assignments_are_seen_from_both_sides() {
 }
 
 #[test]
-fn registration_states_what_it_asks_for() {
+fn registration_lists_requested_permissions() {
     let app = App::new("web")
         .multi_tenant()
         .redirect_uri("https://app.example/cb")
@@ -437,12 +438,12 @@ fn organization_names_the_tenant() {
     assert_eq!(body["value"][0]["verifiedDomains"][0]["name"], "contoso.example");
     let path = format!("/v1.0/organization/{}", emulator.tenant_id());
     assert_eq!(json_body(&get(&emulator, &path))["tenantType"], "AAD");
-    assert_eq!(get(&emulator, "/v1.0/organization/nobody").status(), 404);
+    assert_eq!(get(&emulator, "/v1.0/organization/unknown").status(), 404);
     assert_eq!(get(&emulator, "/v1.0/organization/$count").status(), 501);
 }
 
 #[test]
-fn groups_that_name_nothing_are_rejected() {
+fn invalid_group_members_are_rejected() {
     let problem = |tenant: Value| {
         let config = json!({"tenants": [tenant], "apps": [{"name": "daemon"}]});
         let built = EmulatorBuilder::from(Config::from_json(&config.to_string()).unwrap()).try_build();

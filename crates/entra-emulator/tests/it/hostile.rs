@@ -1,4 +1,5 @@
-//! Any requests in any order: an answer each time, no way out to a place that is not registered, nothing turned to markup.
+//! Arbitrary requests in any order: each gets a response, no redirect leaves the registered URIs,
+//! and no value becomes markup.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +7,11 @@ use entra_emulator::{App, Emulator};
 use http::{HeaderValue, Method, Request};
 use proptest::prelude::*;
 
-use crate::support::Answer;
+use crate::support::Response;
 
 const REDIRECT: &str = "https://app.example/cb";
 
-/// A request in words: `{name}` stands for what an answer before had under that name.
+/// A request as a template: `{name}` stands for the value of this name in an earlier response.
 #[derive(Clone, Debug)]
 struct Draft {
     method: &'static str,
@@ -153,7 +154,7 @@ fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     prop::collection::vec(any, 0..12)
 }
 
-/// Registered ones, and what hostile people have tried.
+/// Registered URIs, and typical attacks on them.
 const REDIRECTS: &[&str] = &[
     REDIRECT,
     "https://app.example/cb/below",
@@ -174,7 +175,8 @@ const REDIRECTS: &[&str] = &[
     "https://app.example/cb/%2e%2e/x",
 ];
 
-/// What a request of its kind needs, so that more than the first check is met; chance takes from it and adds to it.
+/// Returns the fields that a request of this kind requires, so that it passes the first checks.
+/// Random fields replace some of them.
 fn base(path: &str) -> Vec<(&'static str, &'static str)> {
     if path.ends_with("authorize") || path.ends_with("adminconsent") || path.ends_with("devicecode") {
         vec![
@@ -250,7 +252,7 @@ fn drafts() -> impl Strategy<Value = Vec<Draft>> {
     prop::collection::vec(one, 1..8)
 }
 
-/// What later requests may use of the answers so far.
+/// The values of earlier responses that later requests may use.
 struct Known(BTreeMap<&'static str, String>);
 
 impl Known {
@@ -267,8 +269,8 @@ impl Known {
         }
     }
 
-    fn learn(&mut self, answer: &Answer) {
-        let body = String::from_utf8_lossy(answer.body());
+    fn learn(&mut self, response: &Response) {
+        let body = String::from_utf8_lossy(response.body());
         let after = |mark: &str| Some(body.split_once(mark)?.1.split('"').next()?.to_owned());
         for (name, mark) in [
             ("transaction", "name=\"transaction\" value=\""),
@@ -280,7 +282,7 @@ impl Known {
             self.0
                 .extend(after(&format!("\"{name}\":\"")).map(|value| (name, value)));
         }
-        if let Some(location) = answer.headers().get("location") {
+        if let Some(location) = response.headers().get("location") {
             let location = location.to_str().unwrap();
             let code = location
                 .split_once("code=")
@@ -294,7 +296,7 @@ fn request(draft: &Draft, known: &Known) -> Option<Request<Vec<u8>>> {
     let mut encoded = form_urlencoded::Serializer::new(String::new());
     for (name, value) in &draft.fields {
         let value = known.fill(value);
-        // Bytes that are no text cannot go through the serializer.
+        // Bytes that are not UTF-8 cannot pass through the serializer.
         match String::from_utf8(value) {
             Ok(value) => encoded.append_pair(name, &value),
             Err(error) => encoded.append_pair(
@@ -325,10 +327,10 @@ fn request(draft: &Draft, known: &Known) -> Option<Request<Vec<u8>>> {
     request.body(body).ok()
 }
 
-fn check(answer: &Answer) -> Result<(), TestCaseError> {
-    let status = answer.status().as_u16();
+fn check(response: &Response) -> Result<(), TestCaseError> {
+    let status = response.status().as_u16();
     prop_assert!(status < 500 || status == 501, "{status}");
-    if let Some(location) = answer.headers().get("location") {
+    if let Some(location) = response.headers().get("location") {
         let location = location.to_str().unwrap();
         let is_own = [
             "https://app.example/cb",
@@ -342,17 +344,17 @@ fn check(answer: &Answer) -> Result<(), TestCaseError> {
         .any(|rest| rest.is_empty() || rest.starts_with(['?', '#', '/']));
         prop_assert!(is_own && !location.contains(".."), "{location}");
     }
-    prop_assert!(!answer.headers().contains_key("set-cookie"));
-    if answer.headers()["content-type"]
+    prop_assert!(!response.headers().contains_key("set-cookie"));
+    if response.headers()["content-type"]
         .to_str()
         .unwrap()
         .starts_with("text/html")
         && status != 302
     {
-        let html = String::from_utf8(answer.body().clone()).unwrap();
-        let policy = answer.headers()["content-security-policy"].to_str().unwrap();
-        // The landing page alone has a script, its own, which its policy names by hash.
-        // The response to HEAD has the policy and no page.
+        let html = String::from_utf8(response.body().clone()).unwrap();
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        // Only the landing page has a script, its own, which its policy names by hash. The response
+        // to HEAD has the policy but no page.
         let scripts = usize::from(!html.is_empty() && policy.contains("; script-src 'sha256-"));
         prop_assert!(
             html.matches("<script").count() == scripts && !html.contains("action=\"javascript"),
@@ -370,7 +372,7 @@ fn check(answer: &Answer) -> Result<(), TestCaseError> {
             |rest: &str| known.contains(&rest) || rest.starts_with("script-src 'sha256-") && rest.ends_with(of_landing);
         prop_assert!(rest.is_some_and(is_known), "{}", policy);
     }
-    prop_assert!(answer.body().len() < 64 * 1024);
+    prop_assert!(response.body().len() < 64 * 1024);
     Ok(())
 }
 
@@ -382,16 +384,16 @@ proptest! {
     })]
 
     #[test]
-    fn any_requests_in_any_order(drafts in drafts()) {
+    fn arbitrary_requests_are_handled_safely(drafts in drafts()) {
         let emulator = emulator();
         let [web, native] = emulator.apps() else { panic!() };
         let ids = [("web", web.client_id.clone()), ("native", native.client_id.clone())];
         let mut known = Known(ids.into_iter().collect());
         for draft in &drafts {
             let Some(request) = request(draft, &known) else { continue };
-            let answer = emulator.handle(request);
-            check(&answer)?;
-            known.learn(&answer);
+            let response = emulator.handle(request);
+            check(&response)?;
+            known.learn(&response);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The issuer of tokens and documents: Entra's, the origin of each request, or one origin for all.
+//! The issuer in tokens and documents: Entra's, the origin of each request, or one fixed origin.
 
 use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{access_token, document, get_as, json_body};
 
 #[test]
-fn issuers_may_be_at_an_origin_of_your_choice() {
+fn issuer_can_have_a_configured_origin() {
     let emulator = Emulator::builder()
         .issuers(Issuers::At("https://localhost:8443/".to_owned()))
         .build();
@@ -27,7 +27,7 @@ fn issuers_may_be_at_an_origin_of_your_choice() {
 }
 
 #[test]
-fn issuers_may_be_the_origin_of_each_request() {
+fn issuer_can_be_the_origin_of_the_request() {
     let config =
         r#"{"issuers": "origin", "tenants": [{"domain": "a.example"}, {"domain": "b.example", "external": true}]}"#;
     let emulator = EmulatorBuilder::from(Config::from_json(config).unwrap()).build();
@@ -74,10 +74,13 @@ fn issuers_may_be_the_origin_of_each_request() {
     }
 }
 
-/// A browser is sent on from the page it opened, and so is the walk that stands for one.
+/// A browser is redirected from the page that it opened, and so is the emulated user.
 #[test]
 fn id_tokens_name_the_origin_of_the_page() {
-    let emulator = Emulator::builder().issuers(Issuers::Origin).issuer_in_answers().build();
+    let emulator = Emulator::builder()
+        .issuers(Issuers::Origin)
+        .issuer_in_responses()
+        .build();
     let id = emulator.tenant_id();
     for origin in ["http://localhost:8700", "https://entra.example"] {
         let url = format!(
@@ -93,7 +96,7 @@ fn id_tokens_name_the_origin_of_the_page() {
 }
 
 #[test]
-fn issuers_of_the_configuration_are_checked() {
+fn configured_issuers_are_validated() {
     let read = |issuers: &str| {
         Config::from_json(&format!("{{\"issuers\": {issuers}}}"))
             .and_then(|config| EmulatorBuilder::from(config).try_build())

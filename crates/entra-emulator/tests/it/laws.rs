@@ -1,4 +1,4 @@
-//! What holds for every input, not only for those somebody thought of.
+//! Properties that hold for every input.
 
 use entra_emulator::{Api, Config, Emulator, EmulatorBuilder};
 use http::{Method, Request};
@@ -11,13 +11,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn every_registered_resource_becomes_the_audience_it_names(resource in r"[!-~]{1,40}|(https|api)://[a-z.]{1,12}[!-~]{0,12}/{0,3}|[a-zé✓]{1,9}/") {
+    fn every_registered_resource_becomes_its_audience(resource in r"[!-~]{1,40}|(https|api)://[a-z.]{1,12}[!-~]{0,12}/{0,3}|[a-zé✓]{1,9}/") {
         prop_assume!(!matches!(resource.as_str(), "https://graph.microsoft.com"));
         let emulator = Emulator::builder().api(Api::new(&resource)).build();
         let v2 = token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &format!("{resource}/.default"))]));
         prop_assert_eq!(v2.status(), 200);
         prop_assert_eq!(&claims(&json_body(&v2))["aud"], &resource);
-        // A lone hyphen means "leave it out" to the function that writes the form.
+        // A lone hyphen removes the field in `form`.
         prop_assume!(resource != "-");
         let v1 = json_body(&token(&emulator, "token", &form(&emulator, &[("resource", &resource)])));
         prop_assert_eq!(&claims(&v1)["aud"], &resource);
@@ -25,7 +25,7 @@ proptest! {
     }
 
     #[test]
-    fn no_query_upsets_graph(
+    fn graph_handles_any_query(
         filter in "((displayName|mail|x|startsWith|endsWith|any|not|and|or|in|eq|ne|null|true|'a'|'é|5|[(),/:'\" ]) ?){0,14}",
         option in "(\\$|%24)?(filter|orderby|select|top|count|skiptoken|format|[a-z$]{0,6})",
         value in "\\PC{0,20}",
@@ -45,7 +45,7 @@ proptest! {
     }
 
     #[test]
-    fn an_equality_and_its_opposite_part_the_users(name in "\\PC{0,6}|(?i)adele vance", literal in "\\PC{0,6}|(?i)adele vance") {
+    fn equality_and_its_negation_are_disjoint(name in "\\PC{0,6}|(?i)adele vance", literal in "\\PC{0,6}|(?i)adele vance") {
         let user = entra_emulator::User::new(name.as_str()).user_principal_name("a@contoso.example");
         let emulator = Emulator::builder().tenant(entra_emulator::Tenant::new("contoso.example").user(user)).build();
         let token = crate::support::access_token(&emulator, "https://graph.microsoft.com/.default");
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn no_secret_but_the_right_one_is_accepted(secret in ".{1,60}", other in ".{1,60}") {
+    fn only_the_registered_secret_is_accepted(secret in ".{1,60}", other in ".{1,60}") {
         prop_assume!(secret != other && secret != "-" && other != "-");
         let emulator = Emulator::builder().app(entra_emulator::App::new("a").secret(secret.as_str())).build();
         let scope = ("scope", "https://graph.microsoft.com/.default");
@@ -73,21 +73,21 @@ proptest! {
     }
 
     #[test]
-    fn no_byte_of_an_assertion_may_change(at in any::<prop::sample::Index>(), flip in 1_u8..=255, algorithm in 0..2_usize) {
+    fn changed_assertion_is_rejected(at in any::<prop::sample::Index>(), flip in 1_u8..=255, algorithm in 0..2_usize) {
         let emulator = assertion::emulator();
         let draft = Draft::new(&emulator).header("alg", ["RS256", "PS256"][algorithm]);
         let mut bytes = draft.sign().into_bytes();
-        prop_assert_eq!(assertion::ask(&emulator, std::str::from_utf8(&bytes).unwrap()).status(), 200);
+        prop_assert_eq!(assertion::send(&emulator, std::str::from_utf8(&bytes).unwrap()).status(), 200);
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
         let changed = String::from_utf8_lossy(&bytes);
-        let response = assertion::ask(&emulator, &changed);
+        let response = assertion::send(&emulator, &changed);
         prop_assert!(response.status().is_client_error(), "{} at {}", flip, at);
         prop_assert!(!String::from_utf8_lossy(response.body()).contains("access_token"));
     }
 
     #[test]
-    fn no_assertion_upsets_it(
+    fn any_assertion_is_handled(
         header in r#"\{("(alg|typ|x5t|x5t#S256|x5c|crit)":("(RS256|PS256|JWT|[!-~]{0,9})"|\["[A-Za-z0-9+/=]{0,40}"\]|[0-9]{1,3}|null),?){0,5}\}"#,
         claims in r#"\{("(aud|iss|sub|exp|nbf|iat|jti)":("[!-~]{0,40}"|-?[0-9]{1,25}(\.[0-9])?(e[0-9]{1,3})?|true|null),?){0,7}\}"#,
         audience in "(https|http|x)://[!-~]{0,30}(/[!-~]{0,12}){0,5}",
@@ -95,12 +95,12 @@ proptest! {
         let emulator = assertion::emulator();
         let draft = Draft::new(&emulator);
         for sent in [draft.sign_text(&header, &claims, "RS256"), draft.claim("aud", audience).sign()] {
-            prop_assert!(assertion::ask(&emulator, &sent).status().is_client_error());
+            prop_assert!(assertion::send(&emulator, &sent).status().is_client_error());
         }
     }
 
     #[test]
-    fn no_request_upsets_it(
+    fn any_request_is_handled(
         method in "GET|POST|HEAD|PATCH",
         path in "(/(common|v1.0|users|oauth2|v2.0|token|discovery|keys|instance|contoso.onmicrosoft.com|%[0-9a-f]{2}|[!-~&&[^?# ]]{0,9})){0,5}",
         query in "[ -~&&[^# ]]{0,30}",
@@ -124,13 +124,13 @@ proptest! {
         for event in emulator.requests() {
             let _ = format!("{event:?} {event}");
         }
-        // The page shows it, whatever it was.
+        // The page shows any request.
         let page = emulator.handle(Request::get("/").body(Vec::new()).unwrap());
         prop_assert_eq!(page.status(), 200);
     }
 
     #[test]
-    fn no_configuration_text_upsets_it(text in r#"[\[\]{}:,"a-z0-9 -]{0,60}"#) {
+    fn any_configuration_text_is_handled(text in r#"[\[\]{}:,"a-z0-9 -]{0,60}"#) {
         if let Ok(config) = Config::from_json(&text) {
             let _ = EmulatorBuilder::from(config).try_build();
         }

@@ -1,4 +1,4 @@
-//! Public behaviour of entra-emulator: one binary, a module for each subject.
+//! Tests of the public behavior of entra-emulator: one binary with a module for each subject.
 
 mod activity;
 mod activity_feed;
@@ -34,7 +34,7 @@ mod on_behalf_of;
 mod pages;
 mod recorder;
 mod refresh;
-mod refusals;
+mod rejections;
 mod reset;
 mod revocation;
 mod support;

@@ -1,4 +1,4 @@
-//! Managed Desktop: its tokens are not for its host, and each query option is carried out or rejected.
+//! Managed Desktop: its audience is not its host, and each query option is applied or rejected.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use entra_emulator::{App, Config, Emulator, EmulatorBuilder, Fault, ManagedDevic
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, access_token, authorize_url, form, get_as, json_body, post, token};
+use crate::support::{Response, access_token, authorize_url, form, get_as, json_body, post, token};
 
 const SCOPE: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net/.default";
 
-/// Five devices of two people, and one of nobody.
+/// Returns an emulator with five devices of two users, and one without a user.
 fn emulator() -> Emulator {
     let mut tenant = Tenant::new("contoso.example")
         .user(User::new("Adele Vance"))
@@ -29,7 +29,7 @@ fn emulator() -> Emulator {
         .build()
 }
 
-fn get(emulator: &Emulator, path: &str) -> Answer {
+fn get(emulator: &Emulator, path: &str) -> Response {
     let url = if path.starts_with("http") {
         path.to_owned()
     } else {
@@ -46,12 +46,12 @@ fn each(body: &Value, name: &str) -> Vec<String> {
         .collect()
 }
 
-fn error(answer: &Answer) -> (u16, String) {
-    let message = json_body(answer)["error"]["message"]
+fn error(response: &Response) -> (u16, String) {
+    let message = json_body(response)["error"]["message"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    (answer.status().as_u16(), message)
+    (response.status().as_u16(), message)
 }
 
 #[test]
@@ -72,13 +72,13 @@ fn default_application_lists_generated_devices() {
     assert_eq!(
         json_body(&get(&again, "/devices")),
         body,
-        "a seed gives the same devices"
+        "a seed yields the same devices"
     );
     assert_ne!(json_body(&get(&Emulator::builder().build(), "/devices")), body);
 }
 
 #[test]
-fn devices_of_a_configuration_are_listed() {
+fn configured_devices_are_listed() {
     let config = json!({"tenants": [{
         "domain": "contoso.example",
         "users": [{"display_name": "Adele Vance"}],
@@ -139,7 +139,7 @@ fn pages_are_cut_by_skip_and_top() {
 }
 
 #[test]
-fn search_looks_at_the_documented_properties() {
+fn search_uses_the_documented_properties() {
     let emulator = emulator();
     let serial = emulator.tenants()[0].managed_devices.as_ref().unwrap()[2]
         .serial_number
@@ -184,7 +184,7 @@ fn users_have_their_devices() {
     assert!(body["@odata.nextLink"].is_string());
     let one = json_body(&get(&emulator, "/users/adele@contoso.example"));
     assert_eq!(one["value"], body["value"]);
-    for path in ["/users/megan@contoso.example", "/users/nobody"] {
+    for path in ["/users/megan@contoso.example", "/users/unknown"] {
         assert_eq!(
             error(&get(&emulator, path)),
             (404, "This user does not exist.".to_owned()),
@@ -220,7 +220,7 @@ fn elevation_details_need_an_open_request() {
 }
 
 #[test]
-fn options_are_carried_out_or_rejected() {
+fn options_are_applied_or_rejected() {
     let emulator = emulator();
     for (path, status) in [
         ("/devices?$filter=name%20eq%20'MMD-1'", 501),
@@ -242,9 +242,9 @@ fn options_are_carried_out_or_rejected() {
         ("/devices?$skip=1&skip=1", 400),
         ("/devices?searchText=a&SearchText=a", 400),
     ] {
-        let answer = get(&emulator, path);
-        let body = json_body(&answer);
-        assert_eq!(answer.status(), status, "{path}: {body}");
+        let response = get(&emulator, path);
+        let body = json_body(&response);
+        assert_eq!(response.status(), status, "{path}: {body}");
         let code = if status == 501 {
             "not_emulated".to_owned()
         } else {
@@ -275,16 +275,16 @@ fn tokens_for_its_host_or_for_graph_are_rejected() {
         .build();
     let url = format!("{}/devices", emulator.managed_desktop_url());
     for audience in [host, Emulator::GRAPH] {
-        let answer = get_as(
+        let response = get_as(
             &emulator,
             &url,
             &access_token(&emulator, &format!("{audience}/.default")),
         );
-        assert_eq!(error(&answer), (401, format!("The audience '{audience}' is invalid")));
-        let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
+        assert_eq!(error(&response), (401, format!("The audience '{audience}' is invalid")));
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap();
         assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
     }
-    // The app id and a doubled slash name the same API.
+    // The application ID and a doubled slash name the same API.
     for scope in [SCOPE.replace("/.default", "//.default"), SCOPE.to_owned()] {
         assert_eq!(
             get_as(&emulator, &url, &access_token(&emulator, &scope)).status(),
@@ -298,13 +298,13 @@ fn tokens_for_its_host_or_for_graph_are_rejected() {
         get_as(&emulator, &url, v1["access_token"].as_str().unwrap()).status(),
         200
     );
-    // The same rules hold where the request names the real host.
+    // The same rules apply if the request names the real host.
     let url = format!("{host}/support/odata/v1/tenants/{}/devices", emulator.tenant_id());
     assert_eq!(get(&emulator, &url).status(), 200);
 }
 
 #[test]
-fn tokens_that_are_not_valid_are_rejected() {
+fn invalid_tokens_are_rejected() {
     let emulator = Emulator::builder().build();
     emulator.clock().freeze();
     let url = format!("{}/devices", emulator.managed_desktop_url());
@@ -327,7 +327,7 @@ fn tokens_that_are_not_valid_are_rejected() {
 }
 
 #[test]
-fn forgotten_consent_and_foreign_tenants_are_forbidden() {
+fn missing_consent_and_foreign_tenants_are_forbidden() {
     let app = App::new("daemon").request(Emulator::MANAGED_DESKTOP, "MmdSupport.ReadWrite");
     let emulator = Emulator::builder().app(app).build();
     let expected = "The access token does not have the permission MmdSupport.ReadWrite.";
@@ -353,7 +353,7 @@ fn forgotten_consent_and_foreign_tenants_are_forbidden() {
 }
 
 #[test]
-fn users_read_devices_and_no_passwords() {
+fn users_read_devices_but_no_passwords() {
     let app = App::new("web")
         .secret("s3cret")
         .redirect_uri("http://localhost")
@@ -387,13 +387,13 @@ fn users_read_devices_and_no_passwords() {
 }
 
 #[test]
-fn faults_strike_it_as_well() {
+fn faults_apply_to_managed_desktop() {
     let emulator = emulator();
     let fault = Fault::status(429).retry_after(Duration::from_secs(2)).on("/devices");
     emulator.fault(fault);
-    let answer = get(&emulator, "/devices");
+    let response = get(&emulator, "/devices");
     assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (response.status().as_u16(), &response.headers()["retry-after"]),
         (429, &"2".parse().unwrap())
     );
     assert_eq!(get(&emulator, "/devices").status(), 200);

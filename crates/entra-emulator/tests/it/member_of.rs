@@ -1,15 +1,15 @@
-//! The groups of users and groups at Graph, and the basic profiles of users: who may read what.
+//! The groups of users and groups in Graph, and the basic profiles of users: permissions and
+//! contents.
 
 use entra_emulator::{App, Emulator, Group, Tenant, User};
 use http::Request;
 use serde_json::Value;
 
-use crate::support::{Answer, access_token, authorize_url, get_as, json_body, post};
+use crate::support::{REDIRECT, Response, access_token, get_as, json_body, sign_in};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
-const REDIRECT: &str = "https://app.example/cb";
 
-/// Adele is in Sales and in All, Alex in All, and Sales is in All.
+/// Adele is a member of Sales and All, Alex of All, and Sales is a member of All.
 fn emulator(roles: &[&str], scopes: &[&str]) -> Emulator {
     let mut adele = User::new("Adele Vance");
     adele.job_title = Some("Buyer".to_owned());
@@ -33,24 +33,14 @@ fn emulator(roles: &[&str], scopes: &[&str]) -> Emulator {
 }
 
 fn user_token(emulator: &Emulator, name: &str) -> String {
-    let redirect = ("redirect_uri", REDIRECT);
-    let url = authorize_url(emulator, "v2.0/authorize", &[redirect, ("scope", GRAPH)]);
-    let code = emulator.approve(&url, name).unwrap().parameter("code").unwrap();
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("client_id", emulator.client_id()),
-        ("client_secret", emulator.client_secret()),
-        redirect,
-        ("code", &code),
-    ];
-    let body = json_body(&post(emulator, &emulator.token_url_v2(), &fields));
+    let body = sign_in(emulator, "v2.0/", name, &[("scope", GRAPH)]);
     body["access_token"]
         .as_str()
         .unwrap_or_else(|| panic!("{body}"))
         .to_owned()
 }
 
-fn advanced(emulator: &Emulator, path: &str, token: &str) -> Answer {
+fn advanced(emulator: &Emulator, path: &str, token: &str) -> Response {
     let request = Request::get(path)
         .header("authorization", format!("Bearer {token}"))
         .header("consistencylevel", "eventual");
@@ -70,11 +60,11 @@ fn each<'a>(body: &'a Value, name: &str) -> Vec<&'a str> {
     items.iter().map(|item| item[name].as_str().unwrap_or("null")).collect()
 }
 
-/// The status, and the code of an error.
-fn seen(answer: &Answer) -> (u16, String) {
-    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+/// Returns the status, and the code of an error.
+fn seen(response: &Response) -> (u16, String) {
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     let code = body["error"]["code"].as_str().unwrap_or_default().to_owned();
-    (answer.status().as_u16(), code)
+    (response.status().as_u16(), code)
 }
 
 fn denied() -> (u16, String) {
@@ -82,7 +72,7 @@ fn denied() -> (u16, String) {
 }
 
 #[test]
-fn groups_of_an_object_are_its_direct_ones() {
+fn member_of_lists_direct_groups() {
     let emulator = emulator(&["GroupMember.Read.All"], &[]);
     let token = access_token(&emulator, GRAPH);
     let get = |path: &str| get_as(&emulator, path, &token);
@@ -111,14 +101,14 @@ fn groups_of_an_object_are_its_direct_ones() {
     let next = json_body(&get(page["@odata.nextLink"].as_str().unwrap()));
     assert_eq!(each(&next, "displayName"), ["All"]);
     assert_eq!(next.get("@odata.nextLink"), None);
-    // Those of another user have other pages.
+    // A link of another user is rejected.
     let link = page["@odata.nextLink"].as_str().unwrap();
     let forged = link.replace(&adele, &user_id(&emulator, 1));
     assert_eq!(get(&forged).status(), 400);
 }
 
 #[test]
-fn query_options_on_groups_of_a_user_are_judged() {
+fn member_of_applies_or_rejects_query_options() {
     let emulator = emulator(&["Directory.Read.All"], &[]);
     let token = access_token(&emulator, GRAPH);
     let path = format!("/v1.0/users/{}/memberOf", user_id(&emulator, 0));
@@ -164,7 +154,7 @@ fn query_options_on_groups_of_a_user_are_judged() {
 }
 
 #[test]
-fn groups_need_a_permission_and_names_need_another() {
+fn member_of_and_group_names_need_permissions() {
     for (roles, of_user, of_group, names) in [
         (&["GroupMember.Read.All"][..], 200, 200, &["Sales", "All"][..]),
         (&["Directory.Read.All"], 200, 200, &["Sales", "All"]),
@@ -175,14 +165,18 @@ fn groups_need_a_permission_and_names_need_another() {
     ] {
         let emulator = emulator(roles, &[]);
         let token = access_token(&emulator, GRAPH);
-        let answer = get_as(&emulator, "/v1.0/users/adele@contoso.example/memberOf", &token);
-        assert_eq!(answer.status(), of_user, "{roles:?}");
+        let response = get_as(&emulator, "/v1.0/users/adele@contoso.example/memberOf", &token);
+        assert_eq!(response.status(), of_user, "{roles:?}");
         if of_user == 200 {
-            assert_eq!(each(&json_body(&answer), "displayName"), names, "{roles:?}");
+            assert_eq!(each(&json_body(&response), "displayName"), names, "{roles:?}");
         } else {
-            assert_eq!(seen(&answer), denied());
+            assert_eq!(seen(&response), denied());
             let unknown = get_as(&emulator, "/v1.0/users/none@contoso.example/memberOf", &token);
-            assert_eq!(seen(&unknown), denied(), "nothing is told about who exists");
+            assert_eq!(
+                seen(&unknown),
+                denied(),
+                "the response does not reveal which users exist"
+            );
         }
         let path = format!("/v1.0/groups/{}/memberOf", group_id(&emulator, 0));
         assert_eq!(get_as(&emulator, &path, &token).status(), of_group, "{roles:?}");
@@ -196,7 +190,7 @@ fn users_read_their_own_groups() {
     for path in ["/v1.0/me/memberOf", "/v1.0/users/adele@contoso.example/memberOf"] {
         let body = json_body(&get_as(&emulator, path, &token));
         assert_eq!(each(&body, "id"), [group_id(&emulator, 0), group_id(&emulator, 1)]);
-        // Their names need a permission on groups.
+        // Their names require a permission for groups.
         assert_eq!(each(&body, "displayName"), ["null", "null"]);
     }
     let other = get_as(&emulator, "/v1.0/users/alex@contoso.example/memberOf", &token);
@@ -213,7 +207,7 @@ fn users_read_their_own_groups() {
 }
 
 #[test]
-fn basic_profiles_have_names_and_addresses_alone() {
+fn basic_profiles_have_only_names_and_addresses() {
     for is_user in [false, true] {
         let (roles, scopes) = (&["User.ReadBasic.All"], &["User.ReadBasic.All"]);
         let emulator = emulator(roles, if is_user { scopes } else { &[] });
@@ -265,7 +259,7 @@ fn basic_profiles_have_names_and_addresses_alone() {
         );
         assert_eq!(seen(&get("/v1.0/groups")), denied());
         if is_user {
-            // The signed-in user is read as a whole.
+            // The signed-in user has a complete profile.
             for path in ["/v1.0/me", "/v1.0/users/alex@contoso.example"] {
                 let path = format!("{path}?$select=department,accountEnabled");
                 assert_eq!(json_body(&get(&path))["accountEnabled"], true, "{path}");

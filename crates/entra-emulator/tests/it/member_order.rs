@@ -1,5 +1,5 @@
-//! Members of JSON come in the order in which the services write them: programs print responses as they are, and people
-//! compare them with the documents.
+//! The order of JSON members is that of the real services: programs print responses unchanged, and
+//! users compare them with the documents.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,13 +26,13 @@ fn emulator() -> Emulator {
         .build()
 }
 
-/// Checks that a text has these members, each after the one before.
+/// Checks that a text has these members in this order.
 fn assert_order(text: &str, names: &[&str]) {
     let mut rest = text;
     for name in names {
         let name = format!("\"{name}\":");
         let at = rest.find(&name);
-        let at = at.unwrap_or_else(|| panic!("{name} is not behind the one before, or missing: {text}"));
+        let at = at.unwrap_or_else(|| panic!("{name} is missing or out of order: {text}"));
         rest = &rest[at + name.len()..];
     }
 }
@@ -42,7 +42,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn responses_of_apis_are_in_the_order_of_the_documents() {
+fn api_responses_have_the_documented_order() {
     let emulator = emulator();
     for (path, names) in [
         (
@@ -65,12 +65,12 @@ fn responses_of_apis_are_in_the_order_of_the_documents() {
             &["error", "code", "message", "innerError", "request-id", "date"],
         ),
     ] {
-        let answer = get_as(
+        let response = get_as(
             &emulator,
             path,
             &access_token(&emulator, "https://graph.microsoft.com/.default"),
         );
-        assert_order(&text(answer.body()), names);
+        assert_order(&text(response.body()), names);
     }
     let desktop = emulator.managed_desktop_url();
     let token = access_token(&emulator, &format!("{}/.default", Emulator::MANAGED_DESKTOP));
@@ -139,7 +139,7 @@ fn responses_of_apis_are_in_the_order_of_the_documents() {
 }
 
 #[test]
-fn claims_and_token_responses_are_in_the_services_order() {
+fn tokens_and_claims_have_the_order_of_the_service() {
     let emulator = emulator();
     let redirect = ("redirect_uri", "https://app.example/cb");
     for (authorize, token_url, id_claims) in [
@@ -174,8 +174,8 @@ fn claims_and_token_responses_are_in_the_services_order() {
         } else {
             &fields[..5]
         };
-        let answer = post(&emulator, &token_url, fields);
-        let body = text(answer.body());
+        let response = post(&emulator, &token_url, fields);
+        let body = text(response.body());
         assert_order(
             &body,
             &["token_type", "scope", "expires_in", "access_token", "id_token"],
@@ -189,7 +189,7 @@ fn claims_and_token_responses_are_in_the_services_order() {
             ),
             ("id_token", id_claims),
         ] {
-            let token = json_body(&answer)[name].as_str().unwrap().to_owned();
+            let token = json_body(&response)[name].as_str().unwrap().to_owned();
             let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
             assert_order(&text(&claims), names);
         }

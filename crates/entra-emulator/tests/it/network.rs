@@ -1,4 +1,4 @@
-//! The server around the core: prompt, small, and hard to upset.
+//! The server: startup, shutdown, limits and network faults.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -33,20 +33,20 @@ fn token_request(emulator: &Emulator) -> Vec<u8> {
 fn exchange(emulator: &Emulator, bytes: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
     let mut stream = connect(emulator);
     let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let error = stream.read_to_end(&mut answer).err().map(|error| error.kind());
-    (answer, error)
+    let mut response = Vec::new();
+    let error = stream.read_to_end(&mut response).err().map(|error| error.kind());
+    (response, error)
 }
 
-fn status(answer: &[u8]) -> &str {
-    std::str::from_utf8(answer.get(9..12).unwrap_or_default()).unwrap()
+fn status(response: &[u8]) -> &str {
+    std::str::from_utf8(response.get(9..12).unwrap_or_default()).unwrap()
 }
 
 #[test]
-fn a_started_emulator_answers_over_the_network() {
+fn started_emulator_responds_over_the_network() {
     let emulator = Emulator::start();
-    let (answer, error) = exchange(&emulator, &token_request(&emulator));
-    assert_eq!((status(&answer), error), ("200", None));
+    let (response, error) = exchange(&emulator, &token_request(&emulator));
+    assert_eq!((status(&response), error), ("200", None));
     let event = &emulator.requests()[0];
     assert_eq!(
         (event.channel, event.host.as_str()),
@@ -55,7 +55,7 @@ fn a_started_emulator_answers_over_the_network() {
 }
 
 #[test]
-fn a_paused_emulator_listens_and_answers_later() {
+fn paused_emulator_responds_after_resume() {
     let builder = Emulator::builder().control(0).paused();
     drop(builder.clone().start());
     let mut emulator = builder.start();
@@ -65,27 +65,27 @@ fn a_paused_emulator_listens_and_answers_later() {
         let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         client.write_all(request).unwrap();
         client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        assert!(client.read(&mut [0]).is_err(), "nothing is answered yet");
+        assert!(client.read(&mut [0]).is_err(), "there is no response yet");
     }
     emulator.resume();
     for (client, status) in clients.iter_mut().zip(["200", "401"]) {
         client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
     }
 }
 
 #[test]
-fn documents_name_the_host_the_client_used() {
+fn documents_name_the_host_of_the_request() {
     let emulator = Emulator::start();
     let host = emulator.address().unwrap();
     let request = format!(
         "GET /common/v2.0/.well-known/openid-configuration HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     );
-    let (answer, _) = exchange(&emulator, request.as_bytes());
-    let body = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let document: Value = serde_json::from_slice(&answer[body + 4..]).unwrap();
+    let (response, _) = exchange(&emulator, request.as_bytes());
+    let body = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let document: Value = serde_json::from_slice(&response[body + 4..]).unwrap();
     assert_eq!(
         document["token_endpoint"],
         format!("http://{host}/common/oauth2/v2.0/token")
@@ -94,8 +94,9 @@ fn documents_name_the_host_the_client_used() {
 }
 
 #[test]
-fn it_is_ready_when_start_returns_and_gone_when_dropped() {
-    // A connection that sends nothing must not delay the end: an emulator that waited for it would wait for an hour.
+fn server_is_ready_after_start_and_stopped_after_drop() {
+    // A connection that sends nothing must not delay the shutdown, although its idle timeout is an
+    // hour.
     let builder = Emulator::builder().idle_timeout(Duration::from_secs(3_600));
     for _ in 0..5 {
         let emulator = builder.clone().start();
@@ -109,17 +110,17 @@ fn it_is_ready_when_start_returns_and_gone_when_dropped() {
 }
 
 #[test]
-fn a_hundred_live_in_one_process() {
+fn hundred_emulators_run_in_one_process() {
     let emulators: Vec<Emulator> = (0..100).map(|seed| Emulator::builder().seed(seed).start()).collect();
     for emulator in &emulators {
-        let (answer, _) = exchange(emulator, &token_request(emulator));
-        assert_eq!(status(&answer), "200");
+        let (response, _) = exchange(emulator, &token_request(emulator));
+        assert_eq!(status(&response), "200");
         assert_eq!(emulator.request_count(), 1);
     }
 }
 
 #[test]
-fn clients_that_drop_in_the_middle_leave_it_alive() {
+fn server_survives_aborted_connections() {
     let emulator = Emulator::start();
     let request = token_request(&emulator);
     for cut in (0..request.len()).step_by(7) {
@@ -130,7 +131,7 @@ fn clients_that_drop_in_the_middle_leave_it_alive() {
         }
     }
     for _ in 0..20 {
-        // Asks, then leaves without reading.
+        // Sends a request, then closes without reading.
         connect(&emulator).write_all(&request).unwrap();
     }
     for garbage in [
@@ -144,40 +145,40 @@ fn clients_that_drop_in_the_middle_leave_it_alive() {
 }
 
 #[test]
-fn too_much_is_refused() {
+fn oversized_requests_are_rejected() {
     let emulator = Emulator::start();
     let long = b"POST /common/oauth2/token HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n";
-    let (answer, _) = exchange(&emulator, &[&long[..], &vec![b'a'; 1_048_577]].concat());
+    let (response, _) = exchange(&emulator, &[&long[..], &vec![b'a'; 1_048_577]].concat());
     assert!(
-        answer.is_empty() || status(&answer) == "413",
+        response.is_empty() || status(&response) == "413",
         "{}",
-        String::from_utf8_lossy(&answer)
+        String::from_utf8_lossy(&response)
     );
     let headers: String = (0..101).map(|number| format!("h{number}: v\r\n")).collect();
-    let (answer, _) = exchange(&emulator, format!("GET / HTTP/1.1\r\n{headers}\r\n").as_bytes());
-    assert_eq!(status(&answer), "431");
-    let (answer, _) = exchange(
+    let (response, _) = exchange(&emulator, format!("GET / HTTP/1.1\r\n{headers}\r\n").as_bytes());
+    assert_eq!(status(&response), "431");
+    let (response, _) = exchange(
         &emulator,
         format!("GET / HTTP/1.1\r\nh: {}\r\n\r\n", "v".repeat(300_000)).as_bytes(),
     );
     assert!(
-        answer.is_empty() || status(&answer) == "431",
+        response.is_empty() || status(&response) == "431",
         "{}",
-        String::from_utf8_lossy(&answer)
+        String::from_utf8_lossy(&response)
     );
     assert_eq!(emulator.request_count(), 0);
     assert_eq!(status(&exchange(&emulator, &token_request(&emulator)).0), "200");
 }
 
 #[test]
-fn idle_and_slow_clients_are_dropped() {
+fn idle_and_slow_connections_are_closed() {
     let emulator = Emulator::builder().idle_timeout(Duration::from_millis(100)).start();
     for part in [
         &b""[..],
         b"POST / HT",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc",
     ] {
-        let (answer, error) = exchange(&emulator, part);
+        let (response, error) = exchange(&emulator, part);
         assert_ne!(
             error,
             Some(ErrorKind::WouldBlock),
@@ -185,15 +186,15 @@ fn idle_and_slow_clients_are_dropped() {
             String::from_utf8_lossy(part)
         );
         assert!(
-            answer.is_empty() || status(&answer) == "408",
+            response.is_empty() || status(&response) == "408",
             "{}",
-            String::from_utf8_lossy(&answer)
+            String::from_utf8_lossy(&response)
         );
     }
 }
 
 #[test]
-fn more_connections_than_it_holds_wait_their_turn() {
+fn excess_connections_wait() {
     let emulator = Emulator::builder().idle_timeout(Duration::from_millis(300)).start();
     let idle: Vec<TcpStream> = (0..300).map(|_| connect(&emulator)).collect();
     assert_eq!(status(&exchange(&emulator, &token_request(&emulator)).0), "200");
@@ -201,19 +202,19 @@ fn more_connections_than_it_holds_wait_their_turn() {
 }
 
 #[test]
-fn faults_of_the_wire_are_what_they_say() {
+fn network_faults_have_their_effect() {
     let emulator = Emulator::start();
     let request = token_request(&emulator);
 
     emulator.fault(Fault::reset());
-    let (answer, error) = exchange(&emulator, &request);
-    assert_eq!((answer.len(), error), (0, Some(ErrorKind::ConnectionReset)));
+    let (response, error) = exchange(&emulator, &request);
+    assert_eq!((response.len(), error), (0, Some(ErrorKind::ConnectionReset)));
 
     emulator.fault(Fault::truncated(10));
-    let (answer, _) = exchange(&emulator, &request);
-    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
-    assert_eq!(&answer[head..], b"{\"token_ty");
-    let promised = String::from_utf8_lossy(&answer[..head]).to_lowercase();
+    let (response, _) = exchange(&emulator, &request);
+    let head = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(&response[head..], b"{\"token_ty");
+    let promised = String::from_utf8_lossy(&response[..head]).to_lowercase();
     let promised: usize = promised
         .split("content-length: ")
         .nth(1)
@@ -226,8 +227,8 @@ fn faults_of_the_wire_are_what_they_say() {
     assert!(promised > 1_000);
 
     emulator.fault(Fault::huge(3_000_000));
-    let (answer, error) = exchange(&emulator, &request);
-    assert!(answer.len() > 3_000_000 && error.is_none());
+    let (response, error) = exchange(&emulator, &request);
+    assert!(response.len() > 3_000_000 && error.is_none());
 
     emulator.fault(Fault::endless());
     let mut stream = connect(&emulator);
@@ -239,7 +240,7 @@ fn faults_of_the_wire_are_what_they_say() {
     }
     drop(stream);
 
-    // A lower bound holds on a slow machine as well.
+    // A lower bound also holds on a slow machine.
     let begin = Instant::now();
     emulator.fault(Fault::delayed(Duration::from_millis(200)));
     assert_eq!(status(&exchange(&emulator, &request).0), "200");
@@ -261,7 +262,7 @@ fn faults_of_the_wire_are_what_they_say() {
 }
 
 #[test]
-fn other_machines_are_let_in_only_when_told() {
+fn other_machines_need_explicit_permission() {
     let everywhere = "0.0.0.0".parse().unwrap();
     assert!(Emulator::builder().ip(everywhere).try_start().is_err());
     assert!(
@@ -281,7 +282,7 @@ fn other_machines_are_let_in_only_when_told() {
 }
 
 #[test]
-fn a_taken_address_is_named() {
+fn listen_error_names_the_address() {
     let emulator = Emulator::start();
     let address = emulator.address().unwrap();
     let taken = Emulator::builder().port(address.port()).try_start().unwrap_err();
@@ -291,7 +292,7 @@ fn a_taken_address_is_named() {
             .contains(&format!("{address}: another program listens there")),
         "{taken}"
     );
-    // TEST-NET-1 belongs to no machine.
+    // No machine has an address of TEST-NET-1.
     let foreign = Emulator::builder().ip([192, 0, 2, 1].into()).allow_other_machines();
     let missing = foreign.try_start().unwrap_err();
     assert!(
@@ -303,7 +304,7 @@ fn a_taken_address_is_named() {
 }
 
 #[test]
-fn its_url_can_be_reached_wherever_it_listens() {
+fn base_url_is_reachable() {
     let everywhere = Emulator::builder()
         .ip([0, 0, 0, 0].into())
         .allow_other_machines()

@@ -1,17 +1,16 @@
-//! On behalf of a user: an API trades the token it was called with.
+//! The on-behalf-of grant: an API exchanges the token that it was called with.
 
 use std::time::Duration;
 
 use entra_emulator::{Api, App, Emulator, TokenVersion};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, authorize_url, claims, get_as, json_body, post, refusal};
+use crate::support::{REDIRECT, Response, authorize_url, claims, error_code, get_as, json_body, merge, post, sign_in};
 
-const REDIRECT: &str = "https://app.example/cb";
 const GRAPH: &str = "https://graph.microsoft.com";
 const MIDDLE: &str = "bbbbbbbb-1111-2222-3333-cccccccccccc";
 
-/// A web app that calls an API, which calls Graph.
+/// Returns an emulator with a web application that calls an API, which calls Graph.
 fn emulator(version: TokenVersion) -> Emulator {
     let emulator = Emulator::builder()
         .api(
@@ -43,24 +42,7 @@ fn emulator(version: TokenVersion) -> Emulator {
 }
 
 fn user_token(emulator: &Emulator, scope: &str) -> String {
-    let url = authorize_url(
-        emulator,
-        "v2.0/authorize",
-        &[("redirect_uri", REDIRECT), ("scope", scope)],
-    );
-    let code = emulator
-        .approve(&url, "Alex Wilber")
-        .unwrap()
-        .parameter("code")
-        .unwrap();
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("client_id", emulator.client_id()),
-        ("client_secret", "s3cret"),
-        ("redirect_uri", REDIRECT),
-        ("code", &code),
-    ];
-    text(&json_body(&post(emulator, &emulator.token_url_v2(), &fields)))
+    text(&sign_in(emulator, "v2.0/", "Alex Wilber", &[("scope", scope)]))
 }
 
 fn text(body: &Value) -> String {
@@ -70,7 +52,7 @@ fn text(body: &Value) -> String {
         .to_owned()
 }
 
-fn trade(emulator: &Emulator, path: &str, assertion: &str, more: &[(&str, &str)]) -> Answer {
+fn exchange(emulator: &Emulator, path: &str, assertion: &str, more: &[(&str, &str)]) -> Response {
     let mut fields = vec![
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
         ("requested_token_use", "on_behalf_of"),
@@ -78,26 +60,21 @@ fn trade(emulator: &Emulator, path: &str, assertion: &str, more: &[(&str, &str)]
         ("client_secret", "middle-secret"),
         ("assertion", assertion),
     ];
-    for (name, value) in more {
-        fields.retain(|(known, _)| known != name);
-        if *value != "-" {
-            fields.push((name, value));
-        }
-    }
+    merge(&mut fields, more);
     post(emulator, path, &fields)
 }
 
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default offline_access openid");
 
 #[test]
-fn the_user_stays_the_same() {
+fn user_is_kept_in_the_new_token() {
     for version in [TokenVersion::V1, TokenVersion::V2] {
         let emulator = emulator(version);
         let token = user_token(&emulator, "api://middle/access");
         let before = claims(&json!({"access_token": token}));
-        let body = json_body(&trade(&emulator, &emulator.token_url_v2(), &token, &[SCOPE]));
+        let body = json_body(&exchange(&emulator, &emulator.token_url_v2(), &token, &[SCOPE]));
         assert!(body["refresh_token"].is_string() && body["id_token"].is_string());
-        let v1 = json_body(&trade(
+        let v1 = json_body(&exchange(
             &emulator,
             &emulator.token_url_v1(),
             &token,
@@ -115,21 +92,26 @@ fn the_user_stays_the_same() {
             assert_eq!(me["displayName"], "Alex Wilber");
         }
         assert_eq!(
-            refusal(&trade(&emulator, "/organizations/oauth2/v2.0/token", &token, &[SCOPE])),
+            error_code(&exchange(
+                &emulator,
+                "/organizations/oauth2/v2.0/token",
+                &token,
+                &[SCOPE]
+            )),
             0
         );
     }
 }
 
 #[test]
-fn only_its_own_token_of_a_user_in_time() {
+fn only_valid_user_tokens_for_the_api_are_accepted() {
     let emulator = emulator(TokenVersion::V1);
-    let ask = |assertion: &str| refusal(&trade(&emulator, &emulator.token_url_v2(), assertion, &[SCOPE]));
+    let send = |assertion: &str| error_code(&exchange(&emulator, &emulator.token_url_v2(), assertion, &[SCOPE]));
     let token = user_token(&emulator, "api://middle/access");
     let strange = user_token(&emulator, "api://strange/access");
-    assert_eq!(ask(&strange), 500131);
+    assert_eq!(send(&strange), 500131);
     let app_only = crate::support::access_token_of(&emulator, "s3cret", "api://middle/.default");
-    assert_eq!(ask(&app_only), 7000114);
+    assert_eq!(send(&app_only), 7000114);
     let (head, signature) = token.rsplit_once('.').unwrap();
     let flipped = if signature.starts_with('A') { "B" } else { "A" };
     for bad in [
@@ -137,25 +119,25 @@ fn only_its_own_token_of_a_user_in_time() {
         "user-assertion-jwt".to_owned(),
         format!("{head}."),
     ] {
-        assert_eq!(ask(&bad), 50013, "{bad}");
+        assert_eq!(send(&bad), 50013, "{bad}");
     }
-    // Another emulator's key is another service's.
+    // Another emulator has another key, like another service.
     let other = Emulator::builder().seed(1).build();
     assert_eq!(
-        ask(&crate::support::access_token(
+        send(&crate::support::access_token(
             &other,
             "https://graph.microsoft.com/.default"
         )),
         50013
     );
     emulator.clock().advance(Duration::from_secs(3_599));
-    assert_eq!(ask(&token), 0);
+    assert_eq!(send(&token), 0);
     emulator.clock().advance(Duration::from_secs(1));
-    assert_eq!(ask(&token), 500133);
+    assert_eq!(send(&token), 500133);
 }
 
 #[test]
-fn the_request_has_to_be_complete_and_consented_to() {
+fn incomplete_and_unconsented_requests_are_rejected() {
     let emulator = emulator(TokenVersion::V1);
     let token = user_token(&emulator, "api://middle/access");
     for (more, code) in [
@@ -170,24 +152,24 @@ fn the_request_has_to_be_complete_and_consented_to() {
         (&[("scope", "https://nowhere.example/.default")], 500011),
         (&[SCOPE, ("resource", GRAPH)], 901002),
     ] {
-        let answer = trade(&emulator, &emulator.token_url_v2(), &token, more);
-        assert_eq!(refusal(&answer), code, "{more:?}");
+        let response = exchange(&emulator, &emulator.token_url_v2(), &token, more);
+        assert_eq!(error_code(&response), code, "{more:?}");
         if code == 65001 {
             assert_eq!(
-                (&json_body(&answer)["error"], &json_body(&answer)["suberror"]),
+                (&json_body(&response)["error"], &json_body(&response)["suberror"]),
                 (&json!("invalid_grant"), &json!("consent_required"))
             );
         }
     }
     emulator.revoke_tokens();
     assert_eq!(
-        refusal(&trade(&emulator, &emulator.token_url_v2(), &token, &[SCOPE])),
+        error_code(&exchange(&emulator, &emulator.token_url_v2(), &token, &[SCOPE])),
         50173
     );
 }
 
 #[test]
-fn a_token_is_traded_in_its_own_tenant() {
+fn exchange_needs_the_tenant_of_the_token() {
     let emulator = Emulator::builder()
         .tenant(entra_emulator::Tenant::new("home.example"))
         .tenant(entra_emulator::Tenant::new("other.example"))
@@ -206,16 +188,16 @@ fn a_token_is_traded_in_its_own_tenant() {
         )
         .build();
     let token = user_token(&emulator, "api://middle/access");
-    let ask = |tenant: &str| {
+    let send = |tenant: &str| {
         let path = format!("/{tenant}/oauth2/v2.0/token");
-        refusal(&trade(&emulator, &path, &token, &[SCOPE]))
+        error_code(&exchange(&emulator, &path, &token, &[SCOPE]))
     };
-    assert_eq!(ask("other.example"), 50013);
-    assert_eq!(ask("home.example"), 0);
+    assert_eq!(send("other.example"), 50013);
+    assert_eq!(send("home.example"), 0);
 }
 
 #[test]
-fn a_public_client_has_nothing_to_trade() {
+fn public_client_is_rejected() {
     let emulator = Emulator::builder()
         .api(Api::new("api://middle").app_id(MIDDLE).scope("access"))
         .app(
@@ -232,31 +214,31 @@ fn a_public_client_has_nothing_to_trade() {
         )
         .build();
     let token = user_token(&emulator, "api://middle/access");
-    let answer = trade(
+    let response = exchange(
         &emulator,
         &emulator.token_url_v2(),
         &token,
         &[SCOPE, ("client_secret", "-")],
     );
-    assert_eq!(refusal(&answer), 7000218);
+    assert_eq!(error_code(&response), 7000218);
 }
 
 #[test]
-fn nothing_but_an_access_token_is_to_be_had() {
+fn only_access_tokens_can_be_requested() {
     let emulator = emulator(TokenVersion::V1);
     let token = user_token(&emulator, "api://middle/access");
     for kind in ["saml1", "saml2"] {
         let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
         let more = [SCOPE, ("requested_token_type", kind.as_str())];
-        let answer = trade(&emulator, &emulator.token_url_v2(), &token, &more);
-        assert_eq!(refusal(&answer), 90023, "{kind}");
-        let why = json_body(&answer)["error_description"].to_string();
+        let response = exchange(&emulator, &emulator.token_url_v2(), &token, &more);
+        assert_eq!(error_code(&response), 90023, "{kind}");
+        let why = json_body(&response)["error_description"].to_string();
         assert!(why.contains("requested_token_type is not emulated"), "{why}");
     }
 }
 
 #[test]
-fn an_api_that_a_tenant_does_not_know_trades_nothing_there() {
+fn api_must_be_present_in_the_tenant() {
     let emulator = Emulator::builder()
         .tenant(entra_emulator::Tenant::new("home.example"))
         .tenant(entra_emulator::Tenant::new("other.example"))
@@ -291,10 +273,10 @@ fn an_api_that_a_tenant_does_not_know_trades_nothing_there() {
         ("code", &redirect.unwrap().parameter("code").unwrap()),
     ];
     let token = text(&json_body(&post(&emulator, &format!("{path}token"), &fields)));
-    let ask = || refusal(&trade(&emulator, &format!("{path}token"), &token, &[SCOPE]));
-    assert_eq!(ask(), 700016);
+    let send = || error_code(&exchange(&emulator, &format!("{path}token"), &token, &[SCOPE]));
+    assert_eq!(send(), 700016);
     emulator
         .approve(&url(MIDDLE, "User.Read"), "megan@other.example")
         .unwrap();
-    assert_eq!(ask(), 0);
+    assert_eq!(send(), 0);
 }

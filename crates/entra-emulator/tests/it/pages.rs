@@ -1,4 +1,4 @@
-//! The pages as a browser and a hostile stranger meet them.
+//! The pages, as a browser and an attacker use them.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn url(emulator: &Emulator, more: &[(&str, &str)]) -> String {
     authorize_url(emulator, "authorize", &fields)
 }
 
-/// Every page there is, by name, and whether its form leads to an app.
+/// Returns every page by name, with true if its form leads to an application.
 fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
     let sign_in = Page::open(
         emulator,
@@ -83,12 +83,12 @@ fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
         ("device again", bad_code, false),
         ("sign-in for a device", for_device, false),
         ("consent for a device", device_consent, false),
-        ("device is let in", done, false),
+        ("device is approved", done, false),
     ]
 }
 
 #[test]
-fn nothing_of_the_request_becomes_markup() {
+fn request_values_do_not_become_markup() {
     let emulator = emulator();
     for (name, page, _) in pages(&emulator) {
         assert!(page.html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{name}");
@@ -99,7 +99,7 @@ fn nothing_of_the_request_becomes_markup() {
 }
 
 #[test]
-fn headers_allow_no_more_than_a_page_needs() {
+fn headers_restrict_the_pages() {
     let emulator = emulator();
     for (name, page, leads_to_app) in pages(&emulator) {
         let style = page
@@ -120,7 +120,8 @@ fn headers_allow_no_more_than_a_page_needs() {
             page.policy.contains("frame-ancestors 'none'; base-uri 'none'"),
             "{name}"
         );
-        // Chromium asks it about the whole chain of redirects behind a form, and where an app leads to nobody knows.
+        // Chromium applies it to the whole chain of redirects after a form, and the redirects of an
+        // application are unknown.
         let actions = page.policy.split("form-action ").nth(1);
         let actions = actions.and_then(|rest| rest.split(';').next());
         assert_eq!(actions, (!leads_to_app).then_some("'self'"), "{name}");
@@ -129,7 +130,7 @@ fn headers_allow_no_more_than_a_page_needs() {
             "{name}"
         );
     }
-    let answer = get(&emulator, &url(&emulator, &[]));
+    let response = get(&emulator, &url(&emulator, &[]));
     for (name, value) in [
         ("content-type", "text/html; charset=utf-8"),
         ("x-content-type-options", "nosniff"),
@@ -137,12 +138,12 @@ fn headers_allow_no_more_than_a_page_needs() {
         ("cache-control", "no-store, no-cache"),
         ("x-frame-options", "DENY"),
     ] {
-        assert_eq!(answer.headers()[name], value);
+        assert_eq!(response.headers()[name], value);
     }
 }
 
 #[test]
-fn answers_reach_addresses_of_every_kind() {
+fn redirect_uris_of_every_kind_work() {
     for uri in [
         "https://APP.example:8443/cb;x=1",
         "http://[::1]:8400/cb",
@@ -158,9 +159,9 @@ fn answers_reach_addresses_of_every_kind() {
     }
 }
 
-/// What a browser reads in a value is not always what was written: a lone carriage return becomes a line feed.
+/// A browser normalizes values: a lone carriage return becomes a line feed.
 #[test]
-fn the_state_survives_the_form() {
+fn form_post_preserves_state() {
     let emulator = emulator();
     let state = "a\rb\nc\r\nd\te";
     let page = Page::open(
@@ -176,7 +177,7 @@ fn the_state_survives_the_form() {
 }
 
 #[test]
-fn a_way_ends_once_and_is_not_open_for_ever() {
+fn sign_in_completes_once_and_expires() {
     let emulator = emulator();
     let sign_in = Page::open(&emulator, &url(&emulator, &[]));
     let consent = sign_in.press(&emulator, "data-user=");
@@ -202,13 +203,13 @@ fn a_way_ends_once_and_is_not_open_for_ever() {
         let page = Page::post(&emulator, "/signin", forged);
         assert_eq!((page.aadsts(), page.location), (Some(50089), None), "{forged}");
     }
-    let answer = get(&emulator, "/signin");
+    let response = get(&emulator, "/signin");
     assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["allow"]),
+        (response.status().as_u16(), &response.headers()["allow"]),
         (405, &"POST".parse().unwrap())
     );
-    assert!(Page::of(&answer).html.contains("Go back to the app and start again"));
-    // A body that is no form is as wrong here as anywhere.
+    assert!(Page::of(&response).html.contains("Go back to the app and start again"));
+    // A body that is not a form is invalid here, too.
     for path in ["/signin", "/devicelogin"] {
         let request = http::Request::post(path).header("content-type", "application/json");
         let page = Page::of(&emulator.handle(request.body(b"{}".to_vec()).unwrap()));
@@ -216,25 +217,26 @@ fn a_way_ends_once_and_is_not_open_for_ever() {
     }
 }
 
-/// The consent page answers a form, which a browser sends again to load the page anew.
+/// The consent page is the response to a form, which a browser posts again to reload the page.
 #[test]
-fn loading_the_consent_page_anew_does_not_lose_the_sign_in() {
+fn reloading_the_consent_page_keeps_the_sign_in() {
     let emulator = emulator();
     let sign_in = Page::open(&emulator, &url(&emulator, &[]));
     sign_in.press(&emulator, "data-user=\"zoe");
-    let anew = sign_in.press(&emulator, "data-user=\"zoe");
-    assert!(anew.html.contains("id=\"accept\""));
-    // Whoever goes back may pick somebody else. Each page asks about its own user, whichever was shown last.
+    let reloaded = sign_in.press(&emulator, "data-user=\"zoe");
+    assert!(reloaded.html.contains("id=\"accept\""));
+    // A user who goes back can choose another account. Each page is about its own user, whichever
+    // was shown last.
     let of_alex = sign_in.press(&emulator, "data-user=\"alex");
-    assert!(of_alex.html.contains("<p class=\"who\">alex@") && anew.html.contains("<p class=\"who\">zoe"));
-    let back = anew.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
+    assert!(of_alex.html.contains("<p class=\"who\">alex@") && reloaded.html.contains("<p class=\"who\">zoe"));
+    let back = reloaded.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
     assert!(back.parameter("code").is_some());
-    // Of all of them one is answered.
-    for page in [&of_alex, &anew] {
+    // Only one of the pages can be submitted.
+    for page in [&of_alex, &reloaded] {
         assert_eq!(page.press(&emulator, "id=\"accept\"").aadsts(), Some(50089));
     }
     assert_eq!(sign_in.press(&emulator, "data-user=\"zoe").aadsts(), Some(50089));
-    // A cancel on the first page ends the way as well.
+    // Cancelling on the first page ends the sign-in as well.
     let sign_in = Page::open(&emulator, &url(&emulator, &[("prompt", "consent")]));
     let consent = sign_in.press(&emulator, "data-user=\"zoe");
     let back = sign_in.press(&emulator, "id=\"cancel\"");
@@ -243,11 +245,11 @@ fn loading_the_consent_page_anew_does_not_lose_the_sign_in() {
 }
 
 #[test]
-fn a_consent_cannot_be_skipped() {
+fn consent_cannot_be_skipped() {
     let emulator = emulator();
     let consent = Page::open(&emulator, &url(&emulator, &[("prompt", "consent")])).press(&emulator, "data-user=");
     let transaction = attribute(&consent.tags("input")[0], "value").unwrap();
-    // The answer of the sign-in page sent to the consent page decides nothing.
+    // The form of the sign-in page, posted to the consent page, decides nothing.
     let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
     let body = crate::support::encode(&[
         ("transaction", &transaction),
@@ -278,7 +280,7 @@ fn open_pages_are_bounded_in_number() {
 }
 
 #[test]
-fn pages_can_be_used_by_keyboard_and_ear() {
+fn pages_work_with_assistive_technology() {
     let emulator = emulator();
     for (name, page, _) in pages(&emulator) {
         assert_eq!(page.html.matches("<h1").count(), 1, "{name}");

@@ -1,17 +1,17 @@
-//! What a test can ask about the requests that were made, and what it never gets to see.
+//! The record of requests: its contents, and the secrets that it never shows.
 
 use std::time::Duration;
 
 use entra_emulator::{App, Channel, Emulator, Endpoint, Fault, Lint};
 use http::Request;
 
-use crate::support::{access_token, encode, form, get, get_as, refusal, token};
+use crate::support::{access_token, encode, error_code, form, get, get_as, token};
 
 const GRAPH: &str = "https://graph.microsoft.com";
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 
 #[test]
-fn a_token_request_is_told_in_full() {
+fn token_request_is_recorded_completely() {
     let emulator = Emulator::builder().build();
     emulator.clock().freeze();
     token(&emulator, "v2.0/token", &form(&emulator, &[SCOPE]));
@@ -51,7 +51,7 @@ fn a_token_request_is_told_in_full() {
 }
 
 #[test]
-fn every_error_response_is_told_in_words() {
+fn every_error_response_is_described() {
     let emulator = Emulator::builder().build();
     let problem = |path: &str| {
         get(&emulator, path);
@@ -66,14 +66,17 @@ fn every_error_response_is_told_in_words() {
         ("/nothing", "no such endpoint"),
         ("/nothing/here", "does not emulate"),
         ("/v1.0/users", "token"),
-        ("/api/v1.0/nobody/activity/feed/subscriptions/list", " "),
-        ("/nobody.example/v2.0/.well-known/openid-configuration", "AADSTS90002: "),
+        ("/api/v1.0/unknown/activity/feed/subscriptions/list", " "),
+        (
+            "/unknown.example/v2.0/.well-known/openid-configuration",
+            "AADSTS90002: ",
+        ),
         ("/signin", "cannot be opened directly"),
         (
             &format!("{authorize}&redirect_uri=https://elsewhere.example/"),
             "AADSTS50011: ",
         ),
-        // By redirect, to the app.
+        // Reported to the application by redirect.
         (&format!("{authorize}&redirect_uri=http://localhost/"), "AADSTS900144: "),
     ] {
         assert!(problem(path).contains(words), "{path}: {:?}", problem(path));
@@ -81,11 +84,11 @@ fn every_error_response_is_told_in_words() {
 }
 
 #[test]
-fn a_line_of_the_log_holds_no_secret() {
+fn log_line_shows_no_secret() {
     let emulator = Emulator::builder().app(App::new("a").secret("canary-1")).build();
     for path in ["/canary-1/oauth2/v2.0/token", "/canary%2D1/oauth2/token"] {
         get(&emulator, path);
-        // For a test it is there as it came.
+        // The test sees the path unchanged.
         assert_eq!(emulator.requests().pop().unwrap().path, path);
     }
     token(&emulator, "v2.0/token", &form(&emulator, &[SCOPE, ("canary-1", "x")]));
@@ -96,7 +99,7 @@ fn a_line_of_the_log_holds_no_secret() {
 }
 
 #[test]
-fn a_problem_in_words_holds_no_secret() {
+fn problem_shows_no_secret() {
     let emulator = Emulator::builder().app(App::new("a").secret("canary-1")).build();
     let stray = "abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR";
     for fields in [
@@ -147,7 +150,7 @@ fn debug_never_shows_a_secret() {
 }
 
 #[test]
-fn findings() {
+fn mistakes_in_token_requests_are_recorded() {
     let emulator = Emulator::builder().build();
     let lints = |more: &[(&str, &str)], endpoint: &str| {
         let mut fields = vec![("client-request-id", "0f0e0d0c-0b0a-4908-8706-050403020100")];
@@ -189,7 +192,7 @@ fn findings() {
 }
 
 #[test]
-fn memory_is_bounded() {
+fn record_is_bounded_in_number() {
     let emulator = Emulator::builder().recorded_requests(3).build();
     for number in 0..10 {
         get(&emulator, &format!("/{number}"));
@@ -220,7 +223,7 @@ fn memory_is_bounded() {
 }
 
 #[test]
-fn a_line_of_the_log_escapes_its_path() {
+fn log_line_escapes_the_path() {
     let emulator = Emulator::builder().build();
     get(&emulator, "/a\u{9b}31m\u{202e}b");
     get(&emulator, &format!("/{}", "x".repeat(5_000)));
@@ -234,21 +237,21 @@ fn a_line_of_the_log_escapes_its_path() {
 }
 
 #[test]
-fn memory_is_bounded_in_bytes() {
+fn record_is_bounded_in_bytes() {
     let emulator = Emulator::builder().build();
     let long = "x".repeat(50_000);
     for number in 0..1_000 {
         let request = Request::get(format!("/{number}?a={long}")).header("long", &long);
         emulator.handle(request.body(Vec::new()).unwrap());
     }
-    let kept = emulator.requests();
-    assert!((200..400).contains(&kept.len()), "{}", kept.len());
-    assert_eq!(kept.last().unwrap().path, "/999");
+    let stored = emulator.requests();
+    assert!((200..400).contains(&stored.len()), "{}", stored.len());
+    assert_eq!(stored.last().unwrap().path, "/999");
     assert_eq!(emulator.request_count(), 1_000);
 }
 
 #[test]
-fn an_observer_hears_of_every_request() {
+fn observer_is_called_for_every_request() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let emulator = Emulator::builder()
         .recorded_requests(1)
@@ -269,7 +272,7 @@ fn faults_are_recorded_by_name() {
 }
 
 #[test]
-fn what_a_stranger_sends_is_not_kept_at_any_length() {
+fn recorded_values_are_bounded_in_length() {
     let emulator = Emulator::builder()
         .app(App::new("television").public_client().request_scope(GRAPH, "User.Read"))
         .build();
@@ -278,22 +281,22 @@ fn what_a_stranger_sends_is_not_kept_at_any_length() {
     let slashes = |number: usize| format!("{GRAPH}{}", "/".repeat(number));
     for endpoint in ["token", "v2.0/token", "devicecode", "v2.0/devicecode"] {
         for field in ["resource", "scope", "grant_type", "client_id"] {
-            let refused = token(&emulator, endpoint, &encode(&[(field, long.as_str())]));
-            assert_eq!(refusal(&refused), 9002313, "{endpoint} {field}");
+            let rejected = token(&emulator, endpoint, &encode(&[(field, long.as_str())]));
+            assert_eq!(error_code(&rejected), 9002313, "{endpoint} {field}");
         }
     }
-    // What is short enough to be read has to name an API, and no name is that long.
+    // A resource that is short enough to be read must name an API, and no name is this long.
     for number in [1_000, 60_000] {
-        let refused = token(
+        let rejected = token(
             &emulator,
             "devicecode",
             &encode(&[client, ("resource", &slashes(number))]),
         );
-        assert_eq!(refusal(&refused), 500011, "{number}");
+        assert_eq!(error_code(&rejected), 500011, "{number}");
     }
     let taken = token(&emulator, "devicecode", &encode(&[client, ("resource", &slashes(1))]));
-    assert_eq!(refusal(&taken), 0);
-    // A length that is no character's end.
+    assert_eq!(error_code(&taken), 0);
+    // The limit falls inside a character.
     let wide = format!("x{}", "é".repeat(20_000));
     token(
         &emulator,

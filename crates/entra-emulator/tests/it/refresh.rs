@@ -5,9 +5,8 @@ use std::time::Duration;
 use entra_emulator::{Api, App, Emulator, Tenant};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, authorize_url, claims, json_body, post, refusal};
+use crate::support::{REDIRECT, Response, claims, error_code, json_body, merge, post, sign_in};
 
-const REDIRECT: &str = "https://app.example/cb";
 const GRAPH: &str = "https://graph.microsoft.com";
 
 fn emulator() -> Emulator {
@@ -28,52 +27,26 @@ fn emulator() -> Emulator {
     emulator
 }
 
-/// The answer to a code of the authorization endpoint.
+/// Returns the response to the redemption of an authorization code.
 fn first(emulator: &Emulator, version: &str, more: (&str, &str)) -> Value {
-    let url = authorize_url(
-        emulator,
-        &format!("{version}authorize"),
-        &[("redirect_uri", REDIRECT), ("nonce", "n"), more],
-    );
-    let code = emulator
-        .approve(&url, "Adele Vance")
-        .unwrap()
-        .parameter("code")
-        .unwrap();
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("client_id", emulator.client_id()),
-        ("client_secret", "s3cret"),
-        ("redirect_uri", REDIRECT),
-        ("code", &code),
-    ];
-    json_body(&post(
-        emulator,
-        &format!("{}/oauth2/{version}token", emulator.authority()),
-        &fields,
-    ))
+    sign_in(emulator, version, "Adele Vance", &[("nonce", "n"), more])
 }
 
-fn refresh(emulator: &Emulator, path: &str, token: &str, more: &[(&str, &str)]) -> Answer {
+fn refresh(emulator: &Emulator, path: &str, token: &str, more: &[(&str, &str)]) -> Response {
     let mut fields = vec![
         ("grant_type", "refresh_token"),
         ("client_id", emulator.client_id()),
         ("client_secret", "s3cret"),
         ("refresh_token", token),
     ];
-    for (name, value) in more {
-        fields.retain(|(known, _)| known != name);
-        if *value != "-" {
-            fields.push((name, value));
-        }
-    }
+    merge(&mut fields, more);
     post(emulator, path, &fields)
 }
 
 const SCOPE: (&str, &str) = ("scope", "openid offline_access User.Read");
 
 #[test]
-fn each_answer_brings_a_new_one_and_the_old_one_stays_good() {
+fn each_response_has_a_new_refresh_token() {
     let emulator = emulator();
     let body = first(&emulator, "v2.0/", SCOPE);
     let old = body["refresh_token"].as_str().unwrap();
@@ -83,16 +56,19 @@ fn each_answer_brings_a_new_one_and_the_old_one_stays_good() {
         (&next["scope"], claims(&next)["scp"].as_str()),
         (&body["scope"], Some("User.Read openid"))
     );
-    // Nothing of the first request's nonce is left.
+    // The nonce of the first request is not repeated.
     assert_eq!(claims(&json!({"access_token": body["id_token"]}))["nonce"], "n");
     assert!(claims(&json!({"access_token": next["id_token"]}))["nonce"].is_null());
     for token in [old, next["refresh_token"].as_str().unwrap()] {
-        assert_eq!(refusal(&refresh(&emulator, "/common/oauth2/v2.0/token", token, &[])), 0);
+        assert_eq!(
+            error_code(&refresh(&emulator, "/common/oauth2/v2.0/token", token, &[])),
+            0
+        );
     }
 }
 
 #[test]
-fn another_resource_may_be_asked_for_if_it_was_consented_to() {
+fn consented_resource_can_be_requested() {
     let emulator = emulator();
     let body = first(&emulator, "v2.0/", SCOPE);
     let token = body["refresh_token"].as_str().unwrap();
@@ -106,7 +82,7 @@ fn another_resource_may_be_asked_for_if_it_was_consented_to() {
         (&claims(&orders)["aud"], &orders["scope"]),
         (&json!("api://orders"), &json!("api://orders/read openid"))
     );
-    // Of several the first one counts.
+    // Of several resources, the first one counts.
     let both = json_body(&refresh(
         &emulator,
         &emulator.token_url_v2(),
@@ -121,11 +97,11 @@ fn another_resource_may_be_asked_for_if_it_was_consented_to() {
         &[("scope", "api://orders/write")],
     );
     assert_eq!(
-        (refusal(&body), &json_body(&body)["suberror"]),
+        (error_code(&body), &json_body(&body)["suberror"]),
         (65001, &json!("consent_required"))
     );
     assert_eq!(
-        refusal(&refresh(
+        error_code(&refresh(
             &emulator,
             &emulator.token_url_v2(),
             token,
@@ -136,7 +112,7 @@ fn another_resource_may_be_asked_for_if_it_was_consented_to() {
 }
 
 #[test]
-fn version_one() {
+fn v1_refresh_names_the_resource() {
     let emulator = emulator();
     let body = first(&emulator, "", ("resource", GRAPH));
     let token = body["refresh_token"].as_str().unwrap();
@@ -161,11 +137,11 @@ fn version_one() {
         token,
         &[("resource", "https://manage.office.com")],
     );
-    assert_eq!(refusal(&unlisted), 650057);
+    assert_eq!(error_code(&unlisted), 650057);
 }
 
 #[test]
-fn refusals() {
+fn invalid_refresh_requests_are_rejected() {
     let emulator = emulator();
     let body = first(&emulator, "v2.0/", SCOPE);
     let token = body["refresh_token"].as_str().unwrap();
@@ -185,43 +161,43 @@ fn refusals() {
         (&[("resource", GRAPH)], 901002),
     ] {
         assert_eq!(
-            refusal(&refresh(&emulator, &emulator.token_url_v2(), token, more)),
+            error_code(&refresh(&emulator, &emulator.token_url_v2(), token, more)),
             code,
             "{more:?}"
         );
     }
     assert_eq!(
-        refusal(&refresh(&emulator, "/other.example/oauth2/v2.0/token", token, &[])),
+        error_code(&refresh(&emulator, "/other.example/oauth2/v2.0/token", token, &[])),
         7000012
     );
     emulator.clock().advance(Duration::from_secs(90 * 24 * 3_600 - 1));
-    assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
+    assert_eq!(error_code(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
     emulator.clock().advance(Duration::from_secs(1));
     assert_eq!(
-        refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])),
+        error_code(&refresh(&emulator, &emulator.token_url_v2(), token, &[])),
         700082
     );
 }
 
 #[test]
-fn a_revoked_session_needs_a_new_sign_in() {
+fn revoked_session_needs_a_new_sign_in() {
     let emulator = emulator();
     let body = first(&emulator, "v2.0/", SCOPE);
     let token = body["refresh_token"].as_str().unwrap();
     emulator.revoke_sessions_of("Alex Wilber");
-    assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
+    assert_eq!(error_code(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
     emulator.revoke_sessions_of("adele@contoso.onmicrosoft.com");
     assert_eq!(
-        refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])),
+        error_code(&refresh(&emulator, &emulator.token_url_v2(), token, &[])),
         50173
     );
     let body = first(&emulator, "v2.0/", SCOPE);
     let token = body["refresh_token"].as_str().unwrap();
-    assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
+    assert_eq!(error_code(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
 }
 
 #[test]
-fn authentication_context_that_was_requested_is_in_the_token() {
+fn requested_authentication_context_is_in_the_token() {
     let emulator = emulator();
     let body = first(&emulator, "v2.0/", SCOPE);
     assert_eq!(claims(&body)["acrs"], Value::Null);
@@ -233,7 +209,7 @@ fn authentication_context_that_was_requested_is_in_the_token() {
         (json!("c1"), Value::Null),
     ] {
         let wanted = json!({"access_token": {"acrs": acrs}}).to_string();
-        let answer = refresh(&emulator, &emulator.token_url_v2(), token, &[("claims", &wanted)]);
-        assert_eq!(claims(&json_body(&answer))["acrs"], expected, "{wanted}");
+        let response = refresh(&emulator, &emulator.token_url_v2(), token, &[("claims", &wanted)]);
+        assert_eq!(claims(&json_body(&response))["acrs"], expected, "{wanted}");
     }
 }

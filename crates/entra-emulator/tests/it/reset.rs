@@ -1,18 +1,18 @@
-//! `Emulator::reset`, kind of state by kind of state.
+//! `Emulator::reset`, for each kind of state.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use entra_emulator::{App, Emulator, Fault};
 use serde_json::Value;
 
-use crate::support::assertion::{self, Draft, accepted, refused};
+use crate::support::assertion::{self, Draft, accepted, rejected};
 use crate::support::browser::Page;
-use crate::support::{access_token, authorize_url, form, get, get_as, json_body, post, refusal, token};
+use crate::support::{access_token, authorize_url, error_code, form, get, get_as, json_body, post, token};
 
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 const OFFICE: &str = "https://manage.office.com";
 
-/// An emulator with an app without any consent yet.
+/// Returns an emulator with an application that has no consent yet.
 fn emulator() -> Emulator {
     let web = App::new("web").secret("s3cret").redirect_uri("https://app.example/cb");
     let web = web
@@ -20,7 +20,7 @@ fn emulator() -> Emulator {
         .grant(OFFICE, "ActivityFeed.Read");
     Emulator::builder()
         .app(web)
-        .refuse_replayed_assertions()
+        .reject_replayed_assertions()
         .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
         .build()
 }
@@ -30,7 +30,7 @@ fn keys(emulator: &Emulator) -> Value {
 }
 
 #[test]
-fn reset_undoes_faults_clock_keys_and_requests() {
+fn reset_restores_faults_clock_keys_and_requests() {
     let emulator = emulator();
     let error = || json_body(&token(&emulator, "v2.0/token", "grant_type=x"));
     let (start, published, first) = (emulator.clock().now(), keys(&emulator), error());
@@ -43,11 +43,11 @@ fn reset_undoes_faults_clock_keys_and_requests() {
     assert_eq!((emulator.clock().now(), keys(&emulator)), (start, published));
     let requests = emulator.requests();
     assert_eq!((requests[0].index, requests[0].status.as_u16()), (0, 200));
-    assert_eq!(error(), first, "IDs are made up as at the start");
+    assert_eq!(error(), first, "IDs are generated as at the start");
 }
 
 #[test]
-fn reset_forgets_consents_codes_and_refresh_tokens() {
+fn reset_deletes_codes_and_refresh_tokens() {
     let emulator = emulator();
     let redirect_uri = ("redirect_uri", "https://app.example/cb");
     let scope = ("scope", "User.Read offline_access");
@@ -65,20 +65,20 @@ fn reset_forgets_consents_codes_and_refresh_tokens() {
         token(&emulator, "v2.0/token", &form(&emulator, &fields))
     };
     let refresh_token = json_body(&redeem(&code()))["refresh_token"].clone();
-    let kept = code();
+    let pending = code();
     let device = json_body(&post(
         &emulator,
         &emulator.token_url_v2().replace("/token", "/devicecode"),
         &[("client_id", emulator.client_id()), scope],
     ));
     emulator.reset();
-    assert_eq!(refusal(&redeem(&kept)), 9_002_313);
+    assert_eq!(error_code(&redeem(&pending)), 9_002_313);
     let refresh = [
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh_token.as_str().unwrap()),
     ];
-    let refused = token(&emulator, "v2.0/token", &form(&emulator, &refresh));
-    assert_eq!(refused.status(), 400, "{:?}", json_body(&refused));
+    let rejected = token(&emulator, "v2.0/token", &form(&emulator, &refresh));
+    assert_eq!(rejected.status(), 400, "{:?}", json_body(&rejected));
     assert!(
         emulator
             .approve_device(device["user_code"].as_str().unwrap(), "Adele Vance")
@@ -87,11 +87,11 @@ fn reset_forgets_consents_codes_and_refresh_tokens() {
 }
 
 #[test]
-fn reset_forgets_consents_and_sign_ins_under_way() {
+fn reset_deletes_consents_and_pending_sign_ins() {
     let emulator = emulator();
     let redirect_uri = ("redirect_uri", "https://app.example/cb");
     let url = authorize_url(&emulator, "v2.0/authorize", &[("scope", "User.Read"), redirect_uri]);
-    // To the sign-in page, signing in, and accepting where there is something to accept.
+    // The steps are the sign-in page, signing in, and accepting if a consent is needed.
     let steps = || {
         let before = emulator.request_count();
         emulator.approve(&url, "Adele Vance").unwrap();
@@ -106,18 +106,18 @@ fn reset_forgets_consents_and_sign_ins_under_way() {
 }
 
 #[test]
-fn reset_forgets_used_assertions() {
+fn reset_deletes_used_assertions() {
     let certified = App::new("daemon").without_secrets().certificate_pem(assertion::APP);
-    let emulator = assertion::builder(certified).refuse_replayed_assertions().build();
+    let emulator = assertion::builder(certified).reject_replayed_assertions().build();
     let draft = Draft::new(&emulator);
-    accepted(&draft.ask(&emulator));
-    refused(&draft.ask(&emulator), 50_012);
+    accepted(&draft.send(&emulator));
+    rejected(&draft.send(&emulator), 50_012);
     emulator.reset();
-    accepted(&draft.ask(&emulator));
+    accepted(&draft.send(&emulator));
 }
 
 #[test]
-fn reset_forgets_revocations_and_subscriptions() {
+fn reset_deletes_revocations_and_subscriptions() {
     let emulator = emulator();
     let issue_some = || (0..5).for_each(|_| drop(access_token(&emulator, SCOPE.1)));
     issue_some();
@@ -135,7 +135,7 @@ fn reset_forgets_revocations_and_subscriptions() {
     assert_eq!(list(), Value::Array(Vec::new()));
     assert_ne!(get_as(&emulator, "/v1.0/users", &graph).status(), 401);
 
-    // A token of before is hit by the next revocation, however few and many were issued since.
+    // The next revocation applies to a token from before the reset, however many were issued since.
     access_token(&emulator, SCOPE.1);
     emulator.revoke_tokens();
     issue_some();

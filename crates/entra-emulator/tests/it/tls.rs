@@ -1,7 +1,7 @@
-//! The TLS listener: trusted by who was given its authority, and by nobody else.
+//! The TLS listener: only clients that trust its authority accept it.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::support::form;
+use crate::support::skips::has_ipv6;
 
 fn exchange(emulator: &Emulator, ca_pem: &str, name: &'static str, request: &str) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();
@@ -28,9 +29,9 @@ fn exchange(emulator: &Emulator, ca_pem: &str, name: &'static str, request: &str
     let connection = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
     let mut stream = StreamOwned::new(connection, socket);
     stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    Ok(response)
 }
 
 fn request(emulator: &Emulator, host: &str) -> String {
@@ -44,7 +45,7 @@ fn request(emulator: &Emulator, host: &str) -> String {
 }
 
 #[test]
-fn its_authority_is_believed_for_loopback_and_the_services_names() {
+fn certificate_covers_loopback_and_service_names() {
     let emulator = Emulator::builder().tls().start();
     let ca = emulator.ca_pem().unwrap();
     for name in [
@@ -54,15 +55,15 @@ fn its_authority_is_believed_for_loopback_and_the_services_names() {
         "contoso.ciamlogin.com",
         "westus2.login.microsoft.com",
     ] {
-        let answer = exchange(&emulator, ca, name, &request(&emulator, name)).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
+        let response = exchange(&emulator, ca, name, &request(&emulator, name)).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200"), "{name}: {response}");
     }
     assert!(emulator.requests().iter().all(|event| event.channel == Channel::Https));
     assert!(exchange(&emulator, ca, "other.example", &request(&emulator, "other.example")).is_err());
 }
 
 #[test]
-fn the_certificate_has_the_names_that_clients_use() {
+fn certificate_covers_configured_names() {
     let emulator = Emulator::builder()
         .reached_as("emulator")
         .reached_as("10.1.2.3")
@@ -72,51 +73,50 @@ fn the_certificate_has_the_names_that_clients_use() {
     assert_eq!(emulator.tls_url(), Some(&*format!("https://emulator:{port}")));
     let ca = emulator.ca_pem().unwrap();
     for name in ["emulator", "10.1.2.3", "localhost"] {
-        let answer = exchange(&emulator, ca, name, &request(&emulator, name)).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
+        let response = exchange(&emulator, ca, name, &request(&emulator, name)).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200"), "{name}: {response}");
     }
     assert!(exchange(&emulator, ca, "another", &request(&emulator, "another")).is_err());
 }
 
 #[test]
-fn every_address_of_both_families_is_listened_at() {
+fn unspecified_addresses_listen_in_both_families() {
     for (ip, url) in [("0.0.0.0", "https://127.0.0.1:"), ("::", "https://[::1]:")] {
         let builder = Emulator::builder().ip(ip.parse().unwrap()).allow_other_machines().tls();
-        if ip == "::" && TcpListener::bind("[::1]:0").is_err() {
-            let _ = std::io::stderr().write_all(b"SKIPPED: this machine has no IPv6\n");
+        if ip == "::" && !has_ipv6() {
             continue;
         }
         let emulator = builder.start();
         assert!(emulator.tls_url().unwrap().starts_with(url));
         // The helper connects to 127.0.0.1.
-        let answer = exchange(
+        let response = exchange(
             &emulator,
             emulator.ca_pem().unwrap(),
             "localhost",
             &request(&emulator, "localhost"),
         );
-        assert!(answer.unwrap().starts_with("HTTP/1.1 200"), "{ip}");
+        assert!(response.unwrap().starts_with("HTTP/1.1 200"), "{ip}");
     }
 }
 
 #[test]
-fn documents_read_over_tls_name_https() {
+fn documents_over_tls_name_https() {
     let emulator = Emulator::builder().tls().start();
     let host = emulator.tls_url().unwrap().strip_prefix("https://").unwrap();
     let request = format!(
         "GET /common/v2.0/.well-known/openid-configuration HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     );
-    let answer = exchange(&emulator, emulator.ca_pem().unwrap(), "localhost", &request).unwrap();
+    let response = exchange(&emulator, emulator.ca_pem().unwrap(), "localhost", &request).unwrap();
     assert!(
-        answer.contains(&format!(
+        response.contains(&format!(
             "\"token_endpoint\":\"https://{host}/common/oauth2/v2.0/token\""
         )),
-        "{answer}"
+        "{response}"
     );
 }
 
 #[test]
-fn another_authority_is_not_believed() {
+fn other_authority_is_not_trusted() {
     let emulator = Emulator::builder().tls().start();
     let other = Emulator::builder().tls().start();
     assert!(
@@ -128,7 +128,7 @@ fn another_authority_is_not_believed() {
         )
         .is_err()
     );
-    // And the failed handshake hurts nobody else.
+    // The failed handshake does not affect other clients.
     exchange(
         &emulator,
         emulator.ca_pem().unwrap(),
@@ -139,7 +139,7 @@ fn another_authority_is_not_believed() {
 }
 
 #[test]
-fn a_reset_is_a_reset_under_tls_too() {
+fn reset_works_under_tls() {
     let emulator = Emulator::builder().tls().start();
     emulator.fault(Fault::reset());
     let error = exchange(
@@ -153,18 +153,16 @@ fn a_reset_is_a_reset_under_tls_too() {
 }
 
 #[test]
-fn without_asking_there_is_no_tls() {
+fn tls_is_off_by_default() {
     let emulator = Emulator::start();
     assert_eq!((emulator.tls_url(), emulator.ca_pem()), (None, None));
 }
 
 #[test]
-fn localhost_is_listened_at_in_both_families() {
+fn localhost_listens_in_both_families() {
     let emulator = Emulator::builder().tls().start();
     let port: u16 = emulator.tls_url().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-    if TcpListener::bind("[::1]:0").is_err() {
-        // Not by `eprintln!`, which the test harness keeps to itself.
-        let _ = std::io::stderr().write_all(b"SKIPPED: this machine has no IPv6\n");
+    if !has_ipv6() {
         return;
     }
     for ip in ["127.0.0.1", "::1"] {

@@ -1,11 +1,11 @@
-//! What a good request gets: the bodies and the tokens, byte for byte.
+//! Successful token responses and their tokens, byte for byte.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
 use serde_json::{Value, json};
 
-use crate::support::{claims, form, header, json_body, refusal, token};
+use crate::support::{claims, error_code, form, header, json_body, token};
 
 const SQL: &str = "https://database.windows.net/";
 
@@ -56,7 +56,7 @@ fn v1_bodies_have_strings_and_echo_the_resource() {
 }
 
 #[test]
-fn answers_say_when_to_ask_again_where_somebody_set_it() {
+fn refresh_in_is_sent_if_configured() {
     let emulator = Emulator::builder()
         .token_lifetime(Duration::from_secs(86_400))
         .refresh_in(Duration::from_secs(43_200))
@@ -130,7 +130,7 @@ fn v2_tokens_carry_the_captured_claims() {
 }
 
 #[test]
-fn the_api_decides_the_format_and_not_the_endpoint() {
+fn token_version_is_that_of_the_api() {
     let emulator = frozen();
     let api = emulator.api().identifiers[0].clone();
     let v2_from_v1 = json_body(&token(&emulator, "token", &form(&emulator, &[("resource", &api)])));
@@ -141,7 +141,7 @@ fn the_api_decides_the_format_and_not_the_endpoint() {
 }
 
 #[test]
-fn the_audience_is_what_was_asked_for_to_the_last_slash() {
+fn audience_is_the_requested_resource_exactly() {
     let emulator = frozen();
     let guid = "00000003-0000-0000-c000-000000000000";
     for (scope, audience) in [
@@ -170,7 +170,7 @@ fn the_audience_is_what_was_asked_for_to_the_last_slash() {
 }
 
 #[test]
-fn roles_are_what_was_granted_in_this_tenant() {
+fn roles_are_those_granted_in_the_tenant() {
     let graph = Emulator::GRAPH;
     let emulator = Emulator::builder()
         .tenant(Tenant::new("one.example"))
@@ -203,7 +203,7 @@ fn roles_are_what_was_granted_in_this_tenant() {
 }
 
 #[test]
-fn optional_claims_come_when_the_api_lists_them_and_the_client_can() {
+fn optional_claims_need_api_and_client_support() {
     let claims_parameter = r#"{"access_token":{"xms_cc":{"values":["CP1"]}}}"#;
     let emulator = Emulator::builder()
         .api(
@@ -214,21 +214,22 @@ fn optional_claims_come_when_the_api_lists_them_and_the_client_can() {
         )
         .api(Api::new("api://without"))
         .build();
-    let ask = |scope: &str, more: &[(&str, &str)]| {
+    let send = |scope: &str, more: &[(&str, &str)]| {
         let mut fields = vec![("scope", scope)];
         fields.extend_from_slice(more);
         claims(&json_body(&token(&emulator, "v2.0/token", &form(&emulator, &fields))))
     };
-    let with = ask("api://with/.default", &[("claims", claims_parameter)]);
+    let with = send("api://with/.default", &[("claims", claims_parameter)]);
     assert_eq!((&with["idtyp"], &with["xms_cc"]), (&json!("app"), &json!(["CP1"])));
-    assert_eq!(ask("api://with/.default", &[]).get("xms_cc"), None::<&Value>);
-    let without = ask("api://without/.default", &[("claims", claims_parameter)]);
+    assert_eq!(send("api://with/.default", &[]).get("xms_cc"), None::<&Value>);
+    let without = send("api://without/.default", &[("claims", claims_parameter)]);
     assert_eq!((without.get("idtyp"), without.get("xms_cc")), (None, None));
 }
 
-/// The services of Azure that most daemons call, in every spelling: each of them is an audience of its own, slash included.
+/// The Azure services that most daemons call, in every spelling: each is a separate audience,
+/// including the slash.
 #[test]
-fn audiences_of_azure_are_known_by_default() {
+fn azure_audiences_are_built_in() {
     let emulator = Emulator::builder().build();
     let arm = "797f4846-ba00-4fd7-ba43-dac1f8f63013";
     let vault = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
@@ -275,17 +276,18 @@ fn audiences_of_azure_are_known_by_default() {
     ] {
         let scope = format!("{unknown}/.default");
         assert_eq!(
-            refusal(&token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &scope)]))),
+            error_code(&token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &scope)]))),
             500011
         );
     }
 }
 
-/// An account of Storage and a vault are audiences of their own, whatever their names: Entra knows no list of them.
+/// A storage account and a vault are separate audiences under any name, because Entra has no list
+/// of them.
 #[test]
 fn accounts_and_vaults_are_audiences() {
     let emulator = Emulator::builder().build();
-    let ask = |audience: &str| {
+    let send = |audience: &str| {
         let scope = format!("{audience}/.default");
         token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &scope)]))
     };
@@ -299,7 +301,7 @@ fn accounts_and_vaults_are_audiences() {
         "https://my-vault.vault.azure.net",
         "https://My-Vault.Vault.Azure.net/",
     ] {
-        let claims = claims(&json_body(&ask(audience)));
+        let claims = claims(&json_body(&send(audience)));
         assert_eq!((&claims["aud"], &claims["ver"]), (&json!(audience), &json!("1.0")));
     }
     for unknown in [
@@ -316,7 +318,7 @@ fn accounts_and_vaults_are_audiences() {
         "https://account_1.vault.azure.net",
         &format!("https://{}.vault.azure.net", "a".repeat(64)),
     ] {
-        assert_eq!(refusal(&ask(unknown)), 500011, "{unknown}");
+        assert_eq!(error_code(&send(unknown)), 500011, "{unknown}");
     }
 
     // An API of the same name has its own rules.
@@ -332,7 +334,7 @@ fn accounts_and_vaults_are_audiences() {
 }
 
 #[test]
-fn users_let_the_default_apps_into_azure() {
+fn users_can_consent_to_azure_for_default_apps() {
     let emulator = Emulator::builder().build();
     for app in ["daemon", "cli"] {
         let id = emulator.app(app).unwrap().client_id.clone();
@@ -378,27 +380,27 @@ fn users_let_the_default_apps_into_azure() {
     }
 }
 
-/// A configuration that was written before these APIs were known keeps its meaning.
+/// A configuration from before these APIs were built in keeps its meaning.
 #[test]
-fn a_configured_api_replaces_a_well_known_one() {
+fn configured_api_replaces_a_well_known_one() {
     let by_name = Api::new("https://Vault.azure.net")
         .role("Secrets.Read")
         .token_version(TokenVersion::V2);
     let by_id = Api::new("api://arm").app_id("797f4846-ba00-4fd7-ba43-dac1f8f63013");
     let emulator = Emulator::builder().api(by_name).api(by_id).build();
-    let ask = |resource: &str| {
+    let send = |resource: &str| {
         let response = token(&emulator, "token", &form(&emulator, &[("resource", resource)]));
-        (refusal(&response), json_body(&response))
+        (error_code(&response), json_body(&response))
     };
-    let claims = claims(&ask("https://Vault.azure.net").1);
+    let claims = claims(&send("https://Vault.azure.net").1);
     assert_eq!(
         (&claims["ver"], &claims["roles"]),
         (&json!("2.0"), &json!(["Secrets.Read"]))
     );
-    assert_eq!(ask("cfa8b339-82a2-471a-a3c9-0fc0be7a4093").0, 500011);
-    assert_eq!(ask("https://management.azure.com").0, 500011);
-    assert_eq!(ask("api://arm").0, 0);
-    assert_eq!(ask("https://storage.azure.com").0, 0);
+    assert_eq!(send("cfa8b339-82a2-471a-a3c9-0fc0be7a4093").0, 500011);
+    assert_eq!(send("https://management.azure.com").0, 500011);
+    assert_eq!(send("api://arm").0, 0);
+    assert_eq!(send("https://storage.azure.com").0, 0);
     for known in [Emulator::GRAPH, Emulator::OFFICE_MANAGEMENT] {
         let error = Emulator::builder().api(Api::new(known)).try_build().unwrap_err();
         assert!(error.to_string().contains("given twice"), "{error}");
@@ -406,8 +408,8 @@ fn a_configured_api_replaces_a_well_known_one() {
 }
 
 #[test]
-fn a_seed_gives_the_same_answers_byte_for_byte() {
-    let answers = |seed| {
+fn seed_yields_identical_responses() {
+    let responses = |seed| {
         let emulator = Emulator::builder()
             .seed(seed)
             .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
@@ -425,13 +427,13 @@ fn a_seed_gives_the_same_answers_byte_for_byte() {
             keys.body().clone(),
         )
     };
-    assert_eq!(answers(7), answers(7));
-    let (one, other) = (answers(7), answers(8));
+    assert_eq!(responses(7), responses(7));
+    let (one, other) = (responses(7), responses(8));
     assert!(one.0 != other.0 && one.1 != other.1 && one.2 != other.2 && one.3 != other.3);
 }
 
 #[test]
-fn the_defaults_of_a_seed_do_not_change_between_versions() {
+fn defaults_of_a_seed_are_stable() {
     let emulator = Emulator::builder().seed(7).build();
     let shown = [
         emulator.tenant_id(),

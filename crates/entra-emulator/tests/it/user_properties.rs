@@ -1,10 +1,10 @@
-//! The properties of users that a configuration states, in queries of Graph and at sign-ins.
+//! Configured user properties, in queries of Graph and at sign-ins.
 
 use entra_emulator::{Config, Emulator, EmulatorBuilder};
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, access_token, encode, json_body};
+use crate::support::{Response, access_token, encode, json_body};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 
@@ -28,7 +28,7 @@ fn emulator() -> Emulator {
     EmulatorBuilder::from(Config::from_json(&config.to_string()).unwrap()).build()
 }
 
-fn users(emulator: &Emulator, options: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+fn users(emulator: &Emulator, options: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
     let token = access_token(emulator, GRAPH);
     let mut request =
         Request::get(format!("/v1.0/users?{}", encode(options))).header("authorization", format!("Bearer {token}"));
@@ -38,9 +38,9 @@ fn users(emulator: &Emulator, options: &[(&str, &str)], headers: &[(&str, &str)]
     emulator.handle(request.body(Vec::new()).unwrap())
 }
 
-/// The sign-in names on a page, without the domain.
-fn names(answer: &Answer) -> String {
-    let body = json_body(answer);
+/// Returns the user principal names on a page, without the domain.
+fn names(response: &Response) -> String {
+    let body = json_body(response);
     let users = body["value"].as_array().unwrap_or_else(|| panic!("no list in {body}"));
     let name = |user: &Value| {
         user["userPrincipalName"]
@@ -72,9 +72,9 @@ fn common_properties_can_be_filtered() {
         ("createdDateTime le 2024-03-01T07:59:59.9Z", "dr. gast"),
         ("createdDateTime eq 2024-03-01T08:00:00Z", "adele"),
     ] {
-        let answer = users(&emulator, &[("$filter", filter)], &[]);
-        assert_eq!(answer.status(), 200, "{filter}: {}", json_body(&answer));
-        assert_eq!(names(&answer), expected, "{filter}");
+        let response = users(&emulator, &[("$filter", filter)], &[]);
+        assert_eq!(response.status(), 200, "{filter}: {}", json_body(&response));
+        assert_eq!(names(&response), expected, "{filter}");
     }
     for (filter, expected) in [
         ("accountEnabled ne true", "gast"),
@@ -86,9 +86,9 @@ fn common_properties_can_be_filtered() {
         ("mobilePhone eq '+1 555 0100' and officeLocation eq '18/2111'", "adele"),
     ] {
         let options = [("$filter", filter), ("$count", "true"), ("$orderby", "displayName")];
-        let answer = users(&emulator, &options, &[("consistencylevel", "eventual")]);
-        assert_eq!(answer.status(), 200, "{filter}: {}", json_body(&answer));
-        assert_eq!(names(&answer), expected, "{filter}");
+        let response = users(&emulator, &options, &[("consistencylevel", "eventual")]);
+        assert_eq!(response.status(), 200, "{filter}: {}", json_body(&response));
+        assert_eq!(names(&response), expected, "{filter}");
     }
 }
 
@@ -104,12 +104,12 @@ fn literals_have_the_type_of_the_property() {
         ("createdDateTime ge true", "a time like"),
         ("userType eq Guest", "single quotation marks"),
     ] {
-        let answer = users(&emulator, &[("$filter", filter)], &[]);
-        let message = json_body(&answer)["error"]["message"]
+        let response = users(&emulator, &[("$filter", filter)], &[]);
+        let message = json_body(&response)["error"]["message"]
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        assert_eq!(answer.status(), 400, "{filter}");
+        assert_eq!(response.status(), 400, "{filter}");
         assert!(message.contains(hint), "{filter}: {message}");
     }
     for filter in [
@@ -117,13 +117,13 @@ fn literals_have_the_type_of_the_property() {
         "accountEnabled eq null",
         "accountEnabled ne true",
     ] {
-        let answer = users(&emulator, &[("$filter", filter)], &[]);
-        assert_eq!(answer.status(), 400, "{filter}");
+        let response = users(&emulator, &[("$filter", filter)], &[]);
+        assert_eq!(response.status(), 400, "{filter}");
     }
 }
 
 #[test]
-fn some_properties_have_to_be_selected() {
+fn some_properties_must_be_selected() {
     let emulator = emulator();
     let first = |options: &[(&str, &str)]| json_body(&users(&emulator, options, &[]))["value"][0].clone();
     let default = first(&[]);
@@ -147,11 +147,11 @@ fn some_properties_have_to_be_selected() {
 }
 
 #[test]
-fn users_are_put_in_the_order_of_their_creation() {
+fn users_are_sorted_by_creation() {
     let emulator = emulator();
     let options = [("$orderby", "createdDateTime desc,displayName"), ("$count", "true")];
-    let answer = users(&emulator, &options, &[("consistencylevel", "eventual")]);
-    assert_eq!(names(&answer), "adele dr. gast");
+    let response = users(&emulator, &options, &[("consistencylevel", "eventual")]);
+    assert_eq!(names(&response), "adele dr. gast");
     assert_eq!(users(&emulator, &options[..1], &[]).status(), 400);
 }
 
@@ -175,7 +175,7 @@ fn disabled_user_gets_no_token() {
 }
 
 #[test]
-fn headers_that_change_a_response_are_not_ignored() {
+fn unsupported_headers_are_rejected() {
     let emulator = emulator();
     for (name, value) in [
         ("accept", "application/xml"),
@@ -186,9 +186,9 @@ fn headers_that_change_a_response_are_not_ignored() {
         ("if-match", "W/\"1\""),
         ("if-none-match", "*"),
     ] {
-        let answer = users(&emulator, &[], &[(name, value)]);
-        assert_eq!(answer.status(), 501, "{name}: {value}");
-        assert_eq!(json_body(&answer)["error"]["code"], "not_emulated");
+        let response = users(&emulator, &[], &[(name, value)]);
+        assert_eq!(response.status(), 501, "{name}: {value}");
+        assert_eq!(json_body(&response)["error"]["code"], "not_emulated");
     }
     for accept in [
         "*/*",

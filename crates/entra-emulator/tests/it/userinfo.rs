@@ -3,9 +3,8 @@
 use entra_emulator::{Api, App, Emulator, Tenant, User};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, access_token_of, authorize_url, claims, document, get, get_as, json_body, post};
+use crate::support::{REDIRECT, Response, access_token_of, claims, document, get, get_as, json_body, post, sign_in};
 
-const REDIRECT: &str = "https://app.example/cb";
 const GRAPH: &str = "https://graph.microsoft.com";
 
 fn emulator() -> Emulator {
@@ -25,32 +24,13 @@ fn emulator() -> Emulator {
         .build()
 }
 
-/// The response of the token endpoint to Adele's sign-in.
-fn sign_in(emulator: &Emulator, endpoint: &str, what: (&str, &str)) -> Value {
-    let prefix = if endpoint == "v2" { "v2.0/" } else { "" };
-    let url = authorize_url(
-        emulator,
-        &format!("{prefix}authorize"),
-        &[("redirect_uri", REDIRECT), what],
-    );
-    let code = emulator
-        .approve(&url, "Adele Vance")
-        .unwrap()
-        .parameter("code")
-        .unwrap();
-    let path = format!("/{}/oauth2/{prefix}token", emulator.tenant_id());
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("client_id", emulator.client_id()),
-        ("client_secret", "s3cret"),
-        ("redirect_uri", REDIRECT),
-        ("code", &code),
-    ];
-    json_body(&post(emulator, &path, &fields))
+/// Returns the token response of Adele's sign-in.
+fn adele(emulator: &Emulator, version: &str, what: (&str, &str)) -> Value {
+    sign_in(emulator, version, "Adele Vance", &[what])
 }
 
 fn token(emulator: &Emulator, scope: &str) -> String {
-    let body = sign_in(emulator, "v2", ("scope", scope));
+    let body = adele(emulator, "v2.0/", ("scope", scope));
     body["access_token"].as_str().unwrap().to_owned()
 }
 
@@ -62,7 +42,7 @@ fn endpoint(emulator: &Emulator, version: &str) -> String {
         .to_owned()
 }
 
-fn challenge(response: &Answer) -> &str {
+fn challenge(response: &Response) -> &str {
     let header = response.headers().get("www-authenticate");
     header.map_or("", |header| header.to_str().unwrap())
 }
@@ -83,7 +63,7 @@ fn scopes_decide_the_claims() {
         let members: Vec<_> = body.as_object().unwrap().keys().collect();
         assert_eq!(members, names, "{scope}");
     }
-    let signed_in = sign_in(&emulator, "v2", ("scope", "openid profile email"));
+    let signed_in = adele(&emulator, "v2.0/", ("scope", "openid profile email"));
     let body = json_body(&get_as(
         &emulator,
         &endpoint,
@@ -102,7 +82,7 @@ fn scopes_decide_the_claims() {
 #[test]
 fn refreshed_token_keeps_its_scopes() {
     let emulator = emulator();
-    let signed_in = sign_in(&emulator, "v2", ("scope", "openid email offline_access User.Read"));
+    let signed_in = adele(&emulator, "v2.0/", ("scope", "openid email offline_access User.Read"));
     let fields = [
         ("grant_type", "refresh_token"),
         ("client_id", emulator.client_id()),
@@ -120,11 +100,11 @@ fn refreshed_token_keeps_its_scopes() {
 }
 
 #[test]
-fn version_one_has_an_endpoint_below_the_tenant() {
+fn v1_endpoint_is_below_the_tenant() {
     let emulator = emulator();
     let endpoint = endpoint(&emulator, "");
     assert!(endpoint.ends_with(&format!("/{}/openid/userinfo", emulator.tenant_id())));
-    let signed_in = sign_in(&emulator, "v1", ("resource", GRAPH));
+    let signed_in = adele(&emulator, "", ("resource", GRAPH));
     let token = signed_in["access_token"].as_str().unwrap();
     for address in [&endpoint, "/common/openid/userinfo"] {
         let body = json_body(&get_as(&emulator, address, token));
@@ -139,7 +119,7 @@ fn version_one_has_an_endpoint_below_the_tenant() {
 }
 
 #[test]
-fn graphs_own_address_is_named_behind_the_services() {
+fn public_cloud_metadata_names_the_real_graph() {
     let emulator = emulator();
     let path = format!("/{}/v2.0/.well-known/openid-configuration", emulator.tenant_id());
     for (origin, expected) in [

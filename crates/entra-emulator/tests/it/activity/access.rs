@@ -5,11 +5,11 @@ use std::time::Duration;
 use entra_emulator::{ActivityFeed, Api, App, Emulator};
 use serde_json::json;
 
-use crate::activity::{MANAGE, PUBLISHER, SCOPE, emulator, good, seen, token};
-use crate::support::{get_as, json_body};
+use crate::activity::{MANAGE, PUBLISHER, SCOPE, emulator, good, request_in, seen, token, token_in};
+use crate::support::{error_code, get_as, json_body};
 
 #[test]
-fn tokens_of_others_are_rejected() {
+fn invalid_tokens_are_rejected() {
     let emulator = good();
     let list = format!("{}/subscriptions/list", emulator.activity_url());
     let denied = |token: &str| seen(&get_as(&emulator, &list, token)).0;
@@ -22,7 +22,7 @@ fn tokens_of_others_are_rejected() {
 }
 
 #[test]
-fn a_token_without_the_permission() {
+fn token_without_permission_is_rejected() {
     for app in [
         App::new("a").request(MANAGE, "ActivityFeed.Read"),
         App::new("a").grant(MANAGE, "ServiceHealth.Read"),
@@ -30,59 +30,43 @@ fn a_token_without_the_permission() {
     ] {
         let emulator = emulator(app);
         let token = token(&emulator, SCOPE);
-        let answer = get_as(
+        let response = get_as(
             &emulator,
             &format!("{}/subscriptions/list", emulator.activity_url()),
             &token,
         );
-        assert_eq!(seen(&answer), (401, "AF10001".to_owned()));
-        let message = json_body(&answer)["error"]["message"].as_str().unwrap().to_owned();
+        assert_eq!(seen(&response), (401, "AF10001".to_owned()));
+        let message = json_body(&response)["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.starts_with("The permission set ("), "{message}");
     }
 }
 
 #[test]
-fn a_permission_of_that_name_of_another_api_is_another_one() {
+fn permission_of_another_api_does_not_count() {
     let app = App::new("a").secret("s3cret").grant("api://other", "ActivityFeed.Read");
     let emulator = Emulator::builder()
         .api(Api::new("api://other").role("ActivityFeed.Read"))
         .app(app)
         .build();
     let token = token(&emulator, "api://other/.default");
-    let answer = get_as(
+    let response = get_as(
         &emulator,
         &format!("{}/subscriptions/list", emulator.activity_url()),
         &token,
     );
-    assert_eq!(answer.status(), 401);
+    assert_eq!(response.status(), 401);
 }
 
 #[test]
-fn each_tenant_has_a_quota_by_the_minute() {
+fn each_tenant_has_a_quota_per_minute() {
     let emulator = Emulator::builder()
         .tenant_count(2)
         .app(App::new("a").secret("s3cret").grant(MANAGE, "ActivityFeed.Read"))
         .activity(ActivityFeed::new().requests_per_minute(3))
         .build();
     emulator.clock().freeze();
-    let tokens: Vec<String> = (0..2)
-        .map(|tenant| {
-            let url = emulator
-                .token_url_v2()
-                .replace(emulator.tenant_id(), &emulator.tenants()[tenant].id);
-            let form = [
-                ("grant_type", "client_credentials"),
-                ("client_id", emulator.client_id()),
-                ("client_secret", "s3cret"),
-                ("scope", SCOPE),
-            ];
-            json_body(&crate::support::post(&emulator, &url, &form))["access_token"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
-        .collect();
-    let ask = |tenant: usize, query: &str| {
+    let tokens = [0, 1].map(|tenant| token_in(&emulator, tenant));
+    let send = |tenant: usize, query: &str| {
         let feed = emulator
             .activity_url()
             .replace(emulator.tenant_id(), &emulator.tenants()[tenant].id);
@@ -90,9 +74,9 @@ fn each_tenant_has_a_quota_by_the_minute() {
     };
     let named = format!("?{}", &PUBLISHER[1..]);
     for _ in 0..3 {
-        assert_eq!(ask(0, &named).status(), 200);
+        assert_eq!(send(0, &named).status(), 200);
     }
-    let throttled = ask(0, &named);
+    let throttled = send(0, &named);
     assert_eq!(
         (throttled.status().as_u16(), json_body(&throttled)),
         (
@@ -104,20 +88,20 @@ fn each_tenant_has_a_quota_by_the_minute() {
         )
     );
     assert!(!throttled.headers().contains_key("retry-after"));
-    assert_eq!(ask(1, &named).status(), 200);
-    // All that name no publisher share one quota.
-    assert_eq!([0, 1, 0].map(|tenant| ask(tenant, "").status().as_u16()), [200; 3]);
-    let throttled = json_body(&ask(1, ""))["error"]["message"].as_str().unwrap().to_owned();
+    assert_eq!(send(1, &named).status(), 200);
+    // Requests without a publisher share one quota.
+    assert_eq!([0, 1, 0].map(|tenant| send(tenant, "").status().as_u16()), [200; 3]);
+    let throttled = json_body(&send(1, ""))["error"]["message"].as_str().unwrap().to_owned();
     assert!(
         throttled.ends_with("PublisherId=00000000-0000-0000-0000-000000000000"),
         "{throttled}"
     );
     emulator.clock().advance(Duration::from_secs(60));
-    assert_eq!([ask(0, &named).status(), ask(1, "").status()], [200, 200]);
+    assert_eq!([send(0, &named).status(), send(1, "").status()], [200, 200]);
 }
 
 #[test]
-fn a_tenant_that_withdraws_its_consent_is_closed_at_once() {
+fn revoked_consent_takes_effect_at_once() {
     let app = App::new("collector")
         .secret("s3cret")
         .multi_tenant()
@@ -130,18 +114,6 @@ fn a_tenant_that_withdraws_its_consent_is_closed_at_once() {
                 .request_scope(MANAGE, "ActivityFeed.Read"),
         )
         .build();
-    let token = |tenant: usize| {
-        let url = emulator
-            .token_url_v2()
-            .replace(emulator.tenant_id(), &emulator.tenants()[tenant].id);
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", emulator.client_id()),
-            ("client_secret", "s3cret"),
-            ("scope", SCOPE),
-        ];
-        crate::support::post(&emulator, &url, &form)
-    };
     let list = |tenant: usize, token: &str| {
         let feed = emulator
             .activity_url()
@@ -150,15 +122,13 @@ fn a_tenant_that_withdraws_its_consent_is_closed_at_once() {
             .status()
             .as_u16()
     };
-    let tokens = [0, 1, 2].map(|tenant| json_body(&token(tenant))["access_token"].as_str().unwrap().to_owned());
+    let tokens = [0, 1, 2].map(|tenant| token_in(&emulator, tenant));
+    let status = |tenant: usize| request_in(&emulator, tenant).status().as_u16();
     assert_eq!([0, 1, 2].map(|tenant| list(tenant, &tokens[tenant])), [200; 3]);
     emulator.revoke_consent("collector", &emulator.tenants()[2].domain);
     assert_eq!([0, 1, 2].map(|tenant| list(tenant, &tokens[tenant])), [200, 200, 401]);
-    assert_eq!(
-        (crate::support::refusal(&token(2)), token(1).status().as_u16()),
-        (700016, 200)
-    );
-    // A new consent brings it back.
+    assert_eq!((error_code(&request_in(&emulator, 2)), status(1)), (700016, 200));
+    // A new consent adds the application again.
     let authorize = format!(
         "{}/oauth2/authorize?client_id={}&response_type=code&redirect_uri=https://app.example/cb&resource={MANAGE}&prompt=admin_consent",
         emulator
@@ -170,14 +140,14 @@ fn a_tenant_that_withdraws_its_consent_is_closed_at_once() {
         .user_principal_name
         .clone();
     emulator.approve(&authorize, &administrator).unwrap();
-    assert_eq!(token(2).status(), 200);
+    assert_eq!(status(2), 200);
     emulator.revoke_consent("collector", &emulator.tenants()[2].id);
     emulator.reset();
-    assert_eq!(token(2).status(), 200);
+    assert_eq!(status(2), 200);
 }
 
 #[test]
-fn publisher_is_named_once() {
+fn publisher_must_be_a_guid_given_once() {
     let emulator = good();
     let token = token(&emulator, SCOPE);
     let list = format!("{}/subscriptions/list", emulator.activity_url());

@@ -1,4 +1,4 @@
-//! Every error code, and what is not emulated.
+//! The error codes of the API, and the features that are not implemented.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,10 +6,10 @@ use entra_emulator::{ActivityFeed, App, Config, Emulator, EmulatorBuilder, Fault
 use http::Request;
 use serde_json::json;
 
-use crate::activity::{MANAGE, SCOPE, TYPE, good, post_as, post_with, seen, token};
-use crate::support::{Answer, get, get_as, json_body};
+use crate::activity::{MANAGE, SCOPE, TYPE, good, post_as, post_with, seen, token, token_in};
+use crate::support::{Response, get, get_as, json_body};
 
-/// Each code with a request that leads to it.
+/// Reaches each code with a request.
 #[test]
 fn every_error_code_can_be_reached() {
     let emulator = Emulator::builder()
@@ -20,29 +20,13 @@ fn every_error_code_can_be_reached() {
         .activity(ActivityFeed::new().contents(8).span(Duration::from_secs(7 * 86_400)))
         .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
         .build();
-    let token_in = |tenant: usize| {
-        let url = emulator
-            .token_url_v2()
-            .replace(emulator.tenant_id(), &emulator.tenants()[tenant].id);
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", emulator.client_id()),
-            ("client_secret", "s3cret"),
-            ("scope", SCOPE),
-        ];
-        let body = json_body(&crate::support::post(&emulator, &url, &form));
-        body["access_token"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{body}"))
-            .to_owned()
-    };
-    let token = token_in(0);
+    let token = token_in(&emulator, 0);
     let feed = emulator.activity_url();
     let feed_of = |tenant: &str| feed.replace(emulator.tenant_id(), tenant);
     let start =
         |query: &str, body: &str| post_with(&emulator, &format!("{feed}/subscriptions/start{query}"), &token, body);
-    let ask = |path: &str| get_as(&emulator, &format!("{feed}/{path}"), &token);
-    let content = |query: &str| ask(&format!("subscriptions/content?contentType=Audit.Exchange{query}"));
+    let send = |path: &str| get_as(&emulator, &format!("{feed}/{path}"), &token);
+    let content = |query: &str| send(&format!("subscriptions/content?contentType=Audit.Exchange{query}"));
     let language = |languages: &[&str]| {
         let request = Request::get(format!("{feed}/resources/dlpSensitiveTypes"));
         let request = request.header("authorization", format!("Bearer {token}"));
@@ -52,12 +36,12 @@ fn every_error_code_can_be_reached() {
         emulator.handle(request.body(Vec::new()).unwrap())
     };
     let mut reached = std::collections::BTreeSet::new();
-    let mut check = |code: &str, status: u16, answer: Answer| {
+    let mut check = |code: &str, status: u16, response: Response| {
         assert_eq!(
-            seen(&answer),
+            seen(&response),
             (status, code.to_owned()),
             "{}",
-            String::from_utf8_lossy(answer.body())
+            String::from_utf8_lossy(response.body())
         );
         reached.insert(code.to_owned());
     };
@@ -65,7 +49,7 @@ fn every_error_code_can_be_reached() {
     check("AF10001", 401, get(&emulator, &format!("{feed}/subscriptions/list")));
     check("AF10001", 401, start("?contentType=DLP.All", ""));
     check("AF20001", 400, start("", ""));
-    check("AF20002", 400, ask("subscriptions/list?PublisherIdentifier=x"));
+    check("AF20002", 400, send("subscriptions/list?PublisherIdentifier=x"));
     check("AF20002", 400, start("?contentType=Audit.Exchange", "[]"));
     let webhook = json!({"webhook": {"address": "https://a.example", "expiration": "2001-01-01T00:00:00Z"}});
     check(
@@ -89,7 +73,11 @@ fn every_error_code_can_be_reached() {
     check(
         "AF20012",
         400,
-        get_as(&emulator, &format!("{customers}/subscriptions/list"), &token_in(2)),
+        get_as(
+            &emulator,
+            &format!("{customers}/subscriptions/list"),
+            &token_in(&emulator, 2),
+        ),
     );
     let domain = feed_of(emulator.domain());
     check(
@@ -119,7 +107,7 @@ fn every_error_code_can_be_reached() {
     check(
         "AF20023",
         400,
-        ask("subscriptions/content?contentType=Audit.SharePoint"),
+        send("subscriptions/content?contentType=Audit.SharePoint"),
     );
     check("enabled", 200, start("?contentType=Audit.Exchange", ""));
     check("AF20002", 400, content("&startTime=yesterday&endTime=2023-11-14"));
@@ -131,27 +119,27 @@ fn every_error_code_can_be_reached() {
         content("&startTime=2023-11-13&endTime=2023-11-14T00:01"),
     );
     check("AF20031", 400, content("&nextPage=x"));
-    check("AF20052", 400, ask("audit/nothing"));
+    check("AF20052", 400, send("audit/nothing"));
     let first = json_body(&content("&startTime=2023-11-08&endTime=2023-11-09"))[0]["contentId"]
         .as_str()
         .unwrap()
         .to_owned();
-    check("", 200, ask(&format!("audit/{first}")));
+    check("", 200, send(&format!("audit/{first}")));
     check(
         "AF20050",
         400,
-        ask(&format!("audit/{}", first.replace("301299000", "301299999"))),
+        send(&format!("audit/{}", first.replace("301299000", "301299999"))),
     );
     check("AF20053", 400, language(&["en, de"]));
     check("AF20053", 400, language(&["en", "de"]));
     check("AF20054", 400, language(&["e n"]));
     check("", 200, language(&["es"]));
     emulator.fault(Fault::activity("AF50000"));
-    check("AF50000", 500, ask("subscriptions/list"));
+    check("AF50000", 500, send("subscriptions/list"));
     emulator.fault(Fault::activity("af429").on("/subscriptions"));
-    check("AF429", 403, ask("subscriptions/list"));
+    check("AF429", 403, send("subscriptions/list"));
     emulator.clock().advance(Duration::from_secs(2 * 86_400));
-    let token = token_in(0);
+    let token = token_in(&emulator, 0);
     check(
         "AF20051",
         400,
@@ -165,7 +153,7 @@ fn every_error_code_can_be_reached() {
 }
 
 #[test]
-fn names_of_sensitive_types_have_a_language() {
+fn sensitive_type_names_are_localized() {
     let emulator = good();
     let token = token(&emulator, SCOPE);
     let url = format!("{}/resources/dlpSensitiveTypes", emulator.activity_url());
@@ -191,13 +179,13 @@ fn names_of_sensitive_types_have_a_language() {
 }
 
 #[test]
-fn what_is_not_emulated_says_so() {
+fn unsupported_requests_get_501() {
     let emulator = good();
     let token = token(&emulator, SCOPE);
     let feed = emulator.activity_url();
-    let says = |answer: &Answer, named: &str| {
-        assert_eq!(seen(answer), (501, "not_emulated".to_owned()));
-        let body = json_body(answer);
+    let says = |response: &Response, named: &str| {
+        assert_eq!(seen(response), (501, "not_emulated".to_owned()));
+        let body = json_body(response);
         assert!(
             body["error"]["message"].as_str().unwrap().contains(named),
             "{named}: {body}"
@@ -225,7 +213,7 @@ fn what_is_not_emulated_says_so() {
         &post_as(&emulator, &format!("{feed}/subscriptions/start{TYPE}&x=1"), &token),
         "'x'",
     );
-    // None of them subscribed.
+    // None of the requests started a subscription.
     assert_eq!(
         json_body(&get_as(&emulator, &format!("{feed}/subscriptions/list"), &token)),
         json!([])
@@ -239,7 +227,7 @@ fn what_is_not_emulated_says_so() {
 }
 
 #[test]
-fn limits_of_the_feed_are_named() {
+fn feed_limits_appear_in_errors() {
     let json = |member: &str, number: &str| {
         let config = Config::from_json(&format!(r#"{{"activity": {{"{member}": {number}}}}}"#));
         let built = config.and_then(|config| EmulatorBuilder::from(config).try_build().map(drop));

@@ -8,7 +8,7 @@ use entra_emulator::{App, Emulator, Tenant};
 use http::Request;
 use serde_json::Value;
 
-use crate::support::{Answer, access_token_of};
+use crate::support::{Response, access_token_of, json_body, post};
 
 pub(super) const MANAGE: &str = "https://manage.office.com";
 pub(super) const SCOPE: &str = "https://manage.office.com/.default";
@@ -35,18 +35,41 @@ pub(super) fn token(emulator: &Emulator, scope: &str) -> String {
     access_token_of(emulator, "s3cret", scope)
 }
 
-pub(super) fn post_with(emulator: &Emulator, path: &str, token: &str, body: &str) -> Answer {
+/// Requests a token of the application with the secret `s3cret`, in the tenant with this index.
+pub(super) fn request_in(emulator: &Emulator, tenant: usize) -> Response {
+    let url = emulator
+        .token_url_v2()
+        .replace(emulator.tenant_id(), &emulator.tenants()[tenant].id);
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("scope", SCOPE),
+    ];
+    post(emulator, &url, &fields)
+}
+
+/// Returns a token of the application with the secret `s3cret`, in the tenant with this index.
+pub(super) fn token_in(emulator: &Emulator, tenant: usize) -> String {
+    let body = json_body(&request_in(emulator, tenant));
+    body["access_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{body}"))
+        .to_owned()
+}
+
+pub(super) fn post_with(emulator: &Emulator, path: &str, token: &str, body: &str) -> Response {
     let request = Request::post(path).header("authorization", format!("Bearer {token}"));
     emulator.handle(request.body(body.as_bytes().to_vec()).unwrap())
 }
 
-pub(super) fn post_as(emulator: &Emulator, path: &str, token: &str) -> Answer {
+pub(super) fn post_as(emulator: &Emulator, path: &str, token: &str) -> Response {
     post_with(emulator, path, token, "")
 }
 
-/// The status with the code of an error, or with the status of a subscription.
-pub(super) fn seen(answer: &Answer) -> (u16, String) {
-    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+/// Returns the status with the code of an error, or with the status of a subscription.
+pub(super) fn seen(response: &Response) -> (u16, String) {
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     let code = body["error"]["code"].as_str().or_else(|| body["status"].as_str());
-    (answer.status().as_u16(), code.unwrap_or_default().to_owned())
+    (response.status().as_u16(), code.unwrap_or_default().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Subscriptions, and the content that they bring.
+//! Subscriptions, and the content that they list.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,12 +9,12 @@ use crate::activity::{PUBLISHER, SCOPE, TYPE, good, post_as, post_with, seen, to
 use crate::support::{get_as, json_body};
 
 #[test]
-fn list_start_content_records() {
+fn subscription_leads_to_records() {
     let emulator = good();
     let token = token(&emulator, SCOPE);
     let feed = emulator.activity_url();
-    let ask = |path: &str| get_as(&emulator, path, &token);
-    assert_eq!(json_body(&ask(&format!("{feed}/subscriptions/list"))), json!([]));
+    let send = |path: &str| get_as(&emulator, path, &token);
+    assert_eq!(json_body(&send(&format!("{feed}/subscriptions/list"))), json!([]));
     let started = json_body(&post_as(
         &emulator,
         &format!("{feed}/subscriptions/start{TYPE}{PUBLISHER}"),
@@ -25,18 +25,21 @@ fn list_start_content_records() {
         json!({"contentType": "Audit.AzureActiveDirectory", "status": "enabled", "webhook": null})
     );
     assert!(emulator.requests().pop().unwrap().lints.is_empty());
-    assert_eq!(json_body(&ask(&format!("{feed}/subscriptions/list"))), json!([started]));
+    assert_eq!(
+        json_body(&send(&format!("{feed}/subscriptions/list"))),
+        json!([started])
+    );
     let lints = emulator.requests().pop().unwrap().lints;
     assert_eq!(lints, [Lint::MissingPublisherIdentifier]);
     let spelt = feed.replace("/api/", "/API/").replace("activity/feed", "Activity/Feed");
     assert_eq!(
-        json_body(&ask(&format!("{spelt}/Subscriptions/List"))),
+        json_body(&send(&format!("{spelt}/Subscriptions/List"))),
         json!([started])
     );
-    let content = json_body(&ask(&format!("{feed}/subscriptions/content{TYPE}")));
+    let content = json_body(&send(&format!("{feed}/subscriptions/content{TYPE}")));
     let uri = content[0]["contentUri"].as_str().unwrap();
     assert!(uri.contains('$') && uri.ends_with(content[0]["contentId"].as_str().unwrap()));
-    let records = json_body(&ask(&format!("{uri}?{}", &PUBLISHER[1..])));
+    let records = json_body(&send(&format!("{uri}?{}", &PUBLISHER[1..])));
     assert_eq!(records.as_array().unwrap().len(), 3);
     for record in records.as_array().unwrap() {
         assert_eq!(
@@ -46,10 +49,10 @@ fn list_start_content_records() {
     }
     let stopped = post_as(&emulator, &format!("{feed}/subscriptions/stop{TYPE}"), &token);
     assert_eq!((stopped.status().as_u16(), stopped.body().len()), (200, 0));
-    assert_eq!(json_body(&ask(&format!("{feed}/subscriptions/list"))), json!([]));
+    assert_eq!(json_body(&send(&format!("{feed}/subscriptions/list"))), json!([]));
 }
 
-/// Every content type has a subscription of its own.
+/// Each content type has its own subscription.
 #[test]
 fn subscriptions_start_once_and_stop() {
     let emulator = good();
@@ -59,36 +62,36 @@ fn subscriptions_start_once_and_stop() {
         let url = |what: &str| format!("{feed}/subscriptions/{what}?contentType={content_type}");
         let post = |what: &str| seen(&post_as(&emulator, &url(what), &token));
         let content = || get_as(&emulator, &url("content"), &token);
-        let refused = |code: &str| (400, code.to_owned());
+        let rejected = |code: &str| (400, code.to_owned());
         let enabled = (200, "enabled".to_owned());
-        assert_eq!(seen(&content()), refused("AF20022"));
+        assert_eq!(seen(&content()), rejected("AF20022"));
         assert_eq!(
             seen(&get_as(&emulator, &url("notifications"), &token)),
-            refused("AF20022")
+            rejected("AF20022")
         );
-        assert_eq!(post("stop"), refused("AF20022"));
+        assert_eq!(post("stop"), rejected("AF20022"));
         assert_eq!(post("start"), enabled);
         let uri = json_body(&content())[0]["contentUri"].as_str().unwrap().to_owned();
         for _ in 0..2 {
-            assert_eq!(post("start"), refused("AF20024"));
+            assert_eq!(post("start"), rejected("AF20024"));
             assert_eq!(content().status(), 200);
         }
         assert_eq!(json_body(&get_as(&emulator, &url("notifications"), &token)), json!([]));
         assert_eq!(post("stop").0, 200);
         for _ in 0..2 {
-            assert_eq!(seen(&content()), refused("AF20023"));
+            assert_eq!(seen(&content()), rejected("AF20023"));
             assert_eq!(
                 seen(&get_as(&emulator, &url("notifications"), &token)),
-                refused("AF20023")
+                rejected("AF20023")
             );
-            assert_eq!(seen(&get_as(&emulator, &uri, &token)), refused("AF20023"));
-            assert_eq!(post("stop"), refused("AF20023"));
+            assert_eq!(seen(&get_as(&emulator, &uri, &token)), rejected("AF20023"));
+            assert_eq!(post("stop"), rejected("AF20023"));
         }
         let listed = json_body(&get_as(&emulator, &format!("{feed}/subscriptions/list"), &token));
         let mut listed = listed.as_array().unwrap().iter();
         assert!(listed.all(|one| one["contentType"] != content_type));
         assert_eq!(post("start"), enabled);
-        assert_eq!(post("start"), refused("AF20024"));
+        assert_eq!(post("start"), rejected("AF20024"));
         assert_eq!(content().status(), 200);
         assert_eq!(get_as(&emulator, &uri, &token).status(), 200);
     }
@@ -97,7 +100,7 @@ fn subscriptions_start_once_and_stop() {
 }
 
 #[test]
-fn content_of_the_time_of_a_stop_is_gone() {
+fn content_created_while_stopped_is_not_listed() {
     let emulator = good();
     emulator.clock().freeze();
     let token = token(&emulator, SCOPE);
@@ -127,23 +130,23 @@ fn content_of_the_time_of_a_stop_is_gone() {
     publish();
     let after = listed();
     assert_eq!((after.len(), &after[..2]), (3, &before[..]));
-    // Another application was not stopped. The ID is that of the content in between.
+    // The ID is that of the content published while the subscription was stopped.
     let hidden = after[2].replace("301299000003", "301299000002");
     assert_eq!(seen(&get_as(&emulator, &hidden, &token)).1, "AF20050");
 }
 
 #[test]
-fn a_changed_webhook_starts_a_subscription_anew() {
+fn changed_webhook_restarts_a_subscription() {
     let emulator = good();
     let token = token(&emulator, SCOPE);
     let url = format!("{}/subscriptions/start{TYPE}{PUBLISHER}", emulator.activity_url());
     let start = |body: &str| {
-        let answer = post_with(&emulator, &url, &token, body);
-        (answer.status().as_u16(), json_body(&answer))
+        let response = post_with(&emulator, &url, &token, body);
+        (response.status().as_u16(), json_body(&response))
     };
-    let refused = |body: &str, code: &str| {
-        let (status, answer) = start(body);
-        assert_eq!((status, &answer["error"]["code"]), (400, &json!(code)), "{body}");
+    let rejected = |body: &str, code: &str| {
+        let (status, response) = start(body);
+        assert_eq!((status, &response["error"]["code"]), (400, &json!(code)), "{body}");
     };
     let webhook = |address: &str, auth_id: &str, expiration: &str| {
         json!({"webhook": {"address": address, "authId": auth_id, "expiration": expiration}}).to_string()
@@ -155,7 +158,7 @@ fn a_changed_webhook_starts_a_subscription_anew() {
     };
     let plain = json!({"contentType": "Audit.AzureActiveDirectory", "status": "enabled", "webhook": null});
 
-    // What is wrong with a webhook leaves everything as it was.
+    // An invalid webhook changes nothing.
     for (body, code) in [
         (webhook("http://app.example/hook", "", ""), "AF20021"),
         (webhook("http://127.0.0.1/hook", "", ""), "AF20021"),
@@ -172,17 +175,17 @@ fn a_changed_webhook_starts_a_subscription_anew() {
         ("[".repeat(100_000), "AF20002"),
         ("webhook=1".to_owned(), "AF20002"),
     ] {
-        refused(&body, code);
+        rejected(&body, code);
     }
     assert_eq!(start("{}"), (200, plain.clone()));
     for same in ["", "{}", "null", " ", "{\"webhook\": null}", &webhook("", "", "")] {
-        refused(same, "AF20024");
+        rejected(same, "AF20024");
     }
     let first = webhook(hook, "secret", "");
     assert_eq!(start(&first), (200, shown(hook, json!("secret"), Value::Null)));
     let lints = emulator.requests().pop().unwrap().lints;
     assert_eq!(lints, [Lint::WebhookNeverCalled]);
-    refused(&first, "AF20024");
+    rejected(&first, "AF20024");
     for address in [
         "http://app.example/hook",
         "https://",
@@ -193,7 +196,7 @@ fn a_changed_webhook_starts_a_subscription_anew() {
         "https://app.example:99999/hook",
         "https://user@app.example/hook",
     ] {
-        refused(&webhook(address, "", ""), "AF20021");
+        rejected(&webhook(address, "", ""), "AF20021");
     }
     let list = get_as(
         &emulator,
@@ -212,15 +215,15 @@ fn a_changed_webhook_starts_a_subscription_anew() {
     ] {
         let body = webhook(address, auth_id, expiration);
         assert_eq!(start(&body).0, 200);
-        refused(&body, "AF20024");
+        rejected(&body, "AF20024");
     }
-    // Without a webhook the old one is removed.
+    // A start without a webhook removes the old one.
     assert_eq!(start(""), (200, plain));
-    refused("", "AF20024");
+    rejected("", "AF20024");
 }
 
 #[test]
-fn an_expired_webhook_is_shown_and_can_be_renewed() {
+fn expired_webhook_can_be_renewed() {
     let emulator = good();
     emulator.clock().freeze();
     emulator.clock().set(UNIX_EPOCH + Duration::from_secs(1_700_000_000));

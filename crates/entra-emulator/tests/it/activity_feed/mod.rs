@@ -17,7 +17,8 @@ pub(super) const DAY: u64 = 86_400;
 /// 2023-11-14T22:13:20.
 pub(super) const NOW: u64 = 1_700_000_000;
 
-/// An emulator with its clock at [`NOW`], and a token of its first tenant with all subscriptions started.
+/// An emulator with its clock at [`NOW`], and a token for its first tenant with all subscriptions
+/// started.
 pub(super) struct World {
     pub(super) emulator: Emulator,
     pub(super) token: String,
@@ -59,23 +60,23 @@ impl World {
         )
     }
 
-    /// The items of each page, and the name of the header that led to the next one.
+    /// Returns the items of each page.
     pub(super) fn pages(&self, content_type: ContentType, query: &str) -> Vec<Vec<Value>> {
         let mut next = Some(self.url(content_type, query));
         let mut pages = Vec::new();
         while let Some(url) = next {
-            let answer = get_as(&self.emulator, &url, &self.token);
-            assert_eq!(answer.status(), 200, "{}", String::from_utf8_lossy(answer.body()));
+            let response = get_as(&self.emulator, &url, &self.token);
+            assert_eq!(response.status(), 200, "{}", String::from_utf8_lossy(response.body()));
             let header = ["nextpageuri", "nextpageurl"]
                 .into_iter()
-                .find_map(|name| answer.headers().get(name));
+                .find_map(|name| response.headers().get(name));
             next = header.map(|uri| uri.to_str().unwrap().to_owned());
-            pages.push(json_body(&answer).as_array().unwrap().clone());
+            pages.push(json_body(&response).as_array().unwrap().clone());
         }
         pages
     }
 
-    /// The items of all pages of seven windows of a day.
+    /// Returns the items of seven windows of one day each.
     pub(super) fn week(&self, content_type: ContentType) -> Vec<Vec<Value>> {
         let windows = (0..7).map(|day| {
             let start = NOW - 7 * DAY + day * DAY;
@@ -88,13 +89,13 @@ impl World {
     }
 
     pub(super) fn records(&self, item: &Value) -> Vec<Value> {
-        let answer = get_as(&self.emulator, item["contentUri"].as_str().unwrap(), &self.token);
-        assert_eq!(answer.status(), 200);
-        json_body(&answer).as_array().unwrap().clone()
+        let response = get_as(&self.emulator, item["contentUri"].as_str().unwrap(), &self.token);
+        assert_eq!(response.status(), 200);
+        json_body(&response).as_array().unwrap().clone()
     }
 }
 
-/// `2023-11-14T22:13:20`, for the days around [`NOW`].
+/// Formats a time as `2023-11-14T22:13:20`, for the days around [`NOW`].
 fn httpdate_like(at: u64) -> String {
     let day = 14 - (NOW / DAY) as i64 + (at / DAY) as i64;
     let rest = at % DAY;

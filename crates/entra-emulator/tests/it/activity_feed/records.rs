@@ -47,7 +47,7 @@ fn every_record_is_found_once_without_duplicates() {
 }
 
 #[test]
-fn duplicates_come_in_their_share() {
+fn duplicates_have_the_configured_rate() {
     let feed = ActivityFeed::new()
         .contents(100)
         .records(20)
@@ -82,7 +82,7 @@ fn duplicates_come_in_their_share() {
         assert_eq!(
             BTreeSet::from_iter(records.iter().map(id)).len(),
             20,
-            "none is twice in one content"
+            "no record is repeated within a content"
         );
         for record in records {
             if let Some(same) = seen.insert(id(&record), record.clone()) {
@@ -97,7 +97,7 @@ fn duplicates_come_in_their_share() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_records() {
+fn same_seed_yields_same_records() {
     let feed = || ActivityFeed::new().contents(3).records(5).duplicate_records(100);
     let (one, two) = (World::new(feed()), World::new(feed()));
     for content_type in ContentType::ALL {
@@ -110,7 +110,7 @@ fn the_same_seed_gives_the_same_records() {
 }
 
 #[test]
-fn records_look_like_those_of_their_type() {
+fn records_match_their_content_type() {
     let world = World::new(ActivityFeed::new().contents(5).records(40));
     for (content_type, types, member) in [
         (
@@ -137,7 +137,7 @@ fn records_look_like_those_of_their_type() {
 }
 
 #[test]
-fn users_with_marks_in_their_names_are_escaped() {
+fn special_characters_in_user_names_are_escaped() {
     let user = User::new("A \"quoted\" \\ name").user_principal_name("a\"b\\c\n@contoso.example");
     let emulator = Emulator::builder()
         .tenant(Tenant::new("contoso.example").user(user))
@@ -158,7 +158,7 @@ fn users_with_marks_in_their_names_are_escaped() {
 }
 
 #[test]
-fn without_numbers_there_is_a_record_for_each_user() {
+fn default_record_count_equals_user_count() {
     let users = (0..250).map(|number| User::new(format!("User{number} Test")));
     let emulator = Emulator::builder()
         .tenant(users.fold(Tenant::new("contoso.example"), Tenant::user))
@@ -182,7 +182,7 @@ fn without_numbers_there_is_a_record_for_each_user() {
 }
 
 #[test]
-fn numbers_out_of_bounds_are_rejected() {
+fn out_of_range_settings_are_rejected() {
     for feed in [
         ActivityFeed::new().page_size(0),
         ActivityFeed::new().page_size(1_001),

@@ -11,8 +11,8 @@ use crate::activity_feed::{NOW, World, id, world_ids};
 use crate::support::{get_as, json_body};
 
 #[test]
-fn windows_begin_with_their_start_and_end_before_their_end() {
-    // Created at 22:13:20 - 1 h 45 min, - 1 h 15 min, - 45 min and - 15 min.
+fn window_includes_start_and_excludes_end() {
+    // Created at 22:13:20 minus 1 h 45 min, 1 h 15 min, 45 min and 15 min.
     let world = World::new(ActivityFeed::new().contents(4).span(Duration::from_secs(7_200)));
     for (window, found) in [
         ("&startTime=2023-11-14&endTime=2023-11-15", 4),
@@ -27,8 +27,8 @@ fn windows_begin_with_their_start_and_end_before_their_end() {
         ("&startTime=&endTime=", 4),
         ("", 4),
     ] {
-        let answer = get_as(&world.emulator, &world.url(ContentType::General, window), &world.token);
-        let body = json_body(&answer);
+        let response = get_as(&world.emulator, &world.url(ContentType::General, window), &world.token);
+        let body = json_body(&response);
         match found {
             9 => assert_eq!(body["error"]["code"], "AF20030"),
             found => assert_eq!(body.as_array().unwrap().len(), found, "{window}"),
@@ -51,9 +51,12 @@ fn windows_begin_with_their_start_and_end_before_their_end() {
             "AF20002",
         ),
     ] {
-        let answer = get_as(&world.emulator, &world.url(ContentType::General, window), &world.token);
+        let response = get_as(&world.emulator, &world.url(ContentType::General, window), &world.token);
         assert_eq!(
-            (answer.status().as_u16(), json_body(&answer)["error"]["code"].as_str()),
+            (
+                response.status().as_u16(),
+                json_body(&response)["error"]["code"].as_str()
+            ),
             (400, Some(code)),
             "{window}"
         );
@@ -63,7 +66,7 @@ fn windows_begin_with_their_start_and_end_before_their_end() {
 }
 
 #[test]
-fn pages_name_the_window_and_cannot_be_made_up() {
+fn page_links_carry_the_window_and_are_verified() {
     let feed = ActivityFeed::new()
         .contents(5)
         .page_size(2)
@@ -71,9 +74,9 @@ fn pages_name_the_window_and_cannot_be_made_up() {
     let world = World::new(feed);
     let publisher = "&PublisherIdentifier=46b472a7-c68e-4adf-8ade-3db49497518e";
     let url = world.url(ContentType::Exchange, publisher);
-    let answer = get_as(&world.emulator, &url, &world.token);
-    assert!(!answer.headers().contains_key("nextpageuri"));
-    let next = answer.headers()["NextPageUrl"].to_str().unwrap();
+    let response = get_as(&world.emulator, &url, &world.token);
+    assert!(!response.headers().contains_key("nextpageuri"));
+    let next = response.headers()["NextPageUrl"].to_str().unwrap();
     for part in [
         publisher,
         "startTime=2023-11-13T22%3A13%3A21",
@@ -88,11 +91,11 @@ fn pages_name_the_window_and_cannot_be_made_up() {
         .map(Vec::len)
         .collect();
     assert_eq!(sizes, [2, 2, 1]);
-    // Pages are of their window, also a while later.
+    // A page keeps its window when time passes.
     world.emulator.clock().advance(Duration::from_secs(60));
     assert_eq!(get_as(&world.emulator, next, &world.token).status(), 200);
     let name = next.split("nextPage=").nth(1).unwrap();
-    for made_up in [
+    for invented in [
         "x",
         "R",
         "R000000000002",
@@ -100,21 +103,21 @@ fn pages_name_the_window_and_cannot_be_made_up() {
         &format!("{name}0"),
         &format!("{name}R1"),
     ] {
-        let url = world.url(ContentType::Exchange, &format!("&nextPage={made_up}"));
-        let answer = json_body(&get_as(&world.emulator, &url, &world.token));
-        assert_eq!(answer["error"]["code"], "AF20031", "{made_up}");
+        let url = world.url(ContentType::Exchange, &format!("&nextPage={invented}"));
+        let response = json_body(&get_as(&world.emulator, &url, &world.token));
+        assert_eq!(response["error"]["code"], "AF20031", "{invented}");
     }
-    // A page is of one list.
+    // A page belongs to one list.
     let url = world.url(ContentType::General, &format!("&nextPage={name}"));
-    let answer = json_body(&get_as(&world.emulator, &url, &world.token));
-    assert_eq!(answer["error"]["code"], "AF20031");
+    let response = json_body(&get_as(&world.emulator, &url, &world.token));
+    assert_eq!(response["error"]["code"], "AF20031");
     let elsewhere = format!("&startTime=2023-11-08&endTime=2023-11-09&nextPage={name}");
-    let answer = json_body(&get_as(
+    let response = json_body(&get_as(
         &world.emulator,
         &world.url(ContentType::Exchange, &elsewhere),
         &world.token,
     ));
-    assert_eq!(answer["error"]["code"], "AF20031");
+    assert_eq!(response["error"]["code"], "AF20031");
 }
 
 #[test]
@@ -125,14 +128,14 @@ fn published_content_is_new_and_belongs_to_its_tenant() {
     world.emulator.publish_activity(&first, ContentType::General, 2);
     world.emulator.clock().advance(Duration::from_secs(5));
     world.emulator.publish_activity(&first, ContentType::General, 1);
-    // Set back, it is created when the last one was.
+    // If the clock is set back, content is created at the time of the last one.
     world.emulator.clock().set(UNIX_EPOCH + Duration::from_secs(NOW));
     world.emulator.publish_activity(&first, ContentType::General, 1);
     world.emulator.publish_activity(&second, ContentType::General, 9);
     assert_eq!(
         world.pages(ContentType::General, "").concat().len(),
         2,
-        "two are of the future"
+        "two are in the future"
     );
     world.emulator.clock().advance(Duration::from_secs(5));
     let items = world.pages(ContentType::General, "").concat();
@@ -156,7 +159,7 @@ fn published_content_is_new_and_belongs_to_its_tenant() {
     assert_eq!(world_ids(&world.emulator, &first, ContentType::General).len(), 0);
 }
 
-/// The indexes of the contents that all pages list.
+/// Returns the indexes of the contents that all pages list.
 fn listed(world: &World) -> Vec<u64> {
     let pages = world.pages(ContentType::General, "");
     let index = |item: &Value| {
@@ -166,7 +169,7 @@ fn listed(world: &World) -> Vec<u64> {
     pages.concat().iter().map(index).collect()
 }
 
-/// Publishes contents, each number of them while the subscription is stopped if the flag says so.
+/// Publishes contents in steps, each with the subscription stopped if its flag is set.
 fn publish(world: &World, steps: &[(bool, u32)]) {
     let change = |operation: &str| {
         let feed = world.emulator.activity_url();
@@ -188,7 +191,7 @@ fn publish(world: &World, steps: &[(bool, u32)]) {
 }
 
 #[test]
-fn contents_of_gaps_are_on_no_page() {
+fn content_in_gaps_is_not_listed() {
     for size in [1, 2, 3, 100] {
         let steps = [
             (true, 1),
@@ -211,8 +214,8 @@ fn contents_of_gaps_are_on_no_page() {
 }
 
 #[test]
-fn long_gap_costs_no_step_for_each_content() {
-    // Thirteen billion contents: one step for each would take minutes.
+fn long_gap_is_skipped_in_one_step() {
+    // Thirteen billion contents: a step for each would take minutes.
     let gap = [(true, u32::MAX); 3];
     let world = World::new(ActivityFeed::new().contents(2).page_size(1).duplicate_contents(1_000));
     publish(&world, &gap);

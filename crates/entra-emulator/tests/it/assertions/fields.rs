@@ -1,4 +1,4 @@
-//! Wrong fields, each with its number.
+//! Invalid fields of assertions, each with its AADSTS code.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,12 +8,12 @@ use entra_emulator::{App, Lint};
 use serde_json::{Value, json};
 
 use crate::support::assertion::{
-    APP, Draft, NOW, SCOPE, TYPE, accepted, ask, builder, changed, der, emulator, refused,
+    APP, Draft, NOW, SCOPE, TYPE, accepted, builder, changed, der, emulator, rejected, send,
 };
 use crate::support::{encode, token};
 
 #[test]
-fn signatures_that_do_not_fit() {
+fn invalid_signatures_are_rejected() {
     let shown = changed(Draft::with_next_key, 700027);
     assert!(
         shown.contains("use of the key to verify the signature failed."),
@@ -25,9 +25,9 @@ fn signatures_that_do_not_fit() {
     );
     let emulator = emulator();
     let draft = Draft::new(&emulator);
-    refused(&ask(&emulator, &draft.sign_as("RS256")), 700027);
-    refused(
-        &ask(&emulator, &draft.clone().header("alg", "RS256").sign_as("PS256")),
+    rejected(&send(&emulator, &draft.sign_as("RS256")), 700027);
+    rejected(
+        &send(&emulator, &draft.clone().header("alg", "RS256").sign_as("PS256")),
         700027,
     );
     let (text, signature) = draft
@@ -41,45 +41,45 @@ fn signatures_that_do_not_fit() {
         URL_SAFE_NO_PAD.encode([0; 256]),
         signature.repeat(3),
     ] {
-        refused(&ask(&emulator, &format!("{text}.{signature}")), 700027);
+        rejected(&send(&emulator, &format!("{text}.{signature}")), 700027);
     }
-    // Claims of another assertion under a good signature.
+    // The signature of one assertion over the claims of another.
     let other = draft.claim("jti", "other").sign();
     let mixed: Vec<&str> = text.split('.').take(1).chain(other.split('.').skip(1)).collect();
-    accepted(&ask(&emulator, &mixed.join(".")));
-    refused(
-        &ask(&emulator, &format!("{}.{signature}", other.rsplit_once('.').unwrap().0)),
+    accepted(&send(&emulator, &mixed.join(".")));
+    rejected(
+        &send(&emulator, &format!("{}.{signature}", other.rsplit_once('.').unwrap().0)),
         700027,
     );
 }
 
 #[test]
-fn algorithms_other_than_two() {
+fn unsupported_algorithms_are_rejected() {
     let emulator = emulator();
     let draft = |algorithm: &str| Draft::new(&emulator).header("alg", algorithm);
     for algorithm in [
         "none", "None", "HS256", "RS384", "RS512", "PS384", "ES256", "EdDSA", "rs256", "",
     ] {
-        let shown = refused(&draft(algorithm).ask(&emulator), 5002738);
+        let shown = rejected(&draft(algorithm).send(&emulator), 5002738);
         assert!(shown.contains(&format!("'{algorithm}' is not a supported")), "{shown}");
     }
     let unsigned = draft("none").sign();
-    refused(
-        &ask(&emulator, &format!("{}.", unsigned.rsplit_once('.').unwrap().0)),
+    rejected(
+        &send(&emulator, &format!("{}.", unsigned.rsplit_once('.').unwrap().0)),
         5002738,
     );
-    // The public key taken for a shared secret.
+    // The public key used as a shared secret.
     let text = draft("HS256").sign();
     let text = text.rsplit_once('.').unwrap().0;
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &der(APP));
     let tag = URL_SAFE_NO_PAD.encode(aws_lc_rs::hmac::sign(&key, text.as_bytes()));
-    refused(&ask(&emulator, &format!("{text}.{tag}")), 5002738);
+    rejected(&send(&emulator, &format!("{text}.{tag}")), 5002738);
     changed(|draft| draft.header("alg", Value::Null), 50027);
     changed(|draft| draft.header("alg", 256), 50027);
 }
 
 #[test]
-fn types_other_than_jwt() {
+fn only_jwt_types_are_accepted() {
     for kind in ["client-authentication+jwt", "at+jwt", ""] {
         changed(|draft| draft.header("typ", kind), 5002727);
     }
@@ -90,12 +90,12 @@ fn types_other_than_jwt() {
         json!("jwt"),
         json!("http://openid.net/specs/jwt/1.0"),
     ] {
-        accepted(&Draft::new(&emulator).header("typ", kind).ask(&emulator));
+        accepted(&Draft::new(&emulator).header("typ", kind).send(&emulator));
     }
 }
 
 #[test]
-fn subjects_and_issuers() {
+fn subject_and_issuer_must_be_the_client_id() {
     let other = "22222222-2222-2222-2222-222222222222";
     changed(|draft| draft.claim("iss", other), 50048);
     changed(|draft| draft.claim("sub", other), 50048);
@@ -103,12 +103,12 @@ fn subjects_and_issuers() {
     changed(|draft| draft.claim("sub", "system:serviceaccount:a:b"), 50048);
     let emulator = emulator();
     let id = emulator.client_id().to_uppercase();
-    accepted(&Draft::new(&emulator).claim("iss", id.as_str()).ask(&emulator));
+    accepted(&Draft::new(&emulator).claim("iss", id.as_str()).send(&emulator));
     accepted(
         &Draft::new(&emulator)
             .claim("sub", id.as_str())
             .claim("iss", id)
-            .ask(&emulator),
+            .send(&emulator),
     );
     for (claim, missing) in [("iss", "'iss'"), ("sub", "'sub'"), ("aud", "'aud'")] {
         assert!(changed(|draft| draft.claim(claim, Value::Null), 90014).contains(missing));
@@ -116,9 +116,10 @@ fn subjects_and_issuers() {
     }
 }
 
-/// Tokens of a cluster, of a pipeline, of another tenant and of this very service, used as federated credentials.
+/// Tokens of a cluster, of a pipeline, of another tenant and of this service, used as federated
+/// credentials.
 #[test]
-fn assertions_of_another_issuer() {
+fn assertions_of_other_issuers_are_rejected() {
     let emulator = emulator();
     let id = emulator.client_id();
     let exchange = "api://AzureADTokenExchange";
@@ -149,11 +150,9 @@ fn assertions_of_another_issuer() {
                 draft.clone().header("typ", "at+jwt"),
                 draft.clone().with_next_key(),
             ] {
-                let shown = refused(&draft.ask(&emulator), 700211);
-                let expected = format!(
-                    "No matching federated identity record found for presented assertion issuer '{issuer}'. \
-                     Check your federated identity credential Subject, Audience and Issuer"
-                );
+                let shown = rejected(&draft.send(&emulator), 700211);
+                let expected =
+                    format!("No matching federated identity record found for presented assertion issuer '{issuer}'.");
                 assert!(shown.contains(&expected), "{shown}");
                 let lints = emulator.requests().pop().unwrap().lints;
                 assert!(
@@ -177,17 +176,17 @@ fn assertions_of_another_issuer() {
     };
     let signed = federated.sign();
     let without_id = token(&emulator, "v2.0/token", &fields(&[("client_assertion", &signed)]));
-    assert!(refused(&without_id, 900144).contains("'client_id'"));
+    assert!(rejected(&without_id, 900144).contains("'client_id'"));
     let unknown = "22222222-2222-2222-2222-222222222222";
     let unknown = fields(&[("client_assertion", &signed), ("client_id", unknown)]);
-    refused(&token(&emulator, "v2.0/token", &unknown), 700016);
-    refused(&ask(&emulator, "garbage"), 50027);
-    refused(&federated.clone().claim("iss", Value::Null).ask(&emulator), 90014);
-    refused(&federated.claim("sub", Value::Null).ask(&emulator), 90014);
+    rejected(&token(&emulator, "v2.0/token", &unknown), 700016);
+    rejected(&send(&emulator, "garbage"), 50027);
+    rejected(&federated.clone().claim("iss", Value::Null).send(&emulator), 90014);
+    rejected(&federated.claim("sub", Value::Null).send(&emulator), 90014);
 }
 
 #[test]
-fn times_of_every_type() {
+fn times_may_be_numbers_or_numeric_strings() {
     let emulator = emulator();
     for (start, expiry) in [
         (json!(NOW), json!(NOW + 600)),
@@ -200,23 +199,28 @@ fn times_of_every_type() {
                 .clone()
                 .claim("nbf", start.clone())
                 .claim("iat", start.clone())
-                .ask(&emulator),
+                .send(&emulator),
         );
         accepted(
             &draft
                 .clone()
                 .claim("nbf", Value::Null)
                 .claim("iat", start.clone())
-                .ask(&emulator),
+                .send(&emulator),
         );
         accepted(
             &draft
                 .clone()
                 .claim("nbf", start)
                 .claim("iat", Value::Null)
-                .ask(&emulator),
+                .send(&emulator),
         );
-        accepted(&draft.claim("nbf", Value::Null).claim("iat", Value::Null).ask(&emulator));
+        accepted(
+            &draft
+                .claim("nbf", Value::Null)
+                .claim("iat", Value::Null)
+                .send(&emulator),
+        );
     }
     for claim in ["exp", "nbf", "iat"] {
         for bad in [
@@ -234,15 +238,15 @@ fn times_of_every_type() {
 }
 
 #[test]
-fn times_that_are_over_or_not_there_yet() {
+fn expired_and_early_assertions_are_rejected() {
     let emulator = emulator();
     let skew = 300;
     let draft = Draft::new(&emulator);
-    accepted(&draft.clone().claim("exp", NOW - skew + 1).ask(&emulator));
-    accepted(&draft.clone().claim("nbf", NOW + skew).ask(&emulator));
-    refused(&draft.clone().claim("exp", NOW - skew).ask(&emulator), 700024);
-    refused(&draft.clone().claim("nbf", NOW + skew + 1).ask(&emulator), 700024);
-    let shown = refused(&draft.clone().claim("exp", Value::Null).ask(&emulator), 700024);
+    accepted(&draft.clone().claim("exp", NOW - skew + 1).send(&emulator));
+    accepted(&draft.clone().claim("nbf", NOW + skew).send(&emulator));
+    rejected(&draft.clone().claim("exp", NOW - skew).send(&emulator), 700024);
+    rejected(&draft.clone().claim("nbf", NOW + skew + 1).send(&emulator), 700024);
+    let shown = rejected(&draft.clone().claim("exp", Value::Null).send(&emulator), 700024);
     assert!(
         shown.contains(
             "Current time: 2026-01-01T00:00:00.0000000Z, assertion valid from 2026-01-01T00:00:00.0000000Z, expiry time \
@@ -252,50 +256,50 @@ fn times_that_are_over_or_not_there_yet() {
     );
     let sent = draft.sign();
     emulator.clock().advance(Duration::from_secs(600 + skew - 1));
-    accepted(&ask(&emulator, &sent));
+    accepted(&send(&emulator, &sent));
     emulator.clock().advance(Duration::from_secs(1));
-    refused(&ask(&emulator, &sent), 700024);
+    rejected(&send(&emulator, &sent), 700024);
     emulator.clock().set(UNIX_EPOCH + Duration::from_secs(NOW - skew - 1));
-    refused(&ask(&emulator, &sent), 700024);
+    rejected(&send(&emulator, &sent), 700024);
     emulator.clock().set(UNIX_EPOCH);
-    refused(&ask(&emulator, &sent), 700024);
+    rejected(&send(&emulator, &sent), 700024);
 }
 
 #[test]
-fn replays_are_refused_on_demand() {
+fn replays_are_rejected_if_configured() {
     let lenient = emulator();
     let sent = Draft::new(&lenient).sign();
-    accepted(&ask(&lenient, &sent));
-    accepted(&ask(&lenient, &sent));
+    accepted(&send(&lenient, &sent));
+    accepted(&send(&lenient, &sent));
 
     let app = || App::new("daemon").certificate_pem(APP);
-    let strict = builder(app()).app(app()).refuse_replayed_assertions().build();
+    let strict = builder(app()).app(app()).reject_replayed_assertions().build();
     let draft = Draft::new(&strict);
-    refused(&draft.clone().with_next_key().ask(&strict), 700027);
-    accepted(&draft.ask(&strict));
-    refused(&draft.ask(&strict), 50012);
-    accepted(&draft.clone().claim("jti", "another").ask(&strict));
+    rejected(&draft.clone().with_next_key().send(&strict), 700027);
+    accepted(&draft.send(&strict));
+    rejected(&draft.send(&strict), 50012);
+    accepted(&draft.clone().claim("jti", "another").send(&strict));
     let anonymous = draft.clone().claim("jti", Value::Null).sign();
-    accepted(&ask(&strict, &anonymous));
-    refused(&ask(&strict, &anonymous), 50012);
+    accepted(&send(&strict, &anonymous));
+    rejected(&send(&strict, &anonymous), 50012);
     strict.clock().advance(Duration::from_secs(899));
-    refused(&draft.ask(&strict), 50012);
+    rejected(&draft.send(&strict), 50012);
     strict.clock().advance(Duration::from_secs(2));
-    accepted(&Draft::new(&strict).ask(&strict));
+    accepted(&Draft::new(&strict).send(&strict));
 }
 
 #[test]
-fn what_is_no_jwt() {
+fn malformed_jwts_are_rejected() {
     let emulator = emulator();
     let draft = Draft::new(&emulator);
     let good = draft.sign();
     let (header, claims) = (draft.header.to_string(), draft.claims.to_string());
-    // The same members without their names.
+    // The same members as lists without names.
     let header_list = json!(["PS256", "JWT", null, null, draft.header["x5t#S256"], null]).to_string();
     let claims_list = ["aud", "iss", "sub", "exp", "nbf", "iat", "jti"].map(|name| draft.claims[name].clone());
     let claims_list = json!(claims_list).to_string();
     for spaced in [format!("{good}\n"), format!("\t{good}"), good.replacen('.', ". ", 1)] {
-        let shown = refused(&ask(&emulator, &spaced), 50027);
+        let shown = rejected(&send(&emulator, &spaced), 50027);
         assert!(shown.contains("white space"), "{shown}");
     }
     for bad in [
@@ -315,7 +319,7 @@ fn what_is_no_jwt() {
         draft.sign_text(&header, &format!("{claims}{claims}"), "PS256"),
         draft.sign_text(&header, &"[".repeat(40_000), "PS256"),
     ] {
-        refused(&ask(&emulator, &bad), 50027);
+        rejected(&send(&emulator, &bad), 50027);
     }
     for (name, value) in [
         ("crit", json!(["exp"])),

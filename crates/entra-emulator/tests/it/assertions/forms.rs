@@ -1,4 +1,4 @@
-//! The forms that clients send.
+//! The formats of assertions that clients send.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,12 +8,12 @@ use entra_emulator::{Api, App, Emulator, Lint, Tenant, TokenVersion};
 use serde_json::{Value, json};
 
 use crate::support::assertion::{
-    APP, Draft, NOW, SCOPE, Shape, TYPE, accepted, ask, builder, der, emulator, hex, in_lines, refused, sha1, sha256,
+    APP, Draft, NOW, SCOPE, Shape, TYPE, accepted, builder, der, emulator, hex, in_lines, rejected, send, sha1, sha256,
 };
 use crate::support::{claims, encode, json_body, post, token};
 
 #[test]
-fn a_token_says_that_the_client_had_a_certificate() {
+fn token_shows_certificate_authentication() {
     let api = |version| Api::new("api://a").token_version(version);
     for (version, claim) in [(TokenVersion::V1, "appidacr"), (TokenVersion::V2, "azpacr")] {
         let app = App::new("daemon").certificate_pem(APP);
@@ -64,7 +64,7 @@ fn every_official_client_is_accepted() {
         ];
         let response = post(&emulator, &shape.path, &fields);
         if shape.path.starts_with("/adfs/") {
-            refused(&response, 900023);
+            rejected(&response, 900023);
         } else {
             assert_eq!(
                 response.status(),
@@ -78,11 +78,12 @@ fn every_official_client_is_accepted() {
     }
 }
 
-/// azure-identity's asynchronous client for Python pads all three parts. The signature covers them as they are sent.
+/// azure-identity's asynchronous client for Python pads all three parts. The signature covers them
+/// as sent.
 #[test]
 fn parts_may_be_padded() {
     let emulator = emulator();
-    // One more character at a time: each part has every length of padding once.
+    // Each part has every length of padding once.
     for filler in ["", "a", "ab"] {
         let draft = Draft::new(&emulator).header("x", filler).claim("x", filler);
         let [header, claims] = [&draft.header, &draft.claims].map(|part| URL_SAFE.encode(part.to_string()));
@@ -95,23 +96,23 @@ fn parts_may_be_padded() {
         ] {
             let text = format!("{header}.{claims}");
             let signature = URL_SAFE.encode(draft.signature(&text, "PS256"));
-            accepted(&ask(&emulator, &format!("{text}.{signature}")));
-            accepted(&ask(&emulator, &format!("{text}.{}", bare(&signature))));
+            accepted(&send(&emulator, &format!("{text}.{signature}")));
+            accepted(&send(&emulator, &format!("{text}.{}", bare(&signature))));
         }
     }
     let lints = &emulator.requests()[0].lints;
     assert!(lints.contains(&Lint::PaddedAssertion), "{lints:?}");
 
-    // The padding belongs to what is signed.
+    // The signature covers the padding.
     let draft = Draft::new(&emulator).header("x", "");
     let signed = draft.sign();
-    assert!(!ask(&emulator, &signed).status().is_client_error());
+    assert!(!send(&emulator, &signed).status().is_client_error());
     let lints = emulator.requests().pop().unwrap().lints;
     assert!(!lints.contains(&Lint::PaddedAssertion), "{lints:?}");
     let (header, rest) = signed.split_once('.').unwrap();
     let padded = URL_SAFE.encode(URL_SAFE_NO_PAD.decode(header).unwrap());
     assert_ne!(header, padded);
-    refused(&ask(&emulator, &format!("{padded}.{rest}")), 700027);
+    rejected(&send(&emulator, &format!("{padded}.{rest}")), 700027);
     for wrong in [
         format!("={signed}"),
         format!("{signed}==="),
@@ -119,11 +120,11 @@ fn parts_may_be_padded() {
         format!("{signed}== "),
         signed.replacen('.', "====.", 1),
     ] {
-        refused(&ask(&emulator, &wrong), 50027);
+        rejected(&send(&emulator, &wrong), 50027);
     }
 }
 
-/// What the libraries for .NET, Go and Java send, by their documentation and source.
+/// The formats of the libraries for .NET, Go and Java, from their documentation and source.
 #[test]
 fn other_clients_are_accepted() {
     let emulator = emulator();
@@ -133,15 +134,15 @@ fn other_clients_are_accepted() {
         .clone()
         .claim("nbf", NOW.to_string())
         .claim("exp", (NOW + 600).to_string());
-    accepted(&dotnet.header("x5c", leaf.as_str()).ask(&emulator));
+    accepted(&dotnet.header("x5c", leaf.as_str()).send(&emulator));
     let go = draft.header("x5t#S256", STANDARD.encode(sha256(APP)));
-    accepted(&go.clone().header("x5c", json!([leaf])).ask(&emulator));
-    accepted(&go.header("alg", "RS256").header("typ", Value::Null).ask(&emulator));
+    accepted(&go.clone().header("x5c", json!([leaf])).send(&emulator));
+    accepted(&go.header("alg", "RS256").header("typ", Value::Null).send(&emulator));
 }
 
-/// The refresh, code and on-behalf-of grants read client assertions by the same rules.
+/// The refresh, code and on-behalf-of grants parse client assertions by the same rules.
 #[test]
-fn every_grant_reads_assertions_the_same_way() {
+fn all_grants_share_the_rules_of_assertions() {
     let emulator = emulator();
     let padded = {
         let draft = Draft::new(&emulator).header("x", "");
@@ -172,16 +173,16 @@ fn every_grant_reads_assertions_the_same_way() {
                 ("scope", SCOPE),
                 (parameter, "nothing"),
             ];
-            crate::support::refusal(&token(&emulator, "v2.0/token", &encode(&fields)))
+            crate::support::error_code(&token(&emulator, "v2.0/token", &encode(&fields)))
         };
         assert_eq!(send(&foreign), 700211, "{grant}");
-        let refused = send(&padded);
-        assert!(![50027, 700027, 0].contains(&refused), "{grant}: {refused}");
+        let rejected = send(&padded);
+        assert!(![50027, 700027, 0].contains(&rejected), "{grant}: {rejected}");
     }
 }
 
 #[test]
-fn the_client_id_may_be_left_out_of_the_form() {
+fn client_id_is_optional_with_an_assertion() {
     let emulator = emulator();
     let send = |assertion: &str| {
         let fields = [
@@ -196,21 +197,21 @@ fn the_client_id_may_be_left_out_of_the_form() {
     accepted(&send(&draft.sign()));
     assert_eq!(emulator.requests()[0].client_id.as_deref(), Some(emulator.client_id()));
     let other = "22222222-2222-2222-2222-222222222222";
-    refused(
+    rejected(
         &send(&draft.clone().claim("iss", other).claim("sub", other).sign()),
         700016,
     );
-    refused(&send(&draft.clone().claim("iss", other).sign()), 50048);
-    refused(&send(&draft.clone().claim("sub", Value::Null).sign()), 90014);
-    refused(&send("garbage"), 50027);
-    refused(&send(&draft.with_next_key().sign()), 700027);
+    rejected(&send(&draft.clone().claim("iss", other).sign()), 50048);
+    rejected(&send(&draft.clone().claim("sub", Value::Null).sign()), 90014);
+    rejected(&send("garbage"), 50027);
+    rejected(&send(&draft.with_next_key().sign()), 700027);
 }
 
 #[test]
-fn findings() {
+fn mistakes_in_assertions_are_recorded() {
     let emulator = emulator();
     let lints = |change: &dyn Fn(Draft) -> Draft| {
-        change(Draft::new(&emulator)).ask(&emulator);
+        change(Draft::new(&emulator)).send(&emulator);
         let mut lints = emulator.requests().pop().unwrap().lints;
         lints.retain(|lint| *lint != Lint::MissingClientRequestId);
         lints
@@ -267,9 +268,9 @@ fn findings() {
     assert_eq!(lints(&|draft| draft.claim("aud", json!(["a"]))), [Lint::AudienceList]);
 }
 
-/// The assertion the Office 365 Management APIs' guide shows. Its key is known to nobody here.
+/// The assertion in the guide to the Office 365 Management APIs. Its private key is not known.
 #[test]
-fn the_documented_sample_is_read() {
+fn documented_sample_is_parsed() {
     let sample = concat!(
         "eyJhbGciOiJSUzI1NiIsIng1dCI6Ill5ZnNoSkMzclBRLWtwR281ZFVhaVk1dDNpVSJ9.",
         "eyJhdWQiOiJodHRwczpcL1wvbG9naW4ud2luZG93cy5uZXRcLzQxNDYzZjUzLTg4MTItNDBmNC04OTBmLTg2NWJmNmUzNTE5MFwvb2F1dGgy",
@@ -290,10 +291,10 @@ fn the_documented_sample_is_read() {
                 .certificate_pem(APP),
         )
         .build();
-    let shown = refused(&ask(&emulator, sample), 700027);
+    let shown = rejected(&send(&emulator, sample), 700027);
     assert!(shown.contains("'6327EC8490B7ACF43E9291A8E5D51A898E6DDE25'"), "{shown}");
     emulator.clock().advance(Duration::from_secs(900));
-    let shown = refused(&ask(&emulator, sample), 700024);
+    let shown = rejected(&send(&emulator, sample), 700024);
     assert!(
         shown.contains("expiry time of assertion 2015-03-25T01:57:28.0000000Z."),
         "{shown}"

@@ -1,4 +1,5 @@
-//! Client assertions: every form the official clients send is accepted, and each wrong field has its own number.
+//! Client assertions: every format of the official clients is accepted, and each invalid field has
+//! its own AADSTS code.
 
 mod fields;
 mod forms;

@@ -1,4 +1,4 @@
-//! The authorization endpoint: who is told what, and where answers go.
+//! The authorization endpoint: its errors, and the redirects to the application.
 
 mod requests;
 mod responses;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::authorize_url;
 use crate::support::browser::Page;
 
-pub(super) const REDIRECT: &str = "https://app.example/cb";
+pub(super) use crate::support::REDIRECT;
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub(super) fn emulator() -> Emulator {

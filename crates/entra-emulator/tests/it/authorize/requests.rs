@@ -19,7 +19,7 @@ fn v1(emulator: &Emulator, more: &[(&str, &str)]) -> Page {
 }
 
 #[test]
-fn version_one_reads_resource_and_is_lenient_about_redirects() {
+fn v1_reads_resource_and_allows_redirect_subpaths() {
     let emulator = emulator();
     for (more, goes_to) in [
         (&[("redirect_uri", "-")][..], REDIRECT),
@@ -58,7 +58,7 @@ fn version_one_reads_resource_and_is_lenient_about_redirects() {
 }
 
 #[test]
-fn a_request_may_come_by_post() {
+fn requests_may_use_post() {
     let emulator = emulator();
     let body = encode(&[
         ("client_id", emulator.client_id()),
@@ -74,14 +74,17 @@ fn a_request_may_come_by_post() {
     assert_eq!(Page::of(&emulator.handle(request.unwrap())).aadsts(), Some(9002313));
     for method in ["OPTIONS", "PUT", "DELETE", "PROPFIND"] {
         let request = Request::builder().method(method).uri(emulator.authorize_url_v2());
-        let answer = emulator.handle(request.body(Vec::new()).unwrap());
+        let response = emulator.handle(request.body(Vec::new()).unwrap());
         assert_eq!(
-            (answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()),
+            (
+                response.status().as_u16(),
+                response.headers()["allow"].to_str().unwrap()
+            ),
             (405, "GET, HEAD, POST"),
             "{method}"
         );
     }
-    // Whatever can be read can be asked for without its body (RFC 9110, section 9.1).
+    // HEAD is supported wherever GET is (RFC 9110, section 9.1).
     let url = authorize_url(
         &emulator,
         "v2.0/authorize",
@@ -94,8 +97,8 @@ fn a_request_may_come_by_post() {
         ("/devicelogin", 200),
         ("/signin", 405),
     ] {
-        let answer = emulator.handle(Request::head(url).body(Vec::new()).unwrap());
-        assert_eq!(answer.status(), status, "{url}");
+        let response = emulator.handle(Request::head(url).body(Vec::new()).unwrap());
+        assert_eq!(response.status(), status, "{url}");
     }
 }
 
@@ -138,7 +141,7 @@ fn hints_choose_the_account() {
         open("common", &[("login_hint", "\"><script>")]).1.as_deref(),
         Some("adele@one.example")
     );
-    // Of two who share a name, the one who is offered signs in.
+    // Of two users with the same name, the one that the page offers signs in.
     let url = authorize_url(
         &emulator,
         "v2.0/authorize",
@@ -156,7 +159,7 @@ fn hints_choose_the_account() {
         claims_of(&redirect.parameter("id_token").unwrap())["preferred_username"],
         "alex@two.example"
     );
-    // A user of another tenant cannot be picked, not even by a form made by hand.
+    // A user of another tenant cannot be chosen, even with a hand-made form.
     let url = authorize_url(
         &emulator,
         "v2.0/authorize",
@@ -169,7 +172,7 @@ fn hints_choose_the_account() {
 }
 
 #[test]
-fn findings() {
+fn mistakes_in_requests_are_recorded() {
     let emulator = emulator();
     let lints = |page: Page| {
         assert!(page.status < 500);
@@ -199,7 +202,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn no_query_leads_to_a_place_that_is_not_registered(
+    fn redirects_go_only_to_registered_uris(
         endpoint in r"(common|organizations|contoso\.onmicrosoft\.com)/(oauth2/authorize|oauth2/v2\.0/authorize|adminconsent|v2\.0/adminconsent)",
         redirect in r"https://app\.example/cb[!-~é]{0,4}|https?:/{0,3}[!-~]{0,9}app\.example[!-~]{0,6}/cb|(javascript|data|https|//):?[!-~]{0,20}",
         response_type in "code|id_token|code id_token|token|[ -~]{0,9}",
@@ -235,14 +238,14 @@ fn request_objects_are_rejected() {
         ("registration", "registration_not_supported"),
     ] {
         let page = v2(&emulator, &[(name, "eyJhbGciOiJub25lIn0.e30.")]);
-        let location = page.location.expect("an answer to the app");
+        let location = page.location.expect("a redirect to the application");
         assert!(location.contains(&format!("error={word}&")), "{location}");
         assert_eq!(emulator.requests().last().unwrap().aadsts, Some(901002), "{name}");
     }
 }
 
 #[test]
-fn unknown_parameters_are_noted() {
+fn unknown_parameters_are_recorded() {
     let emulator = emulator();
     let page = v2(
         &emulator,

@@ -1,4 +1,4 @@
-//! Who is told what, and how.
+//! The responses of the authorization endpoint: error pages and redirects.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use crate::support::authorize_url;
 use crate::support::browser::Page;
 
 #[test]
-fn what_concerns_the_client_or_its_redirect_uri_is_told_on_a_page() {
+fn client_and_redirect_errors_are_shown_on_a_page() {
     let emulator = emulator();
     let [_, without, off] = emulator.apps() else { panic!() };
     for (more, code) in [
@@ -42,7 +42,7 @@ fn what_concerns_the_client_or_its_redirect_uri_is_told_on_a_page() {
 }
 
 #[test]
-fn everything_else_is_told_to_the_app() {
+fn other_errors_are_sent_to_the_application() {
     let emulator = emulator();
     for (more, error, code) in [
         (&[("response_type", "token")][..], "unsupported_response_type", 70005),
@@ -111,7 +111,7 @@ fn everything_else_is_told_to_the_app() {
 }
 
 #[test]
-fn answers_take_the_way_that_was_asked_for() {
+fn response_modes_are_honored() {
     let emulator = emulator();
     let url = |mode: &str, kind: &str| {
         let fields = [
@@ -150,7 +150,7 @@ fn answers_take_the_way_that_was_asked_for() {
         redirect.parameter("code").unwrap().as_bytes(),
     );
     assert_eq!(token["c_hash"], URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]));
-    // A registered query stays, and more is added to it.
+    // A registered query stays, and parameters are appended to it.
     let fields = [
         ("redirect_uri", "https://app.example/with?query=1"),
         ("scope", "openid"),
@@ -166,7 +166,7 @@ fn answers_take_the_way_that_was_asked_for() {
 }
 
 #[test]
-fn the_state_comes_back_byte_for_byte() {
+fn state_is_returned_byte_for_byte() {
     let emulator = emulator();
     for (sent, back) in [
         ("%FF%00%0D%0A", "%FF%00%0D%0A"),
@@ -182,8 +182,8 @@ fn the_state_comes_back_byte_for_byte() {
         let url = format!("{url}&state={sent}");
         let redirect = emulator.approve(&url, "Adele Vance").unwrap();
         assert!(redirect.url.ends_with(&format!("&state={back}")), "{}", redirect.url);
-        let refused = emulator.decline(&url, "Adele Vance").unwrap();
-        assert!(refused.url.ends_with(&format!("&state={back}")), "{}", refused.url);
+        let rejected = emulator.decline(&url, "Adele Vance").unwrap();
+        assert!(rejected.url.ends_with(&format!("&state={back}")), "{}", rejected.url);
     }
     let redirect = emulator.approve(
         &authorize_url(
@@ -197,9 +197,9 @@ fn the_state_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn answers_name_their_issuer_only_when_told_to() {
+fn issuer_parameter_is_sent_only_if_configured() {
     let emulator = Emulator::builder()
-        .issuer_in_answers()
+        .issuer_in_responses()
         .app(App::new("a").redirect_uri(REDIRECT))
         .build();
     let url = authorize_url(

@@ -1,4 +1,4 @@
-//! Scopes that were consented to.
+//! Scopes and consent.
 
 use entra_emulator::{Api, App, Emulator};
 
@@ -7,7 +7,7 @@ use crate::support::authorize_url;
 use crate::support::browser::Page;
 
 #[test]
-fn asking_for_all_again_asks_nobody_who_agreed_to_some_of_it() {
+fn default_scope_needs_no_consent_beyond_the_first() {
     let emulator = Emulator::builder()
         .api(Api::new("api://orders").scope("read").scope("list"))
         .app(
@@ -25,7 +25,8 @@ fn asking_for_all_again_asks_nobody_who_agreed_to_some_of_it() {
     };
     let first = open("api://orders/read", "-");
     first.press(&emulator, "id=\"accept\"");
-    // One scope of this API was agreed to, so there is a token; of the other API there is none yet.
+    // One scope of this API has consent, so a token can be issued; the other API has no consent
+    // yet.
     assert!(open("api://orders/.default", "-").parameter("code").is_some());
     assert!(
         open("https://graph.microsoft.com/.default", "-")
@@ -40,7 +41,7 @@ fn asking_for_all_again_asks_nobody_who_agreed_to_some_of_it() {
 }
 
 #[test]
-fn a_scope_said_again_is_one() {
+fn repeated_scopes_count_once() {
     let emulator = emulator();
     let page = v2(
         &emulator,
@@ -51,9 +52,9 @@ fn a_scope_said_again_is_one() {
     let many: String = (0..=128)
         .map(|slashes| format!("https://graph.microsoft.com{}/User.Read ", "/".repeat(slashes)))
         .collect();
-    let refused = v2(&emulator, &[("scope", &many)]);
+    let rejected = v2(&emulator, &[("scope", &many)]);
     assert!(
-        refused
+        rejected
             .parameter("error_description")
             .unwrap()
             .starts_with("AADSTS70011: ")
@@ -61,7 +62,7 @@ fn a_scope_said_again_is_one() {
 }
 
 #[test]
-fn consented_scopes_decide_what_is_asked() {
+fn only_missing_scopes_need_consent() {
     let emulator = Emulator::builder()
         .api(Api::new("api://orders").scope("read").admin_scope("write"))
         .app(App::new("a").redirect_uri(REDIRECT))
@@ -79,7 +80,7 @@ fn consented_scopes_decide_what_is_asked() {
     };
     assert!(
         !asks("openid", "alex"),
-        "the app is present, and a sign-in alone asks for nothing"
+        "the application is present, and a plain sign-in does not need consent"
     );
     assert!(asks("api://orders/read", "alex"));
     emulator.approve(&url("api://orders/READ"), "Alex Wilber").unwrap();

@@ -1,14 +1,14 @@
-//! Authorization codes: what each is good for, and each way it is not.
+//! Authorization codes: their tokens, and the reasons for rejecting them.
 
 mod passwords;
 mod redeemed;
-mod refused;
+mod rejected;
 
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
 
-use crate::support::{Answer, authorize_url, post};
+use crate::support::{Response, authorize_url, merge, post};
 
-pub(super) const REDIRECT: &str = "https://app.example/cb";
+pub(super) use crate::support::REDIRECT;
 pub(super) const GRAPH: &str = "https://graph.microsoft.com";
 
 pub(super) fn emulator() -> Emulator {
@@ -47,7 +47,7 @@ pub(super) fn code(emulator: &Emulator, endpoint: &str, more: &[(&str, &str)]) -
         .expect("a code")
 }
 
-pub(super) fn redeem(emulator: &Emulator, path: &str, code: &str, more: &[(&str, &str)]) -> Answer {
+pub(super) fn redeem(emulator: &Emulator, path: &str, code: &str, more: &[(&str, &str)]) -> Response {
     let mut fields = vec![
         ("grant_type", "authorization_code"),
         ("client_id", emulator.client_id()),
@@ -55,20 +55,15 @@ pub(super) fn redeem(emulator: &Emulator, path: &str, code: &str, more: &[(&str,
         ("redirect_uri", REDIRECT),
         ("code", code),
     ];
-    for (name, value) in more {
-        fields.retain(|(known, _)| known != name);
-        if *value != "-" {
-            fields.push((name, value));
-        }
-    }
+    merge(&mut fields, more);
     post(emulator, path, &fields)
 }
 
-pub(super) fn v2(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Answer {
+pub(super) fn v2(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Response {
     redeem(emulator, &emulator.token_url_v2(), code, more)
 }
 
-pub(super) fn v1(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Answer {
+pub(super) fn v1(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Response {
     redeem(emulator, &emulator.token_url_v1(), code, more)
 }
 

@@ -3,12 +3,12 @@
 use entra_emulator::{App, Emulator, Tenant};
 
 use crate::codes::{GRAPH, REDIRECT, SCOPE, code, emulator, redeem, v2};
-use crate::support::{json_body, post, refusal};
+use crate::support::{error_code, json_body, post};
 
 #[test]
-fn passwords_are_refused() {
+fn passwords_are_rejected() {
     let emulator = emulator();
-    let ask = |tenant: &str, user: &str| {
+    let send = |tenant: &str, user: &str| {
         let fields = [
             ("grant_type", "password"),
             ("client_id", emulator.client_id()),
@@ -17,19 +17,22 @@ fn passwords_are_refused() {
             ("password", "canary"),
             ("scope", "User.Read"),
         ];
-        refusal(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
+        error_code(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
     };
-    assert_eq!(ask("organizations", "adele@contoso.onmicrosoft.com"), 50126);
-    assert_eq!(ask("contoso.onmicrosoft.com", "nobody@contoso.onmicrosoft.com"), 50034);
-    assert_eq!(ask("consumers", "adele@contoso.onmicrosoft.com"), 9001023);
-    assert_eq!(ask("common", "adele@contoso.onmicrosoft.com"), 9001023);
+    assert_eq!(send("organizations", "adele@contoso.onmicrosoft.com"), 50126);
+    assert_eq!(
+        send("contoso.onmicrosoft.com", "unknown@contoso.onmicrosoft.com"),
+        50034
+    );
+    assert_eq!(send("consumers", "adele@contoso.onmicrosoft.com"), 9001023);
+    assert_eq!(send("common", "adele@contoso.onmicrosoft.com"), 9001023);
     assert!(!format!("{:?}", emulator.requests()).contains("canary"));
 }
 
 #[test]
-fn a_name_is_looked_up_in_the_tenant_of_the_path() {
+fn user_is_searched_in_the_tenant_of_the_path() {
     let emulator = emulator();
-    let ask = |tenant: &str| {
+    let send = |tenant: &str| {
         let fields = [
             ("grant_type", "password"),
             ("client_id", emulator.client_id()),
@@ -38,16 +41,16 @@ fn a_name_is_looked_up_in_the_tenant_of_the_path() {
             ("password", "canary"),
             ("scope", "User.Read"),
         ];
-        refusal(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
+        error_code(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
     };
-    assert_eq!(ask("contoso.onmicrosoft.com"), 50126);
-    assert_eq!(ask("other.example"), 50034);
+    assert_eq!(send("contoso.onmicrosoft.com"), 50126);
+    assert_eq!(send("other.example"), 50034);
 }
 
 #[test]
-fn a_password_does_not_make_up_for_what_is_missing() {
+fn missing_parameters_are_reported_before_the_password() {
     let emulator = emulator();
-    let ask = |url: String, more: &[(&str, &str)]| {
+    let send = |url: String, more: &[(&str, &str)]| {
         let mut fields = vec![
             ("grant_type", "password"),
             ("client_id", emulator.client_id()),
@@ -56,7 +59,7 @@ fn a_password_does_not_make_up_for_what_is_missing() {
             ("password", "canary"),
         ];
         fields.extend_from_slice(more);
-        refusal(&post(&emulator, &url, &fields))
+        error_code(&post(&emulator, &url, &fields))
     };
     for (more, v1, v2) in [
         (&[][..], 900144, 900144),
@@ -66,13 +69,13 @@ fn a_password_does_not_make_up_for_what_is_missing() {
         (&[("resource", GRAPH)], 50126, 901002),
         (&[("scope", "openid")], 900144, 50126),
     ] {
-        assert_eq!(ask(emulator.token_url_v1(), more), v1, "v1 {more:?}");
-        assert_eq!(ask(emulator.token_url_v2(), more), v2, "v2 {more:?}");
+        assert_eq!(send(emulator.token_url_v1(), more), v1, "v1 {more:?}");
+        assert_eq!(send(emulator.token_url_v2(), more), v2, "v2 {more:?}");
     }
 }
 
 #[test]
-fn a_tenant_that_does_not_know_the_app_says_so_first() {
+fn unknown_app_is_reported_before_the_grant() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("contoso.onmicrosoft.com"))
         .tenant(Tenant::new("other.example"))
@@ -85,8 +88,8 @@ fn a_tenant_that_does_not_know_the_app_says_so_first() {
         )
         .build();
     let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
-    let answer = redeem(&emulator, "/other.example/oauth2/v2.0/token", &code, &[]);
-    assert_eq!(refusal(&answer), 700016);
+    let response = redeem(&emulator, "/other.example/oauth2/v2.0/token", &code, &[]);
+    assert_eq!(error_code(&response), 700016);
     let body = json_body(&v2(&emulator, &code, &[]));
     let fields = [
         ("grant_type", "refresh_token"),
@@ -95,7 +98,7 @@ fn a_tenant_that_does_not_know_the_app_says_so_first() {
         ("refresh_token", body["refresh_token"].as_str().unwrap()),
     ];
     assert_eq!(
-        refusal(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
+        error_code(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
         700016
     );
     let fields = [
@@ -107,7 +110,7 @@ fn a_tenant_that_does_not_know_the_app_says_so_first() {
         ("scope", "User.Read"),
     ];
     assert_eq!(
-        refusal(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
+        error_code(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
         700016
     );
 }

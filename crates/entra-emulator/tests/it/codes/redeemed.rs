@@ -1,4 +1,4 @@
-//! What a code brings.
+//! The tokens of a code.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,10 +6,10 @@ use entra_emulator::Lint;
 use serde_json::{Value, json};
 
 use crate::codes::{GRAPH, SCOPE, code, emulator, v1, v2};
-use crate::support::{authorize_url, claims, json_body, post, refusal};
+use crate::support::{authorize_url, claims, error_code, json_body, post};
 
 #[test]
-fn a_code_of_version_two() {
+fn v2_code_yields_all_tokens() {
     let emulator = emulator();
     let code = code(
         &emulator,
@@ -28,7 +28,8 @@ fn a_code_of_version_two() {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body["client_info"].as_str().unwrap()).unwrap()).unwrap();
     assert_eq!(info, json!({"uid": adele.id, "utid": emulator.tenant_id()}));
     let token = claims(&body);
-    // Graph by its short name: the audience is its app id. The token carries all that was consented to, and what UserInfo asks for.
+    // Graph is requested by its short name, so the audience is its application ID. The token has
+    // all consented scopes, and those that UserInfo requires.
     assert_eq!(
         (&token["aud"], &token["scp"]),
         (
@@ -57,7 +58,7 @@ fn a_code_of_version_two() {
 }
 
 #[test]
-fn without_openid_and_offline_access_there_is_only_an_access_token() {
+fn plain_scope_yields_only_an_access_token() {
     let emulator = emulator();
     let code = code(&emulator, "v2.0/authorize", &[("scope", "api://orders/read")]);
     let body = json_body(&v2(&emulator, &code, &[]));
@@ -81,7 +82,7 @@ fn without_openid_and_offline_access_there_is_only_an_access_token() {
 }
 
 #[test]
-fn default_is_everything_that_was_consented_to() {
+fn default_scope_is_all_consented_scopes() {
     let emulator = emulator();
     let code = code(
         &emulator,
@@ -97,11 +98,14 @@ fn default_is_everything_that_was_consented_to() {
 }
 
 #[test]
-fn version_one_names_its_resource_here_or_there() {
+fn v1_resource_is_in_one_of_the_two_requests() {
     let emulator = emulator();
     let resource = ("resource", GRAPH);
     let with = code(&emulator, "authorize", &[resource]);
-    assert_eq!(refusal(&v1(&emulator, &with, &[("resource", "api://orders")])), 70000);
+    assert_eq!(
+        error_code(&v1(&emulator, &with, &[("resource", "api://orders")])),
+        70000
+    );
     let body = json_body(&v1(&emulator, &with, &[]));
     assert_eq!(
         (&body["resource"], &body["scope"]),
@@ -113,24 +117,24 @@ fn version_one_names_its_resource_here_or_there() {
         (&json!("1.0"), &json!("adele@contoso.onmicrosoft.com"))
     );
     let without = code(&emulator, "authorize", &[]);
-    assert_eq!(refusal(&v1(&emulator, &without, &[])), 900144);
+    assert_eq!(error_code(&v1(&emulator, &without, &[])), 900144);
     assert_eq!(
-        refusal(&v1(&emulator, &without, &[("resource", "https://manage.office.com")])),
+        error_code(&v1(&emulator, &without, &[("resource", "https://manage.office.com")])),
         650057
     );
     assert_eq!(
-        refusal(&v1(&emulator, &without, &[("resource", "https://nowhere.example")])),
+        error_code(&v1(&emulator, &without, &[("resource", "https://nowhere.example")])),
         500011
     );
-    assert_eq!(refusal(&v1(&emulator, &without, &[resource])), 0);
-    // A request that left its redirect URI out need not repeat it.
+    assert_eq!(error_code(&v1(&emulator, &without, &[resource])), 0);
+    // A request without a redirect URI need not repeat it.
     let url = authorize_url(&emulator, "authorize", &[resource]);
     let code = emulator
         .approve(&url, "Adele Vance")
         .unwrap()
         .parameter("code")
         .unwrap();
-    assert_eq!(refusal(&v1(&emulator, &code, &[("redirect_uri", "-")])), 0);
+    assert_eq!(error_code(&v1(&emulator, &code, &[("redirect_uri", "-")])), 0);
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn public_clients_have_no_secret() {
         ("client_id", native.client_id.as_str()),
         ("redirect_uri", "http://localhost:8400"),
     ];
-    assert_eq!(refusal(&v2(&emulator, &code, &own)), 700025);
+    assert_eq!(error_code(&v2(&emulator, &code, &own)), 700025);
     let body = json_body(&v2(&emulator, &code, &[own[0], own[1], ("client_secret", "-")]));
     assert_eq!(claims(&body)["appidacr"], "0");
     let app_only = [
@@ -155,11 +159,14 @@ fn public_clients_have_no_secret() {
         ("client_id", &native.client_id),
         ("scope", ".default"),
     ];
-    assert_eq!(refusal(&post(&emulator, &emulator.token_url_v2(), &app_only)), 7000218);
+    assert_eq!(
+        error_code(&post(&emulator, &emulator.token_url_v2(), &app_only)),
+        7000218
+    );
 }
 
 #[test]
-fn id_tokens_tell_when_the_user_signed_in_if_asked() {
+fn auth_time_is_sent_on_request() {
     let emulator = emulator();
     for more in [
         ("max_age", "0"),
@@ -172,10 +179,10 @@ fn id_tokens_tell_when_the_user_signed_in_if_asked() {
 }
 
 #[test]
-fn a_code_of_version_one_names_its_scope_on_version_two() {
+fn v1_code_needs_a_scope_on_v2() {
     let emulator = emulator();
     let code = code(&emulator, "authorize", &[("resource", GRAPH)]);
-    assert_eq!(refusal(&v2(&emulator, &code, &[])), 900144);
+    assert_eq!(error_code(&v2(&emulator, &code, &[])), 900144);
     let body = json_body(&v2(&emulator, &code, &[("scope", "openid api://orders/read")]));
     assert_eq!(body["scope"], "api://orders/read openid");
     assert_eq!(claims(&body)["aud"], emulator.api().app_id);
@@ -183,7 +190,7 @@ fn a_code_of_version_one_names_its_scope_on_version_two() {
 }
 
 #[test]
-fn scopes_of_the_token_request_count_whichever_they_are() {
+fn scopes_of_the_token_request_take_precedence() {
     let emulator = emulator();
     let redeem = |asked: &str, named: &str| {
         let code = code(&emulator, "v2.0/authorize", &[("scope", asked)]);
@@ -203,7 +210,8 @@ fn scopes_of_the_token_request_count_whichever_they_are() {
         )
     };
     let is = |scope: &str, id_token, refresh_token, is_beyond| (scope.to_owned(), id_token, refresh_token, is_beyond);
-    // More than was asked for is taken, with a finding, beside a permission as well as alone.
+    // Scopes beyond the authorization request are accepted, with a lint, alone and together with
+    // others.
     assert_eq!(
         redeem("User.Read", "openid offline_access User.Read"),
         is("User.Read openid", true, true, true)
@@ -214,7 +222,7 @@ fn scopes_of_the_token_request_count_whichever_they_are() {
     );
     assert_eq!(redeem("User.Read", "Mail.Read"), is("Mail.Read", false, false, true));
     assert!(redeem("User.Read", "https://graph.microsoft.com/.default").3);
-    // The same or fewer is what the documents want.
+    // The documents expect the same or fewer scopes.
     assert_eq!(
         redeem("openid offline_access User.Read", "openid"),
         is("User.Read openid", true, true, false)

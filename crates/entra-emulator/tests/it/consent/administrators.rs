@@ -8,16 +8,16 @@ use crate::support::browser::Page;
 use crate::support::{claims, encode};
 
 #[test]
-fn consent_for_everyone_says_so() {
+fn consent_for_all_users_is_marked() {
     let emulator = office();
     let url = authorize(&[("prompt", "admin_consent"), ("state", "x y&z")]);
     let redirect = emulator.approve(&url, "admin@contoso.onmicrosoft.com").unwrap();
     assert_eq!(redirect.parameter("admin_consent").as_deref(), Some("True"));
     assert_eq!(redirect.parameter("state").as_deref(), Some("x y&z"));
-    // Megan is not asked any more.
+    // Megan is not asked again.
     let back = Page::open(&emulator, &authorize(&[])).press(&emulator, "data-user=\"megan@contoso");
     assert!(back.parameter("code").is_some());
-    // Without that prompt the answer does not say it, and consent is for the one who gave it.
+    // Without that prompt, the response does not contain it, and the consent is only the user's.
     let emulator = office();
     let redirect = emulator
         .approve(&authorize(&[]), "admin@contoso.onmicrosoft.com")
@@ -25,12 +25,12 @@ fn consent_for_everyone_says_so() {
     assert_eq!(redirect.parameter("admin_consent"), None);
     let page = Page::open(&emulator, &authorize(&[])).press(&emulator, "data-user=\"megan@contoso");
     assert_eq!(page.aadsts(), Some(90094));
-    let refused = emulator.approve(&url, "megan@contoso.onmicrosoft.com").unwrap_err();
-    assert_eq!(refused.aadsts, Some(90094));
+    let rejected = emulator.approve(&url, "megan@contoso.onmicrosoft.com").unwrap_err();
+    assert_eq!(rejected.aadsts, Some(90094));
 }
 
 #[test]
-fn an_administrator_may_tick_the_organization() {
+fn administrator_may_consent_for_the_organization() {
     let emulator = office();
     let consent = Page::open(&emulator, &authorize(&[])).press(&emulator, "data-user=\"admin@");
     assert!(consent.html.contains("id=\"organization\""));
@@ -40,7 +40,7 @@ fn an_administrator_may_tick_the_organization() {
 }
 
 #[test]
-fn admin_consent_of_version_one() {
+fn v1_admin_consent_grants_roles() {
     let emulator = office();
     let url = format!(
         "/common/adminconsent?{}",
@@ -54,9 +54,9 @@ fn admin_consent_of_version_one() {
         claims(&app_token(&emulator, CUSTOMER).1)["roles"],
         json!(["ActivityFeed.Read", "ServiceHealth.Read"])
     );
-    let refused = emulator.approve(&url, "megan@contoso.onmicrosoft.com").unwrap_err();
-    assert_eq!(refused.aadsts, Some(90094));
-    // A path below a registered URI is for authorize alone.
+    let rejected = emulator.approve(&url, "megan@contoso.onmicrosoft.com").unwrap_err();
+    assert_eq!(rejected.aadsts, Some(90094));
+    // A path below a registered URI is accepted by authorize only.
     let url = format!(
         "/common/adminconsent?{}",
         encode(&[
@@ -68,7 +68,7 @@ fn admin_consent_of_version_one() {
 }
 
 #[test]
-fn admin_consent_of_version_two() {
+fn v2_admin_consent_grants_the_scope() {
     let emulator = office();
     let url = |tenant: &str, scope: &str| {
         let fields = [
@@ -81,7 +81,7 @@ fn admin_consent_of_version_two() {
     };
     let all = url("organizations", "https://manage.office.com/.default");
     let redirect = emulator.decline(&all, "admin@contoso.onmicrosoft.com").unwrap();
-    // The trap of the documents: the mark of success beside the error.
+    // The pitfall of the documents: `admin_consent=True` in addition to the error.
     assert_eq!(redirect.parameter("admin_consent").as_deref(), Some("True"));
     assert_eq!(redirect.parameter("error").as_deref(), Some("consent_required"));
     assert!(
@@ -110,7 +110,7 @@ fn admin_consent_of_version_two() {
         json!(["ActivityFeed.Read", "ServiceHealth.Read"])
     );
 
-    // Named scopes give no app roles.
+    // Named scopes grant no app roles.
     let emulator = office();
     let one = url("contoso.onmicrosoft.com", "https://manage.office.com/ActivityFeed.Read");
     emulator.approve(&one, "admin@contoso.onmicrosoft.com").unwrap();
@@ -130,7 +130,7 @@ fn admin_consent_of_version_two() {
 }
 
 #[test]
-fn only_an_administrator_consents_for_the_organization() {
+fn regular_user_cannot_consent_for_the_organization() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("contoso.onmicrosoft.com"))
         .app(
@@ -148,7 +148,7 @@ fn only_an_administrator_consents_for_the_organization() {
     ];
     let url = format!("/common/oauth2/v2.0/authorize?{}", encode(&fields));
     let open = |user: &str| Page::open(&emulator, &url).press(&emulator, &format!("data-user=\"{user}@"));
-    // The page of a plain user offers no such box, so a form that says so is one made by hand.
+    // The page of a regular user has no such box, so a form with it is hand-made.
     let page = open("alex");
     assert!(!page.html.contains("id=\"organization\""));
     let back = page.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
@@ -158,7 +158,7 @@ fn only_an_administrator_consents_for_the_organization() {
 }
 
 #[test]
-fn admin_consent_always_names_where_its_answer_goes() {
+fn admin_consent_requires_a_redirect_uri() {
     let emulator = office();
     let fields = [("client_id", CLIENT), ("scope", "https://manage.office.com/.default")];
     for endpoint in ["/common/adminconsent", "/organizations/v2.0/adminconsent"] {
@@ -168,7 +168,7 @@ fn admin_consent_always_names_where_its_answer_goes() {
 }
 
 #[test]
-fn an_administrator_reads_every_permission_that_is_asked() {
+fn consent_page_lists_every_permission() {
     let emulator = office();
     let open = |scope: &str| {
         let fields = [("client_id", CLIENT), ("redirect_uri", REDIRECT), ("scope", scope)];
@@ -190,12 +190,12 @@ fn an_administrator_reads_every_permission_that_is_asked() {
             .filter_map(|tag| crate::support::browser::attribute(tag, "data-permission"))
             .collect();
         assert_eq!(names, shown);
-        // What is agreed to for everyone is not in one's own name.
+        // Consent for all users is not on behalf of one user.
         assert!(page.html.contains("for every user of") && !page.html.contains("on your behalf"));
         let back = page.press(&emulator, "id=\"accept\"");
         assert_eq!(back.parameter("scope").as_deref(), Some(granted));
     }
-    // Where there is nothing to list, the page speaks of nothing that is listed.
+    // With nothing to list, the page does not mention a list.
     let nothing = Emulator::builder()
         .app(App::new("a").client_id(CLIENT).redirect_uri(REDIRECT))
         .build();

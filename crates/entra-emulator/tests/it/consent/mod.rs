@@ -1,4 +1,5 @@
-//! Consent, as the documents tell it: who may give it, what it gives, and how a refusal comes back.
+//! Consent, as the documents describe it: who may grant it, its effect, and the response if it is
+//! declined.
 
 mod administrators;
 mod tenants;
@@ -7,14 +8,15 @@ mod users;
 use entra_emulator::{App, Emulator, Tenant, User};
 use serde_json::Value;
 
-use crate::support::{encode, json_body, post};
+use crate::support::{encode, json_body, merge, post};
 
 pub(super) const MANAGE: &str = "https://manage.office.com";
 pub(super) const CLIENT: &str = "a6099727-6b7b-482c-b509-1df309acc563";
 pub(super) const CUSTOMER: &str = "41463f53-8812-40f4-890f-865bf6e35190";
 pub(super) const REDIRECT: &str = "http://www.mycompany.com/myapp/";
 
-/// The app of the Office 365 document, registered at home, and a customer whose administrator has not heard of it.
+/// Returns an emulator with the application of the Office 365 document, and a customer tenant that
+/// has not consented.
 pub(super) fn office() -> Emulator {
     Emulator::builder()
         .tenant(Tenant::new("mycompany.example"))
@@ -50,17 +52,12 @@ pub(super) fn authorize(more: &[(&str, &str)]) -> String {
         ("client_id", CLIENT),
         ("redirect_uri", REDIRECT),
     ];
-    for (name, value) in more {
-        fields.retain(|(known, _)| known != name);
-        if *value != "-" {
-            fields.push((name, value));
-        }
-    }
+    merge(&mut fields, more);
     format!("/common/oauth2/authorize?{}", encode(&fields))
 }
 
 pub(super) fn app_token(emulator: &Emulator, tenant: &str) -> (u16, Value) {
-    let answer = post(
+    let response = post(
         emulator,
         &format!("/{tenant}/oauth2/token"),
         &[
@@ -70,5 +67,5 @@ pub(super) fn app_token(emulator: &Emulator, tenant: &str) -> (u16, Value) {
             ("resource", MANAGE),
         ],
     );
-    (answer.status().as_u16(), json_body(&answer))
+    (response.status().as_u16(), json_body(&response))
 }

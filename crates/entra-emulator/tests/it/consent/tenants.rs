@@ -1,4 +1,4 @@
-//! Tenants, and what each of them consented to.
+//! Consent per tenant.
 
 use entra_emulator::{App, Emulator, Tenant};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::browser::Page;
 use crate::support::{claims, encode, json_body, post};
 
 #[test]
-fn other_tenants_know_only_what_they_agreed_to() {
+fn single_tenant_app_is_unknown_elsewhere() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("home.example"))
         .tenant(Tenant::new("other.example"))
@@ -25,7 +25,7 @@ fn other_tenants_know_only_what_they_agreed_to() {
         .build();
     assert_eq!(app_token(&emulator, "home.example").0, 200);
     assert_eq!(app_token(&emulator, "other.example").1["error_codes"], json!([700016]));
-    // It is not for other tenants at all, so nobody can change that.
+    // The application is not multi-tenant, so consent cannot change that.
     assert_eq!(Page::open(&emulator, &authorize(&[])).aadsts(), Some(50194));
     let url = authorize(&[]).replace("/common/", "/other.example/");
     assert_eq!(Page::open(&emulator, &url).aadsts(), Some(700016));
@@ -34,7 +34,7 @@ fn other_tenants_know_only_what_they_agreed_to() {
 }
 
 #[test]
-fn what_was_granted_at_home_counts_at_home_only() {
+fn grants_of_the_home_tenant_stay_there() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("home.example"))
         .tenant(Tenant::new("other.example"))
@@ -55,7 +55,7 @@ fn what_was_granted_at_home_counts_at_home_only() {
         ("scope", "User.Read"),
     ];
     let url = format!("/other.example/oauth2/v2.0/authorize?{}", encode(&fields));
-    // The scope that was granted at home is asked for here.
+    // The scope that was granted in the home tenant needs consent here.
     assert!(
         Page::open(&emulator, &url)
             .press(&emulator, "data-user=\"megan@")
@@ -71,7 +71,7 @@ fn what_was_granted_at_home_counts_at_home_only() {
 }
 
 #[test]
-fn a_certificate_authenticates_on_common_as_well() {
+fn certificate_authenticates_on_common() {
     let emulator = Emulator::builder()
         .app(
             App::new("a")
@@ -94,7 +94,7 @@ fn a_certificate_authenticates_on_common_as_well() {
     ] {
         let redirect = emulator.approve(&authorize(&[]), "Adele Vance").unwrap();
         let assertion = Draft::new(&emulator).claim("aud", audience).sign();
-        let answer = post(
+        let response = post(
             &emulator,
             "/common/oauth2/token",
             &[
@@ -109,15 +109,15 @@ fn a_certificate_authenticates_on_common_as_well() {
                 ("client_assertion", &assertion),
             ],
         );
-        assert_eq!(answer.status(), status, "{audience} {}", json_body(&answer));
+        assert_eq!(response.status(), status, "{audience} {}", json_body(&response));
         if status == 200 {
-            assert_eq!(claims(&json_body(&answer))["appidacr"], "2");
+            assert_eq!(claims(&json_body(&response))["appidacr"], "2");
         }
     }
 }
 
 #[test]
-fn an_app_of_one_tenant_is_for_no_shared_endpoint() {
+fn single_tenant_app_is_rejected_on_shared_endpoints() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("home.example"))
         .tenant(Tenant::new("other.example"))
@@ -180,7 +180,7 @@ fn an_app_of_one_tenant_is_for_no_shared_endpoint() {
     }
     assert!(token("home.example", &refresh)["access_token"].is_string());
 
-    // One of several tenants has a home as well, and is for any of them.
+    // A multi-tenant application with a home tenant is accepted in any tenant.
     let several = App::new("several")
         .home("home.example")
         .multi_tenant()
@@ -194,7 +194,7 @@ fn an_app_of_one_tenant_is_for_no_shared_endpoint() {
 }
 
 #[test]
-fn regional_hosts_explain_their_refusals_themselves() {
+fn error_uri_keeps_a_regional_host() {
     let emulator = office();
     for (host, explained) in [
         ("login.microsoftonline.com", "login.microsoftonline.com"),
@@ -208,7 +208,7 @@ fn regional_hosts_explain_their_refusals_themselves() {
 }
 
 #[test]
-fn a_wrong_redirect_uri_is_shown_beside_the_registered_ones() {
+fn redirect_uri_error_lists_the_registered_uris() {
     let emulator = office();
     let page = Page::open(&emulator, &authorize(&[("redirect_uri", "https://evil.example/")]));
     assert_eq!(page.aadsts(), Some(50011));

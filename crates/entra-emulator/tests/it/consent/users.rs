@@ -1,4 +1,4 @@
-//! Users who consent, decline, or must not.
+//! Users who consent, decline, or may not consent.
 
 use entra_emulator::{App, Emulator, Lint, Purpose, Tenant};
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use crate::support::browser::Page;
 use crate::support::{claims, encode, get_as, json_body, post};
 
 #[test]
-fn the_walk_of_the_office_365_document() {
+fn office_365_consent_walkthrough_works() {
     let emulator = office();
-    // Before anybody consented the app is unknown to the customer.
+    // Before the consent, the application is unknown to the customer.
     let (status, body) = app_token(&emulator, CUSTOMER);
     assert_eq!((status, &body["error_codes"]), (400, &json!([700016])));
 
@@ -42,8 +42,8 @@ fn the_walk_of_the_office_365_document() {
     );
     let code = back.parameter("code").unwrap();
 
-    // The app does not know the tenant yet, so it asks `common`.
-    let answer = post(
+    // The application does not know the tenant yet, so it uses `common`.
+    let response = post(
         &emulator,
         "https://login.windows.net/common/oauth2/token",
         &[
@@ -55,8 +55,8 @@ fn the_walk_of_the_office_365_document() {
             ("code", &code),
         ],
     );
-    assert_eq!(answer.status(), 200);
-    let body = json_body(&answer);
+    assert_eq!(response.status(), 200);
+    let body = json_body(&response);
     assert_eq!(
         body["scope"],
         "ActivityFeed.Read ActivityReports.Read ServiceHealth.Read"
@@ -93,7 +93,7 @@ fn the_walk_of_the_office_365_document() {
     assert!(token["roles"].is_null() && token["idp"].is_null());
     assert_ne!(token["sub"], token["oid"]);
 
-    // From now on the app gets tokens of its own for that tenant.
+    // From now on, the application gets app-only tokens for that tenant.
     let (status, body) = app_token(&emulator, token["tid"].as_str().unwrap());
     assert_eq!(status, 200, "{body}");
     let own = claims(&body);
@@ -101,10 +101,10 @@ fn the_walk_of_the_office_365_document() {
     assert_eq!((&own["tid"], &own["scp"]), (&json!(CUSTOMER), &Value::Null));
     assert_eq!(own["sub"], own["oid"]);
 
-    // And the API takes either.
+    // The API accepts either token.
     for token in [
         body["access_token"].as_str().unwrap(),
-        json_body(&answer)["access_token"].as_str().unwrap(),
+        json_body(&response)["access_token"].as_str().unwrap(),
     ] {
         let path = format!("/api/v1.0/{CUSTOMER}/activity/feed/subscriptions/list");
         assert_eq!(json_body(&get_as(&emulator, &path, token)), json!([]));
@@ -112,7 +112,7 @@ fn the_walk_of_the_office_365_document() {
 }
 
 #[test]
-fn a_second_visit_asks_nothing() {
+fn second_sign_in_needs_no_consent() {
     let emulator = office();
     emulator
         .approve(&authorize(&[]), "admin@contoso.onmicrosoft.com")
@@ -125,7 +125,7 @@ fn a_second_visit_asks_nothing() {
 }
 
 #[test]
-fn only_an_administrator_lets_such_an_app_in() {
+fn app_roles_require_an_administrator() {
     let emulator = office();
     let page = Page::open(&emulator, &authorize(&[("state", "s")])).press(&emulator, "data-user=\"megan@contoso");
     assert_eq!(
@@ -145,7 +145,7 @@ fn only_an_administrator_lets_such_an_app_in() {
     );
     assert_eq!(back.parameter("state").as_deref(), Some("s"));
     assert_eq!(app_token(&emulator, CUSTOMER).1["error_codes"], json!([700016]));
-    // Nor by posting what the page does not offer.
+    // Posting what the page does not offer does not help.
     let page = Page::open(&emulator, &authorize(&[])).press(&emulator, "data-user=\"megan@contoso");
     let transaction = crate::support::browser::attribute(&page.tags("input")[0], "value").unwrap();
     let forged = Page::post(
@@ -158,7 +158,7 @@ fn only_an_administrator_lets_such_an_app_in() {
 }
 
 #[test]
-fn declined_by_the_user() {
+fn declined_consent_is_reported() {
     let emulator = office();
     for (url, error) in [
         (authorize(&[("state", "s")]), "access_denied"),
@@ -199,7 +199,7 @@ fn declined_by_the_user() {
 }
 
 #[test]
-fn requests_are_recorded_with_findings() {
+fn consent_requests_are_recorded_with_lints() {
     let emulator = office();
     emulator
         .approve(&authorize(&[]), "admin@contoso.onmicrosoft.com")
@@ -219,7 +219,7 @@ fn requests_are_recorded_with_findings() {
 }
 
 #[test]
-fn a_user_of_a_tenant_that_the_app_is_not_for_is_told_on_a_page() {
+fn user_of_another_tenant_sees_an_error_page() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("home.example"))
         .tenant(Tenant::new("other.example"))
@@ -235,7 +235,7 @@ fn a_user_of_a_tenant_that_the_app_is_not_for_is_told_on_a_page() {
 }
 
 #[test]
-fn all_of_an_api_is_asked_for_only_if_the_registration_lists_it() {
+fn default_scope_requires_registered_permissions() {
     let emulator = office();
     let url = |scope: &str| {
         let fields = [
@@ -247,9 +247,9 @@ fn all_of_an_api_is_asked_for_only_if_the_registration_lists_it() {
         format!("/common/oauth2/v2.0/authorize?{}", encode(&fields))
     };
     let open = |scope: &str| Page::open(&emulator, &url(scope)).press(&emulator, "data-user=\"admin@contoso");
-    let refused = open("https://graph.microsoft.com/.default");
-    assert_eq!(refused.parameter("error").as_deref(), Some("invalid_resource"));
-    let why = refused.parameter("error_description").unwrap();
+    let rejected = open("https://graph.microsoft.com/.default");
+    assert_eq!(rejected.parameter("error").as_deref(), Some("invalid_resource"));
+    let why = rejected.parameter("error_description").unwrap();
     assert!(why.starts_with("AADSTS650057: "), "{why}");
     assert!(
         open("https://manage.office.com/.default")
@@ -259,7 +259,7 @@ fn all_of_an_api_is_asked_for_only_if_the_registration_lists_it() {
 }
 
 #[test]
-fn whoever_goes_back_from_a_page_is_told_to_have_cancelled() {
+fn cancelling_a_page_is_reported_as_cancel() {
     let emulator = office();
     let subcode = |page: &Page| (page.parameter("error"), page.parameter("error_subcode"));
     let cancelled = (Some("access_denied".to_owned()), Some("cancel".to_owned()));
@@ -269,12 +269,12 @@ fn whoever_goes_back_from_a_page_is_told_to_have_cancelled() {
         let page = Page::open(&emulator, &authorize(&[])).press(&emulator, &format!("data-user=\"{user}@contoso"));
         assert_eq!(subcode(&page.press(&emulator, "id=\"cancel\"")), cancelled, "{user}");
     }
-    let refused = Page::open(&emulator, &authorize(&[("prompt", "none")]));
-    assert_eq!(subcode(&refused), (Some("login_required".to_owned()), None));
+    let rejected = Page::open(&emulator, &authorize(&[("prompt", "none")]));
+    assert_eq!(subcode(&rejected), (Some("login_required".to_owned()), None));
 }
 
 #[test]
-fn a_user_who_is_not_offered_is_refused_with_the_tenant_that_was_asked_for() {
+fn unknown_user_error_names_the_requested_tenant() {
     let emulator = office();
     let url = authorize(&[]).replace("/common/", "/contoso.onmicrosoft.com/");
     let error = emulator.approve(&url, "adele@mycompany.example").unwrap_err();
@@ -286,7 +286,7 @@ fn a_user_who_is_not_offered_is_refused_with_the_tenant_that_was_asked_for() {
 }
 
 #[test]
-fn a_user_who_needs_an_administrator_may_sign_in_as_one() {
+fn consent_page_allows_another_account() {
     let emulator = office();
     let url = authorize(&[("prompt", "admin_consent")]);
     let page = Page::open(&emulator, &url).press(&emulator, "data-user=\"megan@contoso");
@@ -296,7 +296,7 @@ fn a_user_who_needs_an_administrator_may_sign_in_as_one() {
     let back = page.press(&emulator, "id=\"accept\"");
     assert!(back.parameter("code").is_some(), "{}", back.html);
     assert_eq!(back.parameter("admin_consent").as_deref(), Some("True"));
-    // Only that page offers it.
+    // Only that page has this button.
     let forged = Page::open(&emulator, &url)
         .press(&emulator, "data-user=\"admin@contoso")
         .html

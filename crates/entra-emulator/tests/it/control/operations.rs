@@ -5,7 +5,7 @@ use std::time::Duration;
 use entra_emulator::{App, Emulator};
 use serde_json::{Value, json};
 
-use crate::support::control::{SCOPE, ask, call, emulator, refused, shown, told};
+use crate::support::control::{SCOPE, call, emulator, get_ok, post_error, post_ok, request_token};
 use crate::support::{authorize_url, form, get, get_as, json_body, post, token};
 
 #[test]
@@ -30,10 +30,10 @@ fn tokens_are_revoked() {
     };
     let [one, two] = [token_of("one", "s3cret-1"), token_of("two", "s3cret-2")];
     let status = |token: &str| get_as(&emulator, "/v1.0/users", token).status().as_u16();
-    let body = told(&emulator, "/v1/revocations", json!({"app": "one"}));
+    let body = post_ok(&emulator, "/v1/revocations", json!({"app": "one"}));
     assert_eq!(body["revoked"]["app"], emulator.app("one").unwrap().client_id);
     assert_eq!((status(&one), status(&two)), (401, 200));
-    told(
+    post_ok(
         &emulator,
         "/v1/revocations",
         json!({"app": emulator.app("two").unwrap().client_id.to_uppercase()}),
@@ -42,21 +42,21 @@ fn tokens_are_revoked() {
     let one = token_of("one", "s3cret-1");
     assert_eq!(status(&one), 200);
     assert_eq!(
-        told(&emulator, "/v1/revocations", json!({"all": true}))["revoked"],
+        post_ok(&emulator, "/v1/revocations", json!({"all": true}))["revoked"],
         json!({"all": true})
     );
     assert_eq!(status(&one), 401);
-    let body = told(&emulator, "/v1/revocations", json!({"user": "Adele Vance"}));
+    let body = post_ok(&emulator, "/v1/revocations", json!({"user": "Adele Vance"}));
     assert!(
         body["revoked"]["users"][0].as_str().unwrap().starts_with("adele"),
         "{body}"
     );
-    let (_, answer) = refused(&emulator, "/v1/revocations", r#"{"app":"three"}"#);
-    assert!(answer["message"].as_str().unwrap().contains("one, two"), "{answer}");
+    let (_, response) = post_error(&emulator, "/v1/revocations", r#"{"app":"three"}"#);
+    assert!(response["message"].as_str().unwrap().contains("one, two"), "{response}");
 }
 
 #[test]
-fn a_user_accepts_and_declines_over_the_api() {
+fn users_accept_and_decline() {
     let emulator = emulator();
     let redirect_uri = ("redirect_uri", "http://localhost:8400");
     let url = authorize_url(
@@ -64,7 +64,7 @@ fn a_user_accepts_and_declines_over_the_api() {
         "v2.0/authorize",
         &[("scope", "User.Read"), redirect_uri, ("state", "s")],
     );
-    let body = told(&emulator, "/v1/approvals", json!({"url": url, "user": "Adele Vance"}));
+    let body = post_ok(&emulator, "/v1/approvals", json!({"url": url, "user": "Adele Vance"}));
     assert_eq!(
         (&body["result"], &body["parameters"]["state"]),
         (&json!("redirect"), &json!("s"))
@@ -80,30 +80,30 @@ fn a_user_accepts_and_declines_over_the_api() {
     assert_eq!(token(&emulator, "v2.0/token", &form(&emulator, &fields)).status(), 200);
 
     let declined = json!({"url": format!("{url}&prompt=consent"), "user": "Adele Vance", "decision": "decline"});
-    let body = told(&emulator, "/v1/approvals", declined);
+    let body = post_ok(&emulator, "/v1/approvals", declined);
     assert_eq!(body["parameters"]["error"], "access_denied");
     let posted = json!({"url": format!("{url}&response_mode=form_post"), "user": "Adele Vance"});
-    let body = told(&emulator, "/v1/approvals", posted);
+    let body = post_ok(&emulator, "/v1/approvals", posted);
     assert!(body["body"].as_str().unwrap().contains("code=") && body["parameters"]["code"].is_string());
 
     let wrong = json!({"url": url.replace("localhost", "elsewhere.example"), "user": "Adele Vance"});
-    let (status, answer) = refused(&emulator, "/v1/approvals", &wrong.to_string());
+    let (status, response) = post_error(&emulator, "/v1/approvals", &wrong.to_string());
     assert_eq!(
-        (status, answer["error"].as_str(), answer["aadsts"].as_u64()),
+        (status, response["error"].as_str(), response["aadsts"].as_u64()),
         (409, Some("error_page"), Some(50_011))
     );
     let nowhere = json!({"url": "/common/discovery/keys", "user": "Adele Vance"});
-    assert_eq!(refused(&emulator, "/v1/approvals", &nowhere.to_string()).0, 409);
-    let (_, answer) = refused(
+    assert_eq!(post_error(&emulator, "/v1/approvals", &nowhere.to_string()).0, 409);
+    let (_, response) = post_error(
         &emulator,
         "/v1/approvals",
-        &json!({"url": url, "user": "Nobody"}).to_string(),
+        &json!({"url": url, "user": "Unknown"}).to_string(),
     );
-    assert!(answer["expected"].as_str().unwrap().contains("adele"), "{answer}");
+    assert!(response["expected"].as_str().unwrap().contains("adele"), "{response}");
 }
 
 #[test]
-fn a_device_is_let_in_and_turned_away_over_the_api() {
+fn devices_are_approved_and_declined() {
     let emulator = emulator();
     let start = || {
         let path = emulator.token_url_v2().replace("/token", "/devicecode");
@@ -124,26 +124,26 @@ fn a_device_is_let_in_and_turned_away_over_the_api() {
     let device = start();
     let accepted = json!({"user_code": device["user_code"], "user": "Adele Vance"});
     assert_eq!(
-        told(&emulator, "/v1/approvals", accepted),
+        post_ok(&emulator, "/v1/approvals", accepted),
         json!({"result": "accepted"})
     );
     assert!(poll(&device)["access_token"].is_string());
     let device = start();
     let declined = json!({"user_code": device["user_code"], "decision": "decline"});
     assert_eq!(
-        told(&emulator, "/v1/approvals", declined.clone()),
+        post_ok(&emulator, "/v1/approvals", declined.clone()),
         json!({"result": "declined"})
     );
     assert_eq!(poll(&device)["error"], "authorization_declined");
-    let (status, answer) = refused(&emulator, "/v1/approvals", &declined.to_string());
-    assert_eq!((status, answer["aadsts"].as_u64()), (409, Some(70_018)));
+    let (status, response) = post_error(&emulator, "/v1/approvals", &declined.to_string());
+    assert_eq!((status, response["aadsts"].as_u64()), (409, Some(70_018)));
 }
 
 #[test]
 fn signing_keys_are_rotated_and_reset() {
     let emulator = emulator();
-    let first = shown(&emulator, "/v1/signing-keys");
-    let act = |action: &str| told(&emulator, "/v1/signing-keys", json!({"action": action}));
+    let first = get_ok(&emulator, "/v1/signing-keys");
+    let act = |action: &str| post_ok(&emulator, "/v1/signing-keys", json!({"action": action}));
     let rotated = act("rotate");
     assert_eq!(rotated["published"], json!([first["signing"], rotated["signing"]]));
     assert_eq!(
@@ -153,29 +153,29 @@ fn signing_keys_are_rotated_and_reset() {
     let replaced = act("replace");
     assert!(replaced["published"] == json!([replaced["signing"]]) && replaced != first);
 
-    told(&emulator, "/v1/faults", json!({"status": 500, "times": "always"}));
-    told(&emulator, "/v1/clock", json!({"advance_seconds": 5}));
+    post_ok(&emulator, "/v1/faults", json!({"status": 500, "times": "always"}));
+    post_ok(&emulator, "/v1/clock", json!({"advance_seconds": 5}));
     get(&emulator, "/");
-    let clock = told(&emulator, "/v1/reset", json!({}));
+    let clock = post_ok(&emulator, "/v1/reset", json!({}));
     assert_eq!(
         (&clock["now_on"], &clock["frozen"]),
         (&json!(1_700_000_000), &json!(true))
     );
-    assert_eq!(shown(&emulator, "/v1/signing-keys"), first);
-    assert_eq!(shown(&emulator, "/v1/requests"), json!({"count": 0, "requests": []}));
-    assert_eq!(shown(&emulator, "/v1/faults"), json!({"faults": []}));
+    assert_eq!(get_ok(&emulator, "/v1/signing-keys"), first);
+    assert_eq!(get_ok(&emulator, "/v1/requests"), json!({"count": 0, "requests": []}));
+    assert_eq!(get_ok(&emulator, "/v1/faults"), json!({"faults": []}));
     assert_eq!(
         call(&emulator, "POST", "/v1/reset", None).status(),
         200,
-        "a body is not needed"
+        "the body is optional"
     );
 }
 
 #[test]
-fn content_is_published_and_consent_withdrawn() {
+fn content_is_published_and_consent_revoked() {
     let emulator = emulator();
     let tenant = emulator.tenant_id().to_owned();
-    let published = told(
+    let published = post_ok(
         &emulator,
         "/v1/activity",
         json!({"tenant": emulator.domain(), "content_type": "Audit.Exchange", "contents": 2}),
@@ -191,17 +191,21 @@ fn content_is_published_and_consent_withdrawn() {
         json!({"tenant": tenant, "content_type": "Audit.Nothing"}),
         json!({"tenant": tenant, "content_type": "DLP.All", "contents": 0}),
     ] {
-        assert_eq!(refused(&emulator, "/v1/activity", &body.to_string()).0, 400, "{body}");
+        assert_eq!(
+            post_error(&emulator, "/v1/activity", &body.to_string()).0,
+            400,
+            "{body}"
+        );
     }
-    assert_eq!(ask(&emulator).status(), 200);
+    assert_eq!(request_token(&emulator).status(), 200);
     assert_eq!(
-        refused(&emulator, "/v1/revocations", r#"{"all": true, "tenant": "x"}"#).0,
+        post_error(&emulator, "/v1/revocations", r#"{"all": true, "tenant": "x"}"#).0,
         400
     );
-    told(
+    post_ok(
         &emulator,
         "/v1/revocations",
         json!({"app": emulator.client_id(), "tenant": tenant}),
     );
-    assert_eq!(crate::support::refusal(&ask(&emulator)), 700016);
+    assert_eq!(crate::support::error_code(&request_token(&emulator)), 700016);
 }

@@ -3,22 +3,22 @@
 use entra_emulator::{App, Emulator};
 use serde_json::json;
 
-use crate::support::control::{SCOPE, ask, call, emulator, shown, told};
+use crate::support::control::{SCOPE, call, emulator, get_ok, post_ok, request_token};
 use crate::support::{access_token, form, get_as, post, token};
 
 #[test]
-fn requests_are_numbered_and_told_in_words() {
+fn requests_are_numbered_and_described() {
     let emulator = emulator();
-    assert_eq!(shown(&emulator, "/v1/requests"), json!({"count": 0, "requests": []}));
-    ask(&emulator);
+    assert_eq!(get_ok(&emulator, "/v1/requests"), json!({"count": 0, "requests": []}));
+    request_token(&emulator);
     token(
         &emulator,
         "token",
         &form(&emulator, &[("resource", "https://nowhere.example")]),
     );
-    told(&emulator, "/v1/faults", json!({"status": 429}));
-    ask(&emulator);
-    let body = shown(&emulator, "/v1/requests");
+    post_ok(&emulator, "/v1/faults", json!({"status": 429}));
+    request_token(&emulator);
+    let body = get_ok(&emulator, "/v1/requests");
     assert_eq!(body["count"], 3);
     let [good, bad, struck] = [&body["requests"][0], &body["requests"][1], &body["requests"][2]];
     let path = format!("/{}/oauth2/v2.0/token", emulator.tenant_id());
@@ -44,7 +44,7 @@ fn requests_are_numbered_and_told_in_words() {
     assert_eq!((&struck["fault"], &struck["status"]), (&json!("status"), &json!(429)));
 
     let after = |number: &str| {
-        let body = shown(&emulator, &format!("/v1/requests?after={number}"));
+        let body = get_ok(&emulator, &format!("/v1/requests?after={number}"));
         let requests = body["requests"].as_array().unwrap();
         requests
             .iter()
@@ -54,13 +54,13 @@ fn requests_are_numbered_and_told_in_words() {
     assert_eq!((after("0"), after("2"), after("3")), (vec![1, 2, 3], vec![3], vec![]));
     assert!(after(&u64::MAX.to_string()).is_empty());
     assert_eq!(call(&emulator, "DELETE", "/v1/requests", None).status(), 200);
-    assert_eq!(shown(&emulator, "/v1/requests"), json!({"count": 3, "requests": []}));
-    ask(&emulator);
+    assert_eq!(get_ok(&emulator, "/v1/requests"), json!({"count": 3, "requests": []}));
+    request_token(&emulator);
     assert_eq!(after("3"), [4]);
 }
 
 #[test]
-fn no_secret_and_no_whole_token_is_told() {
+fn secrets_and_tokens_are_not_shown() {
     let emulator = Emulator::builder()
         .app(
             App::new("a")
@@ -101,7 +101,7 @@ fn no_secret_and_no_whole_token_is_told() {
     ] {
         token(&emulator, "v2.0/token", &form(&emulator, fields));
     }
-    let text = shown(&emulator, "/v1/requests").to_string();
+    let text = get_ok(&emulator, "/v1/requests").to_string();
     assert!(!text.contains("canary") && !text.contains("/cn2/"), "{text}");
     for part in bearer.split('.') {
         assert!(!text.contains(part), "{text}");

@@ -64,12 +64,12 @@ pub(super) fn accepted(emulator: &Emulator) -> Vec<Row> {
         ),
         one(
             "no idtyp, user",
-            "Without the optional claim, scp is there.",
+            "Without the optional claim, scp is present.",
             base(V2).user(USER).without_claim("idtyp"),
         ),
         one(
             "old key",
-            "A key signed it that is still published.",
+            "An older key that is still published signed it.",
             base(V2).key(&old),
         ),
         one(
@@ -105,19 +105,19 @@ pub(super) fn accepted(emulator: &Emulator) -> Vec<Row> {
         ),
         one(
             "unknown header",
-            "What a reader does not know, it ignores.",
+            "Unknown header parameters are ignored.",
             base(V2).header("entra-emulator", json!({"a": [1]})),
         ),
         one(
             "key address that is ignored",
-            "The published key signed it; jku and jwk in the header count for nothing.",
+            "The published key signed it; jku and jwk in the header are ignored.",
             base(V2)
                 .header("jku", "https://keys.example/keys")
                 .header("jwk", json!({"kty": "oct", "k": "AAAA"})),
         ),
         one(
             "unknown claims",
-            "Claims that a reader does not know, nested and not of ASCII.",
+            "Unknown claims are ignored, also nested and non-ASCII ones.",
             base(V2).claim(
                 "entra-emulator",
                 json!({"name": "Žofie \u{1f98a}", "list": [[null, {"a": 1.5}]]}),
@@ -125,12 +125,12 @@ pub(super) fn accepted(emulator: &Emulator) -> Vec<Row> {
         ),
         one(
             "several roles",
-            "One of several roles is needed.",
+            "One of several roles is sufficient.",
             base(V2).roles(["Other", "Tasks.Read.All"]),
         ),
         one(
             "several scopes",
-            "One of several scopes is needed.",
+            "One of several scopes is sufficient.",
             base(V2).user(USER).scopes(["Other", "Tasks.ReadWrite"]),
         ),
         row(
@@ -148,13 +148,13 @@ pub(super) fn accepted(emulator: &Emulator) -> Vec<Row> {
         row(
             "stranger",
             "any_tenant",
-            "Any tenant will do.",
+            "Any tenant is accepted.",
             base(V2).tenant(STRANGER),
         ),
         row(
             "stranger, v1",
             "any_tenant",
-            "Any tenant will do.",
+            "Any tenant is accepted.",
             base(V1).tenant(STRANGER),
         ),
         row(

@@ -1,4 +1,5 @@
-//! The corpus of access tokens: it is what the forge makes. `ENTRA_CORPUS=write` writes it anew.
+//! The corpus of access tokens, which is generated with the forge. `ENTRA_CORPUS=write` regenerates
+//! the file.
 
 mod accepted;
 mod rejected;
@@ -33,7 +34,7 @@ fn rows(emulator: &Emulator) -> Vec<Row> {
     rows
 }
 
-const ABOUT: &str = "Access tokens, each with the verdict of a web API that validates it. README.md says how to run it. The keys are public test keys: trust no token that they signed.";
+const ABOUT: &str = "Access tokens, each with the verdict of a web API that validates it. README.md describes the format. The keys are public test keys: trust no token that they signed.";
 
 fn path() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/access-tokens.json")
@@ -44,7 +45,7 @@ fn read() -> Option<Corpus> {
     serde_json::from_str(&text).ok()
 }
 
-/// Signatures of PS256 differ each time: one of before stays.
+/// Keeps the stored signatures of PS256, which differ in every run.
 fn keep_signatures(rows: &mut [Row], known: &[Row]) {
     for row in rows.iter_mut().filter(|row| row.name.ends_with(" ps256")) {
         let signed = |row: &Row| row.text().rsplit_once('.').map(|(signed, _)| signed.to_owned());
@@ -58,7 +59,7 @@ fn keep_signatures(rows: &mut [Row], known: &[Row]) {
 }
 
 #[test]
-fn corpus_is_what_the_forge_makes() {
+fn corpus_matches_the_forge() {
     let emulator = emulator();
     let known = read();
     let mut tokens = rows(&emulator);
@@ -75,22 +76,22 @@ fn corpus_is_what_the_forge_makes() {
         let text = serde_json::to_string_pretty(&corpus).unwrap() + "\n";
         return std::fs::write(path(), text).unwrap();
     }
-    let known = known.expect("the corpus is there; ENTRA_CORPUS=write writes it");
+    let known = known.expect("the corpus exists; ENTRA_CORPUS=write regenerates it");
     let differ: Vec<&str> = corpus
         .tokens
         .iter()
         .filter(|row| !known.tokens.contains(row))
         .map(|row| row.name.as_str())
         .collect();
-    assert_eq!(differ, [""; 0], "ENTRA_CORPUS=write writes it anew");
-    assert!(corpus == known, "ENTRA_CORPUS=write writes it anew");
+    assert_eq!(differ, [""; 0], "ENTRA_CORPUS=write regenerates it");
+    assert!(corpus == known, "ENTRA_CORPUS=write regenerates it");
 }
 
 #[test]
-fn corpus_is_sound() {
+fn corpus_is_consistent() {
     let corpus = read().unwrap();
     let names: BTreeSet<&str> = corpus.tokens.iter().map(|row| row.name.as_str()).collect();
-    assert_eq!(names.len(), corpus.tokens.len(), "names differ");
+    assert_eq!(names.len(), corpus.tokens.len(), "names are unique");
     for row in &corpus.tokens {
         assert!(corpus.apis.contains_key(&row.api), "{}", row.name);
         let is_rejected = ["401", "403"].contains(&row.verdict.as_str());
@@ -114,7 +115,7 @@ fn corpus_is_sound() {
 }
 
 #[test]
-fn pieces_are_the_text_again() {
+fn pieces_restore_the_text() {
     for text in [
         "",
         "a",

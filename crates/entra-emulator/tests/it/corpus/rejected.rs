@@ -18,7 +18,7 @@ pub(super) fn rejected(emulator: &Emulator) -> Vec<Row> {
     let mut rows = Vec::new();
     for &defect in Defect::ALL {
         for (version, of_user) in [(V1, false), (V2, false), (V2, true)] {
-            // A user's token is another one than an application's for these rules only.
+            // Only these rules treat a user's token differently from an application's.
             if of_user && !["principal", "grants"].contains(&defect.rule()) {
                 continue;
             }
@@ -96,7 +96,7 @@ pub(super) fn rejected(emulator: &Emulator) -> Vec<Row> {
             "key of another type",
             "one_tenant",
             "key",
-            "The header names a key that is not of RSA.",
+            "The header names a key that is not an RSA key.",
             base(V2).header("kid", "curve"),
         ),
         row(
@@ -191,7 +191,7 @@ pub(super) fn forbidden(emulator: &Emulator) -> Vec<Row> {
         ),
         one(
             "user with the role",
-            "A user has the role that an application needs, and not the scope.",
+            "A user has the role that an application needs, but not the scope.",
             user().scopes(["Other"]).claim("roles", json!(["Tasks.Read.All"])),
         ),
         one(

@@ -1,20 +1,20 @@
-//! The file and its rows.
+//! The corpus file and its rows.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The file.
+/// The corpus file.
 #[derive(Deserialize, Serialize, PartialEq)]
 pub(super) struct Corpus {
     pub(super) about: String,
-    /// Seconds since the epoch.
+    /// Seconds since the Unix epoch.
     pub(super) now: u64,
     pub(super) leeway: u64,
-    /// By name.
+    /// The web APIs, by name.
     pub(super) apis: BTreeMap<String, Value>,
-    /// By URL.
+    /// The documents of the token service, by URL.
     pub(super) documents: BTreeMap<String, Value>,
     pub(super) tokens: Vec<Row>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Row {
     pub(super) principal: Option<Value>,
 }
 
-/// A part of a token's text. Only long runs are repeated.
+/// A part of a token's text. Only long runs use `Repeat`.
 #[derive(Deserialize, Serialize, PartialEq, Clone, Debug)]
 #[serde(untagged)]
 pub(super) enum Piece {
@@ -62,7 +62,8 @@ impl Row {
     }
 }
 
-/// A text with its runs of four repeated characters, which is what bytes of one value are in base64.
+/// Splits a text into pieces. Runs of four repeated characters, the base64 of equal bytes, become
+/// one piece.
 fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);

@@ -1,4 +1,4 @@
-//! The tenants, apps and APIs of the corpus.
+//! The tenants, applications and APIs of the corpus.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -37,8 +37,8 @@ pub(super) fn emulator() -> Emulator {
     emulator
 }
 
-/// The keys by what is special about them: an old one, that of the home tenant, that of another cloud, that for encryption, and
-/// the one in use.
+/// Returns the IDs of the five keys: an old one, that of the home tenant, that of another cloud,
+/// that for encryption, and the one that signs.
 pub(super) fn kids(emulator: &Emulator) -> [String; 5] {
     let keys = document(emulator, "/common/discovery/v2.0/keys");
     let kids: Vec<String> = keys["keys"]
@@ -73,7 +73,7 @@ pub(super) fn documents(emulator: &Emulator) -> BTreeMap<String, Value> {
             } else if kid == of_encryption {
                 key["use"] = json!("enc");
             }
-            // Long, and a validator goes by modulus and exponent.
+            // Removed because it is long, and validators use modulus and exponent.
             key.as_object_mut().unwrap().remove("x5c");
         }
         keys["keys"]
@@ -141,13 +141,13 @@ pub(super) fn apis() -> BTreeMap<String, Value> {
     ])
 }
 
-/// A token without the claims that only the service can read, and with an ID that is always the same.
+/// Returns a token without the claims that only the service can read, and with a fixed `uti`.
 pub(super) fn forge(emulator: &Emulator, version: TokenVersion) -> Forge<'_> {
     let forge = emulator.forge().version(version).claim("uti", "AAAAAAAAAAAAAAAAAAAAAA");
     forge.without_claim("aio").without_claim("rh").without_claim("xms_ftd")
 }
 
-/// Who calls, according to the claims of a token.
+/// Returns the principal of a token, according to its claims.
 pub(super) fn principal(token: &str) -> Value {
     let claims = crate::support::claims(&json!({"access_token": token}));
     let is_user = claims.get("scp").is_some();

@@ -1,4 +1,4 @@
-//! Published keys.
+//! The published signing keys.
 
 use entra_emulator::Emulator;
 use jsonwebtoken::jwk::JwkSet;
@@ -23,15 +23,15 @@ fn tokens_verify_against_the_published_keys() {
         rules.set_issuer(&[metadata["issuer"].as_str().unwrap()]);
         Some(decode::<Value>(token, &key, &rules).unwrap().claims)
     };
-    let ask = || access_token(&emulator, &format!("{audience}/.default"));
-    let first = ask();
+    let send = || access_token(&emulator, &format!("{audience}/.default"));
+    let first = send();
     assert_eq!(verify(&first).unwrap()["ver"], "2.0");
     emulator.rotate_signing_key();
-    let second = ask();
+    let second = send();
     assert!(verify(&first).is_some() && verify(&second).is_some());
     emulator.replace_signing_key();
     assert!(verify(&first).is_none() && verify(&second).is_none());
-    assert!(verify(&ask()).is_some());
+    assert!(verify(&send()).is_some());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn all_key_documents_list_the_same_keys() {
 }
 
 #[test]
-fn documents_of_an_application_name_its_keys() {
+fn metadata_of_an_application_links_its_keys() {
     let emulator = tenant(Emulator::builder());
     let keys = |query: &str| {
         let url = format!("https://login.example/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration{query}");

@@ -9,7 +9,7 @@ use crate::support::{document, get, json_body};
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 
 #[test]
-fn v2_metadata() {
+fn v2_metadata_names_the_tenant() {
     let emulator = tenant(Emulator::builder());
     let id = "11111111-2222-3333-4444-555555555555";
     for name in [id, "contoso.onmicrosoft.com", "Contoso.onmicrosoft.com"] {
@@ -45,7 +45,7 @@ fn v2_metadata() {
 }
 
 #[test]
-fn v1_metadata() {
+fn v1_metadata_names_the_tenant() {
     let emulator = tenant(Emulator::builder());
     let id = emulator.tenant_id();
     let document = document(&emulator, &format!("/{id}/.well-known/openid-configuration"));
@@ -69,7 +69,7 @@ fn shared_endpoints_leave_the_tenant_open() {
 }
 
 #[test]
-fn unknown_tenants_have_no_documents() {
+fn unknown_tenants_have_no_metadata() {
     let emulator = tenant(Emulator::builder());
     for path in [
         "v2.0/.well-known/openid-configuration",
@@ -77,11 +77,11 @@ fn unknown_tenants_have_no_documents() {
         "discovery/v2.0/keys",
         "discovery/keys",
     ] {
-        // The metadata says 90002 of names that can be no tenant's, too.
+        // The metadata endpoint responds with 90002 even to names that cannot be a tenant's.
         for name in [
-            "nobody.example",
+            "unknown.example",
             "00000000-1111-2222-3333-444444444444",
-            "nobody.ciamlogin.com",
+            "unknown.ciamlogin.com",
             "tenant_id",
             "secrets",
             "%7Btenant%7D",
@@ -100,9 +100,9 @@ fn unknown_tenants_have_no_documents() {
     }
 }
 
-/// Where a request is sent to, and not only a document read, the number comes with another word.
+/// Endpoints that process a request, not only return a document, use another error code.
 #[test]
-fn requests_of_unknown_tenants_are_invalid_requests() {
+fn unknown_tenants_are_invalid_requests_elsewhere() {
     let emulator = tenant(Emulator::builder());
     let fields = [("client_id", emulator.client_id()), ("scope", GRAPH)];
     for path in [
@@ -111,7 +111,7 @@ fn requests_of_unknown_tenants_are_invalid_requests() {
         "oauth2/devicecode",
         "oauth2/v2.0/devicecode",
     ] {
-        for (name, code) in [("nobody.example", 90002), ("tenant_id", 900023)] {
+        for (name, code) in [("unknown.example", 90002), ("tenant_id", 900023)] {
             let body = json_body(&crate::support::post(&emulator, &format!("/{name}/{path}"), &fields));
             assert_eq!(
                 (&body["error"], &body["error_codes"]),
@@ -129,22 +129,22 @@ fn requests_of_unknown_tenants_are_invalid_requests() {
     ] {
         let response = get(
             &emulator,
-            &format!("/nobody.example/{path}?client_id={}", emulator.client_id()),
+            &format!("/unknown.example/{path}?client_id={}", emulator.client_id()),
         );
         let page = String::from_utf8(response.body().clone()).unwrap();
         assert!(page.contains("AADSTS90002"), "{path}: {page}");
     }
-    // Instance discovery is about the authority's host alone.
-    let url = "https://h/nobody.example/discovery/instance?api-version=1.1&authorization_endpoint=https://h/nobody.example/oauth2/authorize";
+    // Instance discovery depends on the authority's host alone.
+    let url = "https://h/unknown.example/discovery/instance?api-version=1.1&authorization_endpoint=https://h/unknown.example/oauth2/authorize";
     let body = document(&emulator, url);
     assert_eq!(
         body["tenant_discovery_endpoint"],
-        "https://h/nobody.example/.well-known/openid-configuration"
+        "https://h/unknown.example/.well-known/openid-configuration"
     );
 }
 
 #[test]
-fn customer_tenants_are_found_by_host_and_by_path() {
+fn external_tenants_are_found_by_host_and_path() {
     let emulator = tenant(Emulator::builder().tenant(Tenant::new("fabrikam.onmicrosoft.com").external()));
     let id = emulator.tenant_id();
     let issuer = format!("https://{id}.ciamlogin.com/{id}/v2.0");
@@ -163,9 +163,9 @@ fn customer_tenants_are_found_by_host_and_by_path() {
 }
 
 #[test]
-fn instance_discovery_knows_its_clouds_and_itself() {
+fn instance_discovery_knows_clouds_and_itself() {
     let emulator = tenant(Emulator::builder());
-    let ask = |authority: &str| {
+    let send = |authority: &str| {
         get(
             &emulator,
             &format!(
@@ -173,13 +173,13 @@ fn instance_discovery_knows_its_clouds_and_itself() {
             ),
         )
     };
-    let own = json_body(&ask("login.example:8443"));
+    let own = json_body(&send("login.example:8443"));
     assert_eq!(
         own["tenant_discovery_endpoint"],
         "https://login.example:8443/common/v2.0/.well-known/openid-configuration"
     );
     assert_eq!(own["api-version"], "1.1");
-    let public = json_body(&ask("login.windows.net"));
+    let public = json_body(&send("login.windows.net"));
     assert_eq!(public["metadata"][0]["preferred_network"], "login.microsoftonline.com");
     assert!(
         public["metadata"][0]["aliases"]
@@ -187,12 +187,12 @@ fn instance_discovery_knows_its_clouds_and_itself() {
             .unwrap()
             .contains(&json!("sts.windows.net"))
     );
-    let odd = json_body(&ask("login.windows.net/%22%0Ab%3F%C3%BC"));
+    let odd = json_body(&send("login.windows.net/%22%0Ab%3F%C3%BC"));
     assert_eq!(
         odd["tenant_discovery_endpoint"],
         "https://login.windows.net/%22%0Ab%3F%C3%BC/v2.0/.well-known/openid-configuration"
     );
-    let unknown = ask("login.evil.example");
+    let unknown = send("login.evil.example");
     assert_eq!(
         (unknown.status().as_u16(), &json_body(&unknown)["error"]),
         (400, &json!("invalid_instance"))

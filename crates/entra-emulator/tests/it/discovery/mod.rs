@@ -1,4 +1,5 @@
-//! The documents: good enough for the official clients, and for validators that follow a rotation.
+//! The discovery documents, as the official clients and validators that follow key rotation use
+//! them.
 
 mod keys;
 mod metadata;

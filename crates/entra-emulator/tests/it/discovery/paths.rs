@@ -6,7 +6,7 @@ use crate::discovery::tenant;
 use crate::support::{document, get, json_body};
 
 #[test]
-fn a_strange_host_never_reaches_a_document() {
+fn malformed_hosts_are_replaced_in_documents() {
     let emulator = tenant(Emulator::builder());
     let endpoint = |host: &str| {
         let request = http::Request::get("/common/v2.0/.well-known/openid-configuration").header("host", host);
@@ -51,7 +51,7 @@ fn a_strange_host_never_reaches_a_document() {
 }
 
 #[test]
-fn paths_are_read_in_any_case() {
+fn paths_are_case_insensitive() {
     let emulator = tenant(Emulator::builder());
     let id = emulator.tenant_id();
     for path in [
@@ -74,7 +74,7 @@ fn paths_are_read_in_any_case() {
     let issuer = &document(&emulator, "/COMMON/v2.0/.well-known/openid-configuration")["issuer"];
     assert_eq!(issuer, "https://login.microsoftonline.com/{tenantid}/v2.0");
 
-    // The issuer of personal accounts is known beforehand.
+    // The issuer of personal accounts is fixed.
     let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
     for name in ["consumers", "Consumers", personal, &personal.to_uppercase()] {
         let document = document(&emulator, &format!("/{name}/v2.0/.well-known/openid-configuration"));
@@ -104,7 +104,7 @@ fn paths_are_read_in_any_case() {
 }
 
 #[test]
-fn endpoints_that_are_not_emulated_say_so() {
+fn unsupported_endpoints_get_501() {
     let emulator = Emulator::builder().build();
     let tenant = emulator.tenant_id().to_owned();
     for path in [

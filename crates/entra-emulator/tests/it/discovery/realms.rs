@@ -1,4 +1,4 @@
-//! User realms.
+//! User realm discovery.
 
 use entra_emulator::{Emulator, Tenant, User};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::discovery::tenant;
 use crate::support::{document, get, json_body};
 
 #[test]
-fn user_realms_of_the_tenants() {
+fn user_realms_name_the_domain() {
     let fabrikam =
         Tenant::new("fabrikam.example").user(User::new("Ann").user_principal_name("ann@Mail.Fabrikam.example"));
     let builder = Emulator::builder().tenant(Tenant::new("contoso.onmicrosoft.com"));
@@ -15,7 +15,7 @@ fn user_realms_of_the_tenants() {
     let id = emulator.tenant_id();
     for (login, domain) in [
         ("adele@contoso.onmicrosoft.com", "contoso.onmicrosoft.com"),
-        ("nobody@CONTOSO.onmicrosoft.com", "contoso.onmicrosoft.com"),
+        ("unknown@CONTOSO.onmicrosoft.com", "contoso.onmicrosoft.com"),
         ("adele%40contoso.onmicrosoft.com", "contoso.onmicrosoft.com"),
         ("a%2Fb@contoso.onmicrosoft.com", "contoso.onmicrosoft.com"),
         ("x@fabrikam.example", "fabrikam.example"),
@@ -78,14 +78,17 @@ fn user_realms_of_the_tenants() {
         get(&emulator, "/common/UserRealm/a@b.example?api-version=9").status(),
         501
     );
-    let body = json_body(&get(&emulator, "/nobody.example/UserRealm/a@b.example?api-version=1.0"));
+    let body = json_body(&get(
+        &emulator,
+        "/unknown.example/UserRealm/a@b.example?api-version=1.0",
+    ));
     assert_eq!(body["error"], "invalid_tenant");
     assert_eq!(get(&emulator, "/common/UserRealm/a@b.example/more").status(), 501);
 }
 
-/// What adal and MSAL for Go do with a password: first the realm, then the grant.
+/// adal and MSAL for Go request the realm first, then use the password grant.
 #[test]
-fn a_password_is_refused_after_its_realm_was_found() {
+fn password_is_rejected_after_realm_discovery() {
     let emulator = tenant(Emulator::builder());
     let user = "adele@contoso.onmicrosoft.com";
     let realm = document(&emulator, &format!("/common/UserRealm/{user}?api-version=1.0"));
@@ -110,7 +113,7 @@ fn a_password_is_refused_after_its_realm_was_found() {
         ];
         for tenant in [emulator.tenant_id(), "organizations"] {
             let response = crate::support::post(&emulator, &format!("/{tenant}/{path}"), &fields);
-            assert_eq!(crate::support::refusal(&response), 50126, "{path} {tenant}");
+            assert_eq!(crate::support::error_code(&response), 50126, "{path} {tenant}");
         }
     }
 }

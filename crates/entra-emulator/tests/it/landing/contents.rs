@@ -1,4 +1,4 @@
-//! What the page shows.
+//! The contents of the landing page.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::landing::{CANARY, hostile, page};
 use crate::support::{form, get, json_body, token};
 
 #[test]
-fn the_page_shows_what_is_registered() {
+fn page_shows_the_registrations() {
     let app = App::new("nightly-report")
         .secret(Secret::new(CANARY).id("0d6f0a6a-7f11-4c8c-9a36-7c9a1b003f5e"))
         .certificate_pem(include_str!("../../certificates/app.crt"))
@@ -40,7 +40,7 @@ fn the_page_shows_what_is_registered() {
         "certificate <span class=\"dim\">",
         "api://orders",
         "Orders.Read.All",
-        "asked for, not granted",
+        "requested, not granted",
         "public client",
         &format!("http://localhost/{}/oauth2/v2.0/token", emulator.tenant_id()),
         "export AZURE_CLIENT_ID=",
@@ -56,7 +56,7 @@ fn the_page_shows_what_is_registered() {
         .next()
         .unwrap();
     assert!(state.contains("granted") && !state.contains("not granted"), "{state}");
-    // A consent is seen at once.
+    // A consent is visible at once.
     let url = format!(
         "{}?client_id={}&redirect_uri=https://app.example/cb",
         emulator.authority() + "/adminconsent",
@@ -65,13 +65,13 @@ fn the_page_shows_what_is_registered() {
     emulator.approve(&url, &user.user_principal_name).unwrap();
     let html = page(&emulator);
     assert!(
-        !html.contains("asked for, not granted") && html.contains("granted for all users"),
+        !html.contains("requested, not granted") && html.contains("granted for all users"),
         "{html}"
     );
 }
 
 #[test]
-fn the_page_says_what_was_wrong_and_what_to_do() {
+fn page_shows_errors_and_advice() {
     let emulator = Emulator::builder().app(App::new("daemon").secret("right")).build();
     token(
         &emulator,
@@ -97,7 +97,7 @@ fn the_page_says_what_was_wrong_and_what_to_do() {
     ] {
         assert!(html.contains(shown), "{shown}\n{html}");
     }
-    // A fault is not blamed on the client, and a request that is fine has nothing wrong.
+    // A fault is not attributed to the client, and a correct request shows no error.
     emulator.fault(Fault::status(503));
     get(&emulator, "/common/discovery/keys");
     get(&emulator, "/common/discovery/keys");
@@ -125,7 +125,7 @@ fn the_page_says_what_was_wrong_and_what_to_do() {
 }
 
 #[test]
-fn findings_that_are_left_out_are_counted() {
+fn omitted_lints_are_counted() {
     let emulator = Emulator::builder().build();
     let fields: Vec<String> = (0..25).map(|i| format!("p{i}=x")).collect();
     token(&emulator, "v2.0/token", &fields.join("&"));
@@ -137,7 +137,7 @@ fn findings_that_are_left_out_are_counted() {
 }
 
 #[test]
-fn a_device_that_waits_is_not_blamed() {
+fn pending_device_is_not_an_error() {
     let emulator = Emulator::builder()
         .app(
             App::new("tv")
@@ -168,27 +168,28 @@ fn a_device_that_waits_is_not_blamed() {
 }
 
 #[test]
-fn the_page_is_made_again_only_after_a_change() {
+fn page_is_rebuilt_only_after_a_change() {
     let emulator = Emulator::builder().build();
     emulator.clock().freeze();
-    let ask = |tag: &str| emulator.handle(Request::get("/").header("if-none-match", tag).body(Vec::new()).unwrap());
-    let tag = |answer: &http::Response<Vec<u8>>| answer.headers()["etag"].to_str().unwrap().to_owned();
-    let first = tag(&ask("\"other\""));
+    let send = |tag: &str| emulator.handle(Request::get("/").header("if-none-match", tag).body(Vec::new()).unwrap());
+    let tag = |response: &http::Response<Vec<u8>>| response.headers()["etag"].to_str().unwrap().to_owned();
+    let first = tag(&send("\"other\""));
     for known in [first.clone(), format!("\"a\", W/{first}")] {
-        let same = ask(&known);
+        let same = send(&known);
         assert_eq!(
             (same.status().as_u16(), same.body().len(), tag(&same)),
             (304, 0, first.clone())
         );
     }
     get(&emulator, "/common/discovery/keys");
-    let changed = ask(&first);
+    let changed = send(&first);
     assert_eq!(changed.status(), 200);
     emulator.clear_requests();
-    assert_eq!(ask(&tag(&changed)).status(), 200);
+    assert_eq!(send(&tag(&changed)).status(), 200);
     emulator.reset();
-    assert_eq!(ask(&first).status(), 200);
-    // So is one whose secrets take over from each other at one moment, by the clock alone.
+    assert_eq!(send(&first).status(), 200);
+    // So is the page of an application whose secrets are replaced at one moment, by the clock
+    // alone.
     let (now, later) = (UNIX_EPOCH + Duration::from_secs(1_800_000_000), Duration::from_secs(60));
     let app = App::new("a").secret(Secret::new("x").ends(now + later));
     let rotated = Emulator::builder()
@@ -198,12 +199,12 @@ fn the_page_is_made_again_only_after_a_change() {
     let before = tag(&get(&rotated, "/"));
     rotated.clock().advance(later);
     assert_ne!(tag(&get(&rotated, "/")), before);
-    // Another emulator at the same address is not taken for this one.
+    // Another emulator at the same address has another version.
     assert_ne!(tag(&get(&Emulator::builder().build(), "/")), first);
 }
 
 #[test]
-fn the_page_of_a_large_configuration_is_bounded() {
+fn page_of_a_large_configuration_is_bounded() {
     let mut builder = Emulator::builder();
     for i in 0..300 {
         builder = builder.tenant(Tenant::new(format!("t{i}.example")).user(User::new(format!("U{i}"))));
@@ -228,7 +229,7 @@ fn the_page_of_a_large_configuration_is_bounded() {
 }
 
 #[test]
-fn the_page_can_be_used_by_keyboard_ear_and_without_scripts() {
+fn page_works_with_assistive_technology_and_without_scripts() {
     let emulator = hostile();
     token(&emulator, "v2.0/token", "");
     let html = page(&emulator);
@@ -236,7 +237,7 @@ fn the_page_can_be_used_by_keyboard_ear_and_without_scripts() {
     assert_eq!((html.matches("<h1").count(), html.matches("<main").count()), (1, 1));
     assert_eq!(html.matches("<table").count(), html.matches("<caption>").count());
     assert!(html.contains("role=\"status\" aria-live=\"polite\""));
-    // All is renewed: another emulator may have started at the same address.
+    // Everything is updated, because another emulator may have started at the same address.
     assert_eq!(html.matches("<section").count(), html.matches(" data-live>").count());
     assert!(html.contains("<noscript><meta http-equiv=\"refresh\"") && html.contains("<a href=\"/\">Reload now</a>"));
     for target in html.split("<a href=\"#").skip(1) {

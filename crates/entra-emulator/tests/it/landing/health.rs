@@ -1,4 +1,4 @@
-//! The answer to probes.
+//! The response to probes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use http::Request;
 use crate::support::{access_token, get, json_body};
 
 #[test]
-fn healthz_answers_get_and_head() {
+fn healthz_responds_to_get_and_head() {
     let emulator = Emulator::builder().build();
     for path in [
         "/healthz",
@@ -18,14 +18,14 @@ fn healthz_answers_get_and_head() {
         "/healthz?probe=1",
         "http://emulator:8080/healthz",
     ] {
-        let answer = get(&emulator, path);
-        let body = json_body(&answer);
+        let response = get(&emulator, path);
+        let body = json_body(&response);
         assert_eq!(
-            (answer.status().as_u16(), &body["status"]),
+            (response.status().as_u16(), &body["status"]),
             (200, &"ok".into()),
             "{path}"
         );
-        assert!(body["version"].is_string() && answer.headers().contains_key("date"));
+        assert!(body["version"].is_string() && response.headers().contains_key("date"));
     }
     let head = emulator.handle(Request::head("/healthz").body(Vec::new()).unwrap());
     assert_eq!((head.status().as_u16(), head.body().len()), (200, 0));
@@ -46,16 +46,16 @@ fn healthz_leaves_no_trace() {
     probed.fault(Fault::status(503));
     assert_eq!(get(&probed, "/healthz").status(), 200);
     assert_eq!((probed.request_count(), probed.requests().len()), (0, 0));
-    // The fault still waits for its request.
+    // The fault is still pending.
     assert_eq!(get(&probed, "/common/discovery/keys").status(), 503);
     get(&other, "/common/discovery/keys");
-    // Identifiers are drawn as without the probe.
+    // The probe consumes no identifier.
     let scope = "https://graph.microsoft.com/.default";
     assert_eq!(access_token(&probed, scope), access_token(&other, scope));
 }
 
 #[test]
-fn healthz_is_there_over_the_network() {
+fn healthz_works_over_the_network() {
     let emulator = Emulator::start();
     for (method, has_body) in [("GET", true), ("HEAD", false)] {
         let mut stream = TcpStream::connect(emulator.address().unwrap()).unwrap();
@@ -64,12 +64,12 @@ fn healthz_is_there_over_the_network() {
             "{method} /healthz HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
         assert!(
-            answer.starts_with("HTTP/1.1 200") && answer.contains("content-length: "),
-            "{answer}"
+            response.starts_with("HTTP/1.1 200") && response.contains("content-length: "),
+            "{response}"
         );
-        assert_eq!(answer.ends_with('}'), has_body, "{answer}");
+        assert_eq!(response.ends_with('}'), has_body, "{response}");
     }
 }

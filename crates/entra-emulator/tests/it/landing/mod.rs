@@ -1,4 +1,4 @@
-//! What the emulator says about itself.
+//! The landing page and the response to probes.
 
 mod contents;
 mod health;
@@ -11,7 +11,7 @@ use crate::support::get;
 pub(super) const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
 pub(super) const CANARY: &str = "canary-S3cret~1";
 
-/// An emulator whose names are hostile, and whose secrets are canaries.
+/// Returns an emulator with hostile names and with canaries as secrets.
 pub(super) fn hostile() -> Emulator {
     let secret = Secret::new(CANARY);
     let app = App::new(format!("app {EVIL}")).secret(secret).secret("canary2");
@@ -32,10 +32,10 @@ pub(super) fn hostile() -> Emulator {
 }
 
 pub(super) fn page(emulator: &Emulator) -> String {
-    let answer = get(emulator, "http://localhost/");
+    let response = get(emulator, "http://localhost/");
     assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (response.status().as_u16(), &response.headers()["content-type"]),
         (200, &"text/html; charset=utf-8".parse().unwrap())
     );
-    String::from_utf8(answer.into_body()).unwrap()
+    String::from_utf8(response.into_body()).unwrap()
 }

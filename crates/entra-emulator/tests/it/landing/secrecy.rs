@@ -1,4 +1,4 @@
-//! What the page must not show, and to whom.
+//! The secrets that the page must not show, and the hosts under which it is not shown.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -9,9 +9,9 @@ use http::Request;
 use crate::landing::{CANARY, EVIL, hostile, page};
 use crate::support::{access_token_of, form, get, token};
 
-/// It would say which word the secret is.
+/// Hiding the word would reveal it as the secret.
 #[test]
-fn a_secret_that_is_a_word_is_not_hidden_in_our_words() {
+fn common_word_as_secret_does_not_change_fixed_texts() {
     let emulator = Emulator::builder().app(App::new("daemon").secret("secret")).build();
     let scope = ("scope", "https://graph.microsoft.com/.default");
     for sent in ["wrong", "Invalid", "parameter"] {
@@ -35,7 +35,7 @@ fn a_secret_that_is_a_word_is_not_hidden_in_our_words() {
 }
 
 #[test]
-fn a_secret_in_the_path_in_place_of_the_query_is_not_shown() {
+fn secret_in_the_path_is_not_shown() {
     let emulator = Emulator::builder().build();
     for path in [
         "/common/oauth2/v2.0/token&client_secret=hunter2&scope=x",
@@ -53,7 +53,7 @@ fn a_secret_in_the_path_in_place_of_the_query_is_not_shown() {
 
 /// A secret need not look like one.
 #[test]
-fn what_stands_in_place_of_a_client_id_is_not_shown() {
+fn invalid_client_id_is_not_shown() {
     let emulator = Emulator::builder().build();
     let scope = ("scope", "https://graph.microsoft.com/.default");
     for name in ["correcthorse", "two words", "x", "hunter2"] {
@@ -75,7 +75,7 @@ fn what_stands_in_place_of_a_client_id_is_not_shown() {
 }
 
 #[test]
-fn the_page_holds_no_secret_and_no_markup_from_outside() {
+fn page_shows_no_secret_and_no_foreign_markup() {
     let emulator = hostile();
     let stray = "abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR";
     let hex = "9f86d081884c7d659a2feaa0ccanary5ad015".replace("canary", "");
@@ -123,14 +123,14 @@ fn the_page_holds_no_secret_and_no_markup_from_outside() {
 }
 
 #[test]
-fn the_page_is_confined_and_leaves_no_trace() {
+fn page_is_restricted_and_not_recorded() {
     let emulator = hostile();
     emulator.fault(Fault::status(503));
-    let answer = get(&emulator, "/");
-    assert_eq!(answer.status(), 200);
-    let headers = answer.headers();
+    let response = get(&emulator, "/");
+    assert_eq!(response.status(), 200);
+    let headers = response.headers();
     let policy = headers["content-security-policy"].to_str().unwrap();
-    let html = String::from_utf8_lossy(answer.body());
+    let html = String::from_utf8_lossy(response.body());
     for (tag, directive) in [("style", "style-src"), ("script", "script-src")] {
         for part in html.split(&format!("<{tag}>")).skip(1) {
             let text = part.split(&format!("</{tag}>")).next().unwrap();
@@ -150,7 +150,7 @@ fn the_page_is_confined_and_leaves_no_trace() {
     assert!(!policy.contains("unsafe") && !html.contains(" style=") && !html.contains(" onclick"));
     assert!(
         !headers.contains_key("access-control-allow-origin"),
-        "other sites must not read it"
+        "other sites must not read the page"
     );
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
@@ -175,9 +175,10 @@ fn the_page_is_confined_and_leaves_no_trace() {
     );
 }
 
-/// A foreign site can point a name of its own at a loopback address, and would then read what is there.
+/// A foreign site can make one of its names resolve to a loopback address and read what is served
+/// there.
 #[test]
-fn the_page_is_not_shown_under_a_foreign_name() {
+fn page_is_not_shown_under_a_foreign_name() {
     let emulator = Emulator::builder().reached_as("ci.contoso.com").build();
     for (host, status) in [
         ("evil.com", 421),
@@ -188,9 +189,9 @@ fn the_page_is_not_shown_under_a_foreign_name() {
         ("[::1]:80", 200),
         ("10.0.0.7:8500", 200),
     ] {
-        let answer = get(&emulator, &format!("http://{host}/"));
-        assert_eq!(answer.status(), status, "{host}");
-        let html = String::from_utf8_lossy(answer.body());
+        let response = get(&emulator, &format!("http://{host}/"));
+        assert_eq!(response.status(), status, "{host}");
+        let html = String::from_utf8_lossy(response.body());
         assert_eq!(html.contains(emulator.client_id()), status == 200, "{host}");
         assert_eq!(get(&emulator, &format!("http://{host}/healthz")).status(), 200);
     }
@@ -199,9 +200,9 @@ fn the_page_is_not_shown_under_a_foreign_name() {
     assert!(String::from_utf8_lossy(&html).contains("<code>--name evil.com</code>"));
 }
 
-/// Browsers and resolvers accept names that stand in no URL of the emulator.
+/// Browsers and resolvers accept names that appear in no URL of the emulator.
 #[test]
-fn the_page_is_not_shown_under_a_name_that_is_unreadable() {
+fn page_is_not_shown_under_a_malformed_name() {
     let emulator = Emulator::builder().build();
     let long = format!("{}.evil.com:8500", [&*"a".repeat(60); 4].join("."));
     for hosts in [
@@ -218,9 +219,9 @@ fn the_page_is_not_shown_under_a_name_that_is_unreadable() {
         let request = hosts
             .iter()
             .fold(Request::get("/"), |request, host| request.header("host", *host));
-        let answer = emulator.handle(request.body(Vec::new()).unwrap());
-        let html = String::from_utf8_lossy(answer.body());
-        assert_eq!(answer.status(), 421, "{:?}", String::from_utf8_lossy(hosts[0]));
+        let response = emulator.handle(request.body(Vec::new()).unwrap());
+        let html = String::from_utf8_lossy(response.body());
+        assert_eq!(response.status(), 421, "{:?}", String::from_utf8_lossy(hosts[0]));
         assert!(!html.contains(emulator.client_id()) && !html.contains("<code>--name \u{fffd}"));
     }
 }

@@ -18,7 +18,7 @@ fn filters_select_users() {
             "displayName eq 'Zoe' or startsWith(givenName,'al') or surname eq 'Bowen'",
             "Alex Megan Zoe",
         ),
-        // `and` binds before `or`.
+        // `and` binds tighter than `or`.
         (
             "displayName eq 'Zoe' or startsWith(displayName,'a') and surname eq 'Vance'",
             "adele Zoe",
@@ -34,9 +34,9 @@ fn filters_select_users() {
         ("displayName eq ''", ""),
         ("startsWith(displayName,'')", "Ben adele Alex Megan Zoe Chris Diego"),
     ] {
-        let answer = world.users(&[("$filter", filter)]);
-        assert_eq!(answer.status(), 200, "{filter}: {}", json_body(&answer));
-        assert_eq!(names(&answer).join(" "), expected, "{filter}");
+        let response = world.users(&[("$filter", filter)]);
+        assert_eq!(response.status(), 200, "{filter}: {}", json_body(&response));
+        assert_eq!(names(&response).join(" "), expected, "{filter}");
     }
 }
 
@@ -55,7 +55,7 @@ fn advanced_filters_need_header_and_count() {
         ("endsWith(mail,'@contoso.example') and surname eq 'Green'", "Chris"),
         ("jobTitle eq null", "Ben adele Alex Megan Zoe Chris"),
         ("jobTitle ne null", "Diego"),
-        // No title is neither the beginning of anything nor the opposite of that.
+        // A null title starts with nothing, and its negation is null, too.
         ("not startsWith(jobTitle,'x')", "Diego"),
         (
             "not(startsWith(jobTitle,'x') and displayName eq 'Zoe')",
@@ -64,10 +64,10 @@ fn advanced_filters_need_header_and_count() {
         ("officeLocation eq null and displayName eq 'Zoe'", "Zoe"),
     ] {
         let with_count = [("$filter", filter), ("$count", "true")];
-        let answer = world.advanced_users(&with_count);
-        assert_eq!(answer.status(), 200, "{filter}: {}", json_body(&answer));
-        assert_eq!(names(&answer).join(" "), expected, "{filter}");
-        assert_eq!(json_body(&answer)["@odata.count"], names(&answer).len(), "{filter}");
+        let response = world.advanced_users(&with_count);
+        assert_eq!(response.status(), 200, "{filter}: {}", json_body(&response));
+        assert_eq!(names(&response).join(" "), expected, "{filter}");
+        assert_eq!(json_body(&response)["@odata.count"], names(&response).len(), "{filter}");
         for missing in [
             world.advanced_users(&[("$filter", filter)]),
             world.users(&[("$filter", filter)]),
@@ -80,8 +80,8 @@ fn advanced_filters_need_header_and_count() {
             );
         }
     }
-    let answer = world.users(&[("$filter", "endsWith(mail,'x')")]);
-    assert!(message(&answer).contains("'endsWith'") && message(&answer).contains("ConsistencyLevel:eventual"));
+    let response = world.users(&[("$filter", "endsWith(mail,'x')")]);
+    assert!(message(&response).contains("'endsWith'") && message(&response).contains("ConsistencyLevel:eventual"));
 }
 
 #[test]
@@ -122,13 +122,13 @@ fn malformed_filters_are_bad_requests() {
         &deep,
         &nots,
     ] {
-        for answer in [
+        for response in [
             world.users(&[("$filter", filter)]),
             world.advanced_users(&[("$filter", filter), ("$count", "true")]),
             world.advanced(&format!("/v1.0/users/$count?{}", encode(&[("$filter", filter)]))),
         ] {
-            assert_eq!(error(&answer), (400, "BadRequest".to_owned()), "{filter:.80}");
-            assert!(message(&answer).len() < 400, "{}", message(&answer));
+            assert_eq!(error(&response), (400, "BadRequest".to_owned()), "{filter:.80}");
+            assert!(message(&response).len() < 400, "{}", message(&response));
         }
     }
 }
@@ -150,8 +150,12 @@ fn filters_that_graph_does_not_support_are_rejected() {
         &or(16),
         &values(16),
     ] {
-        let answer = world.users(&[("$filter", filter)]);
-        assert_eq!(error(&answer), (400, "Request_UnsupportedQuery".to_owned()), "{filter}");
+        let response = world.users(&[("$filter", filter)]);
+        assert_eq!(
+            error(&response),
+            (400, "Request_UnsupportedQuery".to_owned()),
+            "{filter}"
+        );
     }
     for filter in [or(16), values(16)] {
         assert_eq!(
@@ -164,7 +168,7 @@ fn filters_that_graph_does_not_support_are_rejected() {
 }
 
 #[test]
-fn filters_that_are_not_emulated_say_so() {
+fn unimplemented_filters_get_501() {
     let world = World::new();
     for (filter, named) in [
         ("city eq 'Berlin'", "city"),
@@ -178,8 +182,8 @@ fn filters_that_are_not_emulated_say_so() {
         ("'x' eq displayName", "'x' eq displayName"),
         ("startsWith(displayName,'x') eq false", "eq"),
     ] {
-        let answer = world.users(&[("$filter", filter)]);
-        assert_eq!(error(&answer), (501, "not_emulated".to_owned()), "{filter}");
-        assert!(message(&answer).contains(named), "{filter}: {}", message(&answer));
+        let response = world.users(&[("$filter", filter)]);
+        assert_eq!(error(&response), (501, "not_emulated".to_owned()), "{filter}");
+        assert!(message(&response).contains(named), "{filter}: {}", message(&response));
     }
 }

@@ -1,4 +1,4 @@
-//! Graph carries a query option out, or rejects the request. It ignores none.
+//! The query options of Graph: each is applied, or the request is rejected.
 
 mod filters;
 mod options;
@@ -8,11 +8,11 @@ use entra_emulator::{App, Emulator, Tenant, User};
 use http::Request;
 use serde_json::Value;
 
-use crate::support::{Answer, access_token, encode, get_as, json_body};
+use crate::support::{Response, access_token, encode, get_as, json_body};
 
 pub(super) const GRAPH: &str = "https://graph.microsoft.com/.default";
 
-/// Seven users and a token that may read them.
+/// Seven users, and a token that may read them.
 pub(super) struct World {
     pub(super) emulator: Emulator,
     pub(super) token: String,
@@ -45,30 +45,30 @@ impl World {
         Self { emulator, token }
     }
 
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(super) fn get(&self, path: &str) -> Response {
         get_as(&self.emulator, path, &self.token)
     }
 
-    /// With the header that advanced queries need.
-    pub(super) fn advanced(&self, path: &str) -> Answer {
+    /// Sends a request with the header that advanced queries require.
+    pub(super) fn advanced(&self, path: &str) -> Response {
         let request = Request::get(path)
             .header("authorization", format!("Bearer {}", self.token))
             .header("consistencylevel", "Eventual");
         self.emulator.handle(request.body(Vec::new()).unwrap())
     }
 
-    pub(super) fn users(&self, options: &[(&str, &str)]) -> Answer {
+    pub(super) fn users(&self, options: &[(&str, &str)]) -> Response {
         self.get(&format!("/v1.0/users?{}", encode(options)))
     }
 
-    pub(super) fn advanced_users(&self, options: &[(&str, &str)]) -> Answer {
+    pub(super) fn advanced_users(&self, options: &[(&str, &str)]) -> Response {
         self.advanced(&format!("/v1.0/users?{}", encode(options)))
     }
 }
 
-/// The first names on a page.
-pub(super) fn names(answer: &Answer) -> Vec<String> {
-    let body = json_body(answer);
+/// Returns the first names on a page.
+pub(super) fn names(response: &Response) -> Vec<String> {
+    let body = json_body(response);
     let users = body["value"].as_array().unwrap_or_else(|| panic!("no list in {body}"));
     let first = |user: &Value| {
         user["displayName"]
@@ -82,17 +82,17 @@ pub(super) fn names(answer: &Answer) -> Vec<String> {
     users.iter().map(first).collect()
 }
 
-/// Status and code of an error.
-pub(super) fn error(answer: &Answer) -> (u16, String) {
-    let body = json_body(answer);
+/// Returns the status and the code of an error.
+pub(super) fn error(response: &Response) -> (u16, String) {
+    let body = json_body(response);
     let error = &body["error"];
     assert!(
         error["message"].is_string() && error["innerError"]["request-id"].is_string(),
         "{body}"
     );
-    (answer.status().as_u16(), error["code"].as_str().unwrap().to_owned())
+    (response.status().as_u16(), error["code"].as_str().unwrap().to_owned())
 }
 
-pub(super) fn message(answer: &Answer) -> String {
-    json_body(answer)["error"]["message"].as_str().unwrap().to_owned()
+pub(super) fn message(response: &Response) -> String {
+    json_body(response)["error"]["message"].as_str().unwrap().to_owned()
 }

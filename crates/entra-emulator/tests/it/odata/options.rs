@@ -7,7 +7,7 @@ use crate::odata::{GRAPH, World, error, message, names};
 use crate::support::{access_token, encode, get_as, json_body};
 
 #[test]
-fn users_are_put_in_order() {
+fn users_are_sorted() {
     let world = World::new();
     let ascending = "adele Alex Ben Chris Diego Megan Zoe";
     let descending = "Zoe Megan Diego Chris Ben Alex adele";
@@ -20,9 +20,9 @@ fn users_are_put_in_order() {
         ("displayName,displayName desc", ascending),
         ("userPrincipalName", ascending),
     ] {
-        let answer = world.users(&[("$orderby", order)]);
-        assert_eq!(answer.status(), 200, "{order}: {}", json_body(&answer));
-        assert_eq!(names(&answer).join(" "), expected, "{order}");
+        let response = world.users(&[("$orderby", order)]);
+        assert_eq!(response.status(), 200, "{order}: {}", json_body(&response));
+        assert_eq!(names(&response).join(" "), expected, "{order}");
     }
     let mixed = [
         ("$orderBy", "displayName desc"),
@@ -30,8 +30,8 @@ fn users_are_put_in_order() {
     ];
     let unsupported = (400, "Request_UnsupportedQuery".to_owned());
     assert_eq!(error(&world.users(&mixed)), unsupported);
-    let answer = world.advanced_users(&[mixed[0], mixed[1], ("$count", "true")]);
-    assert_eq!(names(&answer), ["Alex", "adele"]);
+    let response = world.advanced_users(&[mixed[0], mixed[1], ("$count", "true")]);
+    assert_eq!(names(&response), ["Alex", "adele"]);
     for order in ["mail", "jobTitle desc", "id"] {
         assert_eq!(error(&world.users(&[("$orderby", order)])), unsupported, "{order}");
     }
@@ -43,8 +43,8 @@ fn users_are_put_in_order() {
         "nonsense",
         "display Name",
     ] {
-        let answer = world.users(&[("$orderby", order)]);
-        assert_eq!(error(&answer), (400, "BadRequest".to_owned()), "{order}");
+        let response = world.users(&[("$orderby", order)]);
+        assert_eq!(error(&response), (400, "BadRequest".to_owned()), "{order}");
     }
     for order in ["employeeHireDate", "manager/displayName"] {
         assert_eq!(
@@ -58,17 +58,17 @@ fn users_are_put_in_order() {
 #[test]
 fn counts_need_the_header() {
     let world = World::new();
-    let answer = world.advanced_users(&[("$count", "true"), ("$top", "2")]);
-    assert_eq!(json_body(&answer)["@odata.count"], 7);
-    let answer = world.advanced_users(&[("$count", "false")]);
-    assert_eq!(json_body(&answer).get("@odata.count"), None);
+    let response = world.advanced_users(&[("$count", "true"), ("$top", "2")]);
+    assert_eq!(json_body(&response)["@odata.count"], 7);
+    let response = world.advanced_users(&[("$count", "false")]);
+    assert_eq!(json_body(&response).get("@odata.count"), None);
     // Graph ignores the option without the header.
-    let answer = world.users(&[("$count", "true")]);
-    assert_eq!(error(&answer), (400, "Request_UnsupportedQuery".to_owned()));
+    let response = world.users(&[("$count", "true")]);
+    assert_eq!(error(&response), (400, "Request_UnsupportedQuery".to_owned()));
     assert!(
-        message(&answer).contains("ConsistencyLevel: eventual"),
+        message(&response).contains("ConsistencyLevel: eventual"),
         "{}",
-        message(&answer)
+        message(&response)
     );
     assert_eq!(error(&world.users(&[("$count", "yes")])).0, 400);
 
@@ -77,22 +77,22 @@ fn counts_need_the_header() {
         ("?$filter=startsWith(displayName,'a')", "2"),
         ("?$filter=displayName%20ne%20'Zoe'", "6"),
     ] {
-        let answer = world.advanced(&format!("/v1.0/users/$count{query}"));
+        let response = world.advanced(&format!("/v1.0/users/$count{query}"));
         assert_eq!(
-            (answer.status().as_u16(), answer.body().as_slice()),
+            (response.status().as_u16(), response.body().as_slice()),
             (200, expected.as_bytes()),
             "{query}"
         );
         assert!(
-            answer.headers()["content-type"]
+            response.headers()["content-type"]
                 .to_str()
                 .unwrap()
                 .starts_with("text/plain")
         );
     }
-    let answer = world.get("/v1.0/users/$count");
-    assert_eq!(error(&answer), (400, "Request_BadRequest".to_owned()));
-    assert_eq!(message(&answer), "$count is not currently supported.");
+    let response = world.get("/v1.0/users/$count");
+    assert_eq!(error(&response), (400, "Request_BadRequest".to_owned()));
+    assert_eq!(message(&response), "$count is not currently supported.");
     assert_eq!(error(&world.advanced("/v1.0/users/$count?$top=1")).0, 501);
 }
 
@@ -126,8 +126,8 @@ fn select_takes_known_properties() {
             ("assignedLicenses", 501),
             ("manager/id", 501),
         ] {
-            let answer = world.get(&format!("{path}?{}", encode(&[("$select", select)])));
-            assert_eq!(error(&answer).0, code, "{path} {select}");
+            let response = world.get(&format!("{path}?{}", encode(&[("$select", select)])));
+            assert_eq!(error(&response).0, code, "{path} {select}");
         }
     }
 }
@@ -150,9 +150,9 @@ fn page_sizes_are_checked() {
         assert_eq!(error(&world.users(&[("$top", top)])), (400, code.to_owned()), "{top}");
     }
     assert_eq!(names(&world.users(&[("$top", "999")])).len(), 7);
-    let answer = world.users(&[("$skip", "2")]);
-    assert_eq!(error(&answer), (400, "Request_BadRequest".to_owned()));
-    assert_eq!(message(&answer), "'$skip' is not supported by the service.");
+    let response = world.users(&[("$skip", "2")]);
+    assert_eq!(error(&response), (400, "Request_BadRequest".to_owned()));
+    assert_eq!(message(&response), "'$skip' is not supported by the service.");
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn no_option_is_ignored() {
             "$",
             "=",
         ] {
-            let answer = world.advanced(&format!("{path}?{option}"));
-            assert_eq!(error(&answer), (501, "not_emulated".to_owned()), "{path}?{option}");
+            let response = world.advanced(&format!("{path}?{option}"));
+            assert_eq!(error(&response), (501, "not_emulated".to_owned()), "{path}?{option}");
         }
     }
     for path in &entities {
@@ -194,15 +194,15 @@ fn no_option_is_ignored() {
             "$count=true",
             "$skiptoken=x",
         ] {
-            let answer = world.advanced(&format!("{path}?{}", option.replace(' ', "%20")));
-            assert_eq!(error(&answer), (400, "BadRequest".to_owned()), "{path}?{option}");
+            let response = world.advanced(&format!("{path}?{}", option.replace(' ', "%20")));
+            assert_eq!(error(&response), (400, "BadRequest".to_owned()), "{path}?{option}");
         }
     }
     for path in &collections {
-        let answer = world.get(&format!("{path}?$search=%22displayName:a%22"));
-        assert_eq!(error(&answer), (400, "Request_UnsupportedQuery".to_owned()), "{path}");
-        let answer = world.advanced(&format!("{path}?$search=%22displayName:a%22"));
-        assert_eq!(error(&answer), (501, "not_emulated".to_owned()), "{path}");
+        let response = world.get(&format!("{path}?$search=%22displayName:a%22"));
+        assert_eq!(error(&response), (400, "Request_UnsupportedQuery".to_owned()), "{path}");
+        let response = world.advanced(&format!("{path}?$search=%22displayName:a%22"));
+        assert_eq!(error(&response), (501, "not_emulated".to_owned()), "{path}");
     }
     for format in ["json", "JSON", "application/json"] {
         assert_eq!(world.users(&[("$format", format)]).status(), 200);
@@ -210,7 +210,7 @@ fn no_option_is_ignored() {
 }
 
 #[test]
-fn options_are_known_by_every_spelling() {
+fn options_accept_every_spelling() {
     let world = World::new();
     for option in ["$top=2", "top=2", "%24top=2", "$TOP=2", "%24%74op=2"] {
         assert_eq!(names(&world.get(&format!("/v1.0/users?{option}"))).len(), 2, "{option}");
@@ -221,9 +221,9 @@ fn options_are_known_by_every_spelling() {
         "$filter=id%20eq%20'x'&%24Filter=id%20eq%20'x'",
         "$select=id&$select=mail",
     ] {
-        let answer = world.get(&format!("/v1.0/users?{twice}"));
-        assert_eq!(error(&answer), (400, "BadRequest".to_owned()), "{twice}");
-        assert!(message(&answer).contains("more than once"), "{}", message(&answer));
+        let response = world.get(&format!("/v1.0/users?{twice}"));
+        assert_eq!(error(&response), (400, "BadRequest".to_owned()), "{twice}");
+        assert!(message(&response).contains("more than once"), "{}", message(&response));
     }
     for option in [
         "$filter",
@@ -236,7 +236,7 @@ fn options_are_known_by_every_spelling() {
     ] {
         assert_eq!(error(&world.get(&format!("/v1.0/users?{option}"))).0, 400, "{option}");
     }
-    // What identifies the request is no option.
+    // A parameter that identifies the request is not an option.
     let id = "?client-request-id=9a1f5f6c-6f5b-4c61-9b1a-1f6a7f6c1d11";
     assert_eq!(names(&world.get(&format!("/v1.0/users{id}"))).len(), 7);
 }
@@ -268,9 +268,9 @@ fn next_links_keep_every_option() {
     let body = json_body(&second);
     assert_eq!((body.get("@odata.nextLink"), body.get("@odata.count")), (None, None));
     assert_eq!(body["value"][0].as_object().unwrap().len(), 2);
-    // The header does not come with the link.
+    // The link does not contain the header.
     assert_eq!(error(&world.get(&link)), (400, "Request_UnsupportedQuery".to_owned()));
-    // A token is for its own query.
+    // A skip token is bound to its query.
     for other in [
         link.replace("Zoe", "Ben"),
         link.replace("desc", "asc"),
@@ -279,7 +279,7 @@ fn next_links_keep_every_option() {
         assert_ne!(other, link);
         assert_eq!(error(&world.advanced(&other)).0, 400, "{other}");
     }
-    // Without a size there is none in the link.
+    // Without `$top`, the link has none.
     let mut tenant = Tenant::new("contoso.example");
     for number in 0..101 {
         tenant = tenant.user(User::new(format!("User{number} Test")));
@@ -297,17 +297,17 @@ fn applications_take_the_same_options() {
     let world = World::new();
     let app = &world.emulator.apps()[1];
     let filter = format!("appId eq '{}'", app.client_id);
-    let answer = world.get(&format!(
+    let response = world.get(&format!(
         "/v1.0/applications?{}",
         encode(&[("$filter", &filter), ("$select", "displayName")])
     ));
-    assert_eq!(json_body(&answer)["value"], json!([{"displayName": "other"}]));
+    assert_eq!(json_body(&response)["value"], json!([{"displayName": "other"}]));
     let first = json_body(&world.get("/v1.0/applications?$top=1"));
     assert_eq!(first["value"].as_array().unwrap().len(), 1);
     let second = json_body(&world.get(first["@odata.nextLink"].as_str().unwrap()));
     assert_eq!(second["value"][0]["displayName"], "other");
-    let answer = world.advanced("/v1.0/applications?$orderby=displayName%20desc&$count=true");
-    assert_eq!(json_body(&answer)["value"][0]["displayName"], "other");
+    let response = world.advanced("/v1.0/applications?$orderby=displayName%20desc&$count=true");
+    assert_eq!(json_body(&response)["value"][0]["displayName"], "other");
     assert_eq!(
         error(&world.get("/v1.0/applications?$orderby=displayName")),
         (400, "Request_UnsupportedQuery".to_owned())

@@ -6,7 +6,7 @@ use crate::odata::{World, error, message};
 use crate::support::{get, json_body};
 
 #[test]
-fn resources_are_found_by_their_key_as_well() {
+fn resources_are_found_by_key() {
     let world = World::new();
     let user = &world.emulator.tenants()[0].users.as_ref().unwrap()[2];
     let app = &world.emulator.apps()[1];
@@ -17,13 +17,13 @@ fn resources_are_found_by_their_key_as_well() {
         (format!("v1.0/applications('{}')", app.object_id), "other"),
         (format!("v1.0/applications(appId='{}')", app.client_id), "other"),
     ] {
-        let answer = world.get(&format!("/{path}"));
-        assert_eq!(json_body(&answer)["displayName"], name, "{path}");
+        let response = world.get(&format!("/{path}"));
+        assert_eq!(json_body(&response)["displayName"], name, "{path}");
     }
 }
 
 #[test]
-fn segments_that_are_not_emulated_say_so() {
+fn unimplemented_segments_get_501() {
     let world = World::new();
     let id = world.emulator.tenants()[0].users.as_ref().unwrap()[0].id.clone();
     for (path, named) in [
@@ -50,11 +50,11 @@ fn segments_that_are_not_emulated_say_so() {
         ("/Beta", "beta"),
         ("/v1.0/%00%1b[31m", "[31m"),
     ] {
-        // It does not take a token to learn it.
-        for answer in [world.get(path), get(&world.emulator, path)] {
-            assert_eq!(error(&answer), (501, "not_emulated".to_owned()), "{path}");
-            assert!(message(&answer).contains(named), "{path}: {}", message(&answer));
-            assert!(!message(&answer).contains('\u{1b}'));
+        // The error does not depend on a token.
+        for response in [world.get(path), get(&world.emulator, path)] {
+            assert_eq!(error(&response), (501, "not_emulated".to_owned()), "{path}");
+            assert!(message(&response).contains(named), "{path}: {}", message(&response));
+            assert!(!message(&response).contains('\u{1b}'));
         }
     }
     assert_eq!(world.get("/v1.0/$metadata").status(), 200);
@@ -62,7 +62,7 @@ fn segments_that_are_not_emulated_say_so() {
 }
 
 #[test]
-fn methods_that_are_not_emulated_say_so() {
+fn unimplemented_methods_get_501() {
     let world = World::new();
     let id = world.emulator.tenants()[0].users.as_ref().unwrap()[0].id.clone();
     for (method, path) in [
@@ -78,12 +78,12 @@ fn methods_that_are_not_emulated_say_so() {
             .method(method)
             .uri(path.as_str())
             .header("authorization", format!("Bearer {}", world.token));
-        let answer = world.emulator.handle(request.body(Vec::new()).unwrap());
-        assert_eq!(error(&answer), (501, "not_emulated".to_owned()), "{method} {path}");
+        let response = world.emulator.handle(request.body(Vec::new()).unwrap());
+        assert_eq!(error(&response), (501, "not_emulated".to_owned()), "{method} {path}");
         assert!(
-            path.contains('$') || message(&answer).contains(method),
+            path.contains('$') || message(&response).contains(method),
             "{}",
-            message(&answer)
+            message(&response)
         );
     }
 }

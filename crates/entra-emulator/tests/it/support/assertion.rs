@@ -1,4 +1,4 @@
-//! Client assertions as a client would make them, and every wrong way besides.
+//! Client assertions in the format of clients, and modified ones.
 
 use std::time::UNIX_EPOCH;
 
@@ -10,32 +10,32 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use entra_emulator::{Aadsts, App, Emulator, EmulatorBuilder};
 use serde_json::{Value, json};
 
-use super::{Answer, json_body, token};
+use super::{Response, json_body, token};
 
-/// The certificate most tests register, in PEM.
+/// The certificate that most tests register, in PEM.
 pub(crate) const APP: &str = include_str!("../../certificates/app.crt");
-/// Another one with a key of its own.
+/// Another certificate with its own key.
 pub(crate) const NEXT: &str = include_str!("../../certificates/next.crt");
 
 pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 pub(crate) const SCOPE: &str = "https://graph.microsoft.com/.default";
 
-/// 2026-01-01, when both certificates are valid.
+/// 2026-01-01, a time at which both certificates are valid.
 pub(crate) const NOW: u64 = 1_767_225_600;
 
-/// An emulator with this one app, frozen at [`NOW`].
+/// Returns a builder with this application, and with the clock frozen at [`NOW`].
 pub(crate) fn builder(app: App) -> EmulatorBuilder {
     Emulator::builder()
         .frozen_at(UNIX_EPOCH + std::time::Duration::from_secs(NOW))
         .app(app)
 }
 
-/// An emulator whose app has only the certificate [`APP`].
+/// Returns an emulator whose application has only the certificate [`APP`].
 pub(crate) fn emulator() -> Emulator {
     builder(App::new("daemon").without_secrets().certificate_pem(APP)).build()
 }
 
-/// The DER bytes of a PEM certificate.
+/// Returns the DER bytes of a PEM certificate.
 pub(crate) fn der(pem: &str) -> Vec<u8> {
     let inside: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     STANDARD.decode(inside).unwrap()
@@ -49,7 +49,7 @@ pub(crate) fn sha256(pem: &str) -> Vec<u8> {
     digest(&SHA256, &der(pem)).as_ref().to_vec()
 }
 
-/// An assertion not yet signed. Members can be replaced; null removes one.
+/// An unsigned assertion. Members can be replaced; null removes one.
 #[derive(Clone)]
 pub(crate) struct Draft {
     pub(crate) header: Value,
@@ -58,7 +58,8 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// A faultless one for the first app: PS256, `x5t#S256`, the v2 token URL, ten minutes.
+    /// Creates a valid assertion of the first application: PS256, `x5t#S256`, the v2 token URL, ten
+    /// minutes.
     pub(crate) fn new(emulator: &Emulator) -> Self {
         let now = emulator.clock().now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         Self {
@@ -86,7 +87,7 @@ impl Draft {
         self
     }
 
-    /// Names a certificate by nothing but its SHA-256.
+    /// Names a certificate by its SHA-256 thumbprint.
     pub(crate) fn naming(self, pem: &str) -> Self {
         self.header("x5t#S256", URL_SAFE_NO_PAD.encode(sha256(pem)))
     }
@@ -99,7 +100,7 @@ impl Draft {
         }
     }
 
-    /// Signs as `alg` says; RS256 where it says something else.
+    /// Signs with the algorithm in `alg`, or with RS256 if that is unknown.
     pub(crate) fn sign(&self) -> String {
         self.sign_as(self.header["alg"].as_str().unwrap_or_default())
     }
@@ -108,7 +109,7 @@ impl Draft {
         self.sign_text(&self.header.to_string(), &self.claims.to_string(), algorithm)
     }
 
-    /// Signs these very bytes instead of the draft's own.
+    /// Signs these bytes instead of the draft's.
     pub(crate) fn sign_text(&self, header: &str, claims: &str, algorithm: &str) -> String {
         let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
         let text = format!("{header}.{claims}");
@@ -116,7 +117,7 @@ impl Draft {
         text + "." + &URL_SAFE_NO_PAD.encode(signature)
     }
 
-    /// The signature of a text.
+    /// Returns the signature of a text.
     pub(crate) fn signature(&self, text: &str, algorithm: &str) -> Vec<u8> {
         let key = RsaKeyPair::from_der(self.key).unwrap();
         let encoding: &'static dyn aws_lc_rs::signature::RsaEncoding = match algorithm {
@@ -130,14 +131,14 @@ impl Draft {
         signature
     }
 
-    /// Signs and asks the v2 endpoint for a token of Microsoft Graph.
-    pub(crate) fn ask(&self, emulator: &Emulator) -> Answer {
-        ask(emulator, &self.sign())
+    /// Signs the assertion and requests a token for Microsoft Graph from the v2 endpoint.
+    pub(crate) fn send(&self, emulator: &Emulator) -> Response {
+        send(emulator, &self.sign())
     }
 }
 
-/// Asks the v2 endpoint for a token of Microsoft Graph with this assertion.
-pub(crate) fn ask(emulator: &Emulator, assertion: &str) -> Answer {
+/// Requests a token for Microsoft Graph from the v2 endpoint with this assertion.
+pub(crate) fn send(emulator: &Emulator, assertion: &str) -> Response {
     let body = super::encode(&[
         ("grant_type", "client_credentials"),
         ("client_id", emulator.client_id()),
@@ -149,13 +150,13 @@ pub(crate) fn ask(emulator: &Emulator, assertion: &str) -> Answer {
 }
 
 #[track_caller]
-pub(crate) fn accepted(response: &Answer) {
+pub(crate) fn accepted(response: &Response) {
     assert_eq!(response.status(), 200, "{}", json_body(response));
 }
 
-/// The description of a refusal with this number, in the form its row has.
+/// Checks an error response against its row, and returns the description.
 #[track_caller]
-pub(crate) fn refused(response: &Answer, code: u32) -> String {
+pub(crate) fn rejected(response: &Response, code: u32) -> String {
     let body = json_body(response);
     let row = Aadsts::find(code).expect("a row");
     assert_eq!(body["error_codes"], json!([code]), "{body}");
@@ -166,14 +167,14 @@ pub(crate) fn refused(response: &Answer, code: u32) -> String {
     body["error_description"].as_str().unwrap().to_owned()
 }
 
-/// Asks with a faultless assertion changed in one place.
+/// Sends a valid assertion with one change, and checks the error response.
 #[track_caller]
 pub(crate) fn changed(change: impl FnOnce(Draft) -> Draft, code: u32) -> String {
     let emulator = emulator();
-    refused(&change(Draft::new(&emulator)).ask(&emulator), code)
+    rejected(&change(Draft::new(&emulator)).send(&emulator), code)
 }
 
-/// The header and claims an official client was seen to send.
+/// The header and claims of a captured assertion of an official client.
 #[derive(Clone, serde::Deserialize)]
 pub(crate) struct Shape {
     pub(crate) client: String,
@@ -188,7 +189,8 @@ impl Shape {
         serde_json::from_str(include_str!("../../assertions.json")).unwrap()
     }
 
-    /// Fills in what stands for the certificate and the time, and signs with the key of [`APP`].
+    /// Replaces the placeholders for the certificate and the time, and signs with the key of
+    /// [`APP`].
     pub(crate) fn sign(&self, emulator: &Emulator) -> String {
         let mut draft = Draft::new(emulator);
         (draft.header, draft.claims) = (self.header.clone(), self.claims.clone());
@@ -224,12 +226,12 @@ impl Shape {
     }
 }
 
-/// Upper-case hexadecimal.
+/// Formats bytes in upper-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// What stands between the lines of a PEM certificate, with its line breaks.
+/// Returns the base64 text of a PEM certificate with its line breaks.
 pub(crate) fn in_lines(pem: &str) -> String {
     let lines: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();
     lines.join("\n")

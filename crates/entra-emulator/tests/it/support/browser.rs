@@ -1,11 +1,11 @@
-//! Driving the pages as a browser does, by what they contain and nothing else.
+//! A minimal browser, which uses only the HTML of the pages.
 
 use entra_emulator::Emulator;
 use http::Request;
 
-use super::{Answer, encode};
+use super::{Response, encode};
 
-/// A page with one form, taken apart by hand: what a user sees and may press.
+/// A page with one form: the elements that a user sees and can press.
 pub(crate) struct Page {
     pub(crate) status: u16,
     pub(crate) html: String,
@@ -14,14 +14,14 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn of(answer: &Answer) -> Self {
+    pub(crate) fn of(response: &Response) -> Self {
         let text = |name: &str| {
-            let value = answer.headers().get(name)?;
+            let value = response.headers().get(name)?;
             Some(value.to_str().unwrap().to_owned())
         };
         Self {
-            status: answer.status().as_u16(),
-            html: String::from_utf8(answer.body().clone()).unwrap(),
+            status: response.status().as_u16(),
+            html: String::from_utf8(response.body().clone()).unwrap(),
             location: text("location"),
             policy: text("content-security-policy").unwrap_or_default(),
         }
@@ -31,7 +31,7 @@ impl Page {
         Self::of(&emulator.handle(Request::get(url).body(Vec::new()).unwrap()))
     }
 
-    /// Presses the button that holds this piece of HTML, for example `id="accept"`.
+    /// Presses the button that contains this piece of HTML, for example `id="accept"`.
     #[track_caller]
     pub(crate) fn press(&self, emulator: &Emulator, mark: &str) -> Self {
         self.press_with(emulator, mark, &[])
@@ -67,7 +67,7 @@ impl Page {
         Self::of(&emulator.handle(request.body(body.as_bytes().to_vec()).unwrap()))
     }
 
-    /// The start tags of this name.
+    /// Returns the start tags of this name.
     pub(crate) fn tags(&self, name: &str) -> Vec<String> {
         let start = format!("<{name} ");
         let tags = self.html.match_indices(&start).map(|(at, _)| {
@@ -77,7 +77,7 @@ impl Page {
         tags.collect()
     }
 
-    /// The parameter of the redirect's query or fragment, decoded.
+    /// Returns a decoded parameter of the redirect's query or fragment.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let location = self.location.as_ref()?;
         let (_, parameters) = location.split_once('#').or_else(|| location.split_once('?'))?;
@@ -85,14 +85,14 @@ impl Page {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// The number an error page tells.
+    /// Returns the AADSTS code of an error page.
     pub(crate) fn aadsts(&self) -> Option<u32> {
         let main = self.html.find("data-aadsts=\"")? + "data-aadsts=\"".len();
         self.html[main..].split('"').next()?.parse().ok()
     }
 }
 
-/// The decoded value of an attribute.
+/// Returns the decoded value of an attribute.
 pub(crate) fn attribute(tag: &str, name: &str) -> Option<String> {
     let start = tag.find(&format!(" {name}=\""))? + name.len() + 3;
     let value = tag[start..].split('"').next()?;

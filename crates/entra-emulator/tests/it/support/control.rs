@@ -1,4 +1,4 @@
-//! Calls to the control API.
+//! Calls of the control API.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use entra_emulator::Emulator;
 use http::Request;
 use serde_json::Value;
 
-use crate::support::{Answer, form, json_body, token};
+use crate::support::{Response, form, json_body, token};
 
 pub(crate) const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 
@@ -16,8 +16,8 @@ pub(crate) fn emulator() -> Emulator {
         .build()
 }
 
-/// A request with the key, and with a body if it is one.
-pub(crate) fn call(emulator: &Emulator, method: &str, path: &str, body: Option<&str>) -> Answer {
+/// Sends a request with the key and an optional body.
+pub(crate) fn call(emulator: &Emulator, method: &str, path: &str, body: Option<&str>) -> Response {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -29,30 +29,30 @@ pub(crate) fn call(emulator: &Emulator, method: &str, path: &str, body: Option<&
     emulator.handle_control(request.body(body).unwrap())
 }
 
-/// The response to a POST of this JSON, which must be a success.
+/// Posts JSON and returns the response, which must be a success.
 #[track_caller]
-pub(crate) fn told(emulator: &Emulator, path: &str, body: Value) -> Value {
-    let answer = call(emulator, "POST", path, Some(&body.to_string()));
-    assert!(answer.status().is_success(), "{}", json_body(&answer));
-    json_body(&answer)
+pub(crate) fn post_ok(emulator: &Emulator, path: &str, body: Value) -> Value {
+    let response = call(emulator, "POST", path, Some(&body.to_string()));
+    assert!(response.status().is_success(), "{}", json_body(&response));
+    json_body(&response)
 }
 
-/// Status and body of a POST of this text, which must be refused.
+/// Posts a text and returns status and body, which must be an error.
 #[track_caller]
-pub(crate) fn refused(emulator: &Emulator, path: &str, body: &str) -> (u16, Value) {
-    let answer = call(emulator, "POST", path, Some(body));
-    let body = json_body(&answer);
-    assert!(!answer.status().is_success(), "{body}");
+pub(crate) fn post_error(emulator: &Emulator, path: &str, body: &str) -> (u16, Value) {
+    let response = call(emulator, "POST", path, Some(body));
+    let body = json_body(&response);
+    assert!(!response.status().is_success(), "{body}");
     assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
-    (answer.status().as_u16(), body)
+    (response.status().as_u16(), body)
 }
 
-pub(crate) fn shown(emulator: &Emulator, path: &str) -> Value {
-    let answer = call(emulator, "GET", path, None);
-    assert_eq!(answer.status(), 200, "{}", json_body(&answer));
-    json_body(&answer)
+pub(crate) fn get_ok(emulator: &Emulator, path: &str) -> Value {
+    let response = call(emulator, "GET", path, None);
+    assert_eq!(response.status(), 200, "{}", json_body(&response));
+    json_body(&response)
 }
 
-pub(crate) fn ask(emulator: &Emulator) -> Answer {
+pub(crate) fn request_token(emulator: &Emulator) -> Response {
     token(emulator, "v2.0/token", &form(emulator, &[SCOPE]))
 }

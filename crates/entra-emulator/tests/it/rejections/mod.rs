@@ -1,4 +1,4 @@
-//! One test a way to be refused, each with the number that Entra gives.
+//! Rejected requests, each with the AADSTS code of Entra.
 
 mod bodies;
 mod clients;
@@ -7,14 +7,15 @@ mod parameters;
 use entra_emulator::{Aadsts, Emulator};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, form, json_body, token};
+use crate::support::{Response, form, json_body, token};
 
 pub(super) const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 pub(super) const RESOURCE: (&str, &str) = ("resource", "https://graph.microsoft.com");
 
-/// Checks a refusal against its row: status, word, number, text, and the shape every refusal shares.
+/// Checks an error response against its row: status, error code, AADSTS code, text, and the members
+/// that all error responses share.
 #[track_caller]
-pub(super) fn refused(response: &Answer, code: u32) -> Value {
+pub(super) fn rejected(response: &Response, code: u32) -> Value {
     let body = json_body(response);
     let row = Aadsts::find(code).expect("a row");
     assert_eq!(body["error_codes"], json!([code]), "{body}");
@@ -45,16 +46,16 @@ pub(super) fn refused(response: &Answer, code: u32) -> Value {
 }
 
 #[track_caller]
-pub(super) fn v2_refuses(more: &[(&str, &str)], code: u32) -> Value {
+pub(super) fn v2_rejects(more: &[(&str, &str)], code: u32) -> Value {
     let emulator = Emulator::builder().build();
     let mut fields = vec![SCOPE];
     fields.extend_from_slice(more);
-    refused(&token(&emulator, "v2.0/token", &form(&emulator, &fields)), code)
+    rejected(&token(&emulator, "v2.0/token", &form(&emulator, &fields)), code)
 }
 
 #[track_caller]
-pub(super) fn raw_refuses(emulator: &Emulator, request: http::request::Builder, body: &str, code: u32) -> Answer {
+pub(super) fn raw_rejects(emulator: &Emulator, request: http::request::Builder, body: &str, code: u32) -> Response {
     let response = emulator.handle(request.body(body.as_bytes().to_vec()).unwrap());
-    refused(&response, code);
+    rejected(&response, code);
     response
 }

@@ -7,17 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use entra_emulator::{Api, App, Emulator, Lint, Secret, Tenant};
 use http::Request;
 
-use crate::refusals::{RESOURCE, SCOPE, raw_refuses, refused, v2_refuses};
+use crate::rejections::{RESOURCE, SCOPE, raw_rejects, rejected, v2_rejects};
 use crate::support::{encode, form, json_body, post, token};
 
 #[test]
-fn tenants() {
+fn unknown_tenants_are_rejected() {
     let emulator = Emulator::builder().build();
     let body = form(&emulator, &[SCOPE, RESOURCE]);
     for (tenant, code) in [
         ("11111111-1111-1111-1111-111111111111", 90002),
         ("fabrikam.onmicrosoft.com", 90002),
-        ("nobody.ciamlogin.com", 90002),
+        ("unknown.ciamlogin.com", 90002),
         ("contoso", 900023),
         ("%7Btenant%7D", 900023),
         ("a..b", 900023),
@@ -30,13 +30,13 @@ fn tenants() {
         for endpoint in ["token", "v2.0/token"] {
             let request = Request::post(format!("/{tenant}/oauth2/{endpoint}"))
                 .header("content-type", "application/x-www-form-urlencoded");
-            raw_refuses(&emulator, request, &body, code);
+            raw_rejects(&emulator, request, &body, code);
         }
     }
 }
 
 #[test]
-fn apps() {
+fn unknown_and_disabled_apps_are_rejected() {
     let emulator = Emulator::builder()
         .tenant(Tenant::new("one.example"))
         .tenant(Tenant::new("two.example"))
@@ -55,10 +55,10 @@ fn apps() {
         (id("elsewhere"), 700016),
     ] {
         let fields = [SCOPE, ("client_id", &client_id), ("client_secret", "s")];
-        refused(&token(&emulator, "v2.0/token", &form(&emulator, &fields)), code);
+        rejected(&token(&emulator, "v2.0/token", &form(&emulator, &fields)), code);
     }
     for missing in ["-", ""] {
-        let body = refused(
+        let body = rejected(
             &token(
                 &emulator,
                 "v2.0/token",
@@ -78,7 +78,7 @@ fn apps() {
 }
 
 #[test]
-fn secrets() {
+fn invalid_secrets_are_rejected() {
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     let emulator = Emulator::builder()
         .frozen_at(at(1_000))
@@ -91,14 +91,14 @@ fn secrets() {
         .app(App::new("other").secret("others"))
         .app(App::new("bare").without_secrets())
         .build();
-    let ask = |secret: &str| {
+    let send = |secret: &str| {
         token(
             &emulator,
             "v2.0/token",
             &form(&emulator, &[SCOPE, ("client_secret", secret)]),
         )
     };
-    assert_eq!(ask("always").status(), 200);
+    assert_eq!(send("always").status(), 200);
     for (secret, code) in [
         ("wrong", 7000215),
         ("ALWAYS", 7000215),
@@ -110,20 +110,20 @@ fn secrets() {
         ("", 7000218),
         ("-", 7000218),
     ] {
-        refused(&ask(secret), code);
+        rejected(&send(secret), code);
     }
-    let text = json_body(&ask("33333333-3333-3333-3333-333333333333"))["error_description"].to_string();
+    let text = json_body(&send("33333333-3333-3333-3333-333333333333"))["error_description"].to_string();
     assert!(text.contains("client secret value, not the client secret ID"), "{text}");
     let lints = emulator.requests().pop().unwrap().lints;
     assert!(lints.contains(&Lint::SecretId), "{lints:?}");
 
     emulator.clock().set(at(999));
-    assert_eq!(ask("old").status(), 200, "it was good a second ago");
+    assert_eq!(send("old").status(), 200, "it was valid a second ago");
     emulator.clock().set(at(1_001));
-    assert_eq!(ask("young").status(), 200, "it is good now");
+    assert_eq!(send("young").status(), 200, "it is valid now");
     let bare = emulator.app("bare").unwrap().client_id.clone();
     let fields = [SCOPE, ("client_id", &bare), ("client_secret", "always")];
-    refused(&token(&emulator, "v2.0/token", &form(&emulator, &fields)), 7000215);
+    rejected(&token(&emulator, "v2.0/token", &form(&emulator, &fields)), 7000215);
 }
 
 #[test]
@@ -133,10 +133,10 @@ fn secrets_in_the_url_are_never_used() {
     let secret = encode(&[("client_secret", emulator.client_secret())]);
     let request = Request::post(format!("{}?{secret}", emulator.token_url_v2()))
         .header("content-type", "application/x-www-form-urlencoded");
-    raw_refuses(&emulator, request, &body, 7000218);
+    raw_rejects(&emulator, request, &body, 7000218);
     let everything = format!("{}?{}", emulator.token_url_v2(), form(&emulator, &[SCOPE]));
     let request = Request::post(everything).header("content-type", "application/x-www-form-urlencoded");
-    raw_refuses(&emulator, request, "", 900144);
+    raw_rejects(&emulator, request, "", 900144);
     assert!(
         emulator
             .requests()
@@ -147,37 +147,37 @@ fn secrets_in_the_url_are_never_used() {
 }
 
 #[test]
-fn assertions_that_cannot_be_read() {
+fn malformed_assertions_are_rejected() {
     let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl";
     let kind = (
         "client_assertion_type",
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
     );
-    v2_refuses(&[("client_secret", "-"), kind, ("client_assertion", jwt)], 90014);
+    v2_rejects(&[("client_secret", "-"), kind, ("client_assertion", jwt)], 90014);
     for garbage in ["x", "a.b.c", "header.payload.signature", "....", "e30.e30"] {
-        v2_refuses(&[("client_secret", "-"), kind, ("client_assertion", garbage)], 50027);
+        v2_rejects(&[("client_secret", "-"), kind, ("client_assertion", garbage)], 50027);
     }
-    v2_refuses(&[("client_secret", "-"), ("client_assertion", jwt)], 900144);
+    v2_rejects(&[("client_secret", "-"), ("client_assertion", jwt)], 900144);
     for other in [
         "urn:ietf:params:oauth:client-assertion-type:saml2-bearer",
         "jwt-bearer",
         "JWT",
     ] {
         let kind = ("client_assertion_type", other);
-        v2_refuses(&[("client_secret", "-"), kind, ("client_assertion", jwt)], 90011);
+        v2_rejects(&[("client_secret", "-"), kind, ("client_assertion", jwt)], 90011);
     }
-    v2_refuses(&[kind, ("client_assertion", jwt)], 90023);
+    v2_rejects(&[kind, ("client_assertion", jwt)], 90023);
 }
 
 #[test]
-fn apis_that_require_an_assignment() {
+fn required_assignment_is_enforced() {
     let api = || {
         Api::new("api://strict")
             .role("Read")
             .role("Write")
             .assignment_required()
     };
-    let ask = |app: App| {
+    let send = |app: App| {
         let emulator = Emulator::builder().api(api()).app(app).build();
         token(
             &emulator,
@@ -185,8 +185,8 @@ fn apis_that_require_an_assignment() {
             &form(&emulator, &[("scope", "api://strict/.default")]),
         )
     };
-    refused(&ask(App::new("a").request("api://strict", "Read")), 501051);
-    assert_eq!(ask(App::new("a").grant("api://strict", "Read")).status(), 200);
+    rejected(&send(App::new("a").request("api://strict", "Read")), 501051);
+    assert_eq!(send(App::new("a").grant("api://strict", "Read")).status(), 200);
 }
 
 fn basic(name: &str, secret: &str) -> String {
@@ -198,21 +198,21 @@ fn basic(name: &str, secret: &str) -> String {
 }
 
 #[test]
-fn basic_authentication_decodes_what_was_form_encoded() {
+fn basic_authentication_is_form_decoded() {
     let secret = "a+b%20c:d e&é=";
     let emulator = Emulator::builder().app(App::new("a").secret(secret)).build();
     let body = form(&emulator, &[SCOPE, ("client_secret", "-"), ("client_id", "-")]);
-    let ask = |authorization: &str, body: &str| {
+    let send = |authorization: &str, body: &str| {
         let request = Request::post(emulator.token_url_v2())
             .header("content-type", "application/x-www-form-urlencoded")
             .header("authorization", authorization);
         emulator.handle(request.body(body.as_bytes().to_vec()).unwrap())
     };
     let good = basic(emulator.client_id(), secret);
-    assert_eq!(ask(&good, &body).status(), 200);
+    assert_eq!(send(&good, &body).status(), 200);
     assert_eq!(emulator.requests()[0].client_id.as_deref(), Some(emulator.client_id()));
     assert_eq!(
-        ask(
+        send(
             &good.replace("Basic", "basic"),
             &form(&emulator, &[SCOPE, ("client_secret", "-")])
         )
@@ -220,21 +220,21 @@ fn basic_authentication_decodes_what_was_form_encoded() {
         200
     );
 
-    let wrong = ask(&basic(emulator.client_id(), "wrong"), &body);
-    refused(&wrong, 7000215);
+    let wrong = send(&basic(emulator.client_id(), "wrong"), &body);
+    rejected(&wrong, 7000215);
     assert!(
         wrong.headers()["www-authenticate"]
             .to_str()
             .unwrap()
             .starts_with("Basic realm=")
     );
-    // Not encoded before base64: `+` and `%20` are read as blanks.
+    // Not form-encoded before base64: `+` and `%20` are decoded to spaces.
     let raw = format!(
         "Basic {}",
         STANDARD.encode(format!("{}:{secret}", emulator.client_id()))
     );
-    refused(&ask(&raw, &body), 7000215);
-    refused(&ask(&good, &form(&emulator, &[SCOPE])), 90023);
+    rejected(&send(&raw, &body), 7000215);
+    rejected(&send(&good, &form(&emulator, &[SCOPE])), 90023);
     let other = form(
         &emulator,
         &[
@@ -243,12 +243,12 @@ fn basic_authentication_decodes_what_was_form_encoded() {
             ("client_id", "22222222-2222-2222-2222-222222222222"),
         ],
     );
-    refused(&ask(&good, &other), 90023);
+    rejected(&send(&good, &other), 90023);
     for broken in ["Basic", "Basic !", "Basic YQ==", "Basic "] {
-        let response = ask(broken, &body);
+        let response = send(broken, &body);
         assert_eq!(response.status(), 400, "{broken}: {response:?}");
     }
-    let body = refused(&ask(&basic(emulator.client_id(), ""), &body), 7000218);
+    let body = rejected(&send(&basic(emulator.client_id(), ""), &body), 7000218);
     assert!(body["error_description"].as_str().unwrap().contains("client_secret"));
     assert!(!format!("{:?}", emulator.requests()).contains(&good[6..]));
 }
@@ -261,6 +261,6 @@ fn only_basic_gets_a_challenge() {
         "v2.0/token",
         &form(&emulator, &[SCOPE, ("client_secret", "wrong")]),
     );
-    refused(&response, 7000215);
+    rejected(&response, 7000215);
     assert!(!response.headers().contains_key("www-authenticate"));
 }

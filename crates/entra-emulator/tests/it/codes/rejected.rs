@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::codes::{GRAPH, SCOPE, code, emulator, redeem, v2};
-use crate::support::{json_body, post, refusal};
+use crate::support::{error_code, json_body, post};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -22,40 +22,40 @@ fn codes_are_bounded_in_bytes() {
 }
 
 #[test]
-fn a_code_is_good_once_and_for_ten_minutes() {
+fn code_is_valid_once_and_for_ten_minutes() {
     let emulator = emulator();
     let first = code(&emulator, "v2.0/authorize", &[SCOPE]);
-    assert_eq!(refusal(&v2(&emulator, &first, &[])), 0);
-    assert_eq!(refusal(&v2(&emulator, &first, &[])), 54005);
+    assert_eq!(error_code(&v2(&emulator, &first, &[])), 0);
+    assert_eq!(error_code(&v2(&emulator, &first, &[])), 54005);
     let second = code(&emulator, "v2.0/authorize", &[SCOPE]);
     emulator.clock().advance(Duration::from_secs(599));
     let third = code(&emulator, "v2.0/authorize", &[SCOPE]);
-    assert_eq!(refusal(&v2(&emulator, &third, &[])), 0);
+    assert_eq!(error_code(&v2(&emulator, &third, &[])), 0);
     emulator.clock().advance(Duration::from_secs(1));
-    assert_eq!(refusal(&v2(&emulator, &second, &[])), 70008);
+    assert_eq!(error_code(&v2(&emulator, &second, &[])), 70008);
 }
 
 #[test]
-fn of_several_at_once_one_gets_the_tokens() {
+fn concurrent_redemptions_yield_tokens_once() {
     let emulator = emulator();
     for _ in 0..4 {
         let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
         let start = std::sync::Barrier::new(4);
-        let answers: Vec<u64> = std::thread::scope(|scope| {
-            let ask = || {
+        let responses: Vec<u64> = std::thread::scope(|scope| {
+            let send = || {
                 start.wait();
-                refusal(&v2(&emulator, &code, &[]))
+                error_code(&v2(&emulator, &code, &[]))
             };
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(send)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        let redeemed = answers.iter().filter(|code| **code == 0).count();
-        assert_eq!(redeemed, 1, "{answers:?}");
+        let redeemed = responses.iter().filter(|code| **code == 0).count();
+        assert_eq!(redeemed, 1, "{responses:?}");
     }
 }
 
 #[test]
-fn refusals_look_as_they_were_seen() {
+fn error_responses_match_captures() {
     let emulator = emulator();
     let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
     for (more, error) in [
@@ -63,9 +63,9 @@ fn refusals_look_as_they_were_seen() {
         (("redirect_uri", "https://app.example/other"), "invalid_client"),
         (("code_verifier", VERIFIER), "invalid_grant"),
     ] {
-        let answer = v2(&emulator, &code, &[more]);
+        let response = v2(&emulator, &code, &[more]);
         assert_eq!(
-            (answer.status().as_u16(), &json_body(&answer)["error"]),
+            (response.status().as_u16(), &json_body(&response)["error"]),
             (400, &json!(error)),
             "{more:?}"
         );
@@ -73,11 +73,11 @@ fn refusals_look_as_they_were_seen() {
 }
 
 #[test]
-fn a_code_belongs_to_its_client_and_its_redirect_uri() {
+fn code_is_bound_to_client_and_redirect_uri() {
     let emulator = emulator();
     let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
     let other = emulator.app("other").unwrap();
-    for (more, refused) in [
+    for (more, rejected) in [
         (
             &[
                 ("client_id", other.client_id.as_str()),
@@ -97,16 +97,19 @@ fn a_code_belongs_to_its_client_and_its_redirect_uri() {
         (&[("scope", "Calendars.Read")], 65001),
         (&[("resource", GRAPH)], 901002),
     ] {
-        assert_eq!(refusal(&v2(&emulator, &code, more)), refused, "{more:?}");
+        assert_eq!(error_code(&v2(&emulator, &code, more)), rejected, "{more:?}");
     }
     let elsewhere = "/other.example/oauth2/v2.0/token";
-    assert_eq!(refusal(&redeem(&emulator, elsewhere, &code, &[])), 700005);
-    // None of these mistakes used it up, and `common` finds its tenant.
-    assert_eq!(refusal(&redeem(&emulator, "/common/oauth2/v2.0/token", &code, &[])), 0);
+    assert_eq!(error_code(&redeem(&emulator, elsewhere, &code, &[])), 700005);
+    // None of these errors used up the code, and `common` finds its tenant.
+    assert_eq!(
+        error_code(&redeem(&emulator, "/common/oauth2/v2.0/token", &code, &[])),
+        0
+    );
 }
 
 #[test]
-fn the_verifier_has_to_fit() {
+fn code_verifier_must_match() {
     let emulator = emulator();
     for (method, challenge) in [("S256", CHALLENGE), ("plain", VERIFIER), ("-", VERIFIER)] {
         let mut fields = vec![SCOPE, ("code_challenge", challenge)];
@@ -116,13 +119,13 @@ fn the_verifier_has_to_fit() {
         let code = code(&emulator, "v2.0/authorize", &fields);
         for wrong in ["-", CHALLENGE_OTHER, "short"] {
             assert_eq!(
-                refusal(&v2(&emulator, &code, &[("code_verifier", wrong)])),
+                error_code(&v2(&emulator, &code, &[("code_verifier", wrong)])),
                 501481,
                 "{method} {wrong}"
             );
         }
         assert_eq!(
-            refusal(&v2(&emulator, &code, &[("code_verifier", VERIFIER)])),
+            error_code(&v2(&emulator, &code, &[("code_verifier", VERIFIER)])),
             0,
             "{method}"
         );
@@ -132,7 +135,7 @@ fn the_verifier_has_to_fit() {
 const CHALLENGE_OTHER: &str = "0000000000000000000000000000000000000000000";
 
 #[test]
-fn debug_never_shows_what_was_handed_out() {
+fn debug_shows_no_codes_or_tokens() {
     let emulator = emulator();
     let code = code(&emulator, "v2.0/authorize", &[SCOPE, ("code_challenge", VERIFIER)]);
     let body = json_body(&v2(&emulator, &code, &[("code_verifier", VERIFIER)]));

@@ -7,22 +7,22 @@ use entra_emulator::{Aadsts, Emulator, Fault};
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::refusals::refused;
+use crate::rejections::rejected;
 use crate::support::{json_body, token};
 
 #[test]
-fn the_correlation_id_is_the_clients_if_it_is_a_guid() {
+fn correlation_id_is_the_clients_guid() {
     let emulator = Emulator::builder()
         .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
         .build();
-    let ask = |id: &str, back: &str| {
+    let send = |id: &str, back: &str| {
         let request = Request::post(emulator.token_url_v2())
             .header("client-request-id", id)
             .header("return-client-request-id", back);
         emulator.handle(request.body(Vec::new()).unwrap())
     };
     let id = "0F0E0D0C-0b0a-4908-8706-050403020100";
-    let response = ask(id, "true");
+    let response = send(id, "true");
     let body = json_body(&response);
     assert_eq!(
         (&body["correlation_id"], &body["timestamp"]),
@@ -33,14 +33,14 @@ fn the_correlation_id_is_the_clients_if_it_is_a_guid() {
         response.headers()["x-ms-request-id"],
         body["trace_id"].as_str().unwrap()
     );
-    assert!(!ask(id, "false").headers().contains_key("client-request-id"));
-    let other = ask("not a guid", "true");
+    assert!(!send(id, "false").headers().contains_key("client-request-id"));
+    let other = send("not a guid", "true");
     assert!(!other.headers().contains_key("client-request-id"));
     assert_eq!(json_body(&other)["correlation_id"].as_str().unwrap().len(), 36);
 }
 
 #[test]
-fn regional_hosts_name_themselves_in_the_error_uri() {
+fn error_uri_names_a_regional_host() {
     let emulator = Emulator::builder().build();
     let request = Request::post(format!(
         "https://westus2.login.microsoft.com/{}/oauth2/v2.0/token/",
@@ -54,12 +54,12 @@ fn regional_hosts_name_themselves_in_the_error_uri() {
 }
 
 #[test]
-fn every_row_can_be_played() {
+fn every_row_works_as_a_fault() {
     let emulator = Emulator::builder().build();
     let mut words = BTreeSet::new();
     for row in Aadsts::table() {
         emulator.fault(Fault::aadsts(row.code));
-        let body = refused(&token(&emulator, "v2.0/token", ""), row.code);
+        let body = rejected(&token(&emulator, "v2.0/token", ""), row.code);
         assert_eq!(body.get("suberror").and_then(Value::as_str), row.suberror);
         assert_eq!(body.get("claims").and_then(Value::as_str), row.claims);
         assert!(
@@ -75,7 +75,7 @@ fn every_row_can_be_played() {
 }
 
 #[test]
-fn endpoints_that_are_not_there_say_so() {
+fn unknown_endpoints_get_404_or_501() {
     let emulator = Emulator::builder().build();
     for (path, status) in [
         ("/nothing", 404),
