@@ -3,16 +3,17 @@
 //
 //     node retry_and_expiry.mjs
 //
-// It needs Node 18 or later, and no package. It starts an emulator of its own (`entra` of the path, or the program that the
-// variable ENTRA names), unless the lines of a running `entra emulator --control PORT` are in the environment.
+// It requires Node 18 or later, and no packages. It starts an emulator (`entra` in PATH, or the
+// program in the variable ENTRA), unless the environment has the settings that a running
+// `entra emulator --control PORT` printed.
 //
-// Your own program takes the place of the class Program: give it the AZURE_ settings.
+// Replace the class Program with your program, and pass it the AZURE_ settings.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-// The program under test: it reads users from Microsoft Graph, and keeps its token.
+// The program under test. It reads users from Microsoft Graph and caches its token.
 class Program {
   constructor(settings) {
     this.settings = settings;
@@ -25,10 +26,10 @@ class Program {
       const headers = { Authorization: `Bearer ${this.token}` };
       response = await fetch(`${this.settings.AZURE_AUTHORITY_HOST}/v1.0/users`, { headers });
       if (response.ok) return (await response.json()).value;
-      // It has expired, or was revoked.
+      // The token has expired or was revoked.
       this.token = undefined;
     }
-    throw new Error(`Microsoft Graph answers ${response.status}`);
+    throw new Error(`Microsoft Graph responded with ${response.status}`);
   }
 
   async fetchToken() {
@@ -70,13 +71,13 @@ class Control {
 
   async send(method, path, body) {
     const response = await fetch(this.url + path, { method, headers: this.headers, body });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${answer.message}`);
-    return answer;
+    const result = await response.json();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${result.message}`);
+    return result;
   }
 }
 
-// The settings of an emulator, a running one or a new one, and what ends it.
+// Returns the settings of a running or new emulator, and a function that stops it.
 async function emulator() {
   if (process.env.ENTRA_EMULATOR_CONTROL) return { settings: process.env, stop() {} };
   const child = spawn(process.env.ENTRA ?? "entra", ["emulator", "--control", "0"], {
@@ -86,10 +87,10 @@ async function emulator() {
   const settings = {};
   const read = async () => {
     for await (const line of createInterface({ input: child.stdout })) {
-      // Values are bare, or in single quotes.
+      // Values may be in single quotes.
       const [, name, value] = line.match(/^export (\w+)='?(.*?)'?$/) ?? [];
       if (name) settings[name] = value;
-      // The last line.
+      // This is the last line.
       if (name === "ENTRA_EMULATOR_CONTROL_KEY") return;
     }
     throw new Error("the emulator did not start");
@@ -112,20 +113,20 @@ try {
   const [control, program] = [new Control(settings), new Program(settings)];
   await control.post("/v1/reset");
 
-  // A 429: the program waits as long as it was told to, and tries again.
+  // A 429: the program waits as long as Retry-After requires, and tries again.
   await control.post("/v1/faults", { path: "/oauth2/v2.0/token", status: 429, retry_after: 1 });
   const start = performance.now();
-  check("users in spite of a 429", (await program.users()).length > 0, true);
+  check("users despite a 429", (await program.users()).length > 0, true);
   // Timers may fire a little early.
-  check("it waited for a second", performance.now() - start > 950, true);
+  check("the program waited for a second", performance.now() - start > 950, true);
   const seen = await control.get("/v1/requests");
   const tokens = seen.requests.filter((one) => one.purpose === "token");
   check("token requests", tokens.map((one) => one.status), [429, 200]);
 
-  // An expiry: the emulator's clock moves, and the API refuses the old token.
+  // An expiry: the emulator's clock advances, and the API rejects the old token.
   const old = program.token;
   const { now_at } = await control.post("/v1/clock", { advance_seconds: 7200 });
-  console.log(`     it is ${now_at} for the emulator now`);
+  console.log(`     the emulator's time is now ${now_at}`);
   check("users after the token's expiry", (await program.users()).length > 0, true);
   check("a new token", program.token !== old, true);
   const later = await control.get(`/v1/requests?after=${seen.count}`);

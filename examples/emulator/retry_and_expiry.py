@@ -3,11 +3,12 @@
 
     python3 retry_and_expiry.py
 
-It needs Python 3.8 or later, and no package. It starts an emulator of its own (`entra` of the path, or the program that
-the variable ENTRA names), unless the lines of a running `entra emulator --control PORT` are in the environment.
+It requires Python 3.8 or later, and no packages. It starts an emulator (`entra` in PATH, or the
+program in the variable ENTRA), unless the environment has the settings that a running
+`entra emulator --control PORT` printed.
 
-Your own program takes the place of the class Program: give it the three AZURE_ settings. With MSAL or azure-identity,
-start the emulator with --tls: they accept no plain http.
+Replace the class Program with your program, and pass it the AZURE_ settings. With MSAL or
+azure-identity, start the emulator with --tls: they do not accept plain HTTP.
 """
 
 import contextlib
@@ -21,12 +22,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# The machine's proxy does not reach its loopback addresses.
+# A proxy cannot reach the loopback addresses of this machine.
 _http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def request(method, url, headers, body=None):
-    """Returns the status, the headers and the JSON of a response, whatever the status."""
+    """Returns the status, the headers and the JSON of a response with any status."""
     try:
         response = _http.open(urllib.request.Request(url, body, headers, method=method), timeout=30)
     except urllib.error.HTTPError as error:
@@ -38,7 +39,7 @@ def request(method, url, headers, body=None):
 
 
 class Program:
-    """The program under test: it reads users from Microsoft Graph, and keeps its token."""
+    """The program under test. It reads users from Microsoft Graph and caches its token."""
 
     def __init__(self, settings):
         self.settings, self.token = settings, None
@@ -50,9 +51,9 @@ class Program:
             status, _, body = request("GET", self.settings["AZURE_AUTHORITY_HOST"] + "/v1.0/users", headers)
             if status == 200:
                 return body["value"]
-            # It has expired, or was revoked.
+            # The token has expired or was revoked.
             self.token = None
-        raise RuntimeError(f"Microsoft Graph answers {status}")
+        raise RuntimeError(f"Microsoft Graph responded with {status}")
 
     def fetch_token(self):
         url = "{AZURE_AUTHORITY_HOST}/{AZURE_TENANT_ID}/oauth2/v2.0/token".format_map(self.settings)
@@ -87,15 +88,15 @@ class Control:
 
     def _send(self, method, path, body=None):
         headers = {**self.headers, "Content-Type": "application/json"}
-        status, _, answer = request(method, self.url + path, headers, body)
+        status, _, response = request(method, self.url + path, headers, body)
         if status >= 400:
-            raise RuntimeError(f"{method} {path}: {status} {answer['message']}")
-        return answer
+            raise RuntimeError(f"{method} {path}: {status} {response['message']}")
+        return response
 
 
 @contextlib.contextmanager
 def emulator():
-    """The settings of an emulator: a running one, or one that ends with the test."""
+    """Yields the settings of a running emulator, or of one that stops after the test."""
     if "ENTRA_EMULATOR_CONTROL" in os.environ:
         yield os.environ
         return
@@ -107,7 +108,7 @@ def emulator():
                 if line.startswith("export "):
                     name, value = shlex.split(line)[1].split("=", 1)
                     settings[name] = value
-                # The last line.
+                # This is the last line.
                 if "ENTRA_EMULATOR_CONTROL_KEY" in settings:
                     break
             else:
@@ -128,19 +129,19 @@ def main():
         control.post("/v1/reset")
         passed = []
 
-        # A 429: the program waits as long as it was told to, and tries again.
+        # A 429: the program waits as long as Retry-After requires, and tries again.
         control.post("/v1/faults", path="/oauth2/v2.0/token", status=429, retry_after=1)
         start = time.monotonic()
-        passed.append(check("users in spite of a 429", len(program.users()) > 0, True))
-        passed.append(check("it waited for a second", time.monotonic() - start >= 1, True))
+        passed.append(check("users despite a 429", len(program.users()) > 0, True))
+        passed.append(check("the program waited for a second", time.monotonic() - start >= 1, True))
         seen = control.get("/v1/requests")
         statuses = [one["status"] for one in seen["requests"] if one["purpose"] == "token"]
         passed.append(check("token requests", statuses, [429, 200]))
 
-        # An expiry: the emulator's clock moves, and the API refuses the old token.
+        # An expiry: the emulator's clock advances, and the API rejects the old token.
         old = program.token
         now = control.post("/v1/clock", advance_seconds=7200)["now_at"]
-        print(f"     it is {now} for the emulator now")
+        print(f"     the emulator's time is now {now}")
         passed.append(check("users after the token's expiry", len(program.users()) > 0, True))
         passed.append(check("a new token", program.token != old, True))
         later = control.get(f"/v1/requests?after={seen['count']}")["requests"]

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Tests how a program, here curl, handles a 429 with Retry-After, and what an API says to an expired token.
+# Tests how a program, here curl, handles a 429 with Retry-After, and how an API responds to an
+# expired token.
 #
 #     bash retry_and_expiry.sh
 #
-# It needs bash and curl 7.76 or later. It starts an emulator of its own (`entra` of the path, or the program that the
-# variable ENTRA names), unless the lines of a running `entra emulator --control PORT` are in the environment.
+# It requires bash and curl 7.76 or later. It starts an emulator (`entra` in PATH, or the program in
+# the variable ENTRA), unless the environment has the settings that a running
+# `entra emulator --control PORT` printed.
 set -euo pipefail
 
 if [ -z "${ENTRA_EMULATOR_CONTROL:-}" ]; then
@@ -20,7 +22,7 @@ if [ -z "${ENTRA_EMULATOR_CONTROL:-}" ]; then
     . "$lines"
 fi
 
-# Loopback addresses are reached without the machine's proxy; a command line is no place for a key.
+# A proxy cannot reach loopback addresses. Other users can read a command line, so no key is in it.
 http() { curl --silent --show-error --noproxy '*' "$@"; }
 control() { http --fail-with-body -H @<(printf 'Authorization: Bearer %s\n' "$ENTRA_EMULATOR_CONTROL_KEY") "${@:2}" "$ENTRA_EMULATOR_CONTROL$1"; }
 post() { control "$1" -H 'Content-Type: application/json' -d "$2"; }
@@ -48,16 +50,16 @@ check() {
 
 post /v1/reset '{}' >/dev/null
 
-# A 429: the program waits as long as it was told to, and tries again.
+# A 429: the program waits as long as Retry-After requires, and tries again.
 post /v1/faults '{"path": "/oauth2/v2.0/token", "status": 429, "retry_after": 1}' >/dev/null
 start=$SECONDS
 old=$(token)
-check 'a token in spite of a 429' "$([ -n "$old" ] && echo yes)" yes
-check 'it waited for a second' "$([ $((SECONDS - start)) -ge 1 ] && echo yes)" yes
+check 'a token despite a 429' "$([ -n "$old" ] && echo yes)" yes
+check 'the program waited for a second' "$([ $((SECONDS - start)) -ge 1 ] && echo yes)" yes
 statuses=$(control /v1/requests | grep -o '"status":[0-9]*' | tr '\n' ' ')
 check 'requests' "$statuses" '"status":429 "status":200 '
 
-# An expiry: the emulator's clock moves, and the API refuses the old token.
+# An expiry: the emulator's clock advances, and the API rejects the old token.
 check 'users' "$(users "$old")" 200
 post /v1/clock '{"advance_seconds": 7200}'
 check 'users with the expired token' "$(users "$old")" 401
