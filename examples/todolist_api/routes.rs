@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use entra_proto::Guid;
 use entra_tower::{RequirePermissions, RequireToken};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tower::util::MapRequest;
 use tower_http::cors::CorsLayer;
 
 use crate::common::note;
@@ -41,20 +42,34 @@ pub(crate) fn router(store: Store, guards: Guards) -> Router {
     } = guards;
     let all = get(list).layer(read.clone()).merge(post(add).layer(write.clone()));
     let each = get(one).layer(read).merge(put(change).delete(remove).layer(write));
-    // The samples' framework compares paths without regard to letter case, and its documents write both.
-    let at = |router: Router<Arc<Store>>, path| {
-        router
-            .route(path, all.clone())
-            .route(&format!("{path}/{{id}}"), each.clone())
-    };
-    at(at(Router::new(), PATH), "/api/ToDoList")
+    let routes = Router::new()
+        .route(PATH, all)
+        .route(&format!("{PATH}/{{id}}"), each)
         .fallback(|| async { Problem::NOT_FOUND })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         // Around everything: a request without a valid token learns nothing, and its body is not read.
         .layer(token)
         // Outside of the token's layer: preflights have no token, and a page has to see why it was rejected.
         .layer(cors(origins))
-        .with_state(Arc::new(store))
+        .with_state(Arc::new(store));
+    // The samples' framework compares paths without regard to letter case. Layers of a router run
+    // after its routing, so the path is changed in front of it.
+    Router::new().fallback_service(MapRequest::new(routes, with_lower_case_path))
+}
+
+fn with_lower_case_path(mut request: Request) -> Request {
+    let uri = request.uri();
+    let lower = uri.path().to_ascii_lowercase();
+    let path = match uri.query() {
+        Some(query) => format!("{lower}?{query}"),
+        None => lower,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = path.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
