@@ -149,7 +149,46 @@ impl<T: Transport> Carrier for Async<T> {
     }
 }
 
-/// README's programs are compiled and run as doctests.
+/// The programs of README and of the guides, compiled and run as doctests: here, since they need
+/// all features and the emulator.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../crates/entra/README.md")]
+    struct CrateReadme;
+
+    #[doc = include_str!("../../crates/entra/docs/architecture.md")]
+    struct Architecture;
+
+    #[doc = include_str!("../../crates/entra/docs/benchmarks.md")]
+    struct Benchmarks;
+
+    #[doc = include_str!("../../crates/entra/docs/command.md")]
+    struct Command;
+
+    #[doc = include_str!("../../crates/entra/docs/daemon.md")]
+    struct Daemon;
+
+    #[doc = include_str!("../../crates/entra/docs/http_stack.md")]
+    struct HttpStack;
+
+    #[doc = include_str!("../../crates/entra/docs/migrating.md")]
+    struct Migrating;
+
+    #[doc = include_str!("../../crates/entra/docs/multi_tenant.md")]
+    struct MultiTenant;
+
+    #[doc = include_str!("../../crates/entra/docs/testing.md")]
+    struct Testing;
+
+    #[doc = include_str!("../../crates/entra/docs/tower.md")]
+    struct Tower;
+
+    #[doc = include_str!("../../crates/entra/docs/troubleshooting.md")]
+    struct Troubleshooting;
+
+    #[doc = include_str!("../../crates/entra/docs/web_api.md")]
+    struct WebApi;
+}

@@ -1,5 +1,8 @@
+//! README and the guides, compared with the workspace: commands, programs, links, crates, MSRV.
+
 mod command;
 pub(crate) mod markdown;
+mod pages;
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +14,7 @@ use crate::{Result, chores};
 use command::{commands, option};
 use markdown::{Block, anchors, blocks, links, prose};
 
-/// Where README and the workspace disagree.
+/// Returns the differences between README, the guides and the workspace.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let path = workspace.root.join("README.md");
     let Ok(text) = fs::read_to_string(&path) else {
@@ -20,34 +23,55 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
         ]);
     };
     let manifest = fs::read_to_string(workspace.root.join("Cargo.toml"))?;
-    let facts = Facts {
+    let mut facts = Facts {
         workspace,
         msrv: promised_rust(&manifest).ok_or("Cargo.toml has no rust-version in [workspace.package]")?,
         doctested: is_doctested(workspace, &path),
         exists: &|target| workspace.root.join(target).exists(),
         understood: &|words| understood_by_entra(workspace, words),
     };
-    Ok(facts.judge(&text))
+    let mut findings = facts.judge(&text);
+    for page in pages::files(&workspace.root)? {
+        facts.doctested = is_doctested(workspace, &page);
+        let name = page.strip_prefix(&workspace.root).unwrap_or(&page).display();
+        let text = fs::read_to_string(&page)?;
+        findings.extend(
+            facts
+                .judge_page(&text)
+                .iter()
+                .map(|finding| format!("{name}: {finding}")),
+        );
+    }
+    Ok(findings)
 }
 
-/// What README is held against.
+/// The facts that README and the guides are compared with.
 struct Facts<'a> {
     workspace: &'a Workspace,
     /// The `rust-version` of the workspace.
     msrv: String,
-    /// Whether a library takes README in as documentation, so that its Rust is compiled and run.
+    /// A library includes the file as documentation, so that its Rust is compiled and run.
     doctested: bool,
-    /// Whether there is something at a path relative to the root.
+    /// Returns `true` if a path relative to the root exists.
     exists: &'a dyn Fn(&str) -> bool,
-    /// Whether the command `entra` takes these words; if not, why.
+    /// Parses these words by the command `entra`; the error is the reason.
     understood: &'a dyn Fn(&[String]) -> std::result::Result<(), String>,
 }
 
 impl Facts<'_> {
     fn judge(&self, readme: &str) -> Vec<String> {
         let mut findings = Vec::new();
-        let blocks = blocks(readme);
-        findings.extend(self.rust(&blocks));
+        findings.extend(self.code(readme));
+        findings.extend(self.promise(readme));
+        findings.extend(self.links(readme));
+        findings.extend(self.table(readme));
+        findings
+    }
+
+    /// Checks the blocks of Rust and of shell.
+    fn code(&self, markdown: &str) -> Vec<String> {
+        let blocks = blocks(markdown);
+        let mut findings = self.rust(&blocks);
         for block in blocks.iter().filter(|block| SHELLS.contains(&block.language())) {
             for words in commands(block) {
                 if let Err(why) = self.command(&words) {
@@ -55,9 +79,6 @@ impl Facts<'_> {
                 }
             }
         }
-        findings.extend(self.promise(readme));
-        findings.extend(self.links(readme));
-        findings.extend(self.table(readme));
         findings
     }
 
@@ -140,7 +161,7 @@ impl Facts<'_> {
         Ok(())
     }
 
-    /// Whether what a command builds is there: its binary, example or test.
+    /// Returns an error if the binary, example or test that a command builds does not exist.
     fn targets(
         &self,
         subcommand: &str,
@@ -198,7 +219,7 @@ impl Facts<'_> {
             .ok_or_else(|| format!("there is no `{path}`"))
     }
 
-    /// README names the Rust it needs, and names no other but what some crate of ours needs.
+    /// Checks that README names the MSRV, and no Rust version but those of the crates.
     fn promise(&self, readme: &str) -> Vec<String> {
         let mut findings = Vec::new();
         let mut named = false;
@@ -206,11 +227,11 @@ impl Facts<'_> {
             for version in versions(text) {
                 let is = |promised: &str| release(promised) == release(version);
                 named |= is(&self.msrv);
-                let somebody_needs_it = self
+                let is_needed = self
                     .workspace
                     .ours()
                     .any(|it| it.rust_version.as_deref().is_some_and(is));
-                if !is(&self.msrv) && !somebody_needs_it {
+                if !is(&self.msrv) && !is_needed {
                     findings.push(format!(
                         "line {line} names Rust {version}, but Cargo.toml promises {}",
                         self.msrv
@@ -232,8 +253,8 @@ impl Facts<'_> {
         let mut findings = Vec::new();
         for link in links(readme) {
             let (path, fragment) = link.target.split_once('#').unwrap_or((&link.target, ""));
-            let elsewhere = path.contains("://") || path.starts_with("mailto:");
-            let dead = if elsewhere {
+            let external = path.contains("://") || path.starts_with("mailto:");
+            let dead = if external {
                 false
             } else if path.is_empty() {
                 !anchors.iter().any(|anchor| anchor == fragment)
@@ -250,7 +271,7 @@ impl Facts<'_> {
         findings
     }
 
-    /// Each crate has its row in a table, and each row its crate.
+    /// Checks that each crate has a row in a table, and each row its crate.
     fn table(&self, readme: &str) -> Vec<String> {
         let rows: Vec<&str> = prose(readme).iter().filter_map(|(_, line)| first_cell(line)).collect();
         let listed: Vec<&str> = rows.iter().flat_map(|cell| names(cell)).collect();
@@ -271,12 +292,12 @@ impl Facts<'_> {
     }
 }
 
-/// Of a row `| cell | .. |`.
+/// Returns the first cell of a row `| cell | .. |`.
 fn first_cell(line: &str) -> Option<&str> {
     line.trim().strip_prefix('|')?.split('|').next()
 }
 
-/// The words of `text` that could name a crate.
+/// Returns the words of `text` that could name a crate.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
         .filter(|word| !word.is_empty())
@@ -289,7 +310,7 @@ fn speaks_of_msrv(text: &str) -> bool {
         .any(|sign| text.contains(sign))
 }
 
-/// What looks like a release of Rust 1: `1.85`, `1.85.1`.
+/// Returns the words that look like a release of Rust 1: `1.85`, `1.85.1`.
 fn versions(text: &str) -> impl Iterator<Item = &str> {
     let numbers = text
         .split(|c: char| !c.is_ascii_digit() && c != '.')
@@ -297,7 +318,7 @@ fn versions(text: &str) -> impl Iterator<Item = &str> {
     numbers.filter(|number| number.starts_with("1.") && release(number)[1] > 0)
 }
 
-/// The `rust-version` of `[workspace.package]`.
+/// Returns the `rust-version` of `[workspace.package]`.
 fn promised_rust(manifest: &str) -> Option<String> {
     let section = manifest.split("[workspace.package]").nth(1)?;
     let mut lines = section.lines().map(str::trim).take_while(|line| !line.starts_with('['));
@@ -305,7 +326,7 @@ fn promised_rust(manifest: &str) -> Option<String> {
     line.split('"').nth(1).map(str::to_owned)
 }
 
-/// Whether a library of ours whose doctests run takes the file `readme` in as documentation.
+/// Returns `true` if a library whose doctests run includes the file `readme` as documentation.
 fn is_doctested(workspace: &Workspace, readme: &Path) -> bool {
     let libraries = workspace
         .ours()
@@ -318,7 +339,7 @@ fn is_doctested(workspace: &Workspace, readme: &Path) -> bool {
     })
 }
 
-/// The files that `code` takes in as documentation.
+/// Returns the files that `code` includes as documentation.
 fn included(code: &str) -> impl Iterator<Item = &str> {
     let lines = code.lines().map(str::trim).filter(|line| !line.starts_with("//"));
     lines.filter_map(|line| line.split("doc = include_str!(\"").nth(1)?.split('"').next())
@@ -328,14 +349,14 @@ fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Asks the command itself, with `--help` at the end: it parses all before it, and then does nothing.
+/// Runs the command with `--help` at the end: it parses all words before that, and does nothing.
 fn understood_by_entra(workspace: &Workspace, words: &[String]) -> std::result::Result<(), String> {
     let package = workspace.ours().find(|package| package.builds("bin", "entra"));
     let package = package.ok_or("no package builds the command `entra`")?;
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let mut command = cargo(["run", "--quiet", "--package", &package.name, "--bin", "entra", "--"]);
     command.args(&words[..end]).arg("--help");
-    // Its first line says what is wrong; usage follows.
+    // The first line states the problem; the usage follows.
     output(command)
         .map(|_| ())
         .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
@@ -343,7 +364,7 @@ fn understood_by_entra(workspace: &Workspace, words: &[String]) -> std::result::
 
 const SHELLS: &[&str] = &["sh", "bash", "shell", "console"];
 
-/// The subcommands of cargo that a reader of README may be told to run.
+/// The subcommands of cargo that README and the guides may show.
 const CARGO: &[&str] = &[
     "add", "bench", "build", "check", "clippy", "deny", "doc", "fmt", "install", "run", "test", "tree", "update",
 ];

@@ -1,4 +1,4 @@
-//! Clients made from the environment.
+//! Clients made from environment variables, and the files that the variables name.
 
 use std::env;
 use std::fs::{self, File};
@@ -12,25 +12,29 @@ use zeroize::Zeroizing;
 
 use crate::failure::FromEnvError;
 
-/// Reads the application from the environment: see the [crate's documentation](crate#the-environment).
+/// Reads the application from the environment. The [crate root](crate#the-environment) lists the
+/// variables.
 ///
-/// It is for a program that builds its client or its transport itself:
+/// Use it in a program that builds its client or its transport itself:
 ///
 /// ```no_run
 /// # #[cfg(feature = "ureq")] {
 /// use entra::{UreqTransport, application_from_env, blocking::Client};
 ///
 /// let application = application_from_env()?;
-/// let cloud = application.authority().cloud();
-/// let transport = UreqTransport::builder().for_cloud(cloud).timeout(std::time::Duration::from_secs(5)).build()?;
+/// let transport = UreqTransport::builder()
+///     .for_cloud(application.authority().cloud())
+///     .timeout(std::time::Duration::from_secs(5))
+///     .build()?;
 /// let client = Client::new(application, transport);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
-/// Returns an error if a variable is missing or cannot be used, or if the certificate's file cannot be
-/// read. The file of a federated token is read for each token request, and not here.
+///
+/// Returns an error if a variable is missing or cannot be used, or if the certificate's file cannot
+/// be read. The file of a federated token is read for each token request, and not here.
 pub fn application_from_env() -> Result<Application, FromEnvError> {
     let environment = Environment::read(|name| env::var_os(name))?;
     let credential = credential(environment.credential)?;
@@ -57,24 +61,25 @@ fn certificate(settings: &CertificateSettings) -> Result<CertificateCredential, 
 }
 
 fn read(settings: &CertificateSettings) -> io::Result<Zeroizing<Vec<u8>>> {
-    // To open a pipe would wait for its writer.
+    // Opening a named pipe would block until it has a writer.
     if !fs::metadata(settings.path())?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
-    // One byte more than is accepted, so that a longer file is refused and not cut.
+    // One byte more than the limit, so that a longer file is rejected and not truncated.
     let most = MAX_FILE + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(most));
     File::open(settings.path())?.take(most as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The type that makes this crate's implementations of `FromEnv` the only ones.
+/// The implementations of `from_env`, one for each client.
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 mod clients {
     use entra_client::FromEnv;
 
     use super::*;
 
+    /// A marker that lets this crate implement `FromEnv` for types of another crate.
     #[allow(unnameable_types, reason = "it marks the implementations, and no program names it")]
     pub struct Facade;
 

@@ -1,4 +1,4 @@
-//! The reasons why the environment gives no client.
+//! The error of clients from the environment, and the report of any error.
 
 use std::error::Error;
 use std::fmt;
@@ -11,11 +11,11 @@ use entra_proto::error::{Diagnose, may_be_secret, printable};
 use entra_proto::report::ReportFor;
 use entra_transport::TransportError;
 
-/// The reason why the environment gives no client. It never holds a secret.
+/// The reason why the environment yields no client. It never holds a secret.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum FromEnvError {
-    /// A variable is missing, or cannot be used.
+    /// A variable is missing or cannot be used.
     Environment(EnvironmentError),
     /// The certificate's file cannot be read.
     File {
@@ -24,7 +24,7 @@ pub enum FromEnvError {
         /// The reason.
         source: Arc<io::Error>,
     },
-    /// The certificate's file holds no certificate that can be used.
+    /// The certificate's file holds no usable certificate.
     Certificate(entra_credential::Error),
     /// The transport cannot be built.
     Transport(TransportError),
@@ -33,7 +33,7 @@ pub enum FromEnvError {
 impl FromEnvError {
     pub(crate) fn file(path: &Path, source: io::Error) -> Self {
         let path = path.to_string_lossy();
-        // Some put the key itself where its path belongs.
+        // Some users put the key itself in the place of its path.
         let may_be_shown = path.len() <= LONGEST_PATH && !path.contains(['\n', '\r']) && !may_be_secret(&path);
         Self::File {
             path: may_be_shown.then(|| printable(&path)),
@@ -49,7 +49,7 @@ impl FromEnvError {
         }
     }
 
-    /// Returns what to do about it.
+    /// Returns the remedy, if one is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -114,8 +114,8 @@ pub type Errors = (
     entra_credential::Errors,
 );
 
-/// An error as a user should read it, of these crates or of any other: what happened and why, what to do about it, and the IDs
-/// that a support asks for. `?` makes it.
+/// An error as a user should read it: the problem with its causes, the remedy, and the IDs that
+/// Microsoft support asks for. It is made by `?` from any error, of these crates or of others.
 ///
 /// ```
 /// fn main() -> Result<(), entra::Report> {
@@ -133,14 +133,14 @@ pub type Errors = (
 /// }
 /// ```
 ///
-/// prints
+/// The program prints
 ///
 /// ```text
 /// Error: resource "https://graph.microsoft.com/.default" is a scope
 ///   hint: leave out /.default, or give it as a scope
 /// ```
 ///
-/// In a log, `{:#}` shows the same in one line.
+/// In a log, `{:#}` prints the same on one line.
 pub type Report = ReportFor<Errors>;
 
 #[cfg(feature = "tenants")]
@@ -156,5 +156,5 @@ type OfValidate = entra_validate::Errors;
 #[cfg(not(feature = "validate"))]
 type OfValidate = ();
 
-/// The longest path that an error repeats.
+/// The longest path that an error repeats, in bytes.
 const LONGEST_PATH: usize = 1024;

@@ -1,24 +1,36 @@
-//! Microsoft Entra ID access tokens for daemons and services: one dependency for the client, its credentials and a transport.
+//! Access tokens from Microsoft Entra ID (Azure AD) for daemons, services and web APIs.
 //!
-//! The primary type is [`Client`], which acquires tokens, caches them and refreshes them;
-//! [`blocking::Client`] does so without a runtime. [`Application`] says who asks and with which
-//! credential, [`Target`] says what for.
+//! The primary type is [`Client`], which acquires tokens, caches them and refreshes them. A client
+//! belongs to an [`Application`], which holds the client ID, the authority and the credential. A
+//! [`Target`] names the API that a token is for, and a [`Token`] is the value of an `Authorization`
+//! header. [`blocking::Client`] does the same without an async runtime.
+//!
+//! This crate is what most programs need: it re-exports the crates below it, and makes a client
+//! from the environment. The guides are in [`_docs`](crate::_docs).
+//!
+//! # A program
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")]
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = entra::Client::from_env()?;
-//! let graph = entra::Target::resource("https://graph.microsoft.com")?;
-//! let token = client.token(&graph).await?; // from the service, and from the cache from then on
-//! let header = token.authorization(); // Bearer ey..
-//! # Ok(())
-//! # }
-//! # #[cfg(not(feature = "hyper"))]
+//! # #[cfg(any(feature = "hyper", feature = "reqwest"))]
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), entra::Report> {
+//!     let client = entra::Client::from_env()?;
+//!     let graph = entra::Target::resource("https://graph.microsoft.com")?;
+//!     let token = client.token(&graph).await?; // later calls: from the cache
+//!     let header = token.authorization(); // "Bearer ey..."
+//! #   let _ = header;
+//!     Ok(())
+//! }
+//! # #[cfg(not(any(feature = "hyper", feature = "reqwest")))]
 //! # fn main() {}
 //! ```
 //!
+//! Call `token` before every request and do not cache tokens yourself.
+//! Concurrent callers share one token request, tokens are refreshed in the background, and an
+//! unexpired token is used while Entra is unavailable.
+//!
 //! # The environment
+//!
 //! `from_env` reads the variables that the Azure SDKs share. An empty variable counts as unset.
 //!
 //! | variable | meaning |
@@ -26,44 +38,75 @@
 //! | `AZURE_TENANT_ID` | the tenant: its ID, or a domain of it |
 //! | `AZURE_CLIENT_ID` | the application (client) ID |
 //! | `AZURE_CLIENT_SECRET` | the client secret |
-//! | `AZURE_CLIENT_CERTIFICATE_PATH` | instead of it, a file with the certificate and its private key, PEM or PFX |
+//! | `AZURE_CLIENT_CERTIFICATE_PATH` | instead: a PEM or PFX file with certificate and key |
 //! | `AZURE_CLIENT_CERTIFICATE_PASSWORD` | the password of that file, if it has one |
 //! | `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN` | `1` or `true` to send the certificate chain |
-//! | `AZURE_FEDERATED_TOKEN_FILE` | instead of both, a file with another issuer's assertion (workload identity) |
-//! | `AZURE_AUTHORITY_HOST` | the cloud, if it is not the public one, or an emulator on this machine |
+//! | `AZURE_FEDERATED_TOKEN_FILE` | instead of both: a file with another issuer's assertion |
+//! | `AZURE_AUTHORITY_HOST` | the cloud, if not the public one, or a local emulator |
 //!
-//! A secret and a certificate together are an error. Either of them takes precedence over the federated
-//! token file, which Kubernetes sets by itself. The transport is reqwest if its feature is on, else
-//! hyper; the blocking client uses ureq.
+//! A secret and a certificate together are an error. Either of them takes precedence over the
+//! federated token file, which Kubernetes sets by itself. The async client uses reqwest if that
+//! feature is on, and hyper otherwise; the blocking client uses ureq.
 //!
 //! # Settings in the program
 //!
 //! ```
-//! use entra::{Application, ClientSecret, Target};
+//! use entra::{Application, ClientSecret};
 //!
-//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
-//! let secret = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?; // from a vault of yours
-//! let application = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+//! let authority = "https://login.microsoftonline.com/contoso.com".parse()?;
+//! let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+//! let secret = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?; // from a vault
+//! let application = Application::new(authority, client_id, secret);
 //! # #[cfg(feature = "ureq")] {
-//! let client = entra::blocking::Client::new(application, entra::UreqTransport::new()?);
+//! let transport = entra::UreqTransport::new()?;
+//! let client = entra::blocking::Client::new(application, transport);
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A certificate ([`credential::ClientCertificate`]) stands in the place of the secret.
+//! A certificate ([`credential::ClientCertificate`]) takes the place of the secret.
 //!
-//! # Features
-//! - `reqwest`, `hyper`: a transport for the async client, which then runs on tokio. `ureq`: one for the blocking client.
-//! - `pfx`: PFX files, and private keys under a password. PEM files need no feature.
-//! - `tenants`: the module `tenants`, a store for the tenants that consented and for sealed secrets of theirs.
+//! # Errors
+//!
+//! Every error states the problem in its `Display` and the remedy in `hint()`. A `main` that
+//! returns `Result<(), Report>` prints both: see [`Report`]. [`Error::class`] says who has to act.
+//!
+//! # Crate features
+//!
+//! Without a transport feature there is no `from_env`, and [`Client`] needs a transport of yours.
+//!
+//! - `reqwest`, `hyper`: a transport for the async client, which then runs on tokio.
+//! - `ureq`: the transport of the blocking client.
+//! - `pfx`: PFX files, and private keys under a password. PEM files work without it.
+//! - `tenants`: the module `tenants`, a store for the tenants that consented and their secrets.
 //! - `tower`: the module `tower`, bearer tokens on the requests of any tower service.
-//! - `validate`: the module `validate`, access tokens validated at a web API. `axum`: with an extractor for axum.
-//! - `aws-lc-rs` (default) or `ring`: the cryptography. `native-roots` (default), `webpki-roots`: the trusted certificate authorities.
-//! - `coarse-clock` (default): reads Linux's coarse clocks.
+//! - `validate`: the module `validate`, validation of access tokens at a web API.
+//! - `axum`: `tower` and `validate`, with an extractor for axum.
+//! - `aws-lc-rs` (default), `ring`: the cryptography. One of them is needed.
+//! - `native-roots` (default), `webpki-roots`: the trusted certificate authorities, those of the
+//!   system or Mozilla's list.
+//! - `coarse-clock` (default): reads Linux's coarse clocks, which makes a cached token cheaper.
+//!
+//! # The crates below
+//!
+//! | crate | use it alone for |
+//! |---|---|
+//! | `entra-proto` | the protocol without I/O: your own HTTP client, runtime or platform |
+//! | `entra-client` | the client over your own transport; observer, store, runtime |
+//! | `entra-transport` | a transport of your own; `entra-transport-conformance` tests it |
+//! | `entra-credential` | certificate files and signatures without the client |
+//! | `entra-tower`, `entra-validate`, `entra-tenants` | the modules of these names |
+//! | `entra-emulator` | tests: a local token service (a dev-dependency) |
 //!
 //! # What is not here
-//! The rest of the crates below: depend on `entra-client` and `entra-proto` to write a transport, a store or a driver of your own.
+//!
+//! Managed identity, a chain of credentials, `azure_core`'s `TokenCredential`, and the password
+//! grant. A program on Azure that depends on managed identity uses `azure_identity`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(doc, not(doctest)))]
+pub mod _docs;
 mod environment;
 mod failure;
 

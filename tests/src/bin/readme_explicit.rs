@@ -1,4 +1,4 @@
-//! README's program `explicit`, as it stands there: `tests/it/readme.rs` runs it.
+//! README's program `explicit`, exactly as it shows it. `tests/it/readme.rs` runs it.
 
 #![expect(clippy::print_stdout, reason = "it is a program")]
 

@@ -5,6 +5,7 @@ mod admin_consent;
 mod certificate;
 mod consent;
 mod daemon;
+mod docs;
 mod errors;
 mod logs;
 mod peers;

@@ -1,4 +1,4 @@
-//! README's programs, as they stand there, against the emulator.
+//! README's programs, exactly as it shows them, against the emulator.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 const SECRET: &str = "qWgdYAmab0YSkuL1qKv5bPX";
 
 #[test]
-fn readme_shows_the_programs_that_are_tested() {
+fn readme_shows_the_tested_programs() {
     let readme = include_str!("../../../README.md");
     for (name, program) in [
         ("users", include_str!("../../programs/users.rs")),
@@ -31,8 +31,8 @@ fn readme_shows_the_programs_that_are_tested() {
 fn programs_are_as_short_as_promised() {
     for (program, limit) in [
         (include_str!("../../programs/users.rs"), 12),
-        (include_str!("../../programs/users_blocking.rs"), 7),
-        (include_str!("../../programs/explicit.rs"), 9),
+        (include_str!("../../programs/users_blocking.rs"), 8),
+        (include_str!("../../programs/explicit.rs"), 13),
     ] {
         assert!(program.lines().count() <= limit, "{program}");
     }
@@ -52,7 +52,7 @@ fn async_program_lists_users() {
 #[test]
 fn blocking_program_gets_a_token_and_calls_the_api() {
     let stage = Stage::new();
-    // ureq trusts Mozilla's list alone, so its call of the emulator ends at the certificate.
+    // ureq trusts Mozilla's list alone, so its call to the emulator fails at the certificate.
     stage.run(env!("CARGO_BIN_EXE_readme_users_blocking"));
     let statuses: Vec<u16> = stage
         .emulator
@@ -70,7 +70,7 @@ fn explicit_program_gets_a_token() {
     let output = stage.run(env!("CARGO_BIN_EXE_readme_explicit"));
     let (out, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(
-        output.status.success() && out.starts_with("a token until "),
+        output.status.success() && out.starts_with("the token expires at "),
         "{out} {errors}"
     );
     assert_eq!(stage.proxy.hosts(), ["login.microsoftonline.com:443"]);
@@ -91,7 +91,7 @@ fn errors_of_the_environment_reach_the_user() {
     assert!(stage.emulator.token_requests().is_empty());
 }
 
-/// An emulator under Microsoft's names, behind a proxy that leads there.
+/// An emulator under Microsoft's host names, behind a proxy that connects to it.
 struct Stage {
     emulator: Emulator,
     proxy: Proxy,
@@ -102,7 +102,7 @@ impl Stage {
     fn new() -> Self {
         let app = App::new("daemon").client_id(CLIENT_ID).secret(SECRET);
         let emulator = Emulator::builder()
-            .tenant(Tenant::new("contoso.onmicrosoft.com"))
+            .tenant(Tenant::new("contoso.com"))
             .app(app.grant(Emulator::GRAPH, "User.Read.All"))
             .tls()
             .reached_as("graph.microsoft.com")
@@ -111,7 +111,7 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("ca.pem"), emulator.ca_pem().expect("it has a CA")).expect("the file is written");
         fs::write(folder.path().join("client-secret"), SECRET).expect("the file is written");
-        let proxy = Proxy::to(port(emulator.tls_url().expect("it speaks TLS")));
+        let proxy = Proxy::to(port(emulator.tls_url().expect("TLS is on")));
         Self {
             emulator,
             proxy,
@@ -128,7 +128,7 @@ impl Stage {
         command
             .env_clear()
             .current_dir(self.folder.path())
-            .env("AZURE_TENANT_ID", "contoso.onmicrosoft.com")
+            .env("AZURE_TENANT_ID", "contoso.com")
             .env("AZURE_CLIENT_ID", CLIENT_ID)
             .env("AZURE_CLIENT_SECRET", SECRET)
             .env(
@@ -141,7 +141,7 @@ impl Stage {
     }
 }
 
-/// A proxy whose tunnels all lead to one port of this machine.
+/// A proxy that connects every tunnel to one port of this machine.
 struct Proxy {
     port: u16,
     hosts: Arc<Mutex<Vec<String>>>,
@@ -156,7 +156,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let seen = Arc::clone(&seen);
-                // A client that goes away ends its own tunnel only.
+                // A client that disconnects ends its own tunnel only.
                 thread::spawn(move || tunnel(client, target, &seen).ok());
             }
         });

@@ -1,9 +1,12 @@
+//! The commands in blocks of shell.
+
 use super::markdown::Block;
 
-/// The commands that a block of shell shows, each as its words.
+/// Returns the commands that a block of shell shows, each as its words.
 ///
-/// In a block with prompts (`$ `) the other lines are what was printed. Comments, continued lines, pipes, `&&`, quotes and
-/// settings before a command (`RUST_LOG=info cargo ..`) are understood; nothing is expanded.
+/// In a block with prompts (`$ `), all other lines are output. Comments, continued lines, pipes,
+/// `&&`, quotes and settings before a command (`RUST_LOG=info cargo ..`) are understood; nothing is
+/// expanded.
 pub(crate) fn commands(block: &Block) -> Vec<Vec<String>> {
     let joined = block.text.replace("\\\n", " ");
     let prompted = joined.lines().any(|line| line.trim_start().starts_with("$ "));
@@ -18,12 +21,12 @@ pub(crate) fn commands(block: &Block) -> Vec<Vec<String>> {
     commands
 }
 
-/// The commands of one line.
+/// Returns the commands of one line.
 fn split(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word: Option<String> = None;
     let mut quote = None;
-    // Inside of `$( )` there is another command, which is one word to this one.
+    // Inside of `$( )` there is another command, which is one word here.
     let mut depth = 0_usize;
     let mut previous = ' ';
     for c in line.chars() {
@@ -73,7 +76,8 @@ fn is_setting(word: &str) -> bool {
             .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The value of the first option called one of `names`, written `--name value`, `--name=value` or, for one letter, `-nvalue`.
+/// Returns the value of the first option called one of `names`, written `--name value`,
+/// `--name=value` or, for one letter, `-nvalue`.
 pub(crate) fn option<'a>(words: &'a [String], names: &[&str]) -> Option<&'a str> {
     for (at, word) in words.iter().enumerate() {
         for name in names {
@@ -99,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_tell_commands_from_output() {
+    fn prompts_separate_commands_from_output() {
         assert_eq!(
             shown("$ cargo test\ncargo says hello\n$ entra token"),
             ["cargo·test", "entra·token"]
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shell_s_own_words_are_understood() {
+    fn shell_syntax_is_understood() {
         assert_eq!(
             shown("RUST_LOG=info A=1 entra token --scope 'a b' \\\n  --x=\"c d\" | jq .x && cargo test; ls > out"),
             ["entra·token·--scope·a b·--x=c d", "jq·.x", "cargo·test", "ls"]

@@ -1,37 +1,39 @@
+//! The parts of a Markdown file: fenced blocks, prose, links, anchors.
+
 /// A fenced block of code.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Block {
     /// The line of its opening fence, from 1.
     pub(crate) line: usize,
-    /// What stands behind the opening fence: `rust,no_run`.
+    /// The text after the opening fence: `rust,no_run`.
     pub(crate) tag: String,
     pub(crate) text: String,
     /// The last line before it that is not blank.
     pub(crate) after: String,
-    /// Whether it has a closing fence.
+    /// It has a closing fence.
     pub(crate) closed: bool,
 }
 
 impl Block {
-    /// The first word of its tag; empty where it has none.
+    /// Returns the first word of its tag, or an empty text.
     pub(crate) fn language(&self) -> &str {
         self.words().next().unwrap_or_default()
     }
 
-    /// The words of its tag.
+    /// Returns the words of its tag.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         self.tag.split([',', ' ']).filter(|word| !word.is_empty())
     }
 }
 
-/// A link as it is written: its line, and where it leads.
+/// A link as it is written: its line and its target.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Link {
     pub(crate) line: usize,
     pub(crate) target: String,
 }
 
-/// The fenced blocks of `markdown`.
+/// Returns the fenced blocks of `markdown`.
 pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut fence = None;
@@ -68,7 +70,7 @@ pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
     blocks
 }
 
-/// The lines outside of every fenced block, with their numbers.
+/// Returns the lines outside of every fenced block, with their numbers.
 pub(crate) fn prose(markdown: &str) -> Vec<(usize, &str)> {
     let blocks = blocks(markdown);
     let inside = |number: usize| {
@@ -83,7 +85,8 @@ pub(crate) fn prose(markdown: &str) -> Vec<(usize, &str)> {
         .collect()
 }
 
-/// The links and images of the prose: `[text](target)`, `[name]: target`, `href="target"`, `src="target"`.
+/// Returns the links and images of the prose: `[text](target)`, `[name]: target`, `href="target"`,
+/// `src="target"`.
 pub(crate) fn links(markdown: &str) -> Vec<Link> {
     let mut links = Vec::new();
     for (line, text) in prose(markdown) {
@@ -109,7 +112,7 @@ pub(crate) fn links(markdown: &str) -> Vec<Link> {
         .collect()
 }
 
-/// The names by which the headings can be linked to.
+/// Returns the names by which the headings can be linked to.
 pub(crate) fn anchors(markdown: &str) -> Vec<String> {
     let headings = prose(markdown).into_iter().filter(|(_, line)| line.starts_with('#'));
     headings
@@ -126,12 +129,12 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// `line` without what stands between backticks.
+/// Returns `line` without the text between backticks.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
-/// The character of a fence and how often it stands there.
+/// Returns the character of a fence and the number of its repetitions.
 fn fence_of(trimmed: &str) -> Option<(char, usize)> {
     let first = trimmed.chars().next().filter(|c| ['`', '~'].contains(c))?;
     let length = trimmed.chars().take_while(|&c| c == first).count();

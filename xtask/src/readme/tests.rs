@@ -1,3 +1,5 @@
+//! Tests of the checks, with one error at a time.
+
 use super::*;
 use crate::workspace::Target;
 
@@ -52,6 +54,14 @@ fn package(folder: &str, name: &str, targets: &[(&str, &str)]) -> Package {
 }
 
 fn judge(readme: &str, doctested: bool) -> Vec<String> {
+    with_facts(doctested, |facts| facts.judge(readme))
+}
+
+fn judge_page(page: &str) -> Vec<String> {
+    with_facts(true, |facts| facts.judge_page(page))
+}
+
+fn with_facts(doctested: bool, judge: impl Fn(&Facts<'_>) -> Vec<String>) -> Vec<String> {
     let workspace = Workspace {
         root: "/w".into(),
         target: "/w/target".into(),
@@ -71,16 +81,16 @@ fn judge(readme: &str, doctested: bool) -> Vec<String> {
             _ => Err("unrecognized subcommand".into()),
         },
     };
-    facts.judge(readme)
+    judge(&facts)
 }
 
 #[test]
-fn a_true_readme_passes() {
+fn true_readme_passes() {
     assert_eq!(judge(GOOD, true), [""; 0]);
 }
 
 #[test]
-fn each_lie_is_found_and_only_that() {
+fn each_error_of_readme_is_found() {
     for (truth, lie, finding) in [
         ("-p entra-cli -- token", "-p entra-cli -- tokens", "unrecognized"),
         ("run -p entra-cli", "run -p entra-clip", "no package `entra-clip`"),
@@ -129,21 +139,65 @@ fn each_lie_is_found_and_only_that() {
     }
 }
 
+const PAGE: &str = r#"# Guide
+
+[`Api`](crate::Api), [proto](entra_proto::acquire), [web](https://docs.example/), [below](#the-map)
+
+```sh
+entra token
+```
+
+## The map
+
+| to change | look at |
+|---|---|
+| a | `entra-proto`, `{entra-cli,entra-proto}` |
+"#;
+
 #[test]
-fn rust_that_nobody_compiles_is_a_finding() {
+fn true_page_passes() {
+    assert_eq!(judge_page(PAGE), [""; 0]);
+}
+
+#[test]
+fn each_error_of_a_page_is_found() {
+    for (truth, lie, finding) in [
+        ("entra token", "entra frob", "unrecognized"),
+        (
+            "crate::Api",
+            "../src/api.rs",
+            "cannot follow the link to `../src/api.rs`",
+        ),
+        ("#the-map", "#a-map", "cannot follow the link to `#a-map`"),
+        (
+            "{entra-cli,",
+            "{entra-clip,",
+            "line 13: the map leads to `crates/entra-clip`",
+        ),
+        ("```sh", "```rust,ignore", "never `ignore`"),
+    ] {
+        assert!(PAGE.contains(truth), "{truth}");
+        let findings = judge_page(&PAGE.replace(truth, lie));
+        assert_eq!(findings.len(), 1, "{lie}: {findings:?}");
+        assert!(findings[0].contains(finding), "{lie}: {findings:?}");
+    }
+}
+
+#[test]
+fn uncompiled_rust_is_a_finding() {
     let findings = judge(GOOD, false);
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].contains("include_str!"), "{findings:?}");
 }
 
 #[test]
-fn a_block_without_end_is_a_finding() {
+fn unclosed_block_is_a_finding() {
     let findings = judge(&format!("{GOOD}\n```text\nlost\n"), true);
     assert_eq!(findings, ["the block at line 33 has no end"]);
 }
 
 #[test]
-fn the_promised_rust_is_the_workspace_s() {
+fn promised_rust_is_that_of_the_workspace() {
     let manifest =
         "[package]\nrust-version = \"1.1\"\n[workspace.package]\nedition = \"2024\"\nrust-version = \"1.85\"\n[x]\n";
     assert_eq!(promised_rust(manifest).as_deref(), Some("1.85"));
@@ -154,7 +208,7 @@ fn the_promised_rust_is_the_workspace_s() {
 }
 
 #[test]
-fn only_documentation_makes_a_doctest() {
+fn only_included_documentation_is_a_doctest() {
     assert_eq!(
         included("#[cfg(doctest)]\n#[doc = include_str!(\"../../README.md\")]\nstruct Readme;").collect::<Vec<_>>(),
         ["../../README.md"]

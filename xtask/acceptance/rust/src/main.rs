@@ -3,6 +3,7 @@
 //! Usage: `acceptance SETTINGS CLIENT..`; the emulator's address stands in `AZURE_AUTHORITY_HOST`.
 
 mod azure;
+mod migrating;
 mod oauth;
 mod person;
 mod settings;

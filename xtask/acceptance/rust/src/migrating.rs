@@ -1,0 +1,17 @@
+//! The code before a migration, as the page `migrating` of the crate `entra` shows it.
+//!
+//! It has to compile, and never runs.
+
+#![allow(dead_code)]
+
+mod azure_secret {
+    include!("../migrating/azure_secret.rs");
+}
+
+mod azure_certificate {
+    include!("../migrating/azure_certificate.rs");
+}
+
+mod oauth2_secret {
+    include!("../migrating/oauth2_secret.rs");
+}
