@@ -6,7 +6,7 @@
 //! header. [`blocking::Client`] does the same without an async runtime.
 //!
 //! This crate is what most programs need: it re-exports the crates below it, and makes a client
-//! from the environment. The guides are in [`_docs`](crate::_docs).
+//! from the environment. The guides are in [`_docs`].
 //!
 //! # A program
 //!

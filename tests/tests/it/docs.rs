@@ -46,7 +46,6 @@ fn code_before_a_migration_is_compiled() {
 fn aadsts_list() -> String {
     let mut list = "\n\n| code | OAuth error | class | meaning | remedy |\n|---|---|---|---|---|\n".to_owned();
     for row in Aadsts::all() {
-        let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
         writeln!(
             list,
             "| {} | `{}` | {:?} | {} | {} |",
@@ -59,6 +58,18 @@ fn aadsts_list() -> String {
         .unwrap();
     }
     list + "\n"
+}
+
+/// Escapes a text for a cell of a table. URLs become code, since most are scopes and not pages.
+fn cell(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let url = word.trim_end_matches([',', ';', '.']);
+        match word.starts_with("https://") {
+            true => format!("`{url}`{}", &word[url.len()..]),
+            false => word.replace('|', "\\|").replace('<', "&lt;"),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The folder of the workspace.
