@@ -283,7 +283,7 @@ pub(crate) static STAGES: &[Stage] = &[
     },
     Stage {
         name: "readme",
-        about: "README tells the truth",
+        about: "README and the guides match the workspace",
         run: readme,
     },
     Stage {

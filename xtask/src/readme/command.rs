@@ -59,12 +59,18 @@ fn split(line: &str) -> Vec<Vec<String>> {
     for command in &mut commands {
         let settings = command.iter().take_while(|word| is_setting(word)).count();
         command.drain(..settings);
-        if let Some(redirect) = command.iter().position(|word| word.starts_with(['>', '<'])) {
+        if let Some(redirect) = command.iter().position(|word| is_redirect(word)) {
             command.truncate(redirect);
         }
     }
     commands.retain(|command| !command.is_empty());
     commands
+}
+
+/// `> file`, `2> file`
+fn is_redirect(word: &str) -> bool {
+    word.trim_start_matches(|c: char| c.is_ascii_digit())
+        .starts_with(['>', '<'])
 }
 
 /// `NAME=value`
@@ -124,6 +130,16 @@ mod tests {
             shown("curl -H \"Bearer $(entra token | cat)\" $(entra url --a b)"),
             ["curl·-H·Bearer $(entra token | cat)·$(entra url --a b)"]
         );
+    }
+
+    #[test]
+    fn redirects_end_a_command() {
+        assert_eq!(shown("entra token > out 2>&1"), ["entra·token", "1"]);
+        assert_eq!(
+            shown("entra token 2>&1 | entra explain"),
+            ["entra·token", "1", "entra·explain"]
+        );
+        assert_eq!(shown("entra decode 2> out"), ["entra·decode"]);
     }
 
     #[test]
