@@ -133,7 +133,7 @@ const FOREIGN_MACHINE: &[(&str, &str)] = &[
     ("AZURE_TENANTS", "foreign.invalid"),
     ("BROWSER", "/none"),
     ("COLUMNS", "20"),
-    ("ENTRA_DIRECTORY", "/none"),
+    ("ENTRA_TENANT_STORE", "/none"),
     ("ENTRA_STORE", "/none"),
     ("ENTRA_EMULATOR_CONTROL", "http://127.0.0.1:9"),
     ("RUST_LOG", "trace"),

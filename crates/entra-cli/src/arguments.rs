@@ -1,4 +1,4 @@
-//! Errors of the command line, and the help and the version that were asked for.
+//! Errors of the command line, and the requested help and version.
 
 use std::process::ExitCode;
 use std::{env, fmt};
@@ -9,53 +9,53 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::failure::ended;
+use crate::failure::report_outcome;
 use crate::files::{harmless, not_written, print, tell_always};
-use crate::json_wanted::wants_json;
+use crate::json_requested::json_requested;
 use crate::terminal::{Stream, width_of};
 
-/// Shows an error of the command line, or the help or the version that was asked for, and returns the exit code. `command` is the whole
-/// command line.
+/// Shows an error of the command line, or the requested help or version, and returns the exit code.
+/// `command` is the definition of the whole command line.
 pub(crate) fn report(error: clap::Error, command: Command) -> ExitCode {
-    // clap does not say which of them it is.
+    // clap does not report which variable it is.
     if error.kind() == ErrorKind::InvalidUtf8
         && let Some(name) = environment::not_utf8()
     {
-        return environment::refused(Exit::Configuration, name).end();
+        return environment::not_utf8_failure(Exit::Configuration, name).end();
     }
-    // Of a subcommand, clap prints "entra-token" and the version.
+    // For a subcommand, clap would print "entra-token" and the version.
     if error.kind() == ErrorKind::DisplayVersion {
-        return ended(print_version());
+        return report_outcome(print_version());
     }
     let mut error = without_variables(error, command);
     let repeated: Vec<(ContextKind, ContextValue)> = error
         .context()
-        .filter_map(|(kind, value)| Some((kind, without_tricks(value)?)))
+        .filter_map(|(kind, value)| Some((kind, sanitized(value)?)))
         .collect();
     for (kind, value) in repeated {
         error.insert(kind, value);
     }
-    if error.use_stderr() && wants_json() {
+    if error.use_stderr() && json_requested() {
         return usage(&error).end();
     }
     if !error.use_stderr() {
-        return ended(error.print().map_err(|error| not_written("standard output", &error)));
+        return report_outcome(error.print().map_err(|error| not_written("standard output", &error)));
     }
     let text = error.render().to_string();
     match Stream::Error.width() {
-        // clap wraps help alone. A line of a narrow terminal is worth more than the colours.
+        // clap wraps only help. On a narrow terminal, wrapping matters more than colours.
         Some(width) if text.lines().any(|line| width_of(line) > width) => {
             tell_always(text.trim_end());
         }
         _ => {
-            // Nothing can be done where that fails.
+            // A closed standard error is not a failure.
             let _ = error.print();
         }
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
 }
 
-/// An error of the command line as other commands have theirs.
+/// Converts an error of the command line to a [`Failure`].
 fn usage(error: &clap::Error) -> Failure {
     let texts = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => vec![text.clone()],
@@ -106,7 +106,7 @@ fn usage(error: &clap::Error) -> Failure {
     failure.hint("see --help")
 }
 
-/// What an error of the command line may name, in this order.
+/// The parts of the command line that an error may name, in this order.
 const NAMED: [ContextKind; 4] = [
     ContextKind::InvalidSubcommand,
     ContextKind::InvalidArg,
@@ -114,7 +114,7 @@ const NAMED: [ContextKind; 4] = [
     ContextKind::InvalidValue,
 ];
 
-/// The value of an option that cannot be used: what is wrong with it, and what to write instead.
+/// An invalid value of an option: the problem, and a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrongValue {
     problem: String,
@@ -130,7 +130,7 @@ impl WrongValue {
     }
 }
 
-/// Both in one text, since clap shows one.
+/// The problem and the hint in one text, since clap shows only one text.
 impl fmt::Display for WrongValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.problem, self.hint)
@@ -143,7 +143,8 @@ pub(crate) fn print_version() -> Result<(), Failure> {
     print(concat!("entra ", env!("CARGO_PKG_VERSION")))
 }
 
-/// The same error with a usage line that names no option whose variable is set: such an option is not missing.
+/// Returns the same error with a usage line that leaves out options set by a variable, since such
+/// an option is not missing.
 fn without_variables(error: clap::Error, command: Command) -> clap::Error {
     if matches!(
         error.kind(),
@@ -151,19 +152,20 @@ fn without_variables(error: clap::Error, command: Command) -> clap::Error {
     ) {
         return error;
     }
-    match reading_no_variables(command).try_get_matches_from(env::args_os()) {
+    match ignoring_variables(command).try_get_matches_from(env::args_os()) {
         Err(other) if other.kind() == error.kind() => other,
         _ => error,
     }
 }
 
-fn reading_no_variables(command: Command) -> Command {
+fn ignoring_variables(command: Command) -> Command {
     command
         .mut_args(|argument| argument.env(Resettable::Reset))
-        .mut_subcommands(reading_no_variables)
+        .mut_subcommands(ignoring_variables)
 }
 
-fn without_tricks(value: &ContextValue) -> Option<ContextValue> {
+/// Returns the parts of an error with their texts made [`harmless`], or `None` for other parts.
+fn sanitized(value: &ContextValue) -> Option<ContextValue> {
     match value {
         ContextValue::String(text) => Some(ContextValue::String(harmless(text))),
         ContextValue::Strings(texts) => Some(ContextValue::Strings(texts.iter().map(|text| harmless(text)).collect())),

@@ -1,4 +1,4 @@
-//! A web browser, opened without a shell: nothing in an address is a command.
+//! Opening a web browser without a shell, so that no part of a URL is run as a command.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -7,15 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::files::tell_always;
-use crate::outside::harmless;
+use crate::sanitize::harmless;
 use crate::settings::SECRET_VARIABLES;
 
-/// Opens this address in a browser, by the `BROWSER` variable or by what the system has for it.
+/// Opens a URL in a browser: the one in the `BROWSER` variable, or the system's default.
 ///
 /// # Errors
-/// Returns why no browser is opened. One that fails later is told of when it does.
+/// Returns the reason if no browser can be started. A browser that fails after it started is
+/// reported on standard error.
 pub(crate) fn open(url: &str) -> Result<(), String> {
-    let mut why = String::new();
+    let mut reason = String::new();
     for command in commands(url)? {
         let Some((program, words)) = command.split_first() else {
             continue;
@@ -23,17 +24,18 @@ pub(crate) fn open(url: &str) -> Result<(), String> {
         let name = harmless(&program.to_string_lossy());
         match start(program, words) {
             Ok(child) => {
-                // The command does not wait for it, and ends without it.
-                thread::spawn(move || tell_of_failure(child, &name));
+                // The process does not wait for this thread when it exits.
+                thread::spawn(move || report_failure(child, &name));
                 return Ok(());
             }
-            Err(error) => why = format!("{name}: {error}"),
+            Err(error) => reason = format!("{name}: {error}"),
         }
     }
-    Err(why)
+    Err(reason)
 }
 
-/// Its streams lead nowhere: a browser for terminals ends rather than take the terminal.
+/// Starts a program without standard streams, so that a text browser exits instead of taking over
+/// the terminal.
 fn start(program: &OsStr, words: &[OsString]) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     command
@@ -44,17 +46,17 @@ fn start(program: &OsStr, words: &[OsString]) -> std::io::Result<Child> {
     for name in SECRET_VARIABLES {
         command.env_remove(name);
     }
-    // Ctrl-C is for this command.
+    // Ctrl-C must stop this command and not the browser.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn()
 }
 
-fn tell_of_failure(mut child: Child, name: &str) {
-    let since = Instant::now();
+fn report_failure(mut child: Child, name: &str) {
+    let start = Instant::now();
     if let Ok(status) = child.wait()
         && !status.success()
-        && since.elapsed() < SOON
+        && start.elapsed() < STARTUP
     {
         tell_always(format_args!(
             "no browser was opened: {name} ended with {status}; open the address yourself"
@@ -62,11 +64,11 @@ fn tell_of_failure(mut child: Child, name: &str) {
     }
 }
 
-/// The commands to try, one after the other.
+/// Returns the commands to try, in this order.
 fn commands(url: &str) -> Result<Vec<Vec<OsString>>, String> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(wanted) = variable("BROWSER") {
-        let commands = wanted_commands(&wanted, url);
+    if let Some(setting) = variable("BROWSER") {
+        let commands = commands_in(&setting, url);
         return match commands.is_empty() {
             true => Err("BROWSER names no program".to_owned()),
             false => Ok(commands),
@@ -88,18 +90,18 @@ fn commands(url: &str) -> Result<Vec<Vec<OsString>>, String> {
     Ok(vec![words.map(OsString::from).collect()])
 }
 
-/// The commands that `BROWSER` names: separated by colons, `%s` in the place of the address, which otherwise comes last. Quotation marks
-/// hold a word together.
-fn wanted_commands(wanted: &OsStr, url: &str) -> Vec<Vec<OsString>> {
-    let wanted = wanted.to_string_lossy();
+/// Returns the commands in `BROWSER`: separated by colons (semicolons on Windows), with `%s` for
+/// the URL, which otherwise is the last word. Quotation marks group words.
+fn commands_in(setting: &OsStr, url: &str) -> Vec<Vec<OsString>> {
+    let setting = setting.to_string_lossy();
     let separator = if cfg!(windows) { ';' } else { ':' };
-    let wanted = wanted
+    let commands = setting
         .split(separator)
         .map(str::trim)
         .filter(|command| !command.is_empty());
-    wanted
+    commands
         .map(|command| {
-            // The path of a program may hold spaces.
+            // The path of a program may contain spaces.
             let words = if Path::new(command).is_file() {
                 vec![command.to_owned()]
             } else {
@@ -114,7 +116,7 @@ fn wanted_commands(wanted: &OsStr, url: &str) -> Vec<Vec<OsString>> {
         .collect()
 }
 
-/// The words of a command, as a shell parts them: nothing else in it means anything.
+/// Splits a command into words as a shell does. Only quotation marks and blanks are special.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for character in command.chars() {
@@ -132,17 +134,17 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// What ends later than that was a browser in use.
-const SOON: Duration = Duration::from_secs(10);
+/// The time in which a browser that cannot start exits. One that exits later was in use.
+const STARTUP: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_one_word_of_the_command() {
+    fn url_is_one_word_of_the_command() {
         let url = "http://localhost/?a=1&b=$(reboot);'\"";
-        let commands = |wanted: &str| wanted_commands(OsStr::new(wanted), url);
+        let commands = |setting: &str| commands_in(OsStr::new(setting), url);
         assert_eq!(commands("firefox"), [["firefox", url]]);
         assert_eq!(
             commands("firefox --new-window=%s -x : w3m"),
@@ -152,7 +154,7 @@ mod tests {
             ]
         );
         assert!(commands(" : ").is_empty());
-        for (wanted, words) in [
+        for (setting, words) in [
             ("'/a b/firefox' '%s'", &["/a b/firefox", url][..]),
             (
                 "\"/a b\"/firefox --app=\"%s\"",
@@ -161,7 +163,7 @@ mod tests {
             ("sh -c 'echo \"x\"' ''", &["sh", "-c", "echo \"x\"", "", url]),
             ("fire'fox", &["firefox", url]),
         ] {
-            assert_eq!(commands(wanted), [words], "{wanted}");
+            assert_eq!(commands(setting), [words], "{setting}");
         }
     }
 }

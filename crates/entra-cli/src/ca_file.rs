@@ -1,30 +1,35 @@
-//! The file with the emulator's CA, which other programs are told to trust.
+//! The file with the emulator's CA certificate, which other programs are configured to trust.
 
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{random_name, replace, write_new};
-use crate::named_file::refuse_contents;
-use crate::outside::shown;
+use crate::named_file::reject_contents;
+use crate::sanitize::shown;
 use crate::stop::Stop;
 
-/// A file with a CA's certificate. Unless the user named it, it stands in a folder of its own, and both are removed with it.
+/// A file with a CA certificate. Unless the user named it, it has its own folder, and dropping it
+/// removes both.
 pub(crate) struct CaFile {
-    /// Absolute: other programs run in other folders.
+    /// The absolute path, since other programs run in other folders.
     pub(crate) path: PathBuf,
     pub(crate) folder: Option<PathBuf>,
     stop: Option<Stop>,
 }
 
 impl CaFile {
-    /// Writes it to this file, in place of one of an earlier run, else to a new file in a private folder under a name that
-    /// cannot be guessed: a stranger who can replace the file chooses the CA that other programs trust.
+    /// Writes the certificate to `path`, replacing the file of an earlier run, or to a new file in
+    /// a private folder with a random name. A user who can replace the file chooses the CA that
+    /// other programs trust.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written.
     pub(crate) fn write(pem: &str, path: Option<&Path>) -> Result<Self, Failure> {
         match path {
             Some(path) => {
-                refuse_contents(path, Exit::Configuration)?;
+                reject_contents(path, Exit::Configuration)?;
                 let written = replace(path, pem).and_then(|()| path.canonicalize());
-                let path = written.map_err(|error| refused(path, &error, "name another file with --ca-out"))?;
+                let path = written.map_err(|error| failure(path, &error, "give another file with --ca-out"))?;
                 Ok(Self {
                     path,
                     folder: None,
@@ -36,17 +41,17 @@ impl CaFile {
     }
 
     fn write_temporary(pem: &str) -> Result<Self, Failure> {
-        // Before there is anything to remove.
+        // Signals are caught before there is anything to remove.
         let stop = Stop::watch()?;
         let name = random_name().map_err(|error| Failure::of(Exit::Configuration, &error))?;
-        // A variable that is set to nothing is not set.
+        // An empty TMPDIR counts as unset.
         let parent = Some(std::env::temp_dir()).filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or_else(|| PathBuf::from("/tmp"));
         let folder = parent
             .canonicalize()
             .map(|parent| parent.join(format!("entra-emulator-{name}")));
         let folder = folder.and_then(|folder| private_folder(&folder).map(|()| folder));
-        let folder = folder.map_err(|error| refused(&parent, &error, ADVICE))?;
+        let folder = folder.map_err(|error| failure(&parent, &error, "give a file for the CA with --ca-out"))?;
         let ca = Self {
             path: folder.join("ca.pem"),
             folder: Some(folder),
@@ -56,7 +61,7 @@ impl CaFile {
         Ok(ca)
     }
 
-    /// Waits for a signal to stop, removes the file, and ends the process as the signal does.
+    /// Waits for a signal to stop, removes the file, and ends the process by that signal.
     pub(crate) fn remove_when_stopped(mut self) -> ! {
         let stopped = self.stop.take().map(Stop::wait);
         drop(self);
@@ -70,14 +75,14 @@ impl CaFile {
 impl Drop for CaFile {
     fn drop(&mut self) {
         if let Some(folder) = &self.folder {
-            // What cannot be removed is a public certificate.
+            // If removal fails, only a public certificate is left behind.
             let _ = std::fs::remove_file(&self.path);
             let _ = std::fs::remove_dir(folder);
         }
     }
 }
 
-/// Makes a folder that is not there yet, for its owner alone.
+/// Creates a folder that only its owner can use. It must not exist yet.
 fn private_folder(path: &Path) -> std::io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "the mode is for Unix"))]
     let mut builder = std::fs::DirBuilder::new();
@@ -86,10 +91,6 @@ fn private_folder(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-fn refused(path: &Path, error: &std::io::Error, advice: &'static str) -> Failure {
-    Failure::of(Exit::Configuration, error)
-        .context(shown(path))
-        .hint(advice)
+fn failure(path: &Path, error: &std::io::Error, hint: &'static str) -> Failure {
+    Failure::of(Exit::Configuration, error).context(shown(path)).hint(hint)
 }
-
-const ADVICE: &str = "name the file for the CA with --ca-out";

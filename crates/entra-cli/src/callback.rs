@@ -1,3 +1,8 @@
+//! A loopback server that waits for the browser to return from Entra with an OAuth 2.0 redirect.
+//!
+//! One thread for each listener accepts connections, one thread for each connection reads a
+//! request. The caller judges each redirect and shows a page.
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -17,25 +22,25 @@ use crate::files::{tell, tell_always};
 use crate::listen::{ListenError, listen};
 use crate::page::{self, Page};
 
-/// Where the browser comes back to.
+/// The options for the address to which the browser returns.
 #[derive(Args)]
 pub(crate) struct CallbackSettings {
-    /// Wait for the browser at this address of this machine, and at every address of its name; port 0 takes a free one [default:
-    /// localhost:8400]
+    /// Wait for the browser at this loopback address, or at all addresses of this name; port 0
+    /// selects a free port [default: localhost:8400]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 
-    /// The redirect URI that is registered, under Authentication in the app registration, for the platform "Web", or "Mobile and desktop
-    /// applications" for a public client: a path below it, or the address of a proxy that leads here [default: http://HOST:PORT/ of
-    /// --listen]
+    /// The redirect URI registered under Authentication in the app registration, for the platform
+    /// "Web", or "Mobile and desktop applications" for a public client; it may have a path, or be
+    /// the address of a proxy that forwards to --listen [default: http://HOST:PORT/ of --listen]
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
 
-    /// Open no browser: print the address alone
+    /// Do not open a browser, only print the address
     #[arg(long)]
     no_browser: bool,
 
-    /// Give up if no browser has come back after this many seconds [default: 600]
+    /// Give up if the browser does not return within this many seconds [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
 }
@@ -47,32 +52,35 @@ pub(crate) struct Callback {
     registration: String,
     wait: Duration,
     opens_browser: bool,
-    /// An address here that leads a browser on.
     start: Option<Start>,
 }
 
-/// A short address of this server, and where it leads: what fits on a line of a terminal, and on every command line.
+/// A short address of this server that redirects to the long URL of the service. The short address
+/// fits on one line of a terminal and into every command line.
 struct Start {
     path: String,
     short: String,
     url: String,
 }
 
-/// What came of a redirect.
-pub(crate) enum Answer<T> {
-    /// It is not the one that is waited for: say so, and go on waiting.
-    Other(entra_client::Error),
-    /// It is: show the page, and end.
+/// The caller's verdict on a redirect.
+pub(crate) enum Outcome<T> {
+    /// The redirect belongs to another request: report it, and keep waiting.
+    Unrelated(entra_client::Error),
+    /// The redirect is the expected one: show the page, and finish.
     Done(Page, T),
 }
 
 impl CallbackSettings {
-    /// Whether anything of it was given.
+    /// Returns true if any of the options is set.
     pub(crate) fn is_given(&self) -> bool {
         self.listen.is_some() || self.redirect_uri.is_some() || self.wait.is_some() || self.no_browser
     }
 
-    /// Begins to listen for the browser of this application: before a browser is sent anywhere.
+    /// Starts to listen. Called before a browser is opened.
+    ///
+    /// # Errors
+    /// Returns an error if the address is invalid, not a loopback address, or in use.
     pub(crate) fn listen(&self, application: &Application) -> Result<Callback, Failure> {
         let place = self.listen.as_deref().unwrap_or(LISTEN);
         let problem =
@@ -82,31 +90,31 @@ impl CallbackSettings {
                 problem(error.to_string()).hint(format!("write HOST:PORT, such as {LISTEN}"))
             }
             ListenError::NotLoopback(address) => problem(format!(
-                "{address} is not a loopback address, and a code would cross the network in the clear"
+                "{address} is not a loopback address, and the code would cross the network unencrypted"
             ))
-            .hint("listen on 127.0.0.1, behind a proxy if need be"),
+            .hint("listen on 127.0.0.1, behind a proxy if necessary"),
             ListenError::Bind(address, error) => {
                 let failure = problem(format!("{address}: {error}"));
                 match error.kind() {
                     ErrorKind::AddrInUse => {
-                        failure.hint("another program listens there: name another port, or 0 for a free one")
+                        failure.hint("another program uses this port: give another port, or 0 for a free one")
                     }
                     _ => failure,
                 }
             }
         })?;
         let port = port_of(&listeners);
-        let (host, asked_port) = place.rsplit_once(':').unwrap_or((place, ""));
+        let (host, requested_port) = place.rsplit_once(':').unwrap_or((place, ""));
         let redirect_uri: RedirectUri = match &self.redirect_uri {
             Some(uri) => uri.parse()?,
             None => format!("http://{host}:{port}/").parse().map_err(|_| {
-                problem("a browser cannot be sent back there".to_owned())
+                problem("this address cannot be a redirect URI".to_owned())
                     .hint("write localhost, 127.0.0.1 or [::1], and the port")
             })?,
         };
-        // Entra ignores the port of http://localhost: one registration is enough for all.
+        // Entra ignores the port of http://localhost, so one registration suffices for all ports.
         let registered = match &self.redirect_uri {
-            None if asked_port == "0" && host.eq_ignore_ascii_case("localhost") => format!("http://{host}/"),
+            None if requested_port == "0" && host.eq_ignore_ascii_case("localhost") => format!("http://{host}/"),
             _ => redirect_uri.to_string(),
         };
         Ok(Callback {
@@ -121,7 +129,8 @@ impl CallbackSettings {
 }
 
 impl CallbackSettings {
-    /// The short address, which other users of this machine cannot guess. Where a proxy leads here, it leads nowhere else.
+    /// Returns a short address that other users of this machine cannot guess, or `None` if
+    /// `--redirect-uri` is set, since a proxy may not forward this path.
     fn start_of(&self, redirect_uri: &RedirectUri) -> Option<Start> {
         if self.redirect_uri.is_some() {
             return None;
@@ -137,23 +146,24 @@ impl CallbackSettings {
     }
 }
 
-/// The port that all of them listen at.
+/// Returns the common port of all listeners.
 fn port_of(listeners: &[TcpListener]) -> u16 {
     let address = listeners.first().and_then(|listener| listener.local_addr().ok());
     address.map_or(0, |address| address.port())
 }
 
-/// What to do if Entra does not take this redirect URI.
+/// Returns the advice for the case that Entra rejects this redirect URI.
 fn registration(uri: &str, application: &Application) -> String {
     let platform = match application.credential() {
-        // The admin-consent page needs no credential: the application may have one all the same.
+        // A confidential application may omit its credential here: the admin-consent page does not
+        // use it.
         ClientCredential::Public => "\"Mobile and desktop applications\" (\"Web\" if it has a secret or a certificate)",
         _ => "\"Web\"",
     };
     let by_address = if uri.starts_with("http://127.") {
-        "; the portal takes this address in the manifest alone (replyUrlsWithType): localhost is simpler"
+        "; the portal accepts this address only in the manifest (replyUrlsWithType): localhost is simpler"
     } else if uri.starts_with("http://[") {
-        "; Entra takes no IPv6 address: use localhost"
+        "; Entra does not accept IPv6 addresses: use localhost"
     } else {
         ""
     };
@@ -163,19 +173,20 @@ fn registration(uri: &str, application: &Application) -> String {
 }
 
 impl Callback {
-    /// Where the browser is to be sent back to.
+    /// Returns the redirect URI.
     pub(crate) fn redirect_uri(&self) -> &RedirectUri {
         &self.redirect_uri
     }
 
-    /// What to do if Entra does not take the redirect URI, as a sentence.
+    /// Returns the advice for the case that Entra rejects the redirect URI.
     pub(crate) fn registration(&self) -> String {
         format!("if the page says {}", self.registration)
     }
 
-    /// Sends a browser to this address, for a `purpose` such as "to sign in": opens one where there is one, and prints the address in any
-    /// case, on a line of its own. `elsewhere` is an option of the command that needs no browser on this machine.
-    pub(crate) fn send_browser(&mut self, purpose: &str, url: &str, elsewhere: Option<&str>) {
+    /// Opens a browser at this URL, if one is available, and prints the URL on a separate line.
+    /// `purpose` is a phrase such as "to sign in"; `browserless` is the command's option that needs
+    /// no browser on this machine.
+    pub(crate) fn send_browser(&mut self, purpose: &str, url: &str, browserless: Option<&str>) {
         let url_or_short = match &mut self.start {
             Some(start) if self.opens_browser => {
                 url.clone_into(&mut start.url);
@@ -190,22 +201,22 @@ impl Callback {
         let is_opened = matches!(opened, Some(Ok(())));
         let invitation = match opened {
             Some(Ok(())) => format!("a browser opens this address {purpose}; if it does not, open it yourself:"),
-            Some(Err(why)) => {
-                let alternative = elsewhere.map(|option| format!("; {option} needs none here"));
+            Some(Err(reason)) => {
+                let alternative = browserless.map(|option| format!("; {option} works without a browser here"));
                 format!(
-                    "open this address in a browser {purpose} (none is opened: {why}{}):",
+                    "open this address in a browser {purpose} (no browser was opened: {reason}{}):",
                     alternative.unwrap_or_default()
                 )
             }
             None => format!("open this address in a browser {purpose}:"),
         };
         let whole = match &self.start {
-            // The browser comes back to this machine: one that runs elsewhere has to be led here.
+            // The browser returns to this machine. One on another machine needs a forwarded port.
             Some(_) if !is_opened => format!(
-                "\n\nwhich leads to\n\n{url}\n\nfrom another machine, forward the port first: ssh -L {0}:localhost:{0}",
+                "\n\nwhich redirects to\n\n{url}\n\nfrom another machine, forward the port first: ssh -L {0}:localhost:{0}",
                 port_of(&self.listeners)
             ),
-            Some(_) => format!("\n\nwhich leads to\n\n{url}"),
+            Some(_) => format!("\n\nwhich redirects to\n\n{url}"),
             None => String::new(),
         };
         tell_always(format_args!(
@@ -215,8 +226,12 @@ impl Callback {
         ));
     }
 
-    /// Hands each redirect to `take`, until one is the one that is waited for. Whatever else is asked of this server is turned away.
-    pub(crate) fn wait<T>(self, mut take: impl FnMut(&Redirect) -> Answer<T>) -> Result<T, Failure> {
+    /// Passes each redirect to `judge` until it returns [`Outcome::Done`]. Other requests get an
+    /// error page.
+    ///
+    /// # Errors
+    /// Returns an error if the browser does not return in time.
+    pub(crate) fn wait<T>(self, mut judge: impl FnMut(&Redirect) -> Outcome<T>) -> Result<T, Failure> {
         let registration = self.registration();
         let pages = Arc::new(Pages {
             callback: path_of(self.redirect_uri.as_str()).to_owned(),
@@ -224,7 +239,7 @@ impl Callback {
         });
         let (sender, receiver) = mpsc::sync_channel(READERS);
         let readers = Arc::new(Readers::default());
-        // They end with the process, which does not wait for them.
+        // The process does not wait for these threads when it exits.
         for listener in self.listeners {
             let (pages, sender, readers) = (Arc::clone(&pages), sender.clone(), Arc::clone(&readers));
             thread::spawn(move || accept(&listener, &pages, &sender, &readers));
@@ -234,23 +249,23 @@ impl Callback {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let (redirect, mut browser) = match receiver.recv_timeout(left) {
-                Ok(came) => came,
+                Ok(received) => received,
                 Err(RecvTimeoutError::Timeout) => {
                     let waited = self.wait.as_secs();
-                    let problem = format!("no browser came back within {waited} s");
+                    let problem = format!("the browser did not return within {waited} s");
                     return Err(Failure::text(Exit::Timeout, problem).hint(registration));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::text(Exit::Network, "the listener has ended"));
                 }
             };
-            match take(&redirect) {
-                Answer::Other(error) => {
+            match judge(&redirect) {
+                Outcome::Unrelated(error) => {
                     Page::bad("This is not the sign-in that was started", error.to_string())
                         .show(&mut browser, "400 Bad Request");
-                    turned_away(&error);
+                    report_ignored(&error);
                 }
-                Answer::Done(page, done) => {
+                Outcome::Done(page, done) => {
                     page.show(&mut browser, "200 OK");
                     return Ok(done);
                 }
@@ -259,17 +274,18 @@ impl Callback {
     }
 }
 
-/// Tells of a redirect that is not the one that is waited for, a few times: any page in a browser can send one.
-fn turned_away(error: &entra_client::Error) {
+/// Reports an unexpected redirect, at most [`MAX_REPORTS`] times, since any page in a browser can
+/// send one.
+fn report_ignored(error: &entra_client::Error) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     match COUNT.fetch_add(1, Ordering::Relaxed) {
-        count if count < MOST_TOLD => tell(format_args!("a redirect was turned away: {error}")),
-        MOST_TOLD => tell("more redirects were turned away: from now on that is not told"),
+        count if count < MAX_REPORTS => tell(format_args!("a redirect was ignored: {error}")),
+        MAX_REPORTS => tell("more redirects were ignored; further ones are not reported"),
         _ => {}
     }
 }
 
-/// Takes connections, each read by a thread of its own: browsers open some before they need them.
+/// Accepts connections. Each has a thread, since browsers open connections before they use them.
 fn accept(
     listener: &TcpListener,
     pages: &Arc<Pages>,
@@ -278,7 +294,7 @@ fn accept(
 ) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
-            // Too many files are open, say: that does not pass at once.
+            // An error such as too many open files does not pass at once.
             thread::sleep(Duration::from_millis(50));
             continue;
         };
@@ -287,17 +303,18 @@ fn accept(
         };
         let (readers, pages, sender) = (Arc::clone(readers), Arc::clone(pages), sender.clone());
         thread::spawn(move || {
-            let came = read(stream, &pages);
+            let received = read(stream, &pages);
             readers.leave(id);
-            if let Some(came) = came {
-                // The wait has ended, or is for as many redirects as there may be.
-                drop(sender.try_send(came));
+            if let Some(received) = received {
+                // Dropped if the wait has ended or the queue is full.
+                drop(sender.try_send(received));
             }
         });
     }
 }
 
-/// The connections that are read. If there are too many, the oldest is closed: idle ones keep no browser out.
+/// The open connections. If there are too many, the oldest is closed, so that idle connections do
+/// not block a browser.
 #[derive(Default)]
 struct Readers(Mutex<(u64, VecDeque<(u64, TcpStream)>)>);
 
@@ -322,9 +339,9 @@ impl Readers {
     }
 }
 
-/// What is here to ask for.
+/// The paths of this server.
 struct Pages {
-    /// The path that the browser comes back to.
+    /// The path of the redirect URI.
     callback: String,
     start: Option<Start>,
 }
@@ -335,37 +352,37 @@ impl Pages {
     }
 }
 
-/// Reads a request, and answers it where it is no redirect.
+/// Reads a request and returns its redirect. Responds itself to any other request.
 fn read(mut stream: TcpStream, pages: &Pages) -> Option<(Redirect, TcpStream)> {
     let query = match head(&mut stream) {
         Head::Get(target) => match target.split_once('?') {
-            Some((asked, query)) if asked == pages.callback && !query.is_empty() => Ok(query.to_owned()),
+            Some((path, query)) if path == pages.callback && !query.is_empty() => Ok(query.to_owned()),
             None if pages.starts_at(&target) => {
-                page::lead_on(&mut stream, pages.start.as_ref().map_or("/", |start| &start.url));
+                page::redirect(&mut stream, pages.start.as_ref().map_or("/", |start| &start.url));
                 return None;
             }
             _ => Err((
                 "404 Not Found",
-                "There is nothing here",
-                "The sign-in goes on elsewhere.",
+                "Page not found",
+                "The sign-in continues in another page or window.",
             )),
         },
         Head::Other => Err((
             "405 Method Not Allowed",
-            "There is nothing here",
-            "Only a browser that comes back from Entra is waited for.",
+            "Method not allowed",
+            "This server only accepts browsers that return from Entra.",
         )),
         Head::Broken => Err((
             "400 Bad Request",
-            "This cannot be read",
-            "It is no request, or too long.",
+            "Invalid request",
+            "The request is malformed or too long.",
         )),
         Head::Nothing => return None,
     };
     let query = match query {
         Ok(query) => query,
-        Err((status, heading, said)) => {
-            Page::bad(heading, said).show(&mut stream, status);
+        Err((status, heading, text)) => {
+            Page::bad(heading, text).show(&mut stream, status);
             return None;
         }
     };
@@ -373,23 +390,26 @@ fn read(mut stream: TcpStream, pages: &Pages) -> Option<(Redirect, TcpStream)> {
         Ok(redirect) => Some((redirect, stream)),
         Err(error) => {
             let error = entra_client::Error::from(error);
-            Page::bad("This cannot be read", error.to_string()).show(&mut stream, "400 Bad Request");
-            turned_away(&error);
+            Page::bad("Invalid redirect", error.to_string()).show(&mut stream, "400 Bad Request");
+            report_ignored(&error);
             None
         }
     }
 }
 
+/// The head of a request.
 enum Head {
-    /// The target of a GET.
+    /// A GET request with this target.
     Get(String),
+    /// A request with another method.
     Other,
+    /// A malformed or too long request.
     Broken,
-    /// The connection was opened for nothing.
+    /// No complete request before the connection was closed or timed out.
     Nothing,
 }
 
-/// The first line of a request, all of its head being there.
+/// Reads the complete head of a request.
 fn head(stream: &mut TcpStream) -> Head {
     let end = Instant::now() + PATIENCE;
     let mut bytes = Vec::new();
@@ -420,27 +440,29 @@ fn head(stream: &mut TcpStream) -> Head {
     }
 }
 
-/// The path of a redirect URI, without its query.
+/// Returns the path of a redirect URI, without its query.
 fn path_of(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
     path.split('?').next().unwrap_or("/")
 }
 
-/// The default address and time of waiting. The portal takes http://localhost for a redirect URI, and no other plain http.
+/// The default address. The portal accepts plain http in a redirect URI only for localhost.
 const LISTEN: &str = "localhost:8400";
+
+/// The default time limit for the browser to return, in seconds.
 const WAIT: u64 = 600;
 
-/// How many redirects are told of that were turned away.
-const MOST_TOLD: usize = 5;
+/// The maximum number of reported ignored redirects.
+const MAX_REPORTS: usize = 5;
 
-/// How many connections are read at once.
+/// The maximum number of open connections.
 const READERS: usize = 32;
 
-/// How long a browser may take for its request.
+/// The time limit for a browser to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a request may be, in bytes: browsers send their cookies along.
+/// The maximum length of a request head, in bytes. Browsers send their cookies along.
 const LONGEST_HEAD: usize = 512 * 1024;
 
 #[cfg(test)]
@@ -448,7 +470,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_a_redirect_uri() {
+    fn path_of_a_redirect_uri_has_no_query() {
         for (uri, path) in [
             ("http://127.0.0.1:8400", "/"),
             ("http://127.0.0.1:8400/", "/"),
@@ -459,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_connection_makes_room() {
+    fn oldest_connection_is_closed_for_a_new_one() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let connect = || {
             let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -470,7 +492,7 @@ mod tests {
         let readers = Readers::default();
         let mut all: Vec<_> = (0..READERS).map(|_| connect()).collect();
         let ids: Vec<_> = all.iter().map(|(_, stream)| readers.enter(stream).unwrap()).collect();
-        // One that has been read leaves its place to another.
+        // A finished connection frees its place.
         readers.leave(ids[5]);
         let next = connect();
         readers.enter(&next.1).unwrap();
@@ -481,20 +503,20 @@ mod tests {
     }
 
     #[test]
-    fn what_to_register_fits_the_application() {
+    fn registration_advice_fits_the_application() {
         let authority: entra_proto::Authority = "https://login.microsoftonline.com/common".parse().unwrap();
         let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse().unwrap();
         let public = Application::new(authority.clone(), client_id, ClientCredential::Public);
         let secret = Application::new(authority, client_id, entra_proto::ClientSecret::new("s").unwrap());
-        let said = registration("http://localhost:8400/", &secret);
+        let advice = registration("http://localhost:8400/", &secret);
         assert!(
-            said.contains("URI http://localhost:8400/ in") && said.ends_with("platform \"Web\""),
-            "{said}"
+            advice.contains("URI http://localhost:8400/ in") && advice.ends_with("platform \"Web\""),
+            "{advice}"
         );
-        let said = registration("http://127.0.0.1:8400/", &public);
+        let advice = registration("http://127.0.0.1:8400/", &public);
         assert!(
-            said.contains("\"Mobile and desktop applications\"") && said.contains("replyUrlsWithType"),
-            "{said}"
+            advice.contains("\"Mobile and desktop applications\"") && advice.contains("replyUrlsWithType"),
+            "{advice}"
         );
     }
 }

@@ -1,3 +1,5 @@
+//! The options for a certificate credential, and the files they name.
+
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -16,36 +18,39 @@ use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::files::{exposure, name_of, read_bytes, read_text, shell_word};
 use crate::message::warn;
-use crate::outside::shown;
 use crate::prompt;
+use crate::sanitize::shown;
 
-/// A certificate as a credential.
+/// The options for a certificate credential.
 #[derive(Args, Clone)]
 pub(crate) struct CertificateSettings {
-    /// A file with the client certificate and its private key, PEM or PFX; else AZURE_CLIENT_CERTIFICATE_PATH names it
+    /// The file with the client certificate and its private key, PEM or PFX; also
+    /// AZURE_CLIENT_CERTIFICATE_PATH
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
 
-    /// A file with the private key, where it is not in the certificate's file
+    /// The file with the private key, if the certificate's file does not contain it
     #[arg(long, value_name = "FILE")]
     certificate_key: Option<PathBuf>,
 
     #[command(flatten)]
     password: PasswordSettings,
 
-    /// Send the certificate chain along (x5c), for applications registered by a subject name; also AZURE_CLIENT_SEND_CERTIFICATE_CHAIN=true
+    /// Send the certificate chain (x5c), for applications that register the certificate by subject
+    /// name; also AZURE_CLIENT_SEND_CERTIFICATE_CHAIN=true
     #[arg(long)]
     send_certificate_chain: bool,
 
-    /// How to sign [default: ps256 on v2, rs256 on v1]
+    /// The signature algorithm [default: ps256 on v2, rs256 on v1]
     #[arg(long, value_enum)]
     algorithm: Option<Algorithm>,
 }
 
-/// The password of a certificate's file.
+/// The option for the password of a certificate's file.
 #[derive(Args, Clone)]
 pub(crate) struct PasswordSettings {
-    /// Read the password of the certificate's file from this file; else it is taken from AZURE_CLIENT_CERTIFICATE_PASSWORD, or asked for
+    /// The file with the password of the certificate's file; also
+    /// AZURE_CLIENT_CERTIFICATE_PASSWORD, or a prompt on a terminal
     #[arg(long, value_name = "FILE")]
     certificate_password_file: Option<PathBuf>,
 }
@@ -57,17 +62,20 @@ enum Algorithm {
 }
 
 impl CertificateSettings {
-    /// The file that was named on the command line.
+    /// Returns the path of the certificate on the command line.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.certificate.as_deref()
     }
 
-    /// The file of the key that was named on the command line.
+    /// Returns the path of the private key on the command line.
     pub(crate) fn key_file(&self) -> Option<&Path> {
         self.certificate_key.as_deref()
     }
 
-    /// The credential in this file.
+    /// Returns the credential in this file.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be read, or contains no certificate with its private key.
     pub(crate) fn credential(&self, path: &Path) -> Result<CertificateCredential, Failure> {
         let files = self.read(path)?;
         let certificate = files.client_certificate()?;
@@ -75,13 +83,13 @@ impl CertificateSettings {
         self.credential_of(certificate)
     }
 
-    /// Reads this file, and the one with the key.
+    /// Reads this file, and the file with the private key.
     pub(crate) fn read(&self, path: &Path) -> Result<CertificateFiles, Failure> {
         self.sends_chain()?;
         self.password.read(path, self.key_file(), true)
     }
 
-    /// This certificate as a credential.
+    /// Returns this certificate as a credential, with the options for chain and algorithm.
     pub(crate) fn credential_of(&self, certificate: ClientCertificate) -> Result<CertificateCredential, Failure> {
         let credential = CertificateCredential::new(certificate).with_chain(self.sends_chain()?);
         Ok(match self.algorithm {
@@ -91,18 +99,19 @@ impl CertificateSettings {
         })
     }
 
-    /// Sends the chain along unless the variable says no, since a profile says so.
+    /// Applies `send_certificate_chain = true` of a profile, unless the variable is set.
     pub(crate) fn send_chain_by_profile(&mut self) {
         let is_set = std::env::var_os(SEND_CHAIN).is_some_and(|value| !value.is_empty());
         self.send_certificate_chain |= !is_set;
     }
 
-    /// Signs by the algorithm of this name, which a profile names, unless an option names one.
+    /// Applies the algorithm of a profile, unless an option sets one.
     pub(crate) fn sign_by_profile(&mut self, name: &str) {
         self.algorithm = self.algorithm.or_else(|| Algorithm::from_str(name, true).ok());
     }
 
-    /// Opens the certificate that a profile names with the key and the password in these files, unless an option or a variable says how.
+    /// Applies the key file and the password file of a profile, unless an option or a variable sets
+    /// them.
     pub(crate) fn open_by_profile(&mut self, key: Option<PathBuf>, password: Option<PathBuf>) {
         self.certificate_key = self.certificate_key.take().or(key);
         let own = &mut self.password.certificate_password_file;
@@ -111,25 +120,34 @@ impl CertificateSettings {
         }
     }
 
+    /// Returns the path of the file with the password.
     pub(crate) fn password_file(&self) -> Option<&Path> {
         self.password.certificate_password_file.as_deref()
     }
 
+    /// Returns the name of the chosen algorithm.
     pub(crate) fn algorithm_name(&self) -> Option<String> {
         let value = self.algorithm.as_ref().and_then(ValueEnum::to_possible_value);
         value.map(|value| value.get_name().to_owned())
     }
 
-    /// Whether the chain is sent along.
+    /// Returns true if the certificate chain is sent.
+    ///
+    /// # Errors
+    /// Returns an error if the variable is not UTF-8.
     pub(crate) fn sends_chain(&self) -> Result<bool, Failure> {
         let is_set = sends_chain(|name| std::env::var_os(name))
-            .map_err(|_| environment::refused(Exit::Configuration, SEND_CHAIN))?;
+            .map_err(|_| environment::not_utf8_failure(Exit::Configuration, SEND_CHAIN))?;
         Ok(self.send_certificate_chain || is_set)
     }
 }
 
 impl PasswordSettings {
-    /// Reads the file of a certificate, and that of its key. A password is asked for at a terminal, if the key is needed.
+    /// Reads the file of a certificate, and the file of its key. Prompts for a password on a
+    /// terminal if a file needs one.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be read or decrypted.
     pub(crate) fn read(&self, path: &Path, key: Option<&Path>, needs_key: bool) -> Result<CertificateFiles, Failure> {
         let mut contents = Vec::new();
         for path in [Some(path), key].into_iter().flatten() {
@@ -141,9 +159,9 @@ impl PasswordSettings {
             Err((path, Error::PasswordNeeded | Error::EmptyPassword))
                 if password.is_none() && io::stdin().is_terminal() =>
             {
-                let asked = prompt::line(&format!("Password of {}", shown(path)), MAX_PASSWORD as usize);
-                let asked = asked.map_err(|error| Failure::of(Exit::Credential, &error))?;
-                CertificateFiles::read(&contents, Some(&asked), needs_key)
+                let typed = prompt::line(&format!("Password of {}", shown(path)), MAX_PASSWORD as usize);
+                let typed = typed.map_err(|error| Failure::of(Exit::Credential, &error))?;
+                CertificateFiles::read(&contents, Some(&typed), needs_key)
             }
             read => read,
         }
@@ -161,11 +179,11 @@ impl PasswordSettings {
 /// The contents of a certificate's file, and of the file of its key.
 pub(crate) struct CertificateFiles {
     pub(crate) bundle: CertificateBundle,
-    /// What the files are called in messages.
+    /// The names of the files for messages.
     name: String,
-    /// Whether there is a file for the key.
+    /// True if the key has its own file.
     has_key_file: bool,
-    /// What is wrong with the permissions of those that hold a private key, and what to do about it.
+    /// The problems with the permissions of files with a private key, each with a hint.
     pub(crate) exposures: Vec<(String, String)>,
 }
 
@@ -203,24 +221,32 @@ impl CertificateFiles {
         Ok(files)
     }
 
+    /// Returns the certificate with its private key.
+    ///
+    /// # Errors
+    /// Returns an error if there is no certificate, or no private key that belongs to it.
     pub(crate) fn client_certificate(&self) -> Result<ClientCertificate, Failure> {
         let opened = self.bundle.client_certificate(now());
         opened.map_err(|error| match error {
             Error::KeyMissing if self.has_key_file => Failure::text(
                 Exit::Credential,
-                format_args!("{}: neither holds a private key", self.name),
+                format_args!("{}: neither contains a private key", self.name),
             )
-            .hint("name the file of the key with --certificate-key"),
+            .hint("give the file with the private key with --certificate-key"),
             error => failure(&self.name, error),
         })
     }
 
+    /// Returns the certificate without its private key.
+    ///
+    /// # Errors
+    /// Returns an error if there is no certificate.
     pub(crate) fn certificate(&self) -> Result<Certificate, Failure> {
         let read = self.bundle.certificate(now());
         read.map_err(|error| failure(&self.name, error))
     }
 
-    /// Tells what is unusual about the files.
+    /// Reports warnings about the files.
     pub(crate) fn tell_warnings(&self, warnings: impl IntoIterator<Item = Warning>) {
         let warnings = warnings
             .into_iter()
@@ -231,24 +257,27 @@ impl CertificateFiles {
     }
 }
 
+/// Returns the current time.
 pub(crate) fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// An error about these files, with the options of this command that help.
+/// Converts an error about these files. The hint names the options of this command.
 fn failure(name: &str, error: Error) -> Failure {
     let advice = match error {
         Error::PasswordNeeded | Error::EmptyPassword => {
-            "give its password in AZURE_CLIENT_CERTIFICATE_PASSWORD, or name a file that holds it with --certificate-password-file"
+            "set AZURE_CLIENT_CERTIFICATE_PASSWORD, or give a file that contains the password with --certificate-password-file"
         }
         Error::KeyMissing => {
-            "export the certificate together with its private key, or name the file of the key with --certificate-key"
+            "export the certificate together with its private key, or give the file with the private key with --certificate-key"
         }
         error => return Failure::from(error).context(name),
     };
     Failure::from(error).context(name).hint_instead(advice)
 }
 
-/// How long a certificate's file and a password may be, in bytes.
+/// The maximum length of a certificate's file, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
+
+/// The maximum length of a password, in bytes.
 const MAX_PASSWORD: u64 = 8 * 1024;

@@ -1,4 +1,4 @@
-//! Discovery documents (OpenID Connect Discovery 1.0): what an authority tells about a tenant.
+//! Discovery documents (OpenID Connect Discovery 1.0): the metadata of a tenant at an authority.
 
 use entra_proto::{Body, Cloud, Guid, KnownApi};
 use http::header::ACCEPT;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::exit::{Exit, Failure};
 use crate::settings::is_microsofts;
 
-/// The request for a discovery document.
+/// Returns the request for a discovery document.
 pub(crate) fn request(url: &str) -> Result<Request<Body>, Failure> {
     let uri: Uri = url
         .parse()
@@ -22,18 +22,19 @@ pub(crate) fn request(url: &str) -> Result<Request<Body>, Failure> {
     Ok(request)
 }
 
-/// A discovery document. Nothing is ever sent to an address in it.
+/// A discovery document. No request is ever sent to an address in it.
 pub(crate) struct Document {
     pub(crate) issuer: String,
     pub(crate) tenant_id: Option<Guid>,
-    /// The cloud of its token endpoint.
+    /// The cloud of the token endpoint.
     pub(crate) endpoint: Option<Cloud>,
-    /// The cloud by its name.
+    /// The cloud in `cloud_instance_name`.
     pub(crate) named: Option<Cloud>,
     json: Value,
 }
 
 impl Document {
+    /// Parses a discovery document. Returns `None` if it is not JSON with an issuer.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let json: Value = serde_json::from_slice(body).ok()?;
@@ -48,19 +49,19 @@ impl Document {
         })
     }
 
-    /// The text of a member.
+    /// Returns the text of a member.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.json.get(name)?.as_str()
     }
 
-    /// The cloud of the tenant, where it is another of Microsoft's than the one that was asked.
-    pub(crate) fn elsewhere(&self, cloud: &Cloud) -> Option<&Cloud> {
+    /// Returns the cloud of the tenant if both it and `cloud` are Microsoft's and they differ.
+    pub(crate) fn other_cloud(&self, cloud: &Cloud) -> Option<&Cloud> {
         let mut found = [&self.endpoint, &self.named].into_iter().flatten();
         found.find(|found| is_national(cloud) && is_national(found) && *found != cloud)
     }
 
-    /// The members with addresses of others than Microsoft and the authority at this address.
-    pub(crate) fn foreign(&self, cloud: &Cloud) -> Vec<(&str, &str)> {
+    /// Returns the members with addresses that belong neither to Microsoft nor to `cloud`.
+    pub(crate) fn unknown_addresses(&self, cloud: &Cloud) -> Vec<(&str, &str)> {
         let is_foreign = |url: &str| match (cloud_of(url), url.parse::<Uri>()) {
             (Some(found), _) if is_microsofts(&found) || found.origin() == cloud.origin() => false,
             (_, Ok(uri)) => KnownApi::at(&uri).is_none(),
@@ -77,22 +78,22 @@ impl Document {
     }
 }
 
-/// One of those that Microsoft names, each with tenants of its own.
+/// Returns true for the clouds that Microsoft names, each of which has its own tenants.
 fn is_national(cloud: &Cloud) -> bool {
     !matches!(cloud, Cloud::Custom(_))
 }
 
-/// The cloud that a URL leads to.
+/// Returns the cloud of a URL.
 fn cloud_of(url: &str) -> Option<Cloud> {
     let uri: Uri = url.parse().ok()?;
     let origin = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
     Cloud::from_setting(&origin).ok()
 }
 
-/// Some servers of static files have it before JSON.
+/// The mark that some static file servers send before JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How many addresses of others are told: a hostile document may have any number.
+/// The maximum number of reported unknown addresses: a hostile document may have any number.
 const MOST: usize = 10;
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_document_is_not_taken_for_one() {
+    fn other_bodies_are_not_documents() {
         for body in [
             "",
             "<html>",
@@ -123,14 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn the_cloud_of_a_tenant_is_named_by_its_document() {
+    fn document_names_the_cloud_of_a_tenant() {
         let us = document("login.microsoftonline.us");
-        assert_eq!(us.elsewhere(&Cloud::Public), Some(&Cloud::UsGovernment));
-        assert_eq!(us.elsewhere(&Cloud::UsGovernment), None);
-        assert_eq!(document("login.windows.net").elsewhere(&Cloud::Public), None);
-        assert_eq!(us.elsewhere(&Cloud::loopback("http://127.0.0.1:1").unwrap()), None);
-        assert!(us.foreign(&Cloud::Public).is_empty());
-        assert_eq!(document("evil.test").foreign(&Cloud::Public).len(), 2);
-        assert_eq!(document("contoso.ciamlogin.com").foreign(&Cloud::Public).len(), 0);
+        assert_eq!(us.other_cloud(&Cloud::Public), Some(&Cloud::UsGovernment));
+        assert_eq!(us.other_cloud(&Cloud::UsGovernment), None);
+        assert_eq!(document("login.windows.net").other_cloud(&Cloud::Public), None);
+        assert_eq!(us.other_cloud(&Cloud::loopback("http://127.0.0.1:1").unwrap()), None);
+        assert!(us.unknown_addresses(&Cloud::Public).is_empty());
+        assert_eq!(document("evil.test").unknown_addresses(&Cloud::Public).len(), 2);
+        assert_eq!(
+            document("contoso.ciamlogin.com")
+                .unknown_addresses(&Cloud::Public)
+                .len(),
+            0
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Environment variables: what they hold, and what people call them by mistake.
+//! Environment variables: their text, and the misspelt names that users set instead.
 
 use std::env;
 
@@ -10,29 +10,29 @@ use crate::exit::{Exit, Failure};
 /// Returns the text of a variable. An empty one counts as unset.
 ///
 /// # Errors
-/// Returns a failure if it is not UTF-8: then it is set, and cannot be used.
+/// Returns an error if the value is not UTF-8: the variable is set and cannot be used.
 pub(crate) fn text(name: &'static str, exit: Exit) -> Result<Option<Zeroizing<String>>, Failure> {
-    environment::text(|name| env::var_os(name), name).map_err(|_| refused(exit, name))
+    environment::text(|name| env::var_os(name), name).map_err(|_| not_utf8_failure(exit, name))
 }
 
-/// Whether a variable is set, to nothing.
+/// Returns true if a variable is set to an empty value.
 pub(crate) fn is_empty(name: &str) -> bool {
     env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
-/// The first of the variables that options stand for whose value is not UTF-8.
+/// Returns the first variable of an option that is not UTF-8.
 pub(crate) fn not_utf8() -> Option<&'static str> {
     OPTIONS
         .into_iter()
         .find(|name| env::var_os(name).is_some_and(|value| value.into_string().is_err()))
 }
 
-/// The failure for a variable whose value is not UTF-8.
-pub(crate) fn refused(exit: Exit, name: &str) -> Failure {
+/// Returns the failure for a variable that is not UTF-8.
+pub(crate) fn not_utf8_failure(exit: Exit, name: &str) -> Failure {
     Failure::text(exit, format_args!("{name} is not UTF-8")).hint("set it again, as plain text")
 }
 
-/// The variable that somebody set in the place of this one, which is not set.
+/// Returns the variable that a user probably set instead of `name`, which is not set.
 pub(crate) fn misspelt(name: &str) -> Option<String> {
     if let Some(known) = environment::misnamed(|name| env::var_os(name), name) {
         return Some(known.to_owned());
@@ -46,14 +46,14 @@ pub(crate) fn misspelt(name: &str) -> Option<String> {
     names.into_iter().next()
 }
 
-/// Whether one name is the other with another case, or one or two letters mistyped.
+/// Returns true if the names differ only in case or in one or two mistyped letters.
 pub(crate) fn is_near(other: &str, name: &str) -> bool {
     other != name
         && other.len().abs_diff(name.len()) <= MISTYPED
         && distance(&other.to_ascii_uppercase(), name) <= MISTYPED
 }
 
-/// The name that was meant by another one, where one is near enough.
+/// Returns the most similar of the names, if it is similar enough to be a misspelling.
 pub(crate) fn nearest<'a>(other: &str, names: &[&'a str]) -> Option<&'a str> {
     if other.len() > 100 {
         return None;
@@ -64,7 +64,8 @@ pub(crate) fn nearest<'a>(other: &str, names: &[&'a str]) -> Option<&'a str> {
     (apart(near) <= MISTYPED.min((other.len() / 3).max(1))).then_some(near)
 }
 
-/// How many letters have to be added, removed, replaced or switched with the next one.
+/// Returns the edit distance of two names: the number of letters to insert, delete, replace or swap
+/// with the next one.
 pub(crate) fn distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut rows = vec![vec![0; other.len() + 1]; one.len() + 1];
@@ -87,12 +88,13 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
     rows[one.len()][other.len()]
 }
 
+/// The maximum edit distance of a misspelt name.
 const MISTYPED: usize = 2;
 
-/// The variables that options stand for, as texts.
+/// The variables of options with text values.
 const OPTIONS: [&str; 3] = [TENANT_ID, CLIENT_ID, AUTHORITY_HOST];
 
-/// Names that are right, of other things than the one that is missing.
+/// Correct names of other variables, which are not misspellings.
 const KNOWN: [&str; 8] = [
     TENANT_ID,
     CLIENT_ID,
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typing_errors_are_near() {
+    fn misspelt_names_are_near() {
         for (other, is) in [
             ("AZURE_TENNANT_ID", true),
             ("AZURE_TENANTI_D", true),

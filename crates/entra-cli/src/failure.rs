@@ -1,4 +1,4 @@
-//! The reason why a command did not do what it was asked to.
+//! The failure of a command: the problem, the advice, the exit code, and their text and JSON.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -17,27 +17,27 @@ use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use serde_json::{Map, Value};
 
 use crate::exit::Exit;
+use crate::json_requested::json_requested;
 use crate::json_text::ascii_json;
-use crate::json_wanted::wants_json;
 use crate::message::Message;
-use crate::outside::without_secrets;
+use crate::sanitize::without_secrets;
 use crate::terminal::Style;
 
-/// A failure of a command: what happened, what to do about it, and how the command ends.
+/// A failure of a command: the problem, the advice, and the exit code.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// What happened, in lower case and without a full stop.
+    /// The problem, in lower case and without a full stop.
     pub(crate) problem: String,
-    /// What to do about it, the most particular advice first.
+    /// The advice, the most specific first.
     hints: Vec<Cow<'static, str>>,
     class: Option<ErrorClass>,
-    /// Whether the same command may succeed a little later, where that is known.
+    /// True if the same command may succeed a little later; `None` if that is unknown.
     retryable: Option<bool>,
     retry_after: Option<Duration>,
     service: Option<Arc<ServiceError>>,
     api: Option<Box<ApiError>>,
-    /// The IDs of the request, which a support asks for.
+    /// The IDs of the request, for a support request.
     ids: Option<String>,
 }
 
@@ -51,8 +51,8 @@ pub(crate) struct ApiError {
     pub(crate) request_id: Option<String>,
 }
 
-/// Reports how a command ended, and returns the exit code.
-pub(crate) fn ended(outcome: Result<(), Failure>) -> ExitCode {
+/// Reports the outcome of a command, and returns its exit code.
+pub(crate) fn report_outcome(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
@@ -76,7 +76,7 @@ impl Failure {
         }
     }
 
-    /// Adds what an API said, and when it takes the request again.
+    /// Adds an API's error response, and its `Retry-After`.
     pub(crate) fn api(self, api: ApiError, retry_after: Option<Duration>) -> Self {
         Self {
             ids: Some(api.ids(retry_after)),
@@ -86,7 +86,8 @@ impl Failure {
         }
     }
 
-    /// Creates a failure from an error of the libraries, with all that it knows, and this exit code instead of the usual one.
+    /// Creates a failure from an error of the libraries, with this exit code instead of the usual
+    /// one.
     pub(crate) fn new(exit: Exit, error: impl Into<Self>) -> Self {
         Self { exit, ..error.into() }
     }
@@ -101,30 +102,30 @@ impl Failure {
         }
     }
 
-    /// Adds what to do about it, behind the advice that is there.
+    /// Adds a hint after the existing ones.
     pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Puts this advice in the place of what the error itself advises.
+    /// Replaces all hints with this one.
     pub(crate) fn hint_instead(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hints = vec![hint.into()];
         self
     }
 
-    /// Says what the problem is about: the name of a file, say.
+    /// Prefixes the problem with its context, such as the name of a file.
     pub(crate) fn context(mut self, context: impl fmt::Display) -> Self {
         self.problem = format!("{context}: {}", self.problem);
         self
     }
 
-    /// Returns what to do about it, the most particular advice first.
+    /// Returns the hints, the most specific first.
     pub(crate) fn hints(&self) -> &[Cow<'static, str>] {
         &self.hints
     }
 
-    /// Returns what happened and the IDs that belong to it, without advice.
+    /// Returns the problem with the IDs of the request, without hints.
     pub(crate) fn problem_with_ids(&self) -> String {
         match &self.ids {
             Some(ids) => format!("{} ({ids})", self.problem),
@@ -132,7 +133,7 @@ impl Failure {
         }
     }
 
-    /// Returns the failure as it is shown on standard error.
+    /// Returns the message for standard error.
     pub(crate) fn message(&self) -> Message<'_> {
         Message {
             style: Style::Error,
@@ -142,7 +143,7 @@ impl Failure {
         }
     }
 
-    /// Warns of the failure, which does not end the command. `context` says what is done without.
+    /// Reports the failure as a warning; the command continues. `context` names the consequence.
     pub(crate) fn warn(self, context: &str) {
         let failure = self.context(context);
         let message = Message {
@@ -152,10 +153,11 @@ impl Failure {
         message.warn();
     }
 
-    /// Tells the failure on standard error, and returns the exit code: as JSON if the command line asks for JSON.
+    /// Writes the failure to standard error, as JSON if the command line requests JSON, and returns
+    /// the exit code.
     pub(crate) fn end(&self) -> ExitCode {
-        if wants_json() {
-            // A reader that has closed it is no failure.
+        if json_requested() {
+            // A closed standard error is not a failure.
             let _ = writeln!(io::stderr(), "{}", ascii_json(&self.to_json().to_string()));
         } else {
             self.message().show();
@@ -163,7 +165,7 @@ impl Failure {
         self.exit.into()
     }
 
-    /// Returns the failure for programs. A member that does not apply is left out.
+    /// Returns the failure as JSON. Members that do not apply are left out.
     pub(crate) fn to_json(&self) -> Value {
         let mut object = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
@@ -217,19 +219,19 @@ impl ApiError {
     }
 }
 
-/// One line, as a log takes it.
+/// The message on one line, for a log.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message().line())
     }
 }
 
-/// The service's time, `YYYY-MM-DD hh:mm:ssZ`, as RFC 3339 has it.
+/// Converts the service's time format, `YYYY-MM-DD hh:mm:ssZ`, to RFC 3339.
 pub(crate) fn rfc3339(timestamp: &str) -> String {
     timestamp.replacen(' ', "T", 1)
 }
 
-/// An error of any of the libraries, or of another crate, in its parts.
+/// A report of an error of any of the libraries, or of another crate.
 pub(crate) type Report = ReportFor<(
     entra_client::Errors,
     entra_credential::Errors,
@@ -242,7 +244,7 @@ impl From<AcquireError> for Failure {
         match error {
             AcquireError::Protocol(error) => error.into(),
             AcquireError::Transport(error) => error.into(),
-            error => Self::of(Exit::Refused, &error),
+            error => Self::of(Exit::Rejected, &error),
         }
     }
 }
@@ -256,15 +258,13 @@ impl From<entra_client::Error> for Failure {
             retry_after: error.retry_after(),
             ..Self::from(error.cause().clone())
         };
-        // That of the client says as well whether the failure is an earlier one.
+        // The client's report also says whether the failure was cached.
         let failure = Self {
             problem: Report::of(&error).to_string(),
             ..failure
         };
         if rejected {
-            return failure.hint(
-                "`entra doctor`, with the same options and variables, looks for what is wrong with the credential",
-            );
+            return failure.hint("run `entra doctor` with the same options and variables to check the credential");
         }
         failure
     }
@@ -276,7 +276,7 @@ impl From<ProtocolError> for Failure {
             ProtocolError::Input(_) => Exit::Configuration,
             ProtocolError::Service(service) if service.class() == ErrorClass::Consent => Exit::Permission,
             ProtocolError::Signer(_) => Exit::Credential,
-            ProtocolError::Service(_) => Exit::Refused,
+            ProtocolError::Service(_) => Exit::Rejected,
             _ => Exit::Token,
         };
         let failure = Self {

@@ -1,3 +1,5 @@
+//! Reading small files and standard input, writing files, and printing results and notes.
+
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
@@ -6,26 +8,28 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::amount::is_quiet;
 use crate::exit::{Exit, Failure};
 use crate::json_text::ascii_json;
-use crate::named_file::refuse_contents;
-use crate::outside::{file_name, printable, shell_quoted, shown};
+use crate::named_file::reject_contents;
 use crate::prompt;
+use crate::sanitize::{file_name, printable, shell_quoted, shown};
 use crate::stop::Stop;
 use crate::terminal::{Stream, wrapped};
+use crate::verbosity::is_quiet;
 
-pub(crate) use crate::outside::{excerpt, harmless};
+pub(crate) use crate::sanitize::{excerpt, harmless};
 
-/// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped. A person at a
-/// terminal is told `what` is read.
+/// Reads a small text from a file, or from standard input if the path is `-`. One line break at the
+/// end is dropped. On a terminal, a prompt names `what` is read.
 ///
-/// It is UTF-8, or UTF-16, as the redirection of some shells on Windows writes it.
+/// The text is UTF-8, or UTF-16, which some shells on Windows write when they redirect output.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, is longer than `limit` bytes, or is not text.
 pub(crate) fn read_text(path: &Path, what: &str, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
     let bytes = read_bytes(path, what, limit, exit)?;
     let text = decoded(&bytes);
-    let mut text =
-        text.ok_or_else(|| Failure::text(exit, format!("{}: is neither UTF-8 nor UTF-16", name_of(path))))?;
+    let mut text = text.ok_or_else(|| Failure::text(exit, format!("{}: not UTF-8 or UTF-16 text", name_of(path))))?;
     for end in ['\n', '\r'] {
         if text.ends_with(end) {
             text.pop();
@@ -34,7 +38,10 @@ pub(crate) fn read_text(path: &Path, what: &str, limit: u64, exit: Exit) -> Resu
     Ok(text)
 }
 
-/// Reads a text in which ASCII is looked for, such as a log in an encoding of its own.
+/// Reads a text in any encoding that extends ASCII, such as a log. Replaces invalid characters.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, or is longer than `limit` bytes.
 pub(crate) fn read_loosely(path: &Path, what: &str, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
     let bytes = read_bytes(path, what, limit, exit)?;
     Ok(decoded(&bytes).unwrap_or_else(|| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
@@ -45,7 +52,7 @@ pub(crate) fn decoded(bytes: &[u8]) -> Option<Zeroizing<String>> {
     match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        // Without a mark, ASCII shows which it is.
+        // Without a byte order mark, the first ASCII character shows the encoding.
         [first, 0, ..] if first.is_ascii() && *first != 0 => utf16(bytes, u16::from_le_bytes),
         [0, second, ..] if second.is_ascii() && *second != 0 => utf16(bytes, u16::from_be_bytes),
         bytes => std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
@@ -58,7 +65,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<String>> {
     let (pairs, []) = bytes.as_chunks::<2>() else {
         return None;
     };
-    // Room for all of it, so that growth leaves no copy behind.
+    // Capacity for the whole text, so that growth leaves no copy behind.
     let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
     for character in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
         text.push(character.ok()?);
@@ -66,7 +73,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<String>> {
     Some(text)
 }
 
-/// What a file is called in messages.
+/// Returns the name of a file for messages.
 pub(crate) fn name_of(path: &Path) -> String {
     if path.as_os_str() == "-" {
         "standard input".to_owned()
@@ -75,15 +82,18 @@ pub(crate) fn name_of(path: &Path) -> String {
     }
 }
 
-/// Reads a small file, or standard input where the path is `-`, as it is.
+/// Reads the bytes of a small file, or of standard input if the path is `-`.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, or is longer than `limit` bytes.
 pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    refuse_contents(path, exit)?;
+    reject_contents(path, exit)?;
     let from_stdin = path.as_os_str() == "-";
     let failed = |problem: String| Failure::text(exit, format!("{}: {problem}", name_of(path)));
     let read = if from_stdin && io::stdin().is_terminal() {
         prompt::text(what, limit as usize)
     } else {
-        // Room for all that may come, so that no copy is left behind by growth.
+        // Capacity for the longest input, so that growth leaves no copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize + 1));
         let read = if from_stdin {
             io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
@@ -96,19 +106,22 @@ pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Res
         let failure = failed(error.to_string());
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => failure.hint("check the path"),
-            io::ErrorKind::IsADirectory => failure.hint("name a file"),
-            io::ErrorKind::PermissionDenied => failure.hint("run as a user who may read it"),
+            io::ErrorKind::IsADirectory => failure.hint("give a file instead of a folder"),
+            io::ErrorKind::PermissionDenied => failure.hint("run as a user with permission to read the file"),
             _ => failure,
         }
     })?;
     if bytes.len() as u64 > limit {
-        return Err(failed(format!("is longer than {limit} bytes")).hint(format!("give {what} alone")));
+        return Err(failed(format!("longer than {limit} bytes")).hint(format!("give only {what}")));
     }
     Ok(bytes)
 }
 
-/// Writes a new file. Only its owner may write to it; with `private`, only its owner may read it. What is there already is
-/// not overwritten, and no link is followed.
+/// Writes a new file, without overwriting an existing file or following a link. Only the owner may
+/// write to it; with `private`, only the owner may read it.
+///
+/// # Errors
+/// Returns an error if the file exists or cannot be written.
 pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
     let written = create(path, private).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
@@ -117,24 +130,24 @@ pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Fa
     written.map_err(|error| {
         let failure = Failure::of(Exit::Output, &error).context(shown(path));
         match error.kind() {
-            io::ErrorKind::AlreadyExists => failure.hint("name another file, or move that one"),
+            io::ErrorKind::AlreadyExists => failure.hint("give another file, or move the existing one"),
             _ => failure,
         }
     })
 }
 
-/// Writes a public file in place of one that may be there: all at once, so that no reader finds a part of it, and by another
-/// file, so that no link is followed and no owner of an old file keeps the new one.
+/// Replaces a public file, or creates it. Writes a new file and renames it, so that no reader sees
+/// a part of it, no link is followed, and the owner of an existing file does not own the new one.
 ///
 /// # Errors
-/// Those of the system; one for what is no file, such as a folder or a device, which is left alone.
+/// Returns an error of the system, or one if the path is not a file, such as a folder or a device.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut file = Replacement::of(path, false)?;
     file.write_all(text.as_bytes())?;
     file.finish()
 }
 
-/// A file that takes the place of another when it is complete, and goes away when it does not become so.
+/// A new file that replaces another when it is finished, and is removed when it is dropped before.
 pub(crate) struct Replacement {
     file: File,
     fresh: PathBuf,
@@ -142,14 +155,14 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a file in place of one that may be there. With `private`, only its owner may read it.
+    /// Creates the new file. With `private`, only its owner may read it.
     ///
     /// # Errors
-    /// As for [`replace`].
+    /// See [`replace`].
     pub(crate) fn of(path: &Path, private: bool) -> io::Result<Self> {
-        // Of a link, what it leads to: the link to a device would become a file.
+        // Follows a link: a link to a device would be replaced by a file.
         if path.metadata().is_ok_and(|old| !old.is_file()) {
-            return Err(io::Error::other("there is something else than a file"));
+            return Err(io::Error::other("this is not a regular file"));
         }
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let mut fresh = OsString::from(".");
@@ -173,7 +186,7 @@ impl Replacement {
         });
     }
 
-    /// Puts the file in its place.
+    /// Renames the new file to its final path.
     pub(crate) fn finish(self) -> io::Result<()> {
         self.file.sync_all()?;
         std::fs::rename(&self.fresh, &self.path)
@@ -192,12 +205,12 @@ impl Write for Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // One that is in its place has this name no more.
+        // A finished file no longer has this name.
         let _ = std::fs::remove_file(&self.fresh);
     }
 }
 
-/// 32 characters that nobody can guess.
+/// Returns 32 random hexadecimal characters.
 pub(crate) fn random_name() -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
@@ -214,13 +227,15 @@ fn create(path: &Path, private: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// What is wrong with a file of a private key that others may use, if anything is. On systems without modes nothing is known.
+/// Returns the problem if other users can access a file with a private key. Returns `None` on
+/// systems without file modes.
 pub(crate) fn exposure(path: &Path) -> Option<String> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
 
-        // Of a link, what it leads to. An access control list has its mask in the bits of the group. A pipe has no readers to come.
+        // Follows a link. An access control list has its mask in the bits of the group. A pipe has
+        // no later readers.
         let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
         let mode = metadata.permissions().mode() & 0o777;
         let access = match (mode & 0o044 != 0, mode & 0o022 != 0) {
@@ -240,7 +255,7 @@ pub(crate) fn exposure(path: &Path) -> Option<String> {
     }
 }
 
-/// A path as a word that a shell takes, and no command takes for an option.
+/// Returns a path quoted for a shell, such that no command mistakes it for an option.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = if text.starts_with('-') {
@@ -255,15 +270,15 @@ pub(crate) fn shell_word(path: &Path) -> String {
     }
 }
 
-/// Writes a note to standard error, unless the user wants none.
+/// Writes a note to standard error, unless `--quiet` is set.
 pub(crate) fn tell(text: impl Display) {
     if !is_quiet() {
         tell_always(text);
     }
 }
 
-/// Writes to standard error what the user must see: an error, or what they have to do. It is wrapped where that is a terminal. A
-/// reader that has closed it is no failure.
+/// Writes to standard error what users must see even with `--quiet`, such as a required action.
+/// Wrapped for a terminal. A closed standard error is not a failure.
 pub(crate) fn tell_always(text: impl Display) {
     let text = printable(&text.to_string());
     let text = match Stream::Error.width() {
@@ -273,13 +288,18 @@ pub(crate) fn tell_always(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Prints a command's result, with nothing in it that a terminal obeys and no secret of the settings.
+/// Prints a command's result, with control characters escaped and secrets redacted.
+///
+/// # Errors
+/// Returns an error if standard output cannot be written.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     print_secret(&printable(text))
 }
 
-/// Prints a result as it is, because it is a secret that was asked for, or is read by a program. A reader that has gone is
-/// no failure; anything else is.
+/// Prints a result unchanged, because it is a requested secret, or is read by a program.
+///
+/// # Errors
+/// Returns an error if standard output cannot be written. A closed pipe is [`Exit::OutputClosed`].
 pub(crate) fn print_secret(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
@@ -288,7 +308,8 @@ pub(crate) fn print_secret(text: &str) -> Result<(), Failure> {
         .map_err(|error| not_written("standard output", &error))
 }
 
-/// The failure for a stream that cannot be written. A reader that has gone ends the command, and is no failure.
+/// Returns the failure for a stream that cannot be written. A closed pipe ends the command with
+/// [`Exit::OutputClosed`], which counts as success.
 pub(crate) fn not_written(stream: &str, error: &io::Error) -> Failure {
     let exit = if error.kind() == io::ErrorKind::BrokenPipe {
         Exit::OutputClosed
@@ -298,12 +319,18 @@ pub(crate) fn not_written(stream: &str, error: &io::Error) -> Failure {
     Failure::text(exit, format!("{stream}: {error}"))
 }
 
-/// Prints JSON with nothing in it that a terminal obeys. It is a result, and may be a secret that was asked for.
+/// Prints JSON with all but ASCII escaped. It is a result, and may be a requested secret.
+///
+/// # Errors
+/// See [`print_secret`].
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print_json_text(&format!("{value:#}"))
 }
 
-/// Prints the text of some JSON, with nothing in it that a terminal obeys.
+/// Prints the text of some JSON with all but ASCII escaped.
+///
+/// # Errors
+/// See [`print_secret`].
 pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
     print_secret(&ascii_json(json))
 }
@@ -313,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn utf16_is_read_with_and_without_a_mark() {
+    fn utf16_is_read_with_and_without_byte_order_mark() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");
         for mark in ["", "\u{feff}"] {

@@ -1,6 +1,6 @@
-//! The text of some JSON in another layout. Numbers, names and their order stay as they are.
+//! Layout and escaping of JSON text. Numbers, names and their order do not change.
 
-use crate::outside::escape;
+use crate::sanitize::escape;
 
 /// Returns the text of some JSON with a line for each member and element.
 pub(crate) fn indented(json: &str) -> String {
@@ -12,7 +12,7 @@ pub(crate) fn on_one_line(json: &str) -> String {
     laid_out(json, false)
 }
 
-/// Returns the text of some JSON in which every character that a terminal obeys is escaped, as JSON escapes it.
+/// Returns the text of some JSON with all control characters escaped in the way of JSON.
 pub(crate) fn for_terminal(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -28,7 +28,7 @@ pub(crate) fn for_terminal(json: &str) -> String {
     text
 }
 
-/// Moves through JSON that is known to be valid.
+/// Lays out JSON that is known to be valid.
 fn laid_out(json: &str, indents: bool) -> String {
     let mut text = String::with_capacity(json.len());
     let mut depth = 0_usize;
@@ -38,7 +38,7 @@ fn laid_out(json: &str, indents: bool) -> String {
     let new_line = |text: &mut String, depth: usize| {
         if indents {
             text.push('\n');
-            // Deeper than people read, the indent would be longer than the text.
+            // Beyond this depth, the indent would be longer than the text.
             text.extend(std::iter::repeat_n(' ', 2 * depth.min(DEEPEST)));
         }
     };
@@ -80,10 +80,10 @@ fn laid_out(json: &str, indents: bool) -> String {
     text
 }
 
-/// How many levels are indented.
+/// The maximum number of indented levels.
 const DEEPEST: usize = 40;
 
-/// Returns the text of some JSON with everything that is not ASCII escaped as JSON escapes it.
+/// Returns the text of some JSON with all but ASCII escaped in the way of JSON.
 pub(crate) fn ascii_json(json: &str) -> String {
     let mut text = String::new();
     for character in json.chars() {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layout_changes_and_values_do_not() {
+    fn layout_keeps_the_values() {
         let json = "\u{feff} {\"b\":[1, 2.50e+3 ,{}],\r\n \"a\" : \"x, {\\\"y\\\\\" , \"n\":[ ] }";
         let pretty = "{\n  \"b\": [\n    1,\n    2.50e+3,\n    {}\n  ],\n  \"a\": \"x, {\\\"y\\\\\",\n  \"n\": []\n}";
         assert_eq!(indented(json), pretty);
@@ -115,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_text_stays_short() {
+    fn deeply_nested_json_stays_short() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert!(indented(&deep).len() < 100 * deep.len());
     }
 
     #[test]
-    fn terminals_obey_nothing_in_it() {
+    fn control_characters_in_json_are_escaped() {
         let text = for_terminal("{\n  \"a\": \"é日\u{9b}31m\u{202e}\u{7f}\\u001b\"\n}");
         assert_eq!(text, "{\n  \"a\": \"é日\\u009b31m\\u202e\\u007f\\u001b\"\n}");
     }

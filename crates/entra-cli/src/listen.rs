@@ -1,20 +1,27 @@
+//! Listening on all loopback addresses of a name, such as both of `localhost`.
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-/// Why there is nothing to listen at.
+/// The reason for which listening failed.
 pub(crate) enum ListenError {
-    /// `HOST:PORT` cannot be read, or the name stands for no address.
+    /// `HOST:PORT` is invalid, or the name does not resolve.
     Address(io::Error),
-    /// The name stands for this address, which others reach too, or which is not of this machine.
+    /// The name resolves to this address, which is not a loopback address.
     NotLoopback(IpAddr),
     /// An address cannot be bound.
     Bind(SocketAddr, io::Error),
 }
 
-/// Listens on `HOST:PORT`: at every address that the name stands for, so that no other program gets what is sent to that name.
+/// Listens on `HOST:PORT`, at every address of the name, so that no other program can receive the
+/// requests to that name.
 ///
-/// Browsers take `localhost` for both loopback addresses, whatever the hosts file says. An address that this machine does not have, such
-/// as `::1` without IPv6, is left out: no other program can have it either. Port 0 takes one port that is free at all of them.
+/// Browsers resolve `localhost` to both loopback addresses, whatever the hosts file says. An
+/// address that this machine does not have, such as `::1` without IPv6, is left out, since no other
+/// program can use it either. Port 0 selects a port that is free at all addresses.
+///
+/// # Errors
+/// Returns an error if the name does not resolve to loopback addresses, or one cannot be bound.
 pub(crate) fn listen(place: &str) -> Result<Vec<TcpListener>, ListenError> {
     let addresses = addresses(place).map_err(ListenError::Address)?;
     if let Some(other) = addresses.iter().find(|address| !address.ip().is_loopback()) {
@@ -24,7 +31,7 @@ pub(crate) fn listen(place: &str) -> Result<Vec<TcpListener>, ListenError> {
     loop {
         tries += 1;
         match bind_all(&addresses) {
-            // The port that is free at the first address is taken at another.
+            // The port that was free at the first address is in use at another: try again.
             Err(ListenError::Bind(address, error))
                 if address.port() == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < MOST_TRIES => {}
             bound => return bound,
@@ -45,7 +52,7 @@ fn addresses(place: &str) -> io::Result<Vec<SocketAddr>> {
         }
         _ => place.to_socket_addrs()?.collect(),
     };
-    // A hosts file may name one address twice.
+    // A hosts file may list an address twice.
     let mut known: Vec<IpAddr> = Vec::new();
     found.retain(|address| {
         let is_new = !known.contains(&address.ip());
@@ -59,11 +66,11 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut missing = None;
     for address in addresses {
-        let mut wanted = *address;
+        let mut address_with_port = *address;
         if let Some(Ok(first)) = bound.first().map(TcpListener::local_addr) {
-            wanted.set_port(first.port());
+            address_with_port.set_port(first.port());
         }
-        match TcpListener::bind(wanted) {
+        match TcpListener::bind(address_with_port) {
             Ok(listener) => bound.push(listener),
             Err(error) if is_missing(&error) => missing = Some(ListenError::Bind(*address, error)),
             Err(error) => return Err(ListenError::Bind(*address, error)),
@@ -75,12 +82,12 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     }
 }
 
-/// Whether this machine has no such address, or no addresses of that family.
+/// Returns true if this machine does not have the address, or any address of its family.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_SUCH_FAMILY)
 }
 
-/// EAFNOSUPPORT.
+/// The error code EAFNOSUPPORT.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NO_SUCH_FAMILY: i32 = 97;
 #[cfg(windows)]
@@ -88,6 +95,7 @@ const NO_SUCH_FAMILY: i32 = 10_047;
 #[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
 const NO_SUCH_FAMILY: i32 = 47;
 
+/// The maximum number of attempts to find a port that is free at all addresses.
 const MOST_TRIES: usize = 16;
 
 #[cfg(test)]
@@ -115,15 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn a_port_taken_at_one_address_of_the_name_is_taken() {
+    fn port_in_use_at_one_address_is_an_error() {
         let Ok(other) = TcpListener::bind("[::1]:0") else {
-            // Not by `eprintln!`, which the test harness keeps to itself.
-            let _ = io::Write::write_all(&mut io::stderr(), b"SKIPPED: this machine has no IPv6\n");
+            crate::skips::skip("ipv6", "this machine has no IPv6");
             return;
         };
         let port = other.local_addr().unwrap().port();
         let Err(ListenError::Bind(address, error)) = listen(&format!("localhost:{port}")) else {
-            panic!("the port of another program was taken");
+            panic!("the listener shares the port of another program");
         };
         assert_eq!(
             (address.ip(), error.kind()),
@@ -132,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn a_free_port_is_one_for_all_addresses() {
+    fn free_port_is_the_same_at_all_addresses() {
         let Ok(bound) = listen("localhost:0") else {
-            panic!("no port is free")
+            panic!("there is no free port")
         };
         let ports: Vec<u16> = bound
             .iter()

@@ -1,20 +1,20 @@
-//! The form of results that are a list or a record: a table at a terminal, JSON when piped.
+//! The output format of lists and records: a table for a terminal, JSON for a pipe or a file.
 
 use clap::{Args, ValueEnum};
 
-use crate::outside::harmless;
+use crate::sanitize::harmless;
 use crate::terminal::{Stream, width_of, wrapped_behind};
 
-/// The form of a list or a record.
+/// The option for the output format.
 #[derive(Args)]
 pub(crate) struct ListOutput {
-    /// What to print [default: table at a terminal, json when piped]
+    /// The output format [default: table for a terminal, json for a pipe or a file]
     #[arg(short, long, value_enum, ignore_case = true)]
     output: Option<Form>,
 }
 
 impl ListOutput {
-    /// Returns the form that was chosen, or else the one that suits standard output.
+    /// Returns the chosen format, or the default for standard output.
     pub(crate) fn form(&self) -> Form {
         self.output.unwrap_or_else(|| {
             if Stream::Out.is_terminal() {
@@ -26,20 +26,20 @@ impl ListOutput {
     }
 }
 
-/// A form of a list or a record.
+/// An output format of a list or a record.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     /// Columns with a heading, fitted to the width of the terminal
     Table,
     /// JSON
     Json,
-    /// Lines for grep and awk, whatever the width
+    /// Lines for grep and awk, independent of the width
     Text,
 }
 
-/// A table whose rows become blocks of lines where the terminal is too narrow for them.
+/// A table. On a terminal that is too narrow, each row becomes a block of lines.
 ///
-/// A cell may hold text from outside: it is made [`harmless`] here.
+/// The text of a cell may be untrusted: it is made [`harmless`] here.
 pub(crate) struct Table<const N: usize> {
     /// The heading, in upper case.
     heading: [String; N],
@@ -54,7 +54,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Returns the table for a terminal with this many columns, or at its full width.
+    /// Returns the table fitted to this many columns, or at its full width if `width` is `None`.
     pub(crate) fn fitted(&self, width: Option<usize>) -> String {
         let table = self.table();
         match width {
@@ -78,7 +78,8 @@ impl<const N: usize> Table<N> {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// The first cell of each row, and the others below it with their headings. Of two columns, both stay side by side.
+    /// Returns a block for each row: the first cell, and below it the others with their headings.
+    /// Tables of two columns keep them side by side.
     fn blocks(&self, width: usize) -> String {
         if N == 2 {
             return self.pairs(width);
@@ -110,7 +111,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// A label in a column, and a text behind it.
+/// Returns a label in a column, followed by a wrapped text.
 fn pair(indent: usize, label: &str, column: usize, text: &str, width: usize) -> String {
     let taken = indent + column + GAP;
     let text = wrapped_behind(taken, text, width, taken);
@@ -121,7 +122,7 @@ fn pair(indent: usize, label: &str, column: usize, text: &str, width: usize) -> 
     )
 }
 
-/// The blanks between two columns.
+/// The number of blanks between two columns.
 const GAP: usize = 2;
 
 #[cfg(test)]
@@ -146,7 +147,7 @@ megan  contoso.com     now
     }
 
     #[test]
-    fn a_table_that_does_not_fit_becomes_blocks() {
+    fn too_wide_table_becomes_blocks() {
         for width in [25, 24] {
             let expected = "\
 megan
@@ -175,7 +176,7 @@ v2 token  https://login.example/token
     }
 
     #[test]
-    fn every_width_ends() {
+    fn every_width_is_supported() {
         for width in 0..30 {
             assert!(table().fitted(Some(width)).contains("megan"));
         }

@@ -1,4 +1,4 @@
-//! What the command logs to standard error: chosen with `--verbose` and `--quiet`, or with RUST_LOG.
+//! The log on standard error, controlled by `--verbose`, `--quiet` and RUST_LOG.
 
 use std::fmt::{self, Write};
 use std::time::Instant;
@@ -12,51 +12,52 @@ use tracing_subscriber::filter::{Directive, EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
-use crate::amount::{AMOUNT, Amount};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, tell};
 use crate::message::warn_only;
-use crate::outside::{excerpt, without_suspects};
+use crate::sanitize::{excerpt, without_suspected_secrets};
+use crate::verbosity::{VERBOSITY, Verbosity};
 
-/// How much is written beside the result.
+/// The options for the amount of text on standard error.
 #[derive(Args)]
 pub(crate) struct LogSettings {
-    /// Log requests and where tokens come from to standard error; -vv logs more
+    /// Log requests and the sources of tokens to standard error; -vv logs more
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 990)]
     verbose: u8,
 
-    /// Write the result, errors and what you have to do yourself, and no notes or warnings
+    /// Write only the result, errors and required actions, but no notes or warnings
     #[arg(short, long, global = true, overrides_with = "quiet", display_order = 991)]
     quiet: bool,
 }
 
 impl LogSettings {
-    /// Starts to log, before anything is done.
+    /// Starts logging. Called before anything else.
     ///
-    /// RUST_LOG is meant for other programs as well: a filter in it that cannot be used is a warning.
+    /// Other programs read RUST_LOG too, so an invalid filter in it is only a warning.
     ///
     /// # Errors
     /// Returns an error if --quiet and --verbose are both given.
     pub(crate) fn start(&self) -> Result<(), Failure> {
         let (filter, amount) = match (self.quiet, self.verbose) {
-            (true, 0) => (EnvFilter::new("off"), Amount::Quiet),
+            (true, 0) => (EnvFilter::new("off"), Verbosity::Quiet),
             (true, _) => {
-                return Err(Failure::text(Exit::Usage, "--quiet and --verbose exclude each other")
-                    .hint("leave one of them out"));
+                return Err(
+                    Failure::text(Exit::Usage, "--quiet and --verbose exclude each other").hint("remove one of them")
+                );
             }
             (false, 0) => match filter_of_variable() {
-                Ok(Some(filter)) => (filter, Amount::Logs),
-                Ok(None) => (EnvFilter::new(USUAL), Amount::Usual),
+                Ok(Some(filter)) => (filter, Verbosity::Logs),
+                Ok(None) => (EnvFilter::new(USUAL), Verbosity::Usual),
                 Err(failure) => {
                     failure.warn("nothing is logged");
-                    (EnvFilter::new(USUAL), Amount::Usual)
+                    (EnvFilter::new(USUAL), Verbosity::Usual)
                 }
             },
-            (false, 1) => (EnvFilter::new("debug"), Amount::Requests),
-            (false, _) => (EnvFilter::new("trace"), Amount::Logs),
+            (false, 1) => (EnvFilter::new("debug"), Verbosity::Requests),
+            (false, _) => (EnvFilter::new("trace"), Verbosity::Logs),
         };
-        let amount = *AMOUNT.get_or_init(|| amount);
+        let amount = *VERBOSITY.get_or_init(|| amount);
         let lines = Lines {
             start: Instant::now(),
             amount,
@@ -64,56 +65,55 @@ impl LogSettings {
         let subscriber = Registry::default()
             .with(filter)
             .with(lines.with_filter(filter_fn(is_ours)));
-        // A second call has no effect, as it should.
+        // A second call has no effect.
         let _ = tracing::subscriber::set_global_default(subscriber);
         Ok(())
     }
 }
 
-/// Whether something may be logged: nothing of other libraries is, because they log headers and bodies of requests, which hold
-/// secrets and tokens.
+/// Returns true for events of this workspace. Other libraries are not logged, because they log the
+/// headers and bodies of requests, which contain secrets and tokens.
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     let name = metadata.target().split("::").next().unwrap_or_default();
     name == "entra" || name.starts_with("entra_")
 }
 
-/// Reads RUST_LOG, which may be unset.
+/// Returns the filter in RUST_LOG, or `None` if it is unset.
 fn filter_of_variable() -> Result<Option<EnvFilter>, Failure> {
     let text = environment::text("RUST_LOG", Exit::Configuration)?;
     text.map(|text| filter(&text)).transpose()
 }
 
-/// Reads a filter as RUST_LOG has it.
+/// Parses a filter in the syntax of RUST_LOG.
 fn filter(text: &str) -> Result<EnvFilter, Failure> {
-    let wrong = |part: &str| {
+    let invalid = |part: &str| {
         let part = excerpt(part.trim(), 60);
-        Failure::text(
-            Exit::Configuration,
-            format!("RUST_LOG has {part} in it, which is no filter"),
+        Failure::text(Exit::Configuration, format!("RUST_LOG: {part} is not a filter")).hint(
+            "write a level (error, warn, info, debug, trace, off), or targets such as entra=debug,entra_client=trace",
         )
-        .hint("write a level (error, warn, info, debug, trace, off), or such as entra=debug,entra_client=trace")
     };
-    // A word alone is a target; but this one is more likely a level.
+    // A single word is a target, but one that resembles a level is more likely a misspelt level.
     let is_misspelt = |part: &&str| {
         let part = part.trim();
         part.parse::<LevelFilter>().is_err() && LEVELS.iter().any(|level| environment::is_near(part, level))
     };
     if let Some(part) = text.split(',').find(is_misspelt) {
-        return Err(wrong(part));
+        return Err(invalid(part));
     }
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    // A value of a field is compared as a text: a regular expression may take minutes and gigabytes to compile.
+    // Field values are compared as text: a regular expression may take minutes and gigabytes to
+    // compile.
     let builder = EnvFilter::builder().with_regex(false);
     builder.parse(parts.join(",")).map_err(|_| {
         let part = text.split(',').find(|part| part.trim().parse::<Directive>().is_err());
-        wrong(part.unwrap_or(text))
+        invalid(part.unwrap_or(text))
     })
 }
 
-/// Writes a line for each event.
+/// A layer that writes one line for each event.
 struct Lines {
     start: Instant,
-    amount: Amount,
+    amount: Verbosity,
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
@@ -140,12 +140,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         let mut line = message + &others;
         let time = self.start.elapsed().as_secs_f64();
         match self.amount {
-            Amount::Quiet | Amount::Usual => return warn_only(line),
-            Amount::Requests => {
-                let line = harmless(&without_suspects(&line));
+            Verbosity::Quiet | Verbosity::Usual => return warn_only(line),
+            Verbosity::Requests => {
+                let line = harmless(&without_suspected_secrets(&line));
                 return tell(format_args!("{time:8.3} s  {line}"));
             }
-            Amount::Logs => {}
+            Verbosity::Logs => {}
         }
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<Fields>() {
@@ -153,12 +153,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             }
         }
         let (level, target) = (event.metadata().level(), event.metadata().target());
-        let line = harmless(&without_suspects(&line));
+        let line = harmless(&without_suspected_secrets(&line));
         tell(format_args!("{time:8.3} s  {level:<5}  {target}: {line}"));
     }
 }
 
-/// The fields of an event or of a span, as a text.
+/// The fields of an event or of a span, as text.
 #[derive(Default)]
 struct Fields {
     message: String,
@@ -179,7 +179,7 @@ impl Visit for Fields {
     }
 }
 
-/// What is logged unless something else is chosen: what concerns the files of the user. Commands report the rest themselves.
+/// The default filter: warnings about the user's files. Commands report all else themselves.
 const USUAL: &str = "off,entra_tenants=warn";
 
 const LEVELS: [&str; 6] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"];
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts the events that it is given.
+    /// A layer that counts events.
     struct Counter(Arc<AtomicUsize>);
 
     impl<S: Subscriber> Layer<S> for Counter {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_other_libraries_is_logged() {
+    fn other_libraries_are_not_logged() {
         let count = Arc::new(AtomicUsize::new(0));
         let layer = Counter(Arc::clone(&count)).with_filter(filter_fn(is_ours));
         let _guard = Registry::default().with(layer).set_default();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_read() {
+    fn valid_filters_are_parsed() {
         for text in [
             "debug",
             "entra=debug",
@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_a_filter_is_no_regular_expression() {
+    fn field_value_in_a_filter_is_not_a_regular_expression() {
         let text = format!("entra[s{{x=.*a{}}}]=debug", ".".repeat(40));
         assert!(filter(&text).is_ok());
     }
 
     #[test]
-    fn wrong_filters_are_named() {
+    fn invalid_filters_are_reported() {
         for (text, named) in [
             ("entra=loud", "entra=loud"),
             ("debug, entra=very", "entra=very"),

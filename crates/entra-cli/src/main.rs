@@ -1,6 +1,8 @@
-//! The `entra` command: tokens from Microsoft Entra, calls to APIs, diagnosis, and a local emulator.
+//! The `entra` command: tokens from Microsoft Entra ID, calls to APIs, diagnosis, and a local
+//! emulator.
 //!
-//! Only a command's result goes to standard output; everything else goes to standard error. `entra --help` lists the exit codes.
+//! Only a command's result goes to standard output; everything else goes to standard error.
+//! `entra --help` lists the exit codes.
 
 #![allow(clippy::print_stdout, reason = "a command's result is what it prints")]
 #![allow(
@@ -9,48 +11,52 @@
     reason = "these comments are help texts, read in a terminal"
 )]
 
-mod amount;
 mod arguments;
 mod browser;
 mod ca_file;
 mod callback;
 mod certificate;
 mod commands;
-mod directory;
 mod discovery;
 mod environment;
 mod exit;
 mod failure;
 mod files;
-mod issued;
+mod folders;
+mod json_requested;
 mod json_text;
-mod json_wanted;
 mod listen;
 mod listing;
 mod logging;
 mod message;
 mod mistakes;
-mod moment;
 mod named_file;
-mod outside;
+mod observation;
 mod page;
 mod pasted_token;
 mod profile;
 mod prompt;
 mod requests;
+mod sanitize;
 mod screen;
 mod secret;
-mod seen;
+mod secret_detection;
 mod settings;
 mod sign_in;
 mod silent;
+#[cfg(test)]
+#[path = "../tests/it/common/skips.rs"]
+mod skips;
 mod source;
 mod stop;
 mod store;
-mod suspects;
 mod target;
+mod tenant_store;
 mod terminal;
-mod wanted;
+mod time_format;
+mod token_output;
+mod token_settings;
+mod verbosity;
 
 use std::process::ExitCode;
 
@@ -62,12 +68,13 @@ use crate::commands::{
     validate,
 };
 use crate::exit::EXIT_CODES;
-use crate::failure::{Failure, ended};
+use crate::failure::{Failure, report_outcome};
 use crate::logging::LogSettings;
-use crate::outside::guard_inputs;
+use crate::sanitize::guard_inputs;
 use crate::terminal::help_width;
 
-/// Get tokens from Microsoft Entra, call APIs, find errors, and test against a local emulator.
+/// Get tokens from Microsoft Entra ID, call APIs, diagnose errors, and test against a local
+/// emulator.
 #[derive(Parser)]
 #[command(name = "entra", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
 struct Arguments {
@@ -116,11 +123,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return arguments::report(error, Arguments::command()),
     };
-    ended(arguments.log.start().and_then(|()| run(arguments.command)))
+    report_outcome(arguments.log.start().and_then(|()| run(arguments.command)))
 }
 
 fn parse() -> Result<Arguments, clap::Error> {
-    // On a narrow terminal, a column beside the longest option has no room for a sentence.
+    // On a narrow terminal, the column beside the longest option is too narrow for a sentence.
     let mut command = Arguments::command().next_line_help(help_width().is_some_and(|width| width < 90));
     let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
     Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))

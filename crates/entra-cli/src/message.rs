@@ -1,25 +1,25 @@
-//! What is said on standard error beside notes: errors and warnings, in lines for people or in one line for a log.
+//! Errors and warnings on standard error: on several lines for a terminal, on one line for a log.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::amount::is_quiet;
-use crate::outside::harmless;
+use crate::sanitize::harmless;
 use crate::terminal::{Stream, Style, wrapped_behind};
+use crate::verbosity::is_quiet;
 
-/// A problem, what to do about it, and the IDs that belong to it.
+/// A problem, the hints, and the IDs of a request.
 pub(crate) struct Message<'a> {
     pub(crate) style: Style,
     pub(crate) problem: &'a str,
-    /// What to do about it, the most particular first.
+    /// The hints, the most specific first.
     pub(crate) hints: &'a [Cow<'static, str>],
-    /// The IDs of a request, which a support asks for.
+    /// The IDs of a request, for a support request.
     pub(crate) ids: Option<&'a str>,
 }
 
 impl Message<'_> {
-    /// Writes the message to standard error: in lines where that is a terminal, else in one line. A reader that has closed it is no
-    /// failure.
+    /// Writes the message to standard error: on several lines if it is a terminal, otherwise on
+    /// one. A closed standard error is not a failure.
     pub(crate) fn show(&self) {
         use std::io::Write;
 
@@ -30,14 +30,14 @@ impl Message<'_> {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
-    /// Shows the message as a warning: not to a user who wants none.
+    /// Shows the message as a warning, unless `--quiet` is set.
     pub(crate) fn warn(&self) {
         if !is_quiet() {
             self.show();
         }
     }
 
-    /// Returns the message in one line, without its label.
+    /// Returns the message on one line, without its label.
     pub(crate) fn line(&self) -> String {
         let mut line = harmless(self.problem);
         for hint in self.hints {
@@ -50,7 +50,7 @@ impl Message<'_> {
         line
     }
 
-    /// Returns the message in lines: what happened, what to do, the IDs.
+    /// Returns the message on several lines: the problem, the hints, the IDs.
     fn lines(&self, width: usize) -> String {
         let label = self.style.label();
         let mut parts = vec![(label, harmless(self.problem), self.style)];
@@ -66,12 +66,12 @@ impl Message<'_> {
     }
 }
 
-/// Writes a warning to standard error: what is unusual, and what to do about it.
+/// Writes a warning to standard error: the problem and a hint.
 pub(crate) fn warn(problem: impl fmt::Display, hint: impl Into<Cow<'static, str>>) {
     warning(&problem.to_string(), &[hint.into()]);
 }
 
-/// Writes a warning to standard error that leaves nothing to do.
+/// Writes a warning without a hint to standard error.
 pub(crate) fn warn_only(problem: impl fmt::Display) {
     warning(&problem.to_string(), &[]);
 }
@@ -93,27 +93,27 @@ mod tests {
     fn message<'a>(hints: &'a [Cow<'static, str>]) -> Message<'a> {
         Message {
             style: Style::Error,
-            problem: "the service refused\u{1b}[2J this",
+            problem: "the service rejected\u{1b}[2J this",
             hints,
             ids: Some("status 401"),
         }
     }
 
     #[test]
-    fn a_log_gets_one_line() {
+    fn log_message_is_one_line() {
         let hints = ["do this".into(), "or that".into()];
         assert_eq!(
             message(&hints).line(),
-            "the service refused\\u{1b}[2J this; do this; or that (status 401)"
+            "the service rejected\\u{1b}[2J this; do this; or that (status 401)"
         );
     }
 
     #[test]
-    fn a_terminal_gets_what_happened_what_to_do_and_ids() {
+    fn terminal_message_has_problem_hints_and_ids() {
         let hints = ["do this and more".into(), "or that".into()];
         assert_eq!(
-            message(&hints).lines(28),
-            "error: the service\n       refused\\u{1b}[2J this\n hint: do this and more\n hint: or that\n  ids: status 401"
+            message(&hints).lines(29),
+            "error: the service\n       rejected\\u{1b}[2J this\n hint: do this and more\n hint: or that\n  ids: status 401"
         );
     }
 }

@@ -1,3 +1,5 @@
+//! The pages that a browser shows after it returns to the loopback server.
+
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -5,35 +7,36 @@ use std::time::Duration;
 use entra_client::Error;
 use entra_proto::error::ErrorClass;
 
-/// A page for the browser that came back: all of its text is escaped, and it loads nothing.
+/// A page for the browser. All of its text is escaped, and it loads no resources.
 pub(crate) struct Page {
     heading: String,
-    said: String,
-    /// Lines that stand apart.
+    text: String,
+    /// Lines below the text, such as IDs.
     detail: Vec<String>,
     is_good: bool,
 }
 
 impl Page {
-    /// A page about something that went well.
-    pub(crate) fn good(heading: impl Into<String>, said: impl Into<String>) -> Self {
+    /// Creates a page about a success.
+    pub(crate) fn good(heading: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             is_good: true,
-            ..Self::bad(heading, said)
+            ..Self::bad(heading, text)
         }
     }
 
-    /// A page about something that did not.
-    pub(crate) fn bad(heading: impl Into<String>, said: impl Into<String>) -> Self {
+    /// Creates a page about a failure.
+    pub(crate) fn bad(heading: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             heading: heading.into(),
-            said: said.into(),
+            text: text.into(),
             detail: Vec::new(),
             is_good: false,
         }
     }
 
-    /// A page about what failed: `outcome` is a sentence. The IDs of the service's request stand apart from the reason.
+    /// Creates a page about an error. `outcome` is a sentence; the IDs of the service's request are
+    /// separate from the reason.
     pub(crate) fn failed(heading: &str, outcome: &str, error: &Error) -> Self {
         let Some(service) = error.service() else {
             let advice = match (error.class(), error.hint()) {
@@ -57,12 +60,13 @@ impl Page {
         }
     }
 
-    /// Shows the page, and closes the connection.
+    /// Sends the page, and closes the connection.
     ///
-    /// A script takes the code and the state out of the address bar, and so out of the browser's history. It and the style are allowed by
-    /// a nonce. Without scripts the page says the same.
+    /// A script removes the code and the state from the address bar, and so from the browser's
+    /// history. The script and the style are allowed by a nonce. Without scripts the page shows the
+    /// same text.
     pub(crate) fn show(&self, stream: &mut TcpStream, status: &str) {
-        // Without randomness the page has no style and no script.
+        // Without a source of randomness the page has no style and no script.
         let nonce = entra_transport::request_id()
             .map(|id| id.to_string())
             .unwrap_or_default();
@@ -77,7 +81,7 @@ impl Page {
              frame-ancestors 'none'\r\nreferrer-policy: no-referrer\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
             page.len()
         );
-        // A browser that has gone needs no answer.
+        // A browser that closed the connection is not a failure.
         let _ = stream.set_write_timeout(Some(PATIENCE));
         let _ = stream
             .write_all(head.as_bytes())
@@ -86,7 +90,7 @@ impl Page {
     }
 
     fn html(&self, nonce: &str) -> String {
-        let (heading, said) = (escaped(&self.heading), escaped(&self.said));
+        let (heading, text) = (escaped(&self.heading), escaped(&self.text));
         let detail = self.detail.iter().map(|line| escaped(line)).collect::<Vec<_>>();
         let detail = match detail.as_slice() {
             [] => String::new(),
@@ -97,14 +101,15 @@ impl Page {
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{heading}</title>\n\
              <style nonce=\"{nonce}\">{STYLE}</style>\n<script nonce=\"{nonce}\">{SCRIPT}</script>\n</head>\n<body>\n\
-             <main>\n<h1>{heading}</h1>\n<p id=\"message\" class=\"{class}\" role=\"status\">{said}</p>\n{detail}\
+             <main>\n<h1>{heading}</h1>\n<p id=\"message\" class=\"{class}\" role=\"status\">{text}</p>\n{detail}\
              <p>You can close this page and go back to the terminal.</p>\n</main>\n</body>\n</html>\n"
         )
     }
 }
 
-/// Leads the browser on to this URL, which no page and no log of another site learns the short address from.
-pub(crate) fn lead_on(stream: &mut TcpStream, url: &str) {
+/// Redirects the browser to this URL. The referrer policy hides the short address from the other
+/// site.
+pub(crate) fn redirect(stream: &mut TcpStream, url: &str) {
     let head = format!(
         "HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\ncache-control: no-store\r\nreferrer-policy: no-referrer\r\n\
          connection: close\r\n\r\n"
@@ -132,7 +137,7 @@ fn escaped(text: &str) -> String {
 
 const SCRIPT: &str = "history.replaceState(null,'',location.pathname)";
 
-/// As the emulator's pages look.
+/// The style of the emulator's pages.
 const STYLE: &str = "
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif;--dim:#595959;--good:#188038;--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--dim:#b3b3b3;--good:#81c995;--bad:#ff8a80}}
@@ -143,7 +148,7 @@ h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
 .quiet{color:var(--dim);font-size:.85rem}main>:last-child{margin-bottom:0}
 ";
 
-/// How long a browser may take to read the page.
+/// The time limit for a browser to receive the page.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -151,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_of_a_page_is_escaped() {
+    fn all_parts_of_a_page_are_escaped() {
         let page = Page {
             detail: vec!["<3>".to_owned(), "4".to_owned()],
             ..Page::bad("<1>", "<2>")
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_shows_what_is_said_and_obeys_none_of_it() {
+    fn markup_in_a_text_is_escaped() {
         assert_eq!(
             escaped("<a href='x'>&\"</a>\0"),
             "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;\u{fffd}"

@@ -1,4 +1,4 @@
-//! Finding the token in what people paste: a header, JSON, a folded line.
+//! Extraction of the token from pasted text: a header, JSON, folded lines.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 use crate::exit::{Exit, Failure};
 use crate::files::excerpt;
 
-/// A token that was found, and what is to be said about it.
+/// An extracted token, with a note for the user.
 pub(crate) struct Pasted {
     pub(crate) claims: UnverifiedClaims,
     token: Zeroizing<String>,
-    /// Where it stood, if there was more than the token.
+    /// The origin of the token, if the text contained more than the token.
     pub(crate) note: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Pasted {
     }
 }
 
-/// Without the token, which is a secret.
+/// Leaves out the token, which is a secret.
 impl fmt::Debug for Pasted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pasted")
@@ -38,18 +38,18 @@ impl fmt::Debug for Pasted {
     }
 }
 
-/// Returns the token in a text, and what is to be said about it. Where the text is nothing but a token, or the value of an
-/// `Authorization` header, it is returned as it is: whether it can be read is for the rules to say.
+/// Returns the token in a text, and a note for the user. A text that is only a token, or the value
+/// of an `Authorization` header, is returned without decoding: validation reports its problems.
 ///
 /// # Errors
-/// Says what the text is, where it is no token and holds none that can be read.
+/// Returns an error if the text contains no readable token. It says what the text is instead.
 pub(crate) fn token_in(text: &str) -> Result<(Zeroizing<String>, Option<String>), Failure> {
     let bare = unwrapped(text.trim());
     if is_token68(bare) {
         return Ok((Zeroizing::new(bare.to_owned()), None));
     }
     let Pasted { token, note, .. } = match find(text) {
-        // Three parts in one word are meant for a token, whatever characters are in them.
+        // Three parts in one word are meant as a token, whatever characters they contain.
         Err(_)
             if bare.matches('.').count() == 2 && !bare.contains(|c: char| c.is_whitespace() || "{[\"".contains(c)) =>
         {
@@ -57,27 +57,28 @@ pub(crate) fn token_in(text: &str) -> Result<(Zeroizing<String>, Option<String>)
         }
         found => found?,
     };
-    let note = note.unwrap_or_else(|| "the token is taken out of the text around it".to_owned());
+    let note = note.unwrap_or_else(|| "the token was extracted from the surrounding text".to_owned());
     Ok((token, Some(note)))
 }
 
-/// Whether a text is one credential of an `Authorization` header (RFC 9110, section 11.2).
+/// Returns true if a text has the syntax `token68` of an `Authorization` header (RFC 9110, section
+/// 11.2).
 fn is_token68(text: &str) -> bool {
     let text = text.trim_end_matches('=');
-    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_of_token)
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_allowed)
 }
 
-/// Reads the token in a text.
+/// Finds and decodes the token in a text.
 ///
 /// # Errors
-/// Says what the text is, where it is no token and holds none that can be read.
+/// Returns an error if the text contains no readable token. It says what the text is instead.
 pub(crate) fn find(text: &str) -> Result<Pasted, Failure> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(refused(
-            "there is nothing to read",
-            "give a token, or a text with a token in it",
+        return Err(failure(
+            "the input is empty",
+            "give a token, or a text that contains a token",
         ));
     }
     let bare = unwrapped(text);
@@ -89,7 +90,7 @@ pub(crate) fn find(text: &str) -> Result<Pasted, Failure> {
     {
         return in_json(&value);
     }
-    // Terminals and mails fold long lines; quoted-printable marks the fold.
+    // Terminals and mail programs fold long lines; quoted-printable marks the fold with `=`.
     let unfolded: String = bare
         .replace("=\r\n", "")
         .replace("=\n", "")
@@ -104,13 +105,13 @@ pub(crate) fn find(text: &str) -> Result<Pasted, Failure> {
         [] => Err(unreadable(bare)),
         [token] => decoded(token, None),
         [token, more @ ..] => {
-            let note = format!("this holds {} tokens; the first one is read", more.len() + 1);
+            let note = format!("the input contains {} tokens; the first one is used", more.len() + 1);
             decoded(token, Some(note))
         }
     }
 }
 
-/// The value of an `Authorization` header, and what stands in quotation marks of a shell.
+/// Removes the name and scheme of an `Authorization` header, and shell quotation marks.
 fn unwrapped(text: &str) -> &str {
     let mut text = text;
     for start in ["authorization:", "bearer "] {
@@ -124,10 +125,11 @@ fn unwrapped(text: &str) -> &str {
     inner.unwrap_or(text).trim()
 }
 
-/// The token of a response, of a tool's output or of a JSON string. Of several, the access token.
+/// Finds the token in a response, in a tool's output or in a JSON string. Access tokens come before
+/// other tokens.
 fn in_json(value: &Value) -> Result<Pasted, Failure> {
     if let Value::String(text) = value {
-        // Whatever it holds, it is JSON no more.
+        // A string in a string is not searched, which bounds the recursion.
         return match serde_json::from_str::<Value>(text) {
             Ok(Value::String(_)) => Err(unreadable(text)),
             _ => find(text),
@@ -135,26 +137,26 @@ fn in_json(value: &Value) -> Result<Pasted, Failure> {
     }
     let mut found = Vec::new();
     collect(value, &mut Vec::new(), &mut found);
-    // Access tokens first, then what else has a name, then whatever is a JWT.
+    // Access tokens first, then other members with known names, then any other JWT.
     found.sort_by_key(|(name, _)| rank(name));
     let Some((name, token)) = found.first() else {
-        return Err(refused(
-            "this is JSON without a token in it",
+        return Err(failure(
+            "the input is JSON without a token",
             "give the member with the token, such as access_token or accessToken",
         ));
     };
     let others: Vec<String> = found[1..].iter().map(|(name, _)| excerpt(name, 60)).collect();
-    let mut note = format!("this is JSON; its member {} is read", excerpt(name, 60));
+    let mut note = format!("the input is JSON; its member {} is used", excerpt(name, 60));
     if !others.is_empty() {
         note += &format!(", and not {}", others.join(", "));
     }
     Pasted::decode(unwrapped(token), Some(note)).map_err(|error| {
-        let context = format!("the member {} of this JSON", excerpt(name, 60));
+        let context = format!("the member {} of the JSON input", excerpt(name, 60));
         Failure::new(Exit::Token, error).context(context)
     })
 }
 
-/// Every member that is called as a token is, or that is a JWT, under the path to it.
+/// Collects the members with the name of a token and those with a JWT, each with its path.
 fn collect<'v>(value: &'v Value, path: &mut Vec<Cow<'v, str>>, found: &mut Vec<(String, &'v str)>) {
     let members: Box<dyn Iterator<Item = (Cow<'v, str>, &'v Value)>> = match value {
         Value::Object(members) => Box::new(members.iter().map(|(name, member)| (name.into(), member))),
@@ -165,7 +167,7 @@ fn collect<'v>(value: &'v Value, path: &mut Vec<Cow<'v, str>>, found: &mut Vec<(
         if found.len() >= MOST {
             return;
         }
-        // A path is written out for what is found alone: a name may be long, and what is under it many.
+        // Paths are joined only for found members: names may be long and members many.
         match member {
             Value::String(text) if rank(&name) < NAMED.len() || UnverifiedClaims::decode(unwrapped(text)).is_ok() => {
                 path.push(name);
@@ -182,7 +184,7 @@ fn collect<'v>(value: &'v Value, path: &mut Vec<Cow<'v, str>>, found: &mut Vec<(
     }
 }
 
-/// The place of a member in the order in which tokens are looked for.
+/// Returns the priority of a member by its name. Lower is better.
 fn rank(path: &str) -> usize {
     let name = path
         .rsplit('.')
@@ -193,7 +195,7 @@ fn rank(path: &str) -> usize {
     NAMED.iter().position(|known| *known == name).unwrap_or(NAMED.len())
 }
 
-/// The JWTs among other text, such as a URL, a log or the lines of a request.
+/// Returns the JWTs in other text, such as a URL, a log or an HTTP request.
 fn jwts(text: &str) -> Vec<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
         .map(|word| word.trim_end_matches('.'))
@@ -207,41 +209,41 @@ fn decoded(token: &str, note: Option<String>) -> Result<Pasted, Failure> {
     Pasted::decode(token, note).map_err(|error| Failure::new(Exit::Token, error))
 }
 
-/// Why a text is no token that can be read.
+/// Returns the failure for a text without a readable token.
 fn unreadable(text: &str) -> Failure {
     if text.starts_with(['{', '[']) {
-        return refused(
-            "this begins like JSON and is none",
-            "give the token alone, or all of the JSON",
+        return failure(
+            "the input begins like JSON, but is not valid JSON",
+            "give only the token, or the complete JSON",
         );
     }
     if text.contains("-----BEGIN") {
-        return refused(
-            "this is a key or a certificate, not a token",
-            "look at certificates with `entra cert inspect`",
+        return failure(
+            "the input is a key or a certificate, not a token",
+            "show certificates with `entra cert inspect`",
         );
     }
-    let looks_cut = text.starts_with("eyJ") && text.matches('.').count() < 2;
-    if looks_cut {
-        return refused(
-            "this begins like a JWT and ends before its third part",
-            "copy all of it",
+    let looks_truncated = text.starts_with("eyJ") && text.matches('.').count() < 2;
+    if looks_truncated {
+        return failure(
+            "the input begins like a JWT, but ends before its third part",
+            "copy the complete token",
         );
     }
     if text.split_whitespace().count() > 1 {
-        return refused("this is text without a JWT in it", "give the token alone");
+        return failure("the input is text without a JWT", "give only the token");
     }
     match UnverifiedClaims::decode(text) {
         Err(error) => Failure::new(Exit::Token, error),
-        Ok(_) => refused("this is no token", "give the token alone"),
+        Ok(_) => failure("the input is not a token", "give only the token"),
     }
 }
 
-fn refused(problem: &str, hint: &'static str) -> Failure {
+fn failure(problem: &str, hint: &'static str) -> Failure {
     Failure::text(Exit::Token, problem).hint(hint)
 }
 
-/// Members that hold tokens, without underscores and in small letters.
+/// The names of members with tokens, best first, in lower case and without underscores.
 const NAMED: [&str; 6] = [
     "accesstoken",
     "token",
@@ -251,7 +253,7 @@ const NAMED: [&str; 6] = [
     "rawidtoken",
 ];
 
-/// How many tokens are looked for in one text.
+/// The maximum number of tokens to find in one text.
 const MOST: usize = 20;
 
 #[cfg(test)]
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_in_what_people_paste() {
+    fn token_is_found_in_pasted_text() {
         let (head, tail) = TOKEN.split_at(50);
         for text in [
             TOKEN.to_owned(),
@@ -299,11 +301,11 @@ mod tests {
     }
 
     #[test]
-    fn of_several_tokens_it_is_said_which_is_read() {
+    fn note_names_the_used_token() {
         let note = |text: &str| find(text).unwrap().note.unwrap_or_default();
         let json = format!(r#"{{"id_token":"{OTHER}","access_token":"{TOKEN}"}}"#);
         assert!(
-            note(&json).contains("access_token is read, and not id_token"),
+            note(&json).contains("access_token is used, and not id_token"),
             "{}",
             note(&json)
         );
@@ -312,9 +314,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_named() {
-        for (text, said) in [
-            ("", "nothing"),
+    fn failure_names_the_kind_of_text() {
+        for (text, named) in [
+            ("", "empty"),
             ("opaque", "opaque"),
             ("EwBgA8l6BAAURSN/FHlDW5xN74t6GzbtsBBeBUYAAQ", "opaque"),
             (r#"{"access_token":"opaque"}"#, "member access_token"),
@@ -326,7 +328,7 @@ mod tests {
             ("a.b.c.d.e", "encrypted"),
         ] {
             let failure = find(text).unwrap_err().to_string();
-            assert!(failure.contains(said), "{text}: {failure}");
+            assert!(failure.contains(named), "{text}: {failure}");
         }
         assert!(find(&"[".repeat(100_000)).is_err());
     }

@@ -1,4 +1,4 @@
-//! Reading secrets from a terminal, without showing them.
+//! Prompts for secrets on a terminal, without echo.
 
 use std::io::{self, Write};
 
@@ -6,41 +6,43 @@ use zeroize::Zeroizing;
 
 use crate::files::tell_always;
 
-/// Reads a line of at most `limit` bytes from the terminal that is standard input, such as a password.
+/// Reads a line of at most `limit` bytes from the terminal that is standard input, such as a
+/// password.
 pub(crate) fn line(what: &str, limit: usize) -> io::Result<Zeroizing<String>> {
     let typed = terminal::read_line(limit, || {
         let mut err = io::stderr();
-        // A reader that has closed it sees no prompt.
+        // A closed standard error is not a failure.
         let _ = write!(err, "{what} (not shown; end with Enter): ").and_then(|()| err.flush());
     });
     let _ = writeln!(io::stderr());
     let typed = typed?;
     if typed.len() > limit {
-        let problem = format!("what was typed is longer than {limit} bytes");
+        let problem = format!("the input is longer than {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
     }
     match std::str::from_utf8(&typed) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8")),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the input is not UTF-8")),
     }
 }
 
-/// Reads several lines from the terminal that is standard input, such as a token or the lines of a file. Reads at most `limit + 1`
-/// bytes, and drops the rest.
+/// Reads several lines from the terminal that is standard input, such as a token or the lines of a
+/// file. Reads at most `limit + 1` bytes, and drops the rest.
 pub(crate) fn text(what: &str, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let typed = terminal::read_text(limit, || {
         tell_always(format_args!(
-            "reading {what} from the terminal: paste it, and end with {END}"
+            "reading {what} from the terminal: paste it and end with {END}"
         ));
     })?;
     tell_always(format_args!("read {} bytes", typed.len()));
     Ok(typed)
 }
 
+/// The keys that end the input.
 #[cfg(unix)]
-const END: &str = "Ctrl-D; it is not shown";
+const END: &str = "Ctrl-D (not shown)";
 #[cfg(not(unix))]
-const END: &str = "Ctrl-Z and Enter; it is shown";
+const END: &str = "Ctrl-Z and Enter (shown)";
 
 #[cfg(unix)]
 mod terminal {
@@ -67,8 +69,8 @@ mod terminal {
         read(Typed::text(limit), prompt)
     }
 
-    /// Prompts once nothing is shown any more, and reads until the end of what is typed. A signal ends or stops the process as it always
-    /// does, after the terminal is as it was.
+    /// Turns echo off, prompts, and reads until the end of the input. A signal ends or stops the
+    /// process as usual, after the terminal is restored.
     fn read(mut typed: Typed, prompt: impl Fn()) -> io::Result<Zeroizing<Vec<u8>>> {
         let stdin = io::stdin();
         let signals = Signals::catch()?;
@@ -79,7 +81,7 @@ mod terminal {
             match signals.take() {
                 Some(SIGTSTP) => stop(&hidden)?,
                 Some(SIGCONT) => {
-                    // The shell has shown what is typed meanwhile. Typing begins again.
+                    // The shell echoed what was typed meanwhile, so the input starts again.
                     hidden.hide()?;
                     typed.clear();
                     prompt();
@@ -87,7 +89,7 @@ mod terminal {
                 Some(signal) => break Ok(Some(signal)),
                 None => {}
             }
-            // A signal may come just before: look again soon.
+            // A signal may arrive just before poll, so the wait is short.
             let soon = Timespec {
                 tv_sec: 0,
                 tv_nsec: 200_000_000,
@@ -98,7 +100,7 @@ mod terminal {
                 Ok(_) => {}
                 Err(error) => break Err(error.into()),
             }
-            // Not through std's buffer, which would hold the secret.
+            // Bypasses std's buffer, which would keep the secret.
             let count = match rustix::io::read(&stdin, &mut bytes[..]) {
                 Ok(count) => count,
                 Err(Errno::INTR) => continue,
@@ -121,7 +123,8 @@ mod terminal {
         }
     }
 
-    /// Stops the process until a shell goes on with it, which SIGCONT tells. Without a shell, nothing would.
+    /// Stops the process until a shell sends SIGCONT. Does nothing without a shell, since nothing
+    /// would continue the process.
     fn stop(hidden: &Hidden<'_>) -> io::Result<()> {
         if getsid(None).is_ok_and(|session| session == getpid()) {
             return Ok(());
@@ -130,7 +133,7 @@ mod terminal {
         low_level::emulate_default_handler(SIGTSTP)
     }
 
-    /// A terminal that shows nothing of what is typed, until it is dropped.
+    /// A terminal without echo. Dropping this restores the terminal.
     struct Hidden<'a> {
         stdin: &'a Stdin,
         before: Termios,
@@ -146,18 +149,20 @@ mod terminal {
 
         fn hide(&self) -> io::Result<()> {
             let mut hidden = self.before.clone();
-            // Without ICANON, as a terminal cuts longer lines than 4096 bytes with it, and a token may be longer.
+            // In canonical mode a terminal truncates lines at 4096 bytes, and a token may be
+            // longer.
             hidden.local_modes.remove(
                 LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN,
             );
             hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
             hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
-            // What was pasted already is kept.
+            // `Now` keeps input that was pasted already.
             Ok(tcsetattr(self.stdin, OptionalActions::Now, &hidden)?)
         }
 
         fn show(&self) {
-            // What is typed behind the end is dropped: a shell would run the rest of a secret, and remember it.
+            // `Flush` drops input after the end: a shell would run the rest of a secret and save it
+            // in its history.
             let _ = tcsetattr(self.stdin, OptionalActions::Flush, &self.before);
         }
     }
@@ -168,29 +173,29 @@ mod terminal {
         }
     }
 
-    /// The signals that end or stop a process, and the one with which it goes on, kept from it until this is dropped. Those of the
-    /// keyboard come as characters.
+    /// Handlers for the signals that end, stop or continue a process. Dropping this removes them.
+    /// The keyboard's signals arrive as characters instead.
     struct Signals {
-        came: Arc<AtomicUsize>,
+        received: Arc<AtomicUsize>,
         caught: Vec<(i32, SigId)>,
     }
 
     impl Signals {
         fn catch() -> io::Result<Self> {
             let mut signals = Self {
-                came: Arc::default(),
+                received: Arc::default(),
                 caught: Vec::new(),
             };
             for signal in ending_signals().chain([SIGTSTP, SIGCONT]) {
-                let id = flag::register_usize(signal, Arc::clone(&signals.came), signal as usize)?;
+                let id = flag::register_usize(signal, Arc::clone(&signals.received), signal as usize)?;
                 signals.caught.push((signal, id));
             }
             Ok(signals)
         }
 
-        /// Returns the signal that came last.
+        /// Returns and clears the latest signal.
         fn take(&self) -> Option<i32> {
-            let signal = self.came.swap(0, Ordering::Relaxed);
+            let signal = self.received.swap(0, Ordering::Relaxed);
             i32::try_from(signal).ok().filter(|signal| *signal != 0)
         }
     }
@@ -199,7 +204,7 @@ mod terminal {
         fn drop(&mut self) {
             for (signal, id) in &self.caught {
                 low_level::unregister(*id);
-                // Without this, the signal would have no effect from now on.
+                // Without this, the signal would have no effect after the handler is removed.
                 let _ = flag::register_conditional_default(*signal, Arc::new(AtomicBool::new(true)));
             }
         }
@@ -226,13 +231,13 @@ mod terminal {
     }
 }
 
-/// What the keys of a terminal in its raw mode mean.
+/// The input of a terminal in raw mode: line editing, control characters and escape sequences.
 #[cfg(unix)]
 mod typed {
     use signal_hook::consts::{SIGINT, SIGQUIT, SIGTSTP};
     use zeroize::{Zeroize, Zeroizing};
 
-    /// What was typed so far.
+    /// The input so far.
     pub(super) struct Typed {
         bytes: Zeroizing<Vec<u8>>,
         limit: usize,
@@ -240,35 +245,39 @@ mod typed {
         sequence: Sequence,
     }
 
-    /// How it ends.
+    /// The end of the input.
     #[derive(Debug, PartialEq, Eq)]
     pub(super) enum End {
         Done,
-        /// A key was pressed that sends this signal.
+        /// The user pressed a key that sends this signal.
         Signal(i32),
     }
 
-    /// What a key such as an arrow sends, which is no text. Terminals put some around what is pasted, too.
+    /// The progress within an escape sequence, which keys such as arrows send, and which terminals
+    /// put around pasted text.
     enum Sequence {
+        /// Not in an escape sequence.
         No,
+        /// After the escape character.
         Escape,
+        /// In the parameters of a control sequence.
         Control,
     }
 
     impl Typed {
-        /// A line, ended by Enter or Ctrl-D.
+        /// Creates the input of one line, ended by Enter or Ctrl-D.
         pub(super) fn line(limit: usize) -> Self {
             Self::new(limit, true)
         }
 
-        /// Several lines, ended by Ctrl-D.
+        /// Creates the input of several lines, ended by Ctrl-D.
         pub(super) fn text(limit: usize) -> Self {
             Self::new(limit, false)
         }
 
         fn new(limit: usize, is_line: bool) -> Self {
             Self {
-                // Room for all that may come, so that no copy is left behind by growth.
+                // Capacity for the longest input, so that growth leaves no copy behind.
                 bytes: Zeroizing::new(Vec::with_capacity(limit + 1)),
                 limit,
                 is_line,
@@ -285,7 +294,7 @@ mod typed {
             self.sequence = Sequence::No;
         }
 
-        /// Takes a byte, and tells whether it is the end.
+        /// Adds a byte. Returns the end of the input if this byte ends it.
         pub(super) fn push(&mut self, byte: u8) -> Option<End> {
             match (&self.sequence, byte) {
                 (Sequence::Escape, b'[' | b'O') => {
@@ -308,7 +317,7 @@ mod typed {
                 b'\n' | b'\r' | b'\t' => self.add(byte),
                 // Backspace.
                 0x08 | 0x7f => while self.remove().is_some_and(|byte| byte & 0xc0 == 0x80) {},
-                // Ctrl-U: the line goes.
+                // Ctrl-U deletes the line.
                 0x15 => while self.bytes.last().is_some_and(|byte| *byte != b'\n') && self.remove().is_some() {},
                 0x1b => self.sequence = Sequence::Escape,
                 0x00..=0x1f => {}
@@ -318,7 +327,7 @@ mod typed {
         }
 
         fn add(&mut self, byte: u8) {
-            // One more than there may be shows that it is too long.
+            // One byte over the limit shows that the input is too long.
             if self.bytes.len() <= self.limit {
                 self.bytes.push(byte);
             }
@@ -343,7 +352,7 @@ mod typed {
         }
 
         #[test]
-        fn a_line_ends_with_enter() {
+        fn line_ends_with_enter() {
             for (keys, text) in [
                 ("s3cret\nmore", "s3cret"),
                 ("s3cret\r", "s3cret"),
@@ -363,14 +372,14 @@ mod typed {
         }
 
         #[test]
-        fn a_text_ends_with_ctrl_d() {
+        fn text_ends_with_ctrl_d() {
             let read = typed(Typed::text(100), b"one\n\ttwox\x7f\nwrong\x15three\x04four");
             assert_eq!(read, ("one\n\ttwo\nthree".to_owned(), Some(End::Done)));
             assert_eq!(typed(Typed::text(100), b"one\n").1, None);
         }
 
         #[test]
-        fn control_characters_that_end_a_process_do() {
+        fn signal_keys_end_the_input() {
             for make in [Typed::line as fn(usize) -> Typed, Typed::text] {
                 assert_eq!(typed(make(9), b"one\x03").1, Some(End::Signal(SIGINT)));
                 assert_eq!(typed(make(9), b"one\x1c").1, Some(End::Signal(SIGQUIT)));
@@ -379,7 +388,7 @@ mod typed {
         }
 
         #[test]
-        fn what_is_too_long_is_dropped_and_shows() {
+        fn too_long_input_is_truncated_past_the_limit() {
             let (text, end) = typed(Typed::line(4), b"123456789\n");
             assert_eq!((text.as_str(), end), ("12345", Some(End::Done)));
         }

@@ -1,4 +1,4 @@
-//! Logging of requests and of what a client does.
+//! Logging of requests and of a client's events.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use entra_transport::adapter::endpoint;
 use entra_transport::{BlockingTransport, Request, Response, TransportError};
 use entra_transport_ureq::{OpenBody, UreqTransport};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SERVER};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use tracing::{Level, debug, enabled, trace};
 
 use crate::failure::Report;
 
-/// A transport that logs each request: the method, the address, the status and the time.
+/// A transport that logs the method, address, status and time of each request.
 pub(crate) struct Logged<T>(pub(crate) T);
 
 impl<T: BlockingTransport> BlockingTransport for Logged<T> {
@@ -20,55 +20,71 @@ impl<T: BlockingTransport> BlockingTransport for Logged<T> {
         if !enabled!(Level::DEBUG) {
             return self.0.send(request);
         }
-        let what = format!("{} {}", request.method(), shown(request.uri()));
-        trace!(
-            "{what}: headers {}, a body of {} bytes",
-            names(request.headers()),
-            request.body().as_bytes().len()
-        );
-        let start = Instant::now();
+        let log = RequestLog::start(&request);
         let outcome = self.0.send(request);
-        let took = start.elapsed().as_millis();
-        match &outcome {
-            Ok(response) => {
-                debug!("{what}: {} in {took} ms", response.status().as_u16());
-                trace!(
-                    "{what}: a body of {} bytes{}",
-                    response.body().as_bytes().len(),
-                    details(response.headers())
-                );
-            }
-            Err(error) => debug!("{what}: no response in {took} ms: {:#}", Report::of(error)),
+        log.end(outcome.as_ref().map(|response| (response.status(), String::new())));
+        if let Ok(response) = &outcome {
+            trace!(
+                "{}: a body of {} bytes{}",
+                log.request,
+                response.body().as_bytes().len(),
+                details(response.headers())
+            );
         }
         outcome
     }
 }
 
 impl Logged<UreqTransport> {
-    /// Sends a request, and returns the response before its body.
+    /// Sends a request, and returns the response with its body unread.
+    ///
+    /// # Errors
+    /// Returns an error if no response arrives.
     pub(crate) fn open(&self, request: Request) -> Result<http::Response<OpenBody>, TransportError> {
-        let what = format!("{} {}", request.method(), shown(request.uri()));
-        trace!(
-            "{what}: headers {}, a body of {} bytes",
-            names(request.headers()),
-            request.body().as_bytes().len()
-        );
-        let start = Instant::now();
+        let log = RequestLog::start(&request);
         let outcome = self.0.open(request);
-        let took = start.elapsed().as_millis();
-        match &outcome {
-            Ok(response) => debug!(
-                "{what}: {} in {took} ms{}",
-                response.status().as_u16(),
-                details(response.headers())
-            ),
-            Err(error) => debug!("{what}: no response in {took} ms: {:#}", Report::of(error)),
-        }
+        log.end(
+            outcome
+                .as_ref()
+                .map(|response| (response.status(), details(response.headers()))),
+        );
         outcome
     }
 }
 
-/// Sleeps before a request is sent again.
+/// The log of one request.
+struct RequestLog {
+    /// The method and the address.
+    request: String,
+    start: Instant,
+}
+
+impl RequestLog {
+    fn start(request: &Request) -> Self {
+        let log = Self {
+            request: format!("{} {}", request.method(), shown(request.uri())),
+            start: Instant::now(),
+        };
+        trace!(
+            "{}: headers {}, a body of {} bytes",
+            log.request,
+            names(request.headers()),
+            request.body().as_bytes().len()
+        );
+        log
+    }
+
+    /// Logs the status and further details of the response, or the error.
+    fn end(&self, outcome: Result<(StatusCode, String), &TransportError>) {
+        let elapsed = self.start.elapsed().as_millis();
+        match outcome {
+            Ok((status, details)) => debug!("{}: {} in {elapsed} ms{details}", self.request, status.as_u16()),
+            Err(error) => debug!("{}: no response in {elapsed} ms: {:#}", self.request, Report::of(error)),
+        }
+    }
+}
+
+/// Sleeps before a retry.
 pub(crate) fn sleep(pause: Duration) {
     debug!("waiting {} ms before the next try", pause.as_millis());
     std::thread::sleep(pause);
@@ -77,7 +93,7 @@ pub(crate) fn sleep(pause: Duration) {
 /// Logs an event of a client.
 pub(crate) fn log_event(event: &Event<'_>) {
     let did = match event.kind {
-        // At a watch there is one for each look.
+        // `--watch` causes one for each check.
         EventKind::CacheHit => {
             trace!("a token for {} in {}: from the cache", event.target, event.tenant);
             return;
@@ -87,8 +103,8 @@ pub(crate) fn log_event(event: &Event<'_>) {
         EventKind::Requested => "not in the cache, requested",
         EventKind::Acquired => "issued, cached",
         EventKind::Failed => "not issued",
-        EventKind::ServedAnyway => "the one from the cache, since there is no newer one",
-        EventKind::CachedFailure => "a failure from the cache",
+        EventKind::ServedAnyway => "served from the cache, since there is no newer one",
+        EventKind::CachedFailure => "a cached failure",
         EventKind::Invalidated => "rejected by the API",
         EventKind::Evicted => "removed from the cache to make room",
         _ => return,
@@ -104,7 +120,7 @@ pub(crate) fn log_event(event: &Event<'_>) {
     }
 }
 
-/// An address without what may be a secret: a login, and the values of the query.
+/// Returns an address without its possible secrets: a login, and the values of the query.
 pub(crate) fn shown(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or_default();
     let mut text = format!("{scheme}://{}{}", endpoint(uri), uri.path());
@@ -126,7 +142,7 @@ fn names(headers: &HeaderMap) -> String {
         .join(" ")
 }
 
-/// The headers that say something about the response, and hold nothing of the token.
+/// Returns the headers that describe the response and contain no part of the token.
 fn details(headers: &HeaderMap) -> String {
     let mut text = String::new();
     for name in [
@@ -148,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_of_a_query_is_shown() {
+    fn values_of_the_query_are_hidden() {
         for (uri, text) in [
             ("https://a.example/x", "https://a.example:443/x"),
             (

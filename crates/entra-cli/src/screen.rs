@@ -1,37 +1,44 @@
+//! The display of `--watch`: one line for each change, and on a terminal a last line that counts
+//! down.
+
 use std::io::Write;
 use std::time::Duration;
 
 use crate::exit::Failure;
 use crate::files::{harmless, not_written};
-use crate::moment::length;
-use crate::seen::{Seen, Source, State};
+use crate::observation::{Observation, Source, State};
 use crate::terminal::{cut, width_of, wrapped};
+use crate::time_format::length;
 
-/// Shows what is seen of a client: on a terminal its last line counts down, elsewhere there is a line for each change.
+/// The writer of observations. On a terminal the last line counts down; elsewhere each change gets
+/// one line.
 pub(crate) struct Screen<W> {
     out: W,
     view: View,
-    /// Returns the columns of the terminal, or nothing where there is none. It may change at any time.
+    /// Returns the number of columns of the terminal, which may change at any time, or `None`
+    /// without a terminal.
     width: Box<dyn Fn() -> Option<usize>>,
-    /// The change that was shown last.
-    last: Option<Look>,
+    /// The constant parts of the latest line.
+    last: Option<Constants>,
     failure: Option<String>,
-    /// How many columns the line takes that is not ended yet.
+    /// The number of columns of the unfinished line.
     open: usize,
 }
 
-/// What is shown.
+/// The kinds of lines that are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
     /// On a terminal, the last line counts down.
     All,
-    /// There is a line for each change: the lines of a log come at any time, and must not go on behind one that counts down.
+    /// One line for each change and no countdown: log lines appear at any time and must not be
+    /// appended to an unfinished line.
     Changes,
+    /// Failures only.
     Failures,
 }
 
-/// All of a line that does not count down.
-type Look = (Source, State, bool, u64);
+/// The parts of a line that do not count down: source, state, cooling down or not, requests.
+type Constants = (Source, State, bool, u64);
 
 impl<W: Write> Screen<W> {
     pub(crate) fn new(out: W, view: View, width: impl Fn() -> Option<usize> + 'static) -> Self {
@@ -45,33 +52,42 @@ impl<W: Write> Screen<W> {
         }
     }
 
-    pub(crate) fn show(&mut self, seen: &Seen) -> Result<(), Failure> {
+    /// Shows an observation.
+    ///
+    /// # Errors
+    /// Returns an error if the output cannot be written.
+    pub(crate) fn show(&mut self, observation: &Observation) -> Result<(), Failure> {
         let width = (self.width)();
-        // A terminal that has become too narrow for the line may have wrapped it: it stays, and another one begins.
+        // A terminal that became too narrow may have wrapped the line, so a new line begins.
         if width.is_some_and(|width| self.open >= width) {
             self.end_line()?;
         }
-        if seen.failure != self.failure {
-            self.failure.clone_from(&seen.failure);
-            if let Some(failure) = &seen.failure {
+        if observation.failure != self.failure {
+            self.failure.clone_from(&observation.failure);
+            if let Some(failure) = &observation.failure {
                 self.end_line()?;
-                let line = format!("{}  failed   {}", moment(seen.at), harmless(failure));
+                let line = format!("{}  failed   {}", seconds(observation.at), harmless(failure));
                 let line = match width {
-                    // The blanks before the time count as well.
+                    // The blanks before the time are part of the indent.
                     Some(width) => wrapped(&line, width, INDENT - (line.len() - line.trim_start().len())),
                     None => line,
                 };
                 self.write(&format!("{line}\n"))?;
             }
         }
-        let look = Some((seen.source, seen.state, seen.cooling_down.is_some(), seen.asked));
-        let is_change = look != self.last;
-        self.last = look;
+        let constants = Some((
+            observation.source,
+            observation.state,
+            observation.cooling_down.is_some(),
+            observation.requests,
+        ));
+        let is_change = constants != self.last;
+        self.last = constants;
         if self.view == View::Failures {
             return Ok(());
         }
-        let line = Line::of(seen);
-        // The terminal shows ^C behind it in the end, and some wrap a line as soon as its last column is taken.
+        let line = Line::of(observation);
+        // Room for the ^C that the terminal echoes, and for terminals that wrap a full line.
         let line = width.map_or_else(|| line.full(), |width| line.fitting(width.saturating_sub(3)));
         if width.is_none() || self.view == View::Changes {
             return if is_change {
@@ -84,14 +100,14 @@ impl<W: Write> Screen<W> {
             self.end_line()?;
         }
         let columns = width_of(&line);
-        // What stood there before is overwritten with spaces.
+        // Spaces overwrite the rest of the longer previous line.
         let rest = " ".repeat(self.open.saturating_sub(columns));
         self.write(&format!("\r{line}{rest}"))?;
         self.open = columns;
         Ok(())
     }
 
-    /// Ends the line that counts down, so that something else may stand below it.
+    /// Ends the line that counts down, so that other output starts on a new line.
     pub(crate) fn end_line(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.open) > 0 {
             self.write("\n")?;
@@ -105,7 +121,7 @@ impl<W: Write> Screen<W> {
     }
 }
 
-/// The parts of a line, each with what stands before it.
+/// The parts of a line, each with its separator in front.
 struct Line {
     time: String,
     source: &'static str,
@@ -114,39 +130,39 @@ struct Line {
     cooling_down: String,
     expires: String,
     left: String,
-    asked: String,
+    requests: String,
 }
 
 impl Line {
-    fn of(seen: &Seen) -> Self {
-        let fresh_for = || length(seen.fresh_for);
-        let has_token = seen.state != State::Missing;
-        let expires_in = length(seen.expires_in);
+    fn of(observation: &Observation) -> Self {
+        let fresh_for = || length(observation.fresh_for);
+        let has_token = observation.state != State::Missing;
+        let expires_in = length(observation.expires_in);
         Self {
-            time: format!("{}  ", moment(seen.at)),
-            source: match seen.source {
+            time: format!("{}  ", seconds(observation.at)),
+            source: match observation.source {
                 Source::Network => "network  ",
                 Source::Cache => "cache    ",
-                Source::Nowhere => "nowhere  ",
+                Source::None => "none     ",
             },
-            state: match seen.state {
+            state: match observation.state {
                 State::New => "new",
                 State::Fresh => "fresh",
-                State::Due if seen.cooling_down.is_none() => "due, being renewed",
-                State::Due => "due, not renewed",
+                State::NeedsRefresh if observation.cooling_down.is_none() => "refreshing",
+                State::NeedsRefresh => "needs refresh",
                 State::Refreshed => "refreshed",
                 State::ServedAnyway => "served anyway",
                 State::Missing => "no token",
             },
-            fresh: match seen.state {
+            fresh: match observation.state {
                 State::Fresh => format!(" for {}", fresh_for()),
-                State::New | State::Refreshed if !seen.fresh_for.is_zero() => {
+                State::New | State::Refreshed if !observation.fresh_for.is_zero() => {
                     format!(", fresh for {}", fresh_for())
                 }
                 _ => String::new(),
             },
-            cooling_down: seen.cooling_down.map_or_else(String::new, |left| {
-                format!(", cooling down for {}", length(whole(left)))
+            cooling_down: observation.cooling_down.map_or_else(String::new, |left| {
+                format!(", cooling down for {}", length(rounded_up(left)))
             }),
             expires: if has_token {
                 format!(", expires in {expires_in}")
@@ -158,18 +174,18 @@ impl Line {
             } else {
                 String::new()
             },
-            asked: match seen.asked {
-                1 => ", asked once".to_owned(),
-                many => format!(", asked {many} times"),
+            requests: match observation.requests {
+                1 => ", 1 request".to_owned(),
+                many => format!(", {many} requests"),
             },
         }
     }
 
     fn full(&self) -> String {
-        [&self.time, self.source, &self.core(true, true), &self.asked].concat()
+        [&self.time, self.source, &self.core(true, true), &self.requests].concat()
     }
 
-    /// As much of it as a line of so many columns holds. The state and the end of the token stay longest.
+    /// Returns as many parts as fit into `columns`. The state and the expiry are dropped last.
     fn fitting(&self, columns: usize) -> String {
         let forms = [
             self.full(),
@@ -184,9 +200,9 @@ impl Line {
         fitting.unwrap_or_else(|| cut(self.state, columns).to_owned())
     }
 
-    /// The state and the end of the token, and what is wanted of the rest.
+    /// Returns the state and the expiry, and the requested ones of the other parts.
     fn core(&self, fresh: bool, cooling_down: bool) -> String {
-        let part = |wanted: bool, part: &str| if wanted { part.to_owned() } else { String::new() };
+        let part = |is_included: bool, part: &str| if is_included { part.to_owned() } else { String::new() };
         [
             self.state,
             &part(fresh, &self.fresh),
@@ -197,15 +213,15 @@ impl Line {
     }
 }
 
-/// Where the text of a failure begins, and goes on in the next line.
+/// The column at which the text of a failure begins, on its first line and the following ones.
 const INDENT: usize = 17;
 
-fn moment(at: Duration) -> String {
+fn seconds(at: Duration) -> String {
     format!("{:>4} s", at.as_secs())
 }
 
-/// Whole seconds, none of them lost.
-fn whole(duration: Duration) -> Duration {
+/// Rounds a duration up to whole seconds.
+fn rounded_up(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }
 
@@ -213,16 +229,16 @@ fn whole(duration: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn due(expires_in: u64, cooling_down: Option<Duration>) -> Seen {
-        Seen {
+    fn observation(expires_in: u64, cooling_down: Option<Duration>) -> Observation {
+        Observation {
             at: Duration::ZERO,
             source: Source::Cache,
-            state: State::Due,
+            state: State::NeedsRefresh,
             fresh_for: Duration::ZERO,
             expires_in: Duration::from_secs(expires_in),
             cooling_down,
             failure: None,
-            asked: 1,
+            requests: 1,
             new_token: None,
             outcome: Ok(()),
         }
@@ -233,19 +249,19 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_line_leaves_nothing_of_the_longer_one() {
+    fn shorter_line_overwrites_the_longer_one() {
         let mut shown = Vec::new();
         let mut screen = Screen::new(&mut shown, View::All, wide(80));
-        screen.show(&due(100, None)).unwrap();
-        screen.show(&due(99, None)).unwrap();
+        screen.show(&observation(100, None)).unwrap();
+        screen.show(&observation(99, None)).unwrap();
         let shown = String::from_utf8(shown).unwrap();
-        assert!(shown.ends_with("expires in 99 s, asked once "), "{shown:?}");
+        assert!(shown.ends_with("expires in 99 s, 1 request "), "{shown:?}");
     }
 
     #[test]
-    fn a_failure_is_escaped_and_stays_on_its_line() {
+    fn failure_is_escaped_and_stays_on_its_line() {
         let mut shown = Vec::new();
-        let mut seen = due(100, None);
+        let mut seen = observation(100, None);
         seen.failure = Some("a\u{1b}[2J\u{9b}b\r\nFORGED".to_owned());
         Screen::new(&mut shown, View::All, || None).show(&seen).unwrap();
         let shown = String::from_utf8(shown).unwrap();
@@ -256,9 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_wrapped_to_the_terminal() {
+    fn failure_is_wrapped_to_the_terminal() {
         let mut shown = Vec::new();
-        let mut seen = due(100, None);
+        let mut seen = observation(100, None);
         seen.failure = Some("no token 日本語日本語日本語 for this API, and none for another one".to_owned());
         Screen::new(&mut shown, View::All, wide(40)).show(&seen).unwrap();
         let shown = String::from_utf8(shown).unwrap();
@@ -270,10 +286,10 @@ mod tests {
     }
 
     #[test]
-    fn quiet_shows_failures_alone() {
+    fn quiet_shows_failures_only() {
         let mut shown = Vec::new();
         let mut screen = Screen::new(&mut shown, View::Failures, wide(80));
-        let mut seen = due(100, None);
+        let mut seen = observation(100, None);
         screen.show(&seen).unwrap();
         seen.failure = Some("no".to_owned());
         screen.show(&seen).unwrap();
@@ -282,44 +298,44 @@ mod tests {
     }
 
     #[test]
-    fn lines_between_those_of_a_log_fit_as_well() {
+    fn lines_between_log_lines_fit_the_terminal() {
         let mut shown = Vec::new();
-        let mut screen = Screen::new(&mut shown, View::Changes, wide(60));
-        screen.show(&due(100, None)).unwrap();
-        screen.show(&due(99, None)).unwrap();
+        let mut screen = Screen::new(&mut shown, View::Changes, wide(50));
+        screen.show(&observation(100, None)).unwrap();
+        screen.show(&observation(99, None)).unwrap();
         screen.end_line().unwrap();
         assert_eq!(
             String::from_utf8(shown).unwrap(),
-            "   0 s  cache    due, being renewed, expires in 100 s\n"
+            "   0 s  cache    refreshing, expires in 100 s\n"
         );
     }
 
     #[test]
-    fn it_cools_down_until_nothing_is_left() {
-        for (milliseconds, said) in [(4001, "for 5 s,"), (4000, "for 4 s,"), (1, "for 1 s,")] {
-            let line = Line::of(&due(9, Some(Duration::from_millis(milliseconds)))).full();
-            assert!(line.contains(said), "{line}");
+    fn cool_down_is_rounded_up_to_seconds() {
+        for (milliseconds, text) in [(4001, "for 5 s,"), (4000, "for 4 s,"), (1, "for 1 s,")] {
+            let line = Line::of(&observation(9, Some(Duration::from_millis(milliseconds)))).full();
+            assert!(line.contains(text), "{line}");
         }
     }
 
     #[test]
-    fn a_line_is_shortened_by_what_matters_least() {
-        let cooling = Line::of(&due(9, Some(Duration::from_secs(5))));
+    fn least_important_parts_are_dropped_first() {
+        let cooling = Line::of(&observation(9, Some(Duration::from_secs(5))));
         for (columns, line) in [
             (
-                99,
-                "   0 s  cache    due, not renewed, cooling down for 5 s, expires in 9 s, asked once",
+                79,
+                "   0 s  cache    needs refresh, cooling down for 5 s, expires in 9 s, 1 request",
             ),
             (
-                80,
-                "   0 s  cache    due, not renewed, cooling down for 5 s, expires in 9 s",
+                78,
+                "   0 s  cache    needs refresh, cooling down for 5 s, expires in 9 s",
             ),
-            (68, "   0 s  due, not renewed, cooling down for 5 s, expires in 9 s"),
-            (59, "due, not renewed, cooling down for 5 s, expires in 9 s"),
-            (39, "due, not renewed, expires in 9 s"),
-            (29, "due, not renewed, 9 s left"),
-            (19, "due, not renewed"),
-            (9, "due, not "),
+            (67, "   0 s  needs refresh, cooling down for 5 s, expires in 9 s"),
+            (58, "needs refresh, cooling down for 5 s, expires in 9 s"),
+            (50, "needs refresh, expires in 9 s"),
+            (28, "needs refresh, 9 s left"),
+            (22, "needs refresh"),
+            (9, "needs ref"),
             (0, ""),
         ] {
             assert_eq!(cooling.fitting(columns), line);
@@ -332,37 +348,37 @@ mod tests {
             for state in [
                 State::New,
                 State::Fresh,
-                State::Due,
+                State::NeedsRefresh,
                 State::Refreshed,
                 State::ServedAnyway,
                 State::Missing,
             ] {
-                let mut seen = due(3600, Some(Duration::from_secs(60)));
+                let mut seen = observation(3600, Some(Duration::from_secs(60)));
                 seen.state = state;
                 seen.fresh_for = Duration::from_secs(3300);
-                seen.asked = 1000;
+                seen.requests = 1000;
                 assert!(width_of(&Line::of(&seen).fitting(columns - 1)) < columns);
             }
         }
     }
 
     #[test]
-    fn a_terminal_that_becomes_narrower_gets_a_new_line() {
+    fn narrowed_terminal_gets_a_new_line() {
         let columns = std::rc::Rc::new(std::cell::Cell::new(80));
         let mut shown = Vec::new();
         let now = std::rc::Rc::clone(&columns);
         let mut screen = Screen::new(&mut shown, View::All, move || Some(now.get()));
-        screen.show(&due(100, None)).unwrap();
-        columns.set(60);
-        screen.show(&due(99, None)).unwrap();
+        screen.show(&observation(100, None)).unwrap();
+        columns.set(50);
+        screen.show(&observation(99, None)).unwrap();
         columns.set(100);
-        screen.show(&due(98, None)).unwrap();
+        screen.show(&observation(98, None)).unwrap();
         let shown = String::from_utf8(shown).unwrap();
         assert_eq!(
             shown,
-            "\r   0 s  cache    due, being renewed, expires in 100 s, asked once\n\
-             \r   0 s  cache    due, being renewed, expires in 99 s\
-             \r   0 s  cache    due, being renewed, expires in 98 s, asked once"
+            "\r   0 s  cache    refreshing, expires in 100 s, 1 request\n\
+             \r   0 s  cache    refreshing, expires in 99 s\
+             \r   0 s  cache    refreshing, expires in 98 s, 1 request"
         );
     }
 }

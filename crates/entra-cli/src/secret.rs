@@ -1,4 +1,4 @@
-//! A client secret, and what makes one look wrong before it is sent.
+//! Client secrets from text, files, standard input and the terminal.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -7,22 +7,23 @@ use entra_proto::{ClientSecret, Guid};
 
 use crate::exit::{Exit, Failure};
 use crate::files::read_text;
-use crate::outside::keep_out;
 use crate::prompt;
+use crate::sanitize::register_secret;
 
-/// Takes a text for a client secret.
+/// Parses a client secret, and keeps it out of all later output.
 ///
 /// # Errors
-/// Where it is empty, too long or not plain text.
+/// Returns an error if the secret is empty, too long or not plain text.
 pub(crate) fn client_secret(text: &str) -> Result<ClientSecret, Failure> {
     let secret = ClientSecret::new(text).map_err(|error| Failure::new(Exit::Credential, error))?;
     if !is_guid(text) {
-        keep_out(text.trim());
+        register_secret(text.trim());
     }
     Ok(secret)
 }
 
-/// Reads a client secret from a file, or from standard input where the path is `-`: at a terminal without showing it.
+/// Reads a client secret from a file, or from standard input if the path is `-`. A terminal does
+/// not show what is typed.
 pub(crate) fn read(path: &Path) -> Result<ClientSecret, Failure> {
     if path.as_os_str() == "-" && io::stdin().is_terminal() {
         let typed = prompt::line("Client secret", MAX_SECRET as usize);
@@ -31,9 +32,10 @@ pub(crate) fn read(path: &Path) -> Result<ClientSecret, Failure> {
     client_secret(&read_text(path, "the client secret", MAX_SECRET, Exit::Credential)?)
 }
 
+/// Returns true if a secret is a GUID, which is the secret's ID and not its value.
 pub(crate) fn is_guid(secret: &str) -> bool {
     secret.trim().parse::<Guid>().is_ok()
 }
 
-/// How long a secret may be, in bytes.
+/// The maximum length of a secret, in bytes.
 const MAX_SECRET: u64 = 8 * 1024;

@@ -1,4 +1,5 @@
-//! The settings that commands share: who asks, where, with which credential, and how to reach the service.
+//! The settings that commands share: the application, its tenant and cloud, its credential, and the
+//! network.
 
 mod cloud;
 mod credential;
@@ -18,7 +19,7 @@ pub(crate) use self::cloud::CloudSetting;
 pub(crate) use self::credential::{CREDENTIALS, Chosen};
 pub(crate) use self::network::NetworkSettings;
 pub(crate) use self::profiled::text_of;
-pub(crate) use self::project::{cloud_of, is_microsofts, is_of_project};
+pub(crate) use self::project::{cloud_of, is_allowed_in_project, is_microsofts};
 use crate::certificate::CertificateSettings;
 use crate::environment;
 use crate::exit::{Exit, Failure};
@@ -26,59 +27,66 @@ use crate::message::warn;
 use crate::profile::ProfileSettings;
 use crate::source::{Source, Traced};
 
-/// Who asks, and where.
+/// The options for the application, its tenant and cloud, and its credential.
 #[derive(Args)]
 pub(crate) struct ApplicationSettings {
     #[command(flatten)]
     profile: ProfileSettings,
 
-    /// The tenant: its id, or a domain such as contoso.onmicrosoft.com
+    /// The tenant: its ID, or a domain such as contoso.onmicrosoft.com
     #[arg(long, env = "AZURE_TENANT_ID", hide_env_values = true, value_name = "TENANT")]
     tenant: Option<String>,
 
-    /// The application (client) id
+    /// The application (client) ID
     #[arg(long, env = "AZURE_CLIENT_ID", hide_env_values = true, value_name = "GUID")]
     client_id: Option<String>,
 
     #[command(flatten)]
     cloud: CloudSetting,
 
-    /// Read the client secret from this file, or from standard input if it is "-"; else it is taken from AZURE_CLIENT_SECRET
+    /// The file with the client secret, or "-" for standard input; also the variable
+    /// AZURE_CLIENT_SECRET, which contains the secret itself
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key", "federated_token_file"])]
     secret_file: Option<PathBuf>,
 
-    /// Where people look for it first. It only says where the secret belongs.
+    /// The option that users try first. Its error message names the safe ways.
     #[arg(long, visible_alias = "client-secret", value_name = "SECRET", hide = true)]
     secret: Option<Zeroized>,
 
     #[command(flatten)]
     certificate: CertificateSettings,
 
-    /// Read another issuer's assertion from this file (workload identity); else AZURE_FEDERATED_TOKEN_FILE names it
+    /// The file with another issuer's assertion (workload identity federation); also
+    /// AZURE_FEDERATED_TOKEN_FILE
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key"])]
     federated_token_file: Option<PathBuf>,
 
-    /// Go through the endpoints of one Azure region, such as westeurope
+    /// Use the endpoints of one Azure region, such as westeurope
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
 
-    /// Ask on the v1 endpoint (/oauth2/token, with resource) instead of v2 (/oauth2/v2.0/token, with scope)
+    /// Use the v1 endpoint (/oauth2/token, with resource) instead of v2 (/oauth2/v2.0/token, with
+    /// scope)
     #[arg(long)]
     v1: bool,
 
-    /// Ask on the v2 endpoint, which is the default, whatever a profile says
+    /// Use the v2 endpoint, which is the default, even if a profile sets v1
     #[arg(long, conflicts_with = "v1")]
     v2: bool,
 
-    /// Say that the client can handle this, such as cp1 for claims challenges
+    /// Declare a client capability, such as cp1 for claims challenges
     #[arg(long = "capability", value_name = "NAME")]
     capabilities: Vec<String>,
 }
 
 impl ApplicationSettings {
+    /// Returns the application with its credential.
+    ///
+    /// # Errors
+    /// Returns an error if a setting is missing or invalid, or the credential cannot be read.
     pub(crate) fn application(&self) -> Result<Application, Failure> {
-        self.refuse_secret_on_command_line()?;
-        self.doubt_authority();
+        self.reject_secret_on_command_line()?;
+        self.warn_of_doubtful_authority();
         let (tenant, client_id) = (self.tenant()?, self.client_id()?);
         let mut authority = Authority::new(self.cloud()?, tenant)?;
         if let Some(region) = self.region()? {
@@ -87,16 +95,18 @@ impl ApplicationSettings {
         self.application_of(authority, client_id, self.credential()?)
     }
 
-    /// The application in this tenant, for a person to sign in. Where it `may_be_public`, it is where no credential is set.
+    /// Returns the application in this tenant, for a user to sign in to. If it `may_be_public`, it
+    /// is public unless a credential is set.
     pub(crate) fn application_in(&self, tenant: Tenant, may_be_public: bool) -> Result<Application, Failure> {
         let credential = match self.chosen_or_none()? {
             None if may_be_public => ClientCredential::Public,
             _ => self.credential()?,
         };
-        self.for_person(tenant, credential)
+        self.for_user(tenant, credential)
     }
 
-    /// The application in this tenant, for a user to sign in to: with its credential where one is set, unless it is `public`.
+    /// Returns the application in this tenant, for a user to sign in to. It has a credential if one
+    /// is set for it and it is not `public`.
     pub(crate) fn sign_in_application(
         traced: &Traced<Self>,
         tenant: Tenant,
@@ -110,10 +120,14 @@ impl ApplicationSettings {
             Some(chosen) if !settings.is_of(&chosen, client_id, &cloud)? => ClientCredential::Public,
             Some(_) => settings.credential()?,
         };
-        settings.for_person(tenant, credential)
+        settings.for_user(tenant, credential)
     }
 
-    /// The application that a kept sign-in belongs to, with its credential unless it is `public`.
+    /// Returns the application of a stored sign-in, with its credential unless it is `public`.
+    ///
+    /// # Errors
+    /// Returns an error if an option names a credential for a public client, or if the credential
+    /// belongs to another application or cloud.
     pub(crate) fn application_of_account(
         traced: &Traced<Self>,
         authority: Authority,
@@ -121,8 +135,8 @@ impl ApplicationSettings {
         public: bool,
     ) -> Result<Application, Failure> {
         let settings = &traced.settings;
-        settings.refuse_region()?;
-        settings.refuse_secret_on_command_line()?;
+        settings.reject_region()?;
+        settings.reject_secret_on_command_line()?;
         if public {
             let given = CREDENTIAL_OPTIONS.iter().find_map(|name| match traced.source(name) {
                 Source::Flag(flag) => Some(flag),
@@ -131,50 +145,53 @@ impl ApplicationSettings {
             return match given {
                 None => settings.application_of(authority, client_id, ClientCredential::Public),
                 Some(flag) => {
-                    let problem = format!("{flag} is not used: the account belongs to {client_id} as a public client");
+                    let problem = format!("{flag} has no effect: the user signed in to {client_id} as a public client");
                     Err(Failure::text(Exit::Usage, problem)
-                        .hint("leave it out, or sign in with the credential: give it to `entra login`"))
+                        .hint("remove it, or sign in again with `entra login` and this credential"))
                 }
             };
         }
         if !settings.is_of(&settings.chosen()?, client_id, authority.cloud())? {
             let problem = format!(
-                "the variables or the profile hold the credential of another application or cloud than {client_id} at {}",
+                "the credential in the variables or the profile does not belong to the application {client_id} at {}",
                 authority.cloud().origin()
             );
             return Err(Failure::text(Exit::Credential, problem).hint(
-                "name the application's own with --secret-file or --certificate, or set its AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST",
+                "give its credential with --secret-file or --certificate, or set its AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST",
             ));
         }
         settings.application_of(authority, client_id, settings.credential()?)
     }
 
-    /// The application in its tenant, without a credential.
+    /// Returns the application in its tenant, without a credential.
+    ///
+    /// # Errors
+    /// Returns an error if a setting is missing or invalid.
     pub(crate) fn public_application(&self) -> Result<Application, Failure> {
-        self.refuse_secret_on_command_line()?;
-        self.for_person(self.tenant()?, ClientCredential::Public)
+        self.reject_secret_on_command_line()?;
+        self.for_user(self.tenant()?, ClientCredential::Public)
     }
 
-    fn refuse_region(&self) -> Result<(), Failure> {
+    fn reject_region(&self) -> Result<(), Failure> {
         if self.region.is_none() {
             return Ok(());
         }
         Err(Failure::text(
             Exit::Usage,
-            "--region is for an application's own tokens: users do not sign in through a region",
+            "--region is only for app-only tokens: users cannot sign in through a region",
         )
-        .hint("leave --region out"))
+        .hint("remove --region"))
     }
 
-    fn for_person(&self, tenant: Tenant, credential: ClientCredential) -> Result<Application, Failure> {
-        self.refuse_region()?;
-        self.doubt_authority();
+    fn for_user(&self, tenant: Tenant, credential: ClientCredential) -> Result<Application, Failure> {
+        self.reject_region()?;
+        self.warn_of_doubtful_authority();
         let authority = Authority::new(self.cloud()?, tenant)?;
         self.application_of(authority, self.client_id()?, credential)
     }
 
-    /// Warns where the default authority is used and a variable looks as if another were meant.
-    fn doubt_authority(&self) {
+    /// Warns if the default authority is used although a misspelt variable names another.
+    fn warn_of_doubtful_authority(&self) {
         let is_named = self
             .text(&self.cloud.authority_host, "authority_host")
             .is_ok_and(|host| host.is_some());
@@ -183,24 +200,28 @@ impl ApplicationSettings {
         }
     }
 
-    /// Refuses what shapes a request, where none is sent.
-    pub(crate) fn refuse_request_options(&self) -> Result<(), Failure> {
+    /// Rejects options that only affect token requests, for commands that send no request.
+    ///
+    /// # Errors
+    /// Returns an error if `--region` or `--capability` is set.
+    pub(crate) fn reject_request_options(&self) -> Result<(), Failure> {
         if self.region.is_none() && self.capabilities.is_empty() {
             return Ok(());
         }
         Err(Failure::text(
             Exit::Usage,
-            "--region and --capability are for a token request, and have no part in an assertion",
+            "--region and --capability only affect token requests, not an assertion",
         )
-        .hint("leave them out"))
+        .hint("remove them"))
     }
 
-    /// Where the secret is read from, if it is read from a file.
+    /// Returns the path of the file with the client secret, if an option names one.
     pub(crate) fn secret_file(&self) -> Option<&Path> {
         self.secret_file.as_deref()
     }
 
-    /// The application with this id and credential at this authority, and all else as it was set.
+    /// Returns an application with this ID and credential at this authority, and with the options
+    /// for endpoint and capabilities.
     pub(crate) fn application_of(
         &self,
         authority: Authority,
@@ -212,12 +233,13 @@ impl ApplicationSettings {
             .with_capabilities(&self.capabilities()?))
     }
 
-    /// The tenant, where one is named.
+    /// Returns the tenant, or `None` if it is not set.
     pub(crate) fn tenant_if_given(&self) -> Result<Option<Tenant>, Failure> {
         let is_given = self.text(&self.tenant, "tenant")?.is_some();
         is_given.then(|| self.tenant()).transpose()
     }
 
+    /// Returns the tenant.
     pub(crate) fn tenant(&self) -> Result<Tenant, Failure> {
         let tenant = self
             .text(&self.tenant, "tenant")?
@@ -225,20 +247,24 @@ impl ApplicationSettings {
         Ok(tenant.parse()?)
     }
 
+    /// Returns the application (client) ID.
     pub(crate) fn client_id(&self) -> Result<ClientId, Failure> {
         let client_id = self.text(&self.client_id, "client_id")?;
-        let client_id = client_id.ok_or_else(|| missing("client id", "--client-id", "AZURE_CLIENT_ID"))?;
+        let client_id = client_id.ok_or_else(|| missing("client ID", "--client-id", "AZURE_CLIENT_ID"))?;
         Ok(client_id.parse()?)
     }
 
+    /// Returns the cloud.
     pub(crate) fn cloud(&self) -> Result<Cloud, Failure> {
         self.checked_cloud()
     }
 
+    /// Returns the Azure region, or `None` if it is not set.
     pub(crate) fn region(&self) -> Result<Option<Region>, Failure> {
         Ok(self.text(&self.region, "region")?.map(str::parse).transpose()?)
     }
 
+    /// Returns the version of the token endpoint.
     pub(crate) fn version(&self) -> Result<EndpointVersion, Failure> {
         let is_v1 = self.v1 || (!self.v2 && self.text(&None, "endpoint")? == Some("v1"));
         Ok(if is_v1 {
@@ -249,42 +275,43 @@ impl ApplicationSettings {
     }
 }
 
-/// What a setting holds. One that is set to nothing is not set.
+/// Returns the trimmed text of a setting. An empty one counts as unset.
 fn given(setting: &Option<String>) -> Option<&str> {
     setting.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// The failure for a setting that nothing supplies.
+/// Returns the failure for a missing setting.
 pub(crate) fn missing(what: &str, flag: &str, variable: &str) -> Failure {
-    let why = why_unset(variable).unwrap_or_default();
-    Failure::text(Exit::Configuration, format_args!("no {what}{why}")).hint(format!("give {flag}, or set {variable}"))
+    let reason = reason_unset(variable).unwrap_or_default();
+    Failure::text(Exit::Configuration, format_args!("no {what}{reason}"))
+        .hint(format!("give {flag}, or set {variable}"))
 }
 
-/// What makes the default authority look wrong, and what to do about it.
+/// Returns the reason to doubt the default authority, with a hint.
 pub(crate) fn authority_doubt() -> Option<(String, &'static str)> {
     let other = environment::misspelt("AZURE_AUTHORITY_HOST")?;
-    let problem = format!("{other} is set, which is not read, and the public cloud is used");
-    Some((problem, "set AZURE_AUTHORITY_HOST where another cloud is meant"))
+    let problem = format!("{other} is set but never read, and the public cloud is used");
+    Some((problem, "set AZURE_AUTHORITY_HOST if you mean another cloud"))
 }
 
-/// Why somebody may take a variable for set that is not.
-fn why_unset(variable: &str) -> Option<String> {
+/// Returns the reason why a variable is unset although it looks set to the user.
+fn reason_unset(variable: &str) -> Option<String> {
     if let Some(other) = environment::misspelt(variable) {
-        return Some(format!(": {other} is set, which is not read, and {variable} is not"));
+        return Some(format!(": {other} is set but never read, and {variable} is not set"));
     }
     environment::is_empty(variable).then(|| format!(": {variable} is set and empty"))
 }
 
-/// The variables that hold secrets: what runs under this command need not see them.
+/// The variables with secrets, which are removed from the environment of child processes.
 pub(crate) const SECRET_VARIABLES: [&str; 2] = [CLIENT_SECRET, CLIENT_CERTIFICATE_PASSWORD];
 
-/// The cloud of this name or address.
+/// Returns the cloud with this name or address.
 pub(crate) fn cloud_at(host: &str) -> Result<Cloud, Failure> {
     Cloud::from_setting(host)
         .map_err(|error| Failure::from(error).hint("or name a cloud: public, usgovernment or china"))
 }
 
-/// A text that clap may keep, and that is overwritten when it is dropped.
+/// A text that clap can store, and that is overwritten when it is dropped.
 #[derive(Clone)]
 struct Zeroized(#[expect(dead_code, reason = "only ever overwritten")] Zeroizing<String>);
 

@@ -1,3 +1,5 @@
+//! The options for the flow of a token request, and the flows with a user.
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -7,26 +9,27 @@ use entra_proto::Target;
 use entra_proto::authorize::{Prompt, UserAssertion};
 use entra_proto::claims::ClaimsRequest;
 
-use crate::callback::{Answer, CallbackSettings};
+use crate::callback::{CallbackSettings, Outcome};
 use crate::commands::consent::{is_anothers, is_declined};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, name_of, read_text, tell_always};
 use crate::page::Page;
-use crate::wanted::TokenSettings;
+use crate::token_settings::TokenSettings;
 
-/// On what ground a token is asked for.
+/// The options for the flow of a token request.
 #[derive(Args)]
 pub(crate) struct FlowSettings {
-    /// How the token is got
+    /// The OAuth 2.0 flow
     #[arg(long, value_enum, default_value_t = Flow::ClientCredentials, conflicts_with = "account")]
     flow: Flow,
 
-    /// The application is a public client (its registration says "Allow public client flows"): send no credential, whatever the
-    /// environment holds
+    /// Send no credential even if one is set: the application is a public client ("Allow public
+    /// client flows" in its registration)
     #[arg(long, conflicts_with_all = ["account", "secret_file", "certificate", "certificate_key", "federated_token_file"])]
     public: bool,
 
-    /// With --flow obo: read the user's access token for this application's API from this file, or from standard input if it is "-"
+    /// With --flow obo: the file with the user's access token for this application's API, or "-"
+    /// for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "account")]
     assertion_file: Option<PathBuf>,
 
@@ -34,45 +37,47 @@ pub(crate) struct FlowSettings {
     callback: CallbackSettings,
 }
 
+/// The OAuth 2.0 flow of a token request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Flow {
-    /// For the application itself
+    /// Client credentials: an app-only token
     ClientCredentials,
-    /// For a person, who gets a code to type in elsewhere
+    /// Device code: the user enters a code in a browser on any device
     DeviceCode,
-    /// For a person, in a browser that comes back to --listen
+    /// Authorization code: the user signs in with a browser that returns to --listen
     AuthCode,
-    /// For the user who called the application's API, by --assertion-file
+    /// On-behalf-of: for the user who called the application's API, with --assertion-file
     Obo,
-    /// Not to be had: says why
+    /// Not supported; the error says why.
     #[value(hide = true)]
     Password,
 }
 
-/// A token, and what came with it.
-pub(crate) struct Got {
+/// A token, with its client and sign-in.
+pub(crate) struct Acquired {
     pub(crate) token: Token,
     pub(crate) client: Client,
     pub(crate) sign_in: Option<SignIn>,
 }
 
 impl FlowSettings {
-    /// Whether the application asks for itself.
+    /// Returns true if the flow gets an app-only token.
     pub(crate) fn is_for_application(&self) -> bool {
         self.flow == Flow::ClientCredentials
     }
 
-    /// Whether the application may ask without proof of who it is.
+    /// Returns true if the flow works without a credential.
     fn may_be_public(&self) -> bool {
         matches!(self.flow, Flow::DeviceCode | Flow::AuthCode)
     }
 
-    pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Got, Failure> {
+    /// Acquires a token by the chosen flow.
+    pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Acquired, Failure> {
         let application = wanted.application(self.public, self.may_be_public())?;
         let client = wanted.client_of(application, policy)?.build()?;
         let (target, options) = (wanted.target()?, wanted.options()?);
-        let without_sign_in = |client: Client| -> Result<Got, Failure> {
-            Ok(Got {
+        let without_sign_in = |client: Client| -> Result<Acquired, Failure> {
+            Ok(Acquired {
                 token: client.token_with(&target, &options)?,
                 client,
                 sign_in: None,
@@ -81,7 +86,7 @@ impl FlowSettings {
         let sign_in = match self.flow {
             Flow::Password => return Err(password_grant().into()),
             Flow::ClientCredentials => return without_sign_in(client),
-            // Read last: whoever writes it into a pipe may sign in for it.
+            // Read last, since the program that writes it to a pipe may need a sign-in first.
             Flow::Obo => return without_sign_in(client.on_behalf_of(&self.assertion()?)),
             Flow::DeviceCode => client.device_code(&target, |code| tell_always(harmless(&code.message)))?,
             Flow::AuthCode => through_browser(
@@ -93,33 +98,36 @@ impl FlowSettings {
                 |_| Ok(()),
             )?,
         };
-        Ok(Got {
+        Ok(Acquired {
             token: sign_in.token.clone(),
             client,
             sign_in: Some(sign_in),
         })
     }
 
-    /// The user's token, with --flow obo.
+    /// Returns the user's token, with --flow obo.
     fn assertion(&self) -> Result<UserAssertion, Failure> {
         let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
         let text = read_text(file, "the user's access token", MAX_ASSERTION, Exit::Token)?;
         UserAssertion::new(text.trim()).map_err(|error| Failure::new(Exit::Token, error).context(name_of(file)))
     }
 
-    /// Refuses options that do not go together.
+    /// Rejects invalid combinations of options.
+    ///
+    /// # Errors
+    /// Returns an error that names the options.
     pub(crate) fn check(&self, wanted: &TokenSettings) -> Result<(), Failure> {
         if self.public && !self.may_be_public() {
             return Err(Failure::text(
                 Exit::Usage,
-                "--public goes with --flow device-code and auth-code: for the others the application has to prove who it is",
+                "--public requires --flow device-code or auth-code: the other flows need a credential",
             )
-            .hint("leave --public out"));
+            .hint("remove --public"));
         }
         if self.assertion_file.is_some() != (self.flow == Flow::Obo) {
             return Err(
-                Failure::text(Exit::Usage, "--flow obo and --assertion-file FILE go together")
-                    .hint("give both: the file holds the user's token for this application's API"),
+                Failure::text(Exit::Usage, "--flow obo and --assertion-file FILE require each other")
+                    .hint("give both: the file contains the user's token for this application's API"),
             );
         }
         if self.flow == Flow::Obo {
@@ -128,14 +136,14 @@ impl FlowSettings {
         if self.callback.is_given() && self.flow != Flow::AuthCode {
             return Err(Failure::text(
                 Exit::Usage,
-                "--listen, --redirect-uri, --no-browser and --wait go with --flow auth-code: the others send no browser anywhere",
+                "--listen, --redirect-uri, --no-browser and --wait require --flow auth-code: the other flows use no browser here",
             )
-            .hint("leave them out"));
+            .hint("remove them"));
         }
         if self.flow == Flow::DeviceCode && wanted.claims()?.is_some() {
             return Err(Failure::text(
                 Exit::Usage,
-                "--claims does not go with --flow device-code, which has no place for them",
+                "--claims cannot be used with --flow device-code, which has no parameter for claims",
             )
             .hint("use --flow auth-code"));
         }
@@ -143,27 +151,30 @@ impl FlowSettings {
         if from_stdin(self.assertion_file.as_deref()) && from_stdin(wanted.secret_file()) {
             return Err(Failure::text(
                 Exit::Usage,
-                "standard input cannot hold both the assertion and the secret",
+                "standard input cannot contain both the assertion and the secret",
             )
-            .hint("read one of them from a file"));
+            .hint("give one of them as a file"));
         }
         Ok(())
     }
 }
 
-/// Signs a user in through a browser on this machine; `elsewhere` is the option that needs no browser here. What `keep` does is done before
-/// the browser is told, so that its page is true.
+/// Signs a user in with a browser on this machine. `browserless` is the command's option that needs
+/// no browser here. `save` runs before the page is sent, so that the page reports its outcome.
+///
+/// # Errors
+/// Returns an error if the sign-in fails, or `save` does.
 pub(crate) fn through_browser(
     client: &Client,
     callback: &CallbackSettings,
     target: Target,
     claims: Option<ClaimsRequest>,
-    elsewhere: &str,
-    mut keep: impl FnMut(&SignIn) -> Result<(), Failure>,
+    browserless: &str,
+    mut save: impl FnMut(&SignIn) -> Result<(), Failure>,
 ) -> Result<SignIn, Failure> {
     let mut callback = callback.listen(client.application())?;
     let flow = ConsentFlow::new(client, target, callback.redirect_uri().clone())?;
-    // Consent is asked for where it is missing, and not each time.
+    // Prompts for consent only if it is missing.
     let flow = flow.with(|request| {
         let request = request.with_prompt(Prompt::SelectAccount);
         match claims {
@@ -172,43 +183,44 @@ pub(crate) fn through_browser(
         }
     });
     let (url, pending) = flow.start()?;
-    callback.send_browser("to sign in", &url, Some(elsewhere));
+    callback.send_browser("to sign in", &url, Some(browserless));
     callback.wait(|redirect| match flow.finish_sign_in(&pending, redirect) {
-        Ok(sign_in) => match keep(&sign_in) {
+        Ok(sign_in) => match save(&sign_in) {
             Ok(()) => {
                 let user = sign_in
                     .username()
                     .map(|user| format!("You are {}. ", excerpt(&user, 60)));
-                let said = user.unwrap_or_default() + "The command has what it waited for.";
-                let page = Page::good("You are signed in", said);
-                Answer::Done(page, Ok(sign_in))
+                let text = user.unwrap_or_default() + "The sign-in is complete.";
+                let page = Page::good("You are signed in", text);
+                Outcome::Done(page, Ok(sign_in))
             }
             Err(failure) => {
-                let said = "You signed in, but the command could not keep the sign-in. It says why.";
-                Answer::Done(Page::bad("The sign-in is not kept", said), Err(failure))
+                let text = "You signed in, but the command could not save the sign-in. See its error message.";
+                Outcome::Done(Page::bad("The sign-in was not saved", text), Err(failure))
             }
         },
-        Err(error) if is_anothers(&error) => Answer::Other(error),
+        Err(error) if is_anothers(&error) => Outcome::Unrelated(error),
         Err(error) => {
             let page = if is_declined(&error) {
                 Page::failed("The sign-in was canceled", "You are not signed in.", &error)
             } else {
                 Page::failed("You are not signed in", "The command got no token.", &error)
             };
-            Answer::Done(page, Err(error.into()))
+            Outcome::Done(page, Err(error.into()))
         }
     })?
 }
 
-/// How long an access token may be, in bytes.
+/// The maximum length of an access token, in bytes.
 const MAX_ASSERTION: u64 = 64 * 1024;
 
-/// The error for the password grant (RFC 6749, section 4.3), which RFC 9700, section 2.4, forbids.
+/// Returns the error for the password grant (RFC 6749, section 4.3), which RFC 9700, section 2.4,
+/// forbids.
 fn password_grant() -> entra_proto::Error {
     entra_proto::error::InputError::new(
         entra_proto::error::Input::Grant,
-        "password is not supported: it would show users' passwords to the application, and fails with a second factor",
+        "password is not supported: it exposes passwords to the application, and fails with a second factor",
     )
-    .with_hint("use client credentials for a daemon, the device code or a browser for a person")
+    .with_hint("use client-credentials for a daemon, and device-code or auth-code for a user")
     .into()
 }

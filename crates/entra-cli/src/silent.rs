@@ -1,4 +1,7 @@
-//! Tokens for which no person is asked: those that are kept, and those of users whose sign-in is kept.
+//! Tokens without user interaction: from the cache on disk, or by the stored sign-in of a user.
+//!
+//! The cache serves app-only tokens with `--cache` and user tokens with `--account`. Commands that
+//! run at the same time send one request.
 
 use clap::Args;
 use entra_client::blocking::Client;
@@ -13,27 +16,30 @@ use zeroize::Zeroizing;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::excerpt;
-use crate::outside::shell_quoted;
+use crate::sanitize::shell_quoted;
 use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::{Source, Traced};
-use crate::store::{Account, CachedToken, Store, StoreSettings, TokenName, Trouble, Wanted, acquire, failure};
-use crate::wanted::TokenSettings;
+use crate::store::{
+    Account, AccountFilter, CachedToken, RequestFailure, Store, StoreSettings, TokenName, acquire, failure,
+};
+use crate::token_settings::TokenSettings;
 
-/// What is kept from one command to the next.
+/// The options for stored sign-ins and cached tokens.
 #[derive(Args)]
-pub(crate) struct KeptSettings {
-    /// Get the token for a user who signed in with `entra login`, without asking: for USER, or for the one account that fits
+pub(crate) struct CacheSettings {
+    /// Get the token for a user who signed in with `entra login`, without interaction: for USER, or
+    /// for the only matching account
     #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "", conflicts_with = "cache")]
     account: Option<String>,
 
-    /// Keep the application's token, sealed in a file, and use it again while it is fresh
+    /// Cache the application's token in an encrypted file, and reuse it while it is fresh
     ///
-    /// A token that was issued for another credential is not used. One that an API rejects is: add --refresh once. `entra cache clear`
-    /// removes what is kept.
+    /// A token that was issued for another credential is not reused. A token that an API rejects is
+    /// reused: add --refresh once. `entra cache clear` removes the cached tokens.
     #[arg(long)]
     cache: bool,
 
-    /// With --cache or --account: request a token, whatever is kept
+    /// With --cache or --account: request a new token, even if one is cached
     #[arg(long)]
     refresh: bool,
 
@@ -41,7 +47,7 @@ pub(crate) struct KeptSettings {
     store: Traced<StoreSettings>,
 }
 
-/// A token, and how it was got.
+/// A token that was acquired without interaction.
 pub(crate) struct Silent {
     pub(crate) token: CachedToken,
     pub(crate) is_cached: bool,
@@ -49,41 +55,48 @@ pub(crate) struct Silent {
     pub(crate) account: Option<Account>,
 }
 
-impl KeptSettings {
-    /// Whether anything is to be kept or was.
-    pub(crate) fn is_wanted(&self) -> bool {
+impl CacheSettings {
+    /// Returns true if the options select the cache or a stored sign-in.
+    pub(crate) fn is_enabled(&self) -> bool {
         self.account.is_some() || self.cache
     }
 
-    /// Asks for a token that is not the one that is kept.
-    pub(crate) fn request_anew(&mut self) {
+    /// Requests a new token even if one is cached.
+    pub(crate) fn force_refresh(&mut self) {
         self.refresh = true;
     }
 
-    /// Whether the token is for a user who signed in before.
+    /// Returns true if the token is for a user with a stored sign-in.
     pub(crate) fn is_for_account(&self) -> bool {
         self.account.is_some()
     }
 
-    /// Refuses options that do not go together.
+    /// Rejects invalid combinations of options.
+    ///
+    /// # Errors
+    /// Returns an error that names the options.
     pub(crate) fn check(&self, is_for_application: bool) -> Result<(), Failure> {
-        if self.refresh && !self.is_wanted() {
-            let problem = "--refresh goes with --cache or --account";
-            return Err(Failure::text(Exit::Usage, problem).hint("leave it out: without those each token is requested"));
+        if self.refresh && !self.is_enabled() {
+            let problem = "--refresh requires --cache or --account";
+            return Err(
+                Failure::text(Exit::Usage, problem).hint("remove it: without --cache or --account each token is new")
+            );
         }
         for name in ["store", "store_key"] {
-            if let (false, Source::Flag(flag)) = (self.is_wanted(), self.store.source(name)) {
-                let problem = format!("{flag} goes with --cache or --account");
-                return Err(Failure::text(Exit::Usage, problem).hint("leave it out: without those nothing is kept"));
+            if let (false, Source::Flag(flag)) = (self.is_enabled(), self.store.source(name)) {
+                let problem = format!("{flag} requires --cache or --account");
+                return Err(Failure::text(Exit::Usage, problem)
+                    .hint("remove it: without --cache or --account nothing is stored"));
             }
         }
         if self.cache && !is_for_application {
-            let problem = "--cache is for an application's own tokens";
-            return Err(Failure::text(Exit::Usage, problem).hint("use `entra login` and --account for those of users"));
+            let problem = "--cache is only for app-only tokens";
+            return Err(Failure::text(Exit::Usage, problem).hint("use `entra login` and --account for tokens of users"));
         }
         Ok(())
     }
 
+    /// Returns a token from the cache, or requests one.
     pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
         match &self.account {
             Some(user) => self.of_account(user, wanted, policy),
@@ -106,7 +119,8 @@ impl KeptSettings {
         };
         let opened = self.store.settings.open().and_then(|store| {
             let key = with_claims(application.client_credentials(target.clone())?, wanted)?;
-            // The region changes the way of the request. The credential shows that the token was issued to whoever asks now.
+            // The region changes the endpoint. The credential proves that the caller is the one to
+            // whom the token was issued.
             let region = format!("{authority:?}");
             let others = [region.as_bytes(), &proof];
             let name = TokenName::of_application(&store, application.client_id(), &key, &others)?;
@@ -121,8 +135,8 @@ impl KeptSettings {
         };
         let acquired = acquire(&store, &name, self.refresh, wanted.timeout(), || {
             let token = CachedToken::from(&request()?);
-            if let Err(error) = store.directory.change_secrets(|secrets| name.put(secrets, &token)) {
-                failure(error).warn("the token is not kept");
+            if let Err(error) = store.database.change_secrets(|secrets| name.put(secrets, &token)) {
+                failure(error).warn("the token is not cached");
             }
             Ok(token)
         });
@@ -131,10 +145,10 @@ impl KeptSettings {
     }
 
     fn of_account(&self, user: &str, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
-        let store = self.store.settings.look()?;
+        let store = self.store.settings.open_existing()?;
         let user = Some(user.trim().to_owned()).filter(|user| !user.is_empty());
-        let (asked, preferred) = narrowed(wanted.settings(), user)?;
-        let account = store.account(&asked, &preferred)?;
+        let (required, preferred) = account_filters(wanted.settings(), user)?;
+        let account = store.account(&required, &preferred)?;
         let authority = Authority::new(cloud_at(&account.origin)?, Tenant::Id(account.tenant))?;
         let application = ApplicationSettings::application_of_account(
             wanted.settings(),
@@ -155,7 +169,7 @@ impl KeptSettings {
         let acquired = acquire(&store, &name, self.refresh, wanted.timeout(), || {
             renewal
                 .request(&account)
-                .map_err(|trouble| trouble.told(&account, wanted))
+                .map_err(|error| error.with_sign_in_hint(&account, wanted))
         });
         let (token, is_cached) = acquired?;
         Ok(Silent {
@@ -176,25 +190,30 @@ struct Renewal<'a> {
     options: &'a TokenOptions,
 }
 
-enum Refused {
-    Service(Error),
+/// The error of a [`Renewal`].
+enum RenewalError {
+    Client(Error),
     Other(Failure),
 }
 
 impl Renewal<'_> {
-    /// Requests a token, and keeps it and the newer refresh token together. Where the refresh token was replaced meanwhile, by another
-    /// command or a sign-in, and the service rejects the older one, the newer one is tried.
-    fn request(&self, account: &Account) -> Result<CachedToken, Refused> {
+    /// Requests a token, and stores it together with the new refresh token. If the service rejects
+    /// the refresh token and another command or a sign-in has replaced it meanwhile, tries the new
+    /// one.
+    fn request(&self, account: &Account) -> Result<CachedToken, RenewalError> {
         let mut is_second = false;
         loop {
-            let current = account.reread(self.store).map_err(Refused::Other)?.ok_or_else(|| {
-                let failure = Failure::text(Exit::Credential, "the account was signed out meanwhile");
-                Refused::Other(failure.hint("sign in again with `entra login`"))
-            })?;
+            let current = account
+                .reread(self.store)
+                .map_err(RenewalError::Other)?
+                .ok_or_else(|| {
+                    let failure = Failure::text(Exit::Credential, "the account was signed out meanwhile");
+                    RenewalError::Other(failure.hint("sign in again with `entra login`"))
+                })?;
             let sent = current.refresh_token.clone();
             let user = User::from_refresh_token(current.tenant, sent.clone());
             let error = match self.client.user(&user).token_with(self.target, self.options) {
-                Ok(token) => return Ok(self.keep(&current, &user, &sent, &token)),
+                Ok(token) => return Ok(self.save(&current, &user, &sent, &token)),
                 Err(error) => error,
             };
             let was_replaced = || {
@@ -202,64 +221,64 @@ impl Renewal<'_> {
                 now.is_some_and(|now| now.refresh_token.expose() != sent.expose())
             };
             if is_second || error.class() != ErrorClass::Grant || !was_replaced() {
-                return Err(Refused::Service(error));
+                return Err(RenewalError::Client(error));
             }
             is_second = true;
         }
     }
 
-    fn keep(&self, account: &Account, user: &User, sent: &RefreshToken, token: &Token) -> CachedToken {
+    fn save(&self, account: &Account, user: &User, sent: &RefreshToken, token: &Token) -> CachedToken {
         let cached = CachedToken::from(token);
         let newer = user.refresh_token().unwrap_or_else(|| sent.clone());
-        let kept = self.store.directory.change_secrets(|secrets| {
-            // A user who has signed out meanwhile stays signed out.
+        let saved = self.store.database.change_secrets(|secrets| {
+            // A user who signed out meanwhile stays signed out.
             if account.rotate(self.store, secrets, sent, &newer)? {
                 self.name.put(secrets, &cached)?;
             }
             Ok(())
         });
-        if let Err(error) = kept {
-            failure(error).warn("the newer refresh token is not kept");
+        if let Err(error) = saved {
+            failure(error).warn("the new refresh token is not stored");
         }
         cached
     }
 }
 
-impl Refused {
-    /// Adds how to sign in again, where only that helps.
-    fn told(self, account: &Account, wanted: &TokenSettings) -> Trouble {
+impl RenewalError {
+    /// Converts the error, with the command to sign in again as the hint if a sign-in is required.
+    fn with_sign_in_hint(self, account: &Account, wanted: &TokenSettings) -> RequestFailure {
         let error = match self {
-            Self::Service(error) => error,
+            Self::Client(error) => error,
             Self::Other(failure) => return failure.into(),
         };
         let (exit, what) = match error.class() {
-            ErrorClass::Grant | ErrorClass::Interaction => (Exit::Refused, "has to sign in again"),
-            ErrorClass::Consent => (Exit::Permission, "or an administrator has to consent"),
+            ErrorClass::Grant | ErrorClass::Interaction => (Exit::Rejected, "must sign in again"),
+            ErrorClass::Consent => (Exit::Permission, "or an administrator must consent"),
             _ => return error.into(),
         };
         let user = excerpt(&account.username, 100);
-        // What the sign-in must show: the service says so, or the API did before.
-        let asked = || wanted.claims().ok().flatten().map(|claims| claims.as_str().to_owned());
+        // The claims for the sign-in come from the service, or from the API's challenge before.
+        let requested = || wanted.claims().ok().flatten().map(|claims| claims.as_str().to_owned());
         let claims = error
             .service()
             .and_then(|service| service.claims.clone())
-            .or_else(asked);
+            .or_else(requested);
         let claims = claims.filter(|claims| claims.len() <= LONGEST_CLAIMS);
         let claims = claims.map(|claims| format!(" --claims {}", shell_quoted(&claims)));
         let hint = format!(
             "{user} {what}: {} {}{}",
             login_command(account),
-            wanted.target_words(),
+            wanted.target_arguments(),
             claims.unwrap_or_default()
         );
         Failure::new(exit, error).hint_instead(hint).into()
     }
 }
 
-/// How long claims may be to be repeated in advice, in bytes.
+/// The maximum length of claims in a hint, in bytes.
 const LONGEST_CLAIMS: usize = 1000;
 
-/// The command that signs this account in again.
+/// Returns the command that signs this account in again.
 fn login_command(account: &Account) -> String {
     let mut command = format!(
         "entra login --client-id {} --tenant {}",
@@ -271,13 +290,13 @@ fn login_command(account: &Account) -> String {
     command
 }
 
-/// What a token of an account is told from others by.
+/// Returns the cache key of an account's token.
 pub(crate) fn account_key(
     application: &Application,
     target: &Target,
     wanted: Option<&TokenSettings>,
 ) -> Result<CacheKey, Failure> {
-    // The account stands in the name: its refresh tokens come and go.
+    // The account is part of the token's name. Its refresh token changes, so a fixed one stands in.
     let request = application.refresh(RefreshToken::new("kept")?, target.clone())?;
     match wanted {
         Some(wanted) => with_claims(request, wanted),
@@ -297,14 +316,15 @@ fn built(wanted: &TokenSettings, application: Application, policy: Policy) -> Re
     Ok(wanted.client_of(application, policy)?.build()?)
 }
 
-/// What tells one credential from another. A federated token is another one each time: its issuer and its subject stay.
+/// Returns bytes that identify a credential. A federated token changes with each request, so its
+/// issuer and subject identify it.
 fn proof(credential: &ClientCredential) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(Zeroizing::new(match credential {
         ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => secret.expose().as_bytes().to_vec(),
         ClientCredential::Certificate(certificate) => certificate.certificate().sha256().to_vec(),
         ClientCredential::Federated(federated) => {
             let assertion = federated.assertion()?;
-            // One without such claims is told from all others.
+            // A token without these claims identifies only itself.
             match UnverifiedClaims::decode(assertion.expose()) {
                 Ok(claims) => format!("{:?}", (claims.issuer(), claims.subject())).into_bytes(),
                 Err(_) => assertion.expose().as_bytes().to_vec(),
@@ -314,16 +334,17 @@ fn proof(credential: &ClientCredential) -> Result<Zeroizing<Vec<u8>>, Failure> {
     }))
 }
 
-/// Which account the settings name: options say which may be meant, variables and the profile which of several is.
-pub(crate) fn narrowed(
+/// Returns the filters for the account: one by the options, which must match, and one by variables
+/// and the profile, which selects among several matches.
+pub(crate) fn account_filters(
     traced: &Traced<ApplicationSettings>,
     user: Option<String>,
-) -> Result<(Wanted, Wanted), Failure> {
+) -> Result<(AccountFilter, AccountFilter), Failure> {
     let settings = &traced.settings;
     let is_flag = |name: &str| matches!(traced.source(name), Source::Flag(_));
     settings.profile()?;
     let is_preferred = |name: &str| matches!(traced.origin(name), Ok(Source::Variable(_) | Source::Profile(_)));
-    let wanted = Wanted {
+    let required = AccountFilter {
         user,
         tenant: is_flag("tenant").then(|| settings.tenant()).transpose()?,
         client_id: is_flag("client_id").then(|| settings.client_id()).transpose()?,
@@ -332,7 +353,7 @@ pub(crate) fn narrowed(
             .transpose()?
             .map(|cloud| cloud.origin().to_owned()),
     };
-    let preferred = Wanted {
+    let preferred = AccountFilter {
         user: None,
         tenant: is_preferred("tenant").then(|| settings.tenant().ok()).flatten(),
         client_id: is_preferred("client_id").then(|| settings.client_id().ok()).flatten(),
@@ -341,7 +362,7 @@ pub(crate) fn narrowed(
             .flatten()
             .map(|cloud| cloud.origin().to_owned()),
     };
-    Ok((wanted, preferred))
+    Ok((required, preferred))
 }
 
 #[cfg(test)]
@@ -352,8 +373,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_told_from_each_other() {
-        // {"alg":"none"}, then {"iss":"i","sub":"s","n":1}, the same with "n":2, and one with another subject.
+    fn credentials_are_distinguished() {
+        // {"alg":"none"}, then {"iss":"i","sub":"s","n":1}, the same with "n":2, and one with
+        // another subject.
         let jwt = |claims: &str| format!("eyJhbGciOiJub25lIn0.{claims}.c2ln");
         let federated =
             |token: String| FederatedCredential::new(move |_: &str| ClientAssertion::new(token.clone())).into();
@@ -368,7 +390,7 @@ mod tests {
         .iter()
         .map(|credential| proof(credential).unwrap())
         .collect();
-        // The platform writes the token anew: its principal stays.
+        // The platform rewrites the token: issuer and subject stay the same.
         assert_eq!(proofs[0], proofs[1]);
         for one in 1..proofs.len() {
             assert!(proofs[one + 1..].iter().all(|other| *other != proofs[one]), "{one}");

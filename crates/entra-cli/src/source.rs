@@ -1,3 +1,5 @@
+//! The sources of settings: options, variables, files, profiles and defaults.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -6,10 +8,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Value, json};
 
-use crate::outside::{shown, without_secrets};
 use crate::profile::Place;
+use crate::sanitize::{shown, without_secrets};
 
-/// Where a setting comes from.
+/// The source of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// An option on the command line, such as `--tenant`.
@@ -20,11 +22,12 @@ pub(crate) enum Source {
     File(PathBuf),
     /// A profile in `entra.toml`.
     Profile(Place),
-    /// Nobody set it.
+    /// The default, since the setting is not set.
     Default,
 }
 
 impl Source {
+    /// Returns the source as JSON.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Flag(name) => json!({ "kind": "flag", "name": name }),
@@ -48,7 +51,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Arguments, and where each of them comes from: what clap knows, and forgets once it has filled them in.
+/// Arguments with the source of each, which clap knows only while it parses them.
 pub(crate) struct Traced<T> {
     pub(crate) settings: T,
     given: HashMap<String, Given>,
@@ -60,14 +63,14 @@ struct Given {
 }
 
 impl<T> Traced<T> {
-    /// Where the argument with this name (that of its field) comes from.
+    /// Returns the source of an argument, by the name of its field.
     pub(crate) fn source(&self, argument: &str) -> Source {
         self.given
             .get(argument)
             .map_or(Source::Default, |given| given.source.clone())
     }
 
-    /// Whether white space stands before or behind it as it was given.
+    /// Returns true if the value was given with white space before or after it.
     pub(crate) fn has_blanks(&self, argument: &str) -> bool {
         self.given.get(argument).is_some_and(|given| given.has_blanks)
     }
@@ -104,7 +107,7 @@ impl<T: Args> FromArgMatches for Traced<T> {
     }
 }
 
-/// The arguments of `T` that somebody gave, by their names.
+/// Returns the arguments of `T` that an option or a variable sets, by their names.
 fn given<T: Args>(matches: &ArgMatches) -> HashMap<String, Given> {
     let mut found = HashMap::new();
     for argument in T::augment_args(Command::new("")).get_arguments() {
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_tells_where_it_comes_from() {
+    fn source_of_each_argument_is_known() {
         let traced = All::parse_from(["test", "--flag-given", "x\n"]).traced;
         assert_eq!(traced.source("flag_given"), Source::Flag("--flag-given".into()));
         assert!(traced.has_blanks("flag_given"));

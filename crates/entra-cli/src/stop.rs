@@ -1,4 +1,4 @@
-//! The signals that stop a process, waited for.
+//! Waiting for the signals that stop a process, and ending the process by them.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -14,14 +14,18 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::exit::{Exit, Failure};
 
-/// The watch for a signal to stop. From its start on, no such signal ends the process by itself.
+/// A handler for the signals to stop. Once it is installed, these signals no longer end the
+/// process.
 pub(crate) struct Stop(Arc<AtomicUsize>);
 
-/// The signal that came.
+/// A received signal to stop.
 pub(crate) struct Stopped(i32);
 
 impl Stop {
-    /// Starts to watch.
+    /// Installs the handler.
+    ///
+    /// # Errors
+    /// Returns an error if the system rejects a handler.
     pub(crate) fn watch() -> Result<Self, Failure> {
         let stopped = Arc::new(AtomicUsize::new(0));
         for signal in ending_signals() {
@@ -41,7 +45,7 @@ impl Stop {
         }
     }
 
-    /// Returns the signal that came since the last call, if one did.
+    /// Returns the signal received since the last call, if any.
     pub(crate) fn take(&self) -> Option<i32> {
         let signal = self.0.swap(0, Ordering::SeqCst);
         (signal != 0).then(|| i32::try_from(signal).unwrap_or(SIGTERM))
@@ -49,13 +53,13 @@ impl Stop {
 }
 
 impl Stopped {
-    /// Ends the process as the signal does.
+    /// Ends the process by the signal.
     pub(crate) fn end(self) -> ! {
         end_by(self.0)
     }
 }
 
-/// Ends this process as another one ended.
+/// Ends this process with the status of another one: by its signal, or with its exit code.
 pub(crate) fn end_as(status: ExitStatus) -> ! {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -64,13 +68,13 @@ pub(crate) fn end_as(status: ExitStatus) -> ! {
     std::process::exit(status.code().unwrap_or(1))
 }
 
-/// Ends the process as this signal does.
+/// Ends the process by this signal.
 pub(crate) fn end_by(signal: i32) -> ! {
-    // A signal does not end the first process of a container; the attempt would end in a crash.
+    // A signal does not end the first process of a container; the attempt would abort it.
     if !is_first() {
         let _ = emulate_default_handler(signal);
     }
-    // As shells report a signal.
+    // The exit code with which shells report a signal.
     std::process::exit(128 + signal)
 }
 
@@ -83,19 +87,20 @@ pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
 /// Returns the signals that end this process unless it catches them.
 #[cfg(unix)]
 pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
-    // Where it is not known, a hangup stays as it is, and the others are caught.
+    // Without /proc, SIGHUP is left alone and the others are caught.
     let hangup = Some(SIGHUP).filter(|_| is_ignored(SIGHUP) == Some(false));
     let others = [SIGINT, SIGQUIT, SIGTERM];
     let others = others.into_iter().filter(|signal| is_ignored(*signal) != Some(true));
     others.chain(hangup)
 }
 
-/// Whether this is the first process of a container, which no signal ends that it does not watch for.
+/// Returns true for the first process of a container, which only caught signals can end.
 pub(crate) fn is_first() -> bool {
     std::process::id() == 1
 }
 
-/// Whether a signal does not end this process, as `nohup` has it, or a shell for its background: a handler would change that.
+/// Returns true if this process ignores a signal, as set by `nohup` or by a shell for background
+/// jobs. A handler would change that. Returns `None` if it is unknown.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> Option<bool> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -104,5 +109,5 @@ fn is_ignored(signal: i32) -> Option<bool> {
     Some(mask & (1 << (signal - 1)) != 0)
 }
 
-/// How often it is looked whether a signal came.
+/// The interval between two checks for a signal.
 const PAUSE: Duration = Duration::from_millis(100);

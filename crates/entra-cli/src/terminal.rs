@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 
 use unicode_width::UnicodeWidthStr;
 
-/// The stream of a text, which may lead to a terminal or elsewhere.
+/// A standard output stream, which may be a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
     /// Standard output: results.
@@ -15,6 +15,7 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// Returns true if the stream is a terminal.
     pub(crate) fn is_terminal(self) -> bool {
         match self {
             Self::Out => io::stdout().is_terminal(),
@@ -22,7 +23,8 @@ impl Stream {
         }
     }
 
-    /// Returns the number of columns, or `None` where the stream leads to no terminal: there, no line is wrapped.
+    /// Returns the number of columns, or `None` if the stream is not a terminal, where lines are
+    /// not wrapped.
     pub(crate) fn width(self) -> Option<usize> {
         if !self.is_terminal() {
             return None;
@@ -32,31 +34,32 @@ impl Stream {
             Self::Error => terminal_size::terminal_size_of(io::stderr()),
         };
         let columns = size.map(|(terminal_size::Width(columns), _)| usize::from(columns));
-        // A serial line says 0.
+        // A serial line reports 0.
         let columns = columns.filter(|columns| *columns > 0).or_else(named_width);
         Some(columns.unwrap_or(USUAL_WIDTH))
     }
 
-    /// Whether the stream leads to a terminal whose user takes colours (<https://no-color.org>).
+    /// Returns true if the stream is a terminal with colours that the user has not turned off
+    /// (<https://no-color.org>).
     pub(crate) fn has_colors(self) -> bool {
-        let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_off = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
-        self.is_terminal() && !refused && !is_dumb
+        self.is_terminal() && !is_off && !is_dumb
     }
 }
 
-/// Returns the width that clap wraps help to, where it is known.
+/// Returns the width to which clap wraps help, if it is known.
 pub(crate) fn help_width() -> Option<usize> {
     Stream::Out.width().or_else(named_width)
 }
 
-/// The width that a shell tells its commands.
+/// Returns the width in COLUMNS, which some shells export.
 fn named_width() -> Option<usize> {
     let columns = env::var("COLUMNS").ok()?;
     columns.parse().ok().filter(|columns| *columns > 0)
 }
 
-/// The looks of a few words.
+/// The style of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     Error,
@@ -74,7 +77,8 @@ impl Style {
         }
     }
 
-    /// Returns the words in this style, where `stream` takes colours. They must be [`harmless`](crate::outside::harmless).
+    /// Returns the words in this style if `stream` has colours. They must be
+    /// [`harmless`](crate::sanitize::harmless).
     pub(crate) fn paint(self, words: &str, stream: Stream) -> String {
         if !stream.has_colors() {
             return words.to_owned();
@@ -88,10 +92,10 @@ impl Style {
     }
 }
 
-/// Wraps a text at its spaces to `width` columns. Lines after the first of a paragraph begin with `indent` spaces, beside those with
-/// which the paragraph begins.
+/// Wraps a text at its spaces to `width` columns. Lines after the first line of a paragraph begin
+/// with `indent` spaces in addition to the paragraph's own.
 ///
-/// A word that is longer than a line, such as a URL, stays whole, so that it can be copied.
+/// A word that is longer than a line, such as a URL, is not broken, so that it can be copied.
 pub(crate) fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let paragraphs = text.split('\n').map(|paragraph| {
         let words = paragraph.trim_start_matches(' ');
@@ -101,9 +105,10 @@ pub(crate) fn wrapped(text: &str, width: usize, indent: usize) -> String {
     paragraphs.collect::<Vec<_>>().join("\n")
 }
 
-/// Wraps a text that stands behind `taken` columns of its first line. Further lines begin with `indent` spaces.
+/// Wraps a text that begins after `taken` columns of its first line. Further lines begin with
+/// `indent` spaces.
 pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usize) -> String {
-    // On a terminal of a few columns, words matter more than the indent.
+    // On a very narrow terminal, words matter more than the indent.
     let indent = indent.min(width / 4);
     let mut wrapped = String::new();
     let mut columns = taken;
@@ -111,11 +116,11 @@ pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usi
     for (at, word) in text.split(' ').enumerate() {
         blanks += usize::from(at > 0);
         let length = width_of(word);
-        // Of several blanks, none is left at an end or a beginning.
+        // Blanks are dropped at the beginning and the end of a line.
         if length == 0 {
             continue;
         }
-        // The first word may stay behind what is taken, unless it has room in a line of its own alone.
+        // The first word moves to the next line only if it fits there.
         let breaks = at > 0 || (taken > indent && indent + length <= width);
         if breaks && columns + blanks + length > width {
             wrapped.push('\n');
@@ -131,7 +136,7 @@ pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usi
     wrapped
 }
 
-/// Returns rows of texts in columns. What is behind the last text of a row is left out.
+/// Returns rows of texts in columns, without trailing blanks.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
@@ -150,22 +155,22 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// How wide a column is at most: one long text moves only its own row.
+/// The maximum width of a column: a longer text only moves its own row.
 const WIDEST_COLUMN: usize = 60;
 
-/// Returns how many columns a text takes: most characters of East Asian scripts take two.
+/// Returns the width of a text in columns. Most characters of East Asian scripts take two.
 pub(crate) fn width_of(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// Returns as much of the beginning of a text as fits into `width` columns.
+/// Returns the longest prefix of a text that fits into `width` columns.
 pub(crate) fn cut(text: &str, width: usize) -> &str {
     let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
     let end = ends.take_while(|end| width_of(&text[..*end]) <= width).last();
     &text[..end.unwrap_or(0)]
 }
 
-/// The width of a terminal that does not tell it.
+/// The width of a terminal that does not report its width.
 const USUAL_WIDTH: usize = 80;
 
 #[cfg(test)]
@@ -173,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_wrapped_under_the_indent() {
+    fn wrapped_lines_are_indented() {
         assert_eq!(wrapped("a bb ccc dddd", 8, 2), "a bb ccc\n  dddd");
         assert_eq!(wrapped("a bb ccc dddd", 100, 2), "a bb ccc dddd");
         assert_eq!(wrapped("", 10, 2), "");
@@ -193,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_word_stays_whole() {
+    fn long_word_is_not_broken() {
         let url = "https://login.microsoftonline.com/";
         assert_eq!(
             wrapped(&format!("see {url} now"), 10, 2),
@@ -202,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_first_word_without_room_gets_a_line_of_its_own() {
+    fn first_word_that_does_not_fit_starts_a_line() {
         assert_eq!(wrapped_behind(6, "aaaa b", 9, 1), "\n aaaa b");
         assert_eq!(wrapped_behind(6, "aaaaaaaaaa b", 9, 1), "aaaaaaaaaa\n b");
         assert_eq!(wrapped_behind(2, "aaaaaaaa b", 9, 2), "aaaaaaaa\n  b");
     }
 
     #[test]
-    fn blanks_between_words_stay_within_a_line_alone() {
+    fn blanks_are_kept_only_within_a_line() {
         assert_eq!(wrapped("aaa  bbb", 8, 2), "aaa  bbb");
         assert_eq!(wrapped("aaa  bbb ", 7, 1), "aaa\n bbb");
     }
@@ -224,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_width_ends() {
+    fn every_width_is_supported() {
         for width in 0..4 {
             assert!(wrapped("a bb ccc", width, 9).ends_with("ccc"));
         }

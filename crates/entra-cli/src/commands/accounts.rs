@@ -5,9 +5,9 @@ use crate::failure::Failure;
 use crate::files::{print, print_json, tell};
 use crate::listing::{Form, ListOutput, Table};
 use crate::message::warn;
-use crate::moment::{put_moment, utc};
 use crate::store::{Account, StoreSettings};
 use crate::terminal::Stream;
+use crate::time_format::{put_time, utc};
 
 /// List the users who are signed in, each with its tenant, its application and the time of the sign-in.
 ///
@@ -22,12 +22,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let store = arguments.store.look()?;
+    let store = arguments.store.open_existing()?;
     let (accounts, unreadable) = store.accounts()?;
     if unreadable > 0 {
         let problem = format!(
             "{unreadable} of the sign-ins cannot be opened: {}",
-            store.why_unreadable()
+            store.reason_unreadable()
         );
         warn(
             problem,
@@ -71,7 +71,7 @@ pub(crate) fn to_json(account: &Account) -> Value {
         "public": account.is_public,
     });
     if let Value::Object(members) = &mut object {
-        put_moment(members, "signed_in", account.signed_in_at);
+        put_time(members, "signed_in", account.signed_in_at);
     }
     object
 }

@@ -44,7 +44,7 @@ enum Output {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    arguments.application.refuse_request_options()?;
+    arguments.application.reject_request_options()?;
     // What the token would be for does not enter into an assertion.
     let request = arguments
         .application

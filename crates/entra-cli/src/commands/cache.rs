@@ -22,7 +22,7 @@ enum Command {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Command::Clear { store } = &arguments.command;
-    let (_, tokens) = store.look()?.clear(false)?;
+    let (_, tokens) = store.open_existing()?.clear(false)?;
     tell(format_args!("removed: cached tokens {tokens}"));
     Ok(())
 }

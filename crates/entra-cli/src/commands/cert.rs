@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 use crate::certificate::{CertificateFiles, PasswordSettings, now};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, shell_word, tell, write_new};
-use crate::moment::{from_now, put_moment, utc};
-use crate::named_file::refuse_contents;
-use crate::outside::shown;
+use crate::named_file::reject_contents;
+use crate::sanitize::shown;
+use crate::time_format::{from_now, put_time, utc};
 
 /// Make and inspect client certificates.
 #[derive(Args)]
@@ -135,7 +135,7 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64, output: Output) ->
     };
     // Neither becomes the name of a file, where everybody may read it.
     for given in [Some(Path::new(name)), out].into_iter().flatten() {
-        refuse_contents(given, Exit::Usage)?;
+        reject_contents(given, Exit::Usage)?;
     }
     check_common_name(name)?;
     let (private, public) = destination(name, out)?;
@@ -365,8 +365,8 @@ pub(crate) fn json_of(certificate: &Certificate) -> Map<String, Value> {
     ] {
         members.insert(name.to_owned(), value);
     }
-    put_moment(&mut members, "starts", certificate.not_before());
-    put_moment(&mut members, "expires", certificate.not_after());
+    put_time(&mut members, "starts", certificate.not_before());
+    put_time(&mut members, "expires", certificate.not_after());
     members
 }
 

@@ -9,9 +9,9 @@ use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, replace, tell, write_new};
 use crate::listing::{Form, ListOutput, Table};
 use crate::message::warn;
-use crate::outside::{shown, without_secrets};
 use crate::profile::{FILE, KEYS, NAME_RULE, is_name, project_file, user_file};
-use crate::settings::{ApplicationSettings, cloud_at, is_of_project};
+use crate::sanitize::{shown, without_secrets};
+use crate::settings::{ApplicationSettings, cloud_at, is_allowed_in_project};
 use crate::source::Traced;
 use crate::terminal::{Stream, columns};
 
@@ -207,7 +207,10 @@ fn contents(arguments: &Init) -> Result<String, Failure> {
     let tenant = arguments.tenant.as_deref().map(str::parse::<Tenant>).transpose()?;
     let client_id = arguments.client_id.as_deref().map(str::parse::<ClientId>).transpose()?;
     let cloud = arguments.authority_host.as_deref().map(cloud_at).transpose()?;
-    if let Some(cloud) = cloud.as_ref().filter(|cloud| !arguments.user && !is_of_project(cloud)) {
+    if let Some(cloud) = cloud
+        .as_ref()
+        .filter(|cloud| !arguments.user && !is_allowed_in_project(cloud))
+    {
         warn(
             format_args!("a project's file cannot name this authority: {}", cloud.origin()),
             "write the user's own file with --user, or set AZURE_AUTHORITY_HOST",

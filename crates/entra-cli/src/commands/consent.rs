@@ -12,17 +12,17 @@ use entra_tenants::{ConsentedTenant, TenantStore};
 use entra_transport::AcquireError;
 use serde_json::json;
 
-use crate::callback::{Answer, CallbackSettings};
-use crate::directory::DirectorySettings;
+use crate::callback::{CallbackSettings, Outcome};
 use crate::exit::{Exit, Failure};
 use crate::failure::Report;
 use crate::files::{excerpt, harmless, print, print_json, tell};
-use crate::outside::shown;
 use crate::page::Page;
 use crate::requests::log_event;
+use crate::sanitize::shown;
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::source::{Source, Traced};
 use crate::target::TargetSettings;
+use crate::tenant_store::TenantStoreSettings;
 
 /// Let the administrator of a tenant consent to an application, and print the tenant's id.
 ///
@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     callback: CallbackSettings,
 
     #[command(flatten)]
-    directory: DirectorySettings,
+    tenant_store: TenantStoreSettings,
 
     /// Through the admin-consent page: /v2.0/adminconsent, or /adminconsent with --v1
     #[arg(long)]
@@ -92,9 +92,9 @@ enum Output {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let target = arguments.target.target()?;
     let application = application(arguments)?;
-    let directory = arguments.directory.directory()?;
+    let tenant_store = arguments.tenant_store.store()?;
     // Better now than when somebody has consented.
-    directory.check()?;
+    tenant_store.check()?;
     let client_id = application.client_id();
     let cloud = application.authority().cloud().clone();
     let client = Client::builder(application, arguments.network.transport()?).observer(log_event);
@@ -117,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if let Some(user) = user(consent) {
             tenant = tenant.with_user(user);
         }
-        directory.put(&tenant).map_err(|error| {
+        tenant_store.put(&tenant).map_err(|error| {
             let context = format!("{} has consented, but that is not stored", consent.tenant);
             Failure::from(error).context(context)
         })
@@ -127,21 +127,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let connected = callback.wait(|redirect| {
         let consent = match flow.finish(&pending, redirect) {
             Ok(consent) => consent,
-            Err(error) if is_anothers(&error) => return Answer::Other(error),
-            Err(error) => return Answer::Done(refusal_page(&error), Err(refusal(error, for_tenant))),
+            Err(error) if is_anothers(&error) => return Outcome::Unrelated(error),
+            Err(error) => return Outcome::Done(refusal_page(&error), Err(refusal(error, for_tenant))),
         };
         let access = Access::of(&client, &consent, &target);
         if !access.connects(for_tenant) {
-            return Answer::Done(unconnected_page(&consent, &access), Err(unconnected(&consent, &access)));
+            return Outcome::Done(unconnected_page(&consent, &access), Err(unconnected(&consent, &access)));
         }
         let granted = granted(&consent, &access, &target);
         match store(&consent, &granted) {
-            Ok(()) => Answer::Done(access.page(&consent), Ok((consent, access, granted))),
-            Err(failure) => Answer::Done(unstored_page(&consent), Err(failure)),
+            Ok(()) => Outcome::Done(access.page(&consent), Ok((consent, access, granted))),
+            Err(failure) => Outcome::Done(unstored_page(&consent), Err(failure)),
         }
     });
     let (consent, access, granted) = connected??;
-    tell(format_args!("stored in {}", shown(directory.path())));
+    tell(format_args!("stored in {}", shown(tenant_store.path())));
     match &access {
         Access::NoRoles(api) => {
             let problem = format!(

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, read_loosely, tell};
-use crate::moment::{from_now, utc};
 use crate::pasted_token;
+use crate::time_format::{from_now, utc};
 
 /// Show the claims of a token, without checking it.
 ///

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::commands::cert::self_signed;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print, random_name, write_new};
-use crate::outside::shell_quoted;
+use crate::sanitize::shell_quoted;
 use crate::terminal::{Stream, wrapped};
 
 /// Show what this command does, in ten short steps against an emulator.
@@ -131,11 +131,11 @@ impl Demo {
         self.show(
             &wrong,
             &[&["token"][..], &resource].concat(),
-            Shown::Failure(Exit::Refused),
+            Shown::Failure(Exit::Rejected),
         )?;
 
         say("\n8. Errors in code, before it runs")?;
-        self.show(&daemon, &["lint", "daemon.py"], Shown::Failure(Exit::Found))?;
+        self.show(&daemon, &["lint", "daemon.py"], Shown::Failure(Exit::Findings))?;
 
         say("\n9. The Office 365 activity feed: subscribe, list contents, read one")?;
         let feed = format!("{}/subscriptions", emulator.activity_url());

@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print, print_json};
 use crate::listing::{Form, ListOutput, Table};
 use crate::message::{warn, warn_only};
-use crate::outside::without_secrets;
+use crate::sanitize::without_secrets;
 use crate::settings::{CloudSetting, NetworkSettings, cloud_at};
 use crate::terminal::{Stream, columns};
 
@@ -167,7 +167,7 @@ impl Found {
 
     /// The host to ask for tokens.
     fn authority_host(&self) -> &Cloud {
-        self.v2.elsewhere(&self.cloud).unwrap_or(&self.cloud)
+        self.v2.other_cloud(&self.cloud).unwrap_or(&self.cloud)
     }
 
     fn documents(&self) -> impl Iterator<Item = (&'static str, &Document)> {
@@ -223,7 +223,7 @@ impl Found {
     }
 
     fn warn(&self) {
-        if let Some(other) = self.v2.elsewhere(&self.cloud) {
+        if let Some(other) = self.v2.other_cloud(&self.cloud) {
             let problem = format!("the tenant is in another cloud than {}", self.cloud.origin());
             warn(
                 problem,
@@ -239,7 +239,7 @@ impl Found {
             );
         }
         for (version, document) in self.documents() {
-            for (member, url) in document.foreign(&self.cloud) {
+            for (member, url) in document.unknown_addresses(&self.cloud) {
                 warn(
                     format!(
                         "{version}: {} is at an address that is not Microsoft's: {}",

@@ -11,14 +11,14 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, KeyCredential};
 
-use crate::amount;
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
 use crate::commands::emulator::control::{Control, control_help};
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_secret, read_text, tell};
-use crate::outside::{escape, shell_quoted, without_suspects};
+use crate::sanitize::{escape, shell_quoted, without_suspected_secrets};
 use crate::stop::{Stop, end_as, is_first};
+use crate::verbosity;
 
 /// Run a local token service that behaves like Entra, until it is stopped or the command after -- ends.
 ///
@@ -172,7 +172,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         builder = builder.certificate_pem(pem.as_str());
     }
     // The output of a command is not mixed with requests, unless the user wants that.
-    let is_logged = arguments.guest.is_empty() || amount::logs();
+    let is_logged = arguments.guest.is_empty() || verbosity::logs();
     let mut emulator = arguments
         .control
         .apply(arguments.address.apply(builder)?)
@@ -180,7 +180,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // A client that is set up wrongly has a secret in the path.
         .on_request(move |event| {
             if is_logged {
-                tell(without_suspects(&event.to_string()));
+                tell(without_suspected_secrets(&event.to_string()));
             }
         })
         .try_start()
@@ -248,7 +248,7 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
 /// A configuration that cannot be used. What is wrong with it may be that a secret stands where something else belongs.
 fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
     let name = path.map_or_else(String::new, |path| format!("{}: ", name_of(path)));
-    Failure::text(Exit::Configuration, name + &without_suspects(problem))
+    Failure::text(Exit::Configuration, name + &without_suspected_secrets(problem))
 }
 
 fn refused_certificate(path: &Path, error: &entra_emulator::Error) -> Failure {

@@ -9,7 +9,7 @@ use entra_client::Policy;
 use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
 use crate::settings::SECRET_VARIABLES;
-use crate::wanted::TokenSettings;
+use crate::token_settings::TokenSettings;
 
 /// Run a command with an access token in its environment.
 ///

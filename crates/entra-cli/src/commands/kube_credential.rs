@@ -3,9 +3,9 @@ use serde_json::Value;
 
 use crate::commands::token::{one_request, print_issued, print_kept};
 use crate::exit::Failure;
-use crate::issued::Output;
-use crate::silent::KeptSettings;
-use crate::wanted::TokenSettings;
+use crate::silent::CacheSettings;
+use crate::token_output::Output;
+use crate::token_settings::TokenSettings;
 
 /// Get a token for kubectl: `entra token -o exec-credential`, for a cluster of the Azure Kubernetes Service.
 ///
@@ -51,15 +51,15 @@ pub(crate) struct Arguments {
     wanted: TokenSettings,
 
     #[command(flatten)]
-    kept: KeptSettings,
+    kept: CacheSettings,
 }
 
 pub(crate) fn run(arguments: &mut Arguments) -> Result<(), Failure> {
     let Arguments { wanted, kept } = arguments;
-    wanted.resource_if_none(SERVER_APPLICATION);
+    wanted.default_resource(SERVER_APPLICATION);
     kept.check(true)?;
     let output = Output::ExecCredential.ready()?;
-    if kept.is_wanted() {
+    if kept.is_enabled() {
         return print_kept(wanted, kept, &output);
     }
     let client = wanted.client(one_request())?.build();

@@ -9,7 +9,7 @@ use crate::files::{excerpt, harmless, print, print_json, tell};
 use crate::message::warn_only;
 use crate::mistakes::{Finding, RULES, Skipped, check, inputs};
 use crate::mistakes::{Level, Rule};
-use crate::outside::without_secrets;
+use crate::sanitize::without_secrets;
 use crate::terminal::{Stream, columns, wrapped};
 
 /// Find common errors of applications for Entra, in code, configuration and documents.
@@ -161,7 +161,7 @@ impl Report {
             (0, _) => tell(format_args!("{notes} and no problem in {files}")),
             _ => {
                 let problem = format!("{problems} and {notes} in {} of {files}", self.concerned);
-                return Err(Failure::text(Exit::Found, problem).hint("`entra lint --explain RULE` says why"));
+                return Err(Failure::text(Exit::Findings, problem).hint("`entra lint --explain RULE` says why"));
             }
         }
         Ok(())

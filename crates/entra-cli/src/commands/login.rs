@@ -10,7 +10,7 @@ use crate::commands::accounts::to_json;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{excerpt, harmless, print, print_json, tell, tell_always};
-use crate::outside::shell_quoted;
+use crate::sanitize::shell_quoted;
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::sign_in::through_browser;
 use crate::silent::account_key;
@@ -145,13 +145,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Keeps the account, and its first token.
 fn keep(store: &Store, application: &Application, target: &Target, sign_in: &SignIn) -> Result<(), Failure> {
     let account = account(application, sign_in)?;
-    account.keep(store)?;
+    account.save(store)?;
     let application = application
         .clone()
         .with_authority(application.authority().with_tenant(Tenant::Id(account.tenant))?);
     let name = TokenName::of_account(store, &account, &account_key(&application, target, None)?)?;
     let token = CachedToken::from(&sign_in.token);
-    let kept = store.directory.change_secrets(|secrets| name.put(secrets, &token));
+    let kept = store.database.change_secrets(|secrets| name.put(secrets, &token));
     kept.map_err(failure)
 }
 
@@ -162,7 +162,7 @@ fn account(application: &Application, sign_in: &SignIn) -> Result<Account, Failu
         .and_then(entra_client::User::refresh_token)
         .ok_or_else(|| {
             let problem = "the service issued no refresh token, so the sign-in cannot be kept";
-            Failure::text(Exit::Refused, problem).hint("allow offline_access for the application")
+            Failure::text(Exit::Rejected, problem).hint("allow offline_access for the application")
         })?;
     let claims = sign_in.id_token.as_ref().and_then(|token| token.claims().ok());
     let subject = claims.as_ref().and_then(UnverifiedClaims::subject).map(str::to_owned);

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{excerpt, tell};
 use crate::settings::cloud_at;
-use crate::store::{StoreSettings, Wanted};
+use crate::store::{AccountFilter, StoreSettings};
 
 /// Remove a sign-in that `entra login` kept, with its tokens.
 ///
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.all {
-        let (accounts, tokens) = arguments.store.look()?.clear(true)?;
+        let (accounts, tokens) = arguments.store.open_existing()?.clear(true)?;
         tell(format_args!(
             "removed: sign-ins {accounts}, cached tokens {tokens}; {NOT_REVOKED}"
         ));
@@ -55,14 +55,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::text(Exit::Usage, "--account names no user").hint("name the user, or leave --account out"));
     }
     let cloud = arguments.authority_host.as_deref().map(cloud_at).transpose()?;
-    let wanted = Wanted {
+    let wanted = AccountFilter {
         user: arguments.account.as_deref().map(|user| user.trim().to_owned()),
         tenant: arguments.tenant.as_deref().map(str::parse).transpose()?,
         client_id: arguments.client_id.as_deref().map(|id| id.trim().parse()).transpose()?,
         origin: cloud.map(|cloud| cloud.origin().to_owned()),
     };
-    let store = arguments.store.look()?;
-    let account = store.account(&wanted, &Wanted::default())?;
+    let store = arguments.store.open_existing()?;
+    let account = store.account(&wanted, &AccountFilter::default())?;
     account.forget(&store)?;
     let user = excerpt(&account.username, 100);
     tell(format_args!(

@@ -7,8 +7,8 @@ use clap_mangen::roff::{Roff, roman};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print_secret, tell, write_new};
-use crate::named_file::refuse_contents;
-use crate::outside::shown;
+use crate::named_file::reject_contents;
+use crate::sanitize::shown;
 
 /// Print a manual page, or write all of them.
 ///
@@ -57,7 +57,7 @@ fn find<'a>(command: &'a Command, words: &[String]) -> Result<&'a Command, Failu
 }
 
 fn write_all(command: &Command, folder: &Path) -> Result<(), Failure> {
-    refuse_contents(folder, Exit::Usage)?;
+    reject_contents(folder, Exit::Usage)?;
     let failed = |error: io::Error| Failure::text(Exit::Output, format!("{}: {error}", shown(folder)));
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut count = 0;

@@ -3,13 +3,13 @@ use entra_proto::{ClientId, Guid};
 use entra_tenants::{ConsentedTenant, TenantList, TenantStore, TenantStoreError};
 use serde_json::{Value, json};
 
-use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
 use crate::listing::{Form, ListOutput, Table};
 use crate::message::{warn, warn_only};
-use crate::moment::{put_moment, utc};
+use crate::tenant_store::TenantStoreSettings;
 use crate::terminal::Stream;
+use crate::time_format::{put_time, utc};
 
 /// The tenants that consented: list them, or forget one.
 ///
@@ -26,7 +26,7 @@ enum Command {
     /// List the tenants that consented, each with the application, the time, the administrator and the permissions
     List {
         #[command(flatten)]
-        directory: DirectorySettings,
+        tenant_store: TenantStoreSettings,
 
         /// Only those that consented to this application
         #[arg(long, value_name = "GUID")]
@@ -41,7 +41,7 @@ enum Command {
         tenant: String,
 
         #[command(flatten)]
-        directory: DirectorySettings,
+        tenant_store: TenantStoreSettings,
 
         /// Only its consent to this application [default: to any]
         #[arg(long, value_name = "GUID")]
@@ -52,20 +52,20 @@ enum Command {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::List {
-            directory,
+            tenant_store,
             client_id,
             output,
-        } => list(directory, parsed(client_id.as_deref())?, output.form()),
+        } => list(tenant_store, parsed(client_id.as_deref())?, output.form()),
         Command::Forget {
             tenant,
-            directory,
+            tenant_store,
             client_id,
-        } => forget(directory, tenant, parsed(client_id.as_deref())?),
+        } => forget(tenant_store, tenant, parsed(client_id.as_deref())?),
     }
 }
 
-fn list(directory: &DirectorySettings, client_id: Option<ClientId>, form: Form) -> Result<(), Failure> {
-    let found = directory.existing()?.list(client_id)?;
+fn list(settings: &TenantStoreSettings, client_id: Option<ClientId>, form: Form) -> Result<(), Failure> {
+    let found = settings.existing()?.list(client_id)?;
     for error in &found.unreadable {
         match error.hint() {
             Some(hint) => warn(error, hint.to_owned()),
@@ -85,19 +85,19 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, form: Form) 
     }
 }
 
-fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientId>) -> Result<(), Failure> {
+fn forget(settings: &TenantStoreSettings, tenant: &str, client_id: Option<ClientId>) -> Result<(), Failure> {
     let tenant: Guid = tenant.trim().parse().map_err(|_| {
         let problem = format!("\"{}\" is not a tenant's ID", excerpt(tenant, 100));
         Failure::text(Exit::Configuration, problem).hint("find the id with `entra tenants list`")
     })?;
-    let directory = directory.existing()?;
+    let tenant_store = settings.existing()?;
     let applications: Vec<ClientId> = match client_id {
         Some(client_id) => vec![client_id],
-        None => applications_in(tenant, &directory.list(None)?),
+        None => applications_in(tenant, &tenant_store.list(None)?),
     };
     let mut forgotten = false;
     for application in applications {
-        forgotten |= directory.forget(application, tenant)?;
+        forgotten |= tenant_store.forget(application, tenant)?;
     }
     if !forgotten {
         return Err(
@@ -155,8 +155,8 @@ fn to_json(tenant: &ConsentedTenant) -> Value {
         "granted": tenant.granted,
     });
     if let Value::Object(members) = &mut object {
-        put_moment(members, "first_consented", tenant.first_consented_at);
-        put_moment(members, "consented", tenant.consented_at);
+        put_time(members, "first_consented", tenant.first_consented_at);
+        put_time(members, "consented", tenant.consented_at);
     }
     object
 }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::commands::watch::{self, WatchSettings};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, tell};
-use crate::issued::{Issued, Output, ReadyOutput};
-use crate::moment::length;
 use crate::sign_in::FlowSettings;
-use crate::silent::KeptSettings;
-use crate::wanted::TokenSettings;
+use crate::silent::CacheSettings;
+use crate::time_format::length;
+use crate::token_output::{Output, PrintedToken, ReadyOutput};
+use crate::token_settings::TokenSettings;
 
 /// Get an access token: for an application itself, or for a user (--flow).
 ///
@@ -73,7 +73,7 @@ pub(crate) struct Arguments {
     flow: FlowSettings,
 
     #[command(flatten)]
-    kept: KeptSettings,
+    kept: CacheSettings,
 
     #[command(flatten)]
     watch: WatchSettings,
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return watch::run(wanted, &arguments.watch, arguments.output);
     }
     let output = arguments.output.unwrap_or(Output::Token).ready()?;
-    if arguments.kept.is_wanted() {
+    if arguments.kept.is_enabled() {
         return print_kept(wanted, &arguments.kept, &output);
     }
     let got = arguments.flow.token(wanted, one_request())?;
@@ -123,7 +123,7 @@ pub(crate) fn print_issued(
     output: &ReadyOutput,
     more: Value,
 ) -> Result<(), Failure> {
-    let issued = Issued::from(token);
+    let issued = PrintedToken::from(token);
     tell(format_args!(
         "a token for {} from {authority}, good for {}",
         wanted.target()?.audience().unwrap_or_else(|_| "the user".into()),
@@ -143,9 +143,9 @@ pub(crate) fn one_request() -> Policy {
 }
 
 /// Prints a token that is kept, or one for a user who signed in before.
-pub(crate) fn print_kept(wanted: &TokenSettings, kept: &KeptSettings, output: &ReadyOutput) -> Result<(), Failure> {
+pub(crate) fn print_kept(wanted: &TokenSettings, kept: &CacheSettings, output: &ReadyOutput) -> Result<(), Failure> {
     let got = kept.token(wanted, one_request())?;
-    let issued = Issued::from(&got.token);
+    let issued = PrintedToken::from(&got.token);
     let target = wanted.target()?;
     let (cache, from) = if got.is_cached {
         ("from the cache, ", "; --refresh requests a new one")

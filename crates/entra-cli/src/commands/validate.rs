@@ -16,13 +16,13 @@ use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, name_of, print, print_json, read_bytes, read_loosely, tell};
 use crate::listing::{Form, ListOutput, Table};
 use crate::message::warn;
-use crate::moment::put_moment;
-use crate::outside::without_secrets;
 use crate::pasted_token;
 use crate::profile::ProfileSettings;
+use crate::sanitize::without_secrets;
 use crate::settings::{CloudSetting, NetworkSettings, authority_doubt, cloud_of, missing, text_of};
 use crate::source::{Source, Traced};
 use crate::terminal::{Stream, columns};
+use crate::time_format::put_time;
 
 /// Validate an access token as a web API should, and show how each rule ended.
 ///
@@ -359,7 +359,7 @@ fn online(api: &Api, token: &str, arguments: &Arguments, now: Timestamp) -> Resu
     Err(match error {
         Some(error) => Failure::from(error).context("the token is not judged, as there are no signing keys"),
         None => Failure::text(
-            Exit::Refused,
+            Exit::Rejected,
             format!("the token is not judged, as there are no signing keys: {problem}"),
         )
         .hint("check --tenant and --authority-host: `entra discover TENANT` shows what the authority publishes"),
@@ -442,7 +442,7 @@ impl Verdict {
             object.insert("response".to_owned(), response);
         }
         object.insert("accepted".to_owned(), self.accepted.to_json());
-        put_moment(&mut object, "judged", self.now);
+        put_time(&mut object, "judged", self.now);
         object.insert("rules".to_owned(), rules.collect());
         object.into()
     }

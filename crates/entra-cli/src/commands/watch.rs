@@ -11,17 +11,17 @@ use entra_proto::Target;
 use entra_proto::cache::{FreshnessPolicy, Lifetime};
 use entra_transport::AcquireError;
 
-use crate::amount::{is_quiet, logs};
 use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
 use crate::failure::Report;
 use crate::files::print_secret;
-use crate::issued::{Issued, Output};
+use crate::observation::{Observation, Source, State};
 use crate::requests::log_event;
 use crate::screen::{Screen, View};
-use crate::seen::{Seen, Source, State};
 use crate::terminal::Stream;
-use crate::wanted::TokenSettings;
+use crate::token_output::{Output, PrintedToken};
+use crate::token_settings::TokenSettings;
+use crate::verbosity::{is_quiet, logs};
 
 /// Whether to keep asking, and how.
 #[derive(Args)]
@@ -77,7 +77,7 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
         let seen = watch.look()?;
         if let (Some(output), Some(token)) = (output, &seen.new_token) {
             screen.end_line()?;
-            print_secret(&output.line(&Issued::from(token)))?;
+            print_secret(&output.line(&PrintedToken::from(token)))?;
         }
         screen.show(&seen)?;
         left = left.map(|left| left - 1);
@@ -119,7 +119,7 @@ impl<C: Clock> Watch<C> {
     ///
     /// # Errors
     /// Where nothing can be asked for in this way, and never could.
-    fn look(&mut self) -> Result<Seen, Failure> {
+    fn look(&mut self) -> Result<Observation, Failure> {
         let counted = |kind| self.tally.counters.of(kind);
         let (hits, served_anyway) = (counted(EventKind::CacheHit), counted(EventKind::ServedAnyway));
         let outcome = self.client.token_with(&self.target, &self.options);
@@ -131,15 +131,15 @@ impl<C: Clock> Watch<C> {
             .as_ref()
             .map(|setback| setback.until.saturating_sub(now.monotonic))
             .filter(|left| !left.is_zero());
-        let mut seen = Seen {
+        let mut seen = Observation {
             at: now.monotonic.saturating_sub(self.start.monotonic),
-            source: Source::Nowhere,
+            source: Source::None,
             state: State::Missing,
             fresh_for: Duration::ZERO,
             expires_in: Duration::ZERO,
             cooling_down,
             failure: setback.map(|setback| setback.why),
-            asked: counted(EventKind::Requested),
+            requests: counted(EventKind::Requested),
             new_token: None,
             outcome: Ok(()),
         };
@@ -157,7 +157,7 @@ impl<C: Clock> Watch<C> {
     }
 
     /// What state a token is in.
-    fn judge(&mut self, seen: &mut Seen, token: Token, served_anyway: bool, now: Moment) {
+    fn judge(&mut self, seen: &mut Observation, token: Token, served_anyway: bool, now: Moment) {
         seen.expires_in = token.expires_at().since(now.wall);
         seen.fresh_for = match token.refresh_at() {
             Some(moment) => moment.since(now.wall),
@@ -177,7 +177,7 @@ impl<C: Clock> Watch<C> {
         } else if is_another {
             State::Refreshed
         } else if seen.fresh_for.is_zero() {
-            State::Due
+            State::NeedsRefresh
         } else {
             State::Fresh
         };
@@ -333,11 +333,11 @@ mod tests {
         assert_eq!(
             shown.lines().collect::<Vec<_>>(),
             [
-                "   0 s  network  new, fresh for 10 s, expires in 19 s, asked once",
-                "   1 s  cache    fresh for 9 s, expires in 18 s, asked once",
-                "  10 s  cache    due, being renewed, expires in 9 s, asked 2 times",
-                "  11 s  cache    refreshed, fresh for 9 s, expires in 18 s, asked 2 times",
-                "  12 s  cache    fresh for 8 s, expires in 17 s, asked 2 times",
+                "   0 s  network  new, fresh for 10 s, expires in 19 s, 1 request",
+                "   1 s  cache    fresh for 9 s, expires in 18 s, 1 request",
+                "  10 s  cache    refreshing, expires in 9 s, 2 requests",
+                "  11 s  cache    refreshed, fresh for 9 s, expires in 18 s, 2 requests",
+                "  12 s  cache    fresh for 8 s, expires in 17 s, 2 requests",
             ]
         );
     }
@@ -350,12 +350,12 @@ mod tests {
             shown.lines().skip(2).collect::<Vec<_>>(),
             [
                 &*format!("  10 s  failed   {failed}"),
-                "  10 s  cache    due, not renewed, cooling down for 5 s, expires in 9 s, asked 2 times",
-                "  15 s  cache    served anyway, cooling down for 10 s, expires in 4 s, asked 3 times",
-                "  19 s  nowhere  no token, cooling down for 6 s, asked 3 times",
-                "  25 s  nowhere  no token, cooling down for 20 s, asked 4 times",
-                "  45 s  network  refreshed, fresh for 10 s, expires in 19 s, asked 5 times",
-                "  46 s  cache    fresh for 9 s, expires in 18 s, asked 5 times",
+                "  10 s  cache    needs refresh, cooling down for 5 s, expires in 9 s, 2 requests",
+                "  15 s  cache    served anyway, cooling down for 10 s, expires in 4 s, 3 requests",
+                "  19 s  none     no token, cooling down for 6 s, 3 requests",
+                "  25 s  none     no token, cooling down for 20 s, 4 requests",
+                "  45 s  network  refreshed, fresh for 10 s, expires in 19 s, 5 requests",
+                "  46 s  cache    fresh for 9 s, expires in 18 s, 5 requests",
             ]
         );
     }
@@ -367,7 +367,7 @@ mod tests {
         assert_eq!(lines.len(), 4, "a line for each change: {shown:?}");
         assert_eq!(lines[1].matches('\r').count(), 9, "{shown:?}");
         assert!(
-            lines[1].contains(&format!("\r   8 s  cache    {fresh}, asked once\r")),
+            lines[1].contains(&format!("\r   8 s  cache    {fresh}, 1 request\r")),
             "{shown:?}"
         );
     }

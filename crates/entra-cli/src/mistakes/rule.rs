@@ -2,7 +2,7 @@
 
 use crate::files::excerpt;
 use crate::mistakes::text::Text;
-use crate::suspects::looks_secret;
+use crate::secret_detection::looks_secret;
 
 /// A mistake that is looked for.
 pub(crate) struct Rule {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
 use crate::files::name_of;
-use crate::named_file::refuse_contents;
-use crate::outside::shown;
+use crate::named_file::reject_contents;
+use crate::sanitize::shown;
 
 /// A file to look at, or standard input (`-`).
 pub(crate) struct Input {
@@ -85,7 +85,7 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
             path: path.clone(),
             is_named: true,
         };
-        refuse_contents(path, Exit::Usage)?;
+        reject_contents(path, Exit::Usage)?;
         if path.as_os_str() == "-" {
             found.push(named());
             continue;

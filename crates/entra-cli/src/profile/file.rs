@@ -1,4 +1,5 @@
-//! One `entra.toml`, read and checked. Its author may be hostile: it is small, holds no secret, and no message repeats its values.
+//! Parser of `entra.toml`. The author may be hostile: the size is limited, secrets are rejected,
+//! and no message repeats a value.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,20 +8,20 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::directory::home;
 use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, read_text};
-use crate::outside::{keep_out, shown, without_suspects};
+use crate::folders::home;
 use crate::profile::{Entry, Place};
-use crate::suspects::{holds_secret, is_path};
+use crate::sanitize::{register_secret, shown, without_suspected_secrets};
+use crate::secret_detection::{holds_secret, is_path};
 
 /// A file with profiles.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
     pub(crate) is_project: bool,
-    /// The profile that is used where none is named, and where that stands.
+    /// The profile that is used by default, and the place that names it.
     pub(crate) default_profile: Option<(String, Place)>,
     pub(crate) profiles: BTreeMap<String, Vec<Entry>>,
 }
@@ -29,23 +30,26 @@ pub(crate) struct ConfigFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
     Text(String),
-    /// A file: in the folder of `entra.toml` unless it is absolute.
+    /// A path, relative to the folder of `entra.toml`.
     Path(PathBuf),
     Flag(bool),
     List(Vec<String>),
 }
 
-/// What a setting of a profile is.
+/// The definition of a setting of a profile.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     kind: Kind,
-    /// A value and a remark, for the file that `entra config init` writes.
+    /// The example value in the file that `entra config init` writes.
     pub(crate) example: &'static str,
+    /// The comment in the file that `entra config init` writes.
     pub(crate) remark: &'static str,
 }
 
+/// The type of a setting.
 enum Kind {
     Text,
+    /// One of these words.
     Word(&'static [&'static str]),
     Path,
     Flag,
@@ -53,19 +57,25 @@ enum Kind {
 }
 
 impl ConfigFile {
+    /// Reads a file with profiles.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read, is not valid, contains a secret, or is the
+    /// user's file and every user can write to it.
     pub(crate) fn read(path: &Path, is_project: bool) -> Result<Self, Failure> {
-        let wrong = |problem: &str| Failure::text(Exit::Configuration, format!("{}: {problem}", shown(path)));
+        let invalid = |problem: &str| Failure::text(Exit::Configuration, format!("{}: {problem}", shown(path)));
         let metadata = path.metadata().map_err(|error| {
-            wrong(&error.to_string())
-                .hint("it is a link that leads nowhere, or in a folder that you may not see into: check both")
+            invalid(&error.to_string()).hint("check for a broken link, and for a folder that you have no access to")
         })?;
-        // A pipe would keep the command waiting.
+        // Reading a pipe would block.
         if !metadata.is_file() {
-            return Err(wrong("is not a file").hint("put a file there, or remove it"));
+            return Err(invalid("not a file").hint("replace it with a file, or remove it"));
         }
         #[cfg(unix)]
         if !is_project && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o002 != 0 {
-            return Err(wrong("every user of the machine may write to it, so it is not used").hint("chmod o-w it"));
+            return Err(
+                invalid("not used, because every user of this machine can write to it").hint("run chmod o-w on it")
+            );
         }
         let text = read_text(path, "the profiles", MAX_FILE, Exit::Configuration)?;
         let reader = Reader {
@@ -86,19 +96,19 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn file(&self) -> Result<ConfigFile, Failure> {
         if let Some(at) = self.text.find('\0') {
-            let failure = self.wrong(&(at..at), "not TOML: a NUL character, so this is not a text file");
-            return Err(failure.hint("write it again: `entra config init --force`"));
+            let failure = self.invalid(&(at..at), "not TOML: a NUL character, so this is not a text file");
+            return Err(failure.hint("write a new file with `entra config init --force`"));
         }
         let root = DeTable::parse(self.text).map_err(|error| {
-            // Its message names no value; its Display shows the line.
-            let message = excerpt(&without_suspects(error.message()), 100).replace('\n', " ");
+            // The message contains no value; the Display output would show the line.
+            let message = excerpt(&without_suspected_secrets(error.message()), 100).replace('\n', " ");
             let at = error.span().unwrap_or_default();
             let hint = if message == DUPLICATE {
-                "it is there twice: leave one of them"
+                "remove one of the two"
             } else {
                 "write tables such as [profile.contoso], and lines such as tenant = \"contoso.com\""
             };
-            self.wrong(&at, format_args!("not TOML: {message}")).hint(hint)
+            self.invalid(&at, format_args!("not TOML: {message}")).hint(hint)
         })?;
         let mut file = ConfigFile {
             path: self.path.to_owned(),
@@ -144,8 +154,8 @@ impl Reader<'_> {
             if credential(known.name)
                 && let Some(other) = entries.iter().find(|other| credential(other.key))
             {
-                let problem = format!("{} is a second credential, beside {}", known.name, other.key);
-                return Err(self.wrong(&key.span(), problem).hint("leave one of them"));
+                let problem = format!("{} is a second credential besides {}", known.name, other.key);
+                return Err(self.invalid(&key.span(), problem).hint("remove one of them"));
             }
             entries.push(entry);
         }
@@ -164,7 +174,7 @@ impl Reader<'_> {
                 let text = self.text_of(key, value)?;
                 let word = words.iter().find(|word| word.eq_ignore_ascii_case(&text));
                 let word = word.ok_or_else(|| {
-                    self.wrong(&value.span(), format_args!("{} has another value", known.name))
+                    self.invalid(&value.span(), format_args!("{} has an unknown value", known.name))
                         .hint(format!("use one of {}", words.join(", ")))
                 })?;
                 Setting::Text((*word).to_owned())
@@ -172,23 +182,26 @@ impl Reader<'_> {
             Kind::Path => {
                 let text = self.text_of(key, value)?;
                 let path = self.resolved(&text).ok_or_else(|| {
-                    let problem = format!("{} begins at the home folder, and there is none", known.name);
-                    self.wrong(&value.span(), problem)
-                        .hint("set HOME, or write the whole path")
+                    let problem = format!("{} begins with ~, and no home folder is known", known.name);
+                    self.invalid(&value.span(), problem)
+                        .hint("set HOME, or write the absolute path")
                 })?;
-                // The look at the file comes last: it may be on another machine.
+                // The file system is checked last: the path may be on another machine.
                 let holds_plain_secret = HOLD_SECRETS.contains(&known.name) && !is_path(&text) && !path.exists();
                 if holds_plain_secret {
-                    keep_out(&text);
+                    register_secret(&text);
                     return Err(self
-                        .wrong(&value.span(), format_args!("{} names no file", known.name))
-                        .hint("write the secret to a file and name that, such as ./secret.txt"));
+                        .invalid(&value.span(), format_args!("{} is not a path", known.name))
+                        .hint("write the secret to a file, and give its path, such as ./secret.txt"));
                 }
                 if cfg!(not(windows)) && text.contains('\\') && !path.exists() {
-                    let problem = format!("{} has a backslash in it, which separates no folders here", known.name);
+                    let problem = format!(
+                        "{} contains a backslash, which does not separate folders here",
+                        known.name
+                    );
                     return Err(self
-                        .wrong(&value.span(), problem)
-                        .hint("write / between folders: it works on Windows as well"));
+                        .invalid(&value.span(), problem)
+                        .hint("write / between folders, which works on Windows too"));
                 }
                 Setting::Path(path)
             }
@@ -209,9 +222,9 @@ impl Reader<'_> {
         })
     }
 
-    /// A text that is neither empty nor a secret.
+    /// Returns a text that is neither empty nor a possible secret.
     fn text_of(&self, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) -> Result<String, Failure> {
-        let name = excerpt(&without_suspects(key.get_ref().as_ref()), 40);
+        let name = excerpt(&without_suspected_secrets(key.get_ref().as_ref()), 40);
         let text = value
             .get_ref()
             .as_str()
@@ -219,20 +232,20 @@ impl Reader<'_> {
         let text = text.trim();
         if text.is_empty() {
             return Err(self
-                .wrong(&value.span(), format_args!("{name} is empty"))
-                .hint("leave it out"));
+                .invalid(&value.span(), format_args!("{name} is empty"))
+                .hint("remove it"));
         }
         if text.contains(char::is_control) {
-            keep_out(text);
-            return Err(self.wrong(
+            register_secret(text);
+            return Err(self.invalid(
                 &value.span(),
-                format_args!("{name} has line ends or control characters in it"),
+                format_args!("{name} contains line breaks or control characters"),
             ));
         }
         if holds_secret(text) {
-            keep_out(text);
+            register_secret(text);
             return Err(self
-                .wrong(
+                .invalid(
                     &value.span(),
                     format_args!("{name} looks like a key, a token or a secret"),
                 )
@@ -246,7 +259,7 @@ impl Reader<'_> {
         key: &Spanned<impl AsRef<str>>,
         value: &'t Spanned<DeValue<'v>>,
     ) -> Result<&'t DeTable<'v>, Failure> {
-        let name = excerpt(&without_suspects(key.get_ref().as_ref()), 40);
+        let name = excerpt(&without_suspected_secrets(key.get_ref().as_ref()), 40);
         value
             .get_ref()
             .as_table()
@@ -257,22 +270,24 @@ impl Reader<'_> {
         if is_name(name) {
             return Ok(());
         }
-        Err(self.wrong(at, "the name of the profile is not valid").hint(NAME_RULE))
+        Err(self.invalid(at, "the name of the profile is not valid").hint(NAME_RULE))
     }
 
-    /// The failure for a table within a profile. A dot in a name that has no quotes is read as one.
+    /// Returns the failure for a table within a profile. An unquoted name with a dot is such a
+    /// table.
     fn nested(&self, profile: &str, key: &Spanned<impl AsRef<str>>) -> Failure {
-        let name = excerpt(&without_suspects(key.get_ref().as_ref()), 40);
+        let name = excerpt(&without_suspected_secrets(key.get_ref().as_ref()), 40);
         let problem = format!("{name} is a table within the profile {profile}");
-        let failure = self.wrong(&key.span(), problem);
+        let failure = self.invalid(&key.span(), problem);
         let whole = format!("{profile}.{name}");
         if is_name(&whole) {
-            failure.hint(format!("write [profile.\"{whole}\"] if that is its name"))
+            failure.hint(format!("write [profile.\"{whole}\"] if this is the profile's name"))
         } else {
-            failure.hint("write each setting on a line of its own, as tenant = \"contoso.com\"")
+            failure.hint("write each setting on its own line, such as tenant = \"contoso.com\"")
         }
     }
 
+    /// Returns the failure for an unknown setting or table.
     fn unknown(&self, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>, names: &[&str]) -> Failure {
         let name = key.get_ref().as_ref();
         let plain: String = name
@@ -294,17 +309,17 @@ impl Reader<'_> {
         });
         if near.is_none() && SECRET_NAMES.iter().any(|part| plain.contains(part)) {
             if let Some(text) = value.get_ref().as_str() {
-                keep_out(text);
+                register_secret(text);
             }
             let problem = format_args!(
-                "{} is no setting: the file holds no secret",
-                excerpt(&without_suspects(name), 40)
+                "{} is not a setting: this file must not contain secrets",
+                excerpt(&without_suspected_secrets(name), 40)
             );
-            return self.wrong(&key.span(), problem).hint(NO_SECRETS);
+            return self.invalid(&key.span(), problem).hint(NO_SECRETS);
         }
-        let failure = self.wrong(
+        let failure = self.invalid(
             &key.span(),
-            format_args!("{} is no setting", excerpt(&without_suspects(name), 40)),
+            format_args!("{} is not a setting", excerpt(&without_suspected_secrets(name), 40)),
         );
         let belongs = KEYS.iter().any(|known| known.name == name);
         let is_table = value.get_ref().is_table();
@@ -313,24 +328,24 @@ impl Reader<'_> {
             _ if belongs => failure.hint(format!("put {name} below a line [profile.NAME]")),
             Some(near) => failure.hint(format!("did you mean {near}")),
             None if matches!(plain.as_str(), "scope" | "scopes" | "resource" | "audience") => {
-                failure.hint("a profile names the application: name the API with --scope or --resource")
+                failure.hint("a profile names the application: give the API with --scope or --resource")
             }
             None => failure.hint(format!("use one of {}", names.join(", "))),
         }
     }
 
-    fn wrong_type(&self, name: &str, wanted: &str, value: &Spanned<DeValue<'_>>) -> Failure {
+    fn wrong_type(&self, name: &str, expected: &str, value: &Spanned<DeValue<'_>>) -> Failure {
         let kind = value.get_ref().type_str();
         let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
             "an"
         } else {
             "a"
         };
-        self.wrong(&value.span(), format_args!("{name} is {article} {kind}"))
-            .hint(format!("write {wanted}"))
+        self.invalid(&value.span(), format_args!("{name} is {article} {kind}"))
+            .hint(format!("write {expected}"))
     }
 
-    fn wrong(&self, at: &Range<usize>, problem: impl std::fmt::Display) -> Failure {
+    fn invalid(&self, at: &Range<usize>, problem: impl std::fmt::Display) -> Failure {
         let (line, column) = position(self.text, at.start);
         let problem = format!("{}:{line}:{column}: {problem}", shown(self.path));
         Failure::text(Exit::Configuration, problem)
@@ -344,8 +359,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A path as the file means it: `~` is the home folder, and all else begins at the file's own folder. Returns `None` if there is no
-    /// home folder.
+    /// Resolves a path: `~` is the home folder, and relative paths begin at the folder of the file.
+    /// Returns `None` if no home folder is known.
     fn resolved(&self, text: &str) -> Option<PathBuf> {
         let is_separator = |c: char| std::path::is_separator(c);
         match text.strip_prefix('~') {
@@ -356,7 +371,7 @@ impl Reader<'_> {
     }
 }
 
-/// The line and the column of a byte, both from 1.
+/// Returns the line and the column of a byte, both from 1.
 fn position(text: &str, at: usize) -> (usize, usize) {
     let end = (0..=at.min(text.len()))
         .rev()
@@ -367,22 +382,22 @@ fn position(text: &str, at: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
-/// Whether a profile can have this name.
+/// Returns true if a profile can have this name.
 pub(crate) fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     (1..=60).contains(&name.len()) && name.chars().all(is_plain) && !holds_secret(name)
 }
 
-/// The names that a profile can have.
+/// The rule for the names of profiles.
 pub(crate) const NAME_RULE: &str = "use at most 60 letters, digits, hyphens, dots and underscores";
 
-/// What a profile can hold.
+/// The settings of a profile.
 pub(crate) const KEYS: [Key; 13] = [
     key(
         "tenant",
         Kind::Text,
         "\"contoso.onmicrosoft.com\"",
-        "its ID, or one of its domains",
+        "the tenant's ID, or one of its domains",
     ),
     key(
         "client_id",
@@ -394,7 +409,7 @@ pub(crate) const KEYS: [Key; 13] = [
         "authority_host",
         Kind::Text,
         "\"public\"",
-        "public, usgovernment, china or an address; in a project's file only Microsoft's own and this machine",
+        "public, usgovernment, china or an address; a project's file may only name Microsoft's and loopback addresses",
     ),
     key(
         "endpoint",
@@ -402,8 +417,13 @@ pub(crate) const KEYS: [Key; 13] = [
         "\"v2\"",
         "v2 (with scope) or v1 (with resource)",
     ),
-    key("region", Kind::Text, "\"westeurope\"", "a region's own endpoint"),
-    key("capabilities", Kind::List, "[\"cp1\"]", "what the client can handle"),
+    key(
+        "region",
+        Kind::Text,
+        "\"westeurope\"",
+        "the Azure region of the token endpoint",
+    ),
+    key("capabilities", Kind::List, "[\"cp1\"]", "client capabilities"),
     key(
         "secret_file",
         Kind::Path,
@@ -414,13 +434,13 @@ pub(crate) const KEYS: [Key; 13] = [
         "certificate",
         Kind::Path,
         "\"daemon.pem\"",
-        "or a certificate with its key, PEM or PFX",
+        "or a certificate with its private key, PEM or PFX",
     ),
     key(
         "certificate_key",
         Kind::Path,
         "\"daemon.key\"",
-        "the key, where it is in another file",
+        "the private key, if it is in another file",
     ),
     key(
         "certificate_password_file",
@@ -432,9 +452,14 @@ pub(crate) const KEYS: [Key; 13] = [
         "send_certificate_chain",
         Kind::Flag,
         "false",
-        "send the chain along (x5c)",
+        "send the certificate chain (x5c)",
     ),
-    key("algorithm", Kind::Word(&["ps256", "rs256"]), "\"ps256\"", "how to sign"),
+    key(
+        "algorithm",
+        Kind::Word(&["ps256", "rs256"]),
+        "\"ps256\"",
+        "the signature algorithm",
+    ),
     key(
         "federated_token_file",
         Kind::Path,
@@ -455,10 +480,10 @@ const fn key(name: &'static str, kind: Kind, example: &'static str, remark: &'st
 /// The settings that name a credential.
 pub(super) const CREDENTIALS: [&str; 3] = ["secret_file", "certificate", "federated_token_file"];
 
-/// The settings that name a file whose whole content is a secret.
+/// The settings that name a file that contains only a secret.
 const HOLD_SECRETS: [&str; 2] = ["secret_file", "certificate_password_file"];
 
-/// What other programs and the variables call these settings, without separators.
+/// The names of these settings in other programs and in variables, without separators.
 const OTHER_NAMES: [(&str, &str); 16] = [
     ("tenantid", "tenant"),
     ("tenantname", "tenant"),
@@ -478,13 +503,15 @@ const OTHER_NAMES: [(&str, &str); 16] = [
     ("clientcertificatepath", "certificate"),
 ];
 
-/// The parser's message for a key or table that is there twice.
+/// The parser's message for a duplicate key or table.
 const DUPLICATE: &str = "duplicate key";
 
-/// What stands in the names of settings that would hold a secret.
+/// Parts of the names of settings that would contain a secret.
 const SECRET_NAMES: [&str; 6] = ["secret", "password", "passphrase", "token", "key", "assertion"];
 
-const NO_SECRETS: &str = "write a secret to a file that only you may read and name it with secret_file, or set AZURE_CLIENT_SECRET; no command is run";
+/// The hint for a secret in the file.
+const NO_SECRETS: &str =
+    "write the secret to a file that only you can read and give its path as secret_file, or set AZURE_CLIENT_SECRET";
 
-/// How long a file may be, in bytes.
+/// The maximum length of a file, in bytes.
 const MAX_FILE: u64 = 64 * 1024;

@@ -1,7 +1,8 @@
-//! Profiles: the settings of an application under a name, in `entra.toml`.
+//! Profiles: named settings of an application in `entra.toml`.
 //!
-//! A project's file comes with the project, from an author who may be a stranger. So it is trusted less than the user's own file: it
-//! names no authority but Microsoft's own and this machine, and no file outside its folder. See `settings::project`.
+//! A project's file comes with the project, and its author may be hostile. It is trusted less than
+//! the user's own file: it may only name Microsoft's authorities and loopback addresses, and only
+//! files in its own folder. See `settings::project`.
 
 mod file;
 mod places;
@@ -18,12 +19,13 @@ pub(crate) use self::places::{FILE, found_files, project_file, user_file};
 use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, tell};
-use crate::outside::{shown, without_secrets};
+use crate::sanitize::{shown, without_secrets};
 
-/// Which profile supplies what no option and no variable sets.
+/// The option for the profile.
 #[derive(Args)]
 pub(crate) struct ProfileSettings {
-    /// Take what no option and no variable sets from this profile of entra.toml [default: what default_profile names there]
+    /// The profile of entra.toml for settings that no option and no variable sets [default: its
+    /// default_profile]
     #[arg(long, env = "ENTRA_PROFILE", hide_env_values = true, value_name = "NAME")]
     profile: Option<String>,
 
@@ -32,10 +34,10 @@ pub(crate) struct ProfileSettings {
 }
 
 impl ProfileSettings {
-    /// The profile, read at the first call.
+    /// Returns the profile, which the first call reads.
     ///
     /// # Errors
-    /// Where a file cannot be used, or none has the profile.
+    /// Returns an error if a file is invalid, or no file has the profile.
     pub(crate) fn get(&self) -> Result<&Profile, Failure> {
         let loaded = self.loaded.get_or_init(|| self.load());
         loaded.as_ref().map_err(Clone::clone)
@@ -43,25 +45,25 @@ impl ProfileSettings {
 
     fn load(&self) -> Result<Profile, Failure> {
         let files = found_files()?;
-        let asked = self.profile.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let requested = self.profile.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let default = files.iter().find_map(|file| file.default_profile.as_ref());
-        let Some(name) = asked.or_else(|| default.map(|(name, _)| name.as_str())) else {
+        let Some(name) = requested.or_else(|| default.map(|(name, _)| name.as_str())) else {
             return Ok(Profile { name: None, files });
         };
         if !files.iter().any(|file| file.profiles.contains_key(name)) {
             return Err(missing(
                 name,
-                default.filter(|_| asked.is_none()).map(|(_, at)| at),
+                default.filter(|_| requested.is_none()).map(|(_, at)| at),
                 &files,
             ));
         }
-        let chosen_by_project = asked.is_none() && default.is_some_and(|(_, at)| at.is_project);
+        let chosen_by_project = requested.is_none() && default.is_some_and(|(_, at)| at.is_project);
         let project = files.iter().find(|file| file.is_project);
         if let Some(file) = project
             .filter(|file| chosen_by_project || file.profiles.get(name).is_some_and(|entries| !entries.is_empty()))
         {
             tell(format_args!(
-                "the profile {name} of this project is used, from {}",
+                "using the profile {name} of this project, from {}",
                 shown(&file.path)
             ));
         }
@@ -72,7 +74,7 @@ impl ProfileSettings {
     }
 }
 
-/// A profile, or none, and the files that were read for it: the project's before the user's.
+/// The chosen profile, if any, and the files: the project's before the user's.
 #[derive(Clone, Debug)]
 pub(crate) struct Profile {
     pub(crate) name: Option<String>,
@@ -80,19 +82,20 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// The entry for this setting, of the first file that has one.
+    /// Returns the entry for this setting in the first file that has one.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.layers()
             .find_map(|entries| entries.iter().find(|entry| entry.key == key))
     }
 
-    /// The credential of the first file that names one.
+    /// Returns the credential in the first file that names one.
     pub(crate) fn credential(&self) -> Option<&Entry> {
         let is_credential = |entry: &&Entry| file::CREDENTIALS.contains(&entry.key);
         self.layers().find_map(|entries| entries.iter().find(is_credential))
     }
 
-    /// The entry for this setting in the file that also has `other`: what belongs to a certificate stands beside it.
+    /// Returns the entry for this setting in the file of `other`: the settings of a certificate
+    /// must be in the same file as the certificate.
     pub(crate) fn beside(&self, other: &Entry, key: &str) -> Option<&Entry> {
         let is_beside = |entry: &&Entry| entry.key == key && entry.at.file == other.at.file;
         self.layers().find_map(|entries| entries.iter().find(is_beside))
@@ -112,16 +115,17 @@ pub(crate) struct Entry {
     pub(crate) at: Place,
 }
 
-/// Where a setting stands.
+/// The place of a setting: file and line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: PathBuf,
     pub(crate) line: usize,
-    /// Whether the file is the project's.
+    /// True if the file is the project's.
     pub(crate) is_project: bool,
 }
 
 impl Place {
+    /// Returns the place as JSON.
     pub(crate) fn to_json(&self) -> Value {
         json!({ "kind": "profile", "name": without_secrets(&self.file.to_string_lossy()), "line": self.line })
     }
@@ -133,11 +137,11 @@ impl fmt::Display for Place {
     }
 }
 
-/// The failure for a profile that no file has. `named_at` is where `default_profile` names it.
+/// Returns the failure for an unknown profile. `named_at` is the place of `default_profile`.
 fn missing(name: &str, named_at: Option<&Place>, files: &[ConfigFile]) -> Failure {
     let shown_name = excerpt(name, 60);
     let problem = match named_at {
-        Some(at) => format!("{at}: default_profile names {shown_name}, and no file has such a profile"),
+        Some(at) => format!("{at}: default_profile names the unknown profile {shown_name}"),
         None => format!("there is no profile {shown_name}"),
     };
     let failure = Failure::text(Exit::Configuration, problem);
@@ -149,7 +153,7 @@ fn missing(name: &str, named_at: Option<&Place>, files: &[ConfigFile]) -> Failur
     known.sort_unstable();
     known.dedup();
     if files.is_empty() {
-        return failure.hint("there is no entra.toml here: `entra config init` writes one");
+        return failure.hint("there is no entra.toml here: create one with `entra config init`");
     }
     match nearest(name, &known) {
         Some(near) => failure.hint(format!("did you mean {near}")),

@@ -1,19 +1,22 @@
-//! Where `entra.toml` is looked for.
+//! The search for `entra.toml`: the project's file and the user's file.
 
 use std::env;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::directory::{folder_of_user, home};
 use crate::exit::Failure;
+use crate::folders::{home, user_folder};
 use crate::profile::file::ConfigFile;
 
 /// The name of the file, everywhere.
 pub(crate) const FILE: &str = "entra.toml";
 
-/// The files that are there, the project's first.
+/// Returns the existing files, the project's first.
+///
+/// # Errors
+/// Returns an error if a file is invalid.
 pub(crate) fn found_files() -> Result<Vec<ConfigFile>, Failure> {
-    // One that may be there and cannot be looked at is not passed over: it is the user's own.
+    // A user's file that may exist but cannot be accessed is an error and not skipped.
     let user = user_file().filter(|path| match path.symlink_metadata() {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
@@ -25,8 +28,9 @@ pub(crate) fn found_files() -> Result<Vec<ConfigFile>, Failure> {
     [project, user].into_iter().flatten().collect()
 }
 
-/// The project's file: the nearest one in the current folder and those above it, up to the root of the repository or the home
-/// folder, which is not looked into. Outside of both, only the current folder is looked into: the folders above it may be anyone's.
+/// Returns the project's file: the nearest one in the current folder and its parents, up to the
+/// root of the repository or below the home folder. Outside of both, only the current folder is
+/// searched, since its parents may belong to other users.
 pub(crate) fn project_file() -> Option<PathBuf> {
     let current = env::current_dir().ok()?;
     let home = home();
@@ -37,11 +41,12 @@ pub(crate) fn project_file() -> Option<PathBuf> {
         .find(|path| is_there(path))
 }
 
-/// The user's own file, whether it is there or not.
+/// Returns the path of the user's file, which may not exist.
 pub(crate) fn user_file() -> Option<PathBuf> {
-    folder_of_user("XDG_CONFIG_HOME", ".config").map(|folder| folder.join(FILE))
+    user_folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join(FILE))
 }
 
+/// Returns the folders to search for the project's file.
 fn searched<'a>(current: &'a Path, home: Option<&Path>) -> Vec<&'a Path> {
     let mut folders = Vec::new();
     for folder in current.ancestors() {
@@ -56,7 +61,7 @@ fn searched<'a>(current: &'a Path, home: Option<&Path>) -> Vec<&'a Path> {
     vec![current]
 }
 
-/// Whether there is anything of this name, a broken link included: what cannot be read must not be passed over.
+/// Returns true if the path exists, even as a broken link: an unreadable file must not be skipped.
 fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
@@ -73,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_search_ends_at_the_repository_and_the_home() {
+    fn search_ends_at_the_repository_or_the_home_folder() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let (repository, inner) = (root.join("home/work/repository"), root.join("home/work/repository/a/b"));

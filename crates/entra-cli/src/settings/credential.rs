@@ -1,4 +1,4 @@
-//! The credential that the settings name: an option, a variable, or a profile.
+//! The choice of the credential among options, variables and the profile.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,11 @@ use entra_proto::environment::{
 };
 use entra_proto::{ClientCredential, ClientId, ClientSecret, Cloud};
 
-use super::{ApplicationSettings, cloud_at, why_unset};
+use super::{ApplicationSettings, cloud_at, reason_unset};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::message::warn;
-use crate::named_file::refuse_contents;
+use crate::named_file::reject_contents;
 use crate::secret;
 use crate::source::Source;
 
@@ -32,10 +32,14 @@ impl ApplicationSettings {
         })
     }
 
-    /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token; then the profile.
+    /// Returns the chosen credential. Options come first, then the variables for secret,
+    /// certificate and federated token in this order, then the profile.
+    ///
+    /// # Errors
+    /// Returns an error if no credential is set, or it must not be sent to this authority.
     pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
         let chosen = self.chosen_or_none()?.ok_or_else(|| {
-            let why = CREDENTIALS.iter().find_map(|name| why_unset(name)).unwrap_or_default();
+            let why = CREDENTIALS.iter().find_map(|name| reason_unset(name)).unwrap_or_default();
             Failure::text(Exit::Credential, format_args!("no credential{why}")).hint(
                 "set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard input) or \
                  --certificate FILE",
@@ -46,23 +50,23 @@ impl ApplicationSettings {
     }
 
     pub(super) fn chosen_or_none(&self) -> Result<Option<Chosen>, Failure> {
-        self.refuse_secret_on_command_line()?;
+        self.reject_secret_on_command_line()?;
         if let Some(path) = &self.secret_file {
             return Ok(Some(Chosen::Secret(secret::read(path)?, Source::File(path.clone()))));
         }
         if let Some(path) = self.certificate.file() {
             let flag = Source::Flag("--certificate".to_owned());
-            refuse_contents(path, Exit::Credential)?;
+            reject_contents(path, Exit::Credential)?;
             return Ok(Some(Chosen::Certificate(path.to_owned(), flag)));
         }
         if let Some(key) = self.certificate.key_file() {
-            // The key is named on the command line, so the variables of other credentials are not meant.
-            refuse_contents(key, Exit::Credential)?;
+            // An option for the key excludes the variables of other credentials.
+            reject_contents(key, Exit::Credential)?;
             let path = path_variable(CERTIFICATE).ok_or_else(|| {
-                Failure::text(Exit::Credential, "--certificate-key names the key alone")
-                    .hint("name the certificate's file with --certificate, or in AZURE_CLIENT_CERTIFICATE_PATH")
+                Failure::text(Exit::Credential, "--certificate-key is set without a certificate")
+                    .hint("give the certificate's file with --certificate or AZURE_CLIENT_CERTIFICATE_PATH")
             })?;
-            refuse_contents(&path, Exit::Credential)?;
+            reject_contents(&path, Exit::Credential)?;
             return Ok(Some(Chosen::Certificate(
                 path,
                 Source::Variable(CERTIFICATE.to_owned()),
@@ -70,7 +74,7 @@ impl ApplicationSettings {
         }
         if let Some(path) = &self.federated_token_file {
             let flag = Source::Flag("--federated-token-file".to_owned());
-            refuse_contents(path, Exit::Credential)?;
+            reject_contents(path, Exit::Credential)?;
             return Ok(Some(Chosen::Federated(FederatedTokenFile::new(path), flag)));
         }
         let variable = |name: &str| Source::Variable(name.to_owned());
@@ -78,11 +82,11 @@ impl ApplicationSettings {
             return Ok(Some(Chosen::Secret(secret::client_secret(&text)?, variable(SECRET))));
         }
         if let Some(path) = path_variable(CERTIFICATE) {
-            refuse_contents(&path, Exit::Credential)?;
+            reject_contents(&path, Exit::Credential)?;
             return Ok(Some(Chosen::Certificate(path, variable(CERTIFICATE))));
         }
         if let Some(path) = path_variable(FEDERATED) {
-            refuse_contents(&path, Exit::Credential)?;
+            reject_contents(&path, Exit::Credential)?;
             return Ok(Some(Chosen::Federated(
                 FederatedTokenFile::new(path),
                 variable(FEDERATED),
@@ -95,18 +99,19 @@ impl ApplicationSettings {
         named.read().map(Some)
     }
 
-    pub(super) fn refuse_secret_on_command_line(&self) -> Result<(), Failure> {
+    pub(super) fn reject_secret_on_command_line(&self) -> Result<(), Failure> {
         if self.secret.is_none() {
             return Ok(());
         }
         Err(Failure::text(
             Exit::Usage,
-            "a secret on the command line is seen by every user of the machine and kept in the shell's history",
+            "a secret on the command line is visible to every user of this machine and stored in the shell's history",
         )
         .hint("set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -"))
     }
 
-    /// Whether a credential that no option names is this application's in this cloud.
+    /// Returns true if a credential of a variable or a profile belongs to this application in this
+    /// cloud.
     pub(super) fn is_of(&self, chosen: &Chosen, client_id: ClientId, cloud: &Cloud) -> Result<bool, Failure> {
         match chosen.source() {
             Source::Variable(_) => Ok(self.variables_are_of(client_id, cloud)),
@@ -115,8 +120,9 @@ impl ApplicationSettings {
         }
     }
 
-    /// Whether a credential that a variable holds is this application's in this cloud. It is that of AZURE_CLIENT_ID at
-    /// AZURE_AUTHORITY_HOST, whatever other application or cloud an option names: it goes nowhere else.
+    /// Returns true if a credential in a variable belongs to this application in this cloud. It
+    /// belongs to AZURE_CLIENT_ID at AZURE_AUTHORITY_HOST, even if an option names another
+    /// application or cloud, and is not sent anywhere else.
     fn variables_are_of(&self, client_id: ClientId, cloud: &Cloud) -> bool {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let named_client = match variable(CLIENT_ID) {
@@ -131,7 +137,8 @@ impl ApplicationSettings {
     }
 }
 
-/// The credential that the settings name, and where it comes from. Secrets have been read; files with keys and tokens have not.
+/// The chosen credential and its source. A secret has been read; files with keys and tokens have
+/// not.
 pub(crate) enum Chosen {
     Secret(ClientSecret, Source),
     Certificate(PathBuf, Source),
@@ -139,6 +146,7 @@ pub(crate) enum Chosen {
 }
 
 impl Chosen {
+    /// Returns the source of the credential.
     pub(crate) fn source(&self) -> &Source {
         let (Self::Secret(_, source) | Self::Certificate(_, source) | Self::Federated(_, source)) = self;
         source
@@ -150,5 +158,5 @@ pub(super) fn path_variable(name: &str) -> Option<PathBuf> {
     entra_proto::environment::path(|name| std::env::var_os(name), name)
 }
 
-/// The variables that name a credential, the first that is set before the others.
+/// The variables for a credential. The first one that is set is used.
 pub(crate) const CREDENTIALS: [&str; 3] = [SECRET, CERTIFICATE, FEDERATED];

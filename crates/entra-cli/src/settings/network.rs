@@ -1,4 +1,4 @@
-//! The settings of the network that commands share: trusted certificates, and the time allowed.
+//! The options for the network: trusted certificates, and the time limit.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,21 +15,25 @@ use crate::exit::{Exit, Failure};
 use crate::files::read_text;
 use crate::requests::{Logged, log_event, sleep};
 
-/// How to reach the service.
+/// The options for the network.
 #[derive(Args)]
 pub(crate) struct NetworkSettings {
-    /// Trust the certificates in this PEM file as well, such as an emulator's CA
+    /// Also trust the certificates in this PEM file, such as the emulator's CA
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// Give up on a request after this many seconds, and start no other try after that time
+    /// The time limit of a request, and for starting retries, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 
 impl NetworkSettings {
+    /// Returns a transport that logs its requests.
+    ///
+    /// # Errors
+    /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn transport(&self) -> Result<Logged<UreqTransport>, Failure> {
-        // Every address is one that the user wrote; that plain http stays on this machine is checked by the transport.
+        // All addresses come from the user. The transport limits plain http to loopback addresses.
         let mut builder = UreqTransport::builder()
             .allow_plain_loopback(true)
             .timeout(Duration::from_secs(self.timeout));
@@ -40,7 +44,7 @@ impl NetworkSettings {
         Ok(Logged(builder.build()?))
     }
 
-    /// Gets a token over this transport within the time allowed.
+    /// Acquires a token over this transport within the time limit.
     pub(crate) fn acquire_over(
         &self,
         transport: &Logged<UreqTransport>,
@@ -51,32 +55,37 @@ impl NetworkSettings {
             .run_blocking_with(transport, sleep)
     }
 
-    /// A client for this application that keeps to this policy, within the time allowed.
+    /// Returns a client builder for this application with this policy and the time limit.
+    ///
+    /// # Errors
+    /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn client(&self, application: Application, mut policy: Policy) -> Result<ClientBuilder, Failure> {
         policy.retry = self.retry();
-        // Nobody else asks, but a policy whose patience is shorter than its tries is none.
+        // There are no concurrent callers, but a policy with less patience than its retries need is
+        // invalid.
         policy.patience = policy.retry.deadline.saturating_mul(2);
         Ok(Client::builder(application, self.transport()?)
             .policy(policy)
             .observer(log_event))
     }
 
-    /// How often to try within the time allowed.
+    /// Returns the retry policy with the time limit as its deadline.
     pub(crate) fn retry(&self) -> RetryPolicy {
         let mut policy = RetryPolicy::default();
         policy.deadline = Duration::from_secs(self.timeout);
         policy
     }
 
+    /// Returns the path of the file of CA certificates.
     pub(crate) fn ca_file(&self) -> Option<&Path> {
         self.ca_file.as_deref()
     }
 
-    /// In seconds.
+    /// Returns the time limit of a request, in seconds.
     pub(crate) fn timeout(&self) -> u64 {
         self.timeout
     }
 }
 
-/// How long a file of CA certificates may be, in bytes.
+/// The maximum length of a file of CA certificates, in bytes.
 const MAX_CA: u64 = 1024 * 1024;

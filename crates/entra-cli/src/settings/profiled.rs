@@ -1,4 +1,4 @@
-//! Settings of an application that a profile supplies.
+//! The settings of an application combined with those of the profile, and the source of each.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,14 @@ use super::credential::{CREDENTIALS, Chosen, path_variable};
 use super::{ApplicationSettings, cloud_at, given};
 use crate::certificate::{CertificateSettings, PASSWORD, SEND_CHAIN};
 use crate::exit::{Exit, Failure};
-use crate::named_file::refuse_contents;
+use crate::named_file::reject_contents;
 use crate::profile::{Entry, Profile, Setting};
 use crate::secret;
 use crate::source::{Source, Traced};
 
 impl Traced<ApplicationSettings> {
-    /// Where a setting comes from, profiles included. An option or variable that is set to nothing is not set.
+    /// Returns the source of a setting, including profiles. An empty option or variable counts as
+    /// unset.
     pub(crate) fn origin(&self, argument: &str) -> Result<Source, Failure> {
         let settings = &self.settings;
         let is_blank = match argument {
@@ -35,12 +36,15 @@ impl Traced<ApplicationSettings> {
 }
 
 impl ApplicationSettings {
-    /// The profile that supplies what is not set otherwise.
+    /// Returns the profile.
+    ///
+    /// # Errors
+    /// Returns an error if a file is invalid, or no file has the profile.
     pub(crate) fn profile(&self) -> Result<&Profile, Failure> {
         self.profile.get()
     }
 
-    /// A setting of one text: the given one, or that of the profile.
+    /// Returns a text setting: the given one, or the profile's.
     pub(super) fn text<'a>(&'a self, own: &'a Option<String>, key: &str) -> Result<Option<&'a str>, Failure> {
         Ok(text_of(self.profile()?, own, key))
     }
@@ -56,7 +60,7 @@ impl ApplicationSettings {
         })
     }
 
-    /// The credential that the profile names, unless an option or a variable names one.
+    /// Returns the credential in the profile, unless an option or a variable names one.
     pub(super) fn named_in_profile(&self) -> Result<Option<Named>, Failure> {
         let is_given = self.secret_file.is_some()
             || self.certificate.file().is_some()
@@ -67,7 +71,7 @@ impl ApplicationSettings {
         let Some((entry, Setting::Path(path))) = entry.map(|entry| (entry, &entry.value)) else {
             return Ok(None);
         };
-        refuse_contents(path, Exit::Credential)?;
+        reject_contents(path, Exit::Credential)?;
         Ok(Some(Named {
             kind: entry.key,
             path: path.clone(),
@@ -75,7 +79,8 @@ impl ApplicationSettings {
         }))
     }
 
-    /// How a certificate is read and signs. What belongs to a certificate of a profile comes from the same file.
+    /// Returns the settings of the certificate. The key and password files of a profile's
+    /// certificate come from the same file as the certificate.
     pub(crate) fn certificate(&self) -> Result<CertificateSettings, Failure> {
         let profile = self.profile()?;
         let mut settings = self.certificate.clone();
@@ -98,7 +103,8 @@ impl ApplicationSettings {
         Ok(settings)
     }
 
-    /// Whether a credential of a profile is this application's in this cloud: that of the profile's own client ID and authority.
+    /// Returns true if a profile's credential belongs to this application in this cloud. It belongs
+    /// to the client ID and the authority of the profile.
     pub(super) fn profile_is_of(&self, client_id: ClientId, cloud: &Cloud) -> Result<bool, Failure> {
         let profile = self.profile()?;
         let named_client = match profile.entry("client_id").and_then(as_text) {
@@ -113,16 +119,16 @@ impl ApplicationSettings {
     }
 }
 
-/// A setting as it is shown to a user.
+/// A setting for display.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// Its value, or `None` where it is not set. A secret is only said to be set.
+    /// The value, or `None` if it is not set. For a secret, the value is the word "set".
     pub(crate) value: Option<String>,
     pub(crate) source: Source,
 }
 
 impl Traced<ApplicationSettings> {
-    /// The settings and where each comes from. No file but `entra.toml` is read.
+    /// Returns the settings and the source of each. Reads no file except `entra.toml`.
     pub(crate) fn rows(&self) -> Result<Vec<Row>, Failure> {
         let settings = &self.settings;
         let profile = settings.profile()?;
@@ -223,7 +229,7 @@ impl Traced<ApplicationSettings> {
     }
 }
 
-/// A credential by the file that holds it, which is not read yet.
+/// A credential's kind and file, which has not been read.
 pub(super) struct Named {
     pub(super) kind: &'static str,
     pub(super) path: PathBuf,
@@ -231,6 +237,7 @@ pub(super) struct Named {
 }
 
 impl Named {
+    /// Reads a secret. Other files are read when they are used.
     pub(super) fn read(self) -> Result<Chosen, Failure> {
         Ok(match self.kind {
             "secret_file" => Chosen::Secret(secret::read(&self.path)?, self.source),
@@ -240,7 +247,7 @@ impl Named {
     }
 }
 
-/// A setting of one text: the given one, or that of the profile.
+/// Returns a text setting: the given one, or the profile's.
 pub(crate) fn text_of<'a>(profile: &'a Profile, own: &'a Option<String>, key: &str) -> Option<&'a str> {
     given(own).or_else(|| profile.entry(key).and_then(as_text))
 }

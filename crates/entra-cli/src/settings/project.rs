@@ -1,14 +1,15 @@
-//! What a project's file may not do.
+//! Restrictions on a project's `entra.toml`.
 //!
-//! A project's file may come from a stranger. It cannot send a secret to them, because
+//! The author of a project's file may be hostile. The file cannot send a secret to them, because
 //!
-//! - it names no authority but Microsoft's own ([`is_microsofts`]) and this machine, whose keys also decide which tokens are valid,
-//! - it names no file but those of its own folder: a secret, a key or an assertion of the user is not sent to an application or tenant that
-//!   the file chooses, and
-//! - at an authority on this machine that it names, no credential is sent but one that the same project holds, and no token of a user:
-//!   the port may be another user's.
+//! - it may only name authorities of Microsoft ([`is_microsofts`]) and loopback addresses. The keys
+//!   of an authority also decide which tokens are valid,
+//! - it may only name files in its own folder, so that a secret, a key or an assertion of the user
+//!   is not sent to an application or tenant that the file chooses, and
+//! - only a credential of the same project, and no user's token, is sent to a loopback authority
+//!   that it names: the port may belong to another user.
 //!
-//! What an option, a variable or the user's own file names is what the user chose.
+//! Options, variables and the user's own file are the user's choice and not restricted.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -18,22 +19,26 @@ use super::credential::{CREDENTIALS, path_variable};
 use super::profiled::{Named, text_of};
 use super::{ApplicationSettings, cloud_at, given};
 use crate::exit::{Exit, Failure};
-use crate::outside::shown;
 use crate::profile::{Entry, Profile, Setting};
+use crate::sanitize::shown;
 use crate::source::Source;
 
 impl ApplicationSettings {
-    /// The cloud, where the one who names it may do so.
+    /// Returns the cloud.
+    ///
+    /// # Errors
+    /// Returns an error if a project's file names an authority that it must not name.
     pub(super) fn checked_cloud(&self) -> Result<Cloud, Failure> {
         cloud_of(self.profile()?, &self.cloud.authority_host)
     }
 
-    /// The entry of a project's file that decides about the authority.
+    /// Returns the entry of a project's file that determines the authority.
     fn authority_of_project(&self) -> Result<Option<&Entry>, Failure> {
         Ok(project_authority(self.profile()?, &self.cloud.authority_host))
     }
 
-    /// Refuses to send a credential to an authority on this machine that a project's file names, unless it is the project's own.
+    /// Rejects a credential for a loopback authority that a project's file names, unless the
+    /// credential is the project's own.
     pub(super) fn check_recipient(&self, credential: &Source) -> Result<(), Failure> {
         let Some(authority) = self.authority_of_project()? else {
             return Ok(());
@@ -47,11 +52,12 @@ impl ApplicationSettings {
             authority.at
         );
         Err(Failure::text(Exit::Credential, problem).hint(
-            "set AZURE_AUTHORITY_HOST to send it there, or name a credential in the project's folder in that file",
+            "set AZURE_AUTHORITY_HOST to send it there, or give a credential in the project's folder in that file",
         ))
     }
 
-    /// Refuses files that a project's file names outside its own folder: the credential, and those that belong to a certificate.
+    /// Rejects files outside the folder of the project's file that names them: the credential, and
+    /// the key and password files of a certificate.
     pub(super) fn check_files(&self, named: &Named) -> Result<(), Failure> {
         let profile = self.profile()?;
         let Some(credential) = profile.credential().filter(|entry| entry.at.is_project) else {
@@ -66,7 +72,7 @@ impl ApplicationSettings {
             ];
             files.extend(belonging.into_iter().filter_map(|(key, path)| {
                 let entry = profile.beside(credential, key)?;
-                // One that an option names is the user's choice.
+                // A file in an option is the user's choice.
                 let is_profiles = matches!((&entry.value, path), (Setting::Path(own), Some(path)) if own == path);
                 is_profiles.then_some((entry, path?.to_owned()))
             }));
@@ -77,7 +83,10 @@ impl ApplicationSettings {
         }
     }
 
-    /// Checks what decides about where a credential goes.
+    /// Checks the settings that determine where a credential is sent.
+    ///
+    /// # Errors
+    /// Returns an error if a project's file breaks a restriction.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         self.checked_cloud()?;
         match self.named_in_profile()? {
@@ -92,7 +101,10 @@ impl ApplicationSettings {
         }
     }
 
-    /// Refuses to send a user's token to an authority on this machine that a project's file names.
+    /// Rejects sending a user's token to a loopback authority that a project's file names.
+    ///
+    /// # Errors
+    /// Returns an error if a project's file names a loopback authority.
     pub(crate) fn check_recipient_of_user_token(&self) -> Result<(), Failure> {
         let Some(authority) = self.authority_of_project()? else {
             return Ok(());
@@ -108,13 +120,16 @@ impl ApplicationSettings {
     }
 }
 
-/// The cloud that an option or a variable names (`own`), or else a profile that may do so.
+/// Returns the cloud of an option or a variable (`own`), or of the profile.
+///
+/// # Errors
+/// Returns an error if the name is invalid, or a project's file must not name this cloud.
 pub(crate) fn cloud_of(profile: &Profile, own: &Option<String>) -> Result<Cloud, Failure> {
     let cloud = cloud_at(text_of(profile, own, "authority_host").unwrap_or("public"))?;
     let Some(entry) = project_authority(profile, own) else {
         return Ok(cloud);
     };
-    if is_of_project(&cloud) {
+    if is_allowed_in_project(&cloud) {
         return Ok(cloud);
     }
     let problem = format!(
@@ -123,8 +138,8 @@ pub(crate) fn cloud_of(profile: &Profile, own: &Option<String>) -> Result<Cloud,
         cloud.origin()
     );
     Err(Failure::text(Exit::Configuration, problem).hint(
-        "its operator would get the credential, and decide which tokens are valid: if you trust it, set AZURE_AUTHORITY_HOST, or \
-         move the profile to your own file (`entra config path`)",
+        "its operator would receive the credential, and decide which tokens are valid: if you trust it, set AZURE_AUTHORITY_HOST, \
+         or move the profile to your own file (`entra config path`)",
     ))
 }
 
@@ -134,13 +149,13 @@ fn project_authority<'a>(profile: &'a Profile, own: &Option<String>) -> Option<&
 }
 
 impl Named {
-    /// Whether a project's file names it, and it lies in the folder of that file.
+    /// Returns true if a project's file names it, and it is in the folder of that file.
     fn is_of_project(&self) -> bool {
         matches!(&self.source, Source::Profile(place) if place.is_project && is_within(&place.file, &self.path))
     }
 }
 
-/// The failure for a file that a project's file names.
+/// Returns the failure for a file outside the folder of a project's file.
 fn outside(entry: &Entry, path: &Path) -> Failure {
     let problem = format!(
         "{}: a project's file names a file outside its own folder: {}",
@@ -149,30 +164,31 @@ fn outside(entry: &Entry, path: &Path) -> Failure {
     );
     let option = entry.key.replace('_', "-");
     Failure::text(Exit::Credential, problem).hint(format!(
-        "its author chooses where the credential goes: if you trust it, give the file with --{option}, or name it in a profile of \
-         another name in your own file (`entra config path`)"
+        "the project's author chooses where the credential is sent: if you trust the author, give the file with --{option}, or in a \
+         profile with another name in your own file (`entra config path`)"
     ))
 }
 
-/// Whether a path leads to a file in the folder of `entra.toml`, or to none at all.
+/// Returns true if a path leads to a file in the folder of `entra.toml`, or does not exist.
 fn is_within(file: &Path, path: &Path) -> bool {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let Ok(real) = folder.canonicalize() else {
         return false;
     };
-    // Before the path is looked at: on Windows, a look at another machine's file sends it the user's name and password.
+    // Checked before the file system is: on Windows, access to another machine's file sends it the
+    // user's credentials.
     let plain = without_parents(path);
     if !plain.starts_with(folder) && !plain.starts_with(&real) {
         return false;
     }
     match path.canonicalize() {
         Ok(path) => path.starts_with(real),
-        // A link that leads nowhere may lead somewhere at the next look.
+        // A broken link may have a target later.
         Err(_) => path.symlink_metadata().is_err(),
     }
 }
 
-/// The path without `..`, as if there were no links.
+/// Removes `..` from a path, as if there were no links.
 fn without_parents(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
@@ -184,14 +200,15 @@ fn without_parents(path: &Path) -> PathBuf {
     plain
 }
 
-/// Whether a project's file may name this authority.
-pub(crate) fn is_of_project(cloud: &Cloud) -> bool {
-    // The pages of a B2C tenant hold scripts of its owner.
+/// Returns true if a project's file may name this authority.
+pub(crate) fn is_allowed_in_project(cloud: &Cloud) -> bool {
+    // The pages of a B2C tenant contain scripts of its owner.
     let is_trusted = is_microsofts(cloud) && !cloud.host().ends_with(".b2clogin.com");
     is_trusted || cloud.is_loopback()
 }
 
-/// Whether Microsoft, or the operator of a national cloud, runs what answers there: external tenants have hosts of their own.
+/// Returns true if Microsoft, or the operator of a national cloud, runs this authority. External
+/// tenants have their own host names.
 pub(crate) fn is_microsofts(cloud: &Cloud) -> bool {
     let of_tenants = [".ciamlogin.com", ".b2clogin.com"];
     match cloud {
@@ -205,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn microsofts_hosts_are_told_from_their_like() {
+    fn similar_hosts_are_not_microsofts() {
         for (host, is) in [
             ("public", true),
             ("https://login.windows.net", true),

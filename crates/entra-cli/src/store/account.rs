@@ -1,3 +1,5 @@
+//! Accounts: users who signed in, each with a refresh token in the store.
+
 use std::fmt;
 
 use entra_proto::authorize::RefreshToken;
@@ -9,38 +11,38 @@ use super::{Store, failure};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::excerpt;
-use crate::moment::utc;
-use crate::outside::escape;
+use crate::sanitize::escape;
+use crate::time_format::utc;
 
 /// A user who signed in, and the refresh token of the sign-in.
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) client_id: ClientId,
     pub(crate) tenant: Guid,
-    /// The authority's origin: the refresh token is sent nowhere else.
+    /// The authority's origin. The refresh token is only sent there.
     pub(crate) origin: String,
-    /// The object ID, or another name that stays.
+    /// The object ID, or another permanent name.
     pub(crate) user_id: String,
     pub(crate) username: String,
-    /// The tenant as it was named at the sign-in, a domain for example.
+    /// The tenant as the user named it at the sign-in, for example a domain.
     pub(crate) named: String,
-    /// Whether the application sends no credential.
+    /// True if the application is a public client, without a credential.
     pub(crate) is_public: bool,
     pub(crate) signed_in_at: Timestamp,
     pub(crate) refresh_token: RefreshToken,
 }
 
-/// Which account is wanted. What is left out fits every account.
+/// A filter for accounts. `None` matches every account.
 #[derive(Default)]
-pub(crate) struct Wanted {
+pub(crate) struct AccountFilter {
     pub(crate) user: Option<String>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) client_id: Option<ClientId>,
     pub(crate) origin: Option<String>,
 }
 
-impl Wanted {
-    fn fits(&self, account: &Account) -> bool {
+impl AccountFilter {
+    fn matches(&self, account: &Account) -> bool {
         let is_user =
             |user: &String| user.eq_ignore_ascii_case(&account.username) || user.eq_ignore_ascii_case(&account.user_id);
         self.user.as_ref().is_none_or(is_user)
@@ -51,10 +53,11 @@ impl Wanted {
 }
 
 impl Account {
-    /// Whether this tenant is the account's, by its ID, or by a domain that the account shows.
+    /// Returns true if this tenant is the account's, by its ID or by a known domain.
     fn is_of(&self, tenant: &Tenant) -> bool {
         let text = tenant.to_string();
-        // Users who signed in to a tenant that they named may be its guests: the domain of their name is that of another one.
+        // A user who signed in to a named tenant may be a guest there. Then the domain of the
+        // username belongs to another tenant.
         let is_home = self.named.parse::<Tenant>().is_ok_and(|named| !named.is_specific());
         let domain = self.username.rsplit_once('@').map(|(_, domain)| domain);
         let domain = domain.filter(|_| is_home);
@@ -67,22 +70,25 @@ impl Account {
         }
     }
 
-    /// What tells this account from others in names.
+    /// Returns the ID of this account in the names of secrets.
     pub(super) fn id(&self, store: &Store) -> Result<String, TenantStoreError> {
         let parts = [self.origin.as_bytes(), self.user_id.as_bytes()];
         store.pseudonym(&parts).ok_or(TenantStoreError::NoKey)
     }
 
-    /// Keeps the account, in the place of an earlier sign-in of the same user and its tokens.
-    pub(crate) fn keep(&self, store: &Store) -> Result<(), Failure> {
-        let keep = || {
+    /// Stores the account, replacing an earlier sign-in of the same user and its tokens.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be written.
+    pub(crate) fn save(&self, store: &Store) -> Result<(), Failure> {
+        let save = || {
             let id = self.id(store)?;
-            store.directory.change_secrets(|secrets| {
+            store.database.change_secrets(|secrets| {
                 remove_tokens(secrets, &id)?;
                 self.put(secrets, &id)
             })
         };
-        keep().map_err(failure)
+        save().map_err(failure)
     }
 
     fn put(&self, secrets: &mut Secrets<'_>, id: &str) -> Result<(), TenantStoreError> {
@@ -90,8 +96,8 @@ impl Account {
         secrets.put(SecretName::new(self.client_id, self.tenant, &name), &self.encode())
     }
 
-    /// Keeps the newer refresh token that came for the one that was `sent`. A sign-in or another command may have replaced that meanwhile:
-    /// then theirs stays. Returns whether the account is still there.
+    /// Replaces the refresh token that was `sent` by the new one, unless a sign-in or another
+    /// command has replaced it meanwhile. Returns false if the account no longer exists.
     pub(crate) fn rotate(
         &self,
         store: &Store,
@@ -100,41 +106,41 @@ impl Account {
         newer: &RefreshToken,
     ) -> Result<bool, TenantStoreError> {
         let id = self.id(store)?;
-        let Some(kept) = self.again(secrets, &id)? else {
+        let Some(stored) = self.stored(secrets, &id)? else {
             return Ok(false);
         };
-        if kept.refresh_token.expose() == sent.expose() && newer.expose() != sent.expose() {
+        if stored.refresh_token.expose() == sent.expose() && newer.expose() != sent.expose() {
             let rotated = Self {
                 refresh_token: newer.clone(),
-                ..kept
+                ..stored
             };
             rotated.put(secrets, &id)?;
         }
         Ok(true)
     }
 
-    /// This account as it is kept now; none where it was removed.
+    /// Reads this account from the store. Returns `None` if it was removed.
     pub(crate) fn reread(&self, store: &Store) -> Result<Option<Self>, Failure> {
         let reread = || {
             let name = name_of(&self.id(store)?);
             let name = SecretName::new(self.client_id, self.tenant, &name);
-            let secret = entra_tenants::TenantStore::secret(&store.directory, name)?;
+            let secret = entra_tenants::TenantStore::secret(&store.database, name)?;
             Ok(secret.and_then(|secret| Self::decode(self.client_id, self.tenant, &secret)))
         };
         reread().map_err(failure)
     }
 
-    fn again(&self, secrets: &Secrets<'_>, id: &str) -> Result<Option<Self>, TenantStoreError> {
+    fn stored(&self, secrets: &Secrets<'_>, id: &str) -> Result<Option<Self>, TenantStoreError> {
         let name = name_of(id);
         let secret = secrets.get(SecretName::new(self.client_id, self.tenant, &name))?;
         Ok(secret.and_then(|secret| Self::decode(self.client_id, self.tenant, &secret)))
     }
 
-    /// Removes the account and its tokens. Returns whether it was there.
+    /// Removes the account and its tokens. Returns false if the account did not exist.
     pub(crate) fn forget(&self, store: &Store) -> Result<bool, Failure> {
         let forget = || {
             let id = self.id(store)?;
-            store.directory.change_secrets(|secrets| {
+            store.database.change_secrets(|secrets| {
                 remove_tokens(secrets, &id)?;
                 secrets.remove(SecretName::new(self.client_id, self.tenant, &name_of(&id)))
             })
@@ -142,7 +148,7 @@ impl Account {
         forget().map_err(failure)
     }
 
-    /// A line for each part, in a buffer that is overwritten.
+    /// Encodes the account with one line for each part, in a buffer that is zeroized.
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let signed_in_at = self.signed_in_at.as_secs().to_string();
         let parts = [
@@ -183,7 +189,7 @@ impl Account {
     }
 }
 
-/// Without a secret: for lists and messages.
+/// Leaves out the refresh token.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -202,7 +208,7 @@ impl fmt::Display for Account {
 }
 
 impl Store {
-    /// The accounts that are kept, by username, and how many there are that cannot be read.
+    /// Returns the accounts by username, and the number of unreadable ones.
     pub(crate) fn accounts(&self) -> Result<(Vec<Account>, usize), Failure> {
         let (mut accounts, mut unreadable) = (Vec::new(), 0);
         for kept in self.secrets()? {
@@ -220,46 +226,50 @@ impl Store {
         Ok((accounts, unreadable))
     }
 
-    /// The one account that is wanted. Of several, the one that fits what is `preferred`.
-    pub(crate) fn account(&self, wanted: &Wanted, preferred: &Wanted) -> Result<Account, Failure> {
+    /// Returns the account that matches the `required` filter. The `preferred` filter selects among
+    /// several.
+    ///
+    /// # Errors
+    /// Returns an error if no account matches, or several do.
+    pub(crate) fn account(&self, required: &AccountFilter, preferred: &AccountFilter) -> Result<Account, Failure> {
         let (accounts, unreadable) = self.accounts()?;
-        let mut fitting: Vec<&Account> = accounts.iter().filter(|account| wanted.fits(account)).collect();
-        if fitting.len() > 1 {
-            let closer: Vec<&Account> = fitting
+        let mut matching: Vec<&Account> = accounts.iter().filter(|account| required.matches(account)).collect();
+        if matching.len() > 1 {
+            let closer: Vec<&Account> = matching
                 .iter()
-                .filter(|account| preferred.fits(account))
+                .filter(|account| preferred.matches(account))
                 .copied()
                 .collect();
             if !closer.is_empty() {
-                fitting = closer;
+                matching = closer;
             }
         }
-        match fitting.as_slice() {
+        match matching.as_slice() {
             [one] => Ok((*one).clone()),
             [] if accounts.is_empty() && unreadable > 0 => Err(Failure::text(
                 Exit::Credential,
-                format!("the sign-ins that are kept cannot be opened: {}", self.why_unreadable()),
+                format!("the stored sign-ins cannot be decrypted: {}", self.reason_unreadable()),
             )
             .hint("restore the key, or sign in again with `entra login`")),
             [] if accounts.is_empty() => {
                 Err(Failure::text(Exit::Credential, "no user is signed in").hint("sign in with `entra login`"))
             }
             [] => {
-                let whom = match wanted.user.as_deref() {
-                    Some(user) => format!("{} is not among the accounts", excerpt(user, 100)),
-                    None => "no account fits the options".to_owned(),
+                let mismatch = match required.user.as_deref() {
+                    Some(user) => format!("{} is not signed in", excerpt(user, 100)),
+                    None => "no account matches the options".to_owned(),
                 };
                 let others = match unreadable {
                     0 => String::new(),
-                    count => format!("; {count} more cannot be opened: {}", self.why_unreadable()),
+                    count => format!("; {count} more cannot be decrypted: {}", self.reason_unreadable()),
                 };
-                let problem = format!("{whom}; signed in: {}{others}", listed(accounts.iter()));
-                Err(Failure::text(Exit::Credential, problem).hint("name one of them, or sign in with `entra login`"))
+                let problem = format!("{mismatch}; signed in: {}{others}", listed(accounts.iter()));
+                Err(Failure::text(Exit::Credential, problem).hint("give one of them, or sign in with `entra login`"))
             }
             several => {
-                let problem = format!("{} accounts fit: {}", several.len(), listed(several.iter().copied()));
+                let problem = format!("{} accounts match: {}", several.len(), listed(several.iter().copied()));
                 Err(Failure::text(Exit::Usage, problem).hint(
-                    "name one with --account USER, and --tenant, --client-id or --authority-host where that is not enough",
+                    "give one with --account USER, and with --tenant, --client-id or --authority-host if necessary",
                 ))
             }
         }
@@ -300,7 +310,7 @@ fn name_of(id: &str) -> String {
     format!("{PREFIX}{id}")
 }
 
-/// A text for one of the lines: with nothing in it that ends a line.
+/// Returns a text for one line of the encoding: without line breaks, and of limited length.
 pub(crate) fn one_line(text: &str) -> String {
     escape(text).chars().take(LONGEST_TEXT).collect()
 }
@@ -311,8 +321,10 @@ const PUBLIC: &str = "public";
 const CONFIDENTIAL: &str = "confidential";
 const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
 
-/// In characters.
+/// The maximum length of a text, in characters.
 const LONGEST_TEXT: usize = 256;
+
+/// The maximum number of accounts in a message.
 const MOST_LISTED: usize = 20;
 
 #[cfg(test)]
@@ -334,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_read_as_it_was_written() {
+    fn encoded_account_is_decoded_again() {
         let account = account();
         let read = |bytes: &[u8]| Account::decode(account.client_id, account.tenant, bytes);
         let bytes = account.encode();
@@ -353,22 +365,22 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_wanted_by_what_is_named() {
+    fn filter_matches_user_and_tenant() {
         let account = account();
-        let fits = |wanted: Wanted| wanted.fits(&account);
-        assert!(fits(Wanted::default()));
-        for (user, fitting) in [("megan@CONTOSO.com", true), ("u", true), ("adele@contoso.com", false)] {
+        let matches = |filter: AccountFilter| filter.matches(&account);
+        assert!(matches(AccountFilter::default()));
+        for (user, expected) in [("megan@CONTOSO.com", true), ("u", true), ("adele@contoso.com", false)] {
             let user = Some(user.to_owned());
             assert_eq!(
-                fits(Wanted {
+                matches(AccountFilter {
                     user,
-                    ..Wanted::default()
+                    ..AccountFilter::default()
                 }),
-                fitting
+                expected
             );
         }
-        for (tenant, fitting) in [
-            // A guest of the tenant that was named at the sign-in.
+        for (tenant, expected) in [
+            // The user is a guest of the tenant that was named at the sign-in.
             ("contoso.com", false),
             ("FABRIKAM.com", true),
             ("02020202-0202-0202-0202-020202020202", true),
@@ -378,28 +390,28 @@ mod tests {
         ] {
             let tenant = Some(tenant.parse().unwrap());
             assert_eq!(
-                fits(Wanted {
+                matches(AccountFilter {
                     tenant,
-                    ..Wanted::default()
+                    ..AccountFilter::default()
                 }),
-                fitting
+                expected
             );
         }
     }
 
     #[test]
-    fn the_domain_of_a_user_is_that_of_the_home_tenant() {
-        for (named, fitting) in [("organizations", true), ("common", true), ("fabrikam.com", false)] {
+    fn domain_of_a_username_is_the_home_tenants() {
+        for (named, expected) in [("organizations", true), ("common", true), ("fabrikam.com", false)] {
             let account = Account {
                 named: named.to_owned(),
                 ..account()
             };
-            assert_eq!(account.is_of(&"Contoso.com".parse().unwrap()), fitting, "{named}");
+            assert_eq!(account.is_of(&"Contoso.com".parse().unwrap()), expected, "{named}");
         }
     }
 
     #[test]
-    fn names_from_a_token_stay_on_their_line() {
+    fn names_from_a_token_stay_on_one_line() {
         assert_eq!(one_line("a\nb\u{1b}"), "a\\nb\\u{1b}");
         assert_eq!(one_line(&"x".repeat(1000)).len(), LONGEST_TEXT);
     }

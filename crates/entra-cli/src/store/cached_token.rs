@@ -1,3 +1,5 @@
+//! Cached access tokens: their encoding and names in the store, and the decision to request one.
+
 use std::time::{Duration, SystemTime};
 
 use entra_client::Token;
@@ -9,19 +11,20 @@ use zeroize::Zeroizing;
 use super::{Account, Store, failure};
 use crate::failure::Failure;
 
-/// An access token, with what a cache has to know of it.
+/// An access token with its lifetime.
 pub(crate) struct CachedToken {
     access_token: Zeroizing<String>,
     pub(crate) lifetime: Lifetime,
 }
 
 impl CachedToken {
+    /// Returns the access token.
     pub(crate) fn expose(&self) -> &str {
         &self.access_token
     }
 
     fn freshness(&self, now: Timestamp) -> Freshness {
-        // One command decides for itself: there is nothing to spread.
+        // No jitter: a single command has no other clients to spread over time.
         freshness(&self.lifetime, now, &FreshnessPolicy::default(), 0)
     }
 
@@ -41,7 +44,7 @@ impl CachedToken {
         ])
     }
 
-    /// One that claims a longer life than tokens have is none.
+    /// Decodes a token. Returns `None` for another format, or a longer lifetime than tokens have.
     pub(super) fn decode(secret: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(secret).ok()?.split('\n');
         let mut next = || lines.next();
@@ -74,7 +77,7 @@ impl From<&Token> for CachedToken {
     }
 }
 
-/// What a token is kept under.
+/// The name of a token in the store.
 pub(crate) struct TokenName {
     client_id: ClientId,
     tenant: Guid,
@@ -82,7 +85,8 @@ pub(crate) struct TokenName {
 }
 
 impl TokenName {
-    /// The name of an application's own token: everything that changes the token is in it, and the credential it was issued for.
+    /// Returns the name of an app-only token. It depends on everything that changes the token,
+    /// including the credential.
     pub(crate) fn of_application(
         store: &Store,
         client_id: ClientId,
@@ -100,7 +104,7 @@ impl TokenName {
         })
     }
 
-    /// The name of a token of a user who signed in.
+    /// Returns the name of a user's token.
     pub(crate) fn of_account(store: &Store, account: &Account, key: &CacheKey) -> Result<Self, Failure> {
         let name = || {
             let id = account.id(store)?;
@@ -119,7 +123,8 @@ impl TokenName {
         SecretName::new(self.client_id, self.tenant, &self.name)
     }
 
-    /// Keeps a token under this name, and removes those that have expired, and the first to expire where there are too many.
+    /// Stores a token under this name. Removes expired tokens, and if there are too many, those
+    /// that expire first.
     pub(crate) fn put(&self, secrets: &mut Secrets<'_>, token: &CachedToken) -> Result<(), TenantStoreError> {
         let now = Timestamp::from(SystemTime::now());
         let mut living = Vec::new();
@@ -139,29 +144,32 @@ impl TokenName {
             secrets.remove(kept.secret_name())?;
         }
         match secrets.put(self.secret_name(), &token.encode()) {
-            // It is of use once.
+            // The token is used once and not cached.
             Err(TenantStoreError::TooLarge { .. }) => Ok(()),
             put => put,
         }
     }
 
     fn get(&self, store: &Store) -> Result<Option<CachedToken>, TenantStoreError> {
-        let secret = entra_tenants::TenantStore::secret(&store.directory, self.secret_name())?;
+        let secret = entra_tenants::TenantStore::secret(&store.database, self.secret_name())?;
         Ok(secret.and_then(|secret| CachedToken::decode(&secret)))
     }
 }
 
-/// Gets the token of this name: the one that is kept while it is fresh, else by a request. `request` keeps what it got. Returns also
-/// whether the token was kept before.
+/// Returns the cached token of this name while it is fresh, or the token of a `request`, which
+/// stores it. Also returns true if the token was cached.
 ///
-/// Commands that run at once send one request, unless each has to send its own (`force`). A token that is due serves where the service
-/// cannot be asked and the token has not expired.
+/// Commands that run at the same time send one request, unless each must send its own (`force`). A
+/// cached token that needs refresh and has not expired is returned if a retryable error occurs.
+///
+/// # Errors
+/// Returns the error of `request` if no cached token can be used.
 pub(crate) fn acquire(
     store: &Store,
     name: &TokenName,
     force: bool,
     wait: Duration,
-    request: impl FnOnce() -> Result<CachedToken, Trouble>,
+    request: impl FnOnce() -> Result<CachedToken, RequestFailure>,
 ) -> Result<(CachedToken, bool), Failure> {
     let now = || Timestamp::from(SystemTime::now());
     let fresh = || {
@@ -177,46 +185,47 @@ pub(crate) fn acquire(
     if is_readable && let Some(token) = useful(fresh()) {
         return Ok((token, true));
     }
-    let trouble = match request() {
+    let error = match request() {
         Ok(token) => return Ok((token, false)),
-        Err(trouble) => trouble,
+        Err(error) => error,
     };
-    let kept = name.get(store).ok().flatten().filter(|token| token.is_alive(now()));
-    match kept.filter(|_| trouble.may_pass && !force) {
+    let cached = name.get(store).ok().flatten().filter(|token| token.is_alive(now()));
+    match cached.filter(|_| error.is_retryable && !force) {
         Some(token) => {
-            trouble.failure.warn("no newer token");
+            error.failure.warn("the cached token is used");
             Ok((token, true))
         }
-        None => Err(trouble.failure),
+        None => Err(error.failure),
     }
 }
 
-/// Why a request brought no token.
-pub(crate) struct Trouble {
+/// The failure of a token request.
+pub(crate) struct RequestFailure {
     pub(crate) failure: Failure,
-    /// Whether the same request may succeed later.
-    pub(crate) may_pass: bool,
+    /// True if the same request may succeed later.
+    pub(crate) is_retryable: bool,
 }
 
-impl From<Failure> for Trouble {
+impl From<Failure> for RequestFailure {
     fn from(failure: Failure) -> Self {
         Self {
             failure,
-            may_pass: false,
+            is_retryable: false,
         }
     }
 }
 
-impl From<entra_client::Error> for Trouble {
+impl From<entra_client::Error> for RequestFailure {
     fn from(error: entra_client::Error) -> Self {
         Self {
-            may_pass: error.is_retryable(),
+            is_retryable: error.is_retryable(),
             failure: error.into(),
         }
     }
 }
 
-/// A cache is a help: where it fails, that is told, and the service is asked.
+/// Returns the result of the cache. If the cache fails, warns and returns `None`, and the token is
+/// requested.
 fn useful<T>(result: Result<Option<T>, TenantStoreError>) -> Option<T> {
     result.unwrap_or_else(|error| {
         failure(error).warn("the cache is not used");
@@ -224,7 +233,7 @@ fn useful<T>(result: Result<Option<T>, TenantStoreError>) -> Option<T> {
     })
 }
 
-/// Lines, in a buffer that is overwritten and was large enough from the start.
+/// Joins lines in a buffer that is zeroized and never grows.
 pub(super) fn lines(parts: &[&str]) -> Zeroizing<Vec<u8>> {
     let length = parts.iter().map(|part| part.len() + 1).sum();
     let mut text = Zeroizing::new(Vec::with_capacity(length));
@@ -237,7 +246,7 @@ pub(super) fn lines(parts: &[&str]) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// Whether a name is that of a token of the account with this ID.
+/// Returns true if a name belongs to a token of the account with this ID.
 pub(super) fn is_of_account(name: &str, id: &str) -> bool {
     let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(id));
     rest.is_some_and(|rest| rest.starts_with(' '))
@@ -246,7 +255,7 @@ pub(super) fn is_of_account(name: &str, id: &str) -> bool {
 const PREFIX: &str = "token ";
 const VERSION: &str = "1";
 
-/// How many tokens are kept.
+/// The maximum number of cached tokens.
 const MOST_TOKENS: usize = 500;
 
 #[cfg(test)]
@@ -254,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_as_it_was_written() {
+    fn encoded_token_is_decoded_again() {
         for refresh_in in [None, Some(Duration::from_secs(30))] {
             let token = CachedToken {
                 access_token: Zeroizing::new("canary".to_owned()),
@@ -266,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_another_form_is_none() {
+    fn malformed_entries_are_not_decoded() {
         for text in [
             "",
             "2\n1\n2\n\na",
@@ -282,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_from_the_future_or_the_past_is_not_alive() {
+    fn future_and_expired_tokens_are_not_alive() {
         let token = CachedToken::decode(b"1\n100\n200\n\na").unwrap();
         let alive = |seconds| token.is_alive(Timestamp::from_secs(seconds));
         assert_eq!(

@@ -1,17 +1,20 @@
-//! Sign-ins and tokens that outlast the command, sealed in a private folder.
+//! The store of sign-ins and cached tokens: encrypted entries in a private folder.
 //!
-//! Everything secret is sealed by AES-256-GCM, under a name that is authenticated with it: an entry opens in its own place alone. The key
-//! is 32 random bytes in a file, beside what it seals unless it is named elsewhere.
+//! Each secret is encrypted with AES-256-GCM, and its name is authenticated with it, so that an
+//! entry cannot be decrypted under another name. The key is 32 random bytes in a file, by default
+//! in the same folder.
 //!
-//! - **Guards against**: other users of the machine (folder 0700, files 0600), a copy of the one file without the other, changed or
-//!   exchanged entries, links and folders that another user put there, a damaged file.
-//! - **Does not guard against**: programs that run as this user, an administrator, a copy of the whole folder, an older copy of the file put
-//!   in its place. The key file is no password. IDs of applications and tenants, and how many entries there are, are not hidden.
+//! - **Protects against**: other users of the machine (folder 0700, files 0600), a copy of one file
+//!   without the other, changed or exchanged entries, links and folders of another user, a damaged
+//!   file.
+//! - **Does not protect against**: programs of the same user, administrators, a copy of the whole
+//!   folder, replacement by an older copy. The key file is not protected by a password. The IDs of
+//!   applications and tenants, and the number of entries, are not hidden.
 //!
-//! The key is not in the keyring of the operating system: on Linux that needs a session with D-Bus, which containers, CI machines and
-//! remote shells lack, and the kernel's own keyring forgets at the next start. A command that works by one rule everywhere is worth more
-//! here, since every program of the user can read an unlocked keyring as well. `--store-key` puts the key where a machine has a safer
-//! place, such as a secret that is mounted.
+//! The key is not in the keyring of the operating system. On Linux a keyring needs a D-Bus session,
+//! which containers, CI machines and remote shells lack, and the kernel's keyring does not survive
+//! a restart. One rule for all machines is worth more, since every program of the user can read an
+//! unlocked keyring anyway. `--store-key` moves the key to a safer place, such as a mounted secret.
 
 mod account;
 mod cached_token;
@@ -27,51 +30,60 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_tenants::{RedbTenantStore, StoredSecret, TenantStoreError, TenantStoreKey, TenantStoreLock};
 
-pub(crate) use self::account::{Account, Wanted, one_line};
-pub(crate) use self::cached_token::{CachedToken, TokenName, Trouble, acquire};
-use crate::directory::{folder_of_user, hush_panics_over_damage};
+pub(crate) use self::account::{Account, AccountFilter, one_line};
+pub(crate) use self::cached_token::{CachedToken, RequestFailure, TokenName, acquire};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::named_file::refuse_contents;
-use crate::outside::shown;
+use crate::folders::user_folder;
+use crate::named_file::reject_contents;
+use crate::sanitize::shown;
+use crate::tenant_store::silence_redb_panics;
 
-/// Where sign-ins and tokens are kept.
+/// The options for the store.
 #[derive(Args)]
 pub(crate) struct StoreSettings {
-    /// Keep sign-ins and cached tokens in this folder [default: entra in $XDG_STATE_HOME, or in ~/.local/state]
-    // A variable that is set to nothing is not set: clap's own reader of paths refuses it.
+    /// The folder for sign-ins and cached tokens [default: entra in $XDG_STATE_HOME, or in
+    /// ~/.local/state]
+    // An empty variable counts as unset; clap's parser for paths would reject it.
     #[arg(long, env = "ENTRA_STORE", hide_env_values = true, value_name = "FOLDER", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     store: Option<PathBuf>,
 
-    /// Seal them with the key in this file, 32 random bytes, which is made if it is missing [default: sign-ins.key in that folder]
+    /// The file with the key that encrypts them, 32 random bytes, created if it is missing
+    /// [default: sign-ins.key in that folder]
     #[arg(long, env = "ENTRA_STORE_KEY", hide_env_values = true, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     store_key: Option<PathBuf>,
 }
 
 impl StoreSettings {
-    /// Opens the store to write to it, and makes what is missing.
+    /// Opens the store for writing, and creates the folder and the key if they are missing.
+    ///
+    /// # Errors
+    /// Returns an error if the folder or a file cannot be used safely.
     pub(crate) fn open(&self) -> Result<Store, Failure> {
         self.at(true)
     }
 
-    /// Opens the store to read it: nothing is made.
-    pub(crate) fn look(&self) -> Result<Store, Failure> {
+    /// Opens the store without creating the folder or the key.
+    ///
+    /// # Errors
+    /// Returns an error if the folder or a file cannot be used safely.
+    pub(crate) fn open_existing(&self) -> Result<Store, Failure> {
         self.at(false)
     }
 
-    fn at(&self, make: bool) -> Result<Store, Failure> {
-        hush_panics_over_damage();
+    fn at(&self, create: bool) -> Result<Store, Failure> {
+        silence_redb_panics();
         let folder = self.folder()?;
         let failed = |error: io::Error| Failure::text(Exit::Output, format!("{}: {error}", shown(&folder)));
         let folder = std::path::absolute(&folder).map_err(failed)?;
-        if make && found(&folder)?.is_none() {
+        if create && found(&folder)?.is_none() {
             let mut builder = DirBuilder::new();
             builder.recursive(true);
             #[cfg(unix)]
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.create(&folder).map_err(|error| {
-                Failure::text(Exit::Output, format!("cannot make {}: {error}", shown(&folder)))
-                    .hint("name another folder with --store, or set ENTRA_STORE")
+                Failure::text(Exit::Output, format!("cannot create {}: {error}", shown(&folder)))
+                    .hint("give another folder with --store, or set ENTRA_STORE")
             })?;
         }
         if let Some(metadata) = found(&folder)? {
@@ -86,20 +98,20 @@ impl StoreSettings {
         }
         let key_file = match self.store_key.as_ref().filter(|path| !path.as_os_str().is_empty()) {
             Some(path) => {
-                refuse_contents(path, Exit::Configuration)?;
+                reject_contents(path, Exit::Configuration)?;
                 path.clone()
             }
             None => own_key,
         };
-        let mut directory = RedbTenantStore::at(file);
+        let mut database = RedbTenantStore::at(file);
         let mut key = None;
-        if make || found(&key_file)?.is_some() {
+        if create || found(&key_file)?.is_some() {
             let read = TenantStoreKey::read_or_create(&key_file).map_err(failure)?;
-            directory = directory.with_key(read.clone());
+            database = database.with_key(read.clone());
             key = Some(read);
         }
         Ok(Store {
-            directory,
+            database,
             key,
             key_file,
         })
@@ -107,66 +119,68 @@ impl StoreSettings {
 
     fn folder(&self) -> Result<PathBuf, Failure> {
         if let Some(folder) = self.store.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
-            refuse_contents(folder, Exit::Configuration)?;
+            reject_contents(folder, Exit::Configuration)?;
             return Ok(folder.clone());
         }
-        let folder = folder_of_user("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
-            Failure::text(Exit::Configuration, "there is no home to keep sign-ins and tokens in")
-                .hint("name a folder with --store, or set ENTRA_STORE")
+        let folder = user_folder("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
+            Failure::text(Exit::Configuration, "no home folder is known for sign-ins and tokens")
+                .hint("give a folder with --store, or set ENTRA_STORE")
         })?;
         Ok(folder)
     }
 }
 
-/// The sign-ins and tokens that are kept.
+/// The store of sign-ins and cached tokens.
 pub(crate) struct Store {
-    pub(crate) directory: RedbTenantStore,
+    pub(crate) database: RedbTenantStore,
     key: Option<TenantStoreKey>,
     key_file: PathBuf,
 }
 
 impl Store {
-    /// Makes the file where there is none, and sees whether it can be written.
+    /// Creates the file if it is missing, and checks that it can be written.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.directory.check().map_err(failure)
+        self.database.check().map_err(failure)
     }
 
-    /// Why entries cannot be opened.
-    pub(crate) fn why_unreadable(&self) -> String {
+    /// Returns the reason why entries cannot be decrypted.
+    pub(crate) fn reason_unreadable(&self) -> String {
         match self.key {
-            Some(_) => "they are damaged, or sealed with another key".to_owned(),
-            None => format!("their key is missing, {}", shown(&self.key_file)),
+            Some(_) => "they are damaged, or encrypted with another key".to_owned(),
+            None => format!("the key file {} is missing", shown(&self.key_file)),
         }
     }
 
-    /// A name that tells nothing of these parts.
+    /// Returns a name that reveals nothing about these parts.
     fn pseudonym(&self, parts: &[&[u8]]) -> Option<String> {
         self.key.as_ref().map(|key| key.pseudonym(parts))
     }
 
-    /// Everything that is kept.
+    /// Returns all entries.
     fn secrets(&self) -> Result<Vec<StoredSecret>, Failure> {
-        self.directory.secrets().map_err(failure)
+        self.database.secrets().map_err(failure)
     }
 
-    /// Waits for other commands that request a token, so that one is requested and all have it. Where another keeps its turn for too long,
-    /// the request is sent all the same: no older token ever replaces a newer one.
+    /// Waits for another command that requests a token, so that commands share one request. Returns
+    /// `None` after `wait`, and the request is sent anyway: an older token never replaces a newer
+    /// one.
     fn take_turn(&self, wait: Duration) -> Result<Option<TenantStoreLock>, TenantStoreError> {
-        match self.directory.lock(wait) {
+        match self.database.lock(wait) {
             Ok(turn) => Ok(Some(turn)),
             Err(TenantStoreError::Busy { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Removes the cached tokens, and the sign-ins too where `all` is set. Returns how many of each, unreadable ones among the sign-ins.
+    /// Removes the cached tokens, and with `all` also the sign-ins. Returns the number of removed
+    /// sign-ins, including unreadable ones, and of removed tokens.
     pub(crate) fn clear(&self, all: bool) -> Result<(usize, usize), Failure> {
-        if found(self.directory.path())?.is_none() {
+        if found(self.database.path())?.is_none() {
             return Ok((0, 0));
         }
-        // Names are not sealed: what cannot be opened can be removed.
+        // Names are not encrypted, so entries can be removed without their key.
         let key = self.key.clone().unwrap_or_else(|| TenantStoreKey::from_bytes([0; 32]));
-        let cleared = RedbTenantStore::at(self.directory.path())
+        let cleared = RedbTenantStore::at(self.database.path())
             .with_key(key)
             .change_secrets(|secrets| {
                 let (mut accounts, mut tokens) = (0, 0);
@@ -184,74 +198,75 @@ impl Store {
     }
 }
 
-/// What is at this path itself, whatever a link there leads to.
+/// Returns the metadata of a path without following a link, or `None` if it does not exist.
 fn found(path: &Path) -> Result<Option<Metadata>, Failure> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::text(Exit::Output, format!("{}: {error}", shown(path)))
-            .hint("name a folder that this user can use with --store, or in ENTRA_STORE")),
+            .hint("give a folder that this user can access with --store or ENTRA_STORE")),
     }
 }
 
-/// Refuses a folder in which others can replace files. Whose it is, is looked at where its files are opened.
+/// Rejects a folder in which other users can replace files. Its owner is checked when its files are
+/// opened.
 fn check_folder(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     if metadata.is_symlink() {
-        let hint = "name the folder itself with --store, or in ENTRA_STORE";
-        return Err(refused(path, "the folder of the sign-ins is a link", hint));
+        let hint = "give the folder itself with --store or ENTRA_STORE";
+        return Err(unusable(path, "the folder for sign-ins is a link", hint));
     }
     if !metadata.is_dir() {
-        let hint = "name another folder with --store, or in ENTRA_STORE";
-        return Err(refused(path, "the folder of the sign-ins is a file", hint));
+        let hint = "give another folder with --store or ENTRA_STORE";
+        return Err(unusable(path, "the folder for sign-ins is a file", hint));
     }
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o022 != 0 {
-        let hint = "take that away from them (chmod 700), or name another folder with --store";
-        return Err(refused(path, "others can replace the sign-ins in this folder", hint));
-    }
-    Ok(())
-}
-
-/// Refuses a link in the place of a file, and a file that is larger than any of a store.
-fn check_file(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
-    if !metadata.is_file() {
-        return Err(refused(
+        let hint = "remove the write permission of other users (chmod 700), or give another folder with --store";
+        return Err(unusable(
             path,
-            "this file of the sign-ins is a link or no file",
-            START_ANEW,
+            "other users can replace the sign-ins in this folder",
+            hint,
         ));
     }
+    Ok(())
+}
+
+/// Rejects a link instead of a file, and a file that is larger than a store.
+fn check_file(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
+    if !metadata.is_file() {
+        return Err(unusable(path, "this must be a file, and not a link", START_ANEW));
+    }
     if metadata.len() > LARGEST {
-        return Err(refused(path, "this file is larger than sign-ins are", START_ANEW));
+        return Err(unusable(path, "the file is too large for sign-ins", START_ANEW));
     }
     Ok(())
 }
 
-fn refused(path: &Path, why: &str, hint: &'static str) -> Failure {
-    Failure::text(Exit::Output, format!("{}: {why}", shown(path))).hint(hint)
+fn unusable(path: &Path, problem: &str, hint: &'static str) -> Failure {
+    Failure::text(Exit::Output, format!("{}: {problem}", shown(path))).hint(hint)
 }
 
-/// The failure of a store.
+/// Converts an error of the store.
 pub(crate) fn failure(error: TenantStoreError) -> Failure {
     match error {
         TenantStoreError::Unreadable { path, why } => {
-            refused(&path, &format!("the sign-ins cannot be read: {why}"), START_ANEW)
+            unusable(&path, &format!("the sign-ins cannot be read: {why}"), START_ANEW)
         }
-        TenantStoreError::Key { path, .. } => refused(
+        TenantStoreError::Key { path, .. } => unusable(
             &path,
-            "this file does not hold a key, which is 32 bytes",
+            "the file does not contain a key of 32 bytes",
             "restore it from a copy, or move it away and sign in again",
         ),
         error => error.into(),
     }
 }
 
-/// What to do about a file that cannot be used: it is never changed.
+/// The hint for an unusable file, which is never changed.
 const START_ANEW: &str = "move it away, and sign in again";
 
 const FILE: &str = "sign-ins.redb";
 const KEY: &str = "sign-ins.key";
 const LOCK: &str = "sign-ins.redb.lock";
 
-/// How large the file may be, in bytes: a thousand tokens take a tenth of it.
+/// The maximum size of the file, in bytes. A thousand tokens take a tenth of it.
 const LARGEST: u64 = 64 << 20;

@@ -1,4 +1,4 @@
-//! What a store makes of changes behind its back, and of more than it holds.
+//! Tests of the store: concurrent changes, exchanged entries, eviction, outages.
 
 use std::time::SystemTime;
 
@@ -39,40 +39,40 @@ fn token(text: &str) -> RefreshToken {
     RefreshToken::new(text).unwrap()
 }
 
-/// The refresh token that is kept of this account.
-fn kept(store: &Store, account: &Account) -> Option<String> {
-    let kept = account.reread(store).unwrap();
-    kept.map(|kept| kept.refresh_token.expose().to_owned())
+/// Returns the stored refresh token of this account.
+fn stored(store: &Store, account: &Account) -> Option<String> {
+    let stored = account.reread(store).unwrap();
+    stored.map(|stored| stored.refresh_token.expose().to_owned())
 }
 
 #[test]
-fn an_older_refresh_token_never_replaces_a_newer_one() {
+fn older_refresh_token_never_replaces_a_newer_one() {
     let (_folder, store) = store();
     let megan = account("megan");
-    megan.keep(&store).unwrap();
+    megan.save(&store).unwrap();
     let rotate = |sent: &str, newer: &str| {
         let rotated = store
-            .directory
+            .database
             .change_secrets(|secrets| megan.rotate(&store, secrets, &token(sent), &token(newer)));
         rotated.unwrap()
     };
     assert!(rotate("first", "second"));
-    assert_eq!(kept(&store, &megan).unwrap(), "second");
-    // One that was sent before that comes late.
+    assert_eq!(stored(&store, &megan).unwrap(), "second");
+    // The response to an earlier request arrives late.
     assert!(rotate("first", "late"));
-    assert_eq!(kept(&store, &megan).unwrap(), "second");
+    assert_eq!(stored(&store, &megan).unwrap(), "second");
     megan.forget(&store).unwrap();
     assert!(!rotate("second", "third"));
-    assert_eq!(kept(&store, &megan), None);
+    assert_eq!(stored(&store, &megan), None);
 }
 
 #[test]
-fn exchanged_entries_do_not_open() {
+fn exchanged_entries_cannot_be_decrypted() {
     let (_folder, store) = store();
     for user in ["megan", "adele"] {
-        account(user).keep(&store).unwrap();
+        account(user).save(&store).unwrap();
     }
-    let database = Database::open(store.directory.path()).unwrap();
+    let database = Database::open(store.database.path()).unwrap();
     let transaction = database.begin_write().unwrap();
     {
         let mut table = transaction.open_table(SECRETS).unwrap();
@@ -90,7 +90,7 @@ fn exchanged_entries_do_not_open() {
     drop(database);
     let (accounts, unreadable) = store.accounts().unwrap();
     assert_eq!((accounts.len(), unreadable), (0, 2));
-    let chosen = store.account(&Wanted::default(), &Wanted::default());
+    let chosen = store.account(&AccountFilter::default(), &AccountFilter::default());
     assert_eq!(chosen.err().unwrap().exit, Exit::Credential);
 }
 
@@ -105,8 +105,8 @@ fn expired_and_superfluous_tokens_are_removed() {
     let named = |number: u32| TokenName::of_application(&store, client_id, &key, &[&number.to_be_bytes()]).unwrap();
     let now = Timestamp::from(SystemTime::now()).as_secs();
     let of = |expires: u64| CachedToken::decode(format!("1\n{}\n{expires}\n\na", now - 10).as_bytes()).unwrap();
-    account("megan").keep(&store).unwrap();
-    let changed = store.directory.change_secrets(|secrets| {
+    account("megan").save(&store).unwrap();
+    let changed = store.database.change_secrets(|secrets| {
         named(0).put(secrets, &of(now - 1))?;
         for number in 1..=510 {
             named(number).put(secrets, &of(now + 1000 + u64::from(number)))?;
@@ -117,14 +117,14 @@ fn expired_and_superfluous_tokens_are_removed() {
     assert_eq!(left.len(), 501);
     let there = |number: u32| {
         let name = named(number);
-        store.directory.secret(name.secret_name()).unwrap().is_some()
+        store.database.secret(name.secret_name()).unwrap().is_some()
     };
     assert!(!there(0) && !there(10) && there(11) && there(510));
-    assert_eq!(kept(&store, &account("megan")).unwrap(), "first");
+    assert_eq!(stored(&store, &account("megan")).unwrap(), "first");
 }
 
 #[test]
-fn whatever_changes_a_token_changes_its_name() {
+fn token_name_depends_on_all_that_changes_the_token() {
     let (_folder, store) = store();
     let application = |tenant: &str, secret: &str| {
         let authority = format!("https://login.microsoftonline.com/{tenant}").parse().unwrap();
@@ -157,7 +157,7 @@ fn whatever_changes_a_token_changes_its_name() {
 }
 
 #[test]
-fn a_token_that_is_due_serves_in_an_outage_alone() {
+fn token_past_refresh_is_only_used_in_an_outage() {
     let (_folder, store) = store();
     let megan = account("megan");
     let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
@@ -169,13 +169,13 @@ fn a_token_that_is_due_serves_in_an_outage_alone() {
     let text = format!("1\n{}\n{}\n\na", now - 3540, now + 60);
     let due = CachedToken::decode(text.as_bytes()).unwrap();
     store
-        .directory
+        .database
         .change_secrets(|secrets| name.put(secrets, &due))
         .unwrap();
-    let acquired = |may_pass: bool, force: bool| {
-        let failure = Failure::text(Exit::Refused, "no token");
-        let trouble = Trouble { failure, may_pass };
-        acquire(&store, &name, force, Duration::ZERO, || Err(trouble))
+    let acquired = |is_retryable: bool, force: bool| {
+        let failure = Failure::text(Exit::Rejected, "no token");
+        let error = RequestFailure { failure, is_retryable };
+        acquire(&store, &name, force, Duration::ZERO, || Err(error))
             .ok()
             .map(|(token, is_cached)| (token.expose().to_owned(), is_cached))
     };

@@ -1,4 +1,4 @@
-//! `entra call`: requests to APIs with a token, against an emulator and against a server that a test scripts.
+//! `entra call`: requests to APIs with a token, against an emulator and a scripted server.
 
 use std::fs;
 use std::process::Output;
@@ -19,7 +19,7 @@ pub(super) fn users(emulator: &Emulator) -> String {
     format!("{}/users", emulator.graph_url())
 }
 
-/// A call of a scripted server, as the API with this audience.
+/// Calls a scripted server as if it were Microsoft Graph.
 pub(super) fn call_server(emulator: &Emulator, server: &Server, words: &[&str]) -> Output {
     let url = server.url("/x");
     call(
@@ -29,12 +29,12 @@ pub(super) fn call_server(emulator: &Emulator, server: &Server, words: &[&str]) 
 }
 
 #[test]
-fn the_path_at_an_emulator_tells_the_api() {
+fn path_at_an_emulator_determines_the_api() {
     let emulator = Emulator::start();
     let output = call(&emulator, &["get", &users(&emulator)]);
     assert!(output.status.success(), "{}", err(&output));
-    let answer: Value = serde_json::from_str(out(&output)).unwrap();
-    assert!(!answer["value"].as_array().unwrap().is_empty(), "{answer}");
+    let printed: Value = serde_json::from_str(out(&output)).unwrap();
+    assert!(!printed["value"].as_array().unwrap().is_empty(), "{printed}");
     assert!(
         err(&output).contains("resource: https://graph.microsoft.com (from the path, at an emulator)"),
         "{}",
@@ -52,7 +52,7 @@ fn the_path_at_an_emulator_tells_the_api() {
 }
 
 #[test]
-fn a_host_of_no_known_api_needs_an_option() {
+fn unknown_host_requires_an_api_option() {
     let emulator = Emulator::start();
     for url in [
         "https://api.contoso.com/orders",
@@ -75,30 +75,30 @@ fn a_host_of_no_known_api_needs_an_option() {
 }
 
 #[test]
-fn no_token_goes_over_plain_http_to_another_machine() {
+fn token_is_not_sent_over_plain_http() {
     let emulator = Emulator::start();
-    for (url, said) in [
+    for (url, expected) in [
         ("http://graph.microsoft.com/v1.0/me", "plain http"),
         ("http://127.0.0.1.evil.example/v1.0/me", "plain http"),
         ("https://user:canary@graph.microsoft.com/", "user name or password"),
         ("graph.microsoft.com/v1.0/me", "write it"),
     ] {
         let output = call(&emulator, &["GET", url, "--resource", "https://graph.microsoft.com"]);
-        fails(&output, 2, &[said]);
+        fails(&output, 2, &[expected]);
         assert!(!err(&output).contains("canary"), "{}", err(&output));
     }
     assert!(emulator.token_requests().is_empty());
 }
 
 #[test]
-fn piped_bodies_arrive_byte_for_byte() {
+fn piped_bodies_are_unchanged() {
     let emulator = Emulator::start();
     let folder = private_folder();
     let bytes: Vec<u8> = (0..300_000_u32)
         .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
     let server = Server::start(move |_| {
-        server::Answer::new(200)
+        server::Response::new(200)
             .header("content-type", "application/octet-stream")
             .body(&bytes)
     });
@@ -121,14 +121,14 @@ fn piped_bodies_arrive_byte_for_byte() {
 }
 
 #[test]
-fn a_file_stays_as_it_was_when_the_call_fails() {
+fn failed_call_leaves_the_file_unchanged() {
     let emulator = Emulator::start();
     let folder = private_folder();
     let path = folder.path().join("body");
     fs::write(&path, "old").unwrap();
-    let cut = server::Answer::new(200).header("content-length", "9999").body(b"cut");
-    for (answer, code) in [(server::Answer::new(404), 10), (cut, 7)] {
-        let server = Server::start(move |_| answer.clone());
+    let cut = server::Response::new(200).header("content-length", "9999").body(b"cut");
+    for (printed, code) in [(server::Response::new(404), 10), (cut, 7)] {
+        let server = Server::start(move |_| printed.clone());
         let output = call_server(&emulator, &server, &["--out", path.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(code), "{}", err(&output));
         assert_eq!(fs::read(&path).unwrap(), b"old");
@@ -150,7 +150,7 @@ fn bodies_come_from_text_files_and_standard_input() {
         ("DELETE", "@-", "x", "x"),
         ("MERGE", "-1", "", "-1"),
     ] {
-        let server = Server::start(|_| server::Answer::new(204));
+        let server = Server::start(|_| server::Response::new(204));
         let words = [
             "call",
             method,
@@ -183,11 +183,11 @@ fn bodies_come_from_text_files_and_standard_input() {
 }
 
 #[test]
-fn headers_are_sent_and_authorization_is_not_taken() {
+fn headers_are_sent_except_authorization() {
     let emulator = Emulator::start();
     let secret = file("call-headers", "X-Api-Key: canary-7f3k2m9x4q\n\n X-Two: 2\n");
     let secret = format!("@{}", secret.display());
-    let server = Server::start(|_| server::Answer::new(200).body(b"{}"));
+    let server = Server::start(|_| server::Response::new(200).body(b"{}"));
     let output = call_server(
         &emulator,
         &server,
@@ -213,7 +213,7 @@ fn headers_are_sent_and_authorization_is_not_taken() {
     }
     assert!(!err(&output).contains("canary"), "{}", err(&output));
 
-    for (header, said) in [
+    for (header, expected) in [
         ("Authorization: Bearer canary", "the header with the token is set here"),
         ("authorization:Basic canary", "the header with the token is set here"),
         ("Proxy-Authorization: Basic canary", "set by the connection"),
@@ -224,7 +224,7 @@ fn headers_are_sent_and_authorization_is_not_taken() {
         ("X: canary\r\nY: z", "no header may have"),
     ] {
         let output = call(&emulator, &["GET", &users(&emulator), "-H", header]);
-        fails(&output, 2, &[said]);
+        fails(&output, 2, &[expected]);
         assert!(!err(&output).contains("canary"), "{}", err(&output));
     }
 }
@@ -256,8 +256,8 @@ fn include_shows_status_and_headers() {
     );
     serde_json::from_str::<Value>(body).unwrap();
 
-    // The response to HEAD has nothing else.
-    let server = Server::start(|_| server::Answer::new(200).header("x-size", "5"));
+    // A response to HEAD has no body.
+    let server = Server::start(|_| server::Response::new(200).header("x-size", "5"));
     let words = ["HEAD", &server.url("/x"), "--resource", "https://graph.microsoft.com"];
     let output = call(&emulator, &words);
     assert!(
@@ -266,13 +266,13 @@ fn include_shows_status_and_headers() {
         err(&output)
     );
 
-    let output = call(&emulator, &["GET", &format!("{}/nobody", users(&emulator)), "-i"]);
+    let output = call(&emulator, &["GET", &format!("{}/unknown", users(&emulator)), "-i"]);
     assert_eq!(output.status.code(), Some(10), "{}", err(&output));
     assert!(out(&output).starts_with("404 Not Found\n") && out(&output).contains("Request_ResourceNotFound"));
 }
 
 #[test]
-fn an_account_calls_an_emulator_as_well() {
+fn account_can_call_an_emulator() {
     let emulator = Emulator::start();
     let folder = private_folder();
     let store = folder.path().join("state").display().to_string();
@@ -286,9 +286,9 @@ fn an_account_calls_an_emulator_as_well() {
 }
 
 #[test]
-fn what_a_condition_leaves_unread_is_no_failure() {
+fn not_modified_is_not_a_failure() {
     let emulator = Emulator::start();
-    let server = Server::start(|_| server::Answer::new(304).header("etag", "7"));
+    let server = Server::start(|_| server::Response::new(304).header("etag", "7"));
     let output = call_server(&emulator, &server, &["-H", "If-None-Match: 7", "-i"]);
     assert!(output.status.success(), "{}", err(&output));
     assert!(out(&output).starts_with("304 Not Modified\n"), "{}", out(&output));
@@ -297,7 +297,7 @@ fn what_a_condition_leaves_unread_is_no_failure() {
 #[test]
 fn redirects_are_shown_and_not_followed() {
     let emulator = Emulator::start();
-    let elsewhere = Server::start(|_| server::Answer::new(200).body(b"{}"));
+    let elsewhere = Server::start(|_| server::Response::new(200).body(b"{}"));
     let location = elsewhere.url("/file?tempauth=canary");
     emulator.fault(Fault::redirect(302, &location).on("/v1.0/users").times(2));
     let output = call(&emulator, &["GET", &users(&emulator)]);
@@ -313,8 +313,8 @@ fn redirects_are_shown_and_not_followed() {
 }
 
 #[test]
-fn errors_of_apis_are_shown_with_a_hint() {
-    // Nothing was granted to this application.
+fn api_errors_are_shown_with_a_hint() {
+    // This application has no permissions.
     let emulator = Emulator::builder().app(App::new("poor")).start();
     let variables = variables(&emulator);
     let output = run(&["call", "GET", &users(&emulator)], &variables);
@@ -376,7 +376,7 @@ fn json_is_indented_on_request() {
 
 #[test]
 #[cfg(unix)]
-fn a_terminal_gets_indented_json_and_no_binary() {
+fn terminal_gets_indented_json_and_no_binary() {
     let emulator = Emulator::start();
     let url = format!("{}/x", emulator.graph_url());
     let record = |fault: Fault| {
@@ -401,9 +401,9 @@ fn a_terminal_gets_indented_json_and_no_binary() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
+fn closed_pipe_of_a_call_is_not_a_failure() {
     let emulator = Emulator::start();
-    let server = Server::start(|_| server::Answer::new(200).body(&vec![b'x'; 4_000_000]));
+    let server = Server::start(|_| server::Response::new(200).body(&vec![b'x'; 4_000_000]));
     let mut child = common::command(
         &[
             "call",
@@ -421,7 +421,7 @@ fn a_reader_that_leaves_is_no_failure() {
 }
 
 #[test]
-fn urls_are_encoded_where_people_write_blanks() {
+fn blanks_in_urls_are_encoded() {
     let emulator = Emulator::start();
     let url = format!("{}?$filter=userType eq 'Member'", users(&emulator));
     let output = call(&emulator, &["GET", &url]);
@@ -436,7 +436,7 @@ fn urls_are_encoded_where_people_write_blanks() {
 }
 
 #[test]
-fn a_call_for_another_cloud_is_warned_of() {
+fn call_to_another_cloud_warns() {
     let emulator = Emulator::start();
     let output = run(
         &[

@@ -1,4 +1,4 @@
-//! `entra call` where an API, a user or a signal is in its way: what is shown of the token, what is left behind, what ends.
+//! `entra call` with hostile APIs, wrong input and signals: redaction, partial files, time limits.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Output;
 use entra_emulator::Emulator;
 use serde_json::json;
 
-use crate::common::server::{Answer, Server};
+use crate::common::server::{Response, Server};
 use crate::common::{GRAPH, command, err, fails, out, private_folder, run, variables};
 
 fn call(emulator: &Emulator, server: &Server, words: &[&str]) -> Output {
@@ -19,19 +19,19 @@ fn call(emulator: &Emulator, server: &Server, words: &[&str]) -> Output {
 }
 
 #[test]
-fn a_repeated_token_is_shown_nowhere() {
+fn echoed_token_is_redacted() {
     let emulator = Emulator::start();
     for status in [200, 302, 400, 401, 403] {
         let server = Server::start(move |request| {
             let token = request.header("authorization").unwrap().to_owned();
             let bare = token.trim_start_matches("Bearer ").to_owned();
-            // A part of it is kept out of errors alone.
+            // Only in errors are parts of it redacted.
             let part = if status == 200 { "" } else { &bare[20..200] };
             let body = json!({
                 "error": { "code": token, "message": format!("{part} of {token}") },
                 "value": [{ "token": bare }],
             });
-            Answer::new(status)
+            Response::new(status)
                 .header("x-echo", &token)
                 .header("content-type", &format!("application/json; t={bare}"))
                 .header("request-id", &bare)
@@ -74,16 +74,16 @@ fn a_repeated_token_is_shown_nowhere() {
 }
 
 #[test]
-fn no_link_to_a_device_becomes_a_file() {
+fn link_to_a_device_is_not_replaced() {
     let emulator = Emulator::start();
     let folder = private_folder();
-    let server = Server::start(|_| Answer::new(200).body(b"{}"));
+    let server = Server::start(|_| Response::new(200).body(b"{}"));
     #[cfg(unix)]
     {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/dev/null", &link).unwrap();
         let output = call(&emulator, &server, &["--out", link.to_str().unwrap()]);
-        fails(&output, 1, &["something else than a file"]);
+        fails(&output, 1, &["not a regular file"]);
         assert!(link.is_symlink());
     }
     let url = server.url("/x");
@@ -96,14 +96,14 @@ fn no_link_to_a_device_becomes_a_file() {
     assert!(!folder.path().join("-").exists());
 }
 
-/// A server whose response stays without its end.
+/// Returns a listener for responses that never end, and its URL.
 fn stalled() -> (std::net::TcpListener, String) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/x", listener.local_addr().unwrap());
     (listener, url)
 }
 
-/// Begins a response, and returns the connection.
+/// Sends the beginning of a response, and returns the connection.
 fn begin(listener: &std::net::TcpListener) -> std::net::TcpStream {
     use std::io::{Read, Write};
     let (mut stream, _) = listener.accept().unwrap();
@@ -124,7 +124,7 @@ fn count(folder: &Path) -> usize {
 
 #[test]
 #[cfg(unix)]
-fn a_signal_leaves_no_part_of_a_file() {
+fn signal_removes_the_partial_file() {
     let emulator = Emulator::start();
     for (name, signal) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let folder = private_folder();
@@ -154,7 +154,7 @@ fn a_signal_leaves_no_part_of_a_file() {
 }
 
 #[test]
-fn a_stalled_body_ends() {
+fn stalled_body_times_out() {
     let emulator = Emulator::start();
     let folder = private_folder();
     let path = folder.path().join("body");
@@ -169,10 +169,10 @@ fn a_stalled_body_ends() {
 }
 
 #[test]
-fn a_chunked_body_that_is_cut_is_a_failure() {
+fn truncated_chunked_body_is_a_failure() {
     let emulator = Emulator::start();
     for body in [&b"5\r\nhello\r\n"[..], b"50\r\nhello"] {
-        let server = Server::start(move |_| Answer::new(200).header("transfer-encoding", "chunked").body(body));
+        let server = Server::start(move |_| Response::new(200).header("transfer-encoding", "chunked").body(body));
         let output = call(&emulator, &server, &[]);
         assert_eq!(output.status.code(), Some(7), "{}", err(&output));
         let output = call(&emulator, &server, &["-o", "json"]);
@@ -181,29 +181,29 @@ fn a_chunked_body_that_is_cut_is_a_failure() {
 }
 
 #[test]
-fn a_switch_of_protocols_is_a_failure() {
+fn switching_protocols_is_a_failure() {
     let emulator = Emulator::start();
-    let server = Server::start(|_| Answer::new(101).header("upgrade", "x").body(b"abc"));
+    let server = Server::start(|_| Response::new(101).header("upgrade", "x").body(b"abc"));
     fails(&call(&emulator, &server, &[]), 10, &["101 Switching Protocols"]);
 }
 
 #[test]
-fn a_compressed_error_is_not_shown_as_text() {
+fn compressed_error_is_not_shown_as_text() {
     let emulator = Emulator::start();
     let server = Server::start(|_| {
-        Answer::new(400)
+        Response::new(400)
             .header("content-encoding", "gzip")
             .header("x-ms-error-code", "TheCode")
             .body(b"\x1f\x8b\x08\x80garbage")
     });
     let output = call(&emulator, &server, &[]);
     fails(&output, 10, &["400 Bad Request: TheCode (status 400)"]);
-    let server = Server::start(|_| Answer::new(200).header("content-encoding", "gzip").body(b"\x1f\x8b"));
+    let server = Server::start(|_| Response::new(200).header("content-encoding", "gzip").body(b"\x1f\x8b"));
     fails(&call(&emulator, &server, &["-o", "json"]), 10, &["compressed as gzip"]);
 }
 
 #[test]
-fn pages_named_by_relative_addresses_are_read() {
+fn relative_next_links_are_followed() {
     let emulator = Emulator::start();
     let server = Server::start(|request| {
         let body = match request.path.as_str() {
@@ -211,12 +211,12 @@ fn pages_named_by_relative_addresses_are_read() {
             "/x?skip=1" => json!({ "value": [2], "@nextLink": "?skip=2" }),
             _ => json!({ "value": [3] }),
         };
-        Answer::new(200).body(body.to_string().as_bytes())
+        Response::new(200).body(body.to_string().as_bytes())
     });
     let output = call(&emulator, &server, &["--paginate"]);
     assert_eq!(out(&output), "1\n2\n3\n", "{}", err(&output));
 
-    let server = Server::start(|_| Answer::new(200).body(br#"{"value":[1],"@odata.nextLink":7}"#));
+    let server = Server::start(|_| Response::new(200).body(br#"{"value":[1],"@odata.nextLink":7}"#));
     let output = call(&emulator, &server, &["--paginate"]);
     fails(&output, 10, &["page 1: @odata.nextLink is not the address"]);
     let output = call(&emulator, &server, &["--paginate", "-i"]);
@@ -224,9 +224,9 @@ fn pages_named_by_relative_addresses_are_read() {
 }
 
 #[test]
-fn a_secret_in_the_body_on_the_command_line_is_warned_of() {
+fn secret_in_a_body_argument_warns() {
     let emulator = Emulator::start();
-    let server = Server::start(|_| Answer::new(204));
+    let server = Server::start(|_| Response::new(204));
     let url = server.url("/x");
     for (data, is_warned) in [
         (r#"{"passwordProfile":{"password":"Canary22!abc"}}"#, true),

@@ -10,7 +10,7 @@ use crate::common::server::{self, Server};
 use crate::common::{err, fails, out};
 
 #[test]
-fn items_of_all_pages_are_lines() {
+fn items_of_all_pages_are_printed_as_lines() {
     let emulator = Emulator::start();
     let all = call(&emulator, &["GET", &users(&emulator)]);
     let all: Value = serde_json::from_str(out(&all)).unwrap();
@@ -36,7 +36,7 @@ fn items_of_all_pages_are_lines() {
 
 #[test]
 fn token_near_its_end_is_renewed_between_pages() {
-    // The second lives shorter than the time that a token must have left for another request.
+    // The second token's lifetime is shorter than the remaining time that a reused token needs.
     for (seconds, tokens) in [(3600, 1), (4, 3)] {
         let emulator = Emulator::builder()
             .token_lifetime(Duration::from_secs(seconds))
@@ -48,24 +48,24 @@ fn token_near_its_end_is_renewed_between_pages() {
         );
         assert!(output.status.success(), "{}", err(&output));
         assert_eq!(out(&output).lines().count(), 3);
-        // One for each page: a new token is used once, however short its life is.
+        // One for each page: a new token is used once, even with a short lifetime.
         assert_eq!(emulator.token_requests().len(), tokens, "{seconds} s");
         assert!(!err(&output).contains("rejected"), "{}", err(&output));
     }
 }
 
 #[test]
-fn pages_are_followed_by_header_and_by_body() {
+fn next_links_in_header_and_body_are_followed() {
     let emulator = Emulator::start();
     for header in ["NextPageUri", "NextPageUrl"] {
         let server = Server::start(move |request| {
             let at = request.path.trim_start_matches("/x").len();
-            let answer = server::Answer::new(200).body(format!("[{{\"z\":{at}, \"a\":1}},\n {{}}]").as_bytes());
+            let response = server::Response::new(200).body(format!("[{{\"z\":{at}, \"a\":1}},\n {{}}]").as_bytes());
             if at < 2 {
                 let next = format!("http://{}/x{}", request.header("host").unwrap(), "y".repeat(at + 1));
-                answer.header(header, &next)
+                response.header(header, &next)
             } else {
-                answer
+                response
             }
         });
         let output = call_server(&emulator, &server, &["--paginate"]);
@@ -78,28 +78,28 @@ fn pages_are_followed_by_header_and_by_body() {
 }
 
 #[test]
-fn pages_elsewhere_and_circles_end_with_an_error() {
+fn next_links_to_other_hosts_and_cycles_are_errors() {
     let emulator = Emulator::start();
-    let elsewhere = Server::start(|_| server::Answer::new(200).body(b"[]"));
+    let elsewhere = Server::start(|_| server::Response::new(200).body(b"[]"));
     let other = elsewhere.url("/x");
-    for (next, said) in [
+    for (next, expected) in [
         (other.as_str(), "the next page is at another host"),
         ("https://evil.example/x", "the next page is at another host"),
         ("//evil.example/x", "next page"),
         ("/x", "was read before"),
     ] {
         let body = serde_json::json!({ "value": [1], "@odata.nextLink": next }).to_string();
-        let server = Server::start(move |_| server::Answer::new(200).body(body.as_bytes()));
+        let server = Server::start(move |_| server::Response::new(200).body(body.as_bytes()));
         let output = call_server(&emulator, &server, &["--paginate"]);
         assert_eq!(output.status.code(), Some(10), "{}", err(&output));
-        assert!(err(&output).contains(said), "{next}: {}", err(&output));
+        assert!(err(&output).contains(expected), "{next}: {}", err(&output));
         assert!(server.requests().len() <= 2);
     }
     assert!(elsewhere.requests().is_empty());
 
     let server = Server::start(|request| {
         let body = serde_json::json!({ "value": [1], "nextLink": format!("{}x", request.path) });
-        server::Answer::new(200).body(body.to_string().as_bytes())
+        server::Response::new(200).body(body.to_string().as_bytes())
     });
     let output = call_server(&emulator, &server, &["--paginate", "--max-pages", "3"]);
     assert_eq!((output.status.code(), out(&output)), (Some(10), "1\n1\n1\n"));

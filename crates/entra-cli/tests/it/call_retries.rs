@@ -1,4 +1,4 @@
-//! `entra call` where the API throttles, or rejects the token.
+//! `entra call` with an API that throttles, or rejects the token.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::common::server::{self, Server};
 use crate::common::{err, fails, private_folder, run, variables};
 
 #[test]
-fn throttled_requests_are_sent_again() {
+fn throttled_requests_are_retried() {
     let emulator = Emulator::start();
     let af429 = "{'error':{'code':'AF429','message':'Too many requests.'}}";
     for fault in [
@@ -39,7 +39,7 @@ fn throttled_requests_are_sent_again() {
 }
 
 #[test]
-fn a_long_pause_is_not_waited_for() {
+fn too_long_retry_after_is_not_waited_for() {
     let emulator = Emulator::start();
     emulator.fault(
         Fault::status(429)
@@ -49,7 +49,7 @@ fn a_long_pause_is_not_waited_for() {
     );
     let start = Instant::now();
     let output = call(&emulator, &["GET", &users(&emulator), "-o", "json"]);
-    // Less than the pause, and more than any machine takes.
+    // Shorter than the pause, and longer than any machine needs.
     assert!(start.elapsed() < Duration::from_secs(600));
     let failure: Value = serde_json::from_str(err(&output).lines().last().unwrap()).unwrap();
     assert_eq!(
@@ -60,7 +60,7 @@ fn a_long_pause_is_not_waited_for() {
 }
 
 #[test]
-fn a_rejected_token_is_renewed_once() {
+fn rejected_token_is_refreshed_once() {
     let emulator = Emulator::start();
     let folder = private_folder();
     let store = folder.path().join("state").display().to_string();
@@ -78,7 +78,7 @@ fn a_rejected_token_is_renewed_once() {
     assert!(output.status.success(), "{}", err(&output));
     assert!(err(&output).contains("the API rejected the token"), "{}", err(&output));
     assert_eq!(emulator.token_requests().len(), 2);
-    // The newer one is kept.
+    // The new token is cached.
     assert!(run(&words, &variables).status.success());
     assert_eq!(emulator.token_requests().len(), 2);
 
@@ -93,7 +93,7 @@ fn a_rejected_token_is_renewed_once() {
 }
 
 #[test]
-fn a_token_without_a_cache_is_renewed_as_well() {
+fn uncached_token_is_refreshed_too() {
     let emulator = Emulator::start();
     emulator.fault(Fault::status(401).on("/v1.0/users"));
     let output = call(&emulator, &["GET", &users(&emulator)]);
@@ -102,15 +102,15 @@ fn a_token_without_a_cache_is_renewed_as_well() {
 }
 
 #[test]
-fn a_claims_challenge_is_passed_on() {
+fn claims_challenge_is_passed_on() {
     let emulator = Emulator::start();
     // {"access_token":{"nbf":{"essential":true,"value":"1"}}}
     let claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==";
     let challenge = format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"");
     let count = AtomicUsize::new(0);
     let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
-        0 => server::Answer::new(401).header("www-authenticate", &challenge),
-        _ => server::Answer::new(200).body(b"{}"),
+        0 => server::Response::new(401).header("www-authenticate", &challenge),
+        _ => server::Response::new(200).body(b"{}"),
     });
     let output = call_server(&emulator, &server, &["--capability", "cp1"]);
     assert!(output.status.success(), "{}", err(&output));

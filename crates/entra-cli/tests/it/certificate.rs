@@ -1,4 +1,4 @@
-//! Certificates: how they are made, looked at, registered and used.
+//! Certificates: creation, display, registration and use.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::common::{self, GRAPH, entra, entra_in, err, fails, folder, out, set_mode, variables};
 
-/// A folder with `daemon.pem` (key and certificate), `daemon.crt`, `daemon.key` and `daemon.cer` (DER).
+/// Returns a folder with `daemon.pem` (key and certificate), `daemon.crt`, `daemon.key` and
+/// `daemon.cer` (DER).
 fn made(name: &str) -> std::path::PathBuf {
     let folder = folder(name);
     let output = entra_in(&folder, &["cert", "new", "--name", "daemon"], &[]);
@@ -22,7 +23,7 @@ fn made(name: &str) -> std::path::PathBuf {
     folder
 }
 
-/// The base64 of `daemon.crt`.
+/// Returns the base64 of `daemon.crt`.
 fn body(folder: &Path) -> String {
     let pem = std::fs::read_to_string(folder.join("daemon.crt")).unwrap();
     pem.lines().filter(|line| !line.starts_with('-')).collect()
@@ -61,7 +62,7 @@ fn certificate_without_its_key_is_shown_and_registered() {
                 .is_some_and(|moment| moment.ends_with('Z'))
         );
     }
-    // A key under a password is not needed either.
+    // An encrypted key is not needed either.
     let sealed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/encrypted_aes256.pem");
     let sealed = sealed.to_str().unwrap();
     let shown = entra_in(&folder, &["cert", "inspect", sealed, "-o", "json"], &[]);
@@ -72,7 +73,7 @@ fn certificate_without_its_key_is_shown_and_registered() {
 }
 
 #[test]
-fn entry_has_the_format_of_the_manifest_that_it_is_put_into() {
+fn key_credential_has_the_manifest_format() {
     let folder = made("manifests");
     for (manifest, member) in [
         (r#"{"api": {}, "keyCredentials": []}"#, "key"),
@@ -100,14 +101,14 @@ fn entry_has_the_format_of_the_manifest_that_it_is_put_into() {
 }
 
 #[test]
-fn key_and_certificate_in_two_files_sign_together() {
+fn key_and_certificate_in_two_files_are_combined() {
     let folder = made("two-files");
     let pem = std::fs::read_to_string(folder.join("daemon.crt")).unwrap();
     let app = App::new("daemon").without_secrets().certificate_pem(pem.as_str());
     let emulator = Emulator::builder().app(app).start();
     let bare = &variables(&emulator)[..3];
     let path = |name| [bare, &[("AZURE_CLIENT_CERTIFICATE_PATH", name)]].concat();
-    // The variables of another credential do not go before what is named on the command line.
+    // Options override the variables of other credentials.
     let secret = [&path("daemon.crt")[..], &[("AZURE_CLIENT_SECRET", "wrong")]].concat();
     for (words, variables) in [
         (
@@ -146,7 +147,7 @@ fn key_and_certificate_in_two_files_sign_together() {
     fails(
         &token(&["--certificate-key", "daemon.key"], bare),
         4,
-        &["names the key alone", "--certificate"],
+        &["is set without a certificate", "--certificate"],
     );
     fails(
         &token(&[], &path("daemon.crt")),
@@ -170,11 +171,11 @@ fn key_and_certificate_in_two_files_sign_together() {
         &token(&["--certificate-key", "daemon.cer"], &path("daemon.crt")),
         4,
         &[
-            "daemon.crt and daemon.cer: neither holds a private key",
+            "daemon.crt and daemon.cer: neither contains a private key",
             "--certificate-key",
         ],
     );
-    // A key of another certificate is told.
+    // The key of another certificate is reported.
     assert!(
         entra_in(&folder, &["cert", "new", "--name", "other"], &[])
             .status
@@ -204,7 +205,7 @@ fn key_and_certificate_in_two_files_sign_together() {
         );
     }
 
-    // The doctor has both, and shows the certificate where the key is missing.
+    // The doctor checks both, and shows the certificate if the key is missing.
     let doctor = |words: &[&str], variables: &[(&str, &str)]| {
         let output = entra_in(
             &folder,
@@ -242,7 +243,7 @@ fn key_and_certificate_in_two_files_sign_together() {
 
 #[test]
 #[cfg(unix)]
-fn private_key_that_others_may_read_is_warned_about() {
+fn private_key_readable_by_others_warns() {
     let folder = made("exposed");
     let pem = std::fs::read_to_string(folder.join("daemon.crt")).unwrap();
     let emulator = Emulator::builder()
@@ -285,9 +286,9 @@ fn private_key_that_others_may_read_is_warned_about() {
         ] {
             let output = entra_in(&folder, words, variables);
             assert!(output.status.success());
-            let said = format!("{access} by others (mode {mode:o})");
+            let expected = format!("{access} by others (mode {mode:o})");
             assert!(
-                err(&output).contains(&said) && err(&output).contains(advice),
+                err(&output).contains(&expected) && err(&output).contains(advice),
                 "{}",
                 err(&output)
             );
@@ -300,19 +301,19 @@ fn private_key_that_others_may_read_is_warned_about() {
             out(&output)
         );
     }
-    // What a link leads to counts, and a certificate alone is public.
+    // The target of a link counts, and a certificate without a key is public.
     std::os::unix::fs::symlink("daemon.pem", folder.join("link.pem")).unwrap();
     set_mode(&folder.join("daemon.pem"), 0o600);
     assert_eq!(err(&entra_in(&folder, &["cert", "inspect", "link.pem"], &[])), "");
     assert_eq!(err(&entra_in(&folder, &["cert", "inspect", "daemon.crt"], &[])), "");
-    // Nothing is known of a pipe.
+    // A pipe has no permissions to check.
     let pem = std::fs::read_to_string(folder.join("daemon.pem")).unwrap();
     let piped = entra(&["cert", "inspect", "-"], &[], &pem);
     assert_eq!((err(&piped), piped.status.code()), ("", Some(0)));
 }
 
 #[test]
-fn certificate_is_made_where_it_is_told_to() {
+fn certificate_is_written_to_the_given_path() {
     let folder = folder("cert-new");
     std::fs::create_dir(folder.join("my keys")).unwrap();
     let new = |words: &[&str]| entra_in(&folder, &[&["cert", "new"], words].concat(), &[]);
@@ -365,7 +366,7 @@ fn standard_input_is_named_in_errors() {
 }
 
 #[test]
-fn missing_password_is_asked_for_by_its_settings() {
+fn missing_password_names_its_settings() {
     let folder = folder("password-advice");
     let pfx = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/pyca.pfx");
     let output = entra_in(&folder, &["cert", "inspect", pfx.to_str().unwrap()], &[]);

@@ -1,4 +1,4 @@
-//! The command as people and scripts use it: what it prints where, and how it ends.
+//! The command as users and scripts run it: output streams and exit codes.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use crate::common::{self, GRAPH, command, entra, err, fails, file, folder, out, 
 fn demo_runs_each_step() {
     let output = entra(&["demo"], &[], "");
     assert!(output.status.success(), "{}", err(&output));
-    for said in [
+    for expected in [
         "Requests to the service: 1 for the first command, 0 for the second.",
         "from the cache, a token for",
         "3 items on 2 pages",
@@ -25,14 +25,14 @@ fn demo_runs_each_step() {
         "Records: 3. The first: Set-Mailbox by adele@contoso.onmicrosoft.com.",
         "resource: https://mwaas-services-customerapi-prod.azurewebsites.net",
     ] {
-        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+        assert!(out(&output).contains(expected), "{expected}: {}", out(&output));
     }
     assert!(
         out(&output).contains("\n10. ") && err(&output).is_empty(),
         "{}",
         err(&output)
     );
-    // The emulator of that seed has these secrets.
+    // The emulator with this seed has these secrets.
     let emulator = Emulator::builder()
         .app(App::new("reporting daemon"))
         .app(App::new("forgotten daemon"))
@@ -75,17 +75,17 @@ fn only_the_token_goes_to_standard_output() {
 }
 
 #[test]
-fn a_token_comes_as_json_or_as_a_header() {
+fn token_is_printed_as_json_or_header() {
     let emulator = Emulator::start();
     let output = entra(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator), "");
-    let answer: Value = serde_json::from_str(out(&output)).unwrap();
-    assert_eq!(answer["token_type"], "Bearer");
+    let printed: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(printed["token_type"], "Bearer");
     assert!(
-        (3590..=3599).contains(&answer["expires_in"].as_u64().unwrap()),
-        "{answer}"
+        (3590..=3599).contains(&printed["expires_in"].as_u64().unwrap()),
+        "{printed}"
     );
-    assert!(answer["expires_on"].as_u64().unwrap() > 1_700_000_000);
-    assert!(answer["access_token"].as_str().unwrap().starts_with("eyJ"));
+    assert!(printed["expires_on"].as_u64().unwrap() > 1_700_000_000);
+    assert!(printed["access_token"].as_str().unwrap().starts_with("eyJ"));
     let output = entra(
         &["token", "--resource", GRAPH, "-o", "header"],
         &variables(&emulator),
@@ -99,10 +99,10 @@ fn a_token_comes_as_json_or_as_a_header() {
 }
 
 #[test]
-fn the_secret_comes_from_a_file_or_standard_input() {
+fn secret_is_read_from_a_file_or_standard_input() {
     let emulator = Emulator::start();
     let variables = &variables(&emulator)[..3];
-    // As an editor leaves it, and as `echo` does.
+    // Line breaks as editors and `echo` write them.
     for end in ["", "\n", "\r\n"] {
         let text = format!("{}{end}", emulator.client_secret());
         let path = file("secret.txt", &text);
@@ -118,7 +118,7 @@ fn the_secret_comes_from_a_file_or_standard_input() {
 }
 
 #[test]
-fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+fn secret_on_the_command_line_is_rejected_unseen() {
     let emulator = Emulator::start();
     for word in ["--secret", "--client-secret"] {
         for words in [
@@ -134,7 +134,7 @@ fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn tls_needs_the_ca_and_gets_it_from_a_file() {
+fn tls_uses_the_ca_file() {
     let emulator = Emulator::builder().tls().start();
     let mut variables = variables(&emulator);
     variables[0].1 = emulator.tls_url().unwrap();
@@ -163,7 +163,7 @@ fn tls_needs_the_ca_and_gets_it_from_a_file() {
 }
 
 #[test]
-fn every_way_to_fail_has_its_code() {
+fn each_failure_has_its_exit_code() {
     let emulator = Emulator::builder()
         .app(App::new("daemon"))
         .api(Api::new("api://guarded").role("Guarded.Read").assignment_required())
@@ -222,7 +222,7 @@ fn every_way_to_fail_has_its_code() {
         &["AADSTS7000215", "value, not its id"],
     );
     fails(
-        &entra(&["token", "--resource", "https://nobody.example"], &all, ""),
+        &entra(&["token", "--resource", "https://unknown.example"], &all, ""),
         5,
         &["AADSTS500011"],
     );
@@ -248,7 +248,7 @@ fn every_way_to_fail_has_its_code() {
 }
 
 #[test]
-fn a_token_is_decoded_from_a_pipe() {
+fn token_is_decoded_from_a_pipe() {
     let emulator = Emulator::builder()
         .app(App::new("daemon").grant(GRAPH, "User.Read.All"))
         .start();
@@ -281,11 +281,11 @@ fn a_token_is_decoded_from_a_pipe() {
     );
     assert!(!err(&entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], "")).contains("eyJ"));
     fails(&entra(&["decode", "nowhere.txt"], &[], ""), 4, &["nowhere.txt"]);
-    fails(&entra(&["decode"], &[], "\n"), 9, &["nothing to read"]);
+    fails(&entra(&["decode"], &[], "\n"), 9, &["the input is empty"]);
 }
 
 #[test]
-fn what_a_token_claims_cannot_play_tricks_on_a_terminal() {
+fn control_characters_in_claims_are_escaped() {
     // {"alg":"none"} and {"name":"\u001b[2Jgone","n\u001b[31m":{"a":["\u202e","\u009b"]}}
     let claims = "eyJuYW1lIjoiXHUwMDFiWzJKZ29uZSIsIm5cdTAwMWJbMzFtIjp7ImEiOlsiXHUyMDJlIiwiXHUwMDliIl19fQ";
     let token = format!("eyJhbGciOiJub25lIn0.{claims}.");
@@ -302,7 +302,7 @@ fn what_a_token_claims_cannot_play_tricks_on_a_terminal() {
 }
 
 #[test]
-fn nobody_has_to_read_what_is_told_beside_the_result() {
+fn closed_standard_error_is_not_a_failure() {
     let mut child = command(&["explain", "12345 70011"], &[]).spawn().unwrap();
     drop(child.stderr.take());
     let output = child.wait_with_output().unwrap();
@@ -310,10 +310,10 @@ fn nobody_has_to_read_what_is_told_beside_the_result() {
 }
 
 #[test]
-fn settings_are_read_as_people_write_them() {
+fn settings_are_trimmed_and_normalized() {
     let emulator = Emulator::start();
     let mut variables = variables(&emulator).to_vec();
-    // Nothing is not set, and a host needs no scheme.
+    // An empty variable counts as unset, and the scheme of a host is optional.
     variables[1].1 = "";
     fails(
         &entra(&["token", "--resource", GRAPH], &variables, ""),
@@ -321,11 +321,11 @@ fn settings_are_read_as_people_write_them() {
         &["no tenant"],
     );
     variables[1].1 = "contoso.com";
-    variables[0].1 = "nobody.invalid";
+    variables[0].1 = "unknown.invalid";
     fails(
         &entra(&["token", "--resource", GRAPH, "--timeout", "5"], &variables, ""),
         7,
-        &["nobody.invalid:443"],
+        &["unknown.invalid:443"],
     );
     variables[0].1 = "private";
     fails(
@@ -342,14 +342,14 @@ fn settings_are_read_as_people_write_them() {
         2,
         &["3600"],
     );
-    // A secret in the wrong variable is not shown.
+    // A secret in another variable is not shown.
     variables[1].1 = "canary8Q~secret";
     let output = entra(&["token", "--resource", GRAPH], &variables, "");
     assert!(!err(&output).contains("canary"), "{}", err(&output));
 }
 
 #[test]
-fn a_log_in_another_encoding_is_explained() {
+fn log_in_another_encoding_is_explained() {
     let utf16: Vec<u8> = "AADSTS70011: x\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (number, log) in [&b"verweigert f\xfcr: AADSTS70011"[..], &utf16].into_iter().enumerate() {
         let path = folder(&format!("explained-{number}")).join("log");
@@ -409,7 +409,7 @@ fn scopes_and_errors_are_explained() {
 }
 
 #[test]
-fn a_reader_that_has_gone_is_no_failure() {
+fn closed_standard_output_is_not_a_failure() {
     let mut child = command(&["explain", "all"], &[]).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
@@ -418,12 +418,12 @@ fn a_reader_that_has_gone_is_no_failure() {
 
 #[cfg(unix)]
 #[test]
-fn the_emulator_prints_what_other_programs_need() {
+fn emulator_prints_variables_for_other_programs() {
     use std::io::{BufRead, BufReader};
 
     use common::Running;
 
-    // A path of which no part may be lost.
+    // A path with blanks and quotation marks.
     let ca = folder("printed blanks é ğ").join("it's ca.pem");
     let config = file("config.json", r##"{"apps":[{"name":"a\nexport EVIL=1\n#"}]}"##);
     let mut child = Running::serve(&[
@@ -446,7 +446,7 @@ fn the_emulator_prints_what_other_programs_need() {
             }
         }
     }
-    // As in another terminal: the lines are for a shell, which reads a path with blanks as it is meant.
+    // Another terminal evaluates the lines in a shell, which must read the path unchanged.
     script += "exec \"$@\"";
     let words = [
         "-c",

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::{GRAPH, command, entra, entra_in, err, fails, folder, out, variables};
 
 #[test]
-fn an_emulator_takes_a_certificate_that_was_made_for_it() {
+fn emulator_accepts_a_new_certificate() {
     let folder = folder("registered");
     let made = command(&["cert", "new", "--name", "app"], &[])
         .current_dir(&folder)
@@ -26,7 +26,7 @@ fn an_emulator_takes_a_certificate_that_was_made_for_it() {
 }
 
 #[test]
-fn a_certificate_goes_from_its_making_to_a_token() {
+fn new_certificate_is_registered_and_gets_a_token() {
     let folder = folder("certificate");
     let output = entra_in(&folder, &["cert", "new", "--name", "daemon", "--days", "10"], &[]);
     assert!(output.status.success(), "{}", err(&output));
@@ -46,7 +46,7 @@ fn a_certificate_goes_from_its_making_to_a_token() {
             .unwrap()
             .contains("PRIVATE KEY")
     );
-    // Nothing is overwritten, and nothing half made is left.
+    // No file is overwritten, and no partial file is left.
     std::fs::write(folder.join("taken.crt"), "").unwrap();
     fails(
         &entra_in(&folder, &["cert", "new", "--name", "taken"], &[]),
@@ -93,7 +93,7 @@ fn a_certificate_goes_from_its_making_to_a_token() {
         (&"CN=daemon".into(), &2048.into())
     );
 
-    // What registers it is what the manifest of the app registration takes.
+    // The printed entry has the format of the manifest of an app registration.
     let listed = entra_in(&folder, &["keycredentials", "daemon.pem"], &[]);
     let listed: Value = serde_json::from_str(out(&listed)).unwrap();
     let entry = &listed["keyCredentials"][0];
@@ -144,9 +144,9 @@ fn a_certificate_goes_from_its_making_to_a_token() {
 }
 
 #[test]
-fn a_certificates_password_comes_from_a_file_or_a_variable() {
+fn certificate_password_is_read_from_file_or_variable() {
     let folder = folder("password");
-    // A copy of a vector of entra-credential: an ordinary PFX file.
+    // A copy of a test vector of entra-credential: an ordinary PFX file.
     let pfx = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/pyca.pfx");
     let pfx = pfx.to_str().unwrap();
     std::fs::write(folder.join("password"), "secret\n").unwrap();
@@ -173,7 +173,7 @@ fn a_certificates_password_comes_from_a_file_or_a_variable() {
     );
     fails(&output, 4, &["password"]);
     assert!(!err(&output).contains("canary"));
-    // A byte order mark is no part of a password, and an empty variable is none.
+    // A byte order mark is not part of a password, and an empty variable counts as unset.
     std::fs::write(folder.join("marked"), "\u{feff}secret\r\n").unwrap();
     let output = entra_in(
         &folder,
@@ -181,7 +181,7 @@ fn a_certificates_password_comes_from_a_file_or_a_variable() {
         &[],
     );
     assert!(output.status.success(), "{}", err(&output));
-    // Nobody is asked where nobody sits.
+    // Without a terminal there is no prompt.
     fails(&entra_in(&folder, &["cert", "inspect", pfx], &[]), 4, &["password"]);
     fails(
         &entra_in(
@@ -199,13 +199,14 @@ fn a_certificates_password_comes_from_a_file_or_a_variable() {
 }
 
 #[test]
-fn a_federated_token_is_read_from_its_file() {
+fn federated_token_is_read_from_its_file() {
     let emulator = Emulator::start();
     let folder = folder("federated");
     std::fs::write(folder.join("token"), "eyJh.eyJi.c2ln\n").unwrap();
     let variables = [&variables(&emulator)[..3], &[("AZURE_FEDERATED_TOKEN_FILE", "token")]].concat();
     let output = entra_in(&folder, &["token", "--resource", GRAPH], &variables);
-    // The emulator knows no second issuer, and says so; what matters here is what it was sent.
+    // The emulator has no second issuer and rejects the assertion; the request is what matters
+    // here.
     assert_eq!(output.status.code(), Some(5), "{}", err(&output));
     assert_eq!(
         emulator.token_requests()[0].form_value("client_assertion"),

@@ -1,4 +1,4 @@
-//! `entra completions`: what a shell offers.
+//! `entra completions`: the words that a shell offers.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,18 +16,18 @@ fn script(shell: &str) -> String {
     out(&output).to_owned()
 }
 
-/// What bash offers for the last of these words.
+/// Returns the completions of bash for the last of these words.
 fn offered(words: &str) -> Vec<String> {
     offered_in(Path::new(env!("CARGO_TARGET_TMPDIR")), words)
 }
 
-/// The same in this folder.
+/// Returns the completions of bash in this folder.
 fn offered_in(folder: &Path, words: &str) -> Vec<String> {
     let script = script("bash");
     let words: Vec<&str> = words.split(' ').collect();
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let (last, before) = (quoted.last().unwrap(), &quoted[quoted.len() - 2]);
-    // The builtin works while a key is handled alone.
+    // The builtin only works while bash handles a key.
     let program = format!(
         "{script}\ncompopt() {{ :; }}\nCOMP_WORDS=({}); COMP_CWORD={}; _entra entra {last} {before}; printf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
         quoted.join(" "),
@@ -35,7 +35,7 @@ fn offered_in(folder: &Path, words: &str) -> Vec<String> {
     );
     let mut bash = Command::new("bash")
         .args(["--noprofile", "--norc"])
-        // A locale that the machine lacks would be a warning.
+        // A locale that is not installed would cause a warning.
         .env("LC_ALL", "C")
         .current_dir(folder)
         .stdin(Stdio::piped())
@@ -49,7 +49,7 @@ fn offered_in(folder: &Path, words: &str) -> Vec<String> {
     out(&output).lines().map(str::to_owned).collect()
 }
 
-/// Whether there is a bash, which is no part of every system.
+/// Returns true if bash is installed.
 fn has_bash() -> bool {
     let found = Command::new("bash").arg("--version").output().is_ok();
     if !found {
@@ -108,7 +108,7 @@ fn bash_offers_files_for_options_that_name_one() {
 }
 
 #[test]
-fn bash_offers_nothing_that_is_hidden() {
+fn bash_offers_no_hidden_options() {
     if !has_bash() {
         return;
     }
@@ -133,7 +133,7 @@ fn no_script_names_a_hidden_option_or_value() {
             "client-secret",
             "auth-code obo password",
             "Where people look for it first",
-            "Not to be had",
+            "Not supported",
         ] {
             assert!(!script.contains(hidden), "{shell}: {hidden}");
         }
@@ -141,13 +141,13 @@ fn no_script_names_a_hidden_option_or_value() {
 }
 
 #[test]
-fn a_shell_that_is_not_known_is_refused() {
+fn unknown_shell_is_rejected() {
     fails(&run(&["completions", "tcsh"], &[]), 2, &["tcsh", "bash"]);
     fails(&run(&["completions"], &[]), 2, &["SHELL"]);
 }
 
 #[test]
-fn the_help_says_where_each_script_goes() {
+fn help_names_the_path_of_each_script() {
     let output = run(&["completions", "--help"], &[]);
     for place in [
         "bash-completion/completions/entra",

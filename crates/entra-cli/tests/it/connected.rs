@@ -1,16 +1,16 @@
-//! When `entra consent` says that a tenant is connected, and when it must not.
+//! The conditions under which `entra consent` reports a tenant as connected.
 
 use entra_emulator::{App, Emulator, Fault, Tenant, User};
 
 use crate::common::skips::skip;
-use crate::common::waiting::{Setting, Waiting, json};
+use crate::common::waiting::{Fixture, Waiting, json};
 use crate::common::{GRAPH, err, fails, out};
 
 const OFFICE: &str = "https://manage.office.com";
 const ADMIN: &str = "adele@contoso.onmicrosoft.com";
 const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
-/// An emulator with one application of another company, and a tenant that it is not known in yet.
+/// Returns an emulator with an application of another company, and a tenant without consent.
 fn emulator(app: App) -> Emulator {
     let home = "mycompany.example";
     Emulator::builder()
@@ -26,12 +26,12 @@ fn emulator(app: App) -> Emulator {
         .start()
 }
 
-/// What most daemons are: nothing is done in a user's name.
+/// An application with app-only permissions, as most daemons have.
 fn with_roles_alone() -> App {
     App::new("daemon").request(OFFICE, "ActivityFeed.Read")
 }
 
-/// The page that an administrator ends at.
+/// Returns the page that an administrator sees after consent.
 fn accepted(waiting: &Waiting, emulator: &Emulator) -> String {
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url)
 }
@@ -42,41 +42,45 @@ fn heading(page: &str) -> &str {
 }
 
 #[test]
-fn application_permissions_alone_connect_a_tenant() {
+fn application_permissions_connect_a_tenant() {
     for words in [&["--v1"][..], &["--admin"], &["--admin", "--v1"]] {
         let emulator = emulator(with_roles_alone());
         let contoso = &*emulator.tenants()[1].id;
-        let setting = Setting::new(&emulator);
+        let fixture = Fixture::new(&emulator);
         let words = [&["consent", "--resource", OFFICE, "-o", "json"], words].concat();
-        let waiting = setting.start(&words);
+        let waiting = fixture.start(&words);
         let page = accepted(&waiting, &emulator);
         assert_eq!(heading(&page), "Tenant connected", "{words:?}");
         assert!(page.contains(&format!("The tenant {contoso} is connected.")), "{page}");
         let output = waiting.end();
         assert_eq!(output.status.code(), Some(0), "{words:?} {}", err(&output));
-        let answer = json(&output);
-        assert_eq!(answer["tenant"], contoso);
-        assert_eq!(answer["granted"], serde_json::json!(["ActivityFeed.Read"]), "{words:?}");
-        let listed = setting.run(&["tenants", "list", "-o", "text"]);
+        let printed = json(&output);
+        assert_eq!(printed["tenant"], contoso);
+        assert_eq!(
+            printed["granted"],
+            serde_json::json!(["ActivityFeed.Read"]),
+            "{words:?}"
+        );
+        let listed = fixture.run(&["tenants", "list", "-o", "text"]);
         assert!(out(&listed).contains(contoso) && out(&listed).contains("ActivityFeed.Read"));
         if words.contains(&"--admin") {
             continue;
         }
-        // The code is redeemed for the user's identity, which names the administrator too.
-        assert_eq!(answer["user"], ADMIN);
+        // The code is redeemed for an ID token, which names the administrator.
+        assert_eq!(printed["user"], ADMIN);
     }
 }
 
 #[test]
-fn a_tenant_asked_for_by_name_is_connected_too() {
+fn tenant_given_by_domain_is_connected() {
     for name in ["contoso.onmicrosoft.com", "id"] {
         for words in [&["--v1"][..], &["--admin"]] {
             let emulator = emulator(with_roles_alone());
             let contoso = &*emulator.tenants()[1].id;
             let tenant = if name == "id" { contoso } else { name };
-            let setting = Setting::new(&emulator);
+            let fixture = Fixture::new(&emulator);
             let words = [&["consent", "--resource", OFFICE, "--tenant", tenant], words].concat();
-            let waiting = setting.start(&words);
+            let waiting = fixture.start(&words);
             assert_eq!(heading(&accepted(&waiting, &emulator)), "Tenant connected");
             let output = waiting.end();
             assert_eq!(out(&output), format!("{contoso}\n"), "{words:?} {}", err(&output));
@@ -85,25 +89,25 @@ fn a_tenant_asked_for_by_name_is_connected_too() {
 }
 
 #[test]
-fn v2_without_admin_connects_no_tenant_by_itself() {
+fn v2_consent_of_a_user_does_not_connect_the_tenant() {
     let both = || with_roles_alone().request_scope(OFFICE, "ActivityFeed.Read");
     for app in [with_roles_alone(), both()] {
         let emulator = emulator(app);
-        let setting = Setting::new(&emulator);
-        let waiting = setting.start(&["consent", "--resource", OFFICE]);
+        let fixture = Fixture::new(&emulator);
+        let waiting = fixture.start(&["consent", "--resource", OFFICE]);
         let page = accepted(&waiting, &emulator);
         assert_eq!(heading(&page), "The tenant is not connected");
         assert!(!page.contains("is connected"), "{page}");
         let output = waiting.end();
         fails(&output, 6, &["--admin"]);
         assert_eq!(out(&output), "");
-        assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
+        assert_eq!(out(&fixture.run(&["tenants", "list", "-o", "text"])), "");
 
-        // Once an administrator has consented for the tenant, it is connected on v2 as well.
-        let admin = setting.start(&["consent", "--admin", "--resource", OFFICE]);
+        // After admin consent for the tenant, it is connected on v2 too.
+        let admin = fixture.start(&["consent", "--admin", "--resource", OFFICE]);
         accepted(&admin, &emulator);
         assert_eq!(admin.end().status.code(), Some(0));
-        let waiting = setting.start(&["consent", "--resource", OFFICE]);
+        let waiting = fixture.start(&["consent", "--resource", OFFICE]);
         let page = accepted(&waiting, &emulator);
         let output = waiting.end();
         assert_eq!(
@@ -117,32 +121,32 @@ fn v2_without_admin_connects_no_tenant_by_itself() {
 }
 
 #[test]
-fn a_consent_without_application_permissions_says_so() {
+fn consent_without_application_permissions_is_reported() {
     for words in [&["--v1"][..], &["--admin"], &["--admin", "--v1"]] {
         let emulator = emulator(App::new("users only").request_scope(OFFICE, "ActivityFeed.Read"));
         let contoso = &*emulator.tenants()[1].id;
-        let setting = Setting::new(&emulator);
-        let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
+        let fixture = Fixture::new(&emulator);
+        let waiting = fixture.start(&[&["consent", "--resource", OFFICE], words].concat());
         let page = accepted(&waiting, &emulator);
         assert!(
             !page.contains("is connected") && page.contains("no permission of its own"),
             "{page}"
         );
-        // The administrator has consented: the tenant is kept.
+        // The administrator has consented, so the tenant is stored.
         let output = waiting.end();
         fails(&output, 6, &["has consented", "add application permissions"]);
         assert!(err(&output).contains(contoso));
-        assert!(out(&setting.run(&["tenants", "list", "-o", "text"])).contains(contoso));
+        assert!(out(&fixture.run(&["tenants", "list", "-o", "text"])).contains(contoso));
     }
 }
 
 #[test]
-fn a_consent_that_is_not_proved_yet_is_kept() {
+fn unverified_consent_is_stored() {
     let emulator = emulator(with_roles_alone());
     let contoso = &*emulator.tenants()[1].id;
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE]);
-    // The token service does not know of the consent yet.
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--admin", "--resource", OFFICE]);
+    // The token service has not replicated the consent yet.
     emulator.fault(Fault::aadsts(700_016).on("/token"));
     let page = accepted(&waiting, &emulator);
     assert_eq!(heading(&page), "Consent received");
@@ -150,14 +154,14 @@ fn a_consent_that_is_not_proved_yet_is_kept() {
     let output = waiting.end();
     assert_eq!(out(&output), format!("{contoso}\n"), "{}", err(&output));
     assert!(err(&output).contains("not proved: no app-only token there yet: AADSTS700016"));
-    assert!(out(&setting.run(&["tenants", "list", "-o", "text"])).contains(contoso));
+    assert!(out(&fixture.run(&["tenants", "list", "-o", "text"])).contains(contoso));
 }
 
 #[test]
-fn a_tenant_that_does_not_exist_is_not_stored() {
+fn unknown_tenant_is_not_stored() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--admin", "--resource", OFFICE]);
     let back = emulator.approve(&waiting.url, ADMIN).unwrap().url;
     let page = waiting.come_back(&back.replace(&*emulator.tenants()[1].id, "11111111-2222-3333-4444-555555555555"));
     assert_eq!(heading(&page), "The tenant is not connected");
@@ -168,35 +172,35 @@ fn a_tenant_that_does_not_exist_is_not_stored() {
         &["11111111-2222-3333-4444-555555555555 is not connected", "AADSTS90002"],
     );
     assert_eq!(out(&output), "");
-    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
+    assert_eq!(out(&fixture.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
-fn a_proof_that_cannot_be_made_now_is_no_missing_permission() {
+fn failed_verification_is_not_a_missing_permission() {
     let proof = |emulator: &Emulator| format!("/{}/oauth2/v2.0/token", emulator.tenants()[1].id);
     let emulator_of = |app: App| {
         let emulator = emulator(app);
         emulator.fault(Fault::reset().on(proof(&emulator)).always());
         emulator
     };
-    // An administrator has consented for the tenant: it is stored.
+    // An administrator consented for the tenant, so it is stored.
     let emulator = emulator_of(with_roles_alone());
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE, "-o", "json"]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--admin", "--resource", OFFICE, "-o", "json"]);
     assert_eq!(heading(&accepted(&waiting, &emulator)), "Consent received");
-    let answer = json(&waiting.end());
+    let printed = json(&waiting.end());
     assert_eq!(
-        (&answer["proved"], &answer["roles"]),
+        (&printed["proved"], &printed["roles"]),
         (&false.into(), &serde_json::json!([]))
     );
-    // One user has: it is not, and no permission is said to be missing.
+    // A user consented: the tenant is not stored, and no permission is reported as missing.
     for app in [
         with_roles_alone(),
         with_roles_alone().request_scope(OFFICE, "ActivityFeed.Read"),
     ] {
         let emulator = emulator_of(app);
-        let setting = Setting::new(&emulator);
-        let waiting = setting.start(&["consent", "--resource", OFFICE]);
+        let fixture = Fixture::new(&emulator);
+        let waiting = fixture.start(&["consent", "--resource", OFFICE]);
         let page = accepted(&waiting, &emulator);
         assert_eq!(heading(&page), "The tenant is not connected");
         assert!(!page.contains("no permission of its own"), "{page}");
@@ -207,15 +211,15 @@ fn a_proof_that_cannot_be_made_now_is_no_missing_permission() {
             "{}",
             err(&output)
         );
-        assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
+        assert_eq!(out(&fixture.run(&["tenants", "list", "-o", "text"])), "");
     }
 }
 
 #[test]
-fn a_credential_that_gets_no_token_is_named() {
+fn rejected_credential_is_named() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--admin", "--resource", OFFICE]);
     emulator.fault(Fault::aadsts(7_000_215).on("/token"));
     assert_eq!(heading(&accepted(&waiting, &emulator)), "Consent received");
     let output = waiting.end();
@@ -225,14 +229,14 @@ fn a_credential_that_gets_no_token_is_named() {
         &["has consented, but gives the application no token", "AADSTS7000215"],
     );
     assert_eq!(out(&output), "");
-    assert!(out(&setting.run(&["tenants", "list", "-o", "text"])).contains(&*emulator.tenants()[1].id));
+    assert!(out(&fixture.run(&["tenants", "list", "-o", "text"])).contains(&*emulator.tenants()[1].id));
 }
 
 #[test]
-fn a_redirect_with_the_right_state_ends_the_wait() {
+fn redirect_with_the_right_state_ends_the_wait() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
-    for (words, change, said) in [
+    let fixture = Fixture::new(&emulator);
+    for (words, change, expected) in [
         (
             &["--admin"][..],
             ("admin_consent=True", "admin_consent=False"),
@@ -240,32 +244,32 @@ fn a_redirect_with_the_right_state_ends_the_wait() {
         ),
         (&["--v1"], ("code=", "coda="), "neither a code nor an error"),
     ] {
-        let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
+        let waiting = fixture.start(&[&["consent", "--resource", OFFICE], words].concat());
         let back = emulator.approve(&waiting.url, ADMIN).unwrap().url;
         let page = waiting.come_back(&back.replacen(change.0, change.1, 1));
         assert_eq!(heading(&page), "The tenant is not connected");
-        fails(&waiting.end(), 9, &[said]);
+        fails(&waiting.end(), 9, &[expected]);
     }
-    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
+    assert_eq!(out(&fixture.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
-fn no_browser_is_sent_to_the_tenant_of_personal_accounts() {
+fn personal_accounts_tenant_is_rejected_before_browser() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     for tenant in [PERSONAL, "consumers"] {
         for words in [&["--v1"][..], &["--v2"], &["--admin"], &["--admin", "--v1"]] {
             let words = [&["consent", "--resource", OFFICE, "--tenant", tenant], words].concat();
-            fails(&setting.run(&words), 3, &["personal Microsoft accounts"]);
+            fails(&fixture.run(&words), 3, &["personal Microsoft accounts"]);
         }
     }
 }
 
 #[test]
-fn idle_connections_do_not_keep_the_browser_out() {
+fn idle_connections_do_not_block_the_browser() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
     let back = emulator.approve(&waiting.url, ADMIN).unwrap().url;
     let place = waiting.callback();
     let place = place.trim_start_matches("http://").trim_end_matches('/');
@@ -276,32 +280,32 @@ fn idle_connections_do_not_keep_the_browser_out() {
 }
 
 #[test]
-fn what_was_granted_is_named_once_each() {
+fn each_granted_permission_is_listed_once() {
     let app = App::new("daemon")
         .request(GRAPH, "User.Read.All")
         .request_scope(GRAPH, "User.Read")
         .request_scope(GRAPH, "User.Read.All");
     let emulator = emulator(app);
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--admin", "--resource", GRAPH, "-o", "json"]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--admin", "--resource", GRAPH, "-o", "json"]);
     accepted(&waiting, &emulator);
-    let answer = json(&waiting.end());
-    assert_eq!(answer["granted"], serde_json::json!(["User.Read.All", "User.Read"]));
-    assert_eq!(answer["roles"], serde_json::json!(["User.Read.All"]));
-    assert_eq!(answer["proved"], true);
+    let printed = json(&waiting.end());
+    assert_eq!(printed["granted"], serde_json::json!(["User.Read.All", "User.Read"]));
+    assert_eq!(printed["roles"], serde_json::json!(["User.Read.All"]));
+    assert_eq!(printed["proved"], true);
 }
 
 #[test]
-fn the_tenant_of_personal_accounts_is_never_connected() {
+fn personal_accounts_tenant_is_never_connected() {
     let emulator = emulator(with_roles_alone().request_scope(OFFICE, "ActivityFeed.Read"));
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     for words in [
         &["--v1"][..],
         &["--v2"],
         &["--admin", "--v1"],
         &["--v1", "--tenant", "live.example"],
     ] {
-        let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
+        let waiting = fixture.start(&[&["consent", "--resource", OFFICE], words].concat());
         let back = emulator.approve(&waiting.url, "mona@live.example").unwrap().url;
         let page = waiting.come_back(&back);
         assert!(
@@ -312,28 +316,28 @@ fn the_tenant_of_personal_accounts_is_never_connected() {
         assert_ne!(output.status.code(), Some(0), "{words:?}");
         assert_eq!(out(&output), "");
     }
-    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
+    assert_eq!(out(&fixture.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
-fn the_answer_of_another_tenant_ends_the_wait() {
+fn response_of_another_tenant_ends_the_wait() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let tenants = emulator.tenants();
     let words = ["consent", "--admin", "--resource", OFFICE, "--tenant", &tenants[1].id];
-    let waiting = setting.start(&words);
+    let waiting = fixture.start(&words);
     let back = emulator.approve(&waiting.url, ADMIN).unwrap().url;
     let page = waiting.come_back(&back.replace(&*tenants[1].id, &tenants[0].id));
     assert_eq!(heading(&page), "The tenant is not connected");
     fails(&waiting.end(), 9, &["another tenant"]);
-    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
+    assert_eq!(out(&fixture.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
-fn the_page_is_styled_and_forgets_the_code() {
+fn page_is_styled_and_hides_the_code() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
     let declined = emulator.decline(&waiting.url, ADMIN).unwrap().url;
     let page = waiting.come_back(&declined);
     assert_eq!(heading(&page), "Consent was declined");
@@ -346,7 +350,7 @@ fn the_page_is_styled_and_forgets_the_code() {
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    // The ids of the request are no part of the reason.
+    // The IDs of the request are separate from the reason.
     let reason = page
         .split_once("role=\"status\"")
         .unwrap()
@@ -358,7 +362,7 @@ fn the_page_is_styled_and_forgets_the_code() {
         reason.contains("AADSTS65004") && !reason.to_lowercase().contains("trace id"),
         "{reason}"
     );
-    // Nothing runs but what has the page's own nonce.
+    // Only scripts with the page's nonce run.
     let nonce = page
         .split_once("script-src 'nonce-")
         .unwrap()
@@ -372,11 +376,11 @@ fn the_page_is_styled_and_forgets_the_code() {
 }
 
 #[test]
-fn localhost_is_the_default_and_what_to_register_is_said() {
+fn default_address_and_registration_advice_are_printed() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let consent =
-        |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE, "--wait", "1"], words].concat());
+        |words: &[&str]| fixture.run(&[&["consent", "--v1", "--resource", OFFICE, "--wait", "1"], words].concat());
     fails(
         &consent(&["--listen", "localhost:0"]),
         8,
@@ -391,35 +395,35 @@ fn localhost_is_the_default_and_what_to_register_is_said() {
         8,
         &["replyUrlsWithType", "localhost is simpler"],
     );
-    let help = setting.run(&["consent", "--help"]);
-    for said in [
+    let help = fixture.run(&["consent", "--help"]);
+    for expected in [
         "localhost:8400",
         "AADSTS50011",
         "AADSTS500113",
         "platform \"Web\"",
         "Mobile and desktop applications",
     ] {
-        assert!(out(&help).contains(said), "{said}");
+        assert!(out(&help).contains(expected), "{expected}");
     }
 }
 
 #[test]
-fn a_port_that_another_program_has_in_one_family_is_taken() {
+fn port_in_use_in_one_address_family_is_an_error() {
     let Ok(other) = std::net::TcpListener::bind("[::1]:0") else {
         return skip("ipv6", "this machine has no IPv6");
     };
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let place = format!("localhost:{}", other.local_addr().unwrap().port());
-    let output = setting.run(&["consent", "--v1", "--resource", OFFICE, "--listen", &place]);
-    fails(&output, 3, &["another program listens there"]);
+    let output = fixture.run(&["consent", "--v1", "--resource", OFFICE, "--listen", &place]);
+    fails(&output, 3, &["another program uses this port"]);
 }
 
 #[test]
-fn a_command_offers_no_option_that_means_nothing_to_it() {
+fn commands_reject_options_without_effect() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator);
-    let help = |command: &str| out(&setting.run(&[command, "--help"])).to_owned();
+    let fixture = Fixture::new(&emulator);
+    let help = |command: &str| out(&fixture.run(&[command, "--help"])).to_owned();
     let consent = help("consent");
     assert!(
         !consent.contains("AZURE_TENANT_ID") && !consent.contains("--region"),
@@ -430,8 +434,8 @@ fn a_command_offers_no_option_that_means_nothing_to_it() {
         assert!(!assertion.contains(option), "{option}");
     }
     fails(
-        &setting.run(&["assertion", "--region", "westeurope"]),
+        &fixture.run(&["assertion", "--region", "westeurope"]),
         2,
-        &["no part in an assertion"],
+        &["only affect token requests"],
     );
 }

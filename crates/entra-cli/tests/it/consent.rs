@@ -1,4 +1,4 @@
-//! `entra consent`, `entra tenants` and `entra token --flow`: a person somewhere in a browser, and the command waiting for him.
+//! `entra consent` and `entra tenants`: an administrator in a browser, and a waiting command.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use entra_proto::claims::UnverifiedClaims;
 use redb::ReadableTable;
 use serde_json::Value;
 
-use crate::common::waiting::{Setting, json};
+use crate::common::waiting::{Fixture, json};
 use crate::common::{GRAPH, entra, err, fails, out, private_folder, run};
 
 const OFFICE: &str = "https://manage.office.com";
 const ADMIN: &str = "adele@contoso.onmicrosoft.com";
 
-/// The application of one company, which other tenants have not heard of yet.
+/// Returns an application of one company, without consent in other tenants.
 pub(super) fn emulator() -> Emulator {
     let home = "mycompany.example";
     Emulator::builder()
@@ -42,14 +42,14 @@ pub(super) fn emulator() -> Emulator {
 }
 
 #[test]
-fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
+fn admin_consent_stores_a_usable_tenant() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let contoso = emulator.tenants()[1].id.clone();
-    let before = setting.run(&["token", "--v1", "--resource", OFFICE, "--tenant", &contoso]);
+    let before = fixture.run(&["token", "--v1", "--resource", OFFICE, "--tenant", &contoso]);
     fails(&before, 5, &["AADSTS700016"]);
 
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
     assert!(waiting.url.contains("/common/oauth2/authorize?"), "{}", waiting.url);
     let page = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert!(page.contains(&format!("The tenant {contoso} is connected.")), "{page}");
@@ -62,24 +62,24 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
         err(&output)
     );
 
-    let listed = setting.run(&["tenants", "list", "-o", "text"]);
-    for said in [&*contoso, emulator.client_id(), ADMIN, "ActivityFeed.Read", "UTC"] {
-        assert!(out(&listed).contains(said), "{said}: {}", out(&listed));
+    let listed = fixture.run(&["tenants", "list", "-o", "text"]);
+    for expected in [&*contoso, emulator.client_id(), ADMIN, "ActivityFeed.Read", "UTC"] {
+        assert!(out(&listed).contains(expected), "{expected}: {}", out(&listed));
     }
-    let after = setting.run(&["token", "--v1", "--resource", OFFICE, "--tenant", &contoso]);
+    let after = fixture.run(&["token", "--v1", "--resource", OFFICE, "--tenant", &contoso]);
     let claims = UnverifiedClaims::decode(out(&after).trim()).unwrap();
     assert_eq!(claims.roles().collect::<Vec<_>>(), ["ActivityFeed.Read"]);
 
-    let listed = setting.run(&["tenants", "list", "-o", "json"]);
+    let listed = fixture.run(&["tenants", "list", "-o", "json"]);
     let listed: Value = serde_json::from_str(out(&listed)).unwrap();
     assert_eq!(listed[0]["consented_by"], ADMIN);
     fails(
-        &setting.run(&["tenants", "forget", emulator.tenant_id()]),
+        &fixture.run(&["tenants", "forget", emulator.tenant_id()]),
         3,
         &["no consent of"],
     );
     fails(
-        &setting.run(&["tenants", "forget", "contoso.com"]),
+        &fixture.run(&["tenants", "forget", "contoso.com"]),
         3,
         &["\"contoso.com\" is not a tenant's ID", "entra tenants list"],
     );
@@ -90,17 +90,17 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
         "--client-id",
         &emulator.apps()[1].client_id,
     ];
-    fails(&setting.run(&of_another), 3, &["no consent of"]);
+    fails(&fixture.run(&of_another), 3, &["no consent of"]);
     let of_this = ["tenants", "forget", &contoso, "--client-id", emulator.client_id()];
-    assert!(setting.run(&of_this).status.success());
-    let listed = setting.run(&["tenants", "list", "-o", "text"]);
+    assert!(fixture.run(&of_this).status.success());
+    let listed = fixture.run(&["tenants", "list", "-o", "text"]);
     assert_eq!((out(&listed), err(&listed)), ("", "no tenant has consented yet\n"));
 }
 
 #[test]
-fn every_page_of_consent_ends_with_the_tenant() {
+fn all_consent_endpoints_report_the_tenant() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let contoso = emulator.tenants()[1].id.clone();
     for (words, path) in [
         (&["--admin"][..], "/organizations/v2.0/adminconsent?"),
@@ -108,28 +108,28 @@ fn every_page_of_consent_ends_with_the_tenant() {
         (&["--v2"], "/common/oauth2/v2.0/authorize?"),
     ] {
         let words = [&["consent", "--resource", OFFICE, "-o", "json"], words].concat();
-        let waiting = setting.start(&words);
+        let waiting = fixture.start(&words);
         assert!(waiting.url.contains(path), "{}", waiting.url);
         waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
         let output = waiting.end();
-        let answer: Value = json(&output);
-        assert_eq!(answer["tenant"], *contoso);
+        let printed: Value = json(&output);
+        assert_eq!(printed["tenant"], *contoso);
         assert!(err(&output).contains("proved: app-only tokens"), "{}", err(&output));
     }
 }
 
 #[test]
-fn the_directory_is_where_data_of_this_user_is_kept() {
+fn tenant_store_is_in_the_users_data_folder() {
     let folder = private_folder();
     let home = folder.path();
-    // Something else lies there, which is said with its path.
+    // The file is not a tenant store, and the error names its path.
     let place = |path: &str| {
         let file = home.join(path).join("entra").join("tenants.redb");
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, "no directory").unwrap();
+        std::fs::write(&file, "not a tenant store").unwrap();
         file.to_str().unwrap().to_owned()
     };
     let (data, share) = (place("data"), place("user/.local/share"));
@@ -138,42 +138,42 @@ fn the_directory_is_where_data_of_this_user_is_kept() {
     for (variables, path) in [
         (&[("XDG_DATA_HOME", &*xdg), ("HOME", &*user)][..], &data),
         (&[("XDG_DATA_HOME", "data"), ("HOME", &*user)], &share),
-        (&[("HOME", &*user), ("ENTRA_DIRECTORY", "")], &share),
-        (&[("HOME", &*user), ("ENTRA_DIRECTORY", &*data)], &data),
+        (&[("HOME", &*user), ("ENTRA_TENANT_STORE", "")], &share),
+        (&[("HOME", &*user), ("ENTRA_TENANT_STORE", &*data)], &data),
     ] {
         fails(&run(&["tenants", "list"], variables), 1, &[path]);
     }
     fails(
         &run(&["tenants", "list"], &[("HOME", "relative")]),
         3,
-        &["--directory", "ENTRA_DIRECTORY"],
+        &["--tenant-store", "ENTRA_TENANT_STORE"],
     );
 }
 
 #[test]
-fn a_browser_is_told_that_a_tenant_is_connected_when_it_is_stored() {
+fn page_confirms_only_a_stored_tenant() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
-    // While the browser is away.
-    std::fs::write(&setting.directory, "no directory").unwrap();
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
+    // The file is damaged while the browser is away.
+    std::fs::write(&fixture.tenant_store, "not a tenant store").unwrap();
     let page = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     let contoso = &*emulator.tenants()[1].id;
-    let said = format!("The tenant {contoso} has consented, but that could not be stored.");
-    let path = setting.directory.to_str().unwrap();
-    assert!(page.contains(&said) && !page.contains("is connected"), "{page}");
+    let expected = format!("The tenant {contoso} has consented, but that could not be stored.");
+    let path = fixture.tenant_store.to_str().unwrap();
+    assert!(page.contains(&expected) && !page.contains("is connected"), "{page}");
     assert!(!page.contains(path), "{page}");
     fails(&waiting.end(), 1, &[contoso, "is not stored", path]);
 }
 
 #[test]
-fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
+fn page_shows_the_error_and_command_the_hint() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let consent = ["consent", "--v1", "--resource", OFFICE];
     let sign_in = ["token", "--flow", "auth-code", "--scope", "User.Read"];
     for words in [&consent[..], &sign_in] {
-        let waiting = setting.start(words);
+        let waiting = fixture.start(words);
         let redirect = emulator.approve(&waiting.url, "alex@mycompany.example");
         let redirect = redirect.or_else(|_| emulator.approve(&waiting.url, ADMIN)).unwrap();
         let state = redirect.parameter("state").unwrap();
@@ -189,7 +189,7 @@ fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
             &waiting.end(),
             5,
             &[
-                "a redirect was turned away: the redirect has another state",
+                "a redirect was ignored: the redirect has another state",
                 "check that the body is a form",
             ],
         );
@@ -197,11 +197,11 @@ fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
 }
 
 #[test]
-fn scopes_of_two_apis_are_no_matter_of_waiting() {
+fn scopes_of_two_apis_are_rejected_before_browser() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let scopes = format!("{OFFICE}/ActivityFeed.Read {GRAPH}/User.Read");
-    let waiting = setting.start(&["consent", "--v2", "--scope", &scopes]);
+    let waiting = fixture.start(&["consent", "--v2", "--scope", &scopes]);
     let redirect = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert!(redirect.contains("The tenant is not connected"), "{redirect}");
     let output = waiting.end();
@@ -210,22 +210,22 @@ fn scopes_of_two_apis_are_no_matter_of_waiting() {
 }
 
 #[test]
-fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
+fn damaged_tenant_is_reported_and_can_be_forgotten() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert_eq!(waiting.end().status.code(), Some(0));
     let contoso = &emulator.tenants()[1].id;
 
-    let whole = std::fs::read(&setting.directory).unwrap();
-    std::fs::write(&setting.directory, &whole[..4096]).unwrap();
-    let output = setting.run(&["tenants", "list", "-o", "text"]);
-    fails(&output, 1, &[setting.directory.to_str().unwrap()]);
+    let whole = std::fs::read(&fixture.tenant_store).unwrap();
+    std::fs::write(&fixture.tenant_store, &whole[..4096]).unwrap();
+    let output = fixture.run(&["tenants", "list", "-o", "text"]);
+    fails(&output, 1, &[fixture.tenant_store.to_str().unwrap()]);
     assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
-    std::fs::write(&setting.directory, whole).unwrap();
+    std::fs::write(&fixture.tenant_store, whole).unwrap();
 
-    let database = redb::Database::open(&setting.directory).unwrap();
+    let database = redb::Database::open(&fixture.tenant_store).unwrap();
     let transaction = database.begin_write().unwrap();
     {
         let records = redb::TableDefinition::<&[u8], &[u8]>::new("tenants");
@@ -235,56 +235,57 @@ fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
     }
     transaction.commit().unwrap();
     drop(database);
-    let output = setting.run(&["tenants", "list", "-o", "text"]);
+    let output = fixture.run(&["tenants", "list", "-o", "text"]);
     assert!(err(&output).contains("or forget it"), "{}", err(&output));
     assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     assert_eq!(err(&output).matches(contoso.as_str()).count(), 1, "{}", err(&output));
-    let output = setting.run(&["tenants", "forget", contoso]);
+    let output = fixture.run(&["tenants", "forget", contoso]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    let output = setting.run(&["tenants", "list", "-o", "text"]);
+    let output = fixture.run(&["tenants", "list", "-o", "text"]);
     assert_eq!(err(&output).trim(), "no tenant has consented yet");
 }
 
 #[cfg(unix)]
 #[test]
-fn what_the_directory_warns_of_is_told() {
+fn warnings_of_the_tenant_store_are_reported() {
     use std::os::unix::fs::PermissionsExt;
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert_eq!(waiting.end().status.code(), Some(0));
-    std::fs::set_permissions(&setting.directory, PermissionsExt::from_mode(0o644)).unwrap();
-    let output = setting.run(&["tenants", "list", "-o", "text"]);
-    let told = format!(
+    std::fs::set_permissions(&fixture.tenant_store, PermissionsExt::from_mode(0o644)).unwrap();
+    let output = fixture.run(&["tenants", "list", "-o", "text"]);
+    let warning = format!(
         "warning: others could read this file; its mode is 0600 now; path: {}\n",
-        setting.directory.display()
+        fixture.tenant_store.display()
     );
-    assert_eq!(err(&output), told);
-    let mode = std::fs::metadata(&setting.directory).unwrap().permissions().mode();
+    assert_eq!(err(&output), warning);
+    let mode = std::fs::metadata(&fixture.tenant_store).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(err(&setting.run(&["tenants", "list", "-o", "text"])), "");
+    assert_eq!(err(&fixture.run(&["tenants", "list", "-o", "text"])), "");
 }
 
-/// The disk is full, say, when the administrator is done.
+/// The store fails after the administrator has consented, as with a full disk.
 #[test]
-fn a_tenant_that_cannot_be_stored_is_named() {
+fn tenant_that_cannot_be_stored_is_reported() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
-    std::fs::write(&setting.directory, "no directory").unwrap();
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
+    std::fs::write(&fixture.tenant_store, "not a tenant store").unwrap();
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
-    let said = format!("{} has consented, but that is not stored: ", emulator.tenants()[1].id);
-    fails(&waiting.end(), 1, &[&said]);
+    let expected = format!("{} has consented, but that is not stored: ", emulator.tenants()[1].id);
+    fails(&waiting.end(), 1, &[&expected]);
 }
 
-/// The admin-consent page asks for no credential, and a command on a person's own machine has none.
+/// The admin-consent page does not use a credential, and a command on an administrator's machine
+/// has none.
 #[test]
-fn where_no_credential_is_set_none_is_needed() {
+fn admin_consent_needs_no_credential() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let none = [("AZURE_CLIENT_SECRET", "")];
-    let waiting = setting.start_with(&["consent", "--admin", "--resource", OFFICE], &none);
+    let waiting = fixture.start_with(&["consent", "--admin", "--resource", OFFICE], &none);
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     let output = waiting.end();
     assert_eq!(
@@ -309,38 +310,38 @@ fn where_no_credential_is_set_none_is_needed() {
         "--scope",
         "User.Read",
     ];
-    let waiting = setting.start_with(&words, &none);
+    let waiting = fixture.start_with(&words, &none);
     let user = "adele@mycompany.example";
     waiting.come_back(&emulator.approve(&waiting.url, user).unwrap().url);
     let output = waiting.end();
     assert!(out(&output).starts_with("eyJ"), "{}", err(&output));
-    // For the others it is.
-    let variables = [&setting.variables(), &none[..]].concat();
+    // The other flows need one.
+    let variables = [&fixture.variables(), &none[..]].concat();
     let consent = entra(&["consent", "--v1", "--resource", OFFICE], &variables, "");
     fails(&consent, 4, &["no credential"]);
 }
 
 #[test]
-fn a_declined_consent_stores_nothing() {
+fn declined_consent_stores_nothing() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     for words in [&["--v1"][..], &["--v2"], &["--admin"], &["--admin", "--v1"]] {
-        let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
+        let waiting = fixture.start(&[&["consent", "--resource", OFFICE], words].concat());
         let page = waiting.come_back(&emulator.decline(&waiting.url, ADMIN).unwrap().url);
         assert!(page.contains("The tenant is not connected."), "{page}");
         fails(&waiting.end(), 6, &["AADSTS65004"]);
     }
-    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
+    assert_eq!(out(&fixture.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
-fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_counts() {
+fn unrelated_redirects_do_not_end_the_wait() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
     let callback = waiting.callback();
     let right = emulator.approve(&waiting.url, ADMIN).unwrap().url;
-    for (forged, said) in [
+    for (forged, expected) in [
         ("?code=x&state=forged".to_owned(), "another state"),
         ("?code=x".to_owned(), "has no state"),
         ("?error=access_denied&state=forged".to_owned(), "another state"),
@@ -350,16 +351,16 @@ fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_count
         ),
         ("?code=x&amp;state=y".to_owned(), "&amp;amp;"),
         ("?code=x&code=y&state=z".to_owned(), "twice"),
-        ("elsewhere?code=x&state=y".to_owned(), "There is nothing here"),
-        (String::new(), "There is nothing here"),
+        ("elsewhere?code=x&state=y".to_owned(), "Page not found"),
+        (String::new(), "Page not found"),
     ] {
         let page = waiting.come_back(&format!("{callback}{forged}"));
         assert!(
-            page.starts_with("HTTP/1.1 40") && page.contains(said) && !page.contains("<script>"),
+            page.starts_with("HTTP/1.1 40") && page.contains(expected) && !page.contains("<script>"),
             "{forged}: {page}"
         );
     }
-    // One that says nothing, and one that is no browser.
+    // A connection without a request, and a client that is not a browser.
     let host = callback
         .strip_prefix("http://")
         .unwrap()
@@ -368,15 +369,15 @@ fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_count
     let _silent = TcpStream::connect(&host).unwrap();
     let mut other = TcpStream::connect(&host).unwrap();
     other.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n").unwrap();
-    // A look ahead, as mail programs take at links, spends nothing.
+    // A prefetch of the link, as by mail programs, does not use up the redirect.
     let mut ahead = TcpStream::connect(&host).unwrap();
     let path = right.strip_prefix(&callback).unwrap();
     write!(ahead, "HEAD /{path} HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    ahead.read_to_string(&mut answer).unwrap();
+    let mut printed = String::new();
+    ahead.read_to_string(&mut printed).unwrap();
     assert!(
-        answer.starts_with("HTTP/1.1 405") && answer.contains("\r\nallow: GET\r\n"),
-        "{answer}"
+        printed.starts_with("HTTP/1.1 405") && printed.contains("\r\nallow: GET\r\n"),
+        "{printed}"
     );
     waiting.come_back(&right);
     let output = waiting.end();
@@ -385,27 +386,27 @@ fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_count
 }
 
 #[test]
-fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
+fn invalid_redirect_settings_fail_before_browser() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let consent = |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE], words].concat());
+    let fixture = Fixture::new(&emulator);
+    let consent = |words: &[&str]| fixture.run(&[&["consent", "--v1", "--resource", OFFICE], words].concat());
     fails(
         &consent(&["--listen", "0.0.0.0:0"]),
         3,
         &["0.0.0.0 is not a loopback address"],
     );
-    // An address that stands without its brackets.
+    // An IPv6 address without brackets.
     fails(
         &consent(&["--listen", "::1:0"]),
         3,
         &["--listen ::1:0", "write localhost"],
     );
     for nonsense in ["nonsense", "8400", ":8400", "127.0.0.1:80000"] {
-        let said = format!("--listen {nonsense}: ");
+        let expected = format!("--listen {nonsense}: ");
         fails(
             &consent(&["--listen", nonsense]),
             3,
-            &[&said, "write HOST:PORT, such as localhost:8400"],
+            &[&expected, "write HOST:PORT, such as localhost:8400"],
         );
     }
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -413,7 +414,7 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
     fails(
         &consent(&["--listen", &taken]),
         3,
-        &["name another port, or 0 for a free one"],
+        &["give another port, or 0 for a free one"],
     );
     fails(
         &consent(&["--redirect-uri", "http://www.mycompany.com/"]),
@@ -425,7 +426,7 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
         &consent(&["--listen", "127.0.0.1:0", "--wait", "1"]),
         8,
         &[
-            "no browser came back within 1 s",
+            "the browser did not return within 1 s",
             "register the redirect URI http://127.0.0.1:",
         ],
     );
@@ -441,12 +442,12 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
         "1",
     ];
     fails(
-        &setting.run(&named),
+        &fixture.run(&named),
         8,
         &["/fabrikam.example/oauth2/v2.0/authorize?", "http://localhost:"],
     );
     let unknown = ["consent", "--admin", "--resource", OFFICE, "--tenant", "common"];
-    // The port that it listens at otherwise may be taken.
-    let unknown = setting.run(&[&unknown[..], &["--listen", "localhost:0"]].concat());
+    // The default port may be in use.
+    let unknown = fixture.run(&[&unknown[..], &["--listen", "localhost:0"]].concat());
     fails(&unknown, 3, &["tenant \"common\" is not taken", "organizations"]);
 }

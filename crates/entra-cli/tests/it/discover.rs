@@ -1,4 +1,4 @@
-//! `entra discover`: what a cloud tells about a tenant, and what a hostile document can do.
+//! `entra discover`: metadata of tenants, and hostile documents.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::common::{err, fails, out, run};
 
 const ID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 
-/// A server that gives this response to every request, and its address.
+/// Starts a server that sends this response to every request, and returns its address.
 fn server(status: &'static str, body: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -49,16 +49,16 @@ fn document(more: &Value) -> Value {
     document
 }
 
-fn told(document: &Value) -> (Output, Value) {
+fn discovered(document: &Value) -> (Output, Value) {
     let host = server("200 OK", document.to_string().into_bytes());
     let output = run(&["discover", ID, "--authority-host", &host, "-o", "json"], &[]);
     assert!(output.status.success(), "{}", err(&output));
-    let answer = serde_json::from_str(out(&output)).unwrap();
-    (output, answer)
+    let printed = serde_json::from_str(out(&output)).unwrap();
+    (output, printed)
 }
 
 #[test]
-fn a_tenant_is_described_without_a_credential() {
+fn tenant_is_described_without_a_credential() {
     let emulator = Emulator::start();
     let (host, tenant) = (emulator.base_url(), emulator.tenant_id());
     let output = run(
@@ -85,17 +85,17 @@ fn a_tenant_is_described_without_a_credential() {
     }
     assert_eq!(err(&output), "");
     let output = run(&["discover", tenant, "--authority-host", host, "-o", "json"], &[]);
-    let answer: Value = serde_json::from_str(out(&output)).unwrap();
-    assert_eq!(answer["tenant_id"], tenant);
+    let printed: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(printed["tenant_id"], tenant);
     assert_eq!(
-        answer["v1"]["device_authorization_endpoint"],
+        printed["v1"]["device_authorization_endpoint"],
         format!("{host}/{tenant}/oauth2/devicecode")
     );
-    assert_eq!(answer["region_sub_scope"], Value::Null);
+    assert_eq!(printed["region_sub_scope"], Value::Null);
 }
 
 #[test]
-fn an_unknown_tenant_is_looked_for_in_other_clouds() {
+fn unknown_tenant_is_searched_in_other_clouds() {
     let emulator = Emulator::start();
     let output = run(
         &["discover", "nowhere.example", "--authority-host", emulator.base_url()],
@@ -109,24 +109,27 @@ fn an_unknown_tenant_is_looked_for_in_other_clouds() {
 }
 
 #[test]
-fn kinds_and_regions_are_told() {
-    let (_, answer) = told(&document(&json!({})));
+fn kinds_and_regions_are_reported() {
+    let (_, printed) = discovered(&document(&json!({})));
     assert_eq!(
-        (&answer["region_scope"], &answer["region_sub_scope"]),
+        (&printed["region_scope"], &printed["region_sub_scope"]),
         (&json!("NA"), &json!("GCC"))
     );
-    let (output, answer) = told(&document(
+    let (output, printed) = discovered(&document(
         &json!({"issuer": format!("https://{ID}.ciamlogin.com/{ID}/v2.0")}),
     ));
-    assert_eq!(answer["kind"], "external", "{}", err(&output));
+    assert_eq!(printed["kind"], "external", "{}", err(&output));
     assert!(!err(&output).contains("issuer"), "{}", err(&output));
     let token = format!("https://contoso.b2clogin.com/{ID}/b2c_1_x/oauth2/v2.0/token");
-    assert_eq!(told(&document(&json!({"token_endpoint": token}))).1["kind"], "b2c");
+    assert_eq!(
+        discovered(&document(&json!({"token_endpoint": token}))).1["kind"],
+        "b2c"
+    );
 }
 
 #[test]
-fn addresses_of_others_are_shown_with_a_warning() {
-    let (output, answer) = told(&document(&json!({
+fn foreign_addresses_are_shown_with_a_warning() {
+    let (output, printed) = discovered(&document(&json!({
         "token_endpoint": "https://login.evil.test/token",
         "userinfo_endpoint": "https://graph.microsoft.com.evil.test/oidc",
         "jwks_uri": "javascript:\u{1b}[2J",
@@ -139,23 +142,23 @@ fn addresses_of_others_are_shown_with_a_warning() {
         );
     }
     assert!(!warnings.contains('\u{1b}') && !out(&output).contains('\u{1b}'));
-    assert_eq!(answer["v2"]["token_endpoint"], "https://login.evil.test/token");
+    assert_eq!(printed["v2"]["token_endpoint"], "https://login.evil.test/token");
     assert_eq!(
-        answer["authority_host"].as_str().unwrap().split(':').next(),
+        printed["authority_host"].as_str().unwrap().split(':').next(),
         Some("http")
     );
-    // A thousand of them are not all told.
+    // Not all of a thousand addresses are reported.
     let many: serde_json::Map<String, Value> = (0..1000)
         .map(|at| (format!("x{at}_endpoint"), json!("https://evil.test")))
         .collect();
-    let (output, _) = told(&document(&many.into()));
+    let (output, _) = discovered(&document(&many.into()));
     assert!(err(&output).lines().count() < 30, "{}", err(&output));
 }
 
 #[test]
-fn another_tenant_than_the_one_asked_about_is_noticed() {
+fn document_of_another_tenant_is_noticed() {
     let other = "11111111-2222-3333-4444-555555555555";
-    let (output, _) = told(&document(
+    let (output, _) = discovered(&document(
         &json!({"issuer": format!("https://login.microsoftonline.com/{other}/v2.0")}),
     ));
     assert!(
@@ -166,7 +169,7 @@ fn another_tenant_than_the_one_asked_about_is_noticed() {
 }
 
 #[test]
-fn what_is_no_document_is_an_error() {
+fn other_bodies_are_errors() {
     for body in [
         Vec::new(),
         b"<html>sign in</html>".to_vec(),
@@ -182,7 +185,7 @@ fn what_is_no_document_is_an_error() {
     let host = server("200 OK", vec![b' '; 32 * 1024 * 1024]);
     let output = run(&["discover", ID, "--authority-host", &host], &[]);
     assert!(!output.status.success() && out(&output).is_empty(), "{}", err(&output));
-    // Longer than it may be, and JSON.
+    // Too long, but valid JSON.
     let long = json!({"issuer": "x".repeat(3_000_000)}).to_string().into_bytes();
     let host = server("200 OK", long);
     let output = run(&["discover", ID, "--authority-host", &host], &[]);
@@ -196,7 +199,7 @@ fn what_is_no_document_is_an_error() {
 }
 
 #[test]
-fn document_of_every_readable_form_is_read() {
+fn documents_of_all_readable_forms_are_read() {
     let plain = document(&json!({"jwks_uri": 5, "tenant_region_scope": null, "msgraph_host": ["x"]})).to_string();
     for body in [plain.clone(), format!("\u{feff}{plain}"), format!(" \r\n{plain}\n")] {
         let host = server("200 OK", body.into_bytes());
@@ -206,8 +209,8 @@ fn document_of_every_readable_form_is_read() {
 }
 
 #[test]
-fn forms_of_a_tenant_are_read_or_explained() {
-    // Where nothing listens: what is read ends there, and what is not ends before.
+fn tenant_arguments_are_parsed_or_explained() {
+    // A port without a server: valid arguments end in a connection error, invalid ones before it.
     let host = "http://127.0.0.1:9";
     let proxy = [("HTTPS_PROXY", "http://user:c4n4ry@127.0.0.1:9")];
     for tenant in [
@@ -221,7 +224,7 @@ fn forms_of_a_tenant_are_read_or_explained() {
         let output = run(&["discover", tenant, "--authority-host", host], &[]);
         fails(&output, 7, &["127.0.0.1:9: no connection"]);
     }
-    for (tenant, told) in [
+    for (tenant, expected) in [
         ("", "tenant is empty"),
         ("Contoso Inc", "is a name with spaces"),
         ("bücher.example", "with xn-- before such a part"),
@@ -238,10 +241,10 @@ fn forms_of_a_tenant_are_read_or_explained() {
         (&"a".repeat(10_000), "neither a GUID nor a domain"),
     ] {
         let output = run(&["discover", tenant], &proxy);
-        fails(&output, 3, &[told]);
+        fails(&output, 3, &[expected]);
         assert!(err(&output).len() < 300, "{}", err(&output));
     }
-    // The way to the authority: the proxy is named, and its password is not.
+    // The error names the proxy, but not its password.
     let output = run(&["discover", "contoso.com"], &proxy);
     fails(&output, 7, &["the proxy 127.0.0.1:9: no connection"]);
     assert!(!err(&output).contains("c4n4ry"), "{}", err(&output));

@@ -1,4 +1,4 @@
-//! What `entra doctor` finds, in an app that is well and in those that are not.
+//! The findings of `entra doctor` for working and broken applications.
 
 use std::collections::BTreeMap;
 use std::process::Output;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::common::{self, GRAPH, entra, err, file, out, variables};
 
-/// What a run for programs reported.
+/// The JSON report of a run.
 pub(super) struct Report {
     pub(super) code: i32,
     pub(super) json: Value,
@@ -32,7 +32,7 @@ impl Report {
         }
     }
 
-    /// The statuses of all checks but those that are ok.
+    /// Returns the statuses of all checks except those that are ok.
     pub(super) fn not_ok(&self) -> BTreeMap<&str, &str> {
         self.checks()
             .map(|check| (text(check, "check"), text(check, "status")))
@@ -48,7 +48,7 @@ impl Report {
             .unwrap_or_else(|| panic!("no {name}: {}", self.json))
     }
 
-    /// A check found this, and advises that.
+    /// Asserts that a check has this finding and this hint.
     #[track_caller]
     pub(super) fn says(&self, name: &str, found: &str, hint: &str) {
         let check = self.check(name);
@@ -56,7 +56,7 @@ impl Report {
         assert!(common::hints(check).contains(hint), "{hint}: {check}");
     }
 
-    /// A check was left out, which says because of what and repeats no advice.
+    /// Asserts that a check was skipped, with the reason and without a hint.
     #[track_caller]
     pub(super) fn skips(&self, name: &str, needs: &str) {
         let check = self.check(name);
@@ -83,7 +83,7 @@ pub(super) fn with<'a>(variables: &[(&'a str, &'a str)], name: &'a str, value: &
     others.chain([(name, value)]).collect()
 }
 
-/// A key with a certificate that it signed itself, in PEM, and the certificate alone.
+/// Returns a key with its self-signed certificate in PEM, and the certificate alone.
 fn certificate(from: SystemTime, until: SystemTime) -> (String, String) {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -102,7 +102,7 @@ pub(super) fn jwt(claims: &Value) -> String {
 }
 
 #[test]
-fn an_app_that_is_well_passes_every_check() {
+fn working_app_passes_every_check() {
     let emulator = Emulator::start();
     let output = entra(&["doctor", "--resource", GRAPH], &variables(&emulator), "");
     assert_eq!(output.status.code(), Some(0), "{}", both(&output));
@@ -135,7 +135,7 @@ fn an_app_that_is_well_passes_every_check() {
             "issued-to"
         ]
     );
-    for said in [
+    for expected in [
         "(from AZURE_TENANT_ID)",
         "(from AZURE_CLIENT_SECRET)",
         "(from --resource)",
@@ -146,14 +146,14 @@ fn an_app_that_is_well_passes_every_check() {
         "a v1 token",
         "with a secret (appidacr 1)",
     ] {
-        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+        assert!(out(&output).contains(expected), "{expected}: {}", out(&output));
     }
-    // What it does is what `entra token` does: one token, and one look at the tenant before it.
+    // The doctor sends what `entra token` sends: one token request, after one discovery request.
     assert_eq!((emulator.token_requests().len(), emulator.request_count()), (1, 2));
 }
 
 #[test]
-fn a_wrong_secret_is_refused_with_all_that_support_asks_for() {
+fn wrong_secret_is_reported_with_request_ids() {
     let emulator = Emulator::start();
     let variables = with(&variables(&emulator), "AZURE_CLIENT_SECRET", "canary-of-a-secret");
     let output = entra(&["doctor", "--resource", GRAPH], &variables, "");
@@ -163,8 +163,8 @@ fn a_wrong_secret_is_refused_with_all_that_support_asks_for() {
         .iter()
         .position(|line| line.starts_with("fail     token-request"))
         .unwrap();
-    for said in ["AADSTS7000215", "invalid_client", "trace id ", "correlation id "] {
-        assert!(lines[at].contains(said), "{}", lines[at]);
+    for expected in ["AADSTS7000215", "invalid_client", "trace id ", "correlation id "] {
+        assert!(lines[at].contains(expected), "{}", lines[at]);
     }
     assert!(
         lines[at + 1].starts_with("         hint: send the secret's value, not its id"),
@@ -193,7 +193,7 @@ fn a_wrong_secret_is_refused_with_all_that_support_asks_for() {
 }
 
 #[test]
-fn the_id_of_a_secret_is_told_from_its_value() {
+fn id_of_a_secret_is_distinguished_from_its_value() {
     let emulator = Emulator::start();
     let id = emulator.apps()[0].secrets.as_ref().unwrap()[0].id.clone();
     let report = Report::of(
@@ -206,7 +206,7 @@ fn the_id_of_a_secret_is_told_from_its_value() {
 }
 
 #[test]
-fn a_certificate_that_has_expired_or_soon_will_is_found_before_the_service_says_so() {
+fn certificate_near_or_past_expiry_is_reported() {
     let now = SystemTime::now();
     let (expired, expired_public) = certificate(now - days(400), now - days(35));
     let (short, short_public) = certificate(now - days(1), now + days(20));
@@ -228,7 +228,7 @@ fn a_certificate_that_has_expired_or_soon_will_is_found_before_the_service_says_
     let words = ["--resource", GRAPH, "--certificate", path.to_str().unwrap()];
     let report = Report::of(&words, &variables(&emulator)[..3]);
     assert_eq!(report.code, 4, "{}", report.json);
-    // The service decides, so it is asked all the same.
+    // The service decides about validity, so the token is requested anyway.
     assert_eq!(
         report.not_ok(),
         [("certificate", "fail"), ("token", "skipped"), ("token-request", "fail")].into()
@@ -261,7 +261,7 @@ fn a_certificate_that_has_expired_or_soon_will_is_found_before_the_service_says_
     );
     report.says("issued-to", "with a certificate (appidacr 2)", "");
 
-    // One that cannot be read is not sent, and all else is looked at.
+    // An unreadable certificate is not used, and the other checks continue.
     let wrong = file("doctor-wrong.pem", &short_public);
     let words = ["--resource", GRAPH, "--certificate", wrong.to_str().unwrap()];
     let report = Report::of(&words, &variables);
@@ -274,7 +274,7 @@ fn a_certificate_that_has_expired_or_soon_will_is_found_before_the_service_says_
     report.skips("token-request", "certificate");
     assert_eq!(report.check("tenant-found")["status"], "ok");
 
-    // It is judged by the service's clock, whatever this machine's says.
+    // Validity is checked by the service's clock and not by this machine's.
     emulator.clock().advance(days(60));
     let report = Report::of(&["--resource", GRAPH], &variables);
     assert_eq!(report.check("clock")["status"], "fail");
@@ -282,9 +282,9 @@ fn a_certificate_that_has_expired_or_soon_will_is_found_before_the_service_says_
 }
 
 #[test]
-fn a_tenant_that_does_not_exist_is_sent_no_credential() {
+fn unknown_tenant_gets_no_credential() {
     let emulator = Emulator::start();
-    let variables = with(&variables(&emulator), "AZURE_TENANT_ID", "nobody.example");
+    let variables = with(&variables(&emulator), "AZURE_TENANT_ID", "unknown.example");
     let report = Report::of(&["--resource", GRAPH], &variables);
     assert_eq!(report.code, 5);
     assert_eq!(
@@ -301,7 +301,7 @@ fn a_tenant_that_does_not_exist_is_sent_no_credential() {
 }
 
 #[test]
-fn where_nobody_listens_the_settings_are_looked_at_all_the_same() {
+fn settings_are_checked_without_a_connection() {
     let emulator = Emulator::start();
     let dead = with(&variables(&emulator), "AZURE_AUTHORITY_HOST", "http://127.0.0.1:1");
     let report = Report::of(&["--resource", GRAPH], &dead);
@@ -318,15 +318,15 @@ fn where_nobody_listens_the_settings_are_looked_at_all_the_same() {
         assert!(!report.shown.contains(secret), "{}", report.shown);
     }
 
-    let unknown = with(&dead, "AZURE_AUTHORITY_HOST", "nobody.invalid");
+    let unknown = with(&dead, "AZURE_AUTHORITY_HOST", "unknown.invalid");
     let report = Report::of(&["--resource", GRAPH, "--timeout", "5"], &unknown);
     assert_eq!(
         (report.code, &report.check("connection")["details"]["stage"]),
         (7, &json!("dns"))
     );
-    report.says("connection", "nobody.invalid", "the host's spelling");
+    report.says("connection", "unknown.invalid", "the host's spelling");
 
-    // Through a proxy, it is the proxy that nobody listens at. Its password is told to nobody.
+    // With a proxy, the proxy is unreachable. Its password is not shown.
     let mut proxied = with(&dead, "AZURE_AUTHORITY_HOST", "https://login.example");
     proxied.push(("HTTPS_PROXY", "http://user:canary@127.0.0.1:1"));
     let report = Report::of(&["--resource", GRAPH], &proxied);
@@ -337,7 +337,7 @@ fn where_nobody_listens_the_settings_are_looked_at_all_the_same() {
 }
 
 #[test]
-fn tls_without_its_root_is_told_from_a_dead_host() {
+fn missing_tls_root_differs_from_dead_host() {
     let emulator = Emulator::builder().tls().start();
     let variables = with(
         &variables(&emulator),
@@ -366,7 +366,7 @@ fn tls_without_its_root_is_told_from_a_dead_host() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_is_told_by_how_much() {
+fn wrong_clock_is_reported_with_its_offset() {
     let emulator = Emulator::start();
     emulator.clock().advance(Duration::from_secs(200));
     let report = Report::of(&["--resource", GRAPH], &variables(&emulator));
@@ -391,7 +391,7 @@ fn a_clock_that_is_wrong_is_told_by_how_much() {
 }
 
 #[test]
-fn an_app_without_roles_is_sent_to_its_administrator() {
+fn app_without_roles_needs_its_administrator() {
     let app = App::new("forgotten").request(GRAPH, "User.Read.All");
     let emulator = Emulator::builder().app(app).start();
     let report = Report::of(&["--resource", GRAPH], &variables(&emulator));
@@ -405,7 +405,7 @@ fn an_app_without_roles_is_sent_to_its_administrator() {
 }
 
 #[test]
-fn a_target_that_no_daemon_can_ask_for_is_never_sent() {
+fn invalid_daemon_target_is_not_sent() {
     let emulator = Emulator::start();
     for (words, found, fix) in [
         (
@@ -424,7 +424,7 @@ fn a_target_that_no_daemon_can_ask_for_is_never_sent() {
             "write it plain",
         ),
         (&["--resource", GRAPH, "--claims", "{"], "claims", ""),
-        (&[], "no API is named", "--resource"),
+        (&[], "no API is given", "--resource"),
     ] {
         let report = Report::of(words, &variables(&emulator));
         assert_eq!(report.code, 3, "{}", report.json);
@@ -439,14 +439,14 @@ fn a_target_that_no_daemon_can_ask_for_is_never_sent() {
 }
 
 #[test]
-fn the_slash_at_the_end_of_an_audience_is_followed_into_the_token() {
+fn trailing_slash_of_an_audience_is_checked_in_the_token() {
     let emulator = Emulator::start();
     for words in [
         ["--resource", "https://database.windows.net/"],
         ["--scope", "https://database.windows.net//.default"],
     ] {
         let report = Report::of(&words, &variables(&emulator));
-        // The database's own users decide, so there are no roles in it.
+        // The database manages its own users, so the token has no roles.
         assert_eq!(
             (report.code, report.not_ok()),
             (0, [("roles", "warn")].into()),
@@ -468,7 +468,7 @@ fn the_slash_at_the_end_of_an_audience_is_followed_into_the_token() {
         "https://database.windows.net//.default",
     );
 
-    // An API with v2 tokens is named by its application's id in them.
+    // In v2 tokens the audience is the API's application ID.
     let api = emulator.api();
     let report = Report::of(&["--resource", &api.identifiers[0]], &variables(&emulator));
     assert_eq!((report.code, report.not_ok()), (0, BTreeMap::new()), "{}", report.json);

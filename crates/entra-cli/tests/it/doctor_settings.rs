@@ -1,4 +1,4 @@
-//! `entra doctor` on settings that are wrong, and on values that it must not show.
+//! `entra doctor` with invalid settings, and with values that it must not show.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use super::doctor::{Report, both, jwt, text, with};
 use crate::common::{GRAPH, entra, err, file, out, variables};
 
 #[test]
-fn every_setting_that_is_wrong_is_told_in_one_run() {
+fn all_invalid_settings_are_reported_in_one_run() {
     let output = entra(&["doctor"], &[], "");
     assert_eq!(output.status.code(), Some(3), "{}", both(&output));
     for line in [
@@ -20,10 +20,10 @@ fn every_setting_that_is_wrong_is_told_in_one_run() {
     ] {
         assert!(out(&output).contains(line), "{line}: {}", out(&output));
     }
-    // What nobody gave comes from nowhere.
+    // A setting that is not set has no source.
     assert_eq!(out(&output).matches("the default").count(), 3, "{}", out(&output));
-    for said in ["--tenant", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"] {
-        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+    for expected in ["--tenant", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"] {
+        assert!(out(&output).contains(expected), "{expected}: {}", out(&output));
     }
 
     let emulator = Emulator::start();
@@ -40,13 +40,13 @@ fn every_setting_that_is_wrong_is_told_in_one_run() {
         .collect();
     assert_eq!(failed, ["tenant", "client-id", "credential", "region", "network"]);
     report.says("tenant", "common", "contoso.onmicrosoft.com");
-    report.says("credential", "seen by every user", "--secret-file");
+    report.says("credential", "visible to every user", "--secret-file");
     assert!(!report.shown.contains("canary"), "{}", report.shown);
     assert_eq!(emulator.request_count(), 0);
 }
 
 #[test]
-fn settings_that_other_programs_would_stumble_over_are_warned_of() {
+fn settings_that_fail_elsewhere_warn() {
     let emulator = Emulator::start();
     let tenant = format!("{}\n", emulator.tenant_id());
     let mut variables = with(&variables(&emulator), "AZURE_TENANT_ID", &tenant);
@@ -82,7 +82,7 @@ fn settings_that_other_programs_would_stumble_over_are_warned_of() {
 }
 
 #[test]
-fn a_federated_token_is_looked_into_and_not_shown() {
+fn federated_token_is_checked_and_not_shown() {
     let emulator = Emulator::start();
     let in_an_hour = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -99,7 +99,7 @@ fn a_federated_token_is_looked_into_and_not_shown() {
     assert_eq!(report.check("federated-token")["status"], "ok", "{}", report.json);
     report.says("federated-token", "subject system:serviceaccount:a:b", "");
     assert!(!report.shown.contains("eyJ"), "{}", report.shown);
-    // The emulator knows no second issuer; that it was asked is what matters.
+    // The emulator has no second issuer; the request is what matters here.
     assert_eq!(
         emulator.token_requests()[0].form_value("client_assertion"),
         Some(token.as_str())
@@ -115,14 +115,14 @@ fn a_federated_token_is_looked_into_and_not_shown() {
 }
 
 #[test]
-fn strange_answers_are_named_and_end_nothing() {
+fn unusual_responses_are_named_and_checks_continue() {
     let emulator = Emulator::start();
     let variables = variables(&emulator);
     let look = |fault: Fault| {
         emulator.fault(fault.on("openid-configuration"));
         Report::of(&["--resource", GRAPH], &variables)
     };
-    // Busy now: whether the tenant exists is open, and the token is asked for.
+    // An overloaded service: the existence of the tenant is unknown, and the token is requested.
     let report = look(Fault::status(503));
     assert_eq!(
         (report.code, report.not_ok()),
@@ -130,7 +130,7 @@ fn strange_answers_are_named_and_end_nothing() {
         "{}",
         report.json
     );
-    // Somebody else answers: then nothing secret is sent there.
+    // Another server responds: no secret is sent to it.
     for fault in [
         Fault::body("<html>canary"),
         Fault::redirect(302, "http://portal.example/?canary"),
@@ -155,14 +155,14 @@ fn strange_answers_are_named_and_end_nothing() {
 }
 
 #[test]
-fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
+fn echoed_request_shows_no_token() {
     let emulator = Emulator::start();
     let variables = variables(&emulator);
     let secret = emulator.client_secret();
     let echo = |access_token: &str| {
-        let answer = json!({"access_token": access_token, "expires_in": 60, "token_type": "Bearer"});
+        let response = json!({"access_token": access_token, "expires_in": 60, "token_type": "Bearer"});
         ["text", "json"].map(|form| {
-            emulator.fault(Fault::body(answer.to_string()).on("/token"));
+            emulator.fault(Fault::body(response.to_string()).on("/token"));
             let output = entra(&["doctor", "--resource", GRAPH, "-o", form], &variables, "");
             assert!(
                 !both(&output).contains(secret) && !both(&output).contains(access_token),
@@ -172,18 +172,22 @@ fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
             both(&output)
         })
     };
-    let told = echo(&jwt(
+    let reported = echo(&jwt(
         &json!({"aud": secret, "roles": [secret, "Some.Role"], "tid": emulator.tenant_id(),
         "azp": emulator.client_id(), "azpacr": "1", "ver": "2.0"}),
     ));
     assert!(
-        told.iter()
-            .all(|told| told.contains("[not shown], Some.Role") && told.contains("60 s, so short")),
-        "{told:?}"
+        reported
+            .iter()
+            .all(|reported| reported.contains("[not shown], Some.Role") && reported.contains("60 s, so short")),
+        "{reported:?}"
     );
-    let told = echo("canary-opaque");
-    assert!(told.iter().all(|told| told.contains("opaque")), "{told:?}");
-    // A refusal that repeats the request.
+    let reported = echo("canary-opaque");
+    assert!(
+        reported.iter().all(|reported| reported.contains("opaque")),
+        "{reported:?}"
+    );
+    // An error response that repeats the request.
     let refusal = json!({"error": "invalid_client\u{7f}", "error_description": format!("client_secret={secret}")});
     emulator.fault(Fault::body(refusal.to_string()).on("/token"));
     let report = Report::of(&["--resource", GRAPH], &variables);
@@ -196,7 +200,7 @@ fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
 }
 
 #[test]
-fn a_key_or_a_token_in_the_place_of_its_file_is_named_and_not_shown() {
+fn secret_in_place_of_a_path_is_not_shown() {
     let key = "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n";
     let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary";
     for (setting, value) in [
@@ -210,7 +214,11 @@ fn a_key_or_a_token_in_the_place_of_its_file_is_named_and_not_shown() {
             (setting, value),
         ];
         let report = Report::of(&["--resource", GRAPH], &variables);
-        report.says("credential", "holds a key or a token itself", "write that to a file");
+        report.says(
+            "credential",
+            "contains a key or a token instead",
+            "write the key or token to a file",
+        );
         assert!(
             report.shown.contains(setting) && !report.shown.contains("canary"),
             "{}",

@@ -1,4 +1,4 @@
-//! `entra emulator` as other programs find it, and what it leaves behind.
+//! `entra emulator` as seen by other programs: output, signals, addresses, logs.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,9 +15,9 @@ use entra_emulator::Emulator;
 use crate::common::skips::skip;
 use crate::common::{self, Running, command, fails, run};
 
-/// An emulator, and the lines that it prints up to the one that begins so.
+/// Starts an emulator, and returns the printed lines up to the one with this beginning.
 ///
-/// That is its last one: without a reader for what follows, the emulator would end.
+/// It must be the last line: without a reader for further lines, the emulator would end.
 pub(super) fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, Vec<String>) {
     let mut child = Running::start(&mut command(&[&["emulator"], words].concat(), variables));
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -46,17 +46,17 @@ pub(super) fn signal(child: &Child, name: &str) {
     assert!(done.unwrap().success());
 }
 
-/// Whether a process ignores SIGHUP. False where the system does not tell.
+/// Returns true if a process ignores SIGHUP, and false if the system does not report it.
 pub(super) fn ignores_hangup(process: &str) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.is_some_and(|set| u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & 1 == 1))
 }
 
-/// `nohup` has it so, and it stays so.
+/// `nohup` makes a process ignore SIGHUP.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_ignored_hangup_stays_ignored() {
+fn ignored_sighup_stays_ignored() {
     let folder = folder("ca-nohup");
     let script = r#"trap '' HUP; exec "$@""#;
     let mut command = Command::new("/bin/sh");
@@ -75,10 +75,10 @@ fn an_ignored_hangup_stays_ignored() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
-/// As `docker stop` does, where nothing else passes signals on.
+/// `docker stop` signals the first process directly.
 #[cfg(target_os = "linux")]
 #[test]
-fn the_first_process_of_a_container_obeys_signals() {
+fn first_process_of_a_container_obeys_signals() {
     let unshare = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
     let possible = Command::new("unshare").args(unshare).arg("true").output();
     if !possible.is_ok_and(|output| output.status.success()) {
@@ -106,14 +106,14 @@ fn the_first_process_of_a_container_obeys_signals() {
     }
 }
 
-/// A probe that is answered may read the lines.
+/// A program may read the lines as soon as a probe succeeds.
 #[test]
-fn it_answers_only_after_its_lines_are_written() {
+fn emulator_responds_after_its_lines_are_written() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .unwrap()
         .port();
-    // Nothing more fits into its standard output.
+    // The pipe of its standard output is full.
     let (mut reader, mut full) = UnixStream::pair().unwrap();
     full.set_nonblocking(true).unwrap();
     while full.write(&[b'\n'; 4096]).is_ok() {}
@@ -136,13 +136,13 @@ fn it_answers_only_after_its_lines_are_written() {
     assert!(probe.read(&mut [0]).is_err(), "the lines are not written yet");
     std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
     probe.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let mut answer = String::new();
-    probe.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let mut response = String::new();
+    probe.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 }
 
 #[test]
-fn the_control_api_is_off_unless_asked_for() {
+fn control_api_is_off_by_default() {
     let (_child, printed) = started(&[], &[], "export AZURE_CLIENT_SECRET=");
     assert!(!printed.iter().any(|line| line.contains("CONTROL")), "{printed:?}");
     let (_child, printed) = started(
@@ -166,9 +166,9 @@ fn the_control_api_is_off_unless_asked_for() {
             "GET /v1/clock HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     };
     assert!(get(&key).starts_with("HTTP/1.1 200 ") && get("wrong").starts_with("HTTP/1.1 401 "));
     let (_other, printed) = started(
@@ -185,7 +185,7 @@ fn the_control_api_is_off_unless_asked_for() {
 }
 
 #[test]
-fn the_control_port_stays_on_loopback_unless_named() {
+fn control_port_is_on_loopback_by_default() {
     let words = ["--listen", "0.0.0.0", "--control", "0"];
     let (_child, printed) = started(&words, &[], "export ENTRA_EMULATOR_CONTROL_KEY=");
     assert!(
@@ -205,9 +205,9 @@ fn the_control_port_stays_on_loopback_unless_named() {
     );
 }
 
-/// The device example of `entra token --help`, with the variables that the emulator prints.
+/// Runs the device code example of `entra token --help` with the printed variables.
 #[test]
-fn the_device_example_works_with_the_default_emulator() {
+fn device_code_example_works_with_default_emulator() {
     let help = run(&["token", "--help"], &[]);
     let example = common::out(&help)
         .lines()
@@ -234,14 +234,14 @@ fn the_device_example_works_with_the_default_emulator() {
 }
 
 #[test]
-fn a_public_client_is_told_what_to_allow() {
+fn public_client_error_names_the_setting() {
     let emulator = Emulator::start();
     let words = ["token", "--flow", "device-code", "--public", "--scope", "User.Read"];
     let mut child = Running::start(&mut command(&words, &common::variables(&emulator)));
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    stderr.read_line(&mut said).unwrap();
-    let code = said
+    let mut text = String::new();
+    stderr.read_line(&mut text).unwrap();
+    let code = text
         .split_once("the code ")
         .unwrap()
         .1
@@ -250,16 +250,16 @@ fn a_public_client_is_told_what_to_allow() {
         .to_owned();
     let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
     emulator.approve_device(&code, &user.user_principal_name).unwrap();
-    stderr.read_to_string(&mut said).unwrap();
+    stderr.read_to_string(&mut text).unwrap();
     assert!(
-        said.contains("7000218") && said.contains("Allow public client flows"),
-        "{said}"
+        text.contains("7000218") && text.contains("Allow public client flows"),
+        "{text}"
     );
     assert_eq!(child.wait().unwrap().code(), Some(5));
 }
 
 #[test]
-fn the_log_escapes_what_a_client_sends_and_hides_secrets() {
+fn emulator_log_is_escaped_and_hides_secrets() {
     let (mut child, printed) = started(&[], &[], "export AZURE_CLIENT_SECRET=");
     let host = printed
         .iter()
@@ -297,14 +297,14 @@ fn the_log_escapes_what_a_client_sends_and_hides_secrets() {
     );
 }
 
-/// The value that the emulator prints for other programs.
+/// Returns a value that the emulator prints for other programs.
 fn exported<'a>(printed: &'a [String], name: &str) -> &'a str {
     let start = format!("export {name}=");
     printed.iter().find_map(|line| line.strip_prefix(&start)).unwrap()
 }
 
 #[test]
-fn it_listens_where_it_is_told_and_warns_of_strangers() {
+fn listening_beyond_loopback_warns() {
     for (words, host, warns) in [
         (&["--listen", "127.0.0.1"][..], "127.0.0.1:", false),
         (&["--listen", "127.0.0.2:0"], "127.0.0.2:", false),
@@ -322,27 +322,27 @@ fn it_listens_where_it_is_told_and_warns_of_strangers() {
             "GET /healthz HTTP/1.1\r\nhost: emulator\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains("\"status\":\"ok\""), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.contains("\"status\":\"ok\""), "{response}");
         signal(&child, "TERM");
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!(said.contains("warning: everybody on every network"), warns, "{said}");
-        // The probe is no request that the log shows.
-        assert!(!said.contains("healthz"), "{said}");
+        let mut text = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text.contains("warning: everybody on every network"), warns, "{text}");
+        // The log does not show the probe.
+        assert!(!text.contains("healthz"), "{text}");
         child.wait().unwrap();
     }
 }
 
 #[test]
-fn addresses_that_cannot_be_are_rejected_with_advice() {
+fn invalid_addresses_are_rejected_with_advice() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let place = format!("127.0.0.1:{port}");
     let example = common::file("named-config.json", "{}");
     let example = example.to_str().unwrap();
-    for (words, exit, said) in [
+    for (words, exit, expected) in [
         (&["--listen", "emulator"][..], 2, &["no IP address", "--name"][..]),
         (&["--listen", ":8500"], 2, &["0.0.0.0:8500"]),
         (
@@ -360,7 +360,7 @@ fn addresses_that_cannot_be_are_rejected_with_advice() {
             3,
             &["error: \"http://a\" is neither a host name", "--name"],
         ),
-        // The configuration is not blamed for it.
+        // The error does not name the configuration.
         (
             &["--name", "http://a", "--config", example],
             3,
@@ -387,11 +387,11 @@ fn addresses_that_cannot_be_are_rejected_with_advice() {
             &[&*place, "another program listens there", "--tls-port"],
         ),
     ] {
-        fails(&run(&[&["emulator"], words].concat(), &[]), exit, said);
+        fails(&run(&[&["emulator"], words].concat(), &[]), exit, expected);
     }
 }
 
-/// Sends a GET request to a printed URL, or a POST request with this form, and returns the JSON of the response.
+/// Sends a GET request, or a POST request with this form, and returns the JSON of the response.
 fn fetched(url: &str, form: Option<&str>) -> serde_json::Value {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
@@ -405,14 +405,14 @@ fn fetched(url: &str, form: Option<&str>) -> serde_json::Value {
         body.len()
     )
     .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    serde_json::from_str(response.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// Strict clients of OpenID Connect compare the issuer with the URL that they were given, and with `iss` of tokens.
+/// Strict OpenID Connect clients compare the issuer with their URL and with `iss` in tokens.
 #[test]
-fn the_issuer_is_the_one_that_was_asked_for() {
+fn issuer_matches_the_requested_url() {
     let fixed = "http://emulator:8500";
     for (issuer, expected) in [("origin", None), (fixed, Some(fixed))] {
         let (_child, printed) = started(&["--issuer", issuer], &[], "export AZURE_CLIENT_SECRET=");
@@ -440,10 +440,10 @@ fn the_issuer_is_the_one_that_was_asked_for() {
             assert_eq!((&claims["iss"], &claims["ver"]), (&issuer.into(), &version.into()));
         }
     }
-    for (bad, exit, said) in [
+    for (bad, exit, expected) in [
         ("orign", 2, "neither `entra` nor `origin`"),
         ("http://a?b", 2, "tenant and version are appended"),
     ] {
-        fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[said]);
+        fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[expected]);
     }
 }

@@ -1,4 +1,4 @@
-//! `entra emulator -- COMMAND`: an emulator for the time that a command takes.
+//! `entra emulator -- COMMAND`: an emulator for the duration of a command.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -10,15 +10,15 @@ use crate::common::{self, Running, command, err, fails, out, run};
 const ENTRA: &str = env!("CARGO_BIN_EXE_entra");
 const PATH: (&str, &str) = ("PATH", "/usr/bin:/bin");
 
-/// `entra emulator` with these words of its own, and what it runs.
+/// Returns the words of `entra emulator` with these options and this command.
 fn emulator<'a>(more: &[&'a str], run: &[&'a str]) -> Vec<&'a str> {
     [&["emulator"], more, &["--"], run].concat()
 }
 
 #[test]
-fn command_gets_a_token_with_the_variables_that_are_set() {
+fn command_gets_a_token_with_the_set_variables() {
     let words = emulator(&[], &[ENTRA, "token", "--resource", common::GRAPH]);
-    // Those of the service are replaced.
+    // The variables of the service are replaced.
     let variables = [
         PATH,
         ("AZURE_TENANT_ID", "contoso.com"),
@@ -27,7 +27,7 @@ fn command_gets_a_token_with_the_variables_that_are_set() {
     let output = run(&words, &variables);
     assert!(output.status.success(), "{}", err(&output));
     assert!(out(&output).starts_with("eyJ") && out(&output).lines().count() == 1);
-    // No line of the emulator is among those of the command.
+    // The output of the command contains no line of the emulator.
     assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     let output = run(&[&["-v"], &words[..]].concat(), &variables);
     assert!(
@@ -67,12 +67,12 @@ fn command_gets_the_variables_of_all_parts() {
             out(&output)
         );
     }
-    // The CA is removed with the emulator.
+    // The CA file is removed with the emulator.
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[test]
-fn emulator_ends_as_its_command_ends() {
+fn emulator_ends_with_its_commands_status() {
     let shell = |script: &str| run(&emulator(&[], &["sh", "-c", script]), &[PATH]).status;
     for code in [0, 1, 5, 200] {
         assert_eq!(shell(&format!("exit {code}")).code(), Some(code));
@@ -83,20 +83,20 @@ fn emulator_ends_as_its_command_ends() {
 }
 
 #[test]
-fn words_and_input_of_the_command_are_passed_on() {
+fn arguments_and_input_are_passed_to_the_command() {
     let script = "printf '%s|' \"$@\"; cat";
     let words = emulator(&[], &["sh", "-c", script, "sh", "a b", "--help", "--", "$HOME", ""]);
     let output = common::entra(&words, &[PATH], "from standard input");
     assert_eq!(out(&output), "a b|--help|--|$HOME||from standard input");
-    // No subcommand of ours.
+    // Not a subcommand of `entra emulator`.
     let output = run(&emulator(&[], &["config"]), &[PATH]);
     fails(&output, 127, &["error: config: "]);
 }
 
 #[test]
-fn signal_reaches_the_command_and_its_end_is_awaited() {
+fn signal_reaches_the_command_before_the_end() {
     for (name, number) in [("TERM", 15), ("HUP", 1), ("INT", 2)] {
-        // A command that ends in its own way, with a call to the emulator.
+        // A command that handles the signal and calls the emulator before it ends.
         let script = format!(
             "trap 'echo caught; \"$0\" token --resource https://graph.microsoft.com >/dev/null && exit 42' {name}; \
              echo ready; while :; do sleep 0.1; done"
@@ -109,7 +109,7 @@ fn signal_reaches_the_command_and_its_end_is_awaited() {
         assert_eq!(lines.next().as_deref(), Some("caught"), "{name}");
         assert_eq!(child.output().status.code(), Some(42), "{name}");
 
-        // One that does not ends by the signal, and so does the emulator.
+        // A command without a handler ends by the signal, and so does the emulator.
         let words = emulator(&[], &["sh", "-c", "echo ready; exec sleep 100"]);
         let mut child = Running::start(&mut command(&words, &[PATH]));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -128,7 +128,7 @@ fn send(signal: &str, process: u32) {
 }
 
 #[test]
-fn command_that_cannot_be_run_ends_as_in_a_shell() {
+fn unrunnable_emulator_command_has_a_shells_exit_code() {
     let output = run(&emulator(&[], &["no-such-command"]), &[PATH]);
     fails(&output, 127, &["error: no-such-command: ", "PATH"]);
     fails(&run(&emulator(&[], &[""]), &[PATH]), 127, &["PATH"]);
@@ -152,7 +152,7 @@ fn command_that_cannot_be_run_ends_as_in_a_shell() {
 }
 
 #[test]
-fn emulator_that_cannot_start_runs_no_command() {
+fn failed_emulator_runs_no_command() {
     let output = run(&emulator(&["--config", "missing.json"], &["echo", "ran"]), &[PATH]);
     fails(&output, 3, &["missing.json"]);
     assert_eq!(out(&output), "");

@@ -1,11 +1,11 @@
-//! Configurations of `entra emulator`: those that are refused, and the printed example.
+//! Configurations of `entra emulator`: invalid ones, and the printed example.
 
 use std::io::{BufRead, BufReader};
 
 use crate::common::{self, Running, command, err, fails, run};
 
 #[test]
-fn a_configuration_is_refused_without_repeating_its_secrets() {
+fn invalid_configuration_error_shows_no_secrets() {
     for json in [
         r#"{"apps":[{"secrets":["canary-secret"]}]}"#,
         r#"{"apps":[{"client_id":"abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR"}]}"#,
@@ -20,7 +20,7 @@ fn a_configuration_is_refused_without_repeating_its_secrets() {
 }
 
 #[test]
-fn the_printed_example_is_a_configuration() {
+fn printed_example_is_a_valid_configuration() {
     let example = run(&["emulator", "config", "--example"], &[]);
     assert!(
         example.status.success() && err(&example).contains("daemon: a secret"),
@@ -33,7 +33,7 @@ fn the_printed_example_is_a_configuration() {
     let schema: serde_json::Value = serde_json::from_str(common::out(&schema)).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
 
-    // By its file, and by standard input.
+    // From a file, and from standard input.
     let file = common::file("example-config.json", common::out(&example));
     for words in [["--config", file.to_str().unwrap()], ["--config", "-"]] {
         let mut command = command(&[&["emulator"], &words[..]].concat(), &[]);
@@ -48,22 +48,22 @@ fn the_printed_example_is_a_configuration() {
 }
 
 #[test]
-fn a_configuration_from_standard_input_is_named_so() {
+fn configuration_from_standard_input_is_named() {
     let mut command = command(&["emulator", "--config", "-"], &[]);
     command.stdin(std::fs::File::open(common::file("bad-config.json", r#"{"app": []}"#)).unwrap());
     let output = command.output().unwrap();
     fails(&output, 3, &["standard input: ", "unknown field `app`"]);
-    for (words, said) in [
+    for (words, expected) in [
         (&["config"][..], "--example"),
         (&["config", "--example", "--schema"], "--schema"),
         (&["--port", "1", "config", "--example"], "config"),
     ] {
-        fails(&run(&[&["emulator"], words].concat(), &[]), 2, &[said]);
+        fails(&run(&[&["emulator"], words].concat(), &[]), 2, &[expected]);
     }
 }
 
 #[test]
-fn a_wrong_certificate_is_no_fault_of_the_configuration() {
+fn invalid_certificate_is_not_a_configuration_error() {
     let certificate = common::file("no-certificate.pem", "nonsense");
     let config = common::file("empty-config.json", "{}");
     let words = ["emulator", "--certificate", certificate.to_str().unwrap()];

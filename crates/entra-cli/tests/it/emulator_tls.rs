@@ -1,4 +1,4 @@
-//! The certificate authority of `entra emulator --tls`, and the file that it is in.
+//! The certificate authority of `entra emulator --tls` and its file.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -8,15 +8,15 @@ use super::emulator::{folder, ignores_hangup, signal, started};
 use crate::common::{self, fails, run};
 
 #[test]
-fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
-    // Under `nohup` the child ignores it, which is a test of its own.
+fn ca_file_is_in_a_private_folder_until_the_end() {
+    // Under `nohup` the child ignores SIGHUP, which another test covers.
     let signals = [("TERM", 15), ("INT", 2), ("HUP", 1)];
     for (name, number) in signals
         .into_iter()
         .filter(|(name, _)| *name != "HUP" || !ignores_hangup("self"))
     {
         let folder = folder(&format!("ca-{name}"));
-        // Whoever guesses the old name gains nothing.
+        // A file at the predictable former path is not used.
         let variables = [("TMPDIR", folder.to_str().unwrap())];
         let (mut child, printed) = started(&["--tls"], &variables, "export NODE_EXTRA_CA_CERTS=");
         let ca = printed.last().unwrap().split_once('=').unwrap().1;
@@ -40,7 +40,7 @@ fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
 }
 
 #[test]
-fn a_named_ca_file_is_replaced_and_no_link_followed() {
+fn named_ca_file_is_replaced_without_following_links() {
     let folder = folder("ca-out");
     let (victim, link, old) = (folder.join("victim"), folder.join("link.pem"), folder.join("old.pem"));
     std::fs::write(&victim, "precious").unwrap();
@@ -60,7 +60,7 @@ fn a_named_ca_file_is_replaced_and_no_link_followed() {
         assert!(path.exists(), "it stays");
     }
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
-    // Nothing of the writing is left behind.
+    // No temporary file is left.
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
     for other in ["/dev/null", folder.to_str().unwrap()] {
         fails(&run(&["emulator", "--tls", "--ca-out", other], &[]), 3, &["--ca-out"]);
@@ -68,7 +68,7 @@ fn a_named_ca_file_is_replaced_and_no_link_followed() {
 }
 
 #[test]
-fn lines_about_tls_say_what_they_replace() {
+fn tls_lines_name_what_they_replace() {
     let (_child, printed) = started(&["--tls"], &[], "export NODE_EXTRA_CA_CERTS=");
     let at = printed
         .iter()
@@ -83,7 +83,7 @@ fn lines_about_tls_say_what_they_replace() {
 }
 
 #[test]
-fn an_empty_variable_is_no_folder_for_the_ca() {
+fn empty_tmpdir_is_ignored_for_the_ca() {
     let (mut child, printed) = started(&["--tls"], &[("TMPDIR", "")], "export NODE_EXTRA_CA_CERTS=");
     let ca = printed.last().unwrap().split_once('=').unwrap().1;
     assert!(ca.starts_with('/') && Path::new(ca).exists(), "{ca}");
@@ -93,7 +93,7 @@ fn an_empty_variable_is_no_folder_for_the_ca() {
 }
 
 #[test]
-fn a_ca_file_that_cannot_be_written_is_told_with_its_option() {
+fn unwritable_ca_file_names_its_option() {
     let nowhere = folder("nowhere").join("none");
     let output = run(&["emulator", "--tls"], &[("TMPDIR", nowhere.to_str().unwrap())]);
     fails(&output, 3, &["--ca-out"]);

@@ -1,4 +1,4 @@
-//! How failures are told: in lines at a terminal, in one line elsewhere, and as JSON.
+//! The output of failures: lines on a terminal, one line elsewhere, and JSON.
 
 use std::process::Output;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::common::{self, GRAPH, entra, err, file, out, private_folder, run, var
 
 const WRONG: &str = "canary8Q~secret";
 
-/// The JSON of a failure, which stands alone on the last line of standard error.
+/// Returns the JSON of a failure, which is the last line of standard error.
 #[track_caller]
 fn failure(output: &Output) -> Value {
     assert_eq!(out(output), "");
@@ -37,7 +37,7 @@ fn with_wrong_secret(emulator: &Emulator) -> [(&'static str, &str); 5] {
 }
 
 #[test]
-fn an_error_response_is_json_with_its_codes_and_ids() {
+fn error_response_is_json_with_codes_and_ids() {
     let emulator = Emulator::start();
     let output = run(
         &["token", "--resource", GRAPH, "-o", "json"],
@@ -73,7 +73,7 @@ fn an_error_response_is_json_with_its_codes_and_ids() {
 }
 
 #[test]
-fn a_busy_service_is_json_with_the_time_to_wait() {
+fn overloaded_service_is_json_with_retry_after() {
     let emulator = Emulator::start();
     emulator.fault(
         Fault::status(429)
@@ -99,7 +99,7 @@ fn a_busy_service_is_json_with_the_time_to_wait() {
 }
 
 #[test]
-fn claims_that_come_with_a_failure_are_in_its_json() {
+fn claims_of_an_error_response_are_in_json() {
     let claims = r#"{"access_token":{"polids":{"essential":true,"values":["a"]}}}"#;
     let body = serde_json::json!({
         "error": "interaction_required",
@@ -116,13 +116,13 @@ fn claims_that_come_with_a_failure_are_in_its_json() {
         (&error["claims"], &error["class"]),
         (&claims.into(), &"interaction".into())
     );
-    // They are data for the next request, which nobody reads in a log.
+    // Claims are data for the next request and not shown in a message.
     let output = run(&["token", "--resource", GRAPH], &variables(&emulator));
     assert!(!err(&output).contains("polids"), "{}", err(&output));
 }
 
 #[test]
-fn what_happened_repeats_no_advice() {
+fn problem_does_not_repeat_the_advice() {
     let nowhere = [
         ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
         ("AZURE_TENANT_ID", "contoso.com"),
@@ -148,7 +148,7 @@ fn what_happened_repeats_no_advice() {
 }
 
 #[test]
-fn every_command_with_json_fails_in_json() {
+fn all_commands_with_json_fail_in_json() {
     let folder = private_folder();
     let missing = folder.path().join("missing");
     let missing = missing.to_str().unwrap();
@@ -179,14 +179,18 @@ fn every_command_with_json_fails_in_json() {
             "configuration",
             "listen on 127.0.0.1",
         ),
-        (&["tenants", "list", "--directory", missing], "output", "check the name"),
+        (
+            &["tenants", "list", "--tenant-store", missing],
+            "output",
+            "check the path",
+        ),
         (&["cert", "inspect", garbage], "credential", "give a PEM file"),
         (
             &["cert", "new", "--name", ""],
             "usage",
             "give the certificate a common name",
         ),
-        (&["decode", garbage], "token", "give the token alone"),
+        (&["decode", garbage], "token", "give only the token"),
         (&["explain", "nothing"], "usage", "give a code"),
         (
             &["explain", "1"],
@@ -207,8 +211,8 @@ fn every_command_with_json_fails_in_json() {
 }
 
 #[test]
-fn an_error_of_the_command_line_is_json_too() {
-    for (words, said, hint) in [
+fn command_line_error_is_json_too() {
+    for (words, expected, hint) in [
         (
             &["token", "-o", "json"][..],
             "--scope <SCOPE>|--resource <AUDIENCE>",
@@ -256,18 +260,18 @@ fn an_error_of_the_command_line_is_json_too() {
         let output = run(words, &[]);
         let error = failure(&output);
         assert_eq!((&error["kind"], &error["exit_code"]), (&"usage".into(), &2.into()));
-        assert!(error["error"].as_str().unwrap().contains(said), "{error}");
+        assert!(error["error"].as_str().unwrap().contains(expected), "{error}");
         assert!(common::hints(&error).contains(hint), "{error}");
         assert!(!error["error"].as_str().unwrap().contains("write "), "{error}");
         assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     }
-    // What belongs to another command asks for nothing here.
+    // Options of another command do not select JSON.
     let output = run(&["exec", "--", "x", "-o", "json"], &[]);
     assert!(err(&output).starts_with("error: "), "{}", err(&output));
 }
 
 #[test]
-fn a_failure_of_the_doctor_leaves_its_report_whole() {
+fn failed_doctor_prints_its_complete_report() {
     let output = run(
         &["doctor", "-o", "json"],
         &[
@@ -308,7 +312,8 @@ fn members_of_json_are_in_snake_case() {
     }
 }
 
-/// Names are in snake case, and a moment stands there twice: in seconds, and in RFC 3339.
+/// Checks that names are in snake case, and that each time has a member in seconds and one in RFC
+/// 3339.
 fn check_names(value: &Value) {
     match value {
         Value::Array(items) => items.iter().for_each(check_names),
@@ -332,7 +337,7 @@ fn check_names(value: &Value) {
 }
 
 #[test]
-fn a_log_gets_one_line_for_a_failure() {
+fn failure_without_a_terminal_is_one_line() {
     let emulator = Emulator::start();
     let output = run(&["token", "--resource", GRAPH], &with_wrong_secret(&emulator));
     let text = err(&output);
@@ -340,7 +345,7 @@ fn a_log_gets_one_line_for_a_failure() {
     let start =
         "error: AADSTS7000215 invalid_client: Invalid client secret provided; send the secret's value, not its id; ";
     assert!(text.starts_with(start), "{text}");
-    assert!(text.contains("looks for what is wrong with the credential (status 401, trace id "));
+    assert!(text.contains("to check the credential (status 401, trace id "));
     assert_eq!(text.to_lowercase().matches("not its id").count(), 1);
     assert!(
         !text.contains("not the client secret ID") && !text.contains('\u{1b}'),
@@ -350,7 +355,7 @@ fn a_log_gets_one_line_for_a_failure() {
 
 #[test]
 #[cfg(unix)]
-fn a_terminal_gets_a_line_each_for_what_happened_what_to_do_and_ids() {
+fn failure_on_a_terminal_has_problem_hint_and_ids() {
     let emulator = Emulator::start();
     let wrong = with_wrong_secret(&emulator);
     for columns in [40, 60, 120] {
@@ -370,7 +375,7 @@ fn a_terminal_gets_a_line_each_for_what_happened_what_to_do_and_ids() {
             .filter_map(|line| line.trim_start().split_once(": ").map(|(label, _)| label))
             .collect();
         assert_eq!(labels, ["error", "hint", "hint", "ids"], "{lines:#?}");
-        // A GUID is one word, which may be longer than a narrow line.
+        // A GUID is one word and may be longer than a narrow line.
         assert!(columns < 60 || screen.wrapped.is_empty(), "{lines:#?}");
         assert!(
             lines.iter().all(|line| line.chars().count() <= columns.max(60)),
@@ -384,26 +389,29 @@ fn a_terminal_gets_a_line_each_for_what_happened_what_to_do_and_ids() {
 }
 
 #[test]
-fn a_named_file_of_tenants_that_is_missing_is_an_error() {
+fn missing_named_tenant_store_is_an_error() {
     let folder = private_folder();
     let missing = folder.path().join("nowhere").join("x.redb");
     let home = folder.path().to_str().unwrap();
     let id = "11111111-2222-3333-4444-555555555555";
     for words in [&["tenants", "list"][..], &["tenants", "forget", id]] {
-        let option = ["--directory", missing.to_str().unwrap()];
+        let option = ["--tenant-store", missing.to_str().unwrap()];
         let output = run(&[words, &option].concat(), &[("HOME", home)]);
-        common::fails(&output, 1, &["nowhere/x.redb", "No such file", "--directory"]);
-        let output = run(words, &[("HOME", home), ("ENTRA_DIRECTORY", missing.to_str().unwrap())]);
+        common::fails(&output, 1, &["nowhere/x.redb", "No such file", "--tenant-store"]);
+        let output = run(
+            words,
+            &[("HOME", home), ("ENTRA_TENANT_STORE", missing.to_str().unwrap())],
+        );
         common::fails(&output, 1, &["nowhere/x.redb"]);
     }
-    // Where none is named, there is none yet.
+    // A default tenant store may not exist yet.
     let output = run(&["tenants", "list"], &[("HOME", home)]);
     assert!(output.status.success(), "{}", err(&output));
     assert!(!missing.exists() && !missing.parent().unwrap().exists());
 }
 
 #[test]
-fn the_json_of_a_token_can_be_decoded() {
+fn json_output_of_a_token_can_be_decoded() {
     let emulator = Emulator::start();
     for form in ["json", "JSON", "header", "token"] {
         let token = run(&["token", "--resource", GRAPH, "-o", form], &variables(&emulator));

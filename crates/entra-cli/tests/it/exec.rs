@@ -1,4 +1,4 @@
-//! `entra exec`: a command with a token in its environment, and nothing else of ours.
+//! `entra exec`: a command with a token in its environment.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -8,19 +8,19 @@ use entra_proto::claims::UnverifiedClaims;
 
 use crate::common::{GRAPH, command, err, fails, out, run, variables};
 
-/// `entra exec` for Graph with these words of its own, and what it runs.
+/// Returns the words of `entra exec` for Graph with these options and this command.
 fn exec<'a>(more: &[&'a str], run: &[&'a str]) -> Vec<&'a str> {
     [&["exec", "--resource", GRAPH], more, &["--"], run].concat()
 }
 
-/// The variable of this name in what `env` prints.
+/// Returns a variable in the output of `env`.
 fn value<'a>(environment: &'a str, name: &str) -> Option<&'a str> {
     let mut pairs = environment.lines().filter_map(|line| line.split_once('='));
     pairs.find(|pair| pair.0 == name).map(|pair| pair.1)
 }
 
 #[test]
-fn a_command_finds_the_token_and_no_secret() {
+fn command_gets_the_token_and_no_secret() {
     let emulator = Emulator::start();
     let more = [
         ("AZURE_CLIENT_CERTIFICATE_PASSWORD", "canary-password"),
@@ -58,7 +58,7 @@ fn a_command_finds_the_token_and_no_secret() {
 }
 
 #[test]
-fn a_command_gets_its_words_as_they_were_written_and_the_token_is_in_none() {
+fn arguments_are_unchanged_and_without_the_token() {
     let emulator = Emulator::start();
     let script = "printf '%s|' \"$@\"; test -n \"$ENTRA_ACCESS_TOKEN\"";
     let words = exec(&[], &["sh", "-c", script, "sh", "a b", "--help", "$HOME", ""]);
@@ -73,7 +73,7 @@ fn a_command_gets_its_words_as_they_were_written_and_the_token_is_in_none() {
 }
 
 #[test]
-fn a_command_ends_as_if_nobody_had_stood_in_front_of_it() {
+fn exec_ends_with_its_commands_status() {
     let emulator = Emulator::start();
     let shell = |script: &str| run(&exec(&[], &["sh", "-c", script]), &variables(&emulator));
     for code in [0, 1, 5, 200] {
@@ -83,7 +83,7 @@ fn a_command_ends_as_if_nobody_had_stood_in_front_of_it() {
 }
 
 #[test]
-fn a_command_takes_the_place_of_the_process_that_signals_are_sent_to() {
+fn command_replaces_the_process() {
     let emulator = Emulator::start();
     let child = command(&exec(&[], &["sh", "-c", "echo $$"]), &variables(&emulator))
         .spawn()
@@ -93,7 +93,7 @@ fn a_command_takes_the_place_of_the_process_that_signals_are_sent_to() {
 }
 
 #[test]
-fn a_command_that_cannot_be_run_ends_as_in_a_shell() {
+fn unrunnable_command_has_a_shells_exit_code() {
     let emulator = Emulator::start();
     let variables = variables(&emulator);
     fails(
@@ -114,7 +114,7 @@ fn a_command_that_cannot_be_run_ends_as_in_a_shell() {
 }
 
 #[test]
-fn without_a_token_nothing_is_run() {
+fn command_does_not_run_without_a_token() {
     let emulator = Emulator::builder().app(App::new("daemon")).start();
     let mut variables = variables(&emulator);
     variables[3].1 = "canary8Q~secret";
@@ -126,7 +126,7 @@ fn without_a_token_nothing_is_run() {
 }
 
 #[test]
-fn a_variable_has_a_name_that_nothing_else_has() {
+fn invalid_variable_names_are_rejected() {
     for name in [
         "",
         "A=B",

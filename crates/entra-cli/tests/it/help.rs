@@ -1,9 +1,9 @@
-//! What `--help`, `help`, `--version` and the usage lines say.
+//! The output of `--help`, `help`, `--version`, and usage lines.
 
 #[cfg(unix)]
 use crate::common::terminal;
 use crate::common::{command, err, fails, out, run};
-/// Every command, by its words, as the lists of commands name them.
+/// Returns the words of every command, from the lists of commands in the help.
 fn commands() -> Vec<String> {
     let mut commands = vec![String::new()];
     let mut next = 0;
@@ -11,7 +11,7 @@ fn commands() -> Vec<String> {
         let help = help(&command, "100");
         let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);
         let lines = list.lines().take_while(|line| !line.is_empty());
-        // Long descriptions go on in the next line.
+        // Long descriptions continue on the next line.
         let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
         for name in names
             .filter_map(|line| line.split(' ').next())
@@ -28,7 +28,7 @@ fn commands() -> Vec<String> {
     commands
 }
 
-/// The help of a command for a terminal with this many columns.
+/// Returns the help of a command for a terminal with this many columns.
 fn help(command: &str, columns: &str) -> String {
     let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
     let output = run(&words, &[("COLUMNS", columns)]);
@@ -38,8 +38,8 @@ fn help(command: &str, columns: &str) -> String {
 }
 
 #[test]
-fn every_commands_help_says_more_than_the_list_of_commands() {
-    for (command, said) in [
+fn help_of_each_command_is_longer_than_its_summary() {
+    for (command, expected) in [
         ("demo", "Nothing leaves this machine"),
         ("emulator", "only tests may trust its tokens"),
         ("token", "A slash at the end of an audience is part of it"),
@@ -50,7 +50,7 @@ fn every_commands_help_says_more_than_the_list_of_commands() {
         ("assertion", "treat it as a secret"),
     ] {
         let help = help(command, "1000");
-        assert!(help.replace('\n', " ").contains(said), "{command}: {help}");
+        assert!(help.replace('\n', " ").contains(expected), "{command}: {help}");
     }
     let list = help("", "1000");
     assert!(!list.contains("ENTRA_TOKEN_EXPIRES_ON"), "{list}");
@@ -69,7 +69,7 @@ fn help_is_wrapped_to_the_terminal() {
 }
 
 #[test]
-fn help_at_60_columns_breaks_no_example() {
+fn help_at_60_columns_does_not_wrap_examples() {
     for command in &commands() {
         let (narrow, wide) = (help(command, "60"), help(command, "100"));
         let end = |help: &str| {
@@ -82,7 +82,7 @@ fn help_at_60_columns_breaks_no_example() {
 }
 
 #[test]
-fn short_help_on_a_narrow_terminal_has_room_for_sentences() {
+fn short_help_is_readable_on_a_narrow_terminal() {
     let output = run(&["token", "-h"], &[("COLUMNS", "60")]);
     for line in out(&output).lines() {
         assert!(line.chars().count() <= 60, "{line}");
@@ -91,7 +91,7 @@ fn short_help_on_a_narrow_terminal_has_room_for_sentences() {
 }
 
 #[test]
-fn help_breaks_no_word() {
+fn help_does_not_break_words() {
     for command in &commands() {
         let words = |help: &str| help.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(words(&help(command, "40")), words(&help(command, "100")), "{command}");
@@ -132,7 +132,7 @@ fn help_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn the_version_is_that_of_the_command() {
+fn version_is_that_of_the_command() {
     let version = concat!("entra ", env!("CARGO_PKG_VERSION"), "\n");
     for words in [
         &["--version"][..],
@@ -161,12 +161,12 @@ fn help_is_a_command_too() {
 }
 
 #[test]
-fn a_usage_line_names_no_option_whose_variable_is_set() {
+fn usage_line_omits_options_set_by_variables() {
     let variables = [
         ("AZURE_TENANT_ID", "contoso.com"),
         ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
         ("AZURE_AUTHORITY_HOST", "public"),
-        ("ENTRA_DIRECTORY", "tenants.redb"),
+        ("ENTRA_TENANT_STORE", "tenants.redb"),
     ];
     for words in [
         &["token"][..],
@@ -178,7 +178,7 @@ fn a_usage_line_names_no_option_whose_variable_is_set() {
     ] {
         let output = run(words, &variables);
         fails(&output, 2, &["Usage: entra "]);
-        for option in ["--tenant ", "--client-id ", "--authority-host ", "--directory "] {
+        for option in ["--tenant ", "--client-id ", "--authority-host ", "--tenant-store "] {
             assert!(!err(&output).contains(option), "{words:?}: {}", err(&output));
         }
     }

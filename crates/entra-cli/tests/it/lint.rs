@@ -1,4 +1,4 @@
-//! `entra lint`: each rule where it is broken and where it is kept, documents of Microsoft with their findings.
+//! `entra lint`: violations and correct uses of each rule, and findings in documents of Microsoft.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::common::{err, out, run};
 
-/// What is found in a text of a file with this name: the line and the rule.
+/// Returns the line and the rule of each finding in a file with this name and text.
 pub(super) fn found(name: &str, text: &str) -> Vec<(u64, String)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -27,8 +27,8 @@ pub(super) fn found(name: &str, text: &str) -> Vec<(u64, String)> {
 
 #[track_caller]
 pub(super) fn findings(output: &Output) -> Vec<Value> {
-    let answer: Value = serde_json::from_str(out(output)).unwrap_or_else(|_| panic!("{}", err(output)));
-    answer["findings"].as_array().unwrap().clone()
+    let printed: Value = serde_json::from_str(out(output)).unwrap_or_else(|_| panic!("{}", err(output)));
+    printed["findings"].as_array().unwrap().clone()
 }
 
 #[track_caller]
@@ -52,7 +52,7 @@ const V1: &str = "https://login.microsoftonline.com/contoso.com/oauth2/token";
 const V2: &str = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token";
 
 #[test]
-fn grant_types_and_names_are_compared_letter_for_letter() {
+fn misspelt_grant_types_and_names_are_found() {
     for text in [
         "grant_type=client_credential&client_id=x",
         "  \"grant_type\": \"client-credentials\",",
@@ -87,7 +87,7 @@ fn grant_types_and_names_are_compared_letter_for_letter() {
 }
 
 #[test]
-fn each_endpoint_has_its_parameter() {
+fn parameter_of_the_other_endpoint_is_found() {
     breaks(
         "v1-scope",
         "x.py",
@@ -139,7 +139,7 @@ fn each_endpoint_has_its_parameter() {
 }
 
 #[test]
-fn an_applications_own_token_is_for_one_api_in_one_tenant() {
+fn app_only_requests_need_one_api_and_one_tenant() {
     let request = |scope: &str| format!("POST {V2}\n\ngrant_type=client_credentials&scope={scope}");
     breaks(
         "missing-default",
@@ -200,7 +200,7 @@ fn an_applications_own_token_is_for_one_api_in_one_tenant() {
 }
 
 #[test]
-fn slashes_belong_to_an_audience() {
+fn missing_and_extra_slashes_are_found() {
     for text in [
         "scope: \"https://database.windows.net/.default\"",
         "scope=https%3A%2F%2Fdatabase.windows.net%2F.default",
@@ -257,7 +257,7 @@ fn slashes_belong_to_an_audience() {
 }
 
 #[test]
-fn urls_are_written_as_the_service_has_them() {
+fn misspelt_and_old_urls_are_found() {
     breaks(
         "html-escape",
         "x.md",
@@ -286,7 +286,7 @@ fn urls_are_written_as_the_service_has_them() {
 }
 
 #[test]
-fn values_are_complete_and_without_blanks() {
+fn incomplete_values_and_blanks_are_found() {
     for (name, text) in [
         (
             "x.cs",
@@ -379,9 +379,10 @@ fn secrets_are_found_and_not_repeated() {
     keeps("x.txt", &format!("eyJ0eX... {part}.{part}.c2ln"));
 }
 
-/// Each snippet of the table begins with `=== file name: rule@line ..`, and has these findings and no other.
+/// Each snippet of the table begins with `=== file name: rule@line ..`, which lists all of its
+/// findings.
 #[test]
-fn snippets_have_the_findings_that_are_named() {
+fn snippets_have_the_expected_findings() {
     let table = include_str!("../lint_table/snippets.txt");
     let (mut wrong, mut right) = (0, 0);
     for snippet in table.split("=== ").skip(1) {
@@ -398,7 +399,7 @@ fn snippets_have_the_findings_that_are_named() {
 }
 
 #[test]
-fn documents_have_the_findings_that_are_known() {
+fn documents_have_the_expected_findings() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lint");
     let mut documents = 0;
     for entry in fs::read_dir(&folder).unwrap() {

@@ -9,7 +9,7 @@ use crate::common::{entra, err, fails, folder, out, run};
 
 const WRONG: &str = "grant_type=client_credential";
 
-/// The lines, columns and rules of what is found in a file with these bytes.
+/// Returns the line, column and rule of each finding in a file with these bytes.
 #[track_caller]
 fn found(name: &str, bytes: &[u8]) -> Vec<(u64, u64, String)> {
     let folder = tempfile::tempdir().unwrap();
@@ -40,7 +40,7 @@ fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 #[test]
-fn texts_of_any_encoding_are_read() {
+fn text_of_any_encoding_is_read() {
     let text = format!("x\n{WRONG}\n");
     is_found_at(2, 12, text.as_bytes());
     is_found_at(2, 12, format!("\u{feff}{text}").as_bytes());
@@ -50,13 +50,13 @@ fn texts_of_any_encoding_are_read() {
     is_found_at(2, 12, &utf16(&format!("\u{feff}{text}"), u16::to_be_bytes));
     is_found_at(2, 12, &utf16(&text, u16::to_le_bytes));
     is_found_at(2, 12, &utf16(&text, u16::to_be_bytes));
-    // An odd byte, and half a character.
+    // An odd number of bytes, and an incomplete character.
     let broken = [utf16(&format!("\u{feff}{text}"), u16::to_le_bytes), vec![0, 0xd8, b'x']].concat();
     is_found_at(2, 12, &broken);
 }
 
 #[test]
-fn lines_are_counted_whatever_ends_them() {
+fn all_line_ends_are_counted() {
     is_found_at(3, 12, format!("a\r\n\r\n{WRONG}\r\nb").as_bytes());
     is_found_at(3, 12, format!("a\r\r{WRONG}\rb").as_bytes());
     is_found_at(3, 12, format!("a\n\n{WRONG}\nb").as_bytes());
@@ -64,7 +64,7 @@ fn lines_are_counted_whatever_ends_them() {
 }
 
 #[test]
-fn long_lines_are_looked_at_as_a_whole() {
+fn long_lines_are_checked_completely() {
     let before = "\u{e9} ".repeat(100_000);
     is_found_at(2, 200_012, format!("\n{before}{WRONG} {before}").as_bytes());
     let allowed = format!("{before}{WRONG} {before} # entra-lint: allow grant-type");
@@ -72,7 +72,7 @@ fn long_lines_are_looked_at_as_a_whole() {
 }
 
 #[test]
-fn binary_files_are_named_if_the_caller_named_them() {
+fn named_binary_files_are_reported() {
     let folder = folder("lint_binary");
     let path = folder.join("program");
     fs::write(&path, [b"\x7fELF\0\0".as_slice(), WRONG.as_bytes()].concat()).unwrap();
@@ -88,13 +88,13 @@ fn binary_files_are_named_if_the_caller_named_them() {
         "{}",
         err(&output)
     );
-    // One byte in a text is no program.
+    // A single NUL byte in a text does not make it binary.
     let text = [b"a".repeat(9000).as_slice(), b"\0\n", WRONG.as_bytes()].concat();
     is_found_at(2, 12, &text);
 }
 
 #[test]
-fn long_files_are_left_out_and_named() {
+fn too_long_files_are_skipped_and_reported() {
     let folder = folder("lint_long");
     let path = folder.join("long.txt");
     let file = fs::File::create(&path).unwrap();
@@ -135,18 +135,18 @@ fn pipes_and_loops_do_not_hang() {
         2,
         &["itself"],
     );
-    // What a shell opened is read.
+    // A pipe that a shell opened is read.
     let output = entra(&["lint", "/dev/stdin"], &[], WRONG);
     assert_eq!(output.status.code(), Some(11), "{}", err(&output));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_named_file_that_cannot_be_read_is_a_failure() {
+fn unreadable_named_file_is_a_failure() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = folder("lint_unreadable");
-    // No user can read a link to itself, not even root.
+    // Even root cannot read a link to itself.
     let link = folder.join("link.txt");
     std::os::unix::fs::symlink("link.txt", &link).unwrap();
     fails(&run(&["lint", link.to_str().unwrap()], &[]), 2, &["link.txt"]);
@@ -173,7 +173,7 @@ fn a_named_file_that_cannot_be_read_is_a_failure() {
 
 #[cfg(unix)]
 #[test]
-fn names_and_values_do_not_reach_a_terminal_as_they_are() {
+fn names_and_values_are_escaped() {
     let folder = folder("lint_names");
     let path = folder.join("a\n\u{1b}[31mb\u{7}\u{202e}.txt");
     fs::write(&path, "grant_type=client_credentia\u{1b}\nscope=x&Scope=y").unwrap();
@@ -190,7 +190,7 @@ fn names_and_values_do_not_reach_a_terminal_as_they_are() {
 }
 
 #[test]
-fn findings_repeat_no_secret() {
+fn findings_show_no_secret() {
     const SECRET: &str = "abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR";
     let v2 = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token";
     for text in [
@@ -216,7 +216,7 @@ fn findings_repeat_no_secret() {
 }
 
 #[test]
-fn the_report_has_one_shape() {
+fn report_has_one_format() {
     let folder = folder("lint_shape");
     let path = folder.join("empty.txt");
     fs::write(&path, "").unwrap();
@@ -248,7 +248,7 @@ fn the_report_has_one_shape() {
 }
 
 #[test]
-fn unknown_rules_and_files_are_named() {
+fn unknown_rules_and_files_are_reported() {
     for (word, near) in [
         ("granttype", "grant-type"),
         ("secret-in-files", "secret-in-file"),
@@ -268,7 +268,7 @@ fn unknown_rules_and_files_are_named() {
 }
 
 #[test]
-fn folders_are_searched_without_what_tools_put_there() {
+fn folder_search_skips_generated_folders() {
     let folder = folder("lint_folder");
     for name in [
         "a/b/x.txt",
@@ -297,7 +297,7 @@ fn folders_are_searched_without_what_tools_put_there() {
 }
 
 #[test]
-fn hostile_texts_take_no_long_time() {
+fn hostile_text_does_not_hang_lint() {
     const UNITS: [&str; 34] = [
         "([{",
         ")]}",

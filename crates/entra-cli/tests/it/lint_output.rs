@@ -8,7 +8,7 @@ use super::lint::findings;
 use crate::common::{entra, err, fails, folder, out, run};
 
 #[test]
-fn findings_are_told_with_their_place_and_what_to_write() {
+fn findings_have_a_place_and_a_fix() {
     let folder = folder("lint_told");
     let path = folder.join("a.txt");
     fs::write(&path, "\u{e9}\u{e9} grant_type=client_credential\n").unwrap();
@@ -32,7 +32,7 @@ fn findings_are_told_with_their_place_and_what_to_write() {
         (Some("standard input"), Some(2))
     );
     assert_eq!(all[0]["hints"][0], "write client_credentials");
-    // A note is no problem.
+    // A note does not count as a problem.
     let output = entra(&["lint", "-"], &[], "about ADAL");
     assert!(
         output.status.success() && err(&output).contains("1 note and no problem"),

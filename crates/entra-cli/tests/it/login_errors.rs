@@ -1,16 +1,16 @@
-//! Sign-ins that do not succeed, and options that are refused.
+//! Failed sign-ins, and conflicting options.
 
 use entra_emulator::{App, Emulator, Fault};
 
-use crate::common::desk::{ANEW, Browser, Desk, ME, MEGAN, done, header, json};
+use crate::common::session::{Browser, ME, MEGAN, REFRESH, Session, done, header, json};
 use crate::common::waiting::get;
 use crate::common::{GRAPH, Running, err, fails};
 
 #[test]
-fn a_browser_that_is_not_there_leaves_the_address() {
+fn missing_browser_leaves_the_address() {
     let emulator = Emulator::start();
-    let desk = Desk::new(&emulator);
-    for (more, said) in [
+    let session = Session::new(&emulator);
+    for (more, expected) in [
         (&[("BROWSER", "/nowhere/firefox")][..], "/nowhere/firefox"),
         (&[("BROWSER", " : ")], "BROWSER names no program"),
         (&[("SSH_CONNECTION", "x"), ("DISPLAY", ":0")], "remote session"),
@@ -19,15 +19,15 @@ fn a_browser_that_is_not_there_leaves_the_address() {
         let words = [
             "login",
             "--client-id",
-            desk.cli(),
+            session.cli(),
             "--listen",
             "localhost:0",
             "--wait",
             "1",
         ];
-        let output = desk.run_with(&words, more);
+        let output = session.run_with(&words, more);
         assert_eq!(output.status.code(), Some(8), "{}", err(&output));
-        assert!(err(&output).contains(said), "{}", err(&output));
+        assert!(err(&output).contains(expected), "{}", err(&output));
         let short = err(&output)
             .lines()
             .find(|line| line.starts_with("http://localhost:"))
@@ -44,15 +44,15 @@ fn a_browser_that_is_not_there_leaves_the_address() {
     let words = [
         "login",
         "--client-id",
-        desk.cli(),
+        session.cli(),
         "--listen",
         "localhost:0",
         "--wait",
         "1",
         "--no-browser",
     ];
-    let browser = Browser::new(desk.folder.path());
-    let output = desk.run_with(&words, &[("BROWSER", browser.program.to_str().unwrap())]);
+    let browser = Browser::new(session.folder.path());
+    let output = session.run_with(&words, &[("BROWSER", browser.program.to_str().unwrap())]);
     let urls: Vec<&str> = err(&output).lines().filter(|line| line.starts_with("http")).collect();
     assert_eq!(urls.len(), 1, "{}", err(&output));
     assert!(
@@ -64,24 +64,24 @@ fn a_browser_that_is_not_there_leaves_the_address() {
 }
 
 #[test]
-fn a_declined_sign_in_keeps_nothing() {
+fn declined_sign_in_stores_nothing() {
     let emulator = Emulator::start();
-    let desk = Desk::new(&emulator);
-    let browser = Browser::new(desk.folder.path());
-    let words = ["login", "--client-id", desk.cli(), "--listen", "localhost:0"];
-    let child = Running::start(&mut desk.command(&words, &[("BROWSER", browser.program.to_str().unwrap())]));
+    let session = Session::new(&emulator);
+    let browser = Browser::new(session.folder.path());
+    let words = ["login", "--client-id", session.cli(), "--listen", "localhost:0"];
+    let child = Running::start(&mut session.command(&words, &[("BROWSER", browser.program.to_str().unwrap())]));
     let short = browser.address();
     let url = header(&get(&short), "location").unwrap().to_owned();
     let back = emulator.decline(&url, MEGAN).unwrap().url;
     assert!(get(&back).contains("The sign-in was canceled"));
     assert_ne!(child.output().status.code(), Some(0));
-    assert_eq!(json(&desk.run(&["accounts", "-o", "json"])), serde_json::json!([]));
+    assert_eq!(json(&session.run(&["accounts", "-o", "json"])), serde_json::json!([]));
 }
 
 #[test]
-fn options_that_do_not_go_together_are_refused() {
+fn conflicting_options_are_rejected() {
     let emulator = Emulator::builder().app(App::new("a").secret("s")).start();
-    let desk = Desk::new(&emulator);
+    let session = Session::new(&emulator);
     for words in [
         &["token", "--account", "--cache", "--scope", "x"][..],
         &["token", "--account", "x", "--flow", "device-code", "--scope", "x"],
@@ -100,17 +100,17 @@ fn options_that_do_not_go_together_are_refused() {
         &["login", "--device-code", "--no-browser"],
         &["logout", "--all", "--account", "x"],
     ] {
-        assert_eq!(desk.run(words).status.code(), Some(2), "{words:?}");
+        assert_eq!(session.run(words).status.code(), Some(2), "{words:?}");
     }
-    assert_eq!(desk.token_requests(), 0);
+    assert_eq!(session.token_requests(), 0);
 }
 
 #[test]
-fn claims_that_a_sign_in_must_show_are_passed_on() {
+fn required_claims_are_passed_to_the_sign_in() {
     const CLAIMS: &str = r#"{"access_token":{"capolids":{"essential":true,"values":["a-b"]}}}"#;
     let emulator = Emulator::start();
-    let desk = Desk::new(&emulator);
-    done(&desk.login(MEGAN));
+    let session = Session::new(&emulator);
+    done(&session.login(MEGAN));
     let body = serde_json::json!({
         "error": "interaction_required",
         "error_description": "AADSTS50076: Another factor is needed.",
@@ -121,26 +121,30 @@ fn claims_that_a_sign_in_must_show_are_passed_on() {
     emulator.fault(fault.content_type("application/json").on("/token").times(1));
     let again = format!("--scope User.Read --claims '{CLAIMS}'");
     fails(
-        &desk.run(ANEW),
+        &session.run(REFRESH),
         5,
         &["AADSTS50076", "sign in again: entra login", &again],
     );
-    done(&desk.login_with(&["login", "--client-id", desk.cli(), "--claims", CLAIMS], MEGAN));
+    done(&session.login_with(&["login", "--client-id", session.cli(), "--claims", CLAIMS], MEGAN));
     let authorized = emulator.requests();
     let mut authorized = authorized.iter().filter(|request| request.path.ends_with("/authorize"));
     assert!(authorized.any(|request| format!("{request:?}").contains("capolids")));
-    fails(&desk.run(&["login", "--claims", "{bad"]), 3, &["claims are not JSON"]);
+    fails(
+        &session.run(&["login", "--claims", "{bad"]),
+        3,
+        &["claims are not JSON"],
+    );
 }
 
 #[test]
-fn a_scope_without_consent_says_how_to_consent() {
+fn scope_without_consent_names_the_consent_command() {
     let emulator = Emulator::start();
-    let desk = Desk::new(&emulator);
-    done(&desk.login(MEGAN));
+    let session = Session::new(&emulator);
+    done(&session.login(MEGAN));
     let scope = format!("api://{}/ToDoList.Read", emulator.api().app_id);
-    let refused = desk.run(&["token", "--account", "--scope", &scope]);
-    fails(&refused, 6, &["AADSTS65001", "has to consent: entra login", &scope]);
-    done(&desk.login_with(&["login", "--client-id", desk.cli(), "--scope", &scope], MEGAN));
-    done(&desk.run(&["token", "--account", "--scope", &scope]));
-    done(&desk.run(ME));
+    let refused = session.run(&["token", "--account", "--scope", &scope]);
+    fails(&refused, 6, &["AADSTS65001", "must consent: entra login", &scope]);
+    done(&session.login_with(&["login", "--client-id", session.cli(), "--scope", &scope], MEGAN));
+    done(&session.run(&["token", "--account", "--scope", &scope]));
+    done(&session.run(ME));
 }

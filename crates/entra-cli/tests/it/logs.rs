@@ -1,4 +1,4 @@
-//! What `-v`, `-q` and RUST_LOG log: requests and decisions, and never a secret, a token or a code.
+//! The logs of `-v`, `-q` and RUST_LOG: requests and decisions, but no secret, token or code.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use entra_emulator::{App, Emulator, Fault};
 
-use crate::common::waiting::Setting;
+use crate::common::waiting::Fixture;
 use crate::common::{GRAPH, Running, command, entra, err, fails, file, out, run, variables};
 
-/// The most that can be asked for, of this command and of the libraries below it.
+/// The most verbose logging of this command and of its libraries.
 const LOUDEST: [(&str, &str); 3] = [
     ("-vv", ""),
     ("--", "trace"),
@@ -34,7 +34,8 @@ fn emulator() -> Emulator {
         .start()
 }
 
-/// What stands in a log that must not: the secret as it is, in a form and in hexadecimal, and the beginning of any token.
+/// Asserts that a log contains no secret (plain, form-encoded or hexadecimal) and no beginning of a
+/// token.
 #[track_caller]
 fn holds_no_secret(log: &str) {
     let traces = [
@@ -58,7 +59,7 @@ fn holds_no_secret(log: &str) {
 }
 
 #[test]
-fn no_secret_and_no_token_is_logged_at_the_highest_level() {
+fn highest_log_level_shows_no_secret_or_token() {
     let emulator = emulator();
     let ca = file("logs-ca.pem", emulator.ca_pem().unwrap());
     let ca = ca.to_str().unwrap();
@@ -113,10 +114,10 @@ fn no_secret_and_no_token_is_logged_at_the_highest_level() {
 }
 
 #[test]
-fn no_code_of_a_browser_is_logged() {
+fn authorization_code_is_not_logged() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", GRAPH, "-vv"]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", GRAPH, "-vv"]);
     let redirect = emulator.approve(&waiting.url, "Adele Vance").unwrap().url;
     let state = waiting.parameter("state");
     waiting.come_back(&redirect);
@@ -138,7 +139,7 @@ fn verbose_shows_requests_retries_and_decisions() {
     let output = run(&["token", "--resource", GRAPH, "-v"], &variables(&emulator));
     assert!(output.status.success(), "{}", err(&output));
     let url = format!("POST {}/", emulator.base_url());
-    for said in [
+    for expected in [
         &*url,
         "/token: 503 in ",
         "waiting ",
@@ -146,7 +147,7 @@ fn verbose_shows_requests_retries_and_decisions() {
         "not in the cache, requested",
         "issued, cached",
     ] {
-        assert!(err(&output).contains(said), "{said}: {}", err(&output));
+        assert!(err(&output).contains(expected), "{expected}: {}", err(&output));
     }
     assert!(!err(&output).contains("TRACE"), "{}", err(&output));
     let output = run(&["-v", "token", "--resource", GRAPH], &variables(&emulator));
@@ -161,7 +162,7 @@ fn verbose_shows_requests_retries_and_decisions() {
 }
 
 #[test]
-fn rust_log_chooses_what_is_logged() {
+fn rust_log_filters_the_log() {
     let emulator = emulator();
     let run_with = |words: &[&str], filter: &str| {
         let settings = [&variables(&emulator)[..], &[("RUST_LOG", filter)]].concat();
@@ -177,13 +178,13 @@ fn rust_log_chooses_what_is_logged() {
     for other in ["off", "hyper=trace", "my_app"] {
         assert!(!run_with(&[], other).contains("POST"), "{other}");
     }
-    // The command line goes before it.
+    // The option overrides the variable.
     assert!(run_with(&["-v"], "off").contains("POST"));
     assert_eq!(run_with(&["-q"], "trace"), "");
 }
 
 #[test]
-fn a_wrong_filter_is_a_warning() {
+fn invalid_filter_is_a_warning() {
     let explain = |filter: &str| {
         let output = run(&["scope", "explain", GRAPH], &[("RUST_LOG", filter)]);
         assert!(output.status.success(), "{}", err(&output));
@@ -191,17 +192,17 @@ fn a_wrong_filter_is_a_warning() {
         err(&output).to_owned()
     };
     for filter in ["entra=loud", "debgu", "a=b=c"] {
-        let said = explain(filter);
-        for part in ["warning: nothing is logged: RUST_LOG has", filter, "entra=debug"] {
-            assert!(said.contains(part), "{said}");
+        let warning = explain(filter);
+        for part in ["warning: nothing is logged: RUST_LOG: ", filter, "entra=debug"] {
+            assert!(warning.contains(part), "{warning}");
         }
     }
-    let said = explain("entra=abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR");
-    assert!(said.contains("RUST_LOG") && !said.contains("kD93jf"), "{said}");
+    let warning = explain("entra=abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR");
+    assert!(warning.contains("RUST_LOG") && !warning.contains("kD93jf"), "{warning}");
 }
 
 #[test]
-fn quiet_leaves_the_result_and_errors() {
+fn quiet_keeps_the_result_and_errors() {
     let emulator = emulator();
     let settings = variables(&emulator);
     for words in [
@@ -235,10 +236,10 @@ fn quiet_leaves_the_result_and_errors() {
 }
 
 #[test]
-fn quiet_keeps_what_a_person_has_to_do() {
+fn quiet_keeps_required_actions() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["consent", "--v1", "--resource", GRAPH, "-q"]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["consent", "--v1", "--resource", GRAPH, "-q"]);
     let redirect = emulator.approve(&waiting.url, "Adele Vance").unwrap().url;
     waiting.come_back(&redirect);
     let output = waiting.end();
@@ -247,7 +248,7 @@ fn quiet_keeps_what_a_person_has_to_do() {
 }
 
 #[test]
-fn a_quiet_emulator_logs_no_request() {
+fn quiet_emulator_logs_no_requests() {
     for (flag, logs) in [(None, true), (Some("-q"), false)] {
         let words: Vec<&str> = ["emulator", "--port", "0"].into_iter().chain(flag).collect();
         let mut child = Running::start(&mut command(&words, &[]));

@@ -1,4 +1,4 @@
-//! The command as users run it: one binary, a module for each subject.
+//! Tests of the command as users run it, with one module for each subject.
 
 mod call;
 mod call_limits;
@@ -26,8 +26,6 @@ mod errors;
 #[cfg(unix)]
 mod exec;
 mod help;
-#[cfg(unix)]
-mod kept;
 mod lint;
 mod lint_inputs;
 mod lint_output;
@@ -51,6 +49,8 @@ mod secrets;
 mod settings;
 #[cfg(target_os = "linux")]
 mod snapshots;
+#[cfg(unix)]
+mod store;
 mod token;
 mod token_flows;
 mod validate;

@@ -34,16 +34,16 @@ fn each_command_has_a_page() {
 }
 
 #[test]
-fn pages_leave_out_what_the_help_hides() {
+fn pages_omit_hidden_options() {
     let page = page(&["token"]);
     assert!(page.contains("\\-\\-secret\\-file"));
-    for hidden in ["\\-\\-secret\\fR", "client\\-secret", "Not to be had"] {
+    for hidden in ["\\-\\-secret\\fR", "client\\-secret", "Not supported"] {
         assert!(!page.contains(hidden), "{hidden}");
     }
 }
 
 #[test]
-fn pages_name_the_variables_that_stand_for_options() {
+fn pages_list_the_variables_of_options() {
     let canary = ("AZURE_TENANT_ID", "canary.example");
     let output = run(&["man", "token"], &[canary]);
     for variable in [
@@ -59,7 +59,7 @@ fn pages_name_the_variables_that_stand_for_options() {
 }
 
 #[test]
-fn an_unknown_command_has_no_page() {
+fn unknown_command_has_no_page() {
     fails(&run(&["man", "tokn"], &[]), 2, &["no command tokn", "entra --help"]);
     fails(
         &run(&["man", "cert", "old"], &[]),
@@ -100,7 +100,7 @@ fn all_pages_are_written_and_replaced() {
 
 #[test]
 #[cfg(unix)]
-fn a_page_is_not_written_through_a_link() {
+fn page_is_not_written_through_a_link() {
     let folder = folder("man-link");
     fs::create_dir(folder.join("man1")).unwrap();
     fs::write(folder.join("other"), "precious").unwrap();
@@ -112,7 +112,7 @@ fn a_page_is_not_written_through_a_link() {
 }
 
 #[test]
-fn groff_formats_a_page_without_a_warning() {
+fn groff_formats_a_page_without_warnings() {
     let folder = folder("man-groff");
     let path = folder.join("entra-token.1");
     fs::write(&path, page(&["token"])).unwrap();
@@ -122,7 +122,7 @@ fn groff_formats_a_page_without_a_warning() {
         .stdin(Stdio::null())
         .output();
     let Ok(output) = groff else {
-        // A system without manual pages has none.
+        // Systems without manual pages have no groff.
         return skip("groff", "there is no groff");
     };
     assert!(output.status.success());

@@ -1,4 +1,4 @@
-//! The pages that the command shows to a browser, in a browser.
+//! The command's pages in a real browser.
 
 use std::io::{BufRead, BufReader};
 use std::process::ChildStderr;
@@ -8,40 +8,40 @@ use entra_emulator::{Emulator, Fault};
 use crate::common::webdriver::Browser;
 use crate::common::{Running, command, private_folder, variables};
 
-/// The button of a user.
+/// The selector of a user's button.
 const MEGAN: &str = "[data-user^=megan]";
 
-/// `entra login`, and the short address that it prints.
+/// Starts `entra login`, and returns the short address that it prints.
 fn login(emulator: &Emulator, store: &str) -> (Running, BufReader<ChildStderr>, String) {
     let client_id = &emulator.app("cli").unwrap().client_id;
     let mut variables = variables(emulator).to_vec();
     variables.push(("ENTRA_STORE", store));
     let words = ["login", "--client-id", client_id, "--listen", "localhost:0"];
     let mut child = Running::start(&mut command(&words, &variables));
-    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.starts_with("http://localhost") {
         line.clear();
-        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it has ended");
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the command has ended");
     }
-    (child, said, line.trim().to_owned())
+    (child, stderr, line.trim().to_owned())
 }
 
 #[test]
-fn the_pages_of_a_sign_in_are_readable_and_keep_no_code() {
+fn sign_in_pages_are_readable_and_hide_the_code() {
     let Some(browser) = Browser::start() else { return };
     let emulator = Emulator::start();
     let folder = private_folder();
     let store = folder.path().join("state");
-    // How it ends, what the browser does, and what the page says.
+    // The outcome, the user's action in the browser, and the text of the page.
     let trouble = Fault::aadsts(50_105).on("/token").times(1);
     for (name, fault, pressed, heading, code) in [
         ("declined", None, &[MEGAN, "#cancel"][..], "The sign-in was canceled", 6),
         ("failed", Some(trouble), &[MEGAN, "#accept"], "You are not signed in", 6),
-        // She has consented by now.
+        // The user has consented in an earlier case.
         ("signed-in", None, &[MEGAN], "You are signed in", 0),
     ] {
-        let (child, _said, short) = login(&emulator, store.to_str().unwrap());
+        let (child, _stderr, short) = login(&emulator, store.to_str().unwrap());
         browser.open(&short);
         if let Some(fault) = fault {
             emulator.fault(fault);

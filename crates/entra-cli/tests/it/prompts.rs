@@ -1,4 +1,4 @@
-//! Secrets that are typed or pasted at a terminal.
+//! Secrets that users type or paste on a terminal.
 
 use entra_emulator::{App, Emulator};
 
@@ -6,7 +6,7 @@ use crate::common::terminal::Action::{Pause, Resize, Send, Signal, SignalChild, 
 use crate::common::terminal::{Recording, record, record_program};
 use crate::common::{GRAPH, entra, err, out, variables};
 
-/// A token of about 6 kB.
+/// Returns a token of about 6 kB.
 fn long_token() -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -32,7 +32,7 @@ fn shows_no(recording: &Recording, secrets: &[&str]) {
 }
 
 #[test]
-fn a_client_secret_is_read_without_echo() {
+fn client_secret_is_read_without_echo() {
     let emulator = Emulator::start();
     let mut settings = variables(&emulator).to_vec();
     let secret = settings.remove(3).1;
@@ -55,7 +55,7 @@ fn a_client_secret_is_read_without_echo() {
 }
 
 #[test]
-fn a_secret_that_is_too_long_is_not_sent_in_part() {
+fn too_long_secret_is_not_truncated_and_sent() {
     let emulator = Emulator::start();
     let mut settings = variables(&emulator).to_vec();
     settings.remove(3);
@@ -79,7 +79,7 @@ fn a_secret_that_is_too_long_is_not_sent_in_part() {
 }
 
 #[test]
-fn a_pasted_token_is_decoded_without_echo_however_long_it_is() {
+fn long_pasted_token_is_decoded_without_echo() {
     let token = long_token();
     for words in [&["decode"][..], &["decode", "-"]] {
         let Some(recording) = record(
@@ -99,7 +99,7 @@ fn a_pasted_token_is_decoded_without_echo_however_long_it_is() {
 }
 
 #[test]
-fn a_token_that_is_pasted_in_lines_is_decoded() {
+fn token_pasted_in_lines_is_decoded() {
     let token = long_token();
     let folded = format!("{}\n{}\n", &token[..4000], &token[4000..]);
     let actions = [Wait("Ctrl-D"), Send(&folded), Send("\u{4}")];
@@ -111,7 +111,7 @@ fn a_token_that_is_pasted_in_lines_is_decoded() {
 }
 
 #[test]
-fn an_assertion_is_read_without_echo() {
+fn assertion_is_read_without_echo() {
     let emulator = Emulator::builder()
         .app(App::new("api").grant_scope(Emulator::GRAPH, "User.Read"))
         .start();
@@ -134,13 +134,13 @@ fn an_assertion_is_read_without_echo() {
         return;
     };
     shows_no(&recording, &[&token[..40]]);
-    // It was sent, and rejected, since the emulator has not issued it.
+    // The emulator rejects the token, which it did not issue.
     assert_eq!(recording.exit, 5, "{}", recording.sent());
     assert_eq!(emulator.token_requests().len(), 1);
 }
 
 #[test]
-fn a_password_is_read_without_echo() {
+fn password_is_read_without_echo() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/pyca.pfx");
     for (password, exit) in [("secret", 0), ("canary", 4)] {
         let typed = format!("{password}\n");
@@ -154,7 +154,7 @@ fn a_password_is_read_without_echo() {
 }
 
 #[test]
-fn a_signal_ends_a_prompt_and_restores_the_terminal() {
+fn signal_ends_a_prompt_and_restores_the_terminal() {
     for words in [
         &["decode"][..],
         &["token", "--resource", GRAPH, "--secret-file", "-"],
@@ -197,11 +197,11 @@ fn a_signal_ends_a_prompt_and_restores_the_terminal() {
 }
 
 #[test]
-fn a_prompt_that_was_stopped_goes_on_without_echo() {
+fn stopped_prompt_resumes_without_echo() {
     let token = long_token();
     let entra = env!("CARGO_BIN_EXE_entra");
     let run = format!("{entra} decode\n");
-    // A child of the shell is stopped by a key, or by another program.
+    // The process is stopped by a key, or by another program.
     for stop in ["half\u{1a}", "half"] {
         let mut actions = vec![Wait("READY "), Send(&run), Wait("Ctrl-D"), Send(stop), Pause(0.5)];
         if stop == "half" {
@@ -232,8 +232,8 @@ fn a_prompt_that_was_stopped_goes_on_without_echo() {
 }
 
 #[test]
-fn what_is_pasted_behind_a_secret_is_not_left_to_the_shell() {
-    // A shell in the place of one that the user types into.
+fn input_after_a_secret_does_not_reach_the_shell() {
+    // A shell that runs the command and then reads further input.
     let entra = env!("CARGO_BIN_EXE_entra");
     let script = format!(
         "{entra} token --resource {GRAPH} --secret-file - --timeout 1; sleep 0.3; read -t 1 left; echo \"left: $left.\""
@@ -252,7 +252,7 @@ fn what_is_pasted_behind_a_secret_is_not_left_to_the_shell() {
 }
 
 #[test]
-fn a_pipe_is_read_without_a_word() {
+fn pipe_is_read_without_a_prompt() {
     let token = long_token();
     let output = entra(&["decode"], &[], &token);
     assert!(output.status.success(), "{}", err(&output));

@@ -1,4 +1,4 @@
-//! Runs of the command at a terminal, recorded in `target/artifacts` for people to look at.
+//! Runs of the command on a terminal, recorded in `target/artifacts` for inspection.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::common::{GRAPH, private_folder, variables};
 
 const WIDTHS: [usize; 2] = [60, 120];
 
-/// Writes what stands on the screen to a file, and checks that no line is wider than the terminal: only what is one word, such as a
-/// token or a URL, may go on in the next line.
+/// Writes what stands on the screen to a file, and checks that no line is wider than the terminal:
+/// only what is one word, such as a token or a URL, may go on in the next line.
 #[track_caller]
 fn keep(name: &str, columns: usize, words: &[&str], recording: &Recording) -> Vec<String> {
     let screen = recording.screen();
@@ -49,7 +49,7 @@ fn token_doctor_and_watch_fit_the_terminal() {
         "0.2",
     ];
     for columns in WIDTHS {
-        for (name, words, said) in [
+        for (name, words, expected) in [
             ("token", &["token", "--resource", GRAPH][..], "good for 60 min"),
             (
                 "doctor",
@@ -67,7 +67,7 @@ fn token_doctor_and_watch_fit_the_terminal() {
             let lines = keep(name, columns, words, &recording);
             let text = lines.join(" ");
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(text.contains(said), "{text}");
+            assert!(text.contains(expected), "{text}");
         }
     }
 }
@@ -93,7 +93,7 @@ fn errors_fit_the_terminal() {
 }
 
 #[test]
-fn a_sign_in_fits_the_terminal() {
+fn sign_in_fits_the_terminal() {
     for columns in WIDTHS {
         let emulator = Emulator::builder()
             .app(
@@ -108,7 +108,7 @@ fn a_sign_in_fits_the_terminal() {
         let mut settings = variables(&emulator).to_vec();
         settings.remove(3);
         settings.push(("ENTRA_STORE", store.to_str().unwrap()));
-        // The address that fits on a line leads to the one that does not.
+        // The short address fits on a line and redirects to the long one.
         let words = ["login", "--listen", "localhost:0", "--wait", "1"];
         let Some(recording) = record(columns, &words, &settings, &[]) else {
             return;
@@ -133,7 +133,7 @@ fn a_sign_in_fits_the_terminal() {
             });
             let recording = record(columns, &words, &settings, &[Url(url.to_str().unwrap())]);
             if recording.is_none() {
-                // There is nothing to wait for.
+                // No text is expected.
                 fs::write(&url, "").unwrap();
             }
             let _ = browser.join();
@@ -151,7 +151,7 @@ fn a_sign_in_fits_the_terminal() {
     }
 }
 
-/// A watch whose line changes each second.
+/// Records a watch with a line that changes each second.
 fn watch(columns: usize, actions: &[Action<'_>]) -> Option<Recording> {
     let emulator = Emulator::builder().token_lifetime(Duration::from_secs(90)).start();
     let words = ["token", "--resource", GRAPH, "--watch", "--interval", "0.1"];
@@ -161,7 +161,7 @@ fn watch(columns: usize, actions: &[Action<'_>]) -> Option<Recording> {
 }
 
 #[test]
-fn a_watch_never_wraps_at_any_width() {
+fn watch_does_not_wrap_at_any_width() {
     for columns in [120, 80, 60, 40, 20, 10, 3, 1] {
         let Some(recording) = watch(columns, &[Wait("\r"), Pause(1.5), Signal("SIGINT")]) else {
             return;
@@ -169,36 +169,36 @@ fn a_watch_never_wraps_at_any_width() {
         let screen = recording.screen();
         assert!(screen.wrapped.is_empty(), "{columns}: {:?}", screen.lines());
         let lines = screen.lines();
-        // One for the new token, and one that counts down since.
+        // One line for the new token, and one that counts down.
         assert!(lines.len() <= 2, "{columns}: {lines:?}");
         let end = match columns {
-            70.. => ", asked once",
+            70.. => ", 1 request",
             30.. => " s",
             20.. => " left",
             _ => "",
         };
-        // There is no room for a word in a few columns.
+        // A few columns are too narrow for any word.
         let last = lines.last().map_or("", String::as_str);
         assert!(last.ends_with(end), "{columns}: {lines:?}");
     }
 }
 
 #[test]
-fn ctrl_c_leaves_the_line_of_a_watch_whole() {
+fn ctrl_c_does_not_wrap_the_line_of_a_watch() {
     for columns in [66, 60, 40] {
         let Some(recording) = watch(columns, &[Wait("\r"), Pause(0.5), Send("\u{3}")]) else {
             return;
         };
-        // The terminal itself shows ^C behind the line.
+        // The terminal echoes ^C after the line.
         let screen = recording.screen();
         assert!(screen.wrapped.is_empty(), "{columns}: {:?}", screen.lines());
     }
 }
 
 #[test]
-fn a_watch_whose_terminal_is_resized_leaves_nothing_behind() {
+fn resized_watch_leaves_no_old_text() {
     let actions = [
-        Wait("asked once\r"),
+        Wait("1 request\r"),
         Resize(60),
         Pause(0.6),
         Resize(40),
@@ -215,10 +215,10 @@ fn a_watch_whose_terminal_is_resized_leaves_nothing_behind() {
     let screen = recording.screen();
     assert!(screen.wrapped.is_empty(), "{:?}", screen.lines());
     let lines = screen.lines();
-    // In the end it is as if it had never been narrower.
+    // The last line is complete again.
     let last = lines.iter().rfind(|line| line.contains("fresh")).unwrap();
     assert!(
-        last.contains(" s  cache    fresh for ") && last.ends_with(", asked once"),
+        last.contains(" s  cache    fresh for ") && last.ends_with(", 1 request"),
         "{lines:?}"
     );
     assert!(lines.len() <= 6, "{lines:?}");

@@ -1,4 +1,4 @@
-//! `entra resources`: the well-known APIs for people and for programs.
+//! `entra resources`: the well-known APIs as text and as JSON.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::common::terminal;
 use crate::common::{err, fails, out, run};
 
 #[test]
-fn every_api_is_a_line_with_its_audience_and_scope() {
+fn each_api_is_a_line_with_audience_and_scope() {
     let output = run(&["resources", "-o", "table"], &[]);
     assert!(output.status.success() && err(&output).is_empty(), "{}", err(&output));
     let lines: Vec<Vec<&str>> = out(&output)
@@ -46,7 +46,7 @@ fn every_api_is_a_line_with_its_audience_and_scope() {
 }
 
 #[test]
-fn a_word_or_url_shows_apis_in_full() {
+fn word_or_url_shows_apis_in_full() {
     let output = run(
         &[
             "resources",
@@ -70,7 +70,7 @@ fn a_word_or_url_shows_apis_in_full() {
 }
 
 #[test]
-fn a_word_that_fits_nothing_is_an_error() {
+fn word_without_a_match_is_an_error() {
     for word in ["nonesuch", "https://graph.microsoft.com.evil.example/v1.0"] {
         let output = run(&["resources", word], &[]);
         fails(
@@ -103,7 +103,7 @@ fn json_lists_objects() {
 
 #[test]
 #[cfg(unix)]
-fn a_narrow_terminal_gets_lines_for_each_api() {
+fn narrow_terminal_gets_lines_for_each_api() {
     let Some(recording) = terminal::record(60, &["resources", "storage"], &[("TERM", "xterm")], &[]) else {
         return;
     };

@@ -1,13 +1,13 @@
-//! No argument and no variable is repeated that may be a secret, and no text from outside plays tricks on a terminal.
+//! Arguments and variables that may be secrets are not repeated, and untrusted text is escaped.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use crate::common::{command, err, out, run};
 
-/// What people put where something else belongs.
+/// Secrets that users put in the wrong place.
 const CANARIES: [&str; 9] = [
-    // A PFX file in base64.
+    // The base64 of a PFX file.
     "MIIKUAIBAzCCCgYGCSqGSIb3DQEHAaCCCfcEggnzMIIJ7zCCBf8GCSqGSIb3DQEHAaCCBfAEggXsMIIF6DCCBeQGCyqGSIb3DQEMCgECoIIE+zCCBPcwKQYKKoZIhvc\
      NAQwBAzAbBBTb/w3J+nkOH8W4d0nXsG8V4r2yzAIDAMNQBIIEyCeYk5hTM5/p9XbNQDlw==",
     "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhdWQiOiJodHRwczovL2NhbmFyeS5leGFtcGxlIiwic3ViIjoiY2FuYXJ5In0.Q2FuYXJ5U2lnbmF0dXJl",
@@ -20,10 +20,10 @@ const CANARIES: [&str; 9] = [
     "0.AXoAmMGRhwJUQkaOXZVmzE-KiPmJgwv6PpHjk2sPq81LmZx7vQwT4uYbNhGcRk93jfKEl20sPq81LmZx7v",
 ];
 
-/// What a terminal would obey, and what would look like a line of ours.
+/// Control characters, and text that imitates a line of the command.
 const HOSTILE: &str = "a\u{1b}[2Jb\u{9b}31mc\u{202e}d\r\nFORGED";
 
-/// The commands, with what they need to get far, and their arguments without a name.
+/// The commands, their required options, and the number of their positional arguments.
 const COMMANDS: [(&[&str], &[&str], usize); 19] = [
     (&["demo"], &[], 0),
     (&["emulator"], &["--tls"], 0),
@@ -60,8 +60,8 @@ const COMMANDS: [(&[&str], &[&str], usize); 19] = [
     (&["logout"], &[], 0),
     (&["accounts"], &[], 0),
     (&["cache", "clear"], &[], 0),
-    (&["tenants", "list"], &["--directory", "none.redb"], 0),
-    (&["tenants", "forget"], &["--directory", "none.redb"], 1),
+    (&["tenants", "list"], &["--tenant-store", "none.redb"], 0),
+    (&["tenants", "forget"], &["--tenant-store", "none.redb"], 1),
     (&["doctor"], &["--timeout", "1"], 0),
     (
         &["exec"],
@@ -77,7 +77,7 @@ const COMMANDS: [(&[&str], &[&str], usize); 19] = [
     (&["explain"], &[], 2),
 ];
 
-/// The settings of an application, without a credential.
+/// The variables of an application, without a credential.
 const SETTINGS: [(&str, &str); 3] = [
     ("AZURE_TENANT_ID", "contoso.com"),
     ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
@@ -95,7 +95,7 @@ const VARIABLES: [&str; 21] = [
     "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_TENANT",
     "AZURE_SECRET",
-    "ENTRA_DIRECTORY",
+    "ENTRA_TENANT_STORE",
     "ENTRA_STORE",
     "ENTRA_STORE_KEY",
     "BROWSER",
@@ -108,7 +108,7 @@ const VARIABLES: [&str; 21] = [
     "XDG_STATE_HOME",
 ];
 
-/// The options with a value that the help of each command names.
+/// Returns the options with a value, from the help of a command.
 static OPTIONS: LazyLock<Vec<Vec<String>>> =
     LazyLock::new(|| COMMANDS.iter().map(|(words, ..)| options(words)).collect());
 
@@ -123,7 +123,7 @@ fn options(words: &[&str]) -> Vec<String> {
     named.collect()
 }
 
-/// A run with a value somewhere.
+/// A run of the command with a value in one place.
 struct Case {
     words: Vec<String>,
     variables: Vec<(&'static str, String)>,
@@ -137,7 +137,7 @@ impl Case {
         }
     }
 
-    /// Whether this value stands alone, or behind an option or in a variable that names a file.
+    /// Returns true if this value is an argument, or the value of an option or variable for a file.
     fn names_file_by(&self, value: &str) -> bool {
         let names = [
             "file",
@@ -168,7 +168,7 @@ impl Case {
             .collect();
         let mut command = command(&words, &variables);
         let mut child = command.current_dir(folder).spawn().unwrap();
-        // A server that starts after all must not outlive the test.
+        // A server that does start must not outlive the test.
         for _ in 0..6000 {
             if child.try_wait().unwrap().is_some() {
                 break;
@@ -185,7 +185,7 @@ impl Case {
     }
 }
 
-/// Every place of the command line and of the environment with this value in it.
+/// Returns a case for every place of the command line and the environment with this value.
 fn cases(value: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     for ((words, needed, positional), options) in COMMANDS.into_iter().zip(&*OPTIONS) {
@@ -203,7 +203,7 @@ fn cases(value: &str) -> Vec<Case> {
                 cases.push(Case::of(&[words, &without, &[&named], end]));
             }
         }
-        // Where it belongs, where nothing belongs, in the place of an option and of a command.
+        // As a positional argument, as a superfluous one, and instead of an option and a command.
         for count in 1..=positional.max(1) + 1 {
             cases.push(Case::of(&[words, needed, &vec![value; count], end]));
         }
@@ -214,7 +214,7 @@ fn cases(value: &str) -> Vec<Case> {
         cases.push(Case::of(&[words, needed, &[&format!("-o{value}")], end]));
     }
     for (words, ..) in COMMANDS {
-        // clap shows what the variables of options hold.
+        // clap shows the values of variables.
         let mut case = Case::of(&[words, &["--help"]]);
         case.variables = VARIABLES.map(|name| (name, value.to_owned())).to_vec();
         cases.push(case);
@@ -270,7 +270,7 @@ fn cases(value: &str) -> Vec<Case> {
     cases
 }
 
-/// What all cases show. Some wait for a second, so many run at once.
+/// Returns the output of all cases. Some wait for a second, so they run concurrently.
 fn shown(name: &str, cases: Vec<Case>) -> Vec<(Case, String)> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -291,7 +291,7 @@ fn shown(name: &str, cases: Vec<Case>) -> Vec<(Case, String)> {
     results.into_inner().unwrap()
 }
 
-/// The part of a secret that is in a text.
+/// Returns a part of a secret that a text contains.
 fn part<'a>(secret: &'a str, text: &str) -> Option<&'a str> {
     let text = text.to_ascii_lowercase();
     let lines = secret.split(['\n', '-']).filter(|line| !line.contains(' '));
@@ -300,9 +300,9 @@ fn part<'a>(secret: &'a str, text: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn no_secret_is_repeated_wherever_it_stands() {
+fn secret_in_any_place_is_not_repeated() {
     for (number, canary) in CANARIES.into_iter().enumerate() {
-        // Each place sees two of them: all of them everywhere take a minute.
+        // Each place is tested with a third of the secrets: all combinations take a minute.
         let cases = cases(canary).into_iter().enumerate();
         let cases = cases
             .filter(|(at, _)| at % 3 == number % 3)
@@ -321,8 +321,8 @@ fn no_secret_is_repeated_wherever_it_stands() {
 }
 
 #[test]
-fn a_terminal_obeys_no_argument_and_no_variable() {
-    // Without a line end it is the name of a file, too: one that is not there, so an emulator would write it.
+fn control_characters_in_inputs_are_escaped() {
+    // Without its line break the text is a valid file name, which the emulator would create.
     let mut all = cases(HOSTILE);
     let name = HOSTILE.split('\r').next().unwrap();
     all.extend(cases(name).into_iter().filter(|case| case.names_file_by(name)));
@@ -340,7 +340,7 @@ fn a_terminal_obeys_no_argument_and_no_variable() {
 }
 
 #[test]
-fn no_secret_in_a_file_is_repeated() {
+fn secret_in_a_file_is_not_repeated() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     for (number, canary) in CANARIES.into_iter().enumerate() {
         let mut cases = Vec::new();
@@ -407,21 +407,21 @@ fn no_secret_in_a_file_is_repeated() {
 }
 
 #[test]
-fn a_line_end_behind_a_path_is_named() {
+fn line_break_after_a_path_is_reported() {
     let mut case = Case::of(&[&["token", "--resource", "https://a.example"]]);
     case.variables
         .push(("AZURE_CLIENT_CERTIFICATE_PATH", "cert.pem\r".to_owned()));
     let shown = case.run(Path::new("."));
     assert!(
-        shown.contains("AZURE_CLIENT_CERTIFICATE_PATH ends with a line end; take the line end out"),
+        shown.contains("AZURE_CLIENT_CERTIFICATE_PATH ends with a line break; remove the line break"),
         "{shown}"
     );
     let shown = Case::of(&[&["decode", "token.txt\r\n"]]).run(Path::new("."));
-    assert!(shown.contains("an argument ends with a line end"), "{shown}");
+    assert!(shown.contains("an argument ends with a line break"), "{shown}");
 }
 
 #[test]
-fn a_short_password_is_not_repeated_by_any_parser() {
+fn short_password_is_not_repeated_by_parsers() {
     let password = "Xk9$mQ2!";
     for words in [
         &["Xk9$mQ2!"][..],
@@ -440,7 +440,7 @@ fn a_short_password_is_not_repeated_by_any_parser() {
 }
 
 #[test]
-fn a_secret_without_a_shape_is_not_taken_for_its_file() {
+fn plain_word_as_secret_file_is_not_repeated() {
     for secret in ["correct horse battery", "pässword-of-daemon", "hunter2hunter2"] {
         for option in ["--secret-file", "--certificate-password-file"] {
             let words = ["doctor", "--timeout", "1", "--certificate", "Cargo.toml"];
@@ -467,7 +467,7 @@ fn a_secret_without_a_shape_is_not_taken_for_its_file() {
 }
 
 #[test]
-fn contents_in_the_place_of_a_path_are_named_by_their_setting() {
+fn contents_in_place_of_a_path_name_their_setting() {
     for canary in CANARIES {
         for (words, option) in [
             (&["token", "--resource", "https://a.example"][..], "--certificate"),
@@ -476,13 +476,13 @@ fn contents_in_the_place_of_a_path_are_named_by_their_setting() {
             (&["assertion"], "--federated-token-file"),
             (&["emulator"], "--config"),
             (&["emulator", "--tls"], "--ca-out"),
-            (&["tenants", "list"], "--directory"),
+            (&["tenants", "list"], "--tenant-store"),
         ] {
             let shown = Case::of(&[words, &[&format!("{option}={canary}")]]).run(Path::new("."));
-            let said = format!("{option} holds a key or a token itself");
-            assert!(shown.contains(&said), "{shown}");
+            let expected = format!("{option} contains a key or a token instead");
+            assert!(shown.contains(&expected), "{shown}");
         }
     }
     let output = run(&["cert", "inspect", CANARIES[0]], &[]);
-    assert!(err(&output).contains("an argument holds a key"), "{}", err(&output));
+    assert!(err(&output).contains("an argument contains a key"), "{}", err(&output));
 }

@@ -1,21 +1,21 @@
-//! What is said about settings that are nearly right.
+//! Messages about settings that are almost right.
 
 use entra_emulator::Emulator;
 
 use crate::common::{self, GRAPH, entra, err, fails, out, run, variables};
 
-/// These variables with another one in the place of one.
+/// Returns these variables with one of them replaced by another.
 fn with<'a>(all: &[(&'a str, &'a str)], name: &str, other: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let kept = all.iter().copied().filter(|pair| pair.0 != name);
     kept.chain([(other, value)]).collect()
 }
 
 #[test]
-fn a_secret_that_looks_wrong_is_doubted_by_token() {
+fn doubtful_secret_is_a_warning() {
     let emulator = Emulator::start();
     let all = variables(&emulator);
     let secret = emulator.client_secret();
-    for (value, said) in [
+    for (value, expected) in [
         (format!("{secret}\n"), "line end"),
         (format!(" {secret}"), "white space"),
         (format!("\"{secret}\""), "quotation marks"),
@@ -24,7 +24,7 @@ fn a_secret_that_looks_wrong_is_doubted_by_token() {
     ] {
         let variables = with(&all, "AZURE_CLIENT_SECRET", "AZURE_CLIENT_SECRET", &value);
         let output = run(&["token", "--resource", GRAPH], &variables);
-        fails(&output, 5, &["from AZURE_CLIENT_SECRET: it ", said, "entra doctor"]);
+        fails(&output, 5, &["from AZURE_CLIENT_SECRET: it ", expected, "entra doctor"]);
         assert!(!err(&output).contains(secret), "{}", err(&output));
     }
     let file = common::file("blank-secret", &format!("{secret} "));
@@ -39,10 +39,10 @@ fn a_secret_that_looks_wrong_is_doubted_by_token() {
 }
 
 #[test]
-fn a_variable_that_is_empty_or_misspelt_is_named() {
+fn empty_or_misspelt_variable_is_named() {
     let emulator = Emulator::start();
     let all = variables(&emulator);
-    for (name, other, value, said) in [
+    for (name, other, value, expected) in [
         (
             "AZURE_CLIENT_SECRET",
             "AZURE_CLIENT_SECRET",
@@ -79,16 +79,16 @@ fn a_variable_that_is_empty_or_misspelt_is_named() {
     ] {
         let variables = with(&all, name, other, value);
         let output = run(&["token", "--resource", GRAPH], &variables);
-        assert!(err(&output).contains(said), "{said}: {}", err(&output));
+        assert!(err(&output).contains(expected), "{expected}: {}", err(&output));
         let output = run(&["doctor", "--resource", GRAPH], &variables);
-        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+        assert!(out(&output).contains(expected), "{expected}: {}", out(&output));
         assert!(!out(&output).contains("canary"), "{}", out(&output));
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_not_utf8_is_an_error() {
+fn variable_that_is_not_utf8_is_an_error() {
     use std::os::unix::ffi::OsStrExt;
 
     let emulator = Emulator::start();
@@ -132,7 +132,7 @@ fn a_variable_that_is_not_utf8_is_an_error() {
 }
 
 #[test]
-fn a_token_is_decoded_from_the_json_of_other_commands() {
+fn token_is_decoded_from_json_of_other_commands() {
     let emulator = Emulator::start();
     let token = run(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator));
     let output = entra(&["decode"], &[], out(&token));
@@ -156,12 +156,12 @@ fn text_in_utf16_is_read() {
     fails(
         &run(&words, &variables(&emulator)[..3]),
         4,
-        &["neither UTF-8 nor UTF-16"],
+        &["not UTF-8 or UTF-16 text"],
     );
 }
 
 #[test]
-fn a_misspelt_authority_is_not_passed_over() {
+fn misspelt_authority_variable_is_reported() {
     let variables = [
         ("AZURE_TENANT_ID", "contoso.com"),
         ("AZURE_AUTHORITY", "https://login.microsoftonline.us"),

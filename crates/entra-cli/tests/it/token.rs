@@ -1,4 +1,4 @@
-//! What `entra token` says of a token's life is what the service said, whatever a client that keeps tokens would make of it.
+//! `entra token`: lifetimes and output formats.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::common::{self, GRAPH, err, out, run, variables};
 
 #[test]
-fn a_moment_to_ask_again_is_named_where_the_service_named_one_and_as_it_did() {
+fn refresh_time_of_the_service_is_reported() {
     let day = Emulator::builder().token_lifetime(Duration::from_secs(86_400));
     for (refresh_in, seconds_before) in [(None, None), (Some(43_200), Some(43_199)), (Some(86_300), Some(99))] {
         let builder = match refresh_in {
@@ -17,15 +17,15 @@ fn a_moment_to_ask_again_is_named_where_the_service_named_one_and_as_it_did() {
         };
         let emulator = builder.start();
         let output = run(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator));
-        let answer: Value = serde_json::from_str(out(&output)).unwrap();
-        let before = answer["refresh_on"]
+        let printed: Value = serde_json::from_str(out(&output)).unwrap();
+        let before = printed["refresh_on"]
             .as_u64()
-            .map(|moment| answer["expires_on"].as_u64().unwrap() - moment);
-        // The way of the answer is taken off the life, so a second of it may be missing.
+            .map(|moment| printed["expires_on"].as_u64().unwrap() - moment);
+        // The time in transit is subtracted from the lifetime, so a second may be missing.
         let is_near = |wanted: u64| before == Some(wanted) || before == Some(wanted - 1);
-        assert!(seconds_before.map_or_else(|| before.is_none(), is_near), "{answer}");
+        assert!(seconds_before.map_or_else(|| before.is_none(), is_near), "{printed}");
         assert_eq!(
-            err(&output).contains("suggests to request the next one in "),
+            err(&output).contains("suggests requesting the next token in "),
             refresh_in.is_some(),
             "{}",
             err(&output)
@@ -34,7 +34,7 @@ fn a_moment_to_ask_again_is_named_where_the_service_named_one_and_as_it_did() {
 }
 
 #[test]
-fn a_token_that_lives_shortly_is_a_token() {
+fn short_lived_token_is_accepted() {
     let emulator = Emulator::builder().token_lifetime(Duration::from_secs(60)).start();
     let output = run(&["token", "--resource", GRAPH], &variables(&emulator));
     assert!(
@@ -47,7 +47,7 @@ fn a_token_that_lives_shortly_is_a_token() {
 }
 
 #[test]
-fn time_may_be_allowed_up_to_an_hour() {
+fn timeout_is_at_most_an_hour() {
     let emulator = Emulator::start();
     for seconds in ["1", "300", "3600"] {
         let output = run(
@@ -58,7 +58,7 @@ fn time_may_be_allowed_up_to_an_hour() {
     }
 }
 
-/// What a shell with these variables prints for a script, in which `$TOKEN` is the text of `entra`.
+/// Runs a shell script on the output of `entra`, and returns what it prints.
 #[cfg(unix)]
 fn shell(script: &str, input: &str) -> String {
     let mut command = std::process::Command::new("/bin/sh");
@@ -70,7 +70,7 @@ fn shell(script: &str, input: &str) -> String {
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
-/// The token in this form, and what was said of it.
+/// Returns the token in this format, and the notes about it.
 fn token_as(emulator: &Emulator, form: &str, more: &[(&str, &str)]) -> (String, String) {
     let variables = [&variables(emulator)[..], more].concat();
     let output = run(&["token", "--resource", GRAPH, "-o", form], &variables);
@@ -81,7 +81,7 @@ fn token_as(emulator: &Emulator, form: &str, more: &[(&str, &str)]) -> (String, 
 
 #[test]
 #[cfg(unix)]
-fn env_is_read_by_a_shell() {
+fn env_output_is_read_by_a_shell() {
     let emulator = Emulator::start();
     let (lines, _) = token_as(&emulator, "env", &[]);
     assert_eq!(lines.lines().count(), 2);
@@ -94,7 +94,7 @@ fn env_is_read_by_a_shell() {
 }
 
 #[test]
-fn curl_gets_the_header_as_configuration() {
+fn curl_reads_the_curl_output() {
     let emulator = Emulator::start();
     let (text, _) = token_as(&emulator, "curl", &[]);
     let header = text.strip_prefix("header = \"Authorization: Bearer eyJ").unwrap();
@@ -106,7 +106,7 @@ fn curl_gets_the_header_as_configuration() {
 
 #[test]
 #[cfg(unix)]
-fn a_hostile_token_is_quoted_for_shell_and_curl() {
+fn hostile_token_is_quoted_for_shell_and_curl() {
     const TOKEN: &str = r#"a'b"c\d$(touch${IFS}x)`e`;f\ng!#&"#;
     let emulator = Emulator::start();
     for form in ["env", "curl"] {
@@ -124,7 +124,7 @@ fn a_hostile_token_is_quoted_for_shell_and_curl() {
 }
 
 #[test]
-fn exec_credential_has_the_version_that_kubectl_asks_for() {
+fn exec_credential_has_the_requested_version() {
     let emulator = Emulator::start();
     for (info, version) in [
         (None, "client.authentication.k8s.io/v1"),
@@ -164,7 +164,7 @@ fn exec_credential_has_the_version_that_kubectl_asks_for() {
         r#"{"apiVersion":"client.authentication.k8s.io/v2"}"#,
     )];
     let output = run(&["kube-credential"], &[&variables(&emulator)[..], &more].concat());
-    common::fails(&output, 3, &["KUBERNETES_EXEC_INFO asks for", "set apiVersion to"]);
+    common::fails(&output, 3, &["KUBERNETES_EXEC_INFO requests", "set apiVersion to"]);
     assert_eq!(emulator.token_requests().len(), before);
 }
 
@@ -190,12 +190,12 @@ fn kube_credential_is_for_the_server_application() {
 }
 
 #[test]
-fn az_is_what_the_azure_cli_prints() {
+fn az_output_matches_the_azure_cli() {
     let emulator = Emulator::start();
     let more = [("TZ", "<+0530>-5:30"), ("AZURE_SUBSCRIPTION_ID", "s")];
     let (text, _) = token_as(&emulator, "az", &more);
-    let answer: Value = serde_json::from_str(&text).unwrap();
-    let members: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    let printed: Value = serde_json::from_str(&text).unwrap();
+    let members: Vec<&String> = printed.as_object().unwrap().keys().collect();
     assert_eq!(
         members,
         [
@@ -207,16 +207,16 @@ fn az_is_what_the_azure_cli_prints() {
             "tokenType"
         ]
     );
-    assert_eq!(answer["tenant"], emulator.tenant_id());
-    assert_eq!(answer["tokenType"], "Bearer");
-    assert_eq!(answer["subscription"], "s");
-    // The local time, five and a half hours ahead.
-    let seconds = answer["expires_on"].as_u64().unwrap() + 5 * 3600 + 1800;
+    assert_eq!(printed["tenant"], emulator.tenant_id());
+    assert_eq!(printed["tokenType"], "Bearer");
+    assert_eq!(printed["subscription"], "s");
+    // Local time, five and a half hours ahead of UTC.
+    let seconds = printed["expires_on"].as_u64().unwrap() + 5 * 3600 + 1800;
     let local = entra_proto::Timestamp::from_secs(seconds).to_rfc3339();
     let local = local.replace('T', " ").replace('Z', ".000000");
-    assert_eq!(answer["expiresOn"], *local);
-    let answer: Value = serde_json::from_str(&token_as(&emulator, "az", &[]).0).unwrap();
-    assert!(answer.get("subscription").is_none(), "{answer}");
+    assert_eq!(printed["expiresOn"], *local);
+    let printed: Value = serde_json::from_str(&token_as(&emulator, "az", &[]).0).unwrap();
+    assert!(printed.get("subscription").is_none(), "{printed}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `entra token --flow`: tokens of a user, and the flows that do not go together.
+//! `entra token --flow`: tokens of a user, and conflicting options.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -7,13 +7,13 @@ use entra_proto::claims::UnverifiedClaims;
 use serde_json::Value;
 
 use super::consent::emulator;
-use crate::common::waiting::{Setting, json};
+use crate::common::waiting::{Fixture, json};
 use crate::common::{GRAPH, Running, command, entra, err, fails, file, out, run};
 
 #[test]
-fn a_person_signs_in_in_a_browser() {
+fn user_signs_in_with_a_browser() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let public = &*emulator.apps()[1].client_id;
     for words in [&["--client-id", public, "--public"][..], &["--v1"], &[]] {
         let target = if words == ["--v1"] {
@@ -22,13 +22,13 @@ fn a_person_signs_in_in_a_browser() {
             ["--scope", "User.Read"]
         };
         let words = [&["token", "--flow", "auth-code", "-o", "json"], words, &target].concat();
-        let waiting = setting.start(&words);
+        let waiting = fixture.start(&words);
         assert!(waiting.url.contains("&prompt=select_account"), "{}", waiting.url);
         waiting.come_back(&emulator.approve(&waiting.url, "adele@mycompany.example").unwrap().url);
         let output = waiting.end();
-        let answer: Value = json(&output);
-        assert_eq!(answer["username"], "adele@mycompany.example");
-        let claims = UnverifiedClaims::decode(answer["access_token"].as_str().unwrap()).unwrap();
+        let printed: Value = json(&output);
+        assert_eq!(printed["username"], "adele@mycompany.example");
+        let claims = UnverifiedClaims::decode(printed["access_token"].as_str().unwrap()).unwrap();
         assert!(claims.scopes().any(|scope| scope == "User.Read"), "{claims:?}");
         let refresh_token = emulator
             .token_requests()
@@ -39,9 +39,9 @@ fn a_person_signs_in_in_a_browser() {
 }
 
 #[test]
-fn a_person_types_in_a_code_elsewhere() {
+fn user_signs_in_with_a_device_code() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let public = &*emulator.apps()[1].client_id;
     for approves in [true, false] {
         let words = [
@@ -54,10 +54,10 @@ fn a_person_types_in_a_code_elsewhere() {
             "--scope",
             "User.Read",
         ];
-        let mut child = Running::start(&mut command(&words, &setting.variables()));
-        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut child = Running::start(&mut command(&words, &fixture.variables()));
+        let mut reader = BufReader::new(child.stderr.take().unwrap());
         let mut message = String::new();
-        said.read_line(&mut message).unwrap();
+        reader.read_line(&mut message).unwrap();
         let code = message
             .split_once("the code ")
             .unwrap()
@@ -71,7 +71,7 @@ fn a_person_types_in_a_code_elsewhere() {
             emulator.decline_device(code).unwrap();
         }
         let mut stderr = Vec::new();
-        said.read_to_end(&mut stderr).unwrap();
+        reader.read_to_end(&mut stderr).unwrap();
         let mut output = child.output();
         output.stderr = stderr;
         if approves {
@@ -85,7 +85,7 @@ fn a_person_types_in_a_code_elsewhere() {
 }
 
 #[test]
-fn an_api_asks_on_behalf_of_its_user() {
+fn api_requests_a_token_on_behalf_of_its_user() {
     let home = "mycompany.example";
     let emulator = Emulator::builder()
         .tenant(Tenant::new(home))
@@ -102,15 +102,15 @@ fn an_api_asks_on_behalf_of_its_user() {
                 .grant_scope(GRAPH, "User.Read"),
         )
         .start();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["token", "--flow", "auth-code", "--scope", "api://todo/Todo.Read"]);
+    let fixture = Fixture::new(&emulator);
+    let waiting = fixture.start(&["token", "--flow", "auth-code", "--scope", "api://todo/Todo.Read"]);
     waiting.come_back(&emulator.approve(&waiting.url, "alex@mycompany.example").unwrap().url);
     let output = waiting.end();
     let assertion = file("behalf.jwt", out(&output));
     let assertion = assertion.to_str().unwrap();
     for words in [&["--scope", "User.Read"][..], &["--v1", "--resource", GRAPH]] {
         let words = [&["token", "--flow", "obo", "--assertion-file", assertion], words].concat();
-        let output = setting.run(&words);
+        let output = fixture.run(&words);
         let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
         assert_eq!(claims.username(), Some("alex@mycompany.example"));
         assert!(claims.audience().is_some_and(|audience| audience != "api://todo"));
@@ -118,7 +118,7 @@ fn an_api_asks_on_behalf_of_its_user() {
 }
 
 #[test]
-fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
+fn help_example_runs_the_on_behalf_of_flow() {
     let help = run(&["emulator", "--help"], &[]);
     let (_, rest) = out(&help).split_once("In obo.json:\n").unwrap();
     let (config, rest) = rest.split_once("\nRun the first command, ").unwrap();
@@ -130,42 +130,43 @@ fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
     let words = |line: &str| -> Vec<String> { line.split(' ').skip(1).map(str::to_owned).collect() };
     let config = Config::from_json(config).unwrap();
     let emulator = EmulatorBuilder::from(config).start();
-    let setting = Setting::new(&emulator);
+    let fixture = Fixture::new(&emulator);
     let user = format!("adele@{}", emulator.domain());
 
     let first = words(first);
-    let waiting = setting.start(&first.iter().map(String::as_str).collect::<Vec<_>>());
+    let waiting = fixture.start(&first.iter().map(String::as_str).collect::<Vec<_>>());
     waiting.come_back(&emulator.approve(&waiting.url, &user).unwrap().url);
     let assertion = waiting.end();
-    let told = err(&assertion);
-    assert!(told.find("has signed in") < told.find("a token for "), "{told}");
+    let notes = err(&assertion);
+    assert!(notes.find("has signed in") < notes.find("a token for "), "{notes}");
     let second = words(second);
     let second: Vec<&str> = second.iter().map(String::as_str).collect();
     for tenant in [emulator.tenant_id(), "common"] {
         let words = [&second[..], &["--tenant", tenant]].concat();
-        let output = entra(&words, &setting.variables(), out(&assertion));
+        let output = entra(&words, &fixture.variables(), out(&assertion));
         let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
         assert_eq!(claims.username(), Some(&*user));
-        // The tenant that was asked, which is the user's.
+        // The issuing tenant is the user's.
         let asked = format!("from {}/{},", emulator.base_url(), emulator.tenant_id());
         assert!(err(&output).contains(&asked), "{}", err(&output));
     }
 }
 
 #[test]
-fn flows_that_do_not_go_together_say_so() {
+fn conflicting_flow_options_are_rejected() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let token = |words: &[&str]| setting.run(&[&["token", "--scope", "User.Read"], words].concat());
+    let fixture = Fixture::new(&emulator);
+    let token = |words: &[&str]| fixture.run(&[&["token", "--scope", "User.Read"], words].concat());
     fails(
         &token(&["--flow", "password"]),
         3,
-        &["password is not supported", "device code"],
+        &["password is not supported", "device-code"],
     );
     fails(&token(&["--flow", "obo"]), 2, &["--assertion-file"]);
     fails(&token(&["--assertion-file", "x"]), 2, &["--flow obo"]);
     fails(&token(&["--public"]), 2, &["--flow device-code"]);
-    // Whoever writes the assertion into a pipe may have to sign in for it: all else is looked at before.
+    // The program that writes the assertion to the pipe may need a sign-in: all else is checked
+    // before.
     for (words, exit) in [(["--claims", "{"], 3), (["--ca-file", "missing"], 3)] {
         let words = [&["--flow", "obo", "--assertion-file", "missing.jwt"], &words[..]].concat();
         let output = token(&words);
@@ -193,7 +194,7 @@ fn flows_that_do_not_go_together_say_so() {
     fails(
         &token(&["--flow", "obo", "--assertion-file", "-", "--secret-file", "-"]),
         2,
-        &["standard input cannot hold both"],
+        &["standard input cannot contain both"],
     );
     fails(
         &token(&["--flow", "obo", "--assertion-file", "-"]),

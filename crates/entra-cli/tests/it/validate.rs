@@ -1,4 +1,4 @@
-//! `entra validate`: the verdicts of the corpus, the emulator's tokens, and inputs that are none.
+//! `entra validate`: the verdicts for the corpus, the emulator's tokens, and other inputs.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -27,7 +27,7 @@ impl Corpus {
         }
     }
 
-    /// A document of the token service as a file.
+    /// Writes a document of the token service to a file.
     fn document(&self, url: &str) -> String {
         let name: String = url.chars().filter(char::is_ascii_alphanumeric).collect();
         let path = self.folder.join(name);
@@ -35,7 +35,7 @@ impl Corpus {
         path.display().to_string()
     }
 
-    /// The words that validate a token for a web API of the corpus by files.
+    /// Returns the words that validate a token for a web API of the corpus, offline.
     fn words(&self, api: &str, version: &str) -> Vec<String> {
         let api = &self.text["apis"][api];
         let list = |name: &str| {
@@ -115,7 +115,7 @@ fn corpus_gives_the_expected_codes_and_rules() {
             token.is_empty() || !format!("{}{}", out(&output), err(&output)).contains(&token),
             "{name}"
         );
-        // What is not even the shape of a credential has no report.
+        // Text without the syntax of a credential has no report.
         let Ok(report) = serde_json::from_str::<Value>(out(&output)) else {
             assert_eq!(row["rule"], "form", "{name}: {}", err(&output));
             continue;
@@ -163,7 +163,7 @@ fn documents_of_the_other_version_are_suspected() {
     assert!(err(&output).contains("check the files of --jwks"), "{}", err(&output));
 }
 
-/// The words that accept the emulator's forged token, and no other.
+/// Returns the words that accept the emulator's forged token.
 fn words(emulator: &Emulator, more: &[&str]) -> Vec<String> {
     let token = emulator.forge().token();
     let claims = entra_proto::claims::UnverifiedClaims::decode(&token).unwrap();
@@ -182,7 +182,7 @@ fn validate_as(form: &str, emulator: &Emulator, more: &[&str], token: &str) -> O
 }
 
 #[test]
-fn token_is_found_where_people_paste_it() {
+fn token_is_found_in_pasted_text() {
     let emulator = Emulator::start();
     let token = emulator.forge().token();
     let (head, tail) = token.split_at(40);
@@ -204,7 +204,7 @@ fn token_is_found_where_people_paste_it() {
 }
 
 #[test]
-fn token_itself_is_judged_as_it_was_sent() {
+fn bare_token_is_validated_unchanged() {
     let emulator = Emulator::start();
     let token = emulator.forge().token();
     for text in [
@@ -213,7 +213,7 @@ fn token_itself_is_judged_as_it_was_sent() {
         format!(".{token}"),
         format!("{token}.{token}"),
         format!("Bearer {token}/"),
-        // The header is not base64url.
+        // The header is not valid base64url.
         token.replacen("eyJ", "ey!J", 1),
         token.replacen('.', "*.", 1),
         "opaque".to_owned(),
@@ -233,9 +233,9 @@ fn token_itself_is_judged_as_it_was_sent() {
 fn without_keys_there_is_no_verdict() {
     let emulator = Emulator::start();
     let token = emulator.forge().token();
-    let check = |more: &[&str], code: i32, said: &str| {
+    let check = |more: &[&str], code: i32, expected: &str| {
         let output = validate(&emulator, more, &token);
-        fails(&output, code, &[said, "the token is not judged"]);
+        fails(&output, code, &[expected, "the token is not judged"]);
     };
     check(&["--authority-host", "http://127.0.0.1:9"], 7, "127.0.0.1:9");
     check(
@@ -246,11 +246,11 @@ fn without_keys_there_is_no_verdict() {
 }
 
 #[test]
-fn wrong_settings_are_named() {
+fn invalid_settings_are_named() {
     let emulator = Emulator::start();
     let token = emulator.forge().token();
     let keys = common::file("validate_no_keys.json", "{}").display().to_string();
-    for (more, code, said) in [
+    for (more, code, expected) in [
         (&["--tenant", "contoso.com"] as &[&str], 3, "entra discover"),
         (&["--tenant", "common"], 3, "--any-tenant"),
         (&["--tenant", ""], 3, "not an ID"),
@@ -275,12 +275,12 @@ fn wrong_settings_are_named() {
         (&["--authority-host", "ftp://x"], 3, "neither https nor http"),
     ] {
         let output = validate(&emulator, more, &token);
-        fails(&output, code, &[said]);
+        fails(&output, code, &[expected]);
     }
 }
 
 #[test]
-fn token_on_the_command_line_is_refused() {
+fn token_on_the_command_line_is_rejected() {
     let emulator = Emulator::start();
     let token = emulator.forge().token();
     let output = validate(&emulator, &[&token], "");
@@ -289,7 +289,7 @@ fn token_on_the_command_line_is_refused() {
 }
 
 #[test]
-fn variable_with_a_tenant_gives_way_to_options() {
+fn tenant_options_override_the_variable() {
     let emulator = Emulator::start();
     let token = emulator.forge().token();
     let other = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
@@ -369,7 +369,7 @@ fn long_inputs_end() {
 }
 
 #[test]
-fn text_without_a_token_is_none_that_is_valid() {
+fn text_without_a_token_is_not_valid() {
     let emulator = Emulator::start();
     for text in ["", " \n", "{}", "no token here", "-----BEGIN CERTIFICATE-----"] {
         fails(&validate(&emulator, &[], text), 9, &["error: ", "; "]);

@@ -1,4 +1,4 @@
-//! `entra token --watch`: what a client does with its token, seen by a person or a script.
+//! `entra token --watch`: the states of a client's token, for users and scripts.
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
@@ -9,41 +9,41 @@ use serde_json::Value;
 
 use crate::common::{GRAPH, Running, command, err, fails, out, run, variables};
 
-/// `entra token --watch` for Graph, asking without much delay.
+/// Returns the words of `entra token --watch` for Graph, with a short interval.
 fn watch<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["token", "--resource", GRAPH, "--watch", "--interval", "0.01"], more].concat()
 }
 
-/// What a run that goes on tells, line by line.
+/// Returns the lines of standard error of a running command.
 fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap)
 }
 
 #[test]
-fn a_token_is_asked_for_once_and_not_shown() {
+fn token_is_requested_once_and_not_shown() {
     let emulator = Emulator::start();
     let output = run(&watch(&["--count", "5"]), &variables(&emulator));
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(out(&output), "");
-    // Behind the time, which is this machine's affair.
-    let told: Vec<&str> = err(&output)
+    // The time before it depends on this machine.
+    let reported: Vec<&str> = err(&output)
         .lines()
         .filter_map(|line| line.split_once(" s  "))
         .map(|line| line.1)
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
-            "network  new, fresh for 55 min, expires in 60 min, asked once",
-            "cache    fresh for 55 min, expires in 60 min, asked once",
+            "network  new, fresh for 55 min, expires in 60 min, 1 request",
+            "cache    fresh for 55 min, expires in 60 min, 1 request",
         ]
     );
     assert_eq!(emulator.token_requests().len(), 1);
 }
 
 #[test]
-fn each_new_token_is_printed_once_in_the_form_asked_for() {
-    // A token is replaced a quarter of its life before its end.
+fn each_new_token_is_printed_once() {
+    // A token is replaced when a quarter of its lifetime is left.
     let emulator = Emulator::builder().token_lifetime(Duration::from_secs(4)).start();
     let tokens = |words: &[&str]| {
         let output = run(&watch(words), &variables(&emulator));
@@ -55,46 +55,44 @@ fn each_new_token_is_printed_once_in_the_form_asked_for() {
     let headers = tokens(&["--count", "300", "-o", "header"]);
     assert!((2..4).contains(&headers.len()), "{headers:?}");
     assert!(headers.iter().all(|line| line.starts_with("Authorization: Bearer eyJ")));
-    let answers = tokens(&["--count", "300", "-o", "json"]);
-    let answers: Vec<Value> = answers.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!((2..4).contains(&answers.len()), "{answers:?}");
-    assert_ne!(answers[0]["access_token"], answers[1]["access_token"]);
-    assert!(answers[0]["expires_in"].as_u64().unwrap() <= 3, "{answers:?}");
+    let printed = tokens(&["--count", "300", "-o", "json"]);
+    let printed: Vec<Value> = printed.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!((2..4).contains(&printed.len()), "{printed:?}");
+    assert_ne!(printed[0]["access_token"], printed[1]["access_token"]);
+    assert!(printed[0]["expires_in"].as_u64().unwrap() <= 3, "{printed:?}");
 }
 
 #[test]
-fn a_token_that_is_due_is_renewed_in_the_background() {
-    // Refreshed once a quarter of its life has passed.
+fn token_past_refresh_is_refreshed_in_the_background() {
+    // The token is refreshed after a quarter of its lifetime.
     let life = Duration::from_secs(8);
     let emulator = Emulator::builder()
         .token_lifetime(life)
         .refresh_in(Duration::ZERO)
         .start();
     let mut child = Running::start(&mut command(&watch(&[]), &variables(&emulator)));
-    let told: Vec<String> = lines(&mut child)
+    let reported: Vec<String> = lines(&mut child)
         .take_while(|line| !line.contains("refreshed"))
         .collect();
     drop(child);
-    assert!(told[0].contains("network  new"), "{told:?}");
+    assert!(reported[0].contains("network  new"), "{reported:?}");
     assert!(
-        told[1..]
-            .iter()
-            .all(|line| line.contains("cache    due, being renewed")),
-        "{told:?}"
+        reported[1..].iter().all(|line| line.contains("cache    refreshing")),
+        "{reported:?}"
     );
     assert!(emulator.token_requests().len() >= 2);
 }
 
 #[test]
-fn a_token_serves_on_while_the_service_fails_and_is_asked_no_more() {
+fn token_is_used_while_the_service_fails() {
     let emulator = Emulator::builder().token_lifetime(Duration::from_secs(9)).start();
     let mut child = Running::start(&mut command(&watch(&["--count", "100000"]), &variables(&emulator)));
-    let mut told = lines(&mut child);
-    assert!(told.next().unwrap().contains("network  new"));
+    let mut reported = lines(&mut child);
+    assert!(reported.next().unwrap().contains("network  new"));
     emulator.fault(Fault::aadsts(7000222).always());
-    let failed = told.find(|line| line.contains("failed")).unwrap();
+    let failed = reported.find(|line| line.contains("failed")).unwrap();
     assert!(failed.contains("AADSTS7000222"), "{failed}");
-    let served = told.next().unwrap();
+    let served = reported.next().unwrap();
     assert!(
         served.contains("cache    served anyway, cooling down for 5 s, expires in "),
         "{served}"
@@ -109,7 +107,7 @@ fn a_token_serves_on_while_the_service_fails_and_is_asked_no_more() {
 }
 
 #[test]
-fn without_a_token_the_service_is_left_alone_and_the_end_is_a_failure() {
+fn watch_without_a_token_cools_down_and_fails() {
     let emulator = Emulator::start();
     let mut variables = variables(&emulator);
     variables[3].1 = "canary8Q~secret";
@@ -118,7 +116,7 @@ fn without_a_token_the_service_is_left_alone_and_the_end_is_a_failure() {
         &output,
         5,
         &[
-            "nowhere  no token, cooling down for 5 s, asked once\n",
+            "none     no token, cooling down for 5 s, 1 request\n",
             "error: AADSTS7000215",
         ],
     );
@@ -133,7 +131,7 @@ fn without_a_token_the_service_is_left_alone_and_the_end_is_a_failure() {
 }
 
 #[test]
-fn what_can_never_be_asked_for_ends_at_once() {
+fn invalid_request_ends_the_watch() {
     let emulator = Emulator::start();
     let mut variables = variables(&emulator);
     variables[1].1 = "common";
@@ -144,7 +142,7 @@ fn what_can_never_be_asked_for_ends_at_once() {
 }
 
 #[test]
-fn a_watcher_without_a_reader_ends() {
+fn closed_output_ends_the_watch() {
     let emulator = Emulator::builder().refresh_in(Duration::ZERO).start();
     let mut child = Running::start(&mut command(&watch(&["--count", "100000"]), &variables(&emulator)));
     drop(lines(&mut child).next().unwrap());
@@ -152,7 +150,7 @@ fn a_watcher_without_a_reader_ends() {
 }
 
 #[test]
-fn what_belongs_to_watching_needs_it() {
+fn watch_options_require_watch() {
     for words in [["--interval", "1"], ["--count", "1"], ["--margin", "1"]] {
         let words = [&["token", "--resource", GRAPH], &words[..]].concat();
         fails(&run(&words, &[]), 2, &["--watch"]);

@@ -5,7 +5,7 @@ use entra_proto::{Cloud, KnownApi};
 use http::Uri;
 
 use crate::exit::{Exit, Failure};
-use crate::outside::excerpt;
+use crate::sanitize::excerpt;
 
 /// An audience that was inferred from a URL.
 #[derive(Debug, PartialEq, Eq)]

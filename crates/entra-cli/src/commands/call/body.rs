@@ -8,7 +8,7 @@ use http::{HeaderMap, Response};
 use memchr::memmem;
 
 use crate::exit::Failure;
-use crate::outside::BLOT;
+use crate::sanitize::REDACTED;
 
 /// A body that is read in pieces.
 ///
@@ -67,7 +67,7 @@ fn take_out(headers: &mut HeaderMap, token: &AccessToken) {
         let mut filter = Filter::new(token.clone());
         let mut clean = filter.push(value.as_bytes());
         clean.extend(filter.finish());
-        *value = HeaderValue::from_bytes(&clean).unwrap_or(HeaderValue::from_static(BLOT));
+        *value = HeaderValue::from_bytes(&clean).unwrap_or(HeaderValue::from_static(REDACTED));
     }
 }
 
@@ -95,7 +95,7 @@ impl Filter {
         let mut rest = stream.as_slice();
         while let Some(at) = memmem::find(rest, token) {
             clean.extend_from_slice(&rest[..at]);
-            clean.extend_from_slice(BLOT.as_bytes());
+            clean.extend_from_slice(REDACTED.as_bytes());
             rest = &rest[at + token.len()..];
         }
         let last = rest.len().saturating_sub(token.len() - 1);

@@ -20,8 +20,8 @@ use crate::commands::call::send::{Caller, Reply};
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
 use crate::message::warn;
-use crate::silent::KeptSettings;
-use crate::wanted::TokenSettings;
+use crate::silent::CacheSettings;
+use crate::token_settings::TokenSettings;
 
 /// Call an API with a token: a request, its retries, and the pages of its result.
 ///
@@ -86,7 +86,7 @@ pub(crate) struct Arguments {
     wanted: TokenSettings,
 
     #[command(flatten)]
-    kept: KeptSettings,
+    kept: CacheSettings,
 }
 
 /// How the body of a response is printed.
@@ -136,7 +136,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Names the API that the token is for, where no option does.
-fn name_api(uri: &http::Uri, wanted: &mut TokenSettings, kept: &KeptSettings) -> Result<(), Failure> {
+fn name_api(uri: &http::Uri, wanted: &mut TokenSettings, kept: &CacheSettings) -> Result<(), Failure> {
     let cloud = wanted.settings().settings.cloud()?;
     if wanted.names_api() {
         return Ok(());
@@ -146,7 +146,7 @@ fn name_api(uri: &http::Uri, wanted: &mut TokenSettings, kept: &KeptSettings) ->
     if let Some(doubt) = found.doubt.filter(|_| !kept.is_for_account()) {
         warn(doubt, "name the right cloud with --authority-host");
     }
-    wanted.resource_if_none(found.audience);
+    wanted.default_resource(found.audience);
     tell(format_args!("resource: {} (from the {})", found.audience, found.from));
     Ok(())
 }

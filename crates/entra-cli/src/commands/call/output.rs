@@ -14,7 +14,7 @@ use crate::commands::call::rejection::Rejected;
 use crate::exit::{Exit, Failure};
 use crate::files::{Replacement, not_written, print_secret};
 use crate::json_text::{for_terminal, indented};
-use crate::outside::{escape, excerpt, shown};
+use crate::sanitize::{escape, excerpt, shown};
 use crate::stop::Stop;
 use crate::terminal::Stream;
 

@@ -12,8 +12,8 @@ use crate::commands::call::body::ApiBody;
 use crate::exit::{Exit, Failure};
 use crate::failure::ApiError;
 use crate::files::excerpt;
-use crate::outside::shell_quoted;
 use crate::requests::shown;
+use crate::sanitize::shell_quoted;
 
 /// A response that is a failure.
 pub(super) struct Rejected {

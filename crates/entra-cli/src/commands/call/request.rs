@@ -15,9 +15,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, name_of, read_text};
 use crate::message::warn;
-use crate::named_file::refuse_contents;
-use crate::outside::keep_out;
-use crate::suspects::holds_secret;
+use crate::named_file::reject_contents;
+use crate::sanitize::register_secret;
+use crate::secret_detection::holds_secret;
 
 /// The request that is sent.
 #[derive(Args)]
@@ -66,7 +66,7 @@ impl RequestSettings {
                     let text = read_text(file.as_ref(), "headers", MAX_HEADERS, Exit::Usage)?;
                     for line in text.lines().filter(|line| !line.trim().is_empty()) {
                         let (_, value) = line.split_once(':').unwrap_or_default();
-                        keep_out(value.trim());
+                        register_secret(value.trim());
                         add_header(&mut headers, line)?;
                     }
                 }
@@ -217,7 +217,7 @@ fn read_data(data: &str) -> Result<Vec<u8>, Failure> {
     if path.as_os_str().is_empty() {
         return Err(Failure::text(Exit::Usage, "there is no file behind the @ of --data").hint("write -d @FILE"));
     }
-    refuse_contents(path, Exit::Usage)?;
+    reject_contents(path, Exit::Usage)?;
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == "-" {
         io::stdin().lock().take(MAX_BODY + 1).read_to_end(&mut bytes)

@@ -16,11 +16,11 @@ use crate::commands::call::request::Prepared;
 use crate::commands::token::one_request;
 use crate::exit::Failure;
 use crate::files::tell;
-use crate::moment::length;
-use crate::outside::keep_out;
 use crate::requests::{Logged, sleep};
-use crate::silent::KeptSettings;
-use crate::wanted::TokenSettings;
+use crate::sanitize::register_secret;
+use crate::silent::CacheSettings;
+use crate::time_format::length;
+use crate::token_settings::TokenSettings;
 
 /// Sends requests to one API.
 pub(super) struct Caller {
@@ -41,7 +41,7 @@ impl Caller {
     /// Gets a token for the request.
     pub(super) fn new(
         wanted: TokenSettings,
-        kept: KeptSettings,
+        kept: CacheSettings,
         request: Prepared,
         retries: u32,
     ) -> Result<Self, Failure> {
@@ -123,7 +123,7 @@ impl Caller {
 /// The token of the requests, and how it was got.
 struct Bearer {
     wanted: TokenSettings,
-    kept: KeptSettings,
+    kept: CacheSettings,
     token: AccessToken,
     expires_at: Timestamp,
     /// Whether a request was sent with it. A new token is used, however short its life is.
@@ -131,7 +131,7 @@ struct Bearer {
 }
 
 impl Bearer {
-    fn acquire(wanted: TokenSettings, kept: KeptSettings) -> Result<Self, Failure> {
+    fn acquire(wanted: TokenSettings, kept: CacheSettings) -> Result<Self, Failure> {
         let (token, expires_at) = acquire(&wanted, &kept)?;
         Ok(Self {
             wanted,
@@ -147,8 +147,8 @@ impl Bearer {
         if let Some(challenge) = challenge {
             self.wanted.set_claims(challenge.claims());
         }
-        if self.kept.is_wanted() {
-            self.kept.request_anew();
+        if self.kept.is_enabled() {
+            self.kept.force_refresh();
         }
         (self.token, self.expires_at) = acquire(&self.wanted, &self.kept)?;
         self.is_used = false;
@@ -168,8 +168,8 @@ impl Bearer {
     }
 }
 
-fn acquire(wanted: &TokenSettings, kept: &KeptSettings) -> Result<(AccessToken, Timestamp), Failure> {
-    let (token, expires_at) = if kept.is_wanted() {
+fn acquire(wanted: &TokenSettings, kept: &CacheSettings) -> Result<(AccessToken, Timestamp), Failure> {
+    let (token, expires_at) = if kept.is_enabled() {
         let got = kept.token(wanted, one_request())?;
         (AccessToken::new(got.token.expose())?, got.token.lifetime.expires_at)
     } else {
@@ -179,7 +179,7 @@ fn acquire(wanted: &TokenSettings, kept: &KeptSettings) -> Result<(AccessToken, 
         (AccessToken::new(token.expose())?, token.expires_at())
     };
     // An API may repeat a part of it in an error.
-    keep_out(token.expose());
+    register_secret(token.expose());
     Ok((token, expires_at))
 }
 

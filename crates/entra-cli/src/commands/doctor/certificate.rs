@@ -10,7 +10,7 @@ use crate::commands::cert::json_of;
 use crate::commands::doctor::name;
 use crate::commands::doctor::report::Check;
 use crate::exit::{Exit, Failure};
-use crate::moment::{length, utc};
+use crate::time_format::{length, utc};
 
 /// What could be read of the certificate's file, and of the file of its key.
 pub(crate) struct Read {

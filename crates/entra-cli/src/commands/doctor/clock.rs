@@ -7,7 +7,7 @@ use crate::commands::doctor::connection::Answer;
 use crate::commands::doctor::name;
 use crate::commands::doctor::report::{Check, Report};
 use crate::exit::{Exit, Failure};
-use crate::moment::length;
+use crate::time_format::length;
 
 /// Compares this machine's clock with the service's. Gives the time by the service's, where that is known.
 pub(crate) fn examine(answer: Option<&Answer>, report: &mut Report) -> Result<Timestamp, Failure> {

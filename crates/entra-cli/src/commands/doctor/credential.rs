@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{certificate, name};
 use crate::exit::{Exit, Failure};
-use crate::moment::length;
 use crate::secret::is_guid;
 use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen};
 use crate::source::Source;
+use crate::time_format::length;
 
 /// The credential, as far as it could be read.
 pub(crate) enum Credential {
@@ -59,11 +59,11 @@ impl Credential {
         match self {
             // One that is an id is known to others: a report without the client id, say, would help nobody.
             Self::Secret(secret, _) if is_guid(secret.expose()) => {}
-            Self::Secret(secret, _) => report.keep_out(secret.expose().trim()),
+            Self::Secret(secret, _) => report.register_secret(secret.expose().trim()),
             Self::Federated {
                 assertion: Ok(assertion),
                 ..
-            } => report.keep_out(assertion.expose()),
+            } => report.register_secret(assertion.expose()),
             _ => {}
         }
     }

@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print_json, print_secret};
-use crate::moment::put_moment;
-use crate::outside::{BLOT, printable, without_secrets};
+use crate::sanitize::{REDACTED, printable, without_secrets};
 use crate::source::Source;
 use crate::terminal::{Stream, Style, wrapped_behind};
+use crate::time_format::put_time;
 
 /// What was looked at, and what came of it.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Check {
 
     /// Adds a moment that a program may want to read out of it.
     pub(crate) fn with_moment(mut self, name: &str, moment: Timestamp) -> Self {
-        put_moment(&mut self.details, name, moment);
+        put_time(&mut self.details, name, moment);
         self
     }
 
@@ -154,7 +154,7 @@ impl Check {
         let blot = |text: &mut String| {
             *text = without_secrets(text);
             for secret in secrets {
-                *text = text.replace(secret.as_str(), BLOT);
+                *text = text.replace(secret.as_str(), REDACTED);
             }
         };
         blot(&mut self.found);
@@ -210,7 +210,7 @@ impl Report {
 
     /// Keeps a secret out of whatever is added from now on. None is put there on purpose; but settings get mixed up, and a server may
     /// send back what it was sent.
-    pub(crate) fn keep_out(&mut self, secret: &str) {
+    pub(crate) fn register_secret(&mut self, secret: &str) {
         if secret.len() >= SHORTEST {
             self.secrets.push(Zeroizing::new(secret.to_owned()));
         }
@@ -317,24 +317,24 @@ mod tests {
         assert_eq!(ended(vec![Check::ok("a", ""), Check::warn("b", "", "")]), Ok(()));
         let failed = vec![
             Check::warn("a", "", ""),
-            Check::fail("b", Exit::Refused, "", ""),
+            Check::fail("b", Exit::Rejected, "", ""),
             Check::fail("c", Exit::Network, "", ""),
         ];
-        assert_eq!(ended(failed), Err(Exit::Refused));
+        assert_eq!(ended(failed), Err(Exit::Rejected));
     }
 
     #[test]
     fn what_is_left_out_says_because_of_what() {
         let mut report = report(vec![
             Check::ok("a", ""),
-            Check::fail("b", Exit::Refused, "", ""),
+            Check::fail("b", Exit::Rejected, "", ""),
             Check::warn("c", "", ""),
         ]);
         report.skip("d", &["a", "b", "c"]).unwrap();
         report.skip("e", &["d"]).unwrap();
         let [.., d, e] = report.checks.as_slice() else { panic!() };
         assert_eq!((d.found.as_str(), e.found.as_str()), ("needs b", "needs d"));
-        assert_eq!(report.worst(), Mark::Fail(Exit::Refused));
+        assert_eq!(report.worst(), Mark::Fail(Exit::Rejected));
     }
 
     #[test]
@@ -347,8 +347,8 @@ mod tests {
     #[test]
     fn a_secret_is_kept_out_of_every_part() {
         let mut report = report(Vec::new());
-        report.keep_out("canary");
-        report.keep_out("");
+        report.register_secret("canary");
+        report.register_secret("");
         let check = Check::fail("a", Exit::Token, "x canary", "y canary").with("z", vec!["canary"]);
         report.add(check).unwrap();
         let shown = format!("{:?} {}", report.checks, report.checks[0].to_json());

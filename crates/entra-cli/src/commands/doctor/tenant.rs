@@ -61,7 +61,7 @@ fn strange(status: u16) -> Check {
 
 /// What a description of the tenant says about the settings.
 fn judge(document: &Document, cloud: &Cloud, tenant: &Tenant) -> Check {
-    if let Some(found) = document.elsewhere(cloud) {
+    if let Some(found) = document.other_cloud(cloud) {
         return Check::fail(
             name::TENANT_FOUND,
             Exit::Configuration,

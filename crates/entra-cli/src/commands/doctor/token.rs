@@ -14,7 +14,7 @@ use crate::commands::doctor::refusal::refused;
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{Arguments, name};
 use crate::exit::{Exit, Failure};
-use crate::moment::length;
+use crate::time_format::length;
 
 /// Asks for a token, as `entra token` does.
 pub(crate) fn request(

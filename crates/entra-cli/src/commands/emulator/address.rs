@@ -10,7 +10,7 @@ use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
 use crate::message::warn;
-use crate::outside::without_secrets;
+use crate::sanitize::without_secrets;
 
 #[derive(Args)]
 pub(super) struct Address {

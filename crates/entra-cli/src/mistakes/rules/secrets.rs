@@ -8,7 +8,7 @@ use crate::mistakes::param::{Param, Role, Shape};
 use crate::mistakes::rule::Level::{Note, Problem};
 use crate::mistakes::rule::{Findings, Rule};
 use crate::mistakes::text::Text;
-use crate::suspects::{PEM, looks_secret};
+use crate::secret_detection::{PEM, looks_secret};
 
 pub(super) const SECRET_ID: Rule = Rule {
     id: "secret-id",

@@ -1,10 +1,10 @@
-//! What the tests of the command share: runs of it, with none of the machine's own variables.
+//! Shared parts of the tests: runs of the command without the machine's own variables.
 
 #![cfg_attr(not(unix), allow(dead_code, reason = "other systems run fewer tests"))]
 
-#[cfg(unix)]
-pub(crate) mod desk;
 pub(crate) mod server;
+#[cfg(unix)]
+pub(crate) mod session;
 pub(crate) mod skips;
 #[cfg(unix)]
 pub(crate) mod terminal;
@@ -21,7 +21,7 @@ use entra_emulator::Emulator;
 
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 
-/// `entra` with these words and variables, and nothing to read.
+/// Returns `entra` with these words and variables, and an empty standard input.
 pub(crate) fn command(words: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entra"));
     command
@@ -34,20 +34,20 @@ pub(crate) fn command(words: &[&str], variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// What comes of it.
+/// Runs `entra` with an empty standard input.
 pub(crate) fn run(words: &[&str], variables: &[(&str, &str)]) -> Output {
     command(words, variables).output().unwrap()
 }
 
-/// What comes of it with this standard input.
+/// Runs `entra` with this standard input.
 pub(crate) fn entra(words: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
     let mut child = command(words, variables).stdin(Stdio::piped()).spawn().unwrap();
-    // A command that reads nothing may be gone already.
+    // A command that does not read its input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
-/// The advice in the JSON of a failure or of a check, in one text.
+/// Returns the hints in the JSON of a failure or of a check, one per line.
 #[track_caller]
 pub(crate) fn hints(object: &serde_json::Value) -> String {
     let hints = object["hints"].as_array().unwrap_or_else(|| panic!("{object}"));
@@ -55,7 +55,7 @@ pub(crate) fn hints(object: &serde_json::Value) -> String {
     hints.join("\n")
 }
 
-/// A process of a test, which ends with it, also where the test fails.
+/// A process that ends with its test, even if the test fails.
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
@@ -63,7 +63,7 @@ impl Running {
         Self(Some(command.spawn().unwrap()))
     }
 
-    /// `entra` with these words, as a server: it would run on for ever, so a shell ends it with this process, however this one ends.
+    /// Starts `entra` as a server. A shell kills it when this process ends, even by a signal.
     #[cfg(unix)]
     pub(crate) fn serve(words: &[&str]) -> Self {
         let script = r#"trap : HUP INT TERM; "$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL $!"#;
@@ -78,7 +78,7 @@ impl Running {
         Self::start(&mut command)
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub(crate) fn output(mut self) -> Output {
         self.0.take().unwrap().wait_with_output().unwrap()
     }
@@ -101,7 +101,7 @@ impl DerefMut for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let Some(mut child) = self.0.take() else { return };
-        // A shell that serves ends at the end of its input.
+        // The shell of a server ends at the end of its input.
         if child.stdin.take().is_none() {
             let _ = child.kill();
         }
@@ -109,7 +109,7 @@ impl Drop for Running {
     }
 }
 
-/// The variables that name an emulator's first application, and where programs are.
+/// Returns the variables for an emulator's first application, and PATH.
 pub(crate) fn variables(emulator: &Emulator) -> [(&'static str, &str); 5] {
     [
         ("AZURE_AUTHORITY_HOST", emulator.base_url()),
@@ -128,7 +128,7 @@ pub(crate) fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// A folder that only this user may change, whatever the umask, removed with the test. Everything above it is safe, too.
+/// Returns a temporary folder that only this user can change, whatever the umask is.
 pub(crate) fn private_folder() -> tempfile::TempDir {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -136,7 +136,7 @@ pub(crate) fn private_folder() -> tempfile::TempDir {
     builder.tempdir().unwrap()
 }
 
-/// A file of this test's own, as private as one with a key has to be.
+/// Writes a file for one test, with the permissions that a private key requires.
 pub(crate) fn file(name: &str, text: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
@@ -144,7 +144,7 @@ pub(crate) fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Sets the permissions of a file where files have a mode.
+/// Sets the mode of a file on systems with file modes.
 pub(crate) fn set_mode(path: &Path, mode: u32) {
     #[cfg(unix)]
     {
@@ -155,7 +155,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     let _ = (path, mode);
 }
 
-/// An empty folder of this test's own.
+/// Creates an empty folder for one test.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&path);
@@ -163,17 +163,17 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// What comes of `entra` in a folder.
+/// Runs `entra` in a folder.
 pub(crate) fn entra_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
     command(words, variables).current_dir(folder).output().unwrap()
 }
 
-/// It failed with this code, said these things, and printed no result.
+/// Asserts that a run failed with this exit code and these texts, and printed no result.
 #[track_caller]
-pub(crate) fn fails(output: &Output, code: i32, said: &[&str]) {
+pub(crate) fn fails(output: &Output, code: i32, texts: &[&str]) {
     assert_eq!(output.status.code(), Some(code), "{}", err(output));
     assert_eq!(out(output), "");
-    for text in said {
+    for text in texts {
         assert!(err(output).contains(text), "{text}: {}", err(output));
     }
 }

@@ -1,17 +1,17 @@
-//! A server whose responses a test scripts, and which remembers what it was sent.
+//! A server with scripted responses that records its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     /// The path and the query.
     pub(crate) path: String,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -27,13 +27,13 @@ impl Request {
 
 /// A response to send.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn new(status: u16) -> Self {
         Self {
             status,
@@ -53,22 +53,22 @@ impl Answer {
     }
 }
 
-/// A server on loopback. It takes one request on each connection.
+/// A server on loopback that accepts one request on each connection.
 pub(crate) struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(respond: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
+        let received = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that leaves early is a part of some tests.
-                let _ = serve(&stream, &answer, &seen);
+                // In some tests the client closes the connection early.
+                let _ = serve(&stream, &respond, &received);
             }
         });
         Self { address, requests }
@@ -83,7 +83,11 @@ impl Server {
     }
 }
 
-fn serve(stream: &TcpStream, answer: &impl Fn(&Request) -> Answer, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
+fn serve(
+    stream: &TcpStream,
+    respond: &impl Fn(&Request) -> Response,
+    received: &Mutex<Vec<Request>>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -111,21 +115,21 @@ fn serve(stream: &TcpStream, answer: &impl Fn(&Request) -> Answer, seen: &Mutex<
         .unwrap_or(0);
     request.body = vec![0; length];
     reader.read_exact(&mut request.body)?;
-    let answer = answer(&request);
-    seen.lock().unwrap().push(request);
-    let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
-    for (name, value) in &answer.headers {
+    let response = respond(&request);
+    received.lock().unwrap().push(request);
+    let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", response.status);
+    for (name, value) in &response.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let has_length = answer
+    let has_length = response
         .headers
         .iter()
         .any(|(name, _)| matches!(name.as_str(), "content-length" | "transfer-encoding"));
-    if !has_length && !matches!(answer.status, 101 | 204) {
-        head += &format!("content-length: {}\r\n", answer.body.len());
+    if !has_length && !matches!(response.status, 101 | 204) {
+        head += &format!("content-length: {}\r\n", response.body.len());
     }
     let mut stream = stream;
     stream.write_all(head.as_bytes())?;
     stream.write_all(b"\r\n")?;
-    stream.write_all(&answer.body)
+    stream.write_all(&response.body)
 }

@@ -1,4 +1,4 @@
-//! Runs of the command in a pseudo terminal, and what stands on its screen.
+//! Runs of programs in a pseudo terminal, and the content of its screen.
 
 use std::process::Command;
 
@@ -7,43 +7,44 @@ use unicode_width::UnicodeWidthChar;
 
 use super::skips::skip;
 
-/// What is done at the terminal while the command runs.
+/// An action on the terminal while the command runs.
 pub(crate) enum Action<'a> {
-    /// Wait until this has been shown since the last resize.
+    /// Wait until this text has appeared since the last resize.
     Wait(&'a str),
     /// Type this.
     Send(&'a str),
     /// Give the terminal this many columns.
     Resize(usize),
-    /// Wait for so many seconds.
+    /// Wait for this number of seconds.
     Pause(f64),
-    /// Write the address that a browser is sent to into this file.
+    /// Write the printed address for the browser to this file.
     Url(&'a str),
     /// Send a signal to the command, such as "SIGTERM".
     Signal(&'a str),
-    /// Send a signal to the foreground of the terminal, such as the command that a shell runs.
+    /// Send a signal to the foreground process group, such as a command that a shell runs.
     SignalChild(&'a str),
 }
 
-/// What came of a run.
+/// A recorded run.
 pub(crate) struct Recording {
-    /// What the terminal was sent, with the number of columns that it had.
+    /// The output, in chunks with the number of columns at that time.
     chunks: Vec<(usize, String)>,
-    /// The exit code, or the number of a signal, negative.
+    /// The exit code, or the negative number of a signal.
     pub(crate) exit: i64,
-    /// Whether the terminal is as it was before.
+    /// True if the settings of the terminal are the same as before.
     pub(crate) restored: bool,
 }
 
-/// Runs `entra` in a terminal with this many columns. Where there is no Python the test is skipped, which is an error in CI.
+/// Runs `entra` in a terminal with this many columns. Without Python, skips the test, which is an
+/// error in CI.
 pub(crate) fn record(
     columns: usize,
     words: &[&str],
     variables: &[(&str, &str)],
     actions: &[Action<'_>],
 ) -> Option<Recording> {
-    // Tests of other programs have this file as well.
-    let program = option_env!("CARGO_BIN_EXE_entra").unwrap_or_else(|| panic!("this is no test of the command"));
+    // Tests of other programs include this file too.
+    let program = option_env!("CARGO_BIN_EXE_entra").unwrap_or_else(|| panic!("this is not a test of the command"));
     let program = [&[program], words].concat();
     record_program(columns, &program, variables, actions)
 }
@@ -71,19 +72,22 @@ pub(crate) fn record_program(
         .iter()
         .map(|(name, value)| ((*name).to_owned(), json!(value)))
         .collect();
-    let wanted = json!({ "columns": columns, "command": program, "variables": variables, "actions": actions });
+    let run = json!({ "columns": columns, "command": program, "variables": variables, "actions": actions });
     let script = include_str!("pty.py");
     let Ok(output) = Command::new("python3")
         .args(["-c", script])
-        .arg(wanted.to_string())
+        .arg(run.to_string())
         .output()
     else {
-        skip("python3-venv", "there is no python3, which makes pseudo terminals");
+        skip(
+            "python3-venv",
+            "python3, which creates pseudo terminals, is not installed",
+        );
         return None;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let came: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let chunks = came["chunks"].as_array().unwrap().iter();
+    let recorded: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let chunks = recorded["chunks"].as_array().unwrap().iter();
     Some(Recording {
         chunks: chunks
             .map(|chunk| {
@@ -91,18 +95,18 @@ pub(crate) fn record_program(
                 (columns, chunk[1].as_str().unwrap().to_owned())
             })
             .collect(),
-        exit: came["exit"].as_i64().unwrap(),
-        restored: came["restored"].as_bool().unwrap(),
+        exit: recorded["exit"].as_i64().unwrap(),
+        restored: recorded["restored"].as_bool().unwrap(),
     })
 }
 
 impl Recording {
-    /// All that the terminal was sent.
+    /// Returns the complete output.
     pub(crate) fn sent(&self) -> String {
         self.chunks.iter().map(|chunk| chunk.1.as_str()).collect()
     }
 
-    /// The screens of the run, as they were whenever this text had been sent and the cursor went on.
+    /// Returns the screens that contain this text, each before a cursor movement.
     #[allow(dead_code, reason = "the tests of the examples use it")]
     pub(crate) fn frames(&self, text: &str) -> Vec<String> {
         let mut frames = Vec::new();
@@ -110,7 +114,7 @@ impl Recording {
         for (columns, sent) in &self.chunks {
             screen.resize(*columns);
             let mut rest = sent.as_str();
-            // A program that draws bars goes up to the first one, and then draws all of them again.
+            // A program that draws bars moves the cursor up to the first bar, and redraws all bars.
             while let Some(up) = rest.find("\u{1b}[") {
                 let (before, after) = rest.split_at(up);
                 screen.take(before);
@@ -139,26 +143,26 @@ impl Recording {
     }
 }
 
-/// The lines of a terminal, those that scrolled away as well.
+/// The lines of a terminal, including those that scrolled away.
 #[derive(Default)]
 pub(crate) struct Screen {
     columns: usize,
-    /// A character that takes two columns stands in the first of them.
+    /// The cells. A character of two columns is in the first of its cells.
     rows: Vec<Vec<Option<char>>>,
     row: usize,
     column: usize,
-    /// The rows that the terminal itself had to wrap, because they were longer than it is wide.
+    /// The rows that the terminal wrapped because they were too long.
     pub(crate) wrapped: Vec<usize>,
 }
 
 impl Screen {
-    /// The lines, without blanks at their ends.
+    /// Returns the lines, without trailing blanks.
     pub(crate) fn lines(&self) -> Vec<String> {
         let text = |row: &Vec<Option<char>>| row.iter().flatten().collect::<String>().trim_end().to_owned();
         self.rows.iter().map(text).collect()
     }
 
-    /// A terminal that cuts its lines off where it becomes narrower, as xterm does.
+    /// Changes the width, and truncates lines that are too long, as xterm does.
     fn resize(&mut self, columns: usize) {
         self.columns = columns;
         self.rows.iter_mut().for_each(|row| row.truncate(columns));
@@ -178,7 +182,7 @@ impl Screen {
         }
     }
 
-    /// Colours, the cursor up and down, and erasing a line or its end.
+    /// Interprets colours, cursor movement up and down, and erasing a line or its end.
     fn sequence(&mut self, characters: &mut std::str::Chars<'_>) {
         assert_eq!(characters.next(), Some('['), "an unknown sequence");
         let mut parameter = String::new();

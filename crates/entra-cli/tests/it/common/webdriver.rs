@@ -1,4 +1,5 @@
-//! A headless Chromium, driven through its WebDriver over plain HTTP. Where there is none, its tests say so and pass.
+//! A headless Chromium, controlled through WebDriver over plain HTTP. Without it, tests are
+//! skipped.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::skips::skip;
 
-/// How long anything may take: it is reached only where something has failed.
+/// The time limit of each operation, which is only reached if something fails.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A browser and the driver that started it, one group of processes, which ends with this.
+/// A browser and its driver, one process group, which dropping this value ends.
 pub(crate) struct Browser {
     driver: Child,
     port: String,
@@ -25,15 +26,15 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser. Where none is installed, that is told: it is an error where CI has installed one.
+    /// Starts a browser. If none is installed, skips the test, which is an error in CI.
     pub(crate) fn start() -> Option<Self> {
         let (Some(driver), Some(browser)) = (installed("chromedriver"), installed("chromium")) else {
-            let cure = "there is no chromedriver, or no chromium: apt-get install chromium chromium-driver";
-            skip("chromium", cure);
+            let reason = "chromedriver or chromium is not installed: apt-get install chromium chromium-driver";
+            skip("chromium", reason);
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
-        // The shell ends the group at the end of its input, which comes with the end of this process, even of one that is killed.
+        // The shell kills the group at the end of its input, so also if this process is killed.
         let script = r#""$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL 0"#;
         let mut child = Command::new("/bin/sh")
             .args(["-c", script, "sh"])
@@ -55,13 +56,13 @@ impl Browser {
         thread::spawn(move || lines.for_each(drop));
         let mut this = Self {
             driver: child,
-            port: port.expect("the driver tells its port"),
+            port: port.expect("the driver prints its port"),
             session: String::new(),
             _profile: profile,
         };
         let arguments = [
             "--headless=new",
-            // Its sandbox does not work for root, nor in most containers. Nothing foreign is visited.
+            // The sandbox does not work for root or in most containers. No foreign page is visited.
             "--no-sandbox",
             "--disable-dev-shm-usage",
             "--disable-gpu",
@@ -71,8 +72,8 @@ impl Browser {
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
         ];
         let options = json!({ "binary": browser, "args": arguments });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
-        let started = this.call("POST", "/session", &wanted);
+        let capabilities = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
+        let started = this.call("POST", "/session", &capabilities);
         this.session = started["sessionId"].as_str().unwrap().to_owned();
         Some(this)
     }
@@ -81,24 +82,24 @@ impl Browser {
         self.command("POST", "url", &json!({ "url": url }));
     }
 
-    /// What stands in the address bar.
+    /// Returns the URL in the address bar.
     pub(crate) fn url(&self) -> String {
         self.command("GET", "url", &Value::Null).as_str().unwrap().to_owned()
     }
 
-    /// The value of a script's expression in the page.
+    /// Evaluates an expression in the page.
     pub(crate) fn value(&self, expression: &str) -> Value {
         let script = json!({ "script": format!("return {expression}"), "args": [] });
         self.command("POST", "execute/sync", &script)
     }
 
-    /// Waits for an element, and presses it.
+    /// Waits for an element, and clicks it.
     pub(crate) fn press(&self, css: &str) {
         self.text(css);
         self.value(&format!("document.querySelector({css:?}).click()"));
     }
 
-    /// The text of an element, as soon as there is one.
+    /// Waits for an element, and returns its text.
     pub(crate) fn text(&self, css: &str) -> String {
         let since = Instant::now();
         loop {
@@ -112,7 +113,8 @@ impl Browser {
         }
     }
 
-    /// A picture of the page at this width, among what a build leaves behind. Returns how wide the content is.
+    /// Saves a screenshot of the page at this width in `target/artifacts`. Returns the width of the
+    /// content.
     pub(crate) fn picture(&self, name: &str, width: u32, dark: bool) -> u64 {
         let metrics = json!({ "width": width, "height": 640, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
@@ -151,11 +153,11 @@ impl Browser {
             body.len()
         )
         .unwrap();
-        let mut answer = BufReader::new(stream);
+        let mut response = BufReader::new(stream);
         let mut length = 0;
         loop {
             let mut line = String::new();
-            answer.read_line(&mut line).unwrap();
+            response.read_line(&mut line).unwrap();
             if line.trim().is_empty() {
                 break;
             }
@@ -166,10 +168,10 @@ impl Browser {
             }
         }
         let mut bytes = vec![0; length];
-        answer.read_exact(&mut bytes).unwrap();
-        let answer: Value = serde_json::from_slice(&bytes).unwrap();
-        assert!(answer["value"]["error"].is_null(), "{path}: {answer}");
-        answer["value"].clone()
+        response.read_exact(&mut bytes).unwrap();
+        let response: Value = serde_json::from_slice(&bytes).unwrap();
+        assert!(response["value"]["error"].is_null(), "{path}: {response}");
+        response["value"].clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files that are damaged, or made to do harm, and details of what a file means.
+//! Damaged and hostile files, and details of the file format.
 
 use std::fs;
 
@@ -12,13 +12,13 @@ fn names_of_profiles_may_have_dots() {
     place.user("[profile.\"my.prod\"]\ntenant = \"prod.example\"\n");
     let shown = place.shown(&["--profile", "my.prod"], &[]);
     assert_eq!(setting(&shown, "tenant").0, "prod.example");
-    // Without quotes, TOML reads a table within a table.
+    // Without quotes, TOML reads a nested table.
     place.user("[profile.my.prod]\ntenant = \"prod.example\"\n");
-    let told = [
+    let expected = [
         "1:13: prod is a table within the profile my",
         "write [profile.\"my.prod\"]",
     ];
-    fails(&place.run(TOKEN, &[]), 3, &told);
+    fails(&place.run(TOKEN, &[]), 3, &expected);
     place.user("[profile.my]\nprod.tenant = \"x\"\nprod.a.b = 1\n");
     fails(&place.run(TOKEN, &[]), 3, &["prod is a table within the profile my"]);
     place.user("");
@@ -32,7 +32,7 @@ fn names_of_profiles_may_have_dots() {
 }
 
 #[test]
-fn home_in_a_path_needs_a_home() {
+fn tilde_in_a_path_requires_a_home_folder() {
     let place = Place::new();
     let home = place.home.path().canonicalize().unwrap();
     let config = home.join(".config");
@@ -47,7 +47,7 @@ fn home_in_a_path_needs_a_home() {
             &output,
             3,
             &[
-                "2:15: secret_file begins at the home folder, and there is none",
+                "2:15: secret_file begins with ~, and no home folder is known",
                 "set HOME",
             ],
         );
@@ -56,7 +56,7 @@ fn home_in_a_path_needs_a_home() {
 
 #[test]
 #[cfg(unix)]
-fn backslashes_separate_no_folders_here() {
+fn backslashes_are_not_separators_on_unix() {
     let place = Place::new();
     for path in [
         "..\\secret.txt",
@@ -68,10 +68,10 @@ fn backslashes_separate_no_folders_here() {
         fails(
             &place.run(TOKEN, &[]),
             3,
-            &["2:15: certificate has a backslash in it", "write / between folders"],
+            &["2:15: certificate contains a backslash", "write / between folders"],
         );
     }
-    // It is an unusual name, and there is such a file.
+    // An existing file may have a backslash in its name.
     place.write(".config/entra/odd\\name.pem", "x");
     place.user("[profile.a]\ncertificate = 'odd\\name.pem'\n");
     let shown = place.shown(&["--profile", "a"], &[]);
@@ -79,7 +79,7 @@ fn backslashes_separate_no_folders_here() {
 }
 
 #[test]
-fn what_belongs_to_a_certificate_comes_from_its_own_file() {
+fn certificate_settings_come_from_the_same_file() {
     let place = Place::new();
     place.user("[profile.a]\ncertificate = \"user.pem\"\ncertificate_key = \"user.key\"\n");
     place.project("[profile.a]\ncertificate_key = \"project.key\"\n");
@@ -89,9 +89,9 @@ fn what_belongs_to_a_certificate_comes_from_its_own_file() {
     assert!(key.ends_with("entra/user.key") && from.contains(".config"), "{shown}");
 }
 
-/// Each variant is read by two commands. Both name the file and the place, and repeat no value.
+/// Each file is read by two commands. Both report the place, and repeat no value.
 #[test]
-fn damaged_files_say_where_and_what_to_do() {
+fn damaged_files_report_place_and_hint() {
     let place = Place::new();
     let long = format!("[profile.a]\n{} = 1\n", "k".repeat(5000));
     let many: String = (0..3000).map(|number| format!("[profile.p{number}]\n")).collect();
@@ -101,13 +101,10 @@ fn damaged_files_say_where_and_what_to_do() {
             b"[profile.a]\ntenant = \"a\0b\"\n",
             &["2:12: not TOML: a NUL character", "config init"],
         ),
-        (b"\x7fELF\x02\x01\x01\xfe\xff", &["is neither UTF-8 nor UTF-16"]),
-        (
-            b"[profile.a]\ntenant = \"b\xfccher\"\n",
-            &["is neither UTF-8 nor UTF-16"],
-        ),
+        (b"\x7fELF\x02\x01\x01\xfe\xff", &["not UTF-8 or UTF-16 text"]),
+        (b"[profile.a]\ntenant = \"b\xfccher\"\n", &["not UTF-8 or UTF-16 text"]),
         (b"\xff\xfe[\0p\0", &["1:3: not TOML"]),
-        (b"\xff\xfe[", &["is neither UTF-8 nor UTF-16"]),
+        (b"\xff\xfe[", &["not UTF-8 or UTF-16 text"]),
         (
             b"default_profile = \"a\"\r[profile.a]\r",
             &["1:23: not TOML: carriage return"],
@@ -119,7 +116,7 @@ fn damaged_files_say_where_and_what_to_do() {
         ),
         (
             b"[profile.a]\ntenant = \"canary\"\ntenant = \"canary\"\n",
-            &["3:1: not TOML: duplicate key", "leave one of them"],
+            &["3:1: not TOML: duplicate key", "remove one of the two"],
         ),
         (
             b"[profile.a]\n[profile.b]\n[profile.a]\n",
@@ -160,7 +157,7 @@ fn damaged_files_say_where_and_what_to_do() {
         (b"[profile.\"../x\"]\n", &["the name of the profile is not valid"]),
         (
             b"[profile.a]\n\"x\\u001b[31m\" = 1\n",
-            &["2:1: x\\u{1b}[31m is no setting"],
+            &["2:1: x\\u{1b}[31m is not a setting"],
         ),
         (
             b"[profile.a]\ntenant = \"canary\\u001b[31m\"\n",
@@ -169,17 +166,17 @@ fn damaged_files_say_where_and_what_to_do() {
         (b"{\"profile\": {\"a\": {}}}", &["1:1: not TOML"]),
         (b"profile:\n  a:\n    tenant: canary\n", &["1:9: not TOML"]),
         (b"[profile.a]\ntenant = canary\n", &["2:10: not TOML"]),
-        (long.as_bytes(), &["2:1: [not shown] is no setting"]),
+        (long.as_bytes(), &["2:1: [not shown] is not a setting"]),
         (many.as_bytes(), &["there is no profile chosen", "use one of p0, p1"]),
     ];
-    for (bytes, told) in cases {
+    for (bytes, expected) in cases {
         let path = place.project("");
         fs::write(&path, bytes).unwrap();
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
         for words in [TOKEN, &["config", "show"]] {
             let output = place.run(words, &[("ENTRA_PROFILE", "chosen")]);
             let says = err(&output);
-            fails(&output, 3, told);
+            fails(&output, 3, expected);
             assert!(!says.contains("canary") && !says.contains('\u{1b}'), "{shown}: {says}");
             assert!(
                 says.contains("entra.toml") || says.contains("no profile"),
@@ -187,7 +184,7 @@ fn damaged_files_say_where_and_what_to_do() {
             );
             assert!(says.len() < 1000, "{shown}: {says}");
         }
-        // The place of a file does not depend on what is in it.
+        // `config path` works with an invalid file.
         let output = place.run(&["config", "path"], &[]);
         assert!(
             output.status.success() && out(&output).starts_with(path.to_str().unwrap()),
@@ -198,14 +195,14 @@ fn damaged_files_say_where_and_what_to_do() {
 
 #[test]
 #[cfg(unix)]
-fn users_file_that_cannot_be_looked_at_is_not_passed_over() {
+fn inaccessible_user_file_is_an_error() {
     let place = Place::new();
     let config = place.home.path().join(".config");
     std::os::unix::fs::symlink(&config, &config).unwrap();
-    fails(&place.run(TOKEN, &[]), 3, &[".config/entra/entra.toml", "check both"]);
+    fails(&place.run(TOKEN, &[]), 3, &[".config/entra/entra.toml", "broken link"]);
     let output = place.run(&["config", "init", "--user"], &[]);
     fails(&output, 1, &["the folder ", ".config/entra", "a broken link"]);
-    // No folder, or a file in its place: there is no user's file.
+    // If the folder is missing or a file, there is no user's file.
     fs::remove_file(&config).unwrap();
     fails(&place.run(TOKEN, &[]), 3, &["no tenant"]);
     fs::write(&config, "").unwrap();
@@ -216,13 +213,13 @@ fn users_file_that_cannot_be_looked_at_is_not_passed_over() {
 
 #[test]
 #[cfg(unix)]
-fn init_replaces_files_and_nothing_else() {
+fn init_only_replaces_files() {
     let place = Place::new();
     let path = place.project("");
     let replace = || place.run_in("work/app", &["config", "init", "--force"], &[]);
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    fails(&replace(), 1, &["entra.toml", "something else than a file"]);
+    fails(&replace(), 1, &["entra.toml", "not a regular file"]);
     fs::remove_dir(&path).unwrap();
     assert!(
         std::process::Command::new("mkfifo")
@@ -231,9 +228,9 @@ fn init_replaces_files_and_nothing_else() {
             .unwrap()
             .success()
     );
-    fails(&replace(), 1, &["entra.toml", "something else than a file"]);
+    fails(&replace(), 1, &["entra.toml", "not a regular file"]);
     fs::remove_file(&path).unwrap();
-    // A link is replaced, and not what it leads to.
+    // A link is replaced, and not its target.
     let other = place.write("other.toml", "keep");
     std::os::unix::fs::symlink(&other, &path).unwrap();
     assert!(replace().status.success());

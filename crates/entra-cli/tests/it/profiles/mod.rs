@@ -1,4 +1,4 @@
-//! Profiles in `entra.toml`: which file goes before which, what a file may hold, and what a project's file may not do.
+//! Profiles in `entra.toml`: precedence, valid files, and restrictions on a project's file.
 
 mod hostile;
 mod place;
@@ -18,7 +18,7 @@ const SHOW: &[&str] = &["config", "show", "-o", "json"];
 const ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 const OTHER: &str = "11111111-2222-3333-4444-555555555555";
 
-/// The value of a setting, and where it comes from.
+/// Returns the value of a setting, and its source.
 #[track_caller]
 fn setting<'a>(shown: &'a Value, name: &str) -> (&'a str, &'a str, &'a str) {
     let all = shown["settings"].as_array().unwrap();
@@ -35,7 +35,7 @@ fn setting<'a>(shown: &'a Value, name: &str) -> (&'a str, &'a str, &'a str) {
 }
 
 #[test]
-fn options_go_before_variables_before_project_before_user() {
+fn precedence_is_option_variable_project_user() {
     let place = Place::new();
     let user = place.user(&format!(
         "default_profile = \"a\"\n[profile.a]\ntenant = \"user.example\"\nclient_id = \"{ID}\"\nregion = \"westeurope\"\nendpoint = \"v1\"\n"
@@ -60,13 +60,13 @@ fn options_go_before_variables_before_project_before_user() {
     let shown = place.shown(flag, &variable);
     assert_eq!(setting(&shown, "tenant"), ("flag.example", "flag", "--tenant"));
     assert_eq!(setting(&shown, "endpoint"), ("v1", "flag", "--v1"));
-    // One that is set to nothing is not set.
+    // An empty setting counts as unset.
     let shown = place.shown(&[], &[("AZURE_TENANT_ID", "")]);
     assert_eq!(setting(&shown, "tenant"), ("project.example", "profile", project));
 }
 
 #[test]
-fn a_profile_is_chosen_by_option_variable_or_default() {
+fn profile_is_chosen_by_option_variable_or_default() {
     let place = Place::new();
     place.user("default_profile = \"b\"\n[profile.a]\ntenant = \"a.example\"\n[profile.b]\ntenant = \"b.example\"\n[profile.c]\n");
     for (words, variables, name) in [
@@ -90,12 +90,12 @@ fn a_profile_is_chosen_by_option_variable_or_default() {
     fails(
         &place.run(TOKEN, &[]),
         3,
-        &["entra.toml:1: default_profile names nowhere"],
+        &["entra.toml:1: default_profile names the unknown profile nowhere"],
     );
 }
 
 #[test]
-fn without_a_file_a_named_profile_is_an_error() {
+fn named_profile_without_a_file_is_an_error() {
     let place = Place::new();
     fails(
         &place.run(TOKEN, &[("ENTRA_PROFILE", "x")]),
@@ -106,7 +106,7 @@ fn without_a_file_a_named_profile_is_an_error() {
 }
 
 #[test]
-fn every_command_of_an_application_takes_profiles() {
+fn application_commands_accept_profiles() {
     let emulator = Emulator::start();
     let place = Place::new();
     let secret = place.write("secret.txt", emulator.client_secret());
@@ -167,7 +167,7 @@ fn every_command_of_an_application_takes_profiles() {
     let shown = place.shown(&["--profile", "dev"], &[]);
     assert_eq!(setting(&shown, "secret_file").0, secret.to_str().unwrap());
     assert!(!shown.to_string().contains(emulator.client_secret()));
-    // A variable's credential goes before it, and is not shown.
+    // A variable's credential overrides the profile's, and is not shown.
     let shown = place.shown(&["--profile", "dev"], &[("AZURE_CLIENT_SECRET", "canary-hunter2")]);
     assert_eq!(
         setting(&shown, "client_secret"),
@@ -187,24 +187,24 @@ fn every_command_of_an_application_takes_profiles() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_says_where_and_repeats_no_value() {
+fn invalid_file_reports_place_and_no_value() {
     let place = Place::new();
-    for (text, told) in [
+    for (text, expected) in [
         ("x", "1:2: not TOML"),
         ("[profile.a]\n  tenant = canary-8Q~value\n", "2:12: not TOML"),
         ("[profile.a]\ntenant = \"canary\ntenant", "3:7: not TOML"),
         ("[profile.a]\n[profile.a]\n", "not TOML: duplicate key"),
         (
             "[profile.a]\ntennant = \"canary.example\"",
-            "2:1: tennant is no setting; did you mean tenant",
+            "2:1: tennant is not a setting; did you mean tenant",
         ),
         ("[profile.a]\nclientId = \"canary\"", "did you mean client_id"),
         (
             "[profiles.a]\ntenant = \"x\"",
-            "1:2: profiles is no setting; did you mean profile",
+            "1:2: profiles is not a setting; did you mean profile",
         ),
         ("tenant = \"canary.example\"", "put tenant below a line [profile.NAME]"),
-        ("[profile.a]\nscope = \"x\"", "name the API with --scope"),
+        ("[profile.a]\nscope = \"x\"", "give the API with --scope"),
         (
             "[profile.a]\ntenant = 7",
             "2:10: tenant is an integer; write a text in quotes",
@@ -221,26 +221,32 @@ fn a_file_that_cannot_be_used_says_where_and_repeats_no_value() {
         ("[profile]\na = 1", "a is an integer; write a table"),
         ("profile = 3", "profile is an integer"),
         ("[profile.\"a b\"]", "the name of the profile is not valid"),
-        ("[profile.a]\ntenant = \"  \"", "tenant is empty; leave it out"),
+        ("[profile.a]\ntenant = \"  \"", "tenant is empty; remove it"),
         ("[profile.a]\ntenant = \"a\\u0000b\"", "control characters"),
         (
             "[profile.a]\nsecret_file = \"a.txt\"\ncertificate = \"b.pem\"",
             "second credential",
         ),
-        // Secrets, in every place that people find for them.
+        // Secrets in all places where users put them.
         (
             "[profile.a]\nclient_secret = \"canary-hunter2\"",
-            "2:1: client_secret is no setting: the file holds no secret; write a secret to a file",
+            "2:1: client_secret is not a setting: this file must not contain secrets; write the secret to a file",
         ),
-        ("[profile.a]\nsecret = \"canary-hunter2\"", "the file holds no secret"),
+        (
+            "[profile.a]\nsecret = \"canary-hunter2\"",
+            "this file must not contain secrets",
+        ),
         (
             "[profile.a]\ncertificate_password = \"canary-hunter2\"",
-            "the file holds no secret",
+            "this file must not contain secrets",
         ),
-        ("[profile.a]\naccess_token = [\"canary\"]", "the file holds no secret"),
+        (
+            "[profile.a]\naccess_token = [\"canary\"]",
+            "this file must not contain secrets",
+        ),
         (
             "[profile.a]\nsecret_file = \"canaryhunter2\"",
-            "secret_file names no file; write the secret to a file",
+            "secret_file is not a path; write the secret to a file",
         ),
         (
             "[profile.a]\nsecret_file = \"canary8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789\"",
@@ -256,18 +262,18 @@ fn a_file_that_cannot_be_used_says_where_and_repeats_no_value() {
         ),
         (
             "\"canary8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789\" = 1",
-            "[not shown] is no setting",
+            "[not shown] is not a setting",
         ),
     ] {
         let path = place.project(text);
         let output = place.run(TOKEN, &[]);
-        fails(&output, 3, &[told, path.to_str().unwrap()]);
+        fails(&output, 3, &[expected, path.to_str().unwrap()]);
         assert!(!err(&output).contains("canary"), "{}", err(&output));
     }
 }
 
 #[test]
-fn files_of_every_encoding_and_size_are_bounded() {
+fn encoding_and_size_of_files_are_limited() {
     let place = Place::new();
     let path = place.project("");
     fs::write(
@@ -277,9 +283,9 @@ fn files_of_every_encoding_and_size_are_bounded() {
     .unwrap();
     assert_eq!(setting(&place.shown(&[], &[]), "tenant").0, "bom.example");
     fs::write(&path, b"default_profile = \"\xff\xfe\"").unwrap();
-    fails(&place.run(TOKEN, &[]), 3, &["is neither UTF-8 nor UTF-16"]);
+    fails(&place.run(TOKEN, &[]), 3, &["not UTF-8 or UTF-16 text"]);
     fs::write(&path, "#".repeat(70_000)).unwrap();
-    fails(&place.run(TOKEN, &[]), 3, &["is longer than 65536 bytes"]);
+    fails(&place.run(TOKEN, &[]), 3, &["longer than 65536 bytes"]);
     for deep in [
         "[".repeat(60_000),
         format!("a = {}", "{b=".repeat(20_000)),
@@ -290,20 +296,20 @@ fn files_of_every_encoding_and_size_are_bounded() {
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    fails(&place.run(TOKEN, &[]), 3, &["is not a file"]);
+    fails(&place.run(TOKEN, &[]), 3, &["entra.toml: not a file"]);
 }
 
 #[test]
 #[cfg(unix)]
-fn links_and_pipes_do_not_hang_a_command() {
+fn links_and_pipes_do_not_block() {
     let place = Place::new();
     let path = place.project("");
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(&path, &path).unwrap();
-    fails(&place.run(TOKEN, &[]), 3, &["entra.toml", "link that leads nowhere"]);
+    fails(&place.run(TOKEN, &[]), 3, &["entra.toml", "broken link"]);
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-    fails(&place.run(TOKEN, &[]), 3, &["is not a file"]);
+    fails(&place.run(TOKEN, &[]), 3, &["entra.toml: not a file"]);
     fs::remove_file(&path).unwrap();
     assert!(
         std::process::Command::new("mkfifo")
@@ -312,31 +318,31 @@ fn links_and_pipes_do_not_hang_a_command() {
             .unwrap()
             .success()
     );
-    fails(&place.run(TOKEN, &[]), 3, &["is not a file"]);
+    fails(&place.run(TOKEN, &[]), 3, &["entra.toml: not a file"]);
     fs::remove_file(&path).unwrap();
-    // A file of secrets behind a link is read, and not repeated.
+    // A link to a file with secrets is read, and its content is not repeated.
     let key = place.write("key", "canary-hunter2-canary\n");
     std::os::unix::fs::symlink(key, &path).unwrap();
     let output = place.run(TOKEN, &[]);
     fails(&output, 3, &["not TOML"]);
     assert!(!err(&output).contains("canary"), "{}", err(&output));
-    // The user's file decides about authorities: others may not write to it.
+    // The user's file determines authorities, so other users must not be able to write to it.
     fs::remove_file(&path).unwrap();
     set_mode(&place.user(""), 0o666);
     fails(
         &place.run(TOKEN, &[]),
         3,
-        &["every user of the machine may write to it"],
+        &["every user of this machine can write to it"],
     );
 }
 
 #[test]
-fn a_project_is_searched_up_to_its_repository() {
+fn project_file_is_searched_up_to_the_repository() {
     let place = Place::new();
     place.write("work/entra.toml", "[profile.above]\n");
     let output = place.run(&["config", "show", "--profile", "above"], &[]);
     fails(&output, 3, &["no profile above"]);
-    // Outside of a repository, up to the home.
+    // Outside of a repository, the search ends below the home folder.
     fs::create_dir_all(place.home.path().join("work/plain/deep")).unwrap();
     let output = place.run_in("work/plain/deep", &["config", "show", "--profile", "above"], &[]);
     assert!(output.status.success(), "{}", err(&output));
@@ -347,7 +353,7 @@ fn a_project_is_searched_up_to_its_repository() {
 }
 
 #[test]
-fn a_certificate_of_a_profile_brings_its_key_and_password() {
+fn profile_certificate_has_its_key_and_password() {
     let place = Place::new();
     place.user(
         "[profile.a]\ncertificate = \"a.pem\"\ncertificate_key = \"a.key\"\nalgorithm = \"RS256\"\nsend_certificate_chain = true\n",
@@ -362,7 +368,7 @@ fn a_certificate_of_a_profile_brings_its_key_and_password() {
     let variable = [("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "false")];
     let shown = place.shown(&["--profile", "a"], &variable);
     assert_eq!(setting(&shown, "send_certificate_chain").0, "false");
-    // Another certificate has another key.
+    // An option for another certificate does not use the profile's key.
     let shown = place.shown(&["--profile", "a", "--certificate", "other.pem"], &[]);
     assert_eq!(setting(&shown, "certificate"), ("other.pem", "flag", "--certificate"));
     assert_eq!(setting(&shown, "certificate_key"), ("", "default", ""));
@@ -382,7 +388,7 @@ fn a_certificate_of_a_profile_brings_its_key_and_password() {
 }
 
 #[test]
-fn a_file_is_written_once_and_reads_back() {
+fn init_writes_a_valid_file_once() {
     let place = Place::new();
     let init = &[
         "config",
@@ -403,7 +409,7 @@ fn a_file_is_written_once_and_reads_back() {
     assert_eq!(setting(&shown, "client_id").0, ID);
     let path = place.home.path().join("work/app/entra.toml");
     let text = fs::read_to_string(&path).unwrap();
-    // Each remark is a setting that can be used; there is one credential.
+    // Each comment is a valid setting; only one credential can be active.
     let is_other = |line: &&str| !line.contains("certificate = ") && !line.contains("federated");
     let settings = text.lines().filter(is_other).map(|line| match line.strip_prefix("# ") {
         Some(setting) if setting.contains(" = ") => setting,
@@ -450,7 +456,7 @@ fn settings_are_shown_in_columns() {
         path.display()
     );
     assert_eq!(out(&output), expected, "{}", err(&output));
-    // What cannot be used is shown, and said to be so.
+    // An unusable setting is shown with a warning.
     place.project("[profile.a]\nauthority_host = \"https://login.evil.test\"\n");
     let output = place.run(&["config", "show", "--profile", "a"], &[]);
     assert!(

@@ -1,4 +1,4 @@
-//! A home folder with a project in it.
+//! A home folder with a project.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::SHOW;
 use crate::common::{command, err, out, set_mode};
 
-/// A home with a repository in it.
+/// A home folder with a repository.
 pub(crate) struct Place {
     pub(crate) home: tempfile::TempDir,
 }

@@ -1,4 +1,4 @@
-//! What a project's file may not do.
+//! Restrictions on a project's file.
 
 use std::fs;
 
@@ -8,9 +8,9 @@ use super::place::Place;
 use super::{ID, SHOW, TOKEN};
 use crate::common::{GRAPH, err, fails, out};
 
-/// What a stranger's file may try, with a secret in each of the places that the user has.
+/// Attacks by a hostile project's file on secrets in each place where the user has one.
 #[test]
-fn a_projects_file_sends_no_secret_to_another_authority() {
+fn project_file_cannot_redirect_secrets() {
     let place = Place::new();
     let stranger = Emulator::start();
     let secret = place.write("secret.txt", "canary-hunter2");
@@ -47,7 +47,7 @@ fn a_projects_file_sends_no_secret_to_another_authority() {
             );
         }
     }
-    // A port of this machine may be another user's.
+    // A loopback port may belong to another user.
     let inside = "secret_file = \"linked.txt\"\n";
     #[cfg(unix)]
     std::os::unix::fs::symlink(&secret, place.home.path().join("work/app/linked.txt")).unwrap();
@@ -79,7 +79,7 @@ fn a_projects_file_sends_no_secret_to_another_authority() {
         .into_iter()
         .filter(|request| request.method == "POST");
     assert_eq!(posts.count(), 0);
-    // The user may send it there.
+    // The user may choose to send it there.
     place.project(&profile("https://login.evil.test", ""));
     let output = place.run(
         TOKEN,
@@ -87,14 +87,14 @@ fn a_projects_file_sends_no_secret_to_another_authority() {
     );
     assert_eq!(output.status.code(), Some(5), "{}", err(&output));
     assert!(
-        err(&output).contains("the profile a of this project is used"),
+        err(&output).contains("using the profile a of this project"),
         "{}",
         err(&output)
     );
 }
 
 #[test]
-fn a_projects_own_secret_goes_to_its_emulator() {
+fn project_secret_is_sent_to_the_projects_emulator() {
     let emulator = Emulator::start();
     let place = Place::new();
     place.write("work/app/secret.txt", emulator.client_secret());
@@ -112,18 +112,18 @@ fn a_projects_own_secret_goes_to_its_emulator() {
     );
 }
 
-/// A project's file that names no authority, so that of Microsoft, and `more`.
+/// Returns a project's file with the default authority, and `more`.
 fn profile(more: &str) -> String {
     format!("default_profile = \"a\"\n[profile.a]\ntenant = \"stranger.example\"\nclient_id = \"{ID}\"\n{more}")
 }
 
 #[test]
-fn a_projects_file_names_no_file_outside_its_folder() {
+fn project_file_cannot_name_outside_files() {
     let place = Place::new();
     let outside = place.write("secret.txt", "canary-hunter2");
     let outside = outside.to_str().unwrap();
     let inside = place.write("work/app/own.pem", "own");
-    // A folder beside the project whose name begins as that of the project.
+    // A sibling folder with the project's name as a prefix of its own.
     fs::create_dir(place.home.path().join("work/app-secrets")).unwrap();
     place.write("work/app-secrets/key.txt", "canary-hunter2");
     #[cfg(unix)]
@@ -140,7 +140,7 @@ fn a_projects_file_names_no_file_outside_its_folder() {
         ("secret_file = \"src/../../../secret.txt\"".to_owned(), "secret-file"),
         ("secret_file = \"../app-secrets/key.txt\"".to_owned(), "secret-file"),
         ("secret_file = \"~/secret.txt\"".to_owned(), "secret-file"),
-        // Whether there is a file is not told either.
+        // The error does not reveal if the file exists.
         ("secret_file = \"../none.txt\"".to_owned(), "secret-file"),
         ("certificate = \"../../secret.txt\"".to_owned(), "certificate"),
         (
@@ -171,8 +171,8 @@ fn a_projects_file_names_no_file_outside_its_folder() {
             let path = place.project(&profile(&format!("{authority}{more}\n")));
             let output = place.run(TOKEN, &[]);
             let hint = format!("give the file with --{option}");
-            let told = ["outside its own folder", &hint, path.to_str().unwrap()];
-            fails(&output, 4, &told);
+            let expected = ["outside its own folder", &hint, path.to_str().unwrap()];
+            fails(&output, 4, &expected);
             assert!(!err(&output).contains("canary"), "{}", err(&output));
         }
         let output = place.run(&["doctor", "--resource", GRAPH], &[]);
@@ -192,7 +192,7 @@ fn a_projects_file_names_no_file_outside_its_folder() {
 }
 
 #[test]
-fn files_outside_the_project_are_used_where_the_user_names_them() {
+fn outside_files_named_by_the_user_are_used() {
     let emulator = Emulator::start();
     let place = Place::new();
     let outside = place.write("secret.txt", emulator.client_secret());
@@ -211,7 +211,7 @@ fn files_outside_the_project_are_used_where_the_user_names_them() {
         "default_profile = \"a\"\n[profile.a]\n{ids}secret_file = \"../../secret.txt\"\n"
     ));
     get(&["--secret-file", outside]);
-    // In the user's own file, in a profile of another name and of the same.
+    // In the user's own file, in a profile with another name and with the same name.
     place.user(&format!("[profile.b]\n{ids}secret_file = \"{outside}\"\n"));
     get(&["--profile", "b"]);
     place.project(&format!("default_profile = \"a\"\n[profile.a]\n{ids}"));
@@ -220,7 +220,7 @@ fn files_outside_the_project_are_used_where_the_user_names_them() {
 }
 
 #[test]
-fn a_password_that_an_option_names_is_the_users_choice() {
+fn password_file_option_is_the_users_choice() {
     let place = Place::new();
     place.write("work/app/own.pem", "own");
     let password = place.write("password.txt", "x");
@@ -234,7 +234,7 @@ fn a_password_that_an_option_names_is_the_users_choice() {
 }
 
 #[test]
-fn a_link_to_a_file_of_the_project_is_followed() {
+fn link_within_the_project_is_followed() {
     let emulator = Emulator::start();
     let place = Place::new();
     place.write("work/app/src/secret.txt", emulator.client_secret());

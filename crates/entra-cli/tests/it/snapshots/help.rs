@@ -1,4 +1,4 @@
-//! The help of every command, on a wide and on a narrow terminal.
+//! The help of every command, on a wide and a narrow terminal.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use crate::common::{err, out, run};
 
 use super::transcript::{assert_snapshot, snapshots};
 
-/// Every command, by its words, as the lists of commands name them.
+/// Returns the words of every command, from the lists of commands in the help.
 fn commands() -> Vec<String> {
     let mut commands = vec![String::new()];
     let mut next = 0;
@@ -31,7 +31,7 @@ fn subcommands(command: &str) -> Vec<String> {
     let help = help(command, "--help", "100");
     let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);
     let lines = list.lines().take_while(|line| !line.is_empty());
-    // Long descriptions go on in the next line.
+    // Long descriptions continue on the next line.
     let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     let names = names.filter_map(|line| line.split(' ').next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
@@ -100,5 +100,6 @@ fn every_command_has_an_output() {
     }
 }
 
-/// Commands whose output is long and made from the help or from a file that is in the repository: their own tests look at it.
+/// Commands with long output that is derived from the help or from a file in the repository. Other
+/// tests check it.
 const LONG: [&str; 3] = ["completions", "man", "emulator config"];

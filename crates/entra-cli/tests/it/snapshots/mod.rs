@@ -1,9 +1,10 @@
-//! Every help text and the output of every command, compared with the files in `tests/snapshots`.
+//! Snapshots of every help text and of the output of every command, in `tests/snapshots`.
 //!
-//! After a change that is meant, write them anew with `INSTA_UPDATE=always cargo test -p entra-cli --test it snapshots`, and read the
-//! difference as a user. Without that variable no file is written, and a text that is new or differs fails the test.
+//! After an intended change, update them with `INSTA_UPDATE=always cargo test -p entra-cli --test
+//! it snapshots`, and read the difference as a user would. Without that variable no file is
+//! written, and any difference fails the test.
 
-// Errors of the system have other texts elsewhere.
+// Other systems have other error messages.
 mod help;
 mod outputs;
 mod transcript;

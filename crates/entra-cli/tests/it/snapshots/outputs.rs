@@ -1,4 +1,4 @@
-//! The output of every command on its main paths, and its main errors.
+//! The output of every command for its main uses and errors.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use entra_proto::claims::UnverifiedClaims;
 use entra_tenants::{ConsentedTenant, RedbTenantStore, TenantStore};
 
 use super::transcript::Transcript;
-use crate::common::desk::{Desk, MEGAN};
+use crate::common::session::{MEGAN, Session};
 use crate::common::{GRAPH, set_mode, variables};
 
-/// An emulator with an application that may do all that the tests call for.
+/// Returns an emulator with an application that has all permissions for the tests.
 fn emulator() -> Emulator {
     Emulator::builder()
         .app(
@@ -106,11 +106,11 @@ fn call() {
 #[test]
 fn sign_ins() {
     let emulator = Emulator::start();
-    let desk = Desk::new(&emulator);
-    let variables = desk.variables();
+    let session = Session::new(&emulator);
+    let variables = session.variables();
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
     let mut transcript = Transcript::new(&variables);
-    transcript.replace(&desk.folder.path().display().to_string(), "FOLDER");
+    transcript.replace(&session.folder.path().display().to_string(), "FOLDER");
     transcript.run(&["accounts", "-o", "table"]);
     transcript.run(&["accounts"]);
     transcript.run(&["token", "--account", "--scope", "User.Read"]);
@@ -118,14 +118,14 @@ fn sign_ins() {
     transcript.run(&[
         "login",
         "--client-id",
-        desk.cli(),
+        session.cli(),
         "--no-browser",
         "--listen",
         "localhost:0",
         "--wait",
         "1",
     ]);
-    desk.login(MEGAN);
+    session.login(MEGAN);
     transcript.run(&["accounts"]);
     transcript.run(&["accounts", "-o", "table"]);
     transcript.run(&["accounts", "-o", "text"]);
@@ -142,7 +142,7 @@ fn tenants() {
     let emulator = emulator();
     let mut transcript = Transcript::new(&variables(&emulator));
     transcript.run(&["tenants", "list", "-o", "table"]);
-    let directory = RedbTenantStore::at(transcript.folder().join("tenants.redb"));
+    let tenant_store = RedbTenantStore::at(transcript.folder().join("tenants.redb"));
     for (tenant, user) in [
         ("9198cc71-02da-43ef-8532-e151093e9beb", "admin@contoso.com"),
         ("8f7a3b21-5c4d-4e6f-9a8b-1c2d3e4f5a6b", "管理者@fabrikam.example"),
@@ -152,7 +152,7 @@ fn tenants() {
         let consented = ConsentedTenant::new(client_id, tenant.parse().unwrap(), at)
             .with_user(user)
             .with_granted(["ActivityFeed.Read", "ActivityFeed.ReadDlp"]);
-        directory.put(&consented).unwrap();
+        tenant_store.put(&consented).unwrap();
     }
     transcript.run(&["tenants", "list"]);
     transcript.run(&["tenants", "list", "-o", "table"]);
@@ -284,7 +284,7 @@ fn assertions() {
     let mut transcript = Transcript::new(&variables(&emulator)[..3]);
     let made = transcript.run(&["cert", "new", "--name", "daemon", "-o", "json"]);
     let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
-    // Each run makes another key.
+    // Each run creates another key.
     for member in [
         "serial",
         "thumbprint_sha1",

@@ -1,4 +1,4 @@
-//! What a user types and sees, with what differs from run to run replaced.
+//! A transcript of commands and their output, with varying parts replaced.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,14 +7,14 @@ use std::process::Output;
 use crate::common::terminal;
 use crate::common::{command, entra, err, out};
 
-/// Commands and what came of them.
+/// Commands and their output.
 pub(crate) struct Transcript {
     variables: Vec<(String, String)>,
     folder: tempfile::TempDir,
     text: String,
-    /// Whether a part could not be run here.
+    /// True if a part cannot run on this machine.
     is_incomplete: bool,
-    /// Texts that differ from run to run, and the words for them.
+    /// Texts that vary between runs, and their replacements.
     replaced: Vec<(String, String)>,
 }
 
@@ -31,7 +31,7 @@ impl Transcript {
             .collect();
         for (name, file) in [
             ("ENTRA_STORE", "store"),
-            ("ENTRA_DIRECTORY", "tenants.redb"),
+            ("ENTRA_TENANT_STORE", "tenants.redb"),
             ("HOME", "home"),
         ] {
             if !variables.iter().any(|(known, _)| known == name) {
@@ -60,7 +60,7 @@ impl Transcript {
         self.run_with(words, &[], "")
     }
 
-    /// Runs it with these variables in the place of others, and this standard input.
+    /// Runs `entra` with these variables replaced, and this standard input.
     pub(crate) fn run_with(&mut self, words: &[&str], changed: &[(&str, &str)], input: &str) -> Output {
         let mut variables: Vec<(&str, &str)> = self.variables.iter().map(|(name, value)| (&**name, &**value)).collect();
         variables.extend_from_slice(changed);
@@ -92,7 +92,8 @@ impl Transcript {
         output
     }
 
-    /// Runs it at a terminal with this many columns. Without Python there is no terminal, and nothing is compared.
+    /// Runs `entra` on a terminal with this many columns. Without Python, the snapshot is not
+    /// compared.
     pub(crate) fn at_terminal(&mut self, columns: usize, words: &[&str]) {
         let mut variables: Vec<(&str, &str)> = self.variables.iter().map(|(name, value)| (&**name, &**value)).collect();
         variables.extend([("TERM", "xterm"), ("NO_COLOR", "1")]);
@@ -109,7 +110,7 @@ impl Transcript {
         let _ = writeln!(self.text, "{}\n", lines.trim_end());
     }
 
-    /// Compares all of it with the snapshot of this name.
+    /// Compares the transcript with the snapshot of this name.
     pub(crate) fn check(self, name: &str) {
         if self.is_incomplete {
             return;
@@ -122,7 +123,7 @@ impl Transcript {
     }
 }
 
-/// The command as it is typed, with the variables that it needs changed.
+/// Returns the command as typed, with its changed variables.
 fn shown(words: &[&str], changed: &[(&str, &str)]) -> String {
     let quoted = |word: &str| {
         if word.is_empty() || word.contains([' ', '$', '{', '&', '<', '?']) {
@@ -148,7 +149,7 @@ pub(crate) fn assert_snapshot(name: &str, text: &str) {
     });
 }
 
-/// The names of all snapshots.
+/// Returns the names of all snapshots.
 pub(crate) fn snapshots() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
     let names = std::fs::read_dir(folder)
@@ -159,7 +160,7 @@ pub(crate) fn snapshots() -> Vec<String> {
         .collect()
 }
 
-/// What differs from run to run: times, random IDs, ports and signatures.
+/// The parts that vary between runs: times, random IDs, ports and signatures.
 const FILTERS: [(&str, &str); 21] = [
     (r"eyJ[\w-]+\.[\w-]+\.[\w-]*", "TOKEN"),
     (r"\d{4}-\d\d-\d\d[T\s]\s*\d\d:\d\d(:\d\d)?(\.\d+)?( UTC|Z)?", "TIME"),
@@ -179,7 +180,7 @@ const FILTERS: [(&str, &str); 21] = [
     (r"(jti\s+)[0-9a-f-]{36}", "${1}ID"),
     (r"(state|nonce|code_challenge)=[\w-]{43}", "${1}=RANDOM"),
     (r"%3A\d{5}%2F", "%3APORT%2F"),
-    // The id of a content of the activity feed has the hour in it.
+    // The ID of activity feed content contains the hour.
     (r"([a-z]{3})20\d{8}\$", "${1}HOUR$$"),
     (r"ssh -L \d+:", "ssh -L PORT:"),
     (r":\d{5}/[0-9a-f]{4,8}-[0-9a-f]{4}\b", ":PORT/RANDOM"),

@@ -1,23 +1,25 @@
+//! Times and durations as text and as JSON.
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entra_proto::Timestamp;
 use serde_json::{Map, Value};
 
-/// A moment as people read it, in UTC.
+/// Returns a time as text, in UTC.
 pub(crate) fn utc(moment: Timestamp) -> String {
-    // Years beyond 9999 have no such form.
+    // The format has no years after 9999.
     let last = Duration::from_secs(253_402_300_799);
     let time = UNIX_EPOCH + Duration::from_secs(moment.as_secs()).min(last);
     httpdate::fmt_http_date(time).replace("GMT", "UTC")
 }
 
-/// Adds a moment to a JSON object: as `NAME_on` in seconds since 1970, and as `NAME_at` in RFC 3339.
-pub(crate) fn put_moment(object: &mut Map<String, Value>, name: &str, moment: Timestamp) {
+/// Adds a time to a JSON object: `NAME_on` in seconds since 1970, and `NAME_at` in RFC 3339 format.
+pub(crate) fn put_time(object: &mut Map<String, Value>, name: &str, moment: Timestamp) {
     object.insert(format!("{name}_on"), moment.as_secs().into());
     object.insert(format!("{name}_at"), moment.to_rfc3339().into());
 }
 
-/// How far a moment is away: `in 59 min`, `2 h ago`.
+/// Returns the distance of a time from now, such as `in 59 min` or `2 h ago`.
 pub(crate) fn from_now(moment: Timestamp) -> String {
     let now = Timestamp::from(SystemTime::now());
     let (ahead, behind) = (moment.since(now), now.since(moment));
@@ -28,7 +30,7 @@ pub(crate) fn from_now(moment: Timestamp) -> String {
     }
 }
 
-/// A length of time in its largest sensible unit.
+/// Returns a duration in seconds, minutes, hours or days, whichever suits its length.
 pub(crate) fn length(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_rounded_to_what_people_say() {
+    fn duration_unit_follows_its_length() {
         for (seconds, text) in [
             (0, "0 s"),
             (119, "119 s"),
@@ -56,9 +58,9 @@ mod tests {
     }
 
     #[test]
-    fn json_has_a_moment_in_both_forms() {
+    fn json_has_a_time_in_both_formats() {
         let mut object = Map::new();
-        put_moment(&mut object, "expires", Timestamp::from_secs(951_868_799));
+        put_time(&mut object, "expires", Timestamp::from_secs(951_868_799));
         assert_eq!(
             Value::from(object),
             serde_json::json!({"expires_on": 951_868_799, "expires_at": "2000-02-29T23:59:59Z"})
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn no_moment_is_too_far_away() {
+    fn latest_time_is_formatted() {
         assert_eq!(utc(Timestamp::from_secs(0)), "Thu, 01 Jan 1970 00:00:00 UTC");
         assert!(utc(Timestamp::from_secs(u64::MAX)).ends_with("9999 23:59:59 UTC"));
     }

@@ -1,4 +1,4 @@
-//! The forms in which a token is printed.
+//! The output formats for tokens.
 
 use std::env;
 use std::time::{Duration, SystemTime};
@@ -13,37 +13,37 @@ use serde_json::{Map, Value, json};
 use crate::commands::exec::{ACCESS_TOKEN, EXPIRES_ON};
 use crate::exit::{Exit, Failure};
 use crate::files::{print_json, print_secret, tell};
-use crate::moment::{from_now, put_moment};
-use crate::outside::shell_quoted;
+use crate::sanitize::shell_quoted;
 use crate::store::CachedToken;
+use crate::time_format::{from_now, put_time};
 
-/// A form of a token.
+/// An output format for a token.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// The token alone
+    /// The token only
     Token,
     /// The token, its type and its lifetime, as JSON
     Json,
     /// The Authorization header
     Header,
-    /// Lines for a shell, which export the variables of `entra exec`
+    /// Shell commands that export the variables of `entra exec`
     Env,
     /// A configuration with the Authorization header, for `curl -K -`
     Curl,
     /// A credential for kubectl: an ExecCredential, as JSON
     ExecCredential,
-    /// What `az account get-access-token` prints, as JSON
+    /// The output of `az account get-access-token`, as JSON
     Az,
 }
 
 impl Output {
-    /// Whether it is one line, and the next token can follow it.
+    /// Returns true if a token takes one line, so that `--watch` can print one after another.
     pub(crate) fn is_line(self) -> bool {
         matches!(self, Self::Token | Self::Json | Self::Header)
     }
 
-    /// Returns the token in this form on one line, where [that is one](Self::is_line).
-    pub(crate) fn line(self, token: &Issued<'_>) -> String {
+    /// Returns the token on one line, for the formats for which [`is_line`](Self::is_line) is true.
+    pub(crate) fn line(self, token: &PrintedToken<'_>) -> String {
         match self {
             Self::Header => format!("Authorization: Bearer {}", token.access_token),
             Self::Json => token.json().to_string(),
@@ -51,7 +51,10 @@ impl Output {
         }
     }
 
-    /// Reads what the form depends on, before a token is requested.
+    /// Reads the environment for the format, before a token is requested.
+    ///
+    /// # Errors
+    /// Returns an error if kubectl requests an unknown version of a credential.
     pub(crate) fn ready(self) -> Result<ReadyOutput, Failure> {
         let exec_version = if self == Self::ExecCredential {
             exec_version(env::var_os(EXEC_INFO).map(|info| info.to_string_lossy().into_owned()))?
@@ -65,24 +68,27 @@ impl Output {
     }
 }
 
-/// A form of a token, with all that it depends on.
+/// An output format with its parameters from the environment.
 pub(crate) struct ReadyOutput {
     form: Output,
-    /// The version of the API that kubectl asks for.
+    /// The API version that kubectl requests.
     exec_version: &'static str,
 }
 
 impl ReadyOutput {
-    /// Prints the token. The JSON of this program has `more` members.
-    pub(crate) fn print(&self, token: &Issued<'_>, authority: &Authority, more: Value) -> Result<(), Failure> {
+    /// Prints the token. The format `json` also has the members of `more`.
+    ///
+    /// # Errors
+    /// Returns an error if standard output cannot be written.
+    pub(crate) fn print(&self, token: &PrintedToken<'_>, authority: &Authority, more: Value) -> Result<(), Failure> {
         match self.form {
             Output::Token | Output::Header => print_secret(&self.form.line(token)),
             Output::Json => {
-                let mut answer = token.json();
-                if let (Value::Object(answer), Value::Object(more)) = (&mut answer, more) {
-                    answer.extend(more);
+                let mut json = token.json();
+                if let (Value::Object(members), Value::Object(more)) = (&mut json, more) {
+                    members.extend(more);
                 }
-                print_json(&answer)
+                print_json(&json)
             }
             Output::Env => print_secret(&format!(
                 "export {ACCESS_TOKEN}={}\nexport {EXPIRES_ON}={}",
@@ -103,14 +109,14 @@ impl ReadyOutput {
     }
 }
 
-/// What is printed of a token.
-pub(crate) struct Issued<'a> {
+/// The printed parts of a token.
+pub(crate) struct PrintedToken<'a> {
     access_token: &'a str,
     expires_at: Timestamp,
     refresh_at: Option<Timestamp>,
 }
 
-impl<'a> From<&'a Token> for Issued<'a> {
+impl<'a> From<&'a Token> for PrintedToken<'a> {
     fn from(token: &'a Token) -> Self {
         Self {
             access_token: token.expose(),
@@ -120,7 +126,7 @@ impl<'a> From<&'a Token> for Issued<'a> {
     }
 }
 
-impl<'a> From<&'a CachedToken> for Issued<'a> {
+impl<'a> From<&'a CachedToken> for PrintedToken<'a> {
     fn from(token: &'a CachedToken) -> Self {
         Self {
             access_token: token.expose(),
@@ -130,20 +136,20 @@ impl<'a> From<&'a CachedToken> for Issued<'a> {
     }
 }
 
-impl Issued<'_> {
+impl PrintedToken<'_> {
     fn json(&self) -> Value {
-        let mut answer = Map::new();
-        answer.insert("token_type".to_owned(), "Bearer".into());
-        answer.insert("access_token".to_owned(), self.access_token.into());
-        answer.insert("expires_in".to_owned(), self.left().as_secs().into());
-        put_moment(&mut answer, "expires", self.expires_at);
+        let mut members = Map::new();
+        members.insert("token_type".to_owned(), "Bearer".into());
+        members.insert("access_token".to_owned(), self.access_token.into());
+        members.insert("expires_in".to_owned(), self.left().as_secs().into());
+        put_time(&mut members, "expires", self.expires_at);
         if let Some(moment) = self.refresh_at {
-            put_moment(&mut answer, "refresh", moment);
+            put_time(&mut members, "refresh", moment);
         }
-        answer.into()
+        members.into()
     }
 
-    /// Returns the JSON of the Azure CLI, whose `expiresOn` is in local time.
+    /// Returns the JSON of the Azure CLI. Its `expiresOn` is in local time.
     fn as_az(&self, authority: &Authority) -> Value {
         let claims = UnverifiedClaims::decode(self.access_token).ok();
         let tenant = claims.as_ref().and_then(UnverifiedClaims::tenant_id);
@@ -151,7 +157,7 @@ impl Issued<'_> {
         let subscription = env::var("AZURE_SUBSCRIPTION_ID")
             .ok()
             .filter(|id| !id.trim().is_empty());
-        let mut answer = json!({
+        let mut json = json!({
             "accessToken": self.access_token,
             "expiresOn": local(self.expires_at, TimeZone::system()),
             "expires_on": self.expires_at.as_secs(),
@@ -159,30 +165,30 @@ impl Issued<'_> {
             "tenant": tenant,
             "tokenType": "Bearer",
         });
-        // Left out where there is none, as the Azure CLI does with --tenant.
-        if let Some(members) = answer.as_object_mut() {
+        // Without a subscription there is no member, as in the Azure CLI with --tenant.
+        if let Some(members) = json.as_object_mut() {
             members.retain(|_, value| !value.is_null());
         }
-        answer
+        json
     }
 
-    /// Returns how long the token is good.
+    /// Returns the time until the token expires.
     pub(crate) fn left(&self) -> Duration {
         self.expires_at.since(Timestamp::from(SystemTime::now()))
     }
 
-    /// Notes when the service wants the next request.
+    /// Notes the time at which the service suggests a refresh.
     pub(crate) fn tell_refresh(&self) {
         if let Some(moment) = self.refresh_at {
             tell(format_args!(
-                "the service suggests to request the next one {}",
+                "the service suggests requesting the next token {}",
                 from_now(moment)
             ));
         }
     }
 }
 
-/// A moment as the Azure CLI writes it, in this time zone.
+/// Returns a time in the format of the Azure CLI, in this time zone.
 fn local(moment: Timestamp, zone: TimeZone) -> String {
     let last = jiff::Timestamp::MAX;
     let seconds = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
@@ -190,32 +196,32 @@ fn local(moment: Timestamp, zone: TimeZone) -> String {
     moment.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
-/// A value as curl reads it in a configuration file.
+/// Returns a quoted value for a configuration file of curl.
 fn curl_quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Returns the version of the API that kubectl asks for.
+/// Returns the API version that kubectl requests.
 fn exec_version(info: Option<String>) -> Result<&'static str, Failure> {
     let Some(info) = info.filter(|info| !info.is_empty()) else {
         return Ok(EXEC_VERSIONS[0]);
     };
     let info: Value = serde_json::from_str(&info).unwrap_or_default();
-    let asked = info["apiVersion"].as_str().unwrap_or_default();
+    let requested = info["apiVersion"].as_str().unwrap_or_default();
     EXEC_VERSIONS
         .into_iter()
-        .find(|version| *version == asked)
+        .find(|version| *version == requested)
         .ok_or_else(|| {
-            let problem = format!("{EXEC_INFO} asks for a credential of a version that is not known");
+            let problem = format!("{EXEC_INFO} requests an unknown version of a credential");
             Failure::text(Exit::Configuration, problem)
                 .hint(format!("set apiVersion to {}", EXEC_VERSIONS.join(" or ")))
         })
 }
 
-/// The variable in which kubectl says what it wants.
+/// The variable in which kubectl describes the requested credential.
 const EXEC_INFO: &str = "KUBERNETES_EXEC_INFO";
 
-/// The versions of the API of kubectl's credential plugins, the preferred one first.
+/// The supported API versions of kubectl's credential plugins, the preferred one first.
 const EXEC_VERSIONS: [&str; 2] = [
     "client.authentication.k8s.io/v1",
     "client.authentication.k8s.io/v1beta1",
@@ -226,13 +232,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kubectl_gets_the_version_that_it_asks_for() {
-        let asked = |text: &str| exec_version(Some(text.to_owned()));
+    fn kubectl_gets_the_requested_version() {
+        let version_for = |text: &str| exec_version(Some(text.to_owned()));
         assert_eq!(exec_version(None).unwrap(), EXEC_VERSIONS[0]);
-        assert_eq!(asked("").unwrap(), EXEC_VERSIONS[0]);
+        assert_eq!(version_for("").unwrap(), EXEC_VERSIONS[0]);
         for version in EXEC_VERSIONS {
             let info = json!({ "apiVersion": version, "kind": "ExecCredential", "spec": {} });
-            assert_eq!(asked(&info.to_string()).unwrap(), version);
+            assert_eq!(version_for(&info.to_string()).unwrap(), version);
         }
         for info in [
             r#"{"apiVersion":"client.authentication.k8s.io/v1alpha1"}"#,
@@ -240,12 +246,12 @@ mod tests {
             "no JSON",
             "[]",
         ] {
-            assert_eq!(asked(info).unwrap_err().exit, Exit::Configuration, "{info}");
+            assert_eq!(version_for(info).unwrap_err().exit, Exit::Configuration, "{info}");
         }
     }
 
     #[test]
-    fn local_time_is_that_of_the_time_zone() {
+    fn azure_cli_time_is_in_the_time_zone() {
         let zone = TimeZone::posix("<+0530>-5:30").unwrap();
         let moment = Timestamp::from_secs(951_868_799);
         assert_eq!(local(moment, zone), "2000-03-01 05:29:59.000000");
@@ -254,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn curl_reads_back_what_was_quoted() {
+    fn values_are_quoted_for_curl() {
         assert_eq!(curl_quoted(r#"a: "b\c""#), r#""a: \"b\\c\"""#);
     }
 }

@@ -1,3 +1,5 @@
+//! The options that describe one token: the API, the application, the network, the claims.
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::source::Traced;
 use crate::target::TargetSettings;
 
-/// Which token is wanted, by whom, and how to get it.
+/// The options for one token: the API, the application, and the network.
 #[derive(Args)]
 pub(crate) struct TokenSettings {
     #[command(flatten)]
@@ -24,43 +26,43 @@ pub(crate) struct TokenSettings {
     #[command(flatten)]
     network: NetworkSettings,
 
-    /// Pass on what an API's claims challenge asked for, as JSON
+    /// The claims from an API's claims challenge, as JSON
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
 }
 
 impl TokenSettings {
-    /// The API that the token is for.
+    /// Returns the API that the token is for.
     pub(crate) fn target(&self) -> Result<Target, Failure> {
         self.target.target()
     }
 
-    /// Whether an option names the API.
+    /// Returns true if an option names the API.
     pub(crate) fn names_api(&self) -> bool {
-        !self.target.words().is_empty()
+        !self.target.arguments().is_empty()
     }
 
-    /// Passes on what an API's challenge asked for.
+    /// Sets the claims from an API's challenge.
     pub(crate) fn set_claims(&mut self, claims: &ClaimsRequest) {
         self.claims = Some(claims.as_str().to_owned());
     }
 
-    /// How to reach the service.
+    /// Returns the network options.
     pub(crate) fn network(&self) -> &NetworkSettings {
         &self.network
     }
 
-    /// Names the API by its audience, where no option names one.
-    pub(crate) fn resource_if_none(&mut self, audience: &str) {
-        self.target.resource_if_none(audience);
+    /// Sets the API's audience if no option names an API.
+    pub(crate) fn default_resource(&mut self, audience: &str) {
+        self.target.default_resource(audience);
     }
 
-    /// The options that name the API, as words of a shell.
-    pub(crate) fn target_words(&self) -> String {
-        self.target.words()
+    /// Returns the options that name the API, quoted for a shell.
+    pub(crate) fn target_arguments(&self) -> String {
+        self.target.arguments()
     }
 
-    /// What else it is wanted for.
+    /// Returns the token options: the claims, if any.
     pub(crate) fn options(&self) -> Result<TokenOptions, Failure> {
         let options = TokenOptions::default();
         Ok(match self.claims()? {
@@ -69,42 +71,43 @@ impl TokenSettings {
         })
     }
 
-    /// Where the secret is read from, if it is read from a file.
+    /// Returns the path of the file with the client secret, if an option names one.
     pub(crate) fn secret_file(&self) -> Option<&Path> {
         self.application.settings.secret_file()
     }
 
-    /// What an API's challenge asked for.
+    /// Returns the claims from an API's challenge.
     pub(crate) fn claims(&self) -> Result<Option<ClaimsRequest>, Failure> {
         Ok(self.claims.as_deref().map(ClaimsRequest::parse).transpose()?)
     }
 
-    /// Who asks: without a credential where it is `public`, or where it `may_be` and none is set.
-    pub(crate) fn application(&self, public: bool, may_be: bool) -> Result<Application, Failure> {
+    /// Returns the application. It has no credential if it is `public`, or if it `may_be_public`
+    /// and no credential is set.
+    pub(crate) fn application(&self, public: bool, may_be_public: bool) -> Result<Application, Failure> {
         let settings = &self.application.settings;
-        match (public, may_be) {
+        match (public, may_be_public) {
             (true, _) => settings.public_application(),
             (false, true) => settings.application_in(settings.tenant()?, true),
             (false, false) => settings.application(),
         }
     }
 
-    /// A client that keeps to this policy, within the time allowed.
+    /// Returns a client builder with this policy, limited to `--timeout`.
     pub(crate) fn client(&self, policy: Policy) -> Result<ClientBuilder, Failure> {
         self.client_of(self.application.settings.application()?, policy)
     }
 
-    /// A client for this application that keeps to this policy, within the time allowed.
+    /// Returns a client builder for this application with this policy, limited to `--timeout`.
     pub(crate) fn client_of(&self, application: Application, policy: Policy) -> Result<ClientBuilder, Failure> {
         self.network.client(application, policy)
     }
 
-    /// The settings of the application, and where each comes from.
+    /// Returns the settings of the application, and the source of each.
     pub(crate) fn settings(&self) -> &Traced<ApplicationSettings> {
         &self.application
     }
 
-    /// How long a request may take.
+    /// Returns the time limit of a request.
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_secs(self.network.timeout())
     }

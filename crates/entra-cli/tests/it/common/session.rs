@@ -1,4 +1,4 @@
-//! A user of the command who signs in, and the browser that is opened.
+//! A user of the command who signs in, and the browser that the command opens.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ use crate::common::{self, Running, command, err, out, private_folder, set_mode};
 pub(crate) const MEGAN: &str = "megan@contoso.onmicrosoft.com";
 pub(crate) const ADELE: &str = "adele@contoso.onmicrosoft.com";
 pub(crate) const ME: &[&str] = &["token", "--account", "--scope", "User.Read"];
-pub(crate) const ANEW: &[&str] = &["token", "--account", "--scope", "User.Read", "--refresh"];
+pub(crate) const REFRESH: &[&str] = &["token", "--account", "--scope", "User.Read", "--refresh"];
 
-/// A user of the command: the printed variables of an emulator, and a folder for what is kept.
-pub(crate) struct Desk<'a> {
+/// A user's session: the variables of an emulator, and a folder with the store.
+pub(crate) struct Session<'a> {
     pub(crate) emulator: &'a Emulator,
     pub(crate) folder: tempfile::TempDir,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Session<'a> {
     pub(crate) fn new(emulator: &'a Emulator) -> Self {
         Self {
             emulator,
@@ -67,7 +67,7 @@ impl<'a> Desk<'a> {
         &self.emulator.app("cli").unwrap().client_id
     }
 
-    /// `entra login` for the public application, in a browser that `BROWSER` starts.
+    /// Runs `entra login` for the public application, with a browser that `BROWSER` starts.
     pub(crate) fn login(&self, user: &str) -> Output {
         self.login_with(&["login", "--client-id", self.cli()], user)
     }
@@ -87,18 +87,18 @@ impl<'a> Desk<'a> {
         child.output()
     }
 
-    /// What the browser shows in the end: from the short address to the authority, and back.
+    /// Follows the short address to the authority and back, and returns the final page.
     pub(crate) fn visit(&self, short: &str, user: &str) -> String {
         let page = get(short);
-        let url = header(&page, "location").expect("it leads on").to_owned();
+        let url = header(&page, "location").expect("the page redirects").to_owned();
         get(&self.emulator.approve(&url, user).unwrap().url)
     }
 
-    /// Waits until the service has another request for a token.
+    /// Waits until the service has received another token request.
     pub(crate) fn wait_for_token_request(&self, before: usize) {
         let since = Instant::now();
         while self.token_requests() == before {
-            assert!(since.elapsed() < Duration::from_secs(60), "no token is requested");
+            assert!(since.elapsed() < Duration::from_secs(60), "no token was requested");
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -109,7 +109,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// A program for `BROWSER` that notes what it is called with.
+/// A program for `BROWSER` that records its arguments and environment.
 pub(crate) struct Browser {
     pub(crate) program: PathBuf,
     pub(crate) called: PathBuf,
@@ -128,11 +128,11 @@ impl Browser {
         Self { program, called }
     }
 
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn recorded(&self) -> String {
         let since = Instant::now();
         loop {
             match fs::read_to_string(&self.called) {
-                Ok(said) => return said,
+                Ok(recorded) => return recorded,
                 Err(_) => assert!(since.elapsed() < Duration::from_secs(60), "no browser was opened"),
             }
             thread::sleep(Duration::from_millis(10));
@@ -140,14 +140,14 @@ impl Browser {
     }
 
     pub(crate) fn address(&self) -> String {
-        let said = self.said();
-        assert!(said.starts_with("1\n"), "{said}");
-        said.lines().nth(1).unwrap().to_owned()
+        let recorded = self.recorded();
+        assert!(recorded.starts_with("1\n"), "{recorded}");
+        recorded.lines().nth(1).unwrap().to_owned()
     }
 }
 
-pub(crate) fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    let head = answer.split("\r\n\r\n").next().unwrap();
+pub(crate) fn header<'a>(response: &'a str, name: &str) -> Option<&'a str> {
+    let head = response.split("\r\n\r\n").next().unwrap();
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     lines
         .find(|(found, _)| found.eq_ignore_ascii_case(name))

@@ -1,33 +1,35 @@
-//! Texts that may be secrets, told from the names of files and other things by their shape.
+//! Detection of possible secrets by their shape, as opposed to paths and other names.
 //!
-//! `entra_proto::error::may_be_secret` judges words of messages. People also type paths, whose names look random and are not, and
-//! passwords, which look like no word of a message.
+//! `entra_proto::error::may_be_secret` judges the words of messages. Users also type paths, which
+//! may look random without being secret, and passwords, which do not look like tokens.
 
 use std::path::Path;
 
 use entra_proto::error::may_be_secret;
 use serde_json::Value;
 
-/// Whether a text may hold a key, a token or a secret.
+/// Returns true if a text may contain a key, a token or a secret.
 pub(crate) fn holds_secret(text: &str) -> bool {
     !secrets_in(text).is_empty()
 }
 
-/// Whether a text from a file may hold a key, a token or a secret. No path in it is looked up.
+/// Returns true if a text from a file may contain a key, a token or a secret. Does not look up
+/// paths in the file system.
 pub(crate) fn looks_secret(text: &str) -> bool {
     !suspects_in(text, |text| text).is_empty()
 }
 
-/// The parts of a text that may be secrets: words, and of a URL the parts between its marks.
+/// Returns the parts of a text that may be secrets: words, or parts of a URL between delimiters.
 pub(crate) fn secrets_in(text: &str) -> Vec<String> {
     suspects_in(text, unknown_part)
 }
 
-/// The parts of a text that may be secrets. `unknown` takes the part away that is the path of something.
+/// Returns the parts of a text that may be secrets. `unknown` removes the part that is an existing
+/// path.
 fn suspects_in(text: &str, unknown: fn(&str) -> &str) -> Vec<String> {
     if let Some((before, pem)) = text.split_once(PEM) {
         let mut found = suspects_in(before, unknown);
-        // Its line ends may be lost, or written as backslash and n.
+        // The line breaks may be missing, or written as backslash and n.
         let words = pem
             .split(|c: char| c.is_whitespace() || c == '-')
             .flat_map(|word| word.split("\\n"));
@@ -35,7 +37,7 @@ fn suspects_in(text: &str, unknown: fn(&str) -> &str) -> Vec<String> {
         found.extend(words.filter(|word| !is_label(word)).map(str::to_owned));
         return found;
     }
-    // A claims request or a response: its members have the names of tokens.
+    // In a claims request or a response, members have names such as `access_token`.
     if text.trim_start().starts_with(['{', '['])
         && let Ok(json) = serde_json::from_str::<Value>(text)
     {
@@ -54,7 +56,7 @@ fn suspects_in(text: &str, unknown: fn(&str) -> &str) -> Vec<String> {
                 let before = found.len();
                 let parts = rest.split(['/', '?', '#', '&', '=', '@']);
                 found.extend(parts.filter(|part| may_be_secret(part)).map(str::to_owned));
-                // A key in base64 may have a slash in it everywhere.
+                // A base64 key may contain a slash at any position.
                 if found.len() == before
                     && let Some((_, path)) = rest.split_once('/')
                 {
@@ -75,7 +77,7 @@ fn suspects_in(text: &str, unknown: fn(&str) -> &str) -> Vec<String> {
     found
 }
 
-/// Whether a word is a path made of what people and programs call files, and neither a parameter nor JSON.
+/// Returns true if a word is a path of usual file names, and neither a parameter nor JSON.
 fn is_file_name(word: &str) -> bool {
     let is_drive = |at| at == 1;
     if word.contains(['=', '"', '\'']) || word.rfind(':').is_some_and(|at| !is_drive(at)) {
@@ -86,8 +88,9 @@ fn is_file_name(word: &str) -> bool {
     word.split(['/', '\\']).all(|part| is_name(part, may_be_hash))
 }
 
-/// Whether a part of a path is a name: words, each with digits behind it if anywhere, as in `Contoso-Prod2-2024.pem`. Random
-/// text has them between its letters. A hash does so as well, in letters of one case: a thumbprint, a folder of a container.
+/// Returns true if a part of a path is a name: words with digits only at their end, as in
+/// `Contoso-Prod2-2024.pem`. Random text has digits between letters. So does a hash, such as a
+/// thumbprint or the folder of a container, but its letters have one case.
 fn is_name(part: &str, may_be_hash: bool) -> bool {
     let mut words = part.split(|c: char| !c.is_ascii_alphanumeric());
     let is_word = |word: &str| {
@@ -103,12 +106,13 @@ fn is_name(part: &str, may_be_hash: bool) -> bool {
         && words.all(|word| is_word(word) || may_be_hash && is_hash(word))
 }
 
-/// Whether a word is a token of another service, by how it begins.
+/// Returns true if a word has the prefix of another service's tokens.
 fn is_token(word: &str) -> bool {
     word.len() >= 20 && TOKENS.iter().any(|start| word.starts_with(start))
 }
 
-/// Whether a word is base64 with the padding that a key of 16 bytes has: its letters alone are too few to tell.
+/// Returns true if a word is padded base64, as of a 16-byte key, which is too short to be detected
+/// by its letters.
 fn is_base64(word: &str) -> bool {
     let plain = word.trim_end_matches('=');
     let has = |kind: fn(&u8) -> bool| plain.as_bytes().iter().any(kind);
@@ -120,7 +124,8 @@ fn is_base64(word: &str) -> bool {
         && has(u8::is_ascii_uppercase)
 }
 
-/// Whether a word is a password as rules want them: of small letters, capitals, digits and marks that names do not have.
+/// Returns true if a word follows common password rules: lower case, upper case, digits, and
+/// punctuation that names do not contain.
 fn is_password(word: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| word.as_bytes().iter().any(kind);
     let is_name = word.contains(['/', '\\', '=']) || has_extension(Path::new(word));
@@ -132,7 +137,7 @@ fn is_password(word: &str) -> bool {
         && word.contains(['!', '$', '^', '&', '#', '*', '?', '@'])
 }
 
-/// What is secret in the member of this name.
+/// Collects the possible secrets in a JSON value. `name` is the name of its member.
 fn secrets_in_json(name: &str, json: &Value, found: &mut Vec<String>) {
     match json {
         Value::String(text) if may_be_secret(&format!("{name}={text}")) && !may_be_secret(text) => {
@@ -152,7 +157,7 @@ fn secrets_in_json(name: &str, json: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// A text without the part in front that is the path of something that is there: that is no secret, whatever it looks like.
+/// Removes the longest prefix of a text that is an existing path, which is not a secret.
 fn unknown_part(text: &str) -> &str {
     if text.len() > LONGEST_PATH {
         return text;
@@ -168,7 +173,7 @@ fn unknown_part(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// Whether a text is the path of a file, or looks like one and not like a secret.
+/// Returns true if a text is an existing path, or looks like a path and not like a secret.
 pub(crate) fn is_path(text: &str) -> bool {
     let path = Path::new(text);
     let is_relative = ["./", "../", ".\\", "..\\"].iter().any(|start| text.starts_with(start));
@@ -181,18 +186,19 @@ fn has_extension(path: &Path) -> bool {
     (1..=4).contains(&extension.len()) && extension.chars().all(char::is_alphabetic)
 }
 
-/// A secret that is shorter would be found in other words.
+/// The minimum length of a secret in bytes. A shorter one would occur within ordinary words.
 pub(crate) const SHORTEST: usize = 8;
 
+/// The beginning of a PEM block.
 pub(crate) const PEM: &str = "-----BEGIN";
 
-/// As long as a word in the name of a file may be.
+/// The maximum length of a word in a file name.
 const LONGEST_WORD: usize = 24;
 
-/// As long as a hash in the name of a file may be: SHA-256 in hexadecimal.
+/// The maximum length of a hash in a file name: SHA-256 in hexadecimal.
 const LONGEST_HASH: usize = 64;
 
-/// How tokens of GitHub, GitLab, Slack, npm and OpenAI begin: people have them at hand, too.
+/// The prefixes of tokens of GitHub, GitLab, Slack, npm and OpenAI, which users also paste.
 const TOKENS: [&str; 11] = [
     "ghp_",
     "gho_",
@@ -207,13 +213,15 @@ const TOKENS: [&str; 11] = [
     "sk-proj-",
 ];
 
-/// The extensions of files with keys, certificates, tokens and settings. The name before them may be a hash.
+/// The extensions of files with keys, certificates, tokens and settings. Their names may be hashes.
 const EXTENSIONS: [&str; 11] = [
     "pem", "crt", "cer", "der", "key", "p12", "pfx", "txt", "json", "jwt", "redb",
 ];
 
-/// As long as a path, and a name in one, may be on most systems.
+/// The maximum length of a path on most systems.
 pub(crate) const LONGEST_PATH: usize = 4096;
+
+/// The maximum length of a name in a path on most systems.
 const LONGEST_NAME: usize = 255;
 
 #[cfg(test)]
@@ -223,7 +231,7 @@ mod tests {
     const KEY: &str = "MIIKUAIBAzCCCgYGCSqGSIb3DQEHAaCCCfcEggnzMIIJ7zCCBf8GCSqGSIb3DQEHAaCCBfAEggXsMIIF6DCCBeQGCyqG";
 
     #[test]
-    fn secrets_are_told_from_names() {
+    fn secrets_are_distinguished_from_names() {
         for secret in [
             KEY,
             "a/MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
@@ -281,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_a_file_is_no_secret() {
+    fn existing_path_is_not_a_secret() {
         let folder = std::env::temp_dir().join(format!("xYz12345abcDEF67890ghiJKL{}", std::process::id()));
         let file = folder.join("key.pem");
         assert!(holds_secret(file.to_str().unwrap()));

@@ -1,7 +1,7 @@
-//! Text from outside (arguments, variables, paths, files, responses), made safe to repeat to a person.
+//! Untrusted text (arguments, variables, paths, files, responses), made safe to print.
 //!
-//! Two things happen to it on its way out. It is searched for what may be a secret, because people put keys, tokens and
-//! secrets where the name of a file belongs; and everything that a terminal obeys is escaped.
+//! Possible secrets are redacted, because users put keys, tokens and secrets where a path belongs.
+//! Control characters are escaped, because a terminal obeys them.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -11,14 +11,14 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use entra_proto::Guid;
 use zeroize::Zeroizing;
 
-use crate::suspects::{LONGEST_PATH, PEM, SHORTEST, holds_secret, is_path, secrets_in};
+use crate::secret_detection::{LONGEST_PATH, PEM, SHORTEST, holds_secret, is_path, secrets_in};
 
-/// A text from outside, such that no terminal obeys it, that it stays on its line, and that it repeats no secret.
+/// Returns an untrusted text on one line, with control characters escaped and secrets redacted.
 pub(crate) fn harmless(text: &str) -> String {
     escape(&without_secrets(text))
 }
 
-/// At most `limit` characters of a text from outside, made [`harmless`].
+/// Returns at most `limit` characters of an untrusted text, made [`harmless`].
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let text = without_secrets(text);
     match text.char_indices().nth(limit) {
@@ -27,42 +27,42 @@ pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
-/// A path, made [`harmless`].
+/// Returns a path, made [`harmless`].
 pub(crate) fn shown(path: &Path) -> String {
     harmless(&path.to_string_lossy())
 }
 
-/// A word as a shell reads it, with nothing in it that a terminal obeys.
+/// Returns a word quoted for a shell, without control characters.
 pub(crate) fn shell_quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_~".contains(c);
-    // A shell reads a home folder out of it in these places.
+    // In these places a shell expands `~` to a home folder.
     let has_home = text.starts_with('~') || text.contains(":~") || text.contains("=~");
     if !text.is_empty() && text.chars().all(is_plain) && !has_home {
         text.to_owned()
     } else if escape(text) == text {
         format!("'{}'", text.replace('\'', "'\\''"))
     } else {
-        // printf makes the bytes again.
+        // printf restores the bytes.
         let octal: String = text.bytes().map(|byte| format!("\\{byte:03o}")).collect();
         format!("\"$(printf '{octal}')\"")
     }
 }
 
-/// Several lines of our own with texts from outside in them, as they may be printed. The last guard: a text from outside
-/// is made [`harmless`] where it is put in, or it could add lines.
+/// Escapes and redacts text of several lines before it is printed. This is the last guard: an
+/// untrusted part must be [`harmless`] already, because it could add lines.
 pub(crate) fn printable(text: &str) -> String {
     let lines = without_secrets(text);
     lines.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// A text such that no terminal obeys it and that it stays on its line, with whatever else it holds: for results that are
-/// secrets on purpose.
+/// Returns a text on one line with control characters escaped and nothing redacted, for results
+/// that are secrets on purpose.
 pub(crate) fn escape(text: &str) -> String {
     entra_proto::error::printable(text)
 }
 
-/// Notes which arguments and variables hold what may be a secret, so that no message repeats it. Called once, before any
-/// of them is read.
+/// Registers the possible secrets in arguments and variables, so that no message repeats them.
+/// Called once, before any of them is parsed.
 pub(crate) fn guard_inputs() {
     let mut name = None::<String>;
     for word in std::env::args_os().skip(1) {
@@ -75,13 +75,13 @@ pub(crate) fn guard_inputs() {
             }
             _ => (name.take(), &*text),
         };
-        // A secret that begins with hyphens, or ends with equals signs, is taken for an option.
+        // A secret that begins with hyphens, or ends with equals signs, looks like an option.
         if let Some(name) = &setting {
-            keep_all_out(name.trim_start_matches('-'));
+            register_secrets_in(name.trim_start_matches('-'));
         }
-        // A short option may have its value right behind it.
+        // A short option may be followed by its value without a space.
         if let Some(letters) = text.strip_prefix('-').filter(|letters| !letters.starts_with('-')) {
-            keep_all_out(letters.get(1..).unwrap_or_default());
+            register_secrets_in(letters.get(1..).unwrap_or_default());
         }
         let is_secret = value != text || !text.starts_with("--");
         guard(setting.as_deref().unwrap_or("an argument"), value, is_secret);
@@ -91,10 +91,10 @@ pub(crate) fn guard_inputs() {
         if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OTHERS.contains(&&*name) {
             guard(&name, &value, true);
         } else if name.to_ascii_lowercase().ends_with("_proxy") {
-            keep_all_out(&value);
+            register_secrets_in(&value);
             if let Some((before, _)) = value.rsplit_once('@') {
                 let login = before.rsplit_once("://").map_or(before, |(_, login)| login);
-                keep_out(login.split_once(':').map_or(login, |(_, password)| password));
+                register_secret(login.split_once(':').map_or(login, |(_, password)| password));
             }
         }
     }
@@ -104,15 +104,15 @@ fn guard(setting: &str, value: &str, is_value: bool) {
     let is_named_secret = NAMES.iter().any(|name| setting.to_ascii_lowercase().contains(name))
         && !setting.to_ascii_lowercase().ends_with("file")
         && setting != "AZURE_FEDERATED_TOKEN_FILE";
-    // One that is an ID is known to others, and may be the ID of something that messages name.
+    // A GUID is not secret, and may be the ID of something that messages name.
     if is_named_secret && is_value && value.trim().parse::<Guid>().is_err() {
-        keep_out(value.trim());
+        register_secret(value.trim());
     }
-    keep_all_out(value);
-    // People name the secret where the file with it belongs.
+    register_secrets_in(value);
+    // Users give the secret itself instead of the file that contains it.
     let is_misplaced = FILES_OF_SECRETS.contains(&setting) && is_value && !is_path(value);
     if is_misplaced {
-        keep_out(value.trim());
+        register_secret(value.trim());
     }
     if is_misplaced || holds_secret(value) || value.contains(['\n', '\r']) || value.len() > LONGEST_PATH {
         let origin = (setting.to_owned(), Zeroizing::new(value.to_owned()));
@@ -120,26 +120,28 @@ fn guard(setting: &str, value: &str, is_value: bool) {
     }
 }
 
-fn keep_all_out(text: &str) {
+fn register_secrets_in(text: &str) {
     for secret in secrets_in(text) {
-        keep_out(&secret);
+        register_secret(&secret);
     }
 }
 
-/// Keeps a text out of everything that is printed from now on, unless it is too short to be a secret.
-pub(crate) fn keep_out(secret: &str) {
+/// Redacts a text in all later output, unless it is too short to be a secret.
+pub(crate) fn register_secret(secret: &str) {
     let mut guarded = guarded();
     if secret.len() >= WINDOW {
         let lower = Zeroizing::new(secret.to_ascii_lowercase());
         for window in lower.as_bytes().windows(WINDOW) {
-            guarded.windows.insert(window.try_into().expect("of that size"));
+            let window = window.try_into().expect("a window has this size");
+            guarded.windows.insert(window);
         }
     } else if secret.len() >= SHORTEST {
         guarded.short.push(Zeroizing::new(secret.to_owned()));
     }
 }
 
-/// A text without any part of what was [kept out](keep_out). What is cut or written in other letters counts as well.
+/// Redacts every part of the [registered secrets](register_secret) in a text, including parts that
+/// are truncated or in the other case.
 pub(crate) fn without_secrets(text: &str) -> String {
     let guarded = guarded();
     if guarded.windows.is_empty() && guarded.short.is_empty() {
@@ -162,7 +164,7 @@ pub(crate) fn without_secrets(text: &str) -> String {
     for (at, character) in text.char_indices() {
         match hidden[at] {
             false => clean.push(character),
-            true if !was_hidden => clean.push_str(BLOT),
+            true if !was_hidden => clean.push_str(REDACTED),
             true => {}
         }
         was_hidden = hidden[at];
@@ -170,18 +172,19 @@ pub(crate) fn without_secrets(text: &str) -> String {
     clean
 }
 
-/// A text about the content of a file, without the parts of it that may be secrets.
-pub(crate) fn without_suspects(text: &str) -> String {
+/// Redacts the possible secrets in a text about the content of a file.
+pub(crate) fn without_suspected_secrets(text: &str) -> String {
     if let Some((before, _)) = text.split_once(PEM) {
-        return without_suspects(before) + BLOT;
+        return without_suspected_secrets(before) + REDACTED;
     }
     let suspects = secrets_in(text);
     suspects
         .iter()
-        .fold(text.to_owned(), |text, suspect| text.replace(suspect, BLOT))
+        .fold(text.to_owned(), |text, suspect| text.replace(suspect, REDACTED))
 }
 
-/// What a file is called in messages: by its path, or by the setting that names it where the path may be a secret.
+/// Returns the name of a file for messages: its path, or the setting that names it if the path may
+/// be a secret.
 pub(crate) fn file_name(path: &Path) -> String {
     let text = path.to_string_lossy();
     match origin_of(path.as_os_str()) {
@@ -190,7 +193,7 @@ pub(crate) fn file_name(path: &Path) -> String {
     }
 }
 
-/// The option or the variable that holds this text.
+/// Returns the option or variable with this value.
 pub(crate) fn origin_of(value: &OsStr) -> Option<String> {
     let text = value.to_string_lossy();
     let guarded = guarded();
@@ -198,13 +201,14 @@ pub(crate) fn origin_of(value: &OsStr) -> Option<String> {
     found.map(|(setting, _)| setting.clone())
 }
 
+/// The registered secrets and the settings that hold them.
 #[derive(Default)]
 struct Guarded {
     /// Every part of [`WINDOW`] bytes of the secrets, in lower case.
     windows: HashSet<[u8; WINDOW]>,
-    /// The secrets that are shorter.
+    /// The secrets shorter than [`WINDOW`].
     short: Vec<Zeroizing<String>>,
-    /// Settings whose value is not shown.
+    /// The settings with values that must not be shown.
     origins: Vec<(String, Zeroizing<String>)>,
 }
 
@@ -214,8 +218,10 @@ fn guarded() -> MutexGuard<'static, Guarded> {
     GUARDED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Variables that are read here, or that people take for some that are: by how their names begin, and by their names.
+/// The prefixes of variables that this program reads, or that users mistake for those.
 const PREFIXES: [&str; 5] = ["AZURE_", "ENTRA_", "ARM_", "AAD_", "SSL_CERT_"];
+
+/// The other variables that this program reads.
 const OTHERS: [&str; 7] = [
     "HOME",
     "LOCALAPPDATA",
@@ -226,17 +232,17 @@ const OTHERS: [&str; 7] = [
     "XDG_STATE_HOME",
 ];
 
-/// What stands in the name of a setting whose value is a secret, however it looks.
+/// Parts of the names of settings with a secret value, whatever the value looks like.
 const NAMES: [&str; 2] = ["secret", "password"];
 
 /// Options that name a file with a secret.
 const FILES_OF_SECRETS: [&str; 2] = ["--secret-file", "--certificate-password-file"];
 
-/// How many bytes of a secret are recognized, where only a part of it is shown.
+/// The length of the shortest recognized part of a longer secret, in bytes.
 const WINDOW: usize = 12;
 
-/// What is printed in the place of a secret.
-pub(crate) const BLOT: &str = "[not shown]";
+/// The replacement for a secret in output.
+pub(crate) const REDACTED: &str = "[not shown]";
 
 #[cfg(test)]
 mod tests {
@@ -245,20 +251,20 @@ mod tests {
     const KEY: &str = "MIIKUAIBAzCCCgYGCSqGSIb3DQEHAaCCCfcEggnzMIIJ7zCCBf8GCSqGSIb3DQEHAaCCBfAEggXsMIIF6DCCBeQGCyqG";
 
     #[test]
-    fn a_key_in_pem_is_found_however_its_lines_end() {
+    fn pem_key_is_found_with_any_line_ends() {
         for end in ["\n", "\r\n", " ", "\\n", ""] {
             let pem =
                 format!("-----BEGIN RSA PRIVATE KEY-----{end}{KEY}{end}AQ=={end}-----END RSA PRIVATE KEY-----{end}");
             let found = secrets_in(&pem);
             assert!(found.iter().any(|word| word.starts_with(KEY)), "{found:?}");
             assert!(!found.iter().any(|word| word == "PRIVATE"), "{found:?}");
-            assert_eq!(without_suspects(&format!("key {pem:?}")), "key \"[not shown]");
+            assert_eq!(without_suspected_secrets(&format!("key {pem:?}")), "key \"[not shown]");
         }
     }
 
     #[test]
-    fn no_part_of_a_secret_is_shown() {
-        keep_out(KEY);
+    fn parts_of_a_secret_are_redacted() {
+        register_secret(KEY);
         for text in [
             KEY.to_owned(),
             format!("host: {}", KEY.to_lowercase()),
@@ -267,7 +273,7 @@ mod tests {
         ] {
             let clean = without_secrets(&text);
             assert!(
-                clean.contains(BLOT) && !clean.to_lowercase().contains("iibazcccgy"),
+                clean.contains(REDACTED) && !clean.to_lowercase().contains("iibazcccgy"),
                 "{clean}"
             );
         }
@@ -276,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_back_what_was_quoted() {
+    fn words_are_quoted_for_a_shell() {
         assert_eq!(shell_quoted("http://127.0.0.1:80"), "http://127.0.0.1:80");
         assert_eq!(shell_quoted("a~b"), "a~b");
         assert_eq!(shell_quoted("~b"), "'~b'");
@@ -286,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn terminals_obey_nothing_from_outside() {
+    fn control_characters_are_escaped() {
         let hostile = "a\r\n\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{2028}\u{7f}\"b\\";
         assert_eq!(
             harmless(hostile),

@@ -1,23 +1,24 @@
-//! What the command line says about the form of a failure.
+//! The output format for failures: JSON if the command line requests it.
 
 use std::env;
 
-/// Whether the command line asks for JSON, be the rest of it wrong: `-o json` in any of the forms that clap takes.
+/// Returns true if the command line has `-o json`, in any form that clap accepts, even if the rest
+/// of the command line is invalid.
 ///
-/// Looked for in the words themselves, since an error of the command line has no arguments.
-pub(crate) fn wants_json() -> bool {
-    asks_for_json(env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()))
+/// Searches the words themselves, since clap parses no arguments from an invalid command line.
+pub(crate) fn json_requested() -> bool {
+    requests_json(env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()))
 }
 
-fn asks_for_json(words: impl IntoIterator<Item = String>) -> bool {
-    // What follows `--` belongs to another command.
+fn requests_json(words: impl IntoIterator<Item = String>) -> bool {
+    // The words after `--` belong to another command.
     let mut words = words.into_iter().take_while(|word| word != "--").peekable();
     while let Some(word) = words.next() {
         let is_short = word.starts_with('-') && !word.starts_with("--");
         let value = match word.split_once('=') {
             Some(("--output", value)) => Some(value),
             _ if word == "--output" => words.peek().map(String::as_str),
-            // Other short options, which take no value, may stand before it.
+            // Other short options without a value may precede it.
             _ if is_short => word.split_once('o').and_then(|(before, value)| {
                 let is_flags = before.chars().skip(1).all(|flag| flag.is_ascii_alphabetic());
                 let value = value.strip_prefix('=').unwrap_or(value);
@@ -38,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_recognized_in_every_form() {
-        let asks = |line: &str| asks_for_json(line.split(' ').map(str::to_owned));
+    fn json_option_is_recognized_in_every_form() {
+        let requested = |line: &str| requests_json(line.split(' ').map(str::to_owned));
         for line in [
             "token -o json",
             "token -ojson",
@@ -51,7 +52,7 @@ mod tests {
             "token -o JSON",
             "token --output=Json",
         ] {
-            assert!(asks(line), "{line}");
+            assert!(requested(line), "{line}");
         }
         for line in [
             "token",
@@ -62,7 +63,7 @@ mod tests {
             "scope explain json",
             "token --other=-o json",
         ] {
-            assert!(!asks(line), "{line}");
+            assert!(!requested(line), "{line}");
         }
     }
 }
