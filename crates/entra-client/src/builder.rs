@@ -162,7 +162,7 @@ impl ClientBuilder<Threads> {
     /// # Errors
     /// Returns an error if a value of the policy is invalid, or if the application's credential has
     /// an async signer or source.
-    pub fn build(self) -> Result<blocking::Client, BuildError> {
+    pub fn build(self) -> Result<client::Client<Threads>, BuildError> {
         if self.application.credential().is_async() {
             return Err(BuildError::AsyncCredential);
         }
@@ -170,7 +170,7 @@ impl ClientBuilder<Threads> {
     }
 
     /// Builds the client. An async signer or source fails each acquisition.
-    pub(crate) fn build_for_any_credential(self) -> Result<blocking::Client, BuildError> {
+    pub(crate) fn build_for_any_credential(self) -> Result<client::Client<Threads>, BuildError> {
         let has_store = self.driver.store.is_some();
         // Callers run their flights themselves, because they cannot give up.
         self.client(None, has_store, threads::spawn_flight)

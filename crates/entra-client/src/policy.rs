@@ -31,7 +31,7 @@ pub struct Policy {
     /// [`refresh_interval`](Self::refresh_interval) of its arrival, counts as a failure from the
     /// fourth rejection on. The failure is cached for at most that third.
     pub cool_down: Duration,
-    /// The limit of [`cool_down`](Self::cool_down) as it doubles: 60 s.
+    /// The limit of [`cool_down`](field@Self::cool_down) as it doubles: 60 s.
     pub max_cool_down: Duration,
     /// The shortest time from one success to the next refresh of the same token, whatever the
     /// service says: 60 s, but at most a quarter of the token's lifetime or 1 s, whichever is

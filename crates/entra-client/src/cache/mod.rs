@@ -7,6 +7,7 @@ mod cell;
 mod flight;
 mod flight_owner;
 mod key;
+mod map;
 mod size;
 mod slot;
 mod slots;

@@ -1,17 +1,14 @@
-//! The map of all slots of a client, bounded in entries and in bytes.
+//! All slots of a client, bounded in entries and in bytes.
 
-use std::borrow::Borrow;
 use std::cmp::Reverse;
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::thread;
 
 use entra_proto::Timestamp;
-use foldhash::fast::RandomState;
 
 use super::key::{Key, KeyRef};
+use super::map::Map;
 use super::size::TotalSize;
 use super::slot::Slot;
 use crate::clock::Moment;
@@ -38,14 +35,6 @@ pub(crate) struct Slots {
     evicting: Mutex<()>,
 }
 
-#[derive(Default)]
-struct Map {
-    entries: HashSet<Entry, RandomState>,
-    /// The same slots in an order, so that an iteration can release the lock and resume. Each slot
-    /// holds its index.
-    order: Vec<Arc<Slot>>,
-}
-
 impl Slots {
     pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
         let capacity = capacity.max(1);
@@ -64,7 +53,7 @@ impl Slots {
     /// Calls `read` with the slot of `key`, if there is one.
     pub(crate) fn find<T>(&self, key: KeyRef<'_>, read: impl FnOnce(&Arc<Slot>) -> T) -> Option<T> {
         let map = self.read();
-        map.entries.get(&key as &dyn Keyed).map(|entry| read(&entry.0))
+        map.get(key).map(read)
     }
 
     /// Returns the token of `key` if it may be used, and its slot if a refresh should start.
@@ -82,8 +71,8 @@ impl Slots {
     pub(crate) fn get_or_insert(&self, key: Key, now: Moment) -> (Arc<Slot>, usize) {
         let slot = {
             let mut map = self.write();
-            if let Some(entry) = map.entries.get(&key.view() as &dyn Keyed) {
-                return (Arc::clone(&entry.0), 0);
+            if let Some(slot) = map.get(key.view()) {
+                return (Arc::clone(slot), 0);
             }
             let slot = Arc::new(Slot::new(key, &self.size));
             map.insert(Arc::clone(&slot));
@@ -231,86 +220,6 @@ impl Slots {
     }
 }
 
-impl Map {
-    fn insert(&mut self, slot: Arc<Slot>) {
-        slot.map_index.store(to_u32(self.order.len()), Ordering::Relaxed);
-        self.order.push(Arc::clone(&slot));
-        self.entries.insert(Entry(slot));
-    }
-
-    /// Removes a slot. Returns true if it was in the map.
-    fn remove(&mut self, slot: &Arc<Slot>) -> bool {
-        let index = slot.map_index.load(Ordering::Relaxed) as usize;
-        if !self.order.get(index).is_some_and(|found| Arc::ptr_eq(found, slot)) {
-            return false;
-        }
-        self.order.swap_remove(index);
-        if let Some(moved) = self.order.get(index) {
-            moved.map_index.store(to_u32(index), Ordering::Relaxed);
-        }
-        self.entries.remove(slot as &dyn Keyed)
-    }
-}
-
-/// Converts an index. Memory is exhausted long before `u32` is.
-fn to_u32(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
-}
-
-/// A type with a key, so that the map can be searched with a borrowed one.
-trait Keyed {
-    fn key_ref(&self) -> KeyRef<'_>;
-}
-
-impl Keyed for KeyRef<'_> {
-    fn key_ref(&self) -> KeyRef<'_> {
-        *self
-    }
-}
-
-impl Keyed for Arc<Slot> {
-    fn key_ref(&self) -> KeyRef<'_> {
-        self.key().view()
-    }
-}
-
-impl PartialEq for dyn Keyed + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.key_ref() == other.key_ref()
-    }
-}
-
-impl Eq for dyn Keyed + '_ {}
-
-impl Hash for dyn Keyed + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key_ref().hash(state);
-    }
-}
-
-/// A slot in the map, found by its key.
-struct Entry(Arc<Slot>);
-
-impl<'a> Borrow<dyn Keyed + 'a> for Entry {
-    fn borrow(&self) -> &(dyn Keyed + 'a) {
-        &self.0
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.key_ref() == other.0.key_ref()
-    }
-}
-
-impl Eq for Entry {}
-
-impl Hash for Entry {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.key_ref().hash(state);
-    }
-}
-
 /// The order of eviction, lowest first: see [`Slots::make_room`].
 type Rank = (u8, Reverse<usize>, u32);
 
@@ -339,6 +248,7 @@ const BATCH: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::time::Duration;
 
     use entra_proto::cache::{FreshnessPolicy, Lifetime};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use entra_proto::TokenRequest;
 use entra_proto::cache::Freshness;
 
-use super::flight::FlightTask;
+use super::task::FlightTask;
 use crate::cache::{FlightOwner, JoinOutcome, Slot, Waiter};
 use crate::core::Core;
 use crate::error::Error;
@@ -28,6 +28,10 @@ pub(crate) enum Want {
 /// The next effect of a caller.
 ///
 /// Exhaustive on purpose: a driver is one total `match`.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is moved once, before a request over the network"
+)]
 pub(crate) enum CallerEffect<'a, D> {
     /// Run a flight, and join it.
     Run(NewFlight<'a, D>),

@@ -16,19 +16,10 @@ use crate::cache::{Completion, FlightOwner, Key};
 use crate::clock::Moment;
 use crate::core::Core;
 use crate::error::Error;
-use crate::gate::Permit;
 use crate::observer::EventKind;
 use crate::random::random_guid;
 use crate::token_store::StoredToken;
 use crate::user::User;
-
-/// A flight that has not begun.
-pub(crate) struct FlightTask {
-    pub(crate) owner: FlightOwner,
-    pub(crate) request: TokenRequest,
-    /// The permit of a bound on the number of flights at a time, returned when the flight ends.
-    pub(crate) permit: Option<Permit>,
-}
 
 /// The goal of a flight: a token for its slot.
 pub(crate) struct FlightGoal<'a> {

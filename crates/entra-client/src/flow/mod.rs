@@ -67,6 +67,7 @@ mod completion;
 mod consent;
 mod flight;
 mod sign_in;
+mod task;
 mod turns;
 
 use entra_proto::cache::CacheKey;
@@ -77,8 +78,9 @@ pub(crate) use self::acquisition::{Acquisition, Assert, Goal, SendRequest, Sign,
 pub(crate) use self::attempt::InitialRequest;
 pub(crate) use self::caller::{CallerEffect, Want};
 pub(crate) use self::consent::ConsentEffect;
-pub(crate) use self::flight::{FlightGoal, FlightTask};
+pub(crate) use self::flight::FlightGoal;
 pub(crate) use self::sign_in::SignInGoal;
+pub(crate) use self::task::FlightTask;
 pub(crate) use self::turns::TurnLimit;
 
 /// The next effect of a flight or a sign-in.
