@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entra_client::Client;
-use entra_tower::BearerLayer;
+use entra_tower::{BearerLayer, Replay};
 use entra_transport::{Body, transport_fn};
 use http::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 
 use crate::support::world::TokioClock;
-use crate::support::{self, Api, BUSY, TokenService, ok, send_to, token_in, unauthorized};
+use crate::support::{
+    self, Api, BUSY, Reply, TokenService, USERS, challenge, get, not_before, ok, send_to, token_in, unauthorized,
+};
 
 #[tokio::test(start_paused = true)]
 async fn outage_lets_other_paths_use_the_token_to_its_end() {
@@ -178,6 +180,54 @@ async fn many_paths_that_always_reject_are_limited() {
     }
 }
 
+#[tokio::test]
+async fn api_that_always_rejects_is_limited() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    // The claims are different each time, as from an API that names the current time.
+    let fresh = move || challenge(&not_before(calls.fetch_add(1, Ordering::Relaxed) as u32));
+    let same = || challenge(&not_before(1));
+    let grpc: fn() -> Reply = || (200, vec![("grpc-status", "16".to_owned())]);
+    type Script = Arc<dyn Fn() -> Reply + Send + Sync>;
+    let scripts: [(Script, [usize; 4]); 4] = [
+        (Arc::new(unauthorized), [3, 3, 5, 5]),
+        (Arc::new(grpc), [3, 3, 5, 5]),
+        (Arc::new(same), [4, 4, 6, 6]),
+        (Arc::new(fresh), [6, 6, 11, 11]),
+    ];
+    for (number, (script, expected)) in scripts.into_iter().enumerate() {
+        for replays in [false, true] {
+            let (token_service, script) = (TokenService::new(), Arc::clone(&script));
+            let api = Api::new(move |_| script());
+            let layer = token_service.layer();
+            let requests = if replays {
+                always_rejected(layer.replay(), &api, &token_service).await
+            } else {
+                always_rejected(layer, &api, &token_service).await
+            };
+            assert_eq!(requests, expected, "script {number}, replays: {replays}");
+        }
+    }
+}
+
+/// Returns the numbers of token requests after 250 calls each: at the beginning and the end of a
+/// minute, and of the next one.
+async fn always_rejected<R: Replay<String>>(
+    layer: BearerLayer<R>,
+    api: &Api,
+    token_service: &TokenService,
+) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for (count, seconds) in counts.iter_mut().zip([0, 59, 1, 59]) {
+        token_service.clock.advance(Duration::from_secs(seconds));
+        for _ in 0..250 {
+            let response = layer.layer(api.clone()).oneshot(get(USERS)).await.unwrap();
+            assert!(response.status() == 401 || response.headers().contains_key("grpc-status"));
+        }
+        *count = token_service.requests();
+    }
+    counts
+}
+
 /// Returns the number of rejections among 60 requests, one a second, after all tokens were revoked.
 /// With `refreshes`, a refresh is in flight at that moment.
 async fn rejected_after_a_revocation(replays: bool, refreshes: bool) -> usize {
@@ -209,7 +259,7 @@ async fn rejected_after_a_revocation(replays: bool, refreshes: bool) -> usize {
     let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
     let (plain, replaying) = (layer.clone().layer(inner.clone()), layer.replay().layer(inner));
     let call = async || {
-        let request = support::get(support::USERS);
+        let request = get(USERS);
         let response = if replays {
             replaying.clone().oneshot(request).await
         } else {

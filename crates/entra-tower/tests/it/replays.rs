@@ -12,7 +12,7 @@ use http::Request;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::support::{
-    self, Api, Reply, TokenService, USERS, challenge, challenge_from, get, not_before, send, token_in, unauthorized,
+    self, Api, TokenService, USERS, challenge, challenge_from, get, not_before, send, token_in, unauthorized,
 };
 
 #[tokio::test]
@@ -264,54 +264,6 @@ async fn challenges_of_other_authorities_change_nothing() {
             rejection = token_service.form(0)
         );
     }
-}
-
-#[tokio::test]
-async fn api_that_always_rejects_is_paced() {
-    let calls = Arc::new(AtomicU32::new(0));
-    // The claims are different each time, as from an API that names the current time.
-    let fresh = move || challenge(&not_before(calls.fetch_add(1, Ordering::Relaxed)));
-    let same = || challenge(&not_before(1));
-    let grpc: fn() -> Reply = || (200, vec![("grpc-status", "16".to_owned())]);
-    type Script = Arc<dyn Fn() -> Reply + Send + Sync>;
-    let scripts: [(Script, [usize; 4]); 4] = [
-        (Arc::new(unauthorized), [3, 3, 5, 5]),
-        (Arc::new(grpc), [3, 3, 5, 5]),
-        (Arc::new(same), [4, 4, 6, 6]),
-        (Arc::new(fresh), [6, 6, 11, 11]),
-    ];
-    for (number, (script, expected)) in scripts.into_iter().enumerate() {
-        for replays in [false, true] {
-            let (token_service, script) = (TokenService::new(), Arc::clone(&script));
-            let api = Api::new(move |_| script());
-            let layer = token_service.layer();
-            let requests = if replays {
-                always_rejected(layer.replay(), &api, &token_service).await
-            } else {
-                always_rejected(layer, &api, &token_service).await
-            };
-            assert_eq!(requests, expected, "script {number}, replays: {replays}");
-        }
-    }
-}
-
-/// Returns the numbers of token requests after 250 calls each: at the beginning and the end of a
-/// minute, and of the next one.
-async fn always_rejected<R: Replay<String>>(
-    layer: BearerLayer<R>,
-    api: &Api,
-    token_service: &TokenService,
-) -> [usize; 4] {
-    let mut counts = [0; 4];
-    for (count, seconds) in counts.iter_mut().zip([0, 59, 1, 59]) {
-        token_service.clock.advance(Duration::from_secs(seconds));
-        for _ in 0..250 {
-            let response = layer.layer(api.clone()).oneshot(get(USERS)).await.unwrap();
-            assert!(response.status() == 401 || response.headers().contains_key("grpc-status"));
-        }
-        *count = token_service.requests();
-    }
-    counts
 }
 
 #[tokio::test]
