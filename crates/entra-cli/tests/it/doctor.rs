@@ -410,7 +410,7 @@ fn invalid_daemon_target_is_not_sent() {
     for (words, found, fix) in [
         (
             &["--scope", "https://graph.microsoft.com/User.Read"][..],
-            "is one permission",
+            "is a single permission",
             "write https://graph.microsoft.com/.default",
         ),
         (
