@@ -1,4 +1,5 @@
-//! An async daemon that reads the users of several tenants, again and again: one client, a task for each tenant.
+//! An async daemon that reads the users of several tenants, again and again: one client, a task for
+//! each tenant.
 //!
 //! ```sh
 //! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
@@ -12,8 +13,8 @@
 //! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin async_daemon -- 3 1
 //! ```
 //!
-//! The program requests a token for every call: the client serves it from its cache, and calls the service about once an hour for each
-//! tenant.
+//! The program requests a token for every call: the client serves it from its cache, and calls the
+//! service about once an hour for each tenant.
 
 mod common;
 
@@ -87,12 +88,14 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Reads the users in every round. Returns false if it ended early, after an error that does not pass.
+    /// Reads the users in every round. Returns false if it ended early, after an error that does
+    /// not pass.
     async fn run(&self, rounds: u64, pause: Duration) -> bool {
         for round in 1..=rounds {
             match self.users().await {
                 Ok(users) => say!("{}: {users} users", self.tenant),
-                // The next round may succeed. The client has already repeated its requests, and backs off by itself.
+                // The next round may succeed. The client has already repeated its requests, and
+                // backs off by itself.
                 Err(trouble) if trouble.passes => eprintln!("{}: not now: {}", self.tenant, trouble.text),
                 Err(trouble) => {
                     eprintln!("{}: given up: {}", self.tenant, trouble.text);

@@ -1,4 +1,5 @@
-//! A daemon without a runtime that reads the users of several tenants, again and again: one client, a thread for each tenant.
+//! A daemon without a runtime that reads the users of several tenants, again and again: one client,
+//! a thread for each tenant.
 //!
 //! It depends on 49 crates in all, tokio not among them; its async counterpart over hyper on 63:
 //!
@@ -9,7 +10,8 @@
 //! entra-transport-ureq = "0.1"
 //! ```
 //!
-//! Refreshes run on a thread that the client starts for each, about one in an hour; nothing else runs in the background.
+//! Refreshes run on a thread that the client starts for each, about one in an hour; nothing else
+//! runs in the background.
 //!
 //! ```sh
 //! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
@@ -103,12 +105,14 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Reads the users in every round. Returns false if it ended early, after an error that does not pass.
+    /// Reads the users in every round. Returns false if it ended early, after an error that does
+    /// not pass.
     fn run(&self, rounds: u64, pause: Duration) -> bool {
         for round in 1..=rounds {
             match self.users() {
                 Ok(users) => say!("{}: {users} users", self.tenant),
-                // The next round may succeed. The client has already repeated its requests, and backs off by itself.
+                // The next round may succeed. The client has already repeated its requests, and
+                // backs off by itself.
                 Err(trouble) if trouble.passes => eprintln!("{}: not now: {}", self.tenant, trouble.text),
                 Err(trouble) => {
                     eprintln!("{}: given up: {}", self.tenant, trouble.text);

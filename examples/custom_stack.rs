@@ -1,7 +1,7 @@
 //! An HTTP client made by hand on `std::net::TcpStream`, with entra-proto above it.
 //!
-//! entra-proto returns the next step, this file does it and reports the outcome. There is no TLS here, so it works with an emulator
-//! only:
+//! entra-proto returns the next step, this file does it and reports the outcome. There is no TLS
+//! here, so it works with an emulator only:
 //!
 //! ```sh
 //! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin custom_stack
@@ -64,8 +64,8 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// Sends one request over one connection, which the server closes after its response (RFC 9112). A real client would also bound the
-/// time of all reads together.
+/// Sends one request over one connection, which the server closes after its response (RFC 9112). A
+/// real client would also bound the time of all reads together.
 fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
     let invalid = |problem: &str| io::Error::new(io::ErrorKind::InvalidData, problem.to_owned());
     let authority = request

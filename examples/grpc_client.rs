@@ -1,13 +1,15 @@
-//! A gRPC client whose every call carries the token: tonic's channel with the bearer layer around it.
+//! A gRPC client whose every call carries the token: tonic's channel with the bearer layer around
+//! it.
 //!
 //! ```sh
 //! export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
 //! cargo run -q -p entra-examples --bin grpc_client -- https://greeter.contoso.com api://greeter Ada
 //! ```
 //!
-//! The service has one method, which takes a text and returns one; for that, a codec is shorter than a generated client. A generated one
-//! is made with `GreeterClient::with_origin(service, origin)`: without the origin its requests would have relative URIs, and the layer
-//! would not know where the token goes.
+//! The service has one method, which takes a text and returns one; for that, a codec is shorter
+//! than a generated client. A generated one is made with
+//! `GreeterClient::with_origin(service, origin)`: without the origin its requests would have
+//! relative URIs, and the layer would not know where the token goes.
 
 mod common;
 #[path = "common/text_codec.rs"]

@@ -1,4 +1,5 @@
-//! A client of an API made of tower's parts: hyper's connections, and a layer around them that puts the token on every request.
+//! A client of an API made of tower's parts: hyper's connections, and a layer around them that puts
+//! the token on every request.
 //!
 //! ```sh
 //! export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
@@ -12,8 +13,9 @@
 //! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin tower_client
 //! ```
 //!
-//! The program says that it handles claims challenges (`cp1`), so its tokens live longer, and can be revoked: then the API's `401`
-//! leads to another token and to the same request again, and this program sees its response only.
+//! The program says that it handles claims challenges (`cp1`), so its tokens live longer, and can
+//! be revoked: then the API's `401` leads to another token and to the same request again, and this
+//! program sees its response only.
 
 mod common;
 
@@ -55,8 +57,9 @@ async fn run() -> Result<(), Failure> {
     let graph = Api::graph(&cloud)?;
     let source = client.source(&graph.target)?;
 
-    // Any service over `http` types will do. Nothing in this one follows redirects, and the layer sends the token nowhere but there.
-    // Its connections are made as those of the tokens: through the same proxy, with the same trusted authorities.
+    // Any service over `http` types will do. Nothing in this one follows redirects, and the layer
+    // sends the token nowhere but there. Its connections are made as those of the tokens: through
+    // the same proxy, with the same trusted authorities.
     let connections = legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .build::<_, Empty<Bytes>>(Connector::new(&settings)?);

@@ -1,7 +1,8 @@
 //! A token for a daemon: the document "Daemon app that calls web APIs - acquire a token".
 //!
-//! The program gets a token twice: from the service, then from the cache (there is no silent call to make first: `Client::token`
-//! looks into the cache by itself). `--force-refresh` adds a call past the cache. The token is not printed.
+//! The program gets a token twice: from the service, then from the cache (there is no silent call
+//! to make first: `Client::token` looks into the cache by itself). `--force-refresh` adds a call
+//! past the cache. The token is not printed.
 //!
 //! | part of the document | here |
 //! |---|---|
@@ -17,11 +18,13 @@
 //! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
 //! ```
 //!
-//! Against the service: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (with
-//! `AZURE_CLIENT_CERTIFICATE_PASSWORD`, if the file has one). The certificate is used where both are set.
+//! Against the service: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or
+//! `AZURE_CLIENT_CERTIFICATE_PATH` (with `AZURE_CLIENT_CERTIFICATE_PASSWORD`, if the file has one).
+//! The certificate is used where both are set.
 //!
-//! A driver of a database wants the token itself: `tiberius::AuthMethod::aad_token(client.token(&target)?.expose())`. A connection
-//! outlives its token, so request one whenever a pool opens another connection.
+//! A driver of a database wants the token itself:
+//! `tiberius::AuthMethod::aad_token(client.token(&target)?.expose())`. A connection outlives its
+//! token, so request one whenever a pool opens another connection.
 
 #[path = "../common/mod.rs"]
 mod common;

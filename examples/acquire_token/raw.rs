@@ -1,4 +1,5 @@
-//! The protocol itself: the request of the document's "First case" (a secret) and "Second case" (a certificate).
+//! The protocol itself: the request of the document's "First case" (a secret) and "Second case" (a
+//! certificate).
 
 use entra_proto::acquire::{Exchange, RetryPolicy, Step};
 use entra_proto::error::printable;

@@ -1,8 +1,8 @@
 //! Azure SQL: the API whose audience ends with a slash.
 //!
-//! A SQL server tells a client that logs in with `ActiveDirectory*` whom the token must be for: an SPN, with its slash or without.
-//! The audience has the slash in any case, so on the v2 endpoint the scope has two. With one, a token comes, and the server
-//! rejects it.
+//! A SQL server tells a client that logs in with `ActiveDirectory*` whom the token must be for: an
+//! SPN, with its slash or without. The audience has the slash in any case, so on the v2 endpoint
+//! the scope has two. With one, a token comes, and the server rejects it.
 
 use entra_proto::error::printable;
 use entra_proto::{KnownApi, Target};
@@ -12,7 +12,8 @@ use crate::common::Failure;
 /// Returns what to request a token for, by the SPN that a SQL server sends.
 ///
 /// # Errors
-/// Returns an error if it is not that of Azure SQL: a server could else get a token for any API, and use it.
+/// Returns an error if it is not that of Azure SQL: a server could else get a token for any API,
+/// and use it.
 pub(crate) fn target(spn: &str) -> Result<Target, Failure> {
     let name = spn.strip_suffix('/').unwrap_or(spn);
     let is_it = |api: &&KnownApi| api.audience.trim_end_matches('/').eq_ignore_ascii_case(name);

@@ -1,4 +1,5 @@
-//! The errors of the document's troubleshooting part, made on purpose, each with what to do about it.
+//! The errors of the document's troubleshooting part, made on purpose, each with what to do about
+//! it.
 
 use std::time::SystemTime;
 
@@ -105,7 +106,8 @@ impl Daemon {
         )
     }
 
-    /// The comments of the document's `MsalUiRequiredException`: too few permissions at registration, or no consent.
+    /// The comments of the document's `MsalUiRequiredException`: too few permissions at
+    /// registration, or no consent.
     fn missing_permission(&self, named: Option<Target>) -> Result<(), Failure> {
         say!("Did you declare enough app permissions during app creation?");
         let target = match named {

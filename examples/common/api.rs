@@ -6,7 +6,8 @@ use entra_proto::{Cloud, Error, KnownApi, Target};
 pub(crate) struct Api {
     /// `https://host`, without a slash at the end.
     pub(crate) address: String,
-    /// What tokens are requested for: the API's own address in every cloud, and in an emulator as well.
+    /// What tokens are requested for: the API's own address in every cloud, and in an emulator as
+    /// well.
     pub(crate) target: Target,
 }
 
@@ -23,7 +24,8 @@ impl Api {
     }
 }
 
-/// Returns the address of an API with this audience. An emulator has its APIs at the address that it has as an authority.
+/// Returns the address of an API with this audience. An emulator has its APIs at the address that
+/// it has as an authority.
 pub(crate) fn address<'a>(cloud: &'a Cloud, audience: &'a str) -> &'a str {
     let is_emulator = cloud.is_loopback();
     if is_emulator { cloud.origin() } else { audience }

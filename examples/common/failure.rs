@@ -1,4 +1,5 @@
-//! What a program shows: its result, notes and warnings, and at its end what went wrong and what to do.
+//! What a program shows: its result, notes and warnings, and at its end what went wrong and what to
+//! do.
 
 use std::error::Error;
 use std::fmt;
@@ -68,7 +69,8 @@ pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints a line of the result. A reader that wants no more of it, such as `head`, ends the program.
+/// Prints a line of the result. A reader that wants no more of it, such as `head`, ends the
+/// program.
 pub(crate) fn print_line(line: fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = writeln!(out, "{line}") {

@@ -1,7 +1,8 @@
-//! What the examples share: their settings, calls of an API, the pages of a collection, and errors with advice.
+//! What the examples share: their settings, calls of an API, the pages of a collection, and errors
+//! with advice.
 //!
-//! Every example reads the variables that Azure's tools share. `entra emulator -- COMMAND` sets them, so an example runs there without
-//! a tenant:
+//! Every example reads the variables that Azure's tools share. `entra emulator -- COMMAND` sets
+//! them, so an example runs there without a tenant:
 //!
 //! | variable | what it is |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! The pages of a collection: an API returns a part of it, and the address of the next part (`@odata.nextLink`).
+//! The pages of a collection: an API returns a part of it, and the address of the next part
+//! (`@odata.nextLink`).
 
 use entra_proto::endpoint::Origin;
 use http::Uri;
@@ -6,8 +7,8 @@ use serde_json::Value;
 
 /// The pages of a collection, one after the other.
 ///
-/// The address of the next page comes out of a response, and the token goes there. So it has to be at the origin of the first,
-/// and the number of pages is bounded.
+/// The address of the next page comes out of a response, and the token goes there. So it has to be
+/// at the origin of the first, and the number of pages is bounded.
 pub(crate) struct Pages {
     origin: Origin,
     next: Option<Uri>,

@@ -25,7 +25,8 @@ pub(crate) fn setting_or(name: &str, otherwise: &str) -> Result<String, String> 
     Ok(optional(name)?.unwrap_or_else(|| otherwise.to_owned()))
 }
 
-/// Returns the text of a variable. An empty one is not set. One that is not UTF-8 is set, and cannot be used.
+/// Returns the text of a variable. An empty one is not set. One that is not UTF-8 is set, and
+/// cannot be used.
 pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
@@ -45,7 +46,8 @@ pub(crate) fn tenants() -> Result<Vec<Tenant>, Box<dyn Error>> {
     Ok(tenants.map_err(|error| Failure::from(error).at("AZURE_TENANTS or AZURE_TENANT_ID"))?)
 }
 
-/// Returns the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, or the secret in `AZURE_CLIENT_SECRET`.
+/// Returns the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, or the secret in
+/// `AZURE_CLIENT_SECRET`.
 ///
 /// The certificate is preferred: the lines of an emulator always have a secret.
 pub(crate) fn credential() -> Result<ClientCredential, Box<dyn Error>> {

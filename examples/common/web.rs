@@ -32,9 +32,10 @@ impl Web {
 
     /// Sends a request with the application's token. An error response is no failure here.
     ///
-    /// An API that is busy gets the request again, a few times, and not before it asks for it. A request that must not be carried out
-    /// twice is sent again only where the API says that it did not carry it out. An API that rejects the token gets another token, once:
-    /// the first may have been revoked.
+    /// An API that is busy gets the request again, a few times, and not before it asks for it. A
+    /// request that must not be carried out twice is sent again only where the API says that it did
+    /// not carry it out. An API that rejects the token gets another token, once: the first may have
+    /// been revoked.
     pub(crate) fn call(&self, method: &Method, uri: &Uri, json: Option<&Value>) -> Result<Reply, Failure> {
         let mut attempt = 1;
         let mut is_renewed = false;
@@ -107,8 +108,9 @@ impl Reply {
         }
     }
 
-    /// Returns how long to wait before the request is repeated, where that is of use: as long as the API asks for, or else longer
-    /// each time. An API that asks for more time than a program should wait is not called again.
+    /// Returns how long to wait before the request is repeated, where that is of use: as long as
+    /// the API asks for, or else longer each time. An API that asks for more time than a program
+    /// should wait is not called again.
     fn wait(&self, attempt: u32) -> Option<Duration> {
         let wait = self
             .retry_after
@@ -200,7 +202,8 @@ pub(crate) fn date_of_javascript(time: SystemTime) -> String {
     }
 }
 
-/// Returns a JSON text with the chosen characters, which stand in its strings alone, written as `\u....`.
+/// Returns a JSON text with the chosen characters, which stand in its strings alone, written as
+/// `\u....`.
 pub(crate) fn escaped(json: &str, is_chosen: impl Fn(char) -> bool) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {

@@ -133,7 +133,8 @@ fn object_id_of(settings: &Settings, client_id: &ClientId, argument: Option<&str
     }
 }
 
-/// Checks that a token for the target may go to this address, and sends it to the emulator where tokens come from one.
+/// Checks that a token for the target may go to this address, and sends it to the emulator where
+/// tokens come from one.
 fn checked(cloud: &Cloud, target: &Target, address: &str) -> Result<String, Failure> {
     let origin = origin_of(address)?;
     let is_local = origin.is_loopback();

@@ -1,4 +1,5 @@
-//! How the application proves who it is: a secret or a certificate, as the sample's configuration has it.
+//! How the application proves who it is: a secret or a certificate, as the sample's configuration
+//! has it.
 
 use std::fs::File;
 use std::io::Read;

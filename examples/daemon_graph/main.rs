@@ -1,7 +1,8 @@
-//! A daemon that reads Microsoft Graph: the document "Quickstart: Call a web API in a sample daemon app", workforce tenants.
+//! A daemon that reads Microsoft Graph: the document "Quickstart: Call a web API in a sample daemon
+//! app", workforce tenants.
 //!
-//! It stands in for the four samples of the document. Each form takes the configuration of its sample as it is, does what the
-//! sample does, and prints what the sample prints:
+//! It stands in for the four samples of the document. Each form takes the configuration of its
+//! sample as it is, does what the sample does, and prints what the sample prints:
 //!
 //! | `--like` | configuration | call | prints |
 //! |---|---|---|---|
@@ -16,13 +17,16 @@
 //! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin daemon_graph -- --like python
 //! ```
 //!
-//! Against the service: the file of the sample in the current folder or in `--config FILE`, or the variables `AZURE_TENANT_ID`,
-//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`.
+//! Against the service: the file of the sample in the current folder or in `--config FILE`, or the
+//! variables `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or
+//! `AZURE_CLIENT_CERTIFICATE_PATH`.
 //!
-//! Three things differ from the samples on purpose. The samples read the first page of users; this reads all pages, and prints each
-//! in the form of the sample. The samples give up when Graph is busy; this waits as long as Graph asks for, and calls again a few
-//! times. Three of the samples print an error and exit with 0; this prints the same, then what to do on standard error, and exits
-//! with 1. No output holds a token or a secret (the Node sample logs its token with an error).
+//! Three things differ from the samples on purpose. The samples read the first page of users; this
+//! reads all pages, and prints each in the form of the sample. The samples give up when Graph is
+//! busy; this waits as long as Graph asks for, and calls again a few times. Three of the samples
+//! print an error and exit with 0; this prints the same, then what to do on standard error, and
+//! exits with 1. No output holds a token or a secret (the Node sample logs its token with an
+//! error).
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -52,7 +56,8 @@ struct Arguments {
     #[arg(long, value_name = "SAMPLE")]
     like: Sample,
 
-    /// The configuration file of the sample [default: the name that it has in the sample, if it is in the current folder]
+    /// The configuration file of the sample [default: the name that it has in the sample, if it is
+    /// in the current folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -60,8 +65,8 @@ struct Arguments {
     #[arg(long, value_name = "OPERATION", default_value = "getUsers")]
     op: String,
 
-    /// The object id of the application, for the .NET sample [default: ClientObjectId of the configuration, or else the object is
-    /// found by the client id]
+    /// The object id of the application, for the .NET sample [default: ClientObjectId of the
+    /// configuration, or else the object is found by the client id]
     #[arg(long, value_name = "ID")]
     object_id: Option<String>,
 }

@@ -25,7 +25,8 @@ pub(crate) struct Names {
     pub(crate) cloud: &'static str,
     pub(crate) client_id: &'static str,
     pub(crate) secret: &'static str,
-    /// The file with the private key, and what tells its certificate: another file, or a thumbprint.
+    /// The file with the private key, and what tells its certificate: another file, or a
+    /// thumbprint.
     pub(crate) key: &'static str,
     pub(crate) certificate: &'static str,
     pub(crate) thumbprint: &'static str,

@@ -13,7 +13,8 @@ use crate::sample::{Names, Sample};
 /// The settings of a sample.
 pub(crate) struct Settings {
     pub(crate) names: &'static Names,
-    /// The folder of the configuration file: other files are relative to it, as they are where the sample is run.
+    /// The folder of the configuration file: other files are relative to it, as they are where the
+    /// sample is run.
     pub(crate) folder: PathBuf,
     file: Option<(String, Vec<Entry>)>,
 }
@@ -27,14 +28,16 @@ pub(crate) struct Setting {
 /// Where a setting was found.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The name of the setting, that of the file, and the line where the file has lines of settings.
+    /// The name of the setting, that of the file, and the line where the file has lines of
+    /// settings.
     File(String, String, Option<usize>),
     /// The name of the variable.
     Environment(String),
 }
 
 impl Settings {
-    /// Reads the configuration file, if there is one, and refuses placeholders that were left in it.
+    /// Reads the configuration file, if there is one, and refuses placeholders that were left in
+    /// it.
     pub(crate) fn read(sample: Sample, path: Option<&Path>) -> Result<Self, Failure> {
         let names = sample.names();
         let default = Path::new(names.file);
@@ -61,7 +64,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Returns a setting. An empty one is not set. White space around it is left out, which a warning tells.
+    /// Returns a setting. An empty one is not set. White space around it is left out, which a
+    /// warning tells.
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<Setting>, Failure> {
         let Some(mut setting) = self.raw(name)? else {
             return Ok(None);

@@ -7,7 +7,8 @@ use entra_proto::EndpointVersion;
 #[derive(Debug, Parser)]
 #[command(name = "managed_desktop", version, about, after_help = VARIABLES, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Follows the document to the letter first, and shows why the service rejects its token request
+    /// Follows the document to the letter first, and shows why the service rejects its token
+    /// request
     #[arg(long, conflicts_with = "audience")]
     pub(crate) as_documented: bool,
 

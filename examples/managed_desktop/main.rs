@@ -1,4 +1,5 @@
-//! Lists the devices and users of Microsoft Managed Desktop: the document "Get access to API with application context".
+//! Lists the devices and users of Microsoft Managed Desktop: the document "Get access to API with
+//! application context".
 //!
 //! Against an emulator, in one line:
 //!
@@ -6,18 +7,20 @@
 //! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin managed_desktop -- --as-documented
 //! ```
 //!
-//! Against the service, in the tenant whose administrator consented to `MmdSupport.ReadWrite` of "Modern Workplace Customer APIs":
+//! Against the service, in the tenant whose administrator consented to `MmdSupport.ReadWrite` of
+//! "Modern Workplace Customer APIs":
 //!
 //! ```sh
 //! export AZURE_TENANT_ID=... AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...   # or AZURE_CLIENT_CERTIFICATE_PATH=...
 //! cargo run -q -p entra-examples --bin managed_desktop -- --page-size 50
 //! ```
 //!
-//! The API is at `mmdls.microsoft.com`, and its tokens are for `mwaas-services-customerapi-prod.azurewebsites.net`: no program can
-//! tell the audience from the address. [`KnownApi`] has both.
+//! The API is at `mmdls.microsoft.com`, and its tokens are for
+//! `mwaas-services-customerapi-prod.azurewebsites.net`: no program can tell the audience from the
+//! address. [`KnownApi`] has both.
 //!
-//! The document's own token request is rejected by the service. `--as-documented` sends it to the letter, and shows what is wrong
-//! with each part of it and what is right.
+//! The document's own token request is rejected by the service. `--as-documented` sends it to the
+//! letter, and shows what is wrong with each part of it and what is right.
 
 #[path = "../common/mod.rs"]
 mod common;

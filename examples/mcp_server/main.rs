@@ -1,8 +1,10 @@
-//! A minimal server of the Model Context Protocol (MCP, revision 2025-06-18, streamable HTTP) whose tokens Entra issues.
+//! A minimal server of the Model Context Protocol (MCP, revision 2025-06-18, streamable HTTP) whose
+//! tokens Entra issues.
 //!
-//! A client that comes without a token gets 401, and in `WWW-Authenticate` the address of the protected-resource metadata (RFC 9728).
-//! The metadata names the tenant's authorization server and the scope. The client gets a token there and comes again. The server has
-//! one tool, `whoami`, which says who calls.
+//! A client that comes without a token gets 401, and in `WWW-Authenticate` the address of the
+//! protected-resource metadata (RFC 9728). The metadata names the tenant's authorization server and
+//! the scope. The client gets a token there and comes again. The server has one tool, `whoami`,
+//! which says who calls.
 //!
 //! Against an emulator, in one line; it serves until it is stopped:
 //!
@@ -10,11 +12,13 @@
 //! cargo run -q -p entra-cli -- emulator --config examples/mcp_server/emulator.json -- cargo run -q -p entra-examples --bin mcp_server -- --client-id 33334444-dddd-5555-eeee-6666ffff7777
 //! ```
 //!
-//! Against the service: `AZURE_TENANT_ID` and `--client-id` of the server's registration, which exposes the scope `Tools.Call` for users
-//! and the application role `Tools.Call.All`, and has `requestedAccessTokenVersion` 2. Behind a proxy with TLS, `--url` is the address that
-//! clients use.
+//! Against the service: `AZURE_TENANT_ID` and `--client-id` of the server's registration, which
+//! exposes the scope `Tools.Call` for users and the application role `Tools.Call.All`, and has
+//! `requestedAccessTokenVersion` 2. Behind a proxy with TLS, `--url` is the address that clients
+//! use.
 //!
-//! The token of a caller is for this server alone, and is never passed on to another API: a tool that calls one gets a token of its own.
+//! The token of a caller is for this server alone, and is never passed on to another API: a tool
+//! that calls one gets a token of its own.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -111,7 +115,8 @@ fn router(arguments: &Arguments, origin: &Origin) -> Result<Router, Failure> {
     })?;
     let cloud = cloud_from_env()?;
     let transport = HyperTransport::builder().for_cloud(&cloud).build()?;
-    // Clients request the scope in full. In a v2 token `aud` is the client ID, and `scp` has the name alone.
+    // Clients request the scope in full. In a v2 token `aud` is the client ID, and `scp` has the
+    // name alone.
     let full_scope = format!("api://{}/{}", arguments.client_id, arguments.scope);
     let resource = format!("{}{PATH}", origin.as_str());
     let metadata_url = format!("{}/.well-known/oauth-protected-resource{PATH}", origin.as_str());

@@ -20,7 +20,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) once: bool,
 
-    /// Time between the starts of two rounds: 5m, or 1h with --webhook, where rounds only collect what notifications missed
+    /// Time between the starts of two rounds: 5m, or 1h with --webhook, where rounds only collect
+    /// what notifications missed
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) interval: Option<Duration>,
 
@@ -32,8 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) sqlite: Option<PathBuf>,
 
-    /// Content type to collect; repeat it for several. Without it: all Audit types, and DLP.All where ActivityFeed.ReadDlp is
-    /// granted
+    /// Content type to collect; repeat it for several. Without it: all Audit types, and DLP.All
+    /// where ActivityFeed.ReadDlp is granted
     #[arg(long = "content-type", value_name = "TYPE", ignore_case = true)]
     pub(crate) content_types: Vec<ContentType>,
 
@@ -41,11 +42,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = since)]
     pub(crate) since: Duration,
 
-    /// How far each round reaches back behind the last one, for content that appears late. Repeated records are dropped
+    /// How far each round reaches back behind the last one, for content that appears late. Repeated
+    /// records are dropped
     #[arg(long, value_name = "TIME", default_value = "2h", value_parser = since)]
     pub(crate) overlap: Duration,
 
-    /// Latest record ids to remember for each tenant, to drop repeated records. With --sqlite, all are dropped
+    /// Latest record ids to remember for each tenant, to drop repeated records. With --sqlite, all
+    /// are dropped
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) remember: u32,
 
@@ -81,17 +84,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PART", default_value_t = 0.75, value_parser = part)]
     pub(crate) renew_after: f64,
 
-    /// Address of the API, such as https://manage-gcc.office.com. Without it, the API of the cloud that AZURE_AUTHORITY_HOST names;
-    /// one of another cloud is an error
+    /// Address of the API, such as https://manage-gcc.office.com. Without it, the API of the cloud
+    /// that AZURE_AUTHORITY_HOST names; one of another cloud is an error
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<Origin>,
 
-    /// Serves the page where administrators connect their tenants, beside collecting; they are added to the tenant store
+    /// Serves the page where administrators connect their tenants, beside collecting; they are
+    /// added to the tenant store
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "localhost:8080", requires = "tenants")]
     pub(crate) connect: Option<String>,
 
-    /// Address of the connect page for browsers, where it is behind a proxy, such as https://www.mycompany.com. Behind it,
-    /// /myapp/ is the redirect URI to register
+    /// Address of the connect page for browsers, where it is behind a proxy, such as
+    /// https://www.mycompany.com. Behind it, /myapp/ is the redirect URI to register
     #[arg(long, value_name = "URL", requires = "connect")]
     pub(crate) connect_url: Option<Origin>,
 
@@ -99,7 +103,8 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "connect", conflicts_with_all = ["once", "webhook"])]
     pub(crate) no_collect: bool,
 
-    /// Listens for notifications of new content at this address, and starts subscriptions with a webhook
+    /// Listens for notifications of new content at this address, and starts subscriptions with a
+    /// webhook
     #[arg(long, value_name = "ADDRESS", requires = "webhook_url", conflicts_with = "once")]
     pub(crate) webhook: Option<String>,
 
@@ -107,8 +112,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", requires = "webhook")]
     pub(crate) webhook_url: Option<String>,
 
-    /// Certificate chain of the webhook (PEM), read again when it changes. Without it, the webhook listens on this machine only,
-    /// behind a proxy with TLS
+    /// Certificate chain of the webhook (PEM), read again when it changes. Without it, the webhook
+    /// listens on this machine only, behind a proxy with TLS
     #[arg(long, value_name = "FILE", requires = "webhook", requires = "webhook_key")]
     pub(crate) webhook_cert: Option<PathBuf>,
 

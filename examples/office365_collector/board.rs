@@ -1,4 +1,5 @@
-//! The figures of the collector: what the progress bars, the summary, the metrics and the connect page show.
+//! The figures of the collector: what the progress bars, the summary, the metrics and the connect
+//! page show.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,8 @@ use crate::failure::Failure;
 use crate::feed::ContentType;
 use crate::log::short;
 
-/// Figures since the program started, of each tenant and of the round. It keeps a few hundred bytes for each tenant.
+/// Figures since the program started, of each tenant and of the round. It keeps a few hundred bytes
+/// for each tenant.
 pub(crate) struct Board(Mutex<Figures>);
 
 /// All figures.

@@ -1,7 +1,8 @@
 //! Rounds: all tenants, a bounded number of them at once.
 //!
-//! A round gives every tenant a turn ([`session`]). A tenant that has to wait for long gives its place to another, and comes back
-//! later in the same round: what it has is durable, so that nothing is done twice. Notifications of a webhook are turns as well.
+//! A round gives every tenant a turn ([`session`]). A tenant that has to wait for long gives its
+//! place to another, and comes back later in the same round: what it has is durable, so that
+//! nothing is done twice. Notifications of a webhook are turns as well.
 
 mod api;
 mod calls;
@@ -68,7 +69,8 @@ impl Collector {
     /// Builds it from the command line and the environment.
     ///
     /// # Errors
-    /// Returns an error if an argument or a variable is missing or wrong, or the sink cannot be opened.
+    /// Returns an error if an argument or a variable is missing or wrong, or the sink cannot be
+    /// opened.
     pub(crate) fn new(arguments: &Arguments, observers: Observers, shutdown: Shutdown) -> Result<Self, Box<dyn Error>> {
         let cloud = cloud_from_env()?;
         let client_id = common::setting("AZURE_CLIENT_ID")?.parse()?;
@@ -108,8 +110,8 @@ impl Collector {
                 ids: Mutex::default(),
             }),
             tenants: Arc::new(tenants),
-            // More than can use all requests: a tenant that lists or writes leaves its requests to others. What is remembered of
-            // each tenant bounds the number.
+            // More than can use all requests: a tenant that lists or writes leaves its requests to
+            // others. What is remembered of each tenant bounds the number.
             most_tenants: concurrency.div_ceil(per_tenant) + 2,
             notifications: Mutex::new(Some(notifications)),
             notifier,
@@ -127,8 +129,9 @@ impl Collector {
         Arc::clone(&self.wake)
     }
 
-    /// Returns the way for notifications into the collector: the contents that they name are collected as soon as there is a place.
-    /// A full channel means that the notification should be rejected: the API sends it again.
+    /// Returns the way for notifications into the collector: the contents that they name are
+    /// collected as soon as there is a place. A full channel means that the notification should be
+    /// rejected: the API sends it again.
     pub(crate) fn notifier(&self) -> mpsc::Sender<Notification> {
         self.notifier.clone()
     }
@@ -141,7 +144,8 @@ impl Collector {
         self.turns(None).await
     }
 
-    /// Collects in rounds, until the program should stop. Returns whether the last complete round succeeded.
+    /// Collects in rounds, until the program should stop. Returns whether the last complete round
+    /// succeeded.
     ///
     /// # Errors
     /// Returns an error if the tenants cannot be listed at the start.
@@ -197,9 +201,11 @@ impl Collector {
                         }
                     }
                 }
-                // The tenants of the store are read again for each round: one that connects just now is among them.
+                // The tenants of the store are read again for each round: one that connects just
+                // now is among them.
                 () = self.wake.notified(), if round.is_none() => next_round = Some(Instant::now()),
-                // Those that wait in the channel are bounded, and so are those that wait in the schedule.
+                // Those that wait in the channel are bounded, and so are those that wait in the
+                // schedule.
                 Some(notification) = receive(&mut notifications), if schedule.has_room() => {
                     schedule.notified(notification);
                 }

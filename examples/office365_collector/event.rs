@@ -1,4 +1,5 @@
-//! Events of the collector: everything that the log, progress bars, metrics and the summary show comes from here.
+//! Events of the collector: everything that the log, progress bars, metrics and the summary show
+//! comes from here.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use crate::failure::Failure;
 use crate::feed::ContentType;
 use crate::sink::Window;
 
-/// A consumer of events. It is called in the middle of things, from several threads: it must be quick and must not block.
+/// A consumer of events. It is called in the middle of things, from several threads: it must be
+/// quick and must not block.
 pub(crate) trait Observer: Send + Sync {
     /// Takes note of an event.
     fn observe(&self, event: &Event<'_>);
@@ -24,7 +26,8 @@ pub(crate) trait Observer: Send + Sync {
 pub(crate) enum Event<'a> {
     /// A round begins, in these tenants.
     RoundStarted { tenants: &'a [Tenant] },
-    /// A tenant's turn begins. It comes again after [`TenantSteppedAside`](Self::TenantSteppedAside).
+    /// A tenant's turn begins. It comes again after
+    /// [`TenantSteppedAside`](Self::TenantSteppedAside).
     TenantStarted { tenant: &'a Tenant },
     /// A subscription was missing and is started now.
     Subscribed {
@@ -73,7 +76,8 @@ pub(crate) enum Event<'a> {
         wait: Duration,
         reason: &'a Failure,
     },
-    /// The tenant waits longer than it may keep its place: others go on, and it continues later in this round.
+    /// The tenant waits longer than it may keep its place: others go on, and it continues later in
+    /// this round.
     TenantSteppedAside { tenant: &'a Tenant, wait: Duration },
     /// Something failed that is not the end of the tenant's round: a content, a content type.
     Failed { tenant: &'a Tenant, failure: &'a Failure },
@@ -190,13 +194,15 @@ impl Observers {
 #[cfg(unix)]
 const SIGXFSZ: i32 = 25;
 
-/// The wish to stop: requests that are in flight are finished or dropped, commits are finished, and nothing new is started.
+/// The wish to stop: requests that are in flight are finished or dropped, commits are finished, and
+/// nothing new is started.
 #[derive(Clone)]
 pub(crate) struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
-    /// Follows SIGINT (Ctrl-C) and SIGTERM. A second one ends the program at once. From then on, a file that reaches the limit of its
-    /// size (SIGXFSZ) is an error of that write, and does not end the program.
+    /// Follows SIGINT (Ctrl-C) and SIGTERM. A second one ends the program at once. From then on, a
+    /// file that reaches the limit of its size (SIGXFSZ) is an error of that write, and does not
+    /// end the program.
     ///
     /// # Errors
     /// Returns an error if the signals cannot be watched.

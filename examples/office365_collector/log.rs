@@ -10,7 +10,8 @@ use crate::console::note;
 use crate::event::{Event, Observer};
 use crate::failure::Failure;
 
-/// Writes lines to standard error. The first round is shown whole; of later rounds, what is new or failed.
+/// Writes lines to standard error. The first round is shown whole; of later rounds, what is new or
+/// failed.
 pub(crate) struct Log {
     /// Leaves out all but failures and warnings.
     quiet: bool,

@@ -1,8 +1,10 @@
-//! A collector of audit records: "Get started with Office 365 Management APIs", the whole document as one program.
+//! A collector of audit records: "Get started with Office 365 Management APIs", the whole document
+//! as one program.
 //!
-//! The program gets a token of its own in every tenant that consented (with a certificate, as the document demands, or with a
-//! secret), starts the subscriptions that are missing, and collects all content since it last ran: records go to a [`sink`], each
-//! exactly once. Run it again after a crash, and it continues where it stopped.
+//! The program gets a token of its own in every tenant that consented (with a certificate, as the
+//! document demands, or with a secret), starts the subscriptions that are missing, and collects all
+//! content since it last ran: records go to a [`sink`], each exactly once. Run it again after a
+//! crash, and it continues where it stopped.
 //!
 //! Against an emulator, in one line:
 //!
@@ -10,11 +12,13 @@
 //! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin office365_collector -- --once --output target/audit
 //! ```
 //!
-//! For the real service, register an application with the permission `ActivityFeed.Read` of the Office 365 Management APIs, and set
-//! `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_CERTIFICATE_PATH` (`entra cert new` makes a certificate).
+//! For the real service, register an application with the permission `ActivityFeed.Read` of the
+//! Office 365 Management APIs, and set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and
+//! `AZURE_CLIENT_CERTIFICATE_PATH` (`entra cert new` makes a certificate).
 //! `office365_collector --help` has all options and variables.
 //!
-//! In production it runs as a service, without root, and starts again when it fails: it continues where it stopped. For systemd:
+//! In production it runs as a service, without root, and starts again when it fails: it continues
+//! where it stopped. For systemd:
 //!
 //! ```text
 //! [Service]
@@ -26,13 +30,16 @@
 //! Restart=on-failure
 //! ```
 //!
-//! A proxy with TLS and a sign-in of yours stands before the connect page, which lists the tenants. In a container, let `--metrics 0.0.0.0:9464`
-//! be reached from the cluster alone, keep the folder on a volume, and run one collector for each folder.
+//! A proxy with TLS and a sign-in of yours stands before the connect page, which lists the tenants.
+//! In a container, let `--metrics 0.0.0.0:9464` be reached from the cluster alone, keep the folder
+//! on a volume, and run one collector for each folder.
 //!
-//! What has been collected is judged by the API's clock (the `Date` of its responses): the clock of this machine may be wrong. A resume
-//! point in the future, as an older run with a wrong clock left it, leads back to all that the API still lists; records whose ids are
-//! remembered (`--remember`, with `--sqlite` all of them) are not written again. A time that was not collected within the 7 days that
-//! the API lists is lost, which is reported once as a failure of its tenant, and counted in the metrics.
+//! What has been collected is judged by the API's clock (the `Date` of its responses): the clock of
+//! this machine may be wrong. A resume point in the future, as an older run with a wrong clock left
+//! it, leads back to all that the API still lists; records whose ids are remembered (`--remember`,
+//! with `--sqlite` all of them) are not written again. A time that was not collected within the 7
+//! days that the API lists is lost, which is reported once as a failure of its tenant, and counted
+//! in the metrics.
 //!
 //! ```text
 //!  main ──► arguments           options and environment variables
@@ -111,7 +118,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs the collector until it is done or stopped. Returns whether the last round succeeded in every tenant.
+/// Runs the collector until it is done or stopped. Returns whether the last round succeeded in
+/// every tenant.
 async fn run(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     let board = Arc::new(Board::default());
     let quiet = arguments.quiet;

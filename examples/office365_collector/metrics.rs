@@ -30,8 +30,8 @@ pub(crate) fn router(board: &Arc<Board>, is_local: bool) -> Router {
     Router::new().route("/metrics", get(metrics))
 }
 
-/// Whether a request is for `localhost` or an IP address. At another name that leads here, a site could have a browser read the
-/// metrics (DNS rebinding).
+/// Whether a request is for `localhost` or an IP address. At another name that leads here, a site
+/// could have a browser read the metrics (DNS rebinding).
 fn is_here(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
@@ -41,8 +41,8 @@ fn is_here(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Returns all metrics. The first tenants have series of their own, and the others share those of `tenant="other"`: the number of
-/// series is bounded.
+/// Returns all metrics. The first tenants have series of their own, and the others share those of
+/// `tenant="other"`: the number of series is bounded.
 fn render(figures: &Figures) -> String {
     let mut tenants: Vec<(&str, Row)> = Vec::new();
     let mut other = Row::default();
@@ -201,7 +201,8 @@ mod tests {
     /// The value of each series, by its name and its labels.
     type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-    /// A strict reader of the format: it panics at everything that the description of the format does not have.
+    /// A strict reader of the format: it panics at everything that the description of the format
+    /// does not have.
     fn parse(text: &str) -> Series {
         assert!(text.ends_with('\n') && !text.contains('\r'));
         let is_name = |name: &str| {

@@ -11,7 +11,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::board::{Board, Figures, Phase, Row, grouped, megabytes};
 use crate::console::{columns, keep_above, note};
 
-/// The progress that is shown until this is dropped. It reads the board a few times a second, so that no event waits for a terminal.
+/// The progress that is shown until this is dropped. It reads the board a few times a second, so
+/// that no event waits for a terminal.
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Progress {
@@ -152,7 +153,8 @@ fn total(figures: &Figures, before: u64, seconds: f64, width: usize) -> String {
     text
 }
 
-/// The lines of the tenants that are collected from: those whose turns began first, a bounded number.
+/// The lines of the tenants that are collected from: those whose turns began first, a bounded
+/// number.
 fn active(figures: &Figures) -> Vec<String> {
     let is_active = |row: &Row| matches!(row.phase, Phase::Collecting | Phase::Paused);
     let mut rows: Vec<(&String, &Row)> = figures.tenants.iter().filter(|(_, row)| is_active(row)).collect();

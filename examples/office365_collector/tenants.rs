@@ -15,7 +15,8 @@ use crate::failure::{Cause, Failure, Place};
 pub(crate) enum Tenants {
     /// In the environment.
     Fixed(Vec<Tenant>),
-    /// In a tenant store, which is read again for each round: a tenant that connects meanwhile is collected from as well.
+    /// In a tenant store, which is read again for each round: a tenant that connects meanwhile is
+    /// collected from as well.
     Store { path: PathBuf, client_id: ClientId },
 }
 

@@ -15,7 +15,8 @@ use crate::arguments::Arguments;
 use crate::common;
 use crate::event::{Event, Observers};
 
-/// Builds the client of all tenants. `home` is only where it starts from: each tenant has tokens of its own.
+/// Builds the client of all tenants. `home` is only where it starts from: each tenant has tokens of
+/// its own.
 ///
 /// # Errors
 /// Returns an error if a variable is missing or wrong, or the certificate cannot be used.
@@ -43,7 +44,8 @@ pub(crate) fn client(
     Ok(client.build()?)
 }
 
-/// Returns what redeems authorization codes: the secret, as in the document; without one, the certificate.
+/// Returns what redeems authorization codes: the secret, as in the document; without one, the
+/// certificate.
 ///
 /// # Errors
 /// As for [`client`].
@@ -64,8 +66,9 @@ fn credential() -> Result<ClientCredential, Box<dyn Error>> {
     Ok(ClientSecret::new(secret)?.into())
 }
 
-/// Renews a token once this part of its life is over, whatever its length: by default, the client waits for its last five minutes
-/// unless it lives for two hours or more. A renewal runs in the background, so that no call waits for it.
+/// Renews a token once this part of its life is over, whatever its length: by default, the client
+/// waits for its last five minutes unless it lives for two hours or more. A renewal runs in the
+/// background, so that no call waits for it.
 fn policy(renew_after: f64) -> Policy {
     let mut policy = Policy::default();
     policy.freshness.refresh_fraction = renew_after;

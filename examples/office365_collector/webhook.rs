@@ -1,8 +1,9 @@
 //! The webhook: it takes notifications of new content, and hands them to the collector.
 //!
-//! A notification is less trusted than the API: it must have the auth id that the subscription was started with, be for this
-//! application and for a tenant that is collected from, and name content at the API's own origin. It is answered with 200 once it
-//! waits in the collector's queue. Rounds go on in wide intervals, so that a notification that is lost loses nothing.
+//! A notification is less trusted than the API: it must have the auth id that the subscription was
+//! started with, be for this application and for a tenant that is collected from, and name content
+//! at the API's own origin. It is answered with 200 once it waits in the collector's queue. Rounds
+//! go on in wide intervals, so that a notification that is lost loses nothing.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -220,7 +221,8 @@ impl Hook {
     }
 }
 
-/// Puts notifications into the queue: all of them or none, since what is half taken would be sent again as a whole.
+/// Puts notifications into the queue: all of them or none, since what is half taken would be sent
+/// again as a whole.
 fn hand_on(queue: &mpsc::Sender<Notification>, notifications: Vec<Notification>) -> (&'static str, Response) {
     let Ok(places) = queue.try_reserve_many(notifications.len()) else {
         let later = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "30")]);

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-/// Listens on `HOST:PORT`, at every address that the name stands for: browsers reach `localhost` at either loopback address, and
-/// another program at one of them would get the authorization codes. An address that this machine does not have is left out.
+/// Listens on `HOST:PORT`, at every address that the name stands for: browsers reach `localhost` at
+/// either loopback address, and another program at one of them would get the authorization codes.
+/// An address that this machine does not have is left out.
 ///
 /// # Errors
 /// Returns an error, with the option that named the place, if it is no address or is in use.

@@ -1,4 +1,5 @@
-//! What the examples with a server share: listening sockets, bounded connections, a certificate that is read again, a log and an end.
+//! What the examples with a server share: listening sockets, bounded connections, a certificate
+//! that is read again, a log and an end.
 
 #![allow(dead_code, reason = "each example uses its own part")]
 

@@ -92,7 +92,8 @@ mod tests {
         address
     }
 
-    /// Sends this, and returns what comes until the server closes the connection, and how long that takes.
+    /// Sends this, and returns what comes until the server closes the connection, and how long that
+    /// takes.
     async fn send(address: std::net::SocketAddr, text: &str) -> (String, Duration) {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();

@@ -1,5 +1,5 @@
-//! The certificate of a server, which is read again when its files change: a certificate of today lives for weeks, and the server
-//! for months.
+//! The certificate of a server, which is read again when its files change: a certificate of today
+//! lives for weeks, and the server for months.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,8 @@ use entra_proto::endpoint::Origin;
 #[derive(Debug, Parser)]
 #[command(name = "todolist_api", version, about, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// The configuration file of the sample [default: appsettings.json, if it is in the current folder]
+    /// The configuration file of the sample [default: appsettings.json, if it is in the current
+    /// folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! What the settings of the sample mean: the tokens that are accepted, and the permissions that each action needs.
+//! What the settings of the sample mean: the tokens that are accepted, and the permissions that
+//! each action needs.
 
 use entra_proto::{ClientId, Cloud, Guid};
 use entra_transport::cloud_from_env;
@@ -54,7 +55,8 @@ impl Configuration {
     }
 }
 
-/// The API under its client ID and its default App ID URI, or under the URIs that the settings name.
+/// The API under its client ID and its default App ID URI, or under the URIs that the settings
+/// name.
 fn audience(settings: &AppSettings, client_id: ClientId) -> Result<Audience, Failure> {
     let own = Audience::app(client_id);
     for key in ["AzureAd:Audiences", "AzureAd:Audience"] {
@@ -66,8 +68,8 @@ fn audience(settings: &AppSettings, client_id: ClientId) -> Result<Audience, Fai
     Ok(own)
 }
 
-/// The names for reading and for writing. A section that is there and lacks one of them is an error: it may be misspelt, or of
-/// another shape.
+/// The names for reading and for writing. A section that is there and lacks one of them is an
+/// error: it may be misspelt, or of another shape.
 fn actions(settings: &AppSettings, section: &str) -> Result<[Setting<Vec<String>>; 2], Failure> {
     let names = |action: &str| {
         let key = format!("{section}:{action}");

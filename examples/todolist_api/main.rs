@@ -1,6 +1,8 @@
-//! A protected web API with a to-do list: the API of the document "Quickstart: Call a web API in a sample daemon app", external tenants.
+//! A protected web API with a to-do list: the API of the document "Quickstart: Call a web API in a
+//! sample daemon app", external tenants.
 //!
-//! It stands in for the `ToDoListAPI` of both samples of the document and takes their `appsettings.json`:
+//! It stands in for the `ToDoListAPI` of both samples of the document and takes their
+//! `appsettings.json`:
 //!
 //! | route | users need a scope of | applications need a role of | response |
 //! |---|---|---|---|
@@ -10,24 +12,28 @@
 //! | `PUT /api/todolist/{id}` | `Scopes:Write` | `AppPermissions:Write` | the changed to-do, or 404 |
 //! | `DELETE /api/todolist/{id}` | `Scopes:Write` | `AppPermissions:Write` | 200, or 404 |
 //!
-//! An application sees the to-dos of everyone and names the owner of a new one. A user sees the own ones, which are found by tenant and
-//! object ID: no name or address of a user is a key. To-dos are in SQLite and survive a restart.
+//! An application sees the to-dos of everyone and names the owner of a new one. A user sees the own
+//! ones, which are found by tenant and object ID: no name or address of a user is a key. To-dos are
+//! in SQLite and survive a restart.
 //!
-//! With the daemon of the document, against an emulator, in one line (the words after the last `--` are the command that the API is
-//! served for; without them it serves until it is stopped):
+//! With the daemon of the document, against an emulator, in one line (the words after the last `--`
+//! are the command that the API is served for; without them it serves until it is stopped):
 //!
 //! ```sh
 //! cargo run -q -p entra-cli -- emulator --config examples/todolist_api/emulator.json -- cargo run -q -p entra-examples --bin todolist_api -- --config examples/todolist_api/appsettings.json --data target/todolist.sqlite -- cargo run -q -p entra-examples --bin todolist_daemon -- --like dotnet
 //! ```
 //!
-//! Against the service: the sample's `appsettings.json` in the current folder or in `--config FILE`, with `Instance`, `TenantId` and
-//! `ClientId` of the API's registration filled in, or variables such as `AzureAd__ClientId`.
+//! Against the service: the sample's `appsettings.json` in the current folder or in
+//! `--config FILE`, with `Instance`, `TenantId` and `ClientId` of the API's registration filled in,
+//! or variables such as `AzureAd__ClientId`.
 //!
 //! A page of another origin calls it from a browser if `--allow-origin` names that origin.
 //!
-//! Three things differ from the samples on purpose. Their permissions are JSON arrays, which the version of their library reads as
-//! nothing, and then accepts every token of the tenant; here arrays and texts are read alike, and an empty or missing set is an error at
-//! the start. Their `Location` names a path that does not exist; here it is the to-do's. They forget all to-dos when they stop.
+//! Three things differ from the samples on purpose. Their permissions are JSON arrays, which the
+//! version of their library reads as nothing, and then accepts every token of the tenant; here
+//! arrays and texts are read alike, and an empty or missing set is an error at the start. Their
+//! `Location` names a path that does not exist; here it is the to-do's. They forget all to-dos when
+//! they stop.
 
 mod arguments;
 #[path = "../common/mod.rs"]

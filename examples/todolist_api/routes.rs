@@ -47,9 +47,11 @@ pub(crate) fn router(store: Store, guards: Guards) -> Router {
         .route(&format!("{PATH}/{{id}}"), each)
         .fallback(|| async { Problem::NOT_FOUND })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        // Around everything: a request without a valid token learns nothing, and its body is not read.
+        // Around everything: a request without a valid token learns nothing, and its body is not
+        // read.
         .layer(token)
-        // Outside of the token's layer: preflights have no token, and a page has to see why it was rejected.
+        // Outside of the token's layer: preflights have no token, and a page has to see why it was
+        // rejected.
         .layer(cors(origins))
         .with_state(Arc::new(store));
     // The samples' framework compares paths without regard to letter case. Layers of a router run

@@ -6,8 +6,8 @@
 //! | `tenant`, `owner` | `tid` and `oid`: together the key of a user |
 //! | `description` | the text |
 //!
-//! Every method takes the caller, and finds what the caller may see: a to-do of someone else is none. A change is on the disk when its
-//! method returns.
+//! Every method takes the caller, and finds what the caller may see: a to-do of someone else is
+//! none. A change is on the disk when its method returns.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -75,7 +75,8 @@ impl Store {
         }
     }
 
-    /// Adds the three to-dos that the API of the Node sample begins with, unless there ever were others.
+    /// Adds the three to-dos that the API of the Node sample begins with, unless there ever were
+    /// others.
     pub(crate) fn add_samples(&self, tenant: Guid) -> Result<(), Failure> {
         let mut connection = self.connection();
         let mut add = || {

@@ -1,4 +1,5 @@
-//! What the settings of the samples mean: the application, what tokens are requested for, and the address of the list.
+//! What the settings of the samples mean: the application, what tokens are requested for, and the
+//! address of the list.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -199,7 +200,8 @@ fn authority_of(setting: &Setting<String>) -> Result<Authority, Failure> {
     Authority::from_setting(&setting.value).map_err(failed_at(&setting.place))
 }
 
-/// Returns the credential of the section `ClientCredentials`: the first that is there, as in the sample.
+/// Returns the credential of the section `ClientCredentials`: the first that is there, as in the
+/// sample.
 fn dotnet_credential(settings: &AppSettings, folder: &Path) -> Result<Option<ClientCredential>, Failure> {
     let list = "AzureAd:ClientCredentials";
     if settings.count(list) == 0 && !settings.has("AzureAd:ClientCredentials:0") {
@@ -271,7 +273,8 @@ fn with_default(mut scope: Setting<String>) -> Setting<String> {
     scope
 }
 
-/// Checks that a token for the target may go to this address. Returns it without a slash at the end.
+/// Checks that a token for the target may go to this address. Returns it without a slash at the
+/// end.
 fn checked(target: &Target, address: &str) -> Result<String, Failure> {
     let wrong = |problem: &str| Failure::new(problem).hint("write it as https://localhost:44351/api/todolist");
     let uri: Uri = address.parse().map_err(|_| wrong("is not a URL"))?;
@@ -300,7 +303,8 @@ fn is_plain(address: &str) -> bool {
     address.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http"))
 }
 
-/// The settings of the Node sample. Variables come before those of the file, as in the package dotenv.
+/// The settings of the Node sample. Variables come before those of the file, as in the package
+/// dotenv.
 struct DotEnv {
     folder: PathBuf,
     file: String,

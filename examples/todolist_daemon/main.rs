@@ -1,7 +1,8 @@
-//! A daemon that calls a protected web API: the document "Quickstart: Call a web API in a sample daemon app", external tenants.
+//! A daemon that calls a protected web API: the document "Quickstart: Call a web API in a sample
+//! daemon app", external tenants.
 //!
-//! It stands in for the two samples of the document. Each form takes the configuration of its sample as it is, does what the sample
-//! does, and prints what the sample prints:
+//! It stands in for the two samples of the document. Each form takes the configuration of its
+//! sample as it is, does what the sample does, and prints what the sample prints:
 //!
 //! | `--like` | configuration | calls | prints |
 //! |---|---|---|---|
@@ -14,12 +15,14 @@
 //! cargo run -q -p entra-cli -- emulator --config examples/todolist_api/emulator.json -- cargo run -q -p entra-examples --bin todolist_api -- --config examples/todolist_api/appsettings.json --data target/todolist-node.sqlite --sample-data -- cargo run -q -p entra-examples --bin todolist_daemon -- --like node
 //! ```
 //!
-//! Against the service: the file of the sample in the current folder or in `--config FILE`, or variables of its names
-//! (`AzureAd__ClientId`), and for the application `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or
-//! `AZURE_CLIENT_CERTIFICATE_PATH`. `API_ENDPOINT` and `SCOPES` serve both forms.
+//! Against the service: the file of the sample in the current folder or in `--config FILE`, or
+//! variables of its names (`AzureAd__ClientId`), and for the application `AZURE_TENANT_ID`,
+//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`. `API_ENDPOINT`
+//! and `SCOPES` serve both forms.
 //!
-//! Two things differ from the samples on purpose. The Node sample prints an error and exits with 0; this prints the same, then what to
-//! do on standard error, and exits with 1. The Node sample turns the verification of certificates off; this never does.
+//! Two things differ from the samples on purpose. The Node sample prints an error and exits with 0;
+//! this prints the same, then what to do on standard error, and exits with 1. The Node sample turns
+//! the verification of certificates off; this never does.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -44,7 +47,8 @@ struct Arguments {
     #[arg(long, value_name = "SAMPLE")]
     like: Sample,
 
-    /// The configuration file of the sample [default: the name that it has in the sample, if it is in the current folder]
+    /// The configuration file of the sample [default: the name that it has in the sample, if it is
+    /// in the current folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

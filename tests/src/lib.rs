@@ -1,4 +1,5 @@
-//! What the end-to-end tests share: every transport behind one face, and applications of an emulator.
+//! What the end-to-end tests share: every transport behind one face, and applications of an
+//! emulator.
 
 use std::future::Future;
 use std::time::Duration;
@@ -29,7 +30,8 @@ pub trait Carrier {
     fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, AcquireError>;
 }
 
-/// Every transport, trusting this CA (PEM) and no other where one is given, with plain http to loopback allowed.
+/// Every transport, trusting this CA (PEM) and no other where one is given, with plain http to
+/// loopback allowed.
 ///
 /// # Panics
 /// Where one cannot be built.

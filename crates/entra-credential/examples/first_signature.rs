@@ -1,4 +1,5 @@
-//! The time from the start of a process to its first signature, which a command that asks for one token pays in full.
+//! The time from the start of a process to its first signature, which a command that asks for one
+//! token pays in full.
 //!
 //! ```sh
 //! cargo run --release -p entra-credential --example first_signature -- daemon.pem

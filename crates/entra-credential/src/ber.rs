@@ -1,11 +1,12 @@
-//! DER from BER (X.690): some tools write PFX files with lengths that are told by an end, and with strings in pieces.
+//! DER from BER (X.690): some tools write PFX files with lengths that are told by an end, and with
+//! strings in pieces.
 
 use zeroize::Zeroizing;
 
 use crate::der::{DerError, OCTET_STRING};
 
-/// The first element of `bytes` in DER, as far as its tags, lengths and OCTET STRINGs go, and what follows it. What is DER comes out as
-/// it is.
+/// The first element of `bytes` in DER, as far as its tags, lengths and OCTET STRINGs go, and what
+/// follows it. What is DER comes out as it is.
 pub(crate) fn to_der(bytes: &[u8]) -> Result<(Zeroizing<Vec<u8>>, &[u8]), DerError> {
     let mut der = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let rest = element(bytes, &mut der, DEEPEST)?;
@@ -45,7 +46,8 @@ fn element<'a>(bytes: &'a [u8], der: &mut Zeroizing<Vec<u8>>, depth: usize) -> R
         Some(length) => rest.split_at_checked(length).ok_or(DerError::Damaged)?,
         None => (rest, &rest[..0]),
     };
-    // Of an endless element nothing is known: what is set aside for it is cleared again, however little of it is used.
+    // Of an endless element nothing is known: what is set aside for it is cleared again, however
+    // little of it is used.
     let mut value = Zeroizing::new(Vec::with_capacity(length.unwrap_or_default()));
     let behind = loop {
         match (length, inside) {

@@ -15,8 +15,9 @@ use crate::{MAX_FILE, kind, pem, pfx, text};
 
 /// The contents of certificate files: certificates and private keys, in any order and form.
 ///
-/// [`ClientCertificate::read`] is enough where one file holds all of it, and the time is now. This is for key and certificate in two files, for
-/// a certificate without its key, and for a time of the caller's.
+/// [`ClientCertificate::read`] is enough where one file holds all of it, and the time is now. This
+/// is for key and certificate in two files, for a certificate without its key, and for a time of
+/// the caller's.
 ///
 /// ```
 /// use entra_credential::CertificateBundle;
@@ -38,8 +39,9 @@ impl CertificateBundle {
     /// Reads a file, as [`ClientCertificate::read`] does.
     ///
     /// # Errors
-    /// Returns an error if the file holds neither a certificate nor a private key, is damaged, or does not open with the password. A private key in
-    /// PEM stays closed if it is encrypted and there is no password, or if its encryption is not read here; the certificate is read.
+    /// Returns an error if the file holds neither a certificate nor a private key, is damaged, or
+    /// does not open with the password. A private key in PEM stays closed if it is encrypted and
+    /// there is no password, or if its encryption is not read here; the certificate is read.
     pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add(bytes, password)?;
@@ -59,18 +61,20 @@ impl CertificateBundle {
         !self.0.keys.is_empty() || self.0.closed_key.is_some()
     }
 
-    /// The private key with its certificate. Of several certificates for the key, the one that is valid at `now` and expires last; if none is
-    /// valid, the one that becomes valid first, else the one that expired last.
+    /// The private key with its certificate. Of several certificates for the key, the one that is
+    /// valid at `now` and expires last; if none is valid, the one that becomes valid first, else
+    /// the one that expired last.
     ///
     /// # Errors
-    /// Returns an error if the key or its certificate is missing, if the key is of a kind that Entra does not take, or if there are several keys with
-    /// certificates.
+    /// Returns an error if the key or its certificate is missing, if the key is of a kind that
+    /// Entra does not take, or if there are several keys with certificates.
     pub fn client_certificate(&self, now: Timestamp) -> Result<ClientCertificate, Error> {
         ClientCertificate::assemble(&self.0, now)
     }
 
-    /// The certificate: the one of the private key where there is one, else the one that issued none of the others. Of several
-    /// for one key, it is chosen as by [`client_certificate`](Self::client_certificate).
+    /// The certificate: the one of the private key where there is one, else the one that issued
+    /// none of the others. Of several for one key, it is chosen as by
+    /// [`client_certificate`](Self::client_certificate).
     ///
     /// # Errors
     /// Returns an error if there is no certificate, or if there are several for different keys.
@@ -94,7 +98,8 @@ impl Bundle {
         self.open_keys(password)
     }
 
-    /// Adds what a PEM text holds. Sections that are neither certificates nor private keys are left out.
+    /// Adds what a PEM text holds. Sections that are neither certificates nor private keys are left
+    /// out.
     pub(crate) fn add_pem(&mut self, bytes: &[u8], password: Option<&str>) -> Result<(), Error> {
         sized(bytes)?;
         self.allowance = Allowance::default();
@@ -153,11 +158,13 @@ impl Bundle {
         })
     }
 
-    /// Adds what stands in base64 among other text, as in the JSON of Key Vault or the YAML of a secret of Kubernetes.
+    /// Adds what stands in base64 among other text, as in the JSON of Key Vault or the YAML of a
+    /// secret of Kubernetes.
     fn add_members(&mut self, text: &[u8], password: Option<&str>, layers: usize) -> Result<(), Error> {
         let mut added = Err(Error::NotACredential);
         for member in text::members(text).filter(|member| member.len() >= SHORTEST_MEMBER) {
-            // Behind `NAME=`, in a file of variables. Equals signs at the end are padding, which may be left out.
+            // Behind `NAME=`, in a file of variables. Equals signs at the end are padding, which
+            // may be left out.
             let end = member.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
             let value = member
                 .get(..end)
@@ -256,8 +263,8 @@ impl Bundle {
         }
     }
 
-    /// Opens the private keys that are under a password. Without one, or where their encryption is not read here, they stay
-    /// closed: their certificate can be read all the same.
+    /// Opens the private keys that are under a password. Without one, or where their encryption is
+    /// not read here, they stay closed: their certificate can be read all the same.
     fn open_keys(&mut self, password: Option<&str>) -> Result<(), Error> {
         let sealed = std::mem::take(&mut self.sealed_keys);
         // All that is to be opened has to be affordable before anything is.
@@ -300,7 +307,8 @@ fn sized(bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// How often a file may be encoded in base64: a secret of Kubernetes or a pipeline adds one, a variable another.
+/// How often a file may be encoded in base64: a secret of Kubernetes or a pipeline adds one, a
+/// variable another.
 const MOST_LAYERS: usize = 3;
 /// No key and no certificate is shorter, in base64.
 const SHORTEST_MEMBER: usize = 200;

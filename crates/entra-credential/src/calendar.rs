@@ -26,7 +26,8 @@ pub(crate) fn moment(text: &[u8; 15]) -> Option<Timestamp> {
     Some(Timestamp::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar. Years are counted from March, so that the leap day comes last.
+/// Days from 1970-01-01 to a day of the Gregorian calendar. Years are counted from March, so that
+/// the leap day comes last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month_from_march = (month + 9) % 12;

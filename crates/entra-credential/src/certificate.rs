@@ -16,10 +16,12 @@ use crate::thumbprints::Thumbprints;
 use crate::warning::Warning;
 use crate::x509::Certificate;
 
-/// A certificate with its private key, which an application proves its identity with instead of a client secret.
+/// A certificate with its private key, which an application proves its identity with instead of a
+/// client secret.
 ///
-/// It is read once, and signs without reading anything again. Cheap to clone: the clones share the key, which is overwritten when
-/// the last one is dropped. It has no `Display`, and its `Debug` shows the certificate's thumbprint alone.
+/// It is read once, and signs without reading anything again. Cheap to clone: the clones share the
+/// key, which is overwritten when the last one is dropped. It has no `Display`, and its `Debug`
+/// shows the certificate's thumbprint alone.
 ///
 /// ```
 /// use entra_credential::ClientCertificate;
@@ -46,17 +48,21 @@ struct Inner {
 }
 
 impl ClientCertificate {
-    /// Reads a file with a certificate and its private key, whatever its form: PEM, PFX, or either in base64, as Key Vault and variables
-    /// have it.
+    /// Reads a file with a certificate and its private key, whatever its form: PEM, PFX, or either
+    /// in base64, as Key Vault and variables have it.
     ///
-    /// In PEM, a private key (PKCS#8 or PKCS#1, or PKCS#8 under `password`) and certificates stand in any order, with anything between
-    /// them; line ends may be lost, blanks or `\n`. The certificate is found by the key. Of several for the key, it is the one that is
-    /// valid now and expires last; if none is valid now, the one that becomes valid first, else the one that expired last. Its issuer, the
-    /// issuer of that one and so on, found by their signatures and key identifiers, form the chain. All others are left out.
-    /// [`CertificateBundle`](crate::CertificateBundle) takes the time as an argument, and key and certificate from two files.
+    /// In PEM, a private key (PKCS#8 or PKCS#1, or PKCS#8 under `password`) and certificates stand
+    /// in any order, with anything between them; line ends may be lost, blanks or `\n`. The
+    /// certificate is found by the key. Of several for the key, it is the one that is valid now and
+    /// expires last; if none is valid now, the one that becomes valid first, else the one that
+    /// expired last. Its issuer, the issuer of that one and so on, found by their signatures and
+    /// key identifiers, form the chain. All others are left out.
+    /// [`CertificateBundle`](crate::CertificateBundle) takes the time as an argument, and key and
+    /// certificate from two files.
     ///
     /// # Errors
-    /// Returns an error if something is missing, damaged or of a kind that Entra does not take, or if the password does not open it.
+    /// Returns an error if something is missing, damaged or of a kind that Entra does not take, or
+    /// if the password does not open it.
     pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add(bytes, password)?;
@@ -73,11 +79,12 @@ impl ClientCertificate {
         Self::assemble(&bundle, now())
     }
 
-    /// Reads a PFX (PKCS#12, RFC 7292) file, as [`read`](Self::read) does. No password and the empty password are the same. What follows the
-    /// file in `der` is left out.
+    /// Reads a PFX (PKCS#12, RFC 7292) file, as [`read`](Self::read) does. No password and the
+    /// empty password are the same. What follows the file in `der` is left out.
     ///
     /// # Errors
-    /// As [`read`](Self::read); also if deriving the file's keys would take more than two million rounds.
+    /// As [`read`](Self::read); also if deriving the file's keys would take more than two million
+    /// rounds.
     pub fn from_pfx(der: &[u8], password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add_pfx(der, password)?;
@@ -100,8 +107,8 @@ impl ClientCertificate {
         Self::assemble(&bundle, now())
     }
 
-    /// The warnings about its validity and about the file it comes from. A certificate that has expired is sent all the same: the service
-    /// decides.
+    /// The warnings about its validity and about the file it comes from. A certificate that has
+    /// expired is sent all the same: the service decides.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = Warning::of_validity(self.not_before(), self.not_after(), now);
@@ -115,7 +122,8 @@ impl ClientCertificate {
         &self.0.leaf
     }
 
-    /// Its entry in the `keyCredentials` of an application's manifest. `key_id` names the entry; draw a fresh one for each.
+    /// Its entry in the `keyCredentials` of an application's manifest. `key_id` names the entry;
+    /// draw a fresh one for each.
     #[must_use]
     pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
         self.0.leaf.key_credential(key_id)
@@ -133,7 +141,8 @@ impl ClientCertificate {
         &self.0.leaf.der
     }
 
-    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to print.
+    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to
+    /// print.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.leaf.subject

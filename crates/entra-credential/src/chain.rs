@@ -1,4 +1,5 @@
-//! The certificates above a leaf, found by signatures and key identifiers. Names alone prove nothing: a renewed authority keeps its own.
+//! The certificates above a leaf, found by signatures and key identifiers. Names alone prove
+//! nothing: a renewed authority keeps its own.
 
 use std::cmp::Reverse;
 
@@ -7,7 +8,8 @@ use entra_proto::Timestamp;
 use crate::signature::Verdict;
 use crate::x509::Certificate;
 
-/// The issuer of `leaf`, the issuer of that one, and so on, as far as they are among `others`, whatever their order.
+/// The issuer of `leaf`, the issuer of that one, and so on, as far as they are among `others`,
+/// whatever their order.
 pub(crate) fn above(leaf: &Certificate, mut others: Vec<Certificate>, now: Timestamp) -> Vec<Certificate> {
     let mut budget = Budget(MOST_VERIFICATIONS);
     let mut above: Vec<Certificate> = Vec::new();
@@ -40,8 +42,9 @@ pub(crate) fn leaves(certificates: &[Certificate]) -> Vec<&Certificate> {
     }
 }
 
-/// The best of several certificates of one key, by its index: the one that is valid now and expires last; else the one that becomes valid
-/// first; else the one that expired last. Of equals, the first.
+/// The best of several certificates of one key, by its index: the one that is valid now and expires
+/// last; else the one that becomes valid first; else the one that expired last. Of equals, the
+/// first.
 pub(crate) fn best<'a>(certificates: impl Iterator<Item = (usize, &'a Certificate)>, now: Timestamp) -> Option<usize> {
     let rank = |it: &Certificate| {
         if it.is_valid_at(now) {
@@ -55,12 +58,14 @@ pub(crate) fn best<'a>(certificates: impl Iterator<Item = (usize, &'a Certificat
     certificates.min_by_key(|(_, it)| rank(it)).map(|(at, _)| at)
 }
 
-/// How many signatures are verified for one file: hostile ones hold thousands of certificates of one name.
+/// How many signatures are verified for one file: hostile ones hold thousands of certificates of
+/// one name.
 struct Budget(usize);
 
 impl Budget {
-    /// The issuer of `below`. Of several, such as those of a cross-signed authority, the one that is valid now, that is named as the
-    /// issuer, that leads on to others of this file or ends the chain, and that expires last.
+    /// The issuer of `below`. Of several, such as those of a cross-signed authority, the one that
+    /// is valid now, that is named as the issuer, that leads on to others of this file or ends the
+    /// chain, and that expires last.
     fn issuer(&mut self, below: &Certificate, others: &[Certificate], now: Timestamp) -> Option<usize> {
         let mut candidates: Vec<usize> = (0..others.len()).filter(|at| may_issue(&others[*at], below)).collect();
         // The budget is spent where both the name and the identifier speak for it.
@@ -89,7 +94,8 @@ impl Budget {
         certificate.is_self_issued() && self.has_issued(certificate, certificate)
     }
 
-    /// Whether the signature proves it, or, where it is of an algorithm that is not verified here, the name and the identifiers agree.
+    /// Whether the signature proves it, or, where it is of an algorithm that is not verified here,
+    /// the name and the identifiers agree.
     fn has_issued(&mut self, issuer: &Certificate, certificate: &Certificate) -> bool {
         if !may_issue(issuer, certificate) {
             return false;

@@ -49,7 +49,8 @@ impl Bundle {
         self.doubt = self.doubt.or(Some(warning));
     }
 
-    /// Finds the certificate of the private key, and orders those above it. Certificates that do not belong to it are left out.
+    /// Finds the certificate of the private key, and orders those above it. Certificates that do
+    /// not belong to it are left out.
     pub(crate) fn identify(&self, now: Timestamp) -> Result<Identity, Error> {
         if self.keys.is_empty() {
             return Err(self.without_key());

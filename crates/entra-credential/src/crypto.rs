@@ -1,4 +1,5 @@
-//! The cryptography under this crate: aws-lc-rs, or ring where that one alone is chosen. What is used of the two has one interface.
+//! The cryptography under this crate: aws-lc-rs, or ring where that one alone is chosen. What is
+//! used of the two has one interface.
 
 #[cfg(feature = "aws-lc-rs")]
 use aws_lc_rs as provider;
@@ -11,8 +12,8 @@ pub(crate) use provider::{digest, signature};
 #[cfg(feature = "pfx")]
 pub(crate) use provider::{hmac, pbkdf2};
 
-/// The longest RSA key that signs, in bits: signing with it takes 50 times as long as with the shortest. ring takes none beyond
-/// 4096 bits.
+/// The longest RSA key that signs, in bits: signing with it takes 50 times as long as with the
+/// shortest. ring takes none beyond 4096 bits.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) const MAX_KEY_BITS: usize = 8192;
 #[cfg(not(feature = "aws-lc-rs"))]

@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// A reader of DER (X.690): what stands one after the other in a slice. It copies nothing, never recurses and never reads past the
-/// slice.
+/// A reader of DER (X.690): what stands one after the other in a slice. It copies nothing, never
+/// recurses and never reads past the slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Der<'a> {
     rest: &'a [u8],
@@ -34,7 +34,8 @@ impl<'a> Der<'a> {
         let [tag, first, rest @ ..] = self.rest else {
             return Err(DerError::Damaged);
         };
-        // The structures of certificates, keys and PFX files know no tag that takes more than one byte.
+        // The structures of certificates, keys and PFX files know no tag that takes more than one
+        // byte.
         if tag & 0x1f == 0x1f {
             return Err(DerError::Damaged);
         }
@@ -76,7 +77,8 @@ impl<'a> Der<'a> {
         Ok(Self::new(self.value(tag)?))
     }
 
-    /// The next element if it has this tag; where it has another, or there is none, nothing is read.
+    /// The next element if it has this tag; where it has another, or there is none, nothing is
+    /// read.
     pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, DerError> {
         if self.peek() == Some(tag) {
             self.element(tag).map(Some)
@@ -94,7 +96,8 @@ impl<'a> Der<'a> {
         }
     }
 
-    /// The next element, an INTEGER from 0 to 2^64 - 1. What is larger counts as the largest: all of these are limits and counts.
+    /// The next element, an INTEGER from 0 to 2^64 - 1. What is larger counts as the largest: all
+    /// of these are limits and counts.
     #[cfg(any(feature = "pfx", test))]
     pub(crate) fn count(&mut self) -> Result<u64, DerError> {
         let bytes = self.natural()?;

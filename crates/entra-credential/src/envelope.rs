@@ -13,8 +13,8 @@ use crate::der::{self, Der, DerError, Element, OCTET_STRING, OID, SEQUENCE};
 use crate::error::Error;
 use crate::pkcs12::{Password, Purpose};
 
-/// Something encrypted under a password, with how it was done: PBES2 (RFC 8018, section 6.2), or one of the two algorithms of
-/// PKCS#12 (RFC 7292, appendix C) that are still met.
+/// Something encrypted under a password, with how it was done: PBES2 (RFC 8018, section 6.2), or
+/// one of the two algorithms of PKCS#12 (RFC 7292, appendix C) that are still met.
 #[derive(Clone, Copy)]
 pub(crate) struct Envelope<'a> {
     algorithm: &'a [u8],
@@ -42,7 +42,8 @@ impl<'a> Envelope<'a> {
         Self::new(algorithm, sealed)
     }
 
-    /// How many rounds of key derivation it takes to open it; those of scrypt by their worth in time.
+    /// How many rounds of key derivation it takes to open it; those of scrypt by their worth in
+    /// time.
     ///
     /// # Errors
     /// Where no such envelope is opened here, or nobody should have to pay for it.
@@ -102,7 +103,8 @@ impl<'a> Envelope<'a> {
                 let cost = numbers.count().map_err(damaged)?;
                 let block = numbers.count().map_err(damaged)?;
                 let parallel = numbers.count().map_err(damaged)?;
-                // RFC 7914, section 2: a power of two above one, and at least one block. The library below trusts the file here.
+                // RFC 7914, section 2: a power of two above one, and at least one block. The
+                // library below trusts the file here.
                 if cost < 2 || !cost.is_power_of_two() || block == 0 || parallel == 0 {
                     return Err(Error::Damaged(ENVELOPE));
                 }
@@ -149,7 +151,8 @@ fn unsupported(algorithm: &[u8]) -> Error {
 
 /// What the library below has room for.
 const LONGEST_SALT: usize = pbes2::Salt::MAX_LEN;
-/// What a block of scrypt, 128 bytes, is worth. A million rounds are at most 32 MB then, and take about as long as they do elsewhere.
+/// What a block of scrypt, 128 bytes, is worth. A million rounds are at most 32 MB then, and take
+/// about as long as they do elsewhere.
 const ROUNDS_OF_A_BLOCK: u64 = 4;
 
 const ENVELOPE: &str = "its encryption";

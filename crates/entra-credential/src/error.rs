@@ -6,7 +6,8 @@ use entra_proto::error::Diagnose;
 
 use crate::der::DerError;
 
-/// The reason why a file gives no credential, and what to do about it. It never holds a password or a part of a key.
+/// The reason why a file gives no credential, and what to do about it. It never holds a password or
+/// a part of a key.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -31,9 +32,11 @@ pub enum Error {
     CertificateMissing,
     /// None of the certificates belongs to the private key.
     KeyMismatch,
-    /// More than one private key with a certificate: the SHA-1 thumbprints of the certificates, in hexadecimal.
+    /// More than one private key with a certificate: the SHA-1 thumbprints of the certificates, in
+    /// hexadecimal.
     SeveralKeys(Vec<String>),
-    /// Several certificates for different keys, and no private key that tells which is meant: their SHA-1 thumbprints, in hexadecimal.
+    /// Several certificates for different keys, and no private key that tells which is meant: their
+    /// SHA-1 thumbprints, in hexadecimal.
     SeveralCertificates(Vec<String>),
     /// An RSA key that Entra does not take.
     KeyTooShort {
@@ -42,7 +45,8 @@ pub enum Error {
     },
     /// A key of another type than RSA: its type.
     KeyType(String),
-    /// More rounds of key derivation than are done for anybody: the file would keep a processor busy, or a memory full.
+    /// More rounds of key derivation than are done for anybody: the file would keep a processor
+    /// busy, or a memory full.
     TooManyIterations {
         /// The most rounds in one file.
         limit: u64,
@@ -184,7 +188,8 @@ impl Diagnose for Error {
     }
 }
 
-/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::report::ReportFor).
+/// The error types of this crate and of those below it, for a
+/// [`ReportFor`](entra_proto::report::ReportFor).
 pub type Errors = (Error, entra_proto::report::Errors);
 
 /// How to get DER.

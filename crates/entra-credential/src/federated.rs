@@ -5,7 +5,8 @@ use entra_proto::report::ReportFor;
 use crate::token_file::FederatedTokenFile;
 
 impl AssertionSource for FederatedTokenFile {
-    /// The assertion that is in the file now. Which audience it is for, the platform decides that wrote it.
+    /// The assertion that is in the file now. Which audience it is for, the platform decides that
+    /// wrote it.
     fn assertion(&self, _audience: &str) -> Result<ClientAssertion, Error> {
         Self::assertion(self).map_err(|error| {
             let report = ReportFor::<crate::Error>::of(&error);

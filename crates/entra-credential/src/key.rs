@@ -12,7 +12,8 @@ pub(crate) struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads a private key in DER: PKCS#8 (RFC 5208, RFC 5958) or PKCS#1 (RFC 8017, appendix A.1.2).
+    /// Reads a private key in DER: PKCS#8 (RFC 5208, RFC 5958) or PKCS#1 (RFC 8017, appendix
+    /// A.1.2).
     pub(crate) fn parse(der: &[u8]) -> Result<Self, Error> {
         Self::pkcs1(pkcs1_of(der)?)
     }

@@ -8,8 +8,8 @@ use crate::x509::Certificate;
 
 /// A certificate as an application lists it: an entry of `keyCredentials`. It holds nothing secret.
 ///
-/// It serializes in the format of Microsoft Graph, which the portal's manifest has as well. [`merge`](Self::merge) writes the older
-/// format of a manifest where it finds one.
+/// It serializes in the format of Microsoft Graph, which the portal's manifest has as well.
+/// [`merge`](Self::merge) writes the older format of a manifest where it finds one.
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, KeyCredential};
@@ -58,7 +58,8 @@ struct Legacy<'a> {
 }
 
 impl Certificate {
-    /// Its entry in the `keyCredentials` of an application. `key_id` names the entry; draw a fresh one for each.
+    /// Its entry in the `keyCredentials` of an application. `key_id` names the entry; draw a fresh
+    /// one for each.
     #[must_use]
     pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
         KeyCredential::new(&self.der, key_id)
@@ -66,7 +67,8 @@ impl Certificate {
 }
 
 impl KeyCredential {
-    /// The entry for the certificate with this DER. `key_id` names the entry; draw a fresh one for each.
+    /// The entry for the certificate with this DER. `key_id` names the entry; draw a fresh one for
+    /// each.
     #[must_use]
     pub fn new(certificate: &[u8], key_id: Guid) -> Self {
         let thumbprints = Thumbprints::of(certificate);

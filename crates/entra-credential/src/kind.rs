@@ -1,4 +1,5 @@
-//! The kind of a structure in DER, told by its first elements: labels and file names say little about what they stand for.
+//! The kind of a structure in DER, told by its first elements: labels and file names say little
+//! about what they stand for.
 
 use crate::der::{BIT_STRING, CONTEXT_0, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE, UTC_TIME};
 use crate::error::Error;

@@ -1,8 +1,9 @@
 //! From a PEM or PFX file to a signed client assertion, without OpenSSL.
 //!
-//! A daemon in production proves itself with a certificate. This crate reads the file it comes in, says what is wrong with it, names it
-//! as Entra does, writes the manifest entry that registers it, and signs with it. It reads certificates and keys that others made;
-//! what it signs is built by `entra-proto`. The primary type is [`ClientCertificate`].
+//! A daemon in production proves itself with a certificate. This crate reads the file it comes in,
+//! says what is wrong with it, names it as Entra does, writes the manifest entry that registers it,
+//! and signs with it. It reads certificates and keys that others made; what it signs is built by
+//! `entra-proto`. The primary type is [`ClientCertificate`].
 //!
 //! ```text
 //!   PEM, however laid out ──┐                                ┌─► Certificate ───► subject, validity, key size, warnings
@@ -33,17 +34,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Files may be hostile: at most 1 MiB is read, a password is stretched by at most two million rounds for all that a file holds, whatever the
-//! file asks for, and at most 100 signatures are verified to order its certificates.
+//! Files may be hostile: at most 1 MiB is read, a password is stretched by at most two million
+//! rounds for all that a file holds, whatever the file asks for, and at most 100 signatures are
+//! verified to order its certificates.
 //!
 //! # Features
-//! - `aws-lc-rs` (default), `ring`: the cryptography. One of them has to be on; aws-lc-rs is used where both are. A program whose TLS stands on
-//!   ring builds one library only with `default-features = false, features = ["ring", "pfx"]`. Its first signature takes half a millisecond
-//!   then, where aws-lc-rs spends 20 ms on its first random numbers; it signs with keys of up to 4096 bits.
-//! - `pfx` (default): PFX files, and private keys under a password. It brings most of what this crate depends on.
+//! - `aws-lc-rs` (default), `ring`: the cryptography. One of them has to be on; aws-lc-rs is used
+//!   where both are. A program whose TLS stands on ring builds one library only with
+//!   `default-features = false, features = ["ring", "pfx"]`. Its first signature takes half a
+//!   millisecond then, where aws-lc-rs spends 20 ms on its first random numbers; it signs with keys
+//!   of up to 4096 bits.
+//! - `pfx` (default): PFX files, and private keys under a password. It brings most of what this
+//!   crate depends on.
 //!
-//! Not here: making keys and certificates, the certificate store of Windows, HSMs and vaults (implement [`Signer`](entra_proto::assertion::Signer) for those),
-//! and the assertion itself.
+//! Not here: making keys and certificates, the certificate store of Windows, HSMs and vaults
+//! (implement [`Signer`](entra_proto::assertion::Signer) for those), and the assertion itself.
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("entra-credential needs a cryptography library: enable its feature `aws-lc-rs` (default) or `ring`");
@@ -101,14 +106,16 @@ pub use x509::Certificate;
 /// The shortest RSA key that Entra takes, in bits.
 pub const MIN_KEY_BITS: usize = 2048;
 
-/// The longest file that is read, in bytes. A key of 4096 bits with a chain of five takes about 20 kB.
+/// The longest file that is read, in bytes. A key of 4096 bits with a chain of five takes about 20
+/// kB.
 pub const MAX_FILE: usize = 1 << 20;
 
-/// How many rounds one key derivation may take. OWASP advises 600,000 (for PBKDF2 with SHA-256); no tool writes more unless it is told.
+/// How many rounds one key derivation may take. OWASP advises 600,000 (for PBKDF2 with SHA-256); no
+/// tool writes more unless it is told.
 #[cfg(feature = "pfx")]
 const MAX_ITERATIONS: u64 = 1_000_000;
 
-/// How many rounds all the key derivations of a file may take: three times 600,000 (its MAC, its certificates, its key), and a
-/// little more.
+/// How many rounds all the key derivations of a file may take: three times 600,000 (its MAC, its
+/// certificates, its key), and a little more.
 #[cfg(feature = "pfx")]
 const MAX_ITERATIONS_OF_FILE: u64 = 2_000_000;

@@ -72,7 +72,8 @@ impl<'a> Mac<'a> {
         }))
     }
 
-    /// What stands in the parameters of PBMAC1 (RFC 8018, appendix A.5); the salt and the rounds beside them are not used then.
+    /// What stands in the parameters of PBMAC1 (RFC 8018, appendix A.5); the salt and the rounds
+    /// beside them are not used then.
     fn pbmac1(mut parameters: Der<'a>, expected: &'a [u8]) -> Result<Result<Self, &'a [u8]>, DerError> {
         let mut derivation = parameters.inside(SEQUENCE)?;
         let function = derivation.value(OID)?;
@@ -171,5 +172,6 @@ const NAMES: &[(&[u8], &str)] = &[
 const HMAC_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x07];
 const PBMAC1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0e];
 const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c];
-/// The longest key that is derived, in bytes: each block of a hash's length costs all the rounds again.
+/// The longest key that is derived, in bytes: each block of a hash's length costs all the rounds
+/// again.
 const LONGEST_KEY: usize = 64;

@@ -9,21 +9,24 @@ use crate::error::Error;
 use crate::key_credential::{KeyCredential, VERIFY};
 
 impl KeyCredential {
-    /// Puts `entries` into a manifest (JSON) and gives the new text, to be uploaded. Everything that was there stays as it was written,
-    /// and where it was; a certificate that is listed already stays as it is, with its `keyId`. The entries come last, in the format of the
-    /// manifest: that of Microsoft Graph (`key`, `startDateTime`), or the older one (`value`, `startDate`).
-    /// In a response of Microsoft Graph that holds an `application` beside its service principal, the application is edited.
+    /// Puts `entries` into a manifest (JSON) and gives the new text, to be uploaded. Everything
+    /// that was there stays as it was written, and where it was; a certificate that is listed
+    /// already stays as it is, with its `keyId`. The entries come last, in the format of the
+    /// manifest: that of Microsoft Graph (`key`, `startDateTime`), or the older one (`value`,
+    /// `startDate`). In a response of Microsoft Graph that holds an `application` beside its
+    /// service principal, the application is edited.
     ///
     /// # Errors
-    /// Returns an error if `manifest` is not a JSON object with at most one `keyCredentials`, a list or null, or if a `keyId` stands for
-    /// another certificate there.
+    /// Returns an error if `manifest` is not a JSON object with at most one `keyCredentials`, a
+    /// list or null, or if a `keyId` stands for another certificate there.
     pub fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Self>) -> Result<String, Error> {
         merge(manifest, entries)
     }
 }
 
-/// Puts entries into the `keyCredentials` of a manifest by editing its text: to parse it into values and to write those would
-/// lose the order of its members, how its numbers are written, and how it is laid out.
+/// Puts entries into the `keyCredentials` of a manifest by editing its text: to parse it into
+/// values and to write those would lose the order of its members, how its numbers are written, and
+/// how it is laid out.
 fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
     if manifest.len() > MAX_FILE {
         return Err(Error::manifest(
@@ -97,7 +100,8 @@ enum Format {
 
 /// How its members are set apart.
 struct Layout {
-    /// The line break and the indentation before a member; empty where everything stands on one line.
+    /// The line break and the indentation before a member; empty where everything stands on one
+    /// line.
     before_member: String,
     /// The indentation that each level adds.
     unit: String,
@@ -201,7 +205,8 @@ impl Object {
         Ok(())
     }
 
-    /// Its format, by the credentials that are listed there; where they tell nothing, by its other members.
+    /// Its format, by the credentials that are listed there; where they tell nothing, by its other
+    /// members.
     fn format(&self, text: &str) -> Format {
         let mut found = Vec::new();
         for list in [&self.key_credentials, &self.password_credentials]
@@ -258,7 +263,8 @@ impl Object {
         (range, self.list(entries, fresh, format))
     }
 
-    /// A list of what is there (as it is written, with the space before it) and of what comes after it.
+    /// A list of what is there (as it is written, with the space before it) and of what comes after
+    /// it.
     fn list(&self, old: &str, fresh: &[&KeyCredential], format: Format) -> String {
         let member = &self.layout.before_member;
         let unit = self.layout.unit.as_str();
@@ -309,7 +315,8 @@ fn written(entry: &KeyCredential, format: Format, line: &str, unit: &str) -> Str
 }
 
 impl Listed {
-    /// Whether it is the certificate of `entry`, listed for the same use. One that signs SAML tokens is listed twice, for two uses.
+    /// Whether it is the certificate of `entry`, listed for the same use. One that signs SAML
+    /// tokens is listed twice, for two uses.
     fn is(&self, entry: &KeyCredential) -> bool {
         let other_use = self
             .usage
@@ -378,7 +385,8 @@ fn is_space(character: char) -> bool {
 const KEY_CREDENTIALS: &str = "keyCredentials";
 const PASSWORD_CREDENTIALS: &str = "passwordCredentials";
 
-/// Members that the older format of the portal or of Azure AD Graph has, and an application of Microsoft Graph has not.
+/// Members that the older format of the portal or of Azure AD Graph has, and an application of
+/// Microsoft Graph has not.
 const LEGACY_MEMBERS: &[&str] = &[
     "accessTokenAcceptedVersion",
     "allowPublicClient",

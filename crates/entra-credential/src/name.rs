@@ -2,8 +2,9 @@ use std::fmt::Write;
 
 use crate::der::{Der, DerError, OID, Oid, SEQUENCE, SET};
 
-/// A distinguished name as Windows and RFC 4514 write it: the last part first, parts apart by `, `, and nothing in it that could
-/// confuse a terminal or a log line. `contents` are those of its SEQUENCE.
+/// A distinguished name as Windows and RFC 4514 write it: the last part first, parts apart by `, `,
+/// and nothing in it that could confuse a terminal or a log line. `contents` are those of its
+/// SEQUENCE.
 pub(crate) fn name(contents: &[u8]) -> Result<String, DerError> {
     let mut parts = Vec::new();
     let mut sets = Der::new(contents);

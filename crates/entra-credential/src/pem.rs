@@ -1,4 +1,5 @@
-//! The sections of a PEM file (RFC 7468), as people have them: with line ends lost or changed, and with anything between them.
+//! The sections of a PEM file (RFC 7468), as people have them: with line ends lost or changed, and
+//! with anything between them.
 
 use zeroize::Zeroizing;
 
@@ -13,7 +14,8 @@ pub(crate) struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// Whether its headers say `Proc-Type: 4,ENCRYPTED` (RFC 1421): what follows them is not DER then.
+    /// Whether its headers say `Proc-Type: 4,ENCRYPTED` (RFC 1421): what follows them is not DER
+    /// then.
     pub(crate) fn is_encrypted(&self) -> bool {
         text::contains(self.body, b"Proc-Type") && text::contains(self.body, b"ENCRYPTED")
     }
@@ -33,8 +35,9 @@ impl Section<'_> {
     }
 }
 
-/// The sections of a text that is [`clean`](text::clean), in their order. White space may be anywhere or nowhere, and a run of dashes may
-/// close one line and open the next; sections that are commented out are none.
+/// The sections of a text that is [`clean`](text::clean), in their order. White space may be
+/// anywhere or nowhere, and a run of dashes may close one line and open the next; sections that are
+/// commented out are none.
 pub(crate) fn sections(text: &[u8]) -> Result<Vec<Section<'_>>, Error> {
     let mut sections = Vec::new();
     let mut open: Option<(Marker, bool)> = None;

@@ -32,7 +32,8 @@ pub(crate) fn spend_on_key(allowance: &mut Allowance, der: &[u8]) -> Result<(), 
     allowance.spend(encrypted_key(der)?.rounds()?)
 }
 
-/// Opens a private key under a password (RFC 5208, section 6), for which an [`Allowance`] has been spent.
+/// Opens a private key under a password (RFC 5208, section 6), for which an [`Allowance`] has been
+/// spent.
 pub(crate) fn private_key(der: &[u8], password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     opened_key(encrypted_key(der)?, password, &Password::new(password))
 }
@@ -55,8 +56,9 @@ fn encrypted_key(der: &[u8]) -> Result<Envelope<'_>, Error> {
         .map_err(Error::der("the encrypted private key"))
 }
 
-/// Reads a file, and pays for each derivation of a key before it is made. The file names the cost itself: 2^31 rounds, or a gigabyte for
-/// scrypt, are a few bytes to write. What is not read here gets its name here too.
+/// Reads a file, and pays for each derivation of a key before it is made. The file names the cost
+/// itself: 2^31 rounds, or a gigabyte for scrypt, are a few bytes to write. What is not read here
+/// gets its name here too.
 struct Reader<'p> {
     password: &'p str,
     /// The password as its MAC and its older encryption take it.
@@ -105,8 +107,8 @@ impl Reader<'_> {
         if mac.is_sound(content, self.password, &self.pkcs12) {
             return Ok(());
         }
-        // Some tools take the empty password for none at all, and encrypt the rest so, too. A file that costs too much for a second
-        // look most likely has a password.
+        // Some tools take the empty password for none at all, and encrypt the rest so, too. A file
+        // that costs too much for a second look most likely has a password.
         if self.password.is_empty() && self.bundle.allowance.spend(mac.rounds).is_ok() {
             self.pkcs12 = Password::none();
             if mac.is_sound(content, self.password, &self.pkcs12) {

@@ -16,7 +16,8 @@ pub(crate) enum Purpose {
 }
 
 impl Password {
-    /// UTF-16, big-endian, with a zero at its end. Characters beyond U+FFFF are surrogates, as Windows and OpenSSL write them.
+    /// UTF-16, big-endian, with a zero at its end. Characters beyond U+FFFF are surrogates, as
+    /// Windows and OpenSSL write them.
     pub(crate) fn new(password: &str) -> Self {
         let mut bytes = Zeroizing::new(Vec::with_capacity((password.len() + 1) * 2));
         for unit in password.encode_utf16().chain([0]) {

@@ -5,9 +5,11 @@ use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCerti
 
 use crate::certificate::ClientCertificate;
 
-/// A certificate that can be replaced while a client uses it: the next assertion is signed with the new one.
+/// A certificate that can be replaced while a client uses it: the next assertion is signed with the
+/// new one.
 ///
-/// Its clones share what they hold. Give one to the client and keep another; [`replace`](Self::replace) on any of them reaches all.
+/// Its clones share what they hold. Give one to the client and keep another;
+/// [`replace`](Self::replace) on any of them reaches all.
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, RotatingCertificate};
@@ -24,8 +26,8 @@ use crate::certificate::ClientCertificate;
 #[derive(Clone)]
 pub struct RotatingCertificate(Arc<RwLock<Slot>>);
 
-/// The certificate in use, and the one before: an assertion whose header tells of the old one while it is replaced is still signed
-/// with the old key.
+/// The certificate in use, and the one before: an assertion whose header tells of the old one while
+/// it is replaced is still signed with the old key.
 struct Slot {
     current: ClientCertificate,
     previous: Option<ClientCertificate>,
@@ -41,8 +43,8 @@ impl RotatingCertificate {
         })))
     }
 
-    /// Takes another certificate into use. The key before it stays in memory until the next replacement, for an assertion that is
-    /// half made; the key before that one is dropped.
+    /// Takes another certificate into use. The key before it stays in memory until the next
+    /// replacement, for an assertion that is half made; the key before that one is dropped.
     pub fn replace(&self, certificate: ClientCertificate) {
         let mut slot = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let same = slot.current.certificate() == certificate.certificate();
@@ -59,7 +61,8 @@ impl RotatingCertificate {
         self.0.read().unwrap_or_else(PoisonError::into_inner).current.clone()
     }
 
-    /// The one that `certificate` tells of, where it is still here. The lock is not held while anything is signed.
+    /// The one that `certificate` tells of, where it is still here. The lock is not held while
+    /// anything is signed.
     fn of(&self, certificate: &SigningCertificate) -> Option<ClientCertificate> {
         let slot = self.0.read().unwrap_or_else(PoisonError::into_inner);
         [Some(&slot.current), slot.previous.as_ref()]

@@ -90,7 +90,8 @@ fn verifier(key: &[u8], hash: Hash, curve: &[u8]) -> Option<&'static dyn Verific
     })
 }
 
-/// The verifier of RSASSA-PSS with these parameters (RFC 4055, section 3.1): one hash throughout, and a salt of its length.
+/// The verifier of RSASSA-PSS with these parameters (RFC 4055, section 3.1): one hash throughout,
+/// and a salt of its length.
 fn pss(mut algorithm: Der<'_>) -> Result<Option<&'static dyn VerificationAlgorithm>, DerError> {
     let mut parameters = algorithm.inside(SEQUENCE)?;
     let Some(hash) = parameters.optional(CONTEXT_0)? else {

@@ -4,13 +4,15 @@ use std::ops::RangeInclusive;
 
 use zeroize::Zeroizing;
 
-/// Whether `bytes` are DER, and not a text. A text that begins with `0` goes on in ASCII; a structure of 128 bytes or more does not.
+/// Whether `bytes` are DER, and not a text. A text that begins with `0` goes on in ASCII; a
+/// structure of 128 bytes or more does not.
 pub(crate) fn is_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x80..=0xff, ..])
 }
 
-/// The text in `bytes`, in UTF-8: decoded from UTF-16, without marks, with the characters that stand behind escapes of JSON, C, URLs
-/// and XML, and with plain dashes, quotes and blanks in the place of typographic ones. What is no text comes out as it is.
+/// The text in `bytes`, in UTF-8: decoded from UTF-16, without marks, with the characters that
+/// stand behind escapes of JSON, C, URLs and XML, and with plain dashes, quotes and blanks in the
+/// place of typographic ones. What is no text comes out as it is.
 pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let utf8 = from_utf16(bytes);
     let bytes = utf8.as_ref().map_or(bytes, |text| text.as_slice());
@@ -68,8 +70,8 @@ pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// The bytes that a text of base64 stands for, in either alphabet, with or without padding. White space and what sets lines of a text apart
-/// in a program is left out.
+/// The bytes that a text of base64 stands for, in either alphabet, with or without padding. White
+/// space and what sets lines of a text apart in a program is left out.
 pub(crate) fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     use base64::Engine;
     use base64::alphabet::STANDARD;
@@ -101,8 +103,8 @@ pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// The parts of a text that may be base64: what stands in its quotation marks, or else its words. Words of the
-/// length of a line of base64 are the lines of one value, which YAML indents.
+/// The parts of a text that may be base64: what stands in its quotation marks, or else its words.
+/// Words of the length of a line of base64 are the lines of one value, which YAML indents.
 pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let has_quotes = text.contains(&b'"');
     let mut rest = text;
@@ -148,7 +150,8 @@ fn split(text: &[u8], is_end: impl Fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..).unwrap_or_default()))
 }
 
-/// Writes the character behind any number of backslashes, and returns what follows it. A text in JSON in JSON has several.
+/// Writes the character behind any number of backslashes, and returns what follows it. A text in
+/// JSON in JSON has several.
 fn unescape<'a>(text: &'a [u8], into: &mut Vec<u8>) -> &'a [u8] {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
     let rest = text.get(slashes..).unwrap_or_default();
@@ -207,7 +210,8 @@ fn without_percent(bytes: &[u8], is_form: bool) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// The character of ASCII that `&#10;` or `&#xA;` of XML stands for, and what follows it. `text` begins behind `&#`.
+/// The character of ASCII that `&#10;` or `&#xA;` of XML stands for, and what follows it. `text`
+/// begins behind `&#`.
 fn referred(text: &[u8]) -> Option<(u8, &[u8])> {
     let end = text.iter().take(LONGEST_REFERENCE).position(|byte| *byte == b';')?;
     let number = std::str::from_utf8(text.get(..end)?).ok()?;

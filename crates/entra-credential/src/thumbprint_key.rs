@@ -9,10 +9,12 @@ use crate::crypto::signature::RSA_PKCS1_SHA256;
 use crate::error::Error;
 use crate::key::PrivateKey;
 
-/// A private key whose certificate is known by its SHA-1 thumbprint alone: the `thumbprint` and `private_key` of MSAL.
+/// A private key whose certificate is known by its SHA-1 thumbprint alone: the `thumbprint` and
+/// `private_key` of MSAL.
 ///
-/// Nothing proves that the two belong together until the service verifies a signature, and an assertion with PS256 would need the
-/// SHA-256 of the certificate. So [`ClientCertificate`](crate::ClientCertificate) is better where the certificate is at hand.
+/// Nothing proves that the two belong together until the service verifies a signature, and an
+/// assertion with PS256 would need the SHA-256 of the certificate. So
+/// [`ClientCertificate`](crate::ClientCertificate) is better where the certificate is at hand.
 ///
 /// ```
 /// use entra_credential::ThumbprintKey;
@@ -33,11 +35,12 @@ struct Inner {
 }
 
 impl ThumbprintKey {
-    /// Reads a file with one private key. The thumbprint is 40 hexadecimal digits; colons and spaces between them are ignored.
+    /// Reads a file with one private key. The thumbprint is 40 hexadecimal digits; colons and
+    /// spaces between them are ignored.
     ///
     /// # Errors
-    /// Returns an error if the thumbprint is none, if the file holds no private key or several, or if the key is of a kind that
-    /// Entra does not take.
+    /// Returns an error if the thumbprint is none, if the file holds no private key or several, or
+    /// if the key is of a kind that Entra does not take.
     pub fn read(bytes: &[u8], password: Option<&str>, thumbprint: &str) -> Result<Self, Error> {
         let sha1 = sha1_of(thumbprint).ok_or_else(|| {
             Error::unsupported(
@@ -60,7 +63,8 @@ impl Signer for ThumbprintKey {
     }
 
     /// # Errors
-    /// Returns an error for every algorithm but RS256: the others name the certificate by its SHA-256.
+    /// Returns an error for every algorithm but RS256: the others name the certificate by its
+    /// SHA-256.
     fn sign(
         &self,
         certificate: &SigningCertificate,

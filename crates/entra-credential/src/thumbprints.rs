@@ -6,7 +6,8 @@ use entra_proto::assertion::SigningCertificate;
 
 use crate::crypto::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
-/// The names of a certificate: the SHA-1 and SHA-256 of its DER, in the forms in which Entra, its portal and its assertions write them.
+/// The names of a certificate: the SHA-1 and SHA-256 of its DER, in the forms in which Entra, its
+/// portal and its assertions write them.
 ///
 /// ```
 /// use entra_credential::Thumbprints;
@@ -52,7 +53,8 @@ impl Thumbprints {
         &self.sha256
     }
 
-    /// SHA-1 in upper-case hexadecimal, 40 characters: the "Thumbprint" of the portal and of Windows.
+    /// SHA-1 in upper-case hexadecimal, 40 characters: the "Thumbprint" of the portal and of
+    /// Windows.
     #[must_use]
     pub fn sha1_hex(&self) -> String {
         hex(&self.sha1)
@@ -64,19 +66,22 @@ impl Thumbprints {
         hex(&self.sha256)
     }
 
-    /// SHA-1 in base64url without padding, 27 characters: `x5t` of an assertion's header (RFC 7515, section 4.1.7).
+    /// SHA-1 in base64url without padding, 27 characters: `x5t` of an assertion's header (RFC 7515,
+    /// section 4.1.7).
     #[must_use]
     pub fn x5t(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.sha1)
     }
 
-    /// SHA-256 in base64url without padding, 43 characters: `x5t#S256` of an assertion's header (RFC 7515, section 4.1.8).
+    /// SHA-256 in base64url without padding, 43 characters: `x5t#S256` of an assertion's header
+    /// (RFC 7515, section 4.1.8).
     #[must_use]
     pub fn x5t_s256(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.sha256)
     }
 
-    /// SHA-1 in standard base64, 28 characters: `customKeyIdentifier` of a manifest's `keyCredentials`.
+    /// SHA-1 in standard base64, 28 characters: `customKeyIdentifier` of a manifest's
+    /// `keyCredentials`.
     #[must_use]
     pub fn custom_key_identifier(&self) -> String {
         STANDARD.encode(self.sha1)

@@ -11,12 +11,14 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::text::from_utf16;
 
-/// The file in which a workload finds an assertion that somebody else issues for it: Kubernetes, say, with workload identity, which
-/// tells its path in the environment variable `AZURE_FEDERATED_TOKEN_FILE`.
+/// The file in which a workload finds an assertion that somebody else issues for it: Kubernetes,
+/// say, with workload identity, which tells its path in the environment variable
+/// `AZURE_FEDERATED_TOKEN_FILE`.
 ///
-/// Such an assertion lives for an hour or so, and the file is replaced long before. It is read anew each time: that takes
-/// microseconds, is wanted once for each token, and is always right. A watch on its time and length would not be: Kubernetes replaces
-/// a link to a folder, so that path, length and even time may stay while the contents change. One open file is one version of it,
+/// Such an assertion lives for an hour or so, and the file is replaced long before. It is read anew
+/// each time: that takes microseconds, is wanted once for each token, and is always right. A watch
+/// on its time and length would not be: Kubernetes replaces a link to a folder, so that path,
+/// length and even time may stay while the contents change. One open file is one version of it,
 /// whatever happens to the link meanwhile.
 ///
 /// ```
@@ -46,11 +48,13 @@ impl FederatedTokenFile {
         &self.path
     }
 
-    /// Returns the assertion that is in the file now. White space, a byte order mark, quotation marks and `Bearer` around it are no
-    /// part of it, and the file may be in UTF-16: so write it PowerShell and programs that log a header.
+    /// Returns the assertion that is in the file now. White space, a byte order mark, quotation
+    /// marks and `Bearer` around it are no part of it, and the file may be in UTF-16: so write it
+    /// PowerShell and programs that log a header.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, is not a file, is longer than 64 KiB, or holds no JWT.
+    /// Returns an error if the file cannot be read, is not a file, is longer than 64 KiB, or holds
+    /// no JWT.
     pub fn assertion(&self) -> Result<ClientAssertion, Error> {
         let text = self.read().map_err(|source| Error::File {
             path: self.shown(),
@@ -101,7 +105,8 @@ impl FederatedTokenFile {
         }
     }
 
-    /// The path as errors show it. The variable that should name the file may hold the token itself.
+    /// The path as errors show it. The variable that should name the file may hold the token
+    /// itself.
     fn shown(&self) -> String {
         let path = self.path.to_string_lossy();
         if may_be_secret(&path) {

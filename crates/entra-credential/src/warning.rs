@@ -5,7 +5,8 @@ use entra_proto::Timestamp;
 
 use crate::MIN_KEY_BITS;
 
-/// Something about a certificate that is worth a line in a log. None of it keeps the certificate from being used.
+/// Something about a certificate that is worth a line in a log. None of it keeps the certificate
+/// from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -26,7 +27,8 @@ pub enum Warning {
     },
     /// The PFX file has no MAC, so that a change to it would not be noticed.
     IntegrityNotProtected,
-    /// The certificate is about a key that Entra does not take: one that is not RSA, or that is too short.
+    /// The certificate is about a key that Entra does not take: one that is not RSA, or that is too
+    /// short.
     KeyNotAccepted,
 }
 

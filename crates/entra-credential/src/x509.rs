@@ -13,8 +13,9 @@ use crate::{MIN_KEY_BITS, calendar, der, thumbprints};
 
 /// An X.509 certificate (RFC 5280) without its private key: what an administrator registers.
 ///
-/// Read one from a file by [`CertificateBundle::certificate`](crate::CertificateBundle::certificate). Whether it is to be trusted is for the
-/// service to decide, which trusts what is registered.
+/// Read one from a file by
+/// [`CertificateBundle::certificate`](crate::CertificateBundle::certificate). Whether it is to be
+/// trusted is for the service to decide, which trusts what is registered.
 #[derive(Clone)]
 pub struct Certificate {
     pub(crate) der: Vec<u8>,
@@ -31,7 +32,8 @@ pub struct Certificate {
     key_ids: KeyIds,
 }
 
-/// What a certificate calls its own key (RFC 5280, section 4.2.1.2), and the one that signed it (section 4.2.1.1).
+/// What a certificate calls its own key (RFC 5280, section 4.2.1.2), and the one that signed it
+/// (section 4.2.1.1).
 #[derive(Clone, Default)]
 struct KeyIds {
     own: Option<Vec<u8>>,
@@ -60,7 +62,8 @@ impl Certificate {
         Thumbprints::of(&self.der)
     }
 
-    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to print.
+    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to
+    /// print.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
@@ -118,7 +121,8 @@ impl Certificate {
         warnings
     }
 
-    /// Reads a certificate. What follows it in `bytes` is left out: OpenSSL writes its own notes there.
+    /// Reads a certificate. What follows it in `bytes` is left out: OpenSSL writes its own notes
+    /// there.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         Self::read(bytes).map_err(Error::der("a certificate"))
     }
@@ -230,7 +234,8 @@ fn public_key(mut info: Der<'_>) -> Result<PublicKey, DerError> {
     })
 }
 
-/// How people call the key of this algorithm. `parameters` stand behind its identifier: the curve, say.
+/// How people call the key of this algorithm. `parameters` stand behind its identifier: the curve,
+/// say.
 pub(crate) fn key_type(oid: &[u8], mut parameters: Der<'_>) -> String {
     if oid == EC {
         return parameters.value(OID).map_or_else(|_| "EC".to_owned(), curve);

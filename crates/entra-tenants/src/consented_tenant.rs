@@ -14,11 +14,13 @@ pub struct ConsentedTenant {
     pub first_consented_at: Timestamp,
     /// When it consented last, in whole seconds.
     pub consented_at: Timestamp,
-    /// Who consented last, where that is known: a user name or an object id, at most 256 bytes. Text of the service's, for people to read.
+    /// Who consented last, where that is known: a user name or an object id, at most 256 bytes.
+    /// Text of the service's, for people to read.
     pub consented_by: Option<String>,
     /// The cloud that the tenant is in, where that is known: where its tokens come from.
     pub cloud: Option<Cloud>,
-    /// What was granted, as the last consent that told it showed it: scopes or roles, at most 16 KiB of text. Empty where nothing is known.
+    /// What was granted, as the last consent that told it showed it: scopes or roles, at most 16
+    /// KiB of text. Empty where nothing is known.
     pub granted: Vec<String>,
 }
 
@@ -61,8 +63,9 @@ impl ConsentedTenant {
 
     /// What is known after two consents of one tenant to one application, told in either order.
     ///
-    /// The first moment is the earlier first one and the last moment the later last one. For the rest the later consent counts (`newer`
-    /// where they are of the same second), and the other one where the later does not tell.
+    /// The first moment is the earlier first one and the last moment the later last one. For the
+    /// rest the later consent counts (`newer` where they are of the same second), and the other one
+    /// where the later does not tell.
     #[must_use]
     pub fn merge(older: Self, newer: Self) -> Self {
         let first_consented_at = older.first_consented_at.min(newer.first_consented_at);

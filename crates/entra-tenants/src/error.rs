@@ -35,8 +35,8 @@ pub enum TenantStoreError {
         /// What to do about it.
         advice: &'static str,
     },
-    /// The file is there, and is no store that this program can read: damaged, cut short, of another kind or of a later version. It is
-    /// left as it is.
+    /// The file is there, and is no store that this program can read: damaged, cut short, of
+    /// another kind or of a later version. It is left as it is.
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -142,7 +142,8 @@ impl Diagnose for TenantStoreError {
     }
 }
 
-/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::report::ReportFor).
+/// The error types of this crate and of those below it, for a
+/// [`ReportFor`](entra_proto::report::ReportFor).
 pub type Errors = (TenantStoreError, entra_proto::report::Errors);
 
 pub(super) fn shown(path: &Path) -> String {

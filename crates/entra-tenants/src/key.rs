@@ -11,7 +11,8 @@ use super::private_file::{self, Draft};
 
 /// The key that seals the secrets of a store: 256 random bits.
 ///
-/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug`
+/// is a constant.
 #[derive(Clone)]
 pub struct TenantStoreKey(Arc<Zeroizing<[u8; LENGTH]>>);
 
@@ -22,18 +23,21 @@ impl TenantStoreKey {
         Self(Arc::new(Zeroizing::new(bytes)))
     }
 
-    /// The key in a file of 32 bytes. Where there is no file, it is made, with a new key, readable by its owner alone. Programs that
-    /// start together all get the same key.
+    /// The key in a file of 32 bytes. Where there is no file, it is made, with a new key, readable
+    /// by its owner alone. Programs that start together all get the same key.
     ///
-    /// A key beside what it seals protects against those who get the one file and not the other: keep it elsewhere than the copies of the
-    /// store. Without it the secrets are lost; tenants are not.
+    /// A key beside what it seals protects against those who get the one file and not the other:
+    /// keep it elsewhere than the copies of the store. Without it the secrets are lost; tenants are
+    /// not.
     ///
-    /// Its file belongs to this user or to root, and so does its folder, behind all links: who puts a key there knows it. Nobody else may
-    /// read it, nor may everybody write to a folder on the way to it. UnlistedOrigin than on Unix nothing of that is looked at: its folder must
-    /// see to it.
+    /// Its file belongs to this user or to root, and so does its folder, behind all links: who puts
+    /// a key there knows it. Nobody else may read it, nor may everybody write to a folder on the
+    /// way to it. UnlistedOrigin than on Unix nothing of that is looked at: its folder must see to
+    /// it.
     ///
     /// # Errors
-    /// Where the file cannot be read or made, is another user's or open to others, or does not hold 32 bytes.
+    /// Where the file cannot be read or made, is another user's or open to others, or does not hold
+    /// 32 bytes.
     pub fn read_or_create(path: impl AsRef<Path>) -> Result<Self, TenantStoreError> {
         let path = path.as_ref();
         if let Some(key) = Self::read(path)? {
@@ -72,8 +76,9 @@ impl TenantStoreKey {
         Ok(Some(Self::from_bytes(key)))
     }
 
-    /// Returns a text that stands for these parts in the name of a secret: 32 hexadecimal digits, the same for the same parts and this
-    /// key, which tell those who lack the key nothing of the parts.
+    /// Returns a text that stands for these parts in the name of a secret: 32 hexadecimal digits,
+    /// the same for the same parts and this key, which tell those who lack the key nothing of the
+    /// parts.
     #[must_use]
     pub fn pseudonym(&self, parts: &[&[u8]]) -> String {
         let mut text = b"entra directory pseudonym".to_vec();

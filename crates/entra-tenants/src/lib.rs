@@ -1,7 +1,9 @@
-//! A store for the tenants that consented to a multi-tenant application, and for secrets that belong to them.
+//! A store for the tenants that consented to a multi-tenant application, and for secrets that
+//! belong to them.
 //!
-//! An administrator consents in a browser, once. The application learns the ID of the tenant then, and needs it for every token
-//! from then on. A [`TenantStore`] holds it, and beside it secrets of the tenant, such as the refresh tokens of its users.
+//! An administrator consents in a browser, once. The application learns the ID of the tenant then,
+//! and needs it for every token from then on. A [`TenantStore`] holds it, and beside it secrets of
+//! the tenant, such as the refresh tokens of its users.
 //!
 //! ```text
 //!   a consent ──► ConsentedTenant ──► TenantStore ─┬─► MemoryTenantStore   ends with the process
@@ -28,11 +30,12 @@
 //! ```
 //!
 //! # Features
-//! - `redb` (default): [`RedbTenantStore`], a store in a file. Without it this crate is the trait and the store in memory.
+//! - `redb` (default): [`RedbTenantStore`], a store in a file. Without it this crate is the trait
+//!   and the store in memory.
 //!
 //! # What is not here
-//! Tokens and the sign-in that ends in a consent (`entra-client`), and a cache of tokens that processes share
-//! (`entra_client::token_store::TokenStore`).
+//! Tokens and the sign-in that ends in a consent (`entra-client`), and a cache of tokens that
+//! processes share (`entra_client::token_store::TokenStore`).
 
 use entra_proto::{ClientId, Guid};
 use zeroize::Zeroizing;
@@ -80,19 +83,23 @@ pub use secret_name::SecretName;
 #[cfg(feature = "redb")]
 pub use secrets::{Secrets, StoredSecret};
 
-/// A store for the tenants that consented to applications, and for secrets that belong to those tenants.
+/// A store for the tenants that consented to applications, and for secrets that belong to those
+/// tenants.
 ///
-/// The methods block: a durable write takes some milliseconds. Call them off the threads of an async runtime
-/// (`tokio::task::spawn_blocking`). What a method has acknowledged is stored, whatever happens to the process afterwards.
+/// The methods block: a durable write takes some milliseconds. Call them off the threads of an
+/// async runtime (`tokio::task::spawn_blocking`). What a method has acknowledged is stored,
+/// whatever happens to the process afterwards.
 ///
-/// If two secrets are stored under one name at the same time, either may stay. The refresh tokens that a callback such as
-/// `entra_client::User::on_rotation` reports have an order: let the callback send them to a channel, and one thread store them.
+/// If two secrets are stored under one name at the same time, either may stay. The refresh tokens
+/// that a callback such as `entra_client::User::on_rotation` reports have an order: let the
+/// callback send them to a channel, and one thread store them.
 pub trait TenantStore: Send + Sync + 'static {
-    /// Stores a tenant that consented, or merges it into the known record as [`ConsentedTenant::merge`] describes.
+    /// Stores a tenant that consented, or merges it into the known record as
+    /// [`ConsentedTenant::merge`] describes.
     ///
     /// # Errors
-    /// Returns an error if the record is too large or cannot be written, and for the tenant of personal Microsoft accounts, where no
-    /// daemon gets tokens.
+    /// Returns an error if the record is too large or cannot be written, and for the tenant of
+    /// personal Microsoft accounts, where no daemon gets tokens.
     fn put(&self, tenant: &ConsentedTenant) -> Result<(), TenantStoreError>;
 
     /// Returns the record of this tenant's consent to this application.
@@ -101,27 +108,30 @@ pub trait TenantStore: Send + Sync + 'static {
     /// Returns an error if the store or this record cannot be read.
     fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, TenantStoreError>;
 
-    /// Returns the tenants that consented to this application, or to any, sorted by client ID and tenant ID. A record that cannot be
-    /// read does not hide the others.
+    /// Returns the tenants that consented to this application, or to any, sorted by client ID and
+    /// tenant ID. A record that cannot be read does not hide the others.
     ///
     /// # Errors
     /// Returns an error if the store cannot be read.
     fn list(&self, client_id: Option<ClientId>) -> Result<TenantList, TenantStoreError>;
 
-    /// Removes a tenant's consent to an application, and the secrets that belong to the two. Returns `true` if there was any of it.
+    /// Removes a tenant's consent to an application, and the secrets that belong to the two.
+    /// Returns `true` if there was any of it.
     ///
     /// # Errors
     /// Returns an error if the store cannot be written. Nothing is removed then.
     fn forget(&self, client_id: ClientId, tenant: Guid) -> Result<bool, TenantStoreError>;
 
-    /// Stores a secret under its name, and replaces the old one. The tenant need not be known: users sign in to tenants whose
-    /// administrator has not consented.
+    /// Stores a secret under its name, and replaces the old one. The tenant need not be known:
+    /// users sign in to tenants whose administrator has not consented.
     ///
     /// # Errors
-    /// Returns an error if the secret or its name is too large, if the store cannot be written, or if it has no key to seal with.
+    /// Returns an error if the secret or its name is too large, if the store cannot be written, or
+    /// if it has no key to seal with.
     fn put_secret(&self, name: SecretName<'_>, secret: &[u8]) -> Result<(), TenantStoreError>;
 
-    /// Returns the secret under this name. One that cannot be unsealed counts as absent: the user signs in again.
+    /// Returns the secret under this name. One that cannot be unsealed counts as absent: the user
+    /// signs in again.
     ///
     /// # Errors
     /// Returns an error if the store cannot be read.
@@ -140,6 +150,7 @@ pub trait TenantStore: Send + Sync + 'static {
 pub struct TenantList {
     /// The tenants, sorted by client ID and tenant ID.
     pub tenants: Vec<ConsentedTenant>,
-    /// A [`TenantStoreError::Record`] for each record that could not be read. They are not logged: report them.
+    /// A [`TenantStoreError::Record`] for each record that could not be read. They are not logged:
+    /// report them.
     pub unreadable: Vec<TenantStoreError>,
 }

@@ -8,7 +8,8 @@ use super::error::TenantStoreError;
 use super::private_file::{self, Draft};
 use super::storage::lock_file;
 
-/// The lock of a store, held by this process: see [`RedbTenantStore::lock`](super::RedbTenantStore::lock).
+/// The lock of a store, held by this process: see
+/// [`RedbTenantStore::lock`](super::RedbTenantStore::lock).
 ///
 /// The system ends it with the process, however that ends.
 pub struct TenantStoreLock {

@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreError};
 
-/// A store that ends with the process: for tests, and for programs that learn their tenants elsewhere.
+/// A store that ends with the process: for tests, and for programs that learn their tenants
+/// elsewhere.
 #[derive(Default)]
 pub struct MemoryTenantStore(Mutex<Contents>);
 

@@ -1,4 +1,5 @@
-//! A file as redb sees it while a transaction runs: what redb changes lies over the file in memory, and the file stays as it is.
+//! A file as redb sees it while a transaction runs: what redb changes lies over the file in memory,
+//! and the file stays as it is.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,8 +44,9 @@ impl Overlay {
         Ok(Self(Arc::new(Inner { file, file_len, log })))
     }
 
-    /// Does to the file what redb did, and it is on the disk then. A crash meanwhile leaves what a crash of redb would: since redb's order
-    /// and its syncs are kept, the state before or the one after.
+    /// Does to the file what redb did, and it is on the disk then. A crash meanwhile leaves what a
+    /// crash of redb would: since redb's order and its syncs are kept, the state before or the one
+    /// after.
     pub(super) fn replay(&self) -> io::Result<()> {
         replay(&self.log().changes, &self.0.file)
     }
@@ -75,7 +77,8 @@ impl StorageBackend for Overlay {
         Ok(self.log().len)
     }
 
-    /// No read is longer than the file, so that no damaged length asks for more memory than there is.
+    /// No read is longer than the file, so that no damaged length asks for more memory than there
+    /// is.
     fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let log = self.log();
         let end = offset.saturating_add(len as u64);
@@ -116,7 +119,8 @@ impl StorageBackend for Overlay {
         }
         let mut log = self.log();
         log.len = len;
-        // redb does not sync here, and panics over a header that tells of more than the file holds: that may not be on the disk first.
+        // redb does not sync here, and panics over a header that tells of more than the file holds:
+        // that may not be on the disk first.
         log.changes.extend([Change::SetLen(len), Change::Sync]);
         Ok(())
     }

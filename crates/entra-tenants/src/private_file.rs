@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::TenantStoreError;
 
-/// A new file beside the one that it shall become, readable by its owner alone from its first moment. Removed when dropped.
+/// A new file beside the one that it shall become, readable by its owner alone from its first
+/// moment. Removed when dropped.
 pub(super) struct Draft {
     /// Where it lies until it is published.
     pub(super) path: PathBuf,
@@ -45,8 +46,9 @@ impl Draft {
         Ok((Self { path }, file))
     }
 
-    /// Gives the file, which is written and synced, its name. Of several that are published at once the first stays, and the others are
-    /// dropped: a link never takes the place of a file that is there.
+    /// Gives the file, which is written and synced, its name. Of several that are published at once
+    /// the first stays, and the others are dropped: a link never takes the place of a file that is
+    /// there.
     pub(super) fn publish(self, target: &Path) -> Result<(), TenantStoreError> {
         match fs::hard_link(&self.path, target) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -54,7 +56,8 @@ impl Draft {
             }
             _ => {}
         }
-        // Its name is to outlast a power cut as well. UnlistedOrigin than on Unix folders cannot be synced.
+        // Its name is to outlast a power cut as well. UnlistedOrigin than on Unix folders cannot be
+        // synced.
         #[cfg(unix)]
         File::open(folder_of(target))
             .and_then(|folder| folder.sync_all())
@@ -70,7 +73,8 @@ impl Drop for Draft {
     }
 }
 
-/// Opens a file that is there; nothing where there is none. Behind all links, it must be a file that nobody else can have put there.
+/// Opens a file that is there; nothing where there is none. Behind all links, it must be a file
+/// that nobody else can have put there.
 pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantStoreError> {
     let failed = |source| TenantStoreError::io(path, "open", source);
     check_folders(path)?;
@@ -118,7 +122,8 @@ pub(super) fn close_to_others(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses what belongs to neither this user nor root: whoever it belongs to knows what is in it, and may write to it.
+/// Refuses what belongs to neither this user nor root: whoever it belongs to knows what is in it,
+/// and may write to it.
 #[cfg(unix)]
 fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), TenantStoreError> {
     let owner = std::os::unix::fs::MetadataExt::uid(metadata);
@@ -137,14 +142,16 @@ fn check_owner(_: &Path, _: &fs::Metadata) -> Result<(), TenantStoreError> {
     Ok(())
 }
 
-/// Refuses a folder of somebody else's, and one in which everybody may put another file in this one's place, or another folder in that of
-/// a folder on the way. Where the sticky bit is set, as in `/tmp`, nobody may. A group that may was chosen by whoever owns the folder.
+/// Refuses a folder of somebody else's, and one in which everybody may put another file in this
+/// one's place, or another folder in that of a folder on the way. Where the sticky bit is set, as
+/// in `/tmp`, nobody may. A group that may was chosen by whoever owns the folder.
 #[cfg(unix)]
 fn check_folders(file: &Path) -> Result<(), TenantStoreError> {
     use std::os::unix::fs::PermissionsExt;
     let failed = |source| TenantStoreError::io(file, "look at the folder of", source);
     let file = std::path::absolute(file).map_err(failed)?;
-    // Where it is not there yet, it will be made in one that is. Where it cannot be looked at, to open the file tells why.
+    // Where it is not there yet, it will be made in one that is. Where it cannot be looked at, to
+    // open the file tells why.
     let Some(nearest) = file
         .ancestors()
         .skip(1)

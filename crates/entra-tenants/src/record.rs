@@ -1,7 +1,7 @@
 //! A tenant as it is kept: JSON, which a later version may add to, behind eight bytes of a digest.
 //!
-//! The digest is of the record's key and of the JSON. It finds what a failing disk changed: in the name of a cloud, say, where a
-//! credential would go then.
+//! The digest is of the record's key and of the JSON. It finds what a failing disk changed: in the
+//! name of a cloud, say, where a credential would go then.
 
 use aws_lc_rs::digest;
 use entra_proto::{ClientId, Cloud, Guid, Timestamp};
@@ -117,7 +117,8 @@ fn checksum(key: &[u8; KEY], json: &[u8]) -> [u8; DIGEST] {
 /// In bytes.
 pub(super) const KEY: usize = 32;
 const DIGEST: usize = 8;
-/// Six bytes of JSON for each control character of a record, with room for what a later version adds.
+/// Six bytes of JSON for each control character of a record, with room for what a later version
+/// adds.
 const LONGEST: usize = 128 * 1024;
 
 #[cfg(test)]

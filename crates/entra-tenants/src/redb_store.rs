@@ -17,25 +17,29 @@ use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreErr
 
 /// A store in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
 ///
-/// A write is on the disk when its method returns. The process may be killed at any time, or the power fail: what was acknowledged is
-/// there, and a write that was not is there whole or not at all. Of power that fails, folders that the first write made are excepted: make
-/// them beforehand.
+/// A write is on the disk when its method returns. The process may be killed at any time, or the
+/// power fail: what was acknowledged is there, and a write that was not is there whole or not at
+/// all. Of power that fails, folders that the first write made are excepted: make them beforehand.
 ///
-/// **Several processes** may use one file: it is opened for each operation, and not held between them, so that a command can list the
-/// tenants of a service that runs. Whoever finds it in use waits, for five seconds unless told otherwise.
+/// **Several processes** may use one file: it is opened for each operation, and not held between
+/// them, so that a command can list the tenants of a service that runs. Whoever finds it in use
+/// waits, for five seconds unless told otherwise.
 ///
-/// **Secrets** are sealed by AES-256-GCM with the key that the store is given, each with the name it is kept under. Tenants, and the
-/// names of secrets, are not hidden: the file is for its owner alone (mode 0600), folders that are made for it too (0700). Where others
-/// can read a file that is there already, that is taken from them, with a warning (`tracing`). A file or folder that belongs to neither
-/// this user nor root is refused, and a folder in which everybody may put another file in its place. UnlistedOrigin than on Unix all that is
-/// the folder's affair.
+/// **Secrets** are sealed by AES-256-GCM with the key that the store is given, each with the name
+/// it is kept under. Tenants, and the names of secrets, are not hidden: the file is for its owner
+/// alone (mode 0600), folders that are made for it too (0700). Where others can read a file that is
+/// there already, that is taken from them, with a warning (`tracing`). A file or folder that
+/// belongs to neither this user nor root is refused, and a folder in which everybody may put
+/// another file in its place. UnlistedOrigin than on Unix all that is the folder's affair.
 ///
-/// **A file that is damaged**, or no store, is an error and left as it is: to read never changes the file, and what is written is held
-/// in memory, a megabyte or two, until redb has seen no fault. redb panics over some damage: such a panic is caught, and seen by the panic
-/// hook alone, unless the program is built to abort on panics.
+/// **A file that is damaged**, or no store, is an error and left as it is: to read never changes
+/// the file, and what is written is held in memory, a megabyte or two, until redb has seen no
+/// fault. redb panics over some damage: such a panic is caught, and seen by the panic hook alone,
+/// unless the program is built to abort on panics.
 ///
-/// The file needs a file system that locks files and can link them, a local one. It is made under another name first, `.NAME.….new`
-/// beside it, so that nobody meets half of one; what a process that was killed left under such a name can be removed.
+/// The file needs a file system that locks files and can link them, a local one. It is made under
+/// another name first, `.NAME.….new` beside it, so that nobody meets half of one; what a process
+/// that was killed left under such a name can be removed.
 ///
 /// ```no_run
 /// use entra_tenants::{RedbTenantStore, TenantStoreKey};
@@ -46,7 +50,8 @@ use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreErr
 /// # Ok::<(), entra_tenants::TenantStoreError>(())
 /// ```
 ///
-/// On a machine with two cores a write takes some five milliseconds, and to read a record a quarter of one, with hundreds of tenants.
+/// On a machine with two cores a write takes some five milliseconds, and to read a record a quarter
+/// of one, with hundreds of tenants.
 pub struct RedbTenantStore {
     path: PathBuf,
     key: Option<TenantStoreKey>,
@@ -67,14 +72,16 @@ impl RedbTenantStore {
         }
     }
 
-    /// Seals secrets with this key, and opens what was sealed with it. Without one there are no secrets.
+    /// Seals secrets with this key, and opens what was sealed with it. Without one there are no
+    /// secrets.
     #[must_use]
     pub fn with_key(mut self, key: TenantStoreKey) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// How long an operation waits for another process that has the file open: five seconds unless told otherwise.
+    /// How long an operation waits for another process that has the file open: five seconds unless
+    /// told otherwise.
     #[must_use]
     pub const fn with_wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
@@ -87,7 +94,8 @@ impl RedbTenantStore {
         &self.path
     }
 
-    /// Makes the file where there is none, and sees whether it can be written: a program that starts may want to know.
+    /// Makes the file where there is none, and sees whether it can be written: a program that
+    /// starts may want to know.
     ///
     /// # Errors
     /// Where it cannot.
@@ -104,8 +112,9 @@ impl RedbTenantStore {
         Ok(found.unwrap_or_default())
     }
 
-    /// Reads and changes secrets in one transaction: all of its changes are kept, or none of them where `act` fails or the process
-    /// ends. No other process changes a secret meanwhile, so that a newer one is never replaced by an older one.
+    /// Reads and changes secrets in one transaction: all of its changes are kept, or none of them
+    /// where `act` fails or the process ends. No other process changes a secret meanwhile, so that
+    /// a newer one is never replaced by an older one.
     ///
     /// # Errors
     /// Returns the error of `act`, or an error if the file cannot be used or there is no key.
@@ -117,12 +126,14 @@ impl RedbTenantStore {
         self.write(|transaction| Ok(act(&mut Secrets::open(transaction, key, &self.path)?)?))
     }
 
-    /// Waits until no other process has taken its turn, which lasts until the returned value is dropped or its process ends. It is for
-    /// what a transaction is too short for: a request with a refresh token that the response replaces. It locks `NAME.lock` beside the
-    /// file; transactions do not look at it.
+    /// Waits until no other process has taken its turn, which lasts until the returned value is
+    /// dropped or its process ends. It is for what a transaction is too short for: a request with a
+    /// refresh token that the response replaces. It locks `NAME.lock` beside the file; transactions
+    /// do not look at it.
     ///
     /// # Errors
-    /// Returns [`TenantStoreError::Busy`] if another process keeps its turn for all of `wait`, and an error if the lock cannot be used.
+    /// Returns [`TenantStoreError::Busy`] if another process keeps its turn for all of `wait`, and
+    /// an error if the lock cannot be used.
     pub fn lock(&self, wait: Duration) -> Result<TenantStoreLock, TenantStoreError> {
         TenantStoreLock::take(&self.path, wait)
     }
@@ -140,7 +151,8 @@ impl RedbTenantStore {
         storage::write(&self.path, self.wait, act)
     }
 
-    /// To forget what is not there makes no file. Where nobody can tell, or it is a link to nothing, to use it tells why.
+    /// To forget what is not there makes no file. Where nobody can tell, or it is a link to
+    /// nothing, to use it tells why.
     fn is_there(&self) -> bool {
         let found = fs::symlink_metadata(&self.path);
         !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)

@@ -1,7 +1,8 @@
 //! Secrets, sealed: a version, the key's id, a nonce, and what AES-256-GCM makes of the secret.
 //!
-//! The version, the id and the name are authenticated with it, so that a secret opens under its own name alone. Nonces are 96 random bits:
-//! good for 2^32 seals with one key (NIST SP 800-38D, section 8.3), which is one in a second for a century.
+//! The version, the id and the name are authenticated with it, so that a secret opens under its own
+//! name alone. Nonces are 96 random bits: good for 2^32 seals with one key (NIST SP 800-38D,
+//! section 8.3), which is one in a second for a century.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
@@ -79,7 +80,8 @@ mod tests {
         }
     }
 
-    /// With the id of one key put upon what another has sealed, the cipher still sees the difference.
+    /// With the id of one key put upon what another has sealed, the cipher still sees the
+    /// difference.
     #[test]
     fn another_key_does_not_open_it_whatever_its_id() {
         let other = TenantStoreKey::from_bytes([8; 32]);

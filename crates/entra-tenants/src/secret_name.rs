@@ -2,8 +2,8 @@ use entra_proto::{ClientId, Guid};
 
 use super::error::TenantStoreError;
 
-/// What a secret is found by: the application and the tenant it belongs to, and a name of the caller's, such as the key of a cache of
-/// refresh tokens.
+/// What a secret is found by: the application and the tenant it belongs to, and a name of the
+/// caller's, such as the key of a cache of refresh tokens.
 ///
 /// A name is no secret: a store keeps it as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

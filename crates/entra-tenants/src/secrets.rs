@@ -76,7 +76,8 @@ impl<'a> Secrets<'a> {
     /// Keeps a secret under this name, in the place of what was there.
     ///
     /// # Errors
-    /// Returns an error if secret or name are larger than a store takes, or the file cannot be written.
+    /// Returns an error if secret or name are larger than a store takes, or the file cannot be
+    /// written.
     pub fn put(&mut self, name: SecretName<'_>, secret: &[u8]) -> Result<(), TenantStoreError> {
         name.check(secret)?;
         let name = full_name(name);

@@ -1,7 +1,8 @@
 //! A redb file, opened for one transaction.
 //!
-//! redb trusts what it reads: a damaged file makes it panic rather than fail, after it has written to it. Such a panic ends here, and
-//! becomes an error; and all that redb writes stays in memory until it has come to its end without one.
+//! redb trusts what it reads: a damaged file makes it panic rather than fail, after it has written
+//! to it. Such a panic ends here, and becomes an error; and all that redb writes stays in memory
+//! until it has come to its end without one.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -94,7 +95,8 @@ pub(super) fn create(path: &Path) -> Result<(), TenantStoreError> {
     draft.publish(path)
 }
 
-/// Opens the file, where there is one, and sees to it that it is what it should be and nobody else's to read.
+/// Opens the file, where there is one, and sees to it that it is what it should be and nobody
+/// else's to read.
 fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantStoreError> {
     let Some(mut file) = private_file::open(path, writable)? else {
         return Ok(None);
@@ -190,13 +192,15 @@ fn open_database(file: Overlay) -> Result<Database, Fault> {
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    // Each transaction opens the file anew, so that little of a cache is ever used. A tenth of it is for writes: the state of redb's
-    // allocator, a page of a megabyte, should fit, lest it is written three times. The third format is what redb reads from now on.
+    // Each transaction opens the file anew, so that little of a cache is ever used. A tenth of it
+    // is for writes: the state of redb's allocator, a page of a megabyte, should fit, lest it is
+    // written three times. The third format is what redb reads from now on.
     builder.set_cache_size(32 << 20).create_with_file_format_v3(true);
     builder
 }
 
-/// Runs what uses redb; a panic of it is a damaged file. Nothing that the panic may have left half done is used again.
+/// Runs what uses redb; a panic of it is a damaged file. Nothing that the panic may have left half
+/// done is used again.
 fn contain<T>(path: &Path, act: impl FnOnce() -> Result<T, Fault>) -> Result<T, TenantStoreError> {
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(Err(fault)) => Err(told(path, fault)),

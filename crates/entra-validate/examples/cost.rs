@@ -1,4 +1,5 @@
-//! Measures a validated request beside the bare verification of its signature: `cargo run --release --example cost`.
+//! Measures a validated request beside the bare verification of its signature:
+//! `cargo run --release --example cost`.
 
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/it/support/mod.rs"]

@@ -21,9 +21,11 @@ use crate::rules::{self, Facts};
 use crate::tenants::Tenants;
 use crate::token::Token;
 
-/// The web API that tokens are validated for: the tokens that it accepts, and what its challenges say.
+/// The web API that tokens are validated for: the tokens that it accepts, and what its challenges
+/// say.
 ///
-/// Cheap to clone. Everything that decides about access is an argument of [`Api::new`], so that nothing is off by default.
+/// Cheap to clone. Everything that decides about access is an argument of [`Api::new`], so that
+/// nothing is off by default.
 ///
 /// ```
 /// use entra_validate::{Api, Audience, Permissions, Tenants};
@@ -53,7 +55,8 @@ struct Settings {
 }
 
 impl Api {
-    /// An API with this audience, which accepts tokens of these tenants with one of these permissions, in the public cloud.
+    /// An API with this audience, which accepts tokens of these tenants with one of these
+    /// permissions, in the public cloud.
     ///
     /// # Errors
     /// Returns an error if the set of tenants is empty.
@@ -78,10 +81,12 @@ impl Api {
         })))
     }
 
-    /// Sets the cloud: a national one, an external tenant's (`https://contoso.ciamlogin.com`), or an emulator.
+    /// Sets the cloud: a national one, an external tenant's (`https://contoso.ciamlogin.com`), or
+    /// an emulator.
     ///
     /// # Errors
-    /// Returns an error if the cloud is an external tenant's and the tenants are not [`Tenants::One`].
+    /// Returns an error if the cloud is an external tenant's and the tenants are not
+    /// [`Tenants::One`].
     pub fn with_cloud(mut self, cloud: Cloud) -> Result<Self, Error> {
         if is_external(&cloud) && !matches!(self.0.tenants, Tenants::One(_)) {
             return Err(InputError::new(
@@ -97,8 +102,9 @@ impl Api {
         Ok(self)
     }
 
-    /// Accepts these calling applications only, by `azp` or `appid`. An application on its own behalf must say `idtyp=app` then, which
-    /// is an optional claim: without it, a user of an application on the list could pass for the application.
+    /// Accepts these calling applications only, by `azp` or `appid`. An application on its own
+    /// behalf must say `idtyp=app` then, which is an optional claim: without it, a user of an
+    /// application on the list could pass for the application.
     ///
     /// # Errors
     /// Returns an error if there is none.
@@ -113,8 +119,8 @@ impl Api {
         Ok(self)
     }
 
-    /// Fetches the signing keys of this application, for registrations with keys of their own (claims mapping): `?appid=` is appended to
-    /// the address of the metadata.
+    /// Fetches the signing keys of this application, for registrations with keys of their own
+    /// (claims mapping): `?appid=` is appended to the address of the metadata.
     #[must_use]
     pub fn with_signing_keys_of(mut self, application: ClientId) -> Self {
         Arc::make_mut(&mut self.0).signing_keys_of = Some(application);
@@ -152,8 +158,9 @@ impl Api {
         Ok(self)
     }
 
-    /// Sets the `scope` of challenges: the scopes that a client requests, in full, with blanks between them, such as
-    /// `api://{client id}/Tools.Call`. Without it, the names of the scopes needed are sent.
+    /// Sets the `scope` of challenges: the scopes that a client requests, in full, with blanks
+    /// between them, such as `api://{client id}/Tools.Call`. Without it, the names of the scopes
+    /// needed are sent.
     ///
     /// # Errors
     /// Returns an error if it cannot stand in a header.
@@ -163,7 +170,8 @@ impl Api {
         Ok(self)
     }
 
-    /// Sets the address of the API's [`ResourceMetadata`](crate::ResourceMetadata), which challenges then name (RFC 9728, section 5.1).
+    /// Sets the address of the API's [`ResourceMetadata`](crate::ResourceMetadata), which
+    /// challenges then name (RFC 9728, section 5.1).
     ///
     /// # Errors
     /// Returns an error if it is not an `https` URL, or plain `http` on this machine.
@@ -179,7 +187,8 @@ impl Api {
         self.0.challenge.resource_metadata.as_deref()
     }
 
-    /// Starts the validation of a token: applies the rules up to the one that needs the signing keys.
+    /// Starts the validation of a token: applies the rules up to the one that needs the signing
+    /// keys.
     ///
     /// A driver is one total match:
     ///
@@ -300,7 +309,8 @@ impl Api {
         is_external(&self.0.cloud)
     }
 
-    /// The address of the metadata: that of the one tenant, else the one for all tenants. No token has a say in it.
+    /// The address of the metadata: that of the one tenant, else the one for all tenants. No token
+    /// has a say in it.
     #[must_use]
     pub fn metadata_url(&self, version: EndpointVersion) -> String {
         let path = match version {
@@ -331,7 +341,8 @@ impl Api {
             Tenants::One(one) if self.is_external() => vec![format!("https://{one}.ciamlogin.com/{one}/v2.0")],
             Tenants::One(one) => vec![of(&one.to_string())],
             Tenants::AnyOf(some) => some.iter().map(|tenant: &Guid| of(&tenant.to_string())).collect(),
-            // No issuer stands for all tenants: this is the address that clients of any of them can use.
+            // No issuer stands for all tenants: this is the address that clients of any of them can
+            // use.
             Tenants::Any => vec![of("organizations")],
         }
     }

@@ -5,12 +5,13 @@ use entra_proto::{ClientId, Error};
 
 /// The values of `aud` that a web API accepts: itself, under each of its names.
 ///
-/// A v2 token names the API by its client ID, a v1 token by the App ID URI that the client asked for. [`Audience::app`] holds the
-/// usual two; [`Audience::any_of`] takes others, such as a URI of the API's own domain or the `spn:` form that old servers of AKS
-/// expect.
+/// A v2 token names the API by its client ID, a v1 token by the App ID URI that the client asked
+/// for. [`Audience::app`] holds the usual two; [`Audience::any_of`] takes others, such as a URI of
+/// the API's own domain or the `spn:` form that old servers of AKS expect.
 ///
-/// Values are compared exactly: byte for byte, with regard to letter case and to a slash at the end. Entra sends `aud` as one string,
-/// so a token with an array is rejected: a token for several audiences would be as good at each of them.
+/// Values are compared exactly: byte for byte, with regard to letter case and to a slash at the
+/// end. Entra sends `aud` as one string, so a token with an array is rejected: a token for several
+/// audiences would be as good at each of them.
 ///
 /// ```
 /// use entra_validate::Audience;
@@ -24,7 +25,8 @@ use entra_proto::{ClientId, Error};
 pub struct Audience(Box<[Box<str>]>);
 
 impl Audience {
-    /// The application with this client ID: the GUID itself, and the default App ID URI `api://{client_id}`.
+    /// The application with this client ID: the GUID itself, and the default App ID URI
+    /// `api://{client_id}`.
     #[must_use]
     pub fn app(client_id: ClientId) -> Self {
         let id = client_id.to_string();
@@ -42,8 +44,8 @@ impl Audience {
     /// Each of these values.
     ///
     /// # Errors
-    /// Returns an error if there is none, if one is blank or holds white space or control characters, and if one is Microsoft
-    /// Graph's: only Graph can validate its tokens.
+    /// Returns an error if there is none, if one is blank or holds white space or control
+    /// characters, and if one is Microsoft Graph's: only Graph can validate its tokens.
     pub fn any_of(values: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, Error> {
         let values = values.into_iter().map(|value| checked(value.as_ref()));
         let values = values.collect::<Result<Box<[Box<str>]>, Error>>()?;
@@ -87,8 +89,9 @@ fn checked(value: &str) -> Result<Box<str>, Error> {
     Ok(value.into())
 }
 
-/// Whether an audience is Microsoft Graph's. The signature of its tokens covers another header than the one that they carry, so no
-/// other API can verify it (the Entra documents' "Access tokens in the Microsoft identity platform").
+/// Whether an audience is Microsoft Graph's. The signature of its tokens covers another header than
+/// the one that they carry, so no other API can verify it (the Entra documents' "Access tokens in
+/// the Microsoft identity platform").
 pub(crate) fn is_graph(aud: &str) -> bool {
     GRAPH.contains(&aud.trim_end_matches('/'))
 }

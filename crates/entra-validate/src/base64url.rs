@@ -1,14 +1,15 @@
 //! Base64url without padding (RFC 7515, section 2).
 //!
-//! Decoding was half of the cost of a validation beside the signature, so it uses vector instructions where the processor has them. The
-//! engines accept the same texts.
+//! Decoding was half of the cost of a validation beside the signature, so it uses vector
+//! instructions where the processor has them. The engines accept the same texts.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 
-/// Decodes a text in place of the content of `bytes`. Returns `None` if it is not base64url without padding.
+/// Decodes a text in place of the content of `bytes`. Returns `None` if it is not base64url without
+/// padding.
 pub(crate) fn decode_into<'b>(text: &str, bytes: &'b mut Vec<u8>) -> Option<&'b [u8]> {
     bytes.clear();
     ENGINE.decode_vec(text, bytes).ok()?;

@@ -6,13 +6,16 @@ use percent_encoding::percent_decode_str;
 
 use crate::rejection::Rejection;
 
-/// Returns the bearer token of a request: of its `Authorization` header, the only place where it is accepted.
+/// Returns the bearer token of a request: of its `Authorization` header, the only place where it is
+/// accepted.
 ///
-/// The scheme is compared without regard to letter case. Another scheme counts as no token. `query` is the query of the request's URI;
-/// a token there, beside the header or alone, is an error: URIs end up in logs.
+/// The scheme is compared without regard to letter case. Another scheme counts as no token. `query`
+/// is the query of the request's URI; a token there, beside the header or alone, is an error: URIs
+/// end up in logs.
 ///
 /// # Errors
-/// Returns [`Rejection::NoToken`] if there is none, and [`Rejection::BadRequest`] if there are two or the header cannot be read.
+/// Returns [`Rejection::NoToken`] if there is none, and [`Rejection::BadRequest`] if there are two
+/// or the header cannot be read.
 pub fn bearer_token<'r>(headers: &'r HeaderMap, query: Option<&str>) -> Result<&'r str, Rejection> {
     let bad = |problem| Rejection::BadRequest { problem };
     let names_token = |pair: &str| {

@@ -17,8 +17,8 @@ use crate::shared::{MOST_LOOKS, Shared, State};
 
 /// Validates access tokens as [`Validator`](crate::Validator) does, without a runtime.
 ///
-/// Key fetches are one for all callers: the first fetches on its own thread, and the others wait for it. A refresh of keys that go on
-/// meanwhile is done by the one caller who finds it due.
+/// Key fetches are one for all callers: the first fetches on its own thread, and the others wait
+/// for it. A refresh of keys that go on meanwhile is done by the one caller who finds it due.
 ///
 /// ```
 /// use entra_transport::{Body, Response, blocking_transport_fn};
@@ -71,13 +71,14 @@ impl Validator {
     /// Validates a token.
     ///
     /// # Errors
-    /// Returns the rejection of the first rule that fails, and [`Rejection::KeysUnavailable`] if there are no keys.
+    /// Returns the rejection of the first rule that fails, and [`Rejection::KeysUnavailable`] if
+    /// there are no keys.
     pub fn validate(&self, token: &str) -> Result<Principal, Rejection> {
         self.run(token, &mut Silent)
     }
 
-    /// Returns the outcome of each rule for a token. Where there are no keys, [`Rule::Key`] fails by
-    /// [`Rejection::KeysUnavailable`].
+    /// Returns the outcome of each rule for a token. Where there are no keys, [`Rule::Key`] fails
+    /// by [`Rejection::KeysUnavailable`].
     pub fn report(&self, token: &str) -> Report {
         let mut report = Report::new();
         // The report holds the verdict.

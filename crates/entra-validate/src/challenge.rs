@@ -21,7 +21,8 @@ pub(crate) struct Parameters {
 impl Api {
     /// Returns the value of `WWW-Authenticate` for a rejection. A status of 503 has none.
     ///
-    /// It says which of the errors of RFC 6750 it is, and never why: the reason is for the API's log.
+    /// It says which of the errors of RFC 6750 it is, and never why: the reason is for the API's
+    /// log.
     #[must_use]
     pub fn www_authenticate(&self, rejection: &Rejection) -> Option<HeaderValue> {
         if matches!(rejection, Rejection::KeysUnavailable { .. }) {
@@ -30,7 +31,8 @@ impl Api {
         let parameters = self.challenge();
         let mut header = format!("Bearer realm=\"{}\"", parameters.realm);
         let mut push = |name: &str, value: &str| {
-            // Every value is checked where it is set, so none holds a quotation mark or a backslash.
+            // Every value is checked where it is set, so none holds a quotation mark or a
+            // backslash.
             header.push_str(&format!(", {name}=\"{value}\""));
         };
         if let Rejection::Claims {
@@ -68,7 +70,8 @@ impl Api {
         HeaderValue::from_str(&header).ok()
     }
 
-    /// Returns the response to a rejected request: the status, `WWW-Authenticate` or `Retry-After`, and no body of its own.
+    /// Returns the response to a rejected request: the status, `WWW-Authenticate` or `Retry-After`,
+    /// and no body of its own.
     #[must_use]
     pub fn response<B: Default>(&self, rejection: &Rejection) -> Response<B> {
         let mut response = Response::new(B::default());

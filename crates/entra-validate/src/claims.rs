@@ -217,13 +217,15 @@ fn list(value: Value<'_>) -> Words {
     }
 }
 
-/// Blanks are between scopes. Any other white space would make two names look like one, or stand for a scope by itself.
+/// Blanks are between scopes. Any other white space would make two names look like one, or stand
+/// for a scope by itself.
 fn is_list_of_scopes(scp: &str) -> bool {
     scp.chars()
         .all(|it| it == ' ' || !(it.is_whitespace() || it.is_control()))
 }
 
-/// One text, as documented. An agent must not pass for an application where it comes as a list or a single number.
+/// One text, as documented. An agent must not pass for an application where it comes as a list or a
+/// single number.
 fn facets(value: &Value<'_>) -> Facets {
     match value {
         Value::Text(text) => Facets::read(text),

@@ -1,4 +1,5 @@
-//! Claims challenges (the Entra documents' "Claims challenges, claims requests and client capabilities").
+//! Claims challenges (the Entra documents' "Claims challenges, claims requests and client
+//! capabilities").
 
 use entra_proto::Timestamp;
 use entra_proto::claims::ClaimsRequest;
@@ -10,7 +11,8 @@ impl Principal {
     /// Returns the rejection that asks the client for a token with these claims.
     ///
     /// A client that did not say that it can handle a claims challenge (see
-    /// [`takes_claims_challenges`](Self::takes_claims_challenges)) would not understand it, and is told that its token is invalid.
+    /// [`takes_claims_challenges`](Self::takes_claims_challenges)) would not understand it, and is
+    /// told that its token is invalid.
     #[must_use]
     pub fn challenge(&self, claims: ClaimsRequest) -> Rejection {
         Rejection::Claims {
@@ -19,12 +21,15 @@ impl Principal {
         }
     }
 
-    /// Checks that the token was issued at `moment` or later, for example after the user's sessions were revoked.
+    /// Checks that the token was issued at `moment` or later, for example after the user's sessions
+    /// were revoked.
     ///
-    /// Entra dates `iat` about five minutes back. A token that it issues in the first minutes after `moment` is therefore rejected too.
+    /// Entra dates `iat` about five minutes back. A token that it issues in the first minutes after
+    /// `moment` is therefore rejected too.
     ///
     /// # Errors
-    /// Returns a [`challenge`](Self::challenge) for an earlier token, as in continuous access evaluation (CAE).
+    /// Returns a [`challenge`](Self::challenge) for an earlier token, as in continuous access
+    /// evaluation (CAE).
     pub fn issued_since(&self, moment: Timestamp) -> Result<(), Rejection> {
         if self.issued_at() >= moment {
             return Ok(());
@@ -49,7 +54,8 @@ impl Principal {
     }
 
     fn challenge_json(&self, claims: &str) -> Rejection {
-        // Only a context beyond all bounds is no claims request; without claims, the challenge asks for a new token.
+        // Only a context beyond all bounds is no claims request; without claims, the challenge asks
+        // for a new token.
         let claims = ClaimsRequest::parse(claims).unwrap_or_else(|_| ClaimsRequest::capabilities(&[""; 0]));
         self.challenge(claims)
     }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A future that many wait for. A task of a runtime carries it on, where there is one; else those who wait do, whichever of them is
-/// woken first. It belongs to none of them, so it goes on when one is dropped.
+/// A future that many wait for. A task of a runtime carries it on, where there is one; else those
+/// who wait do, whichever of them is woken first. It belongs to none of them, so it goes on when
+/// one is dropped.
 pub(crate) struct Flight {
     work: Mutex<Option<Work>>,
     has_task: AtomicBool,
@@ -86,7 +87,8 @@ impl Flight {
     }
 }
 
-/// A task that ends before the work does, as where its runtime is shut down, leaves the work to those who wait.
+/// A task that ends before the work does, as where its runtime is shut down, leaves the work to
+/// those who wait.
 #[cfg(feature = "tokio")]
 struct Task(Arc<Flight>);
 

@@ -2,7 +2,8 @@
 
 use entra_proto::{Cloud, Guid};
 
-/// An issuer in which `{tenantid}` stands for the tenant's ID, as metadata for several tenants and signing keys have it.
+/// An issuer in which `{tenantid}` stands for the tenant's ID, as metadata for several tenants and
+/// signing keys have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     text: Box<str>,
@@ -55,9 +56,10 @@ impl Template {
 
     /// Whether it is this external tenant's issuer, under any of the hosts that may stand there.
     ///
-    /// How the service writes the issuer of the keys of `ciamlogin.com` is not documented: tokens name the tenant's ID as the host, the
-    /// metadata has addresses with the tenant's name, and keys of other tenants name `login.microsoftonline.com`. The keys are those of
-    /// the tenant's own metadata in any case. What matters is that they do not belong to another tenant.
+    /// How the service writes the issuer of the keys of `ciamlogin.com` is not documented: tokens
+    /// name the tenant's ID as the host, the metadata has addresses with the tenant's name, and
+    /// keys of other tenants name `login.microsoftonline.com`. The keys are those of the tenant's
+    /// own metadata in any case. What matters is that they do not belong to another tenant.
     pub(crate) fn is_of_external(&self, tenant: Guid) -> bool {
         let is_tenant = |text: &str| text == PLACEHOLDER || canonical_guid(text) == Some(tenant);
         let Some((host, path)) = self.text.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
@@ -80,9 +82,11 @@ impl Template {
     }
 }
 
-/// A GUID as Entra writes it: 36 characters in lower case. Other spellings of the same would be equal here and differ elsewhere.
+/// A GUID as Entra writes it: 36 characters in lower case. Other spellings of the same would be
+/// equal here and differ elsewhere.
 ///
-/// [`Guid`]'s own reader takes what people copy; a token has several GUIDs, and is read for each request.
+/// [`Guid`]'s own reader takes what people copy; a token has several GUIDs, and is read for each
+/// request.
 pub(crate) fn canonical_guid(text: &str) -> Option<Guid> {
     let text: &[u8; GUID_LENGTH] = text.as_bytes().try_into().ok()?;
     let mut rest = text.iter();
@@ -100,8 +104,8 @@ pub(crate) fn canonical_guid(text: &str) -> Option<Guid> {
     Some(Guid::from_bytes(bytes))
 }
 
-/// The value of a hexadecimal digit in lower case. By a table: digits and letters alternate without a pattern, and each branch on them
-/// would be predicted wrongly half the time.
+/// The value of a hexadecimal digit in lower case. By a table: digits and letters alternate without
+/// a pattern, and each branch on them would be predicted wrongly half the time.
 fn digit(byte: u8) -> u8 {
     VALUES.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
 }

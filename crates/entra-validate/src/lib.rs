@@ -1,8 +1,9 @@
 //! Validates Microsoft Entra access tokens at a web API.
 //!
-//! The primary types are [`Api`], which says what tokens the API accepts, and [`Validator`], which validates them and fetches the
-//! signing keys for it over a transport. A valid token gives a [`Principal`]: an application, a user or an agent. An invalid one gives
-//! a [`Rejection`], which knows its HTTP response.
+//! The primary types are [`Api`], which says what tokens the API accepts, and [`Validator`], which
+//! validates them and fetches the signing keys for it over a transport. A valid token gives a
+//! [`Principal`]: an application, a user or an agent. An invalid one gives a [`Rejection`], which
+//! knows its HTTP response.
 //!
 //! ```text
 //!   Authorization ──► bearer_token ──► Api::start ──► Step::NeedKeys ──► NeedKeys::judge ──► Principal
@@ -54,24 +55,27 @@
 //! ```
 //!
 //! # The rules
-//! [`Rule`] lists them in their order. Each is one function of `rules.rs`; [`Validator::report`] shows how each of them ended, from the
-//! code that decides. Nothing of a token is believed before its signature is verified, but what selects the keys: `kid`, `ver`, `tid`
-//! and `iss`. The address of the keys never depends on a token.
+//! [`Rule`] lists them in their order. Each is one function of `rules.rs`; [`Validator::report`]
+//! shows how each of them ended, from the code that decides. Nothing of a token is believed before
+//! its signature is verified, but what selects the keys: `kid`, `ver`, `tid` and `iss`. The address
+//! of the keys never depends on a token.
 //!
 //! # The keys
-//! [`KeyCache`] says when keys are fetched, and how long they go on through an outage. [`Profile`] says where Entra's tokens differ from
-//! RFC 9068.
+//! [`KeyCache`] says when keys are fetched, and how long they go on through an outage. [`Profile`]
+//! says where Entra's tokens differ from RFC 9068.
 //!
 //! # Features
-//! - `async` (default): [`Validator`]. `tokio` (default): key fetches are tasks that outlive their callers.
+//! - `async` (default): [`Validator`]. `tokio` (default): key fetches are tasks that outlive their
+//!   callers.
 //! - `blocking`: [`blocking::Validator`], without a runtime.
-//! - `aws-lc-rs` (default), `ring`: the cryptography. One of them is needed; aws-lc-rs wins where both are on, and verifies faster, as it
-//!   keeps parsed keys.
+//! - `aws-lc-rs` (default), `ring`: the cryptography. One of them is needed; aws-lc-rs wins where
+//!   both are on, and verifies faster, as it keeps parsed keys.
 //!
 //! # What is not here
-//! No HTTP server and no middleware: `entra-tower` has a layer. No validation of ID tokens: a sign-in gets one straight from the token
-//! endpoint, see entra-proto. No proofs of possession: a token that is bound to a key is rejected. No Microsoft Graph: only Graph can
-//! validate its tokens.
+//! No HTTP server and no middleware: `entra-tower` has a layer. No validation of ID tokens: a
+//! sign-in gets one straight from the token endpoint, see entra-proto. No proofs of possession: a
+//! token that is bound to a key is rejected. No Microsoft Graph: only Graph can validate its
+//! tokens.
 
 #![cfg_attr(
     not(test),

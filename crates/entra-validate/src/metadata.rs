@@ -1,4 +1,5 @@
-//! The metadata of a protected resource (RFC 9728): where a client learns which tokens an API takes.
+//! The metadata of a protected resource (RFC 9728): where a client learns which tokens an API
+//! takes.
 
 use entra_proto::Error;
 use serde::Serialize;
@@ -9,7 +10,8 @@ use crate::challenge;
 /// The metadata document of a protected resource (RFC 9728, section 2), to serve as JSON.
 ///
 /// A client that gets a 401 finds its address in `resource_metadata` of the challenge, see
-/// [`Api::with_resource_metadata`], or derives it from the resource: for `https://api.contoso.com/mcp` it is
+/// [`Api::with_resource_metadata`], or derives it from the resource: for
+/// `https://api.contoso.com/mcp` it is
 /// `https://api.contoso.com/.well-known/oauth-protected-resource/mcp`.
 ///
 /// ```
@@ -29,9 +31,10 @@ use crate::challenge;
 pub struct ResourceMetadata {
     /// The identifier of the resource: its URL.
     pub resource: String,
-    /// The issuers whose tokens it takes. For [`Tenants::Any`](crate::Tenants::Any) it is the address `organizations`, which is none:
-    /// its metadata has the issuer of each tenant, with a placeholder. A client that compares the two (RFC 8414, section 3.3) rejects it.
-    /// Put the issuers in its place where the tenants are known.
+    /// The issuers whose tokens it takes. For [`Tenants::Any`](crate::Tenants::Any) it is the
+    /// address `organizations`, which is none: its metadata has the issuer of each tenant, with a
+    /// placeholder. A client that compares the two (RFC 8414, section 3.3) rejects it. Put the
+    /// issuers in its place where the tenants are known.
     pub authorization_servers: Vec<String>,
     /// The scopes that a client may request, in full, as the authorization server expects them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,7 +53,8 @@ impl ResourceMetadata {
     /// The document of a resource with this URL, whose tokens `api` validates.
     ///
     /// # Errors
-    /// Returns an error if the URL is not `https`, plain `http` on this machine aside, or has a fragment.
+    /// Returns an error if the URL is not `https`, plain `http` on this machine aside, or has a
+    /// fragment.
     pub fn new(resource: &str, api: &Api) -> Result<Self, Error> {
         Ok(Self {
             resource: challenge::metadata_url(resource)?.into(),

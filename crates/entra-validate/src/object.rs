@@ -12,7 +12,8 @@ use crate::words::Words;
 pub(crate) trait Record {
     const NAMES: &'static [Name];
 
-    /// Takes the value of the member with this place in [`NAMES`](Self::NAMES). It comes once at most.
+    /// Takes the value of the member with this place in [`NAMES`](Self::NAMES). It comes once at
+    /// most.
     fn set(&mut self, name: usize, value: Value<'_>);
 }
 
@@ -38,7 +39,8 @@ impl Name {
     }
 }
 
-/// The last eight bytes of a name in lower case, as one number: by it almost all names are told apart.
+/// The last eight bytes of a name in lower case, as one number: by it almost all names are told
+/// apart.
 const fn folded(name: &str) -> u64 {
     let mut number = 0;
     let mut rest = name.as_bytes();
@@ -87,8 +89,8 @@ impl Problem {
     }
 }
 
-/// Reads an object. Any member that stands there twice is an error, and so is one of the record's that stands there in two letter
-/// cases: readers differ in which of them they take.
+/// Reads an object. Any member that stands there twice is an error, and so is one of the record's
+/// that stands there in two letter cases: readers differ in which of them they take.
 pub(crate) fn read<R: Record>(json: &str, record: &mut R) -> Result<(), Problem> {
     let problem = Cell::new(Problem::NoObject);
     let mut deserializer = serde_json::Deserializer::from_str(json);

@@ -9,10 +9,12 @@ use entra_proto::error::{Input, InputError};
 use crate::principal::Principal;
 use crate::rejection::Rejection;
 
-/// The permissions of which a caller must have been granted at least one: scopes for users, roles for applications.
+/// The permissions of which a caller must have been granted at least one: scopes for users, roles
+/// for applications.
 ///
-/// The two are never compared with each other. A user passes by a scope in `scp`, whatever roles the user has; an application without a
-/// user passes by an application role in `roles`. Where one list is empty, callers of that kind are rejected.
+/// The two are never compared with each other. A user passes by a scope in `scp`, whatever roles
+/// the user has; an application without a user passes by an application role in `roles`. Where one
+/// list is empty, callers of that kind are rejected.
 ///
 /// Cheap to clone. A route with needs of its own calls [`check`](Self::check).
 ///
@@ -37,11 +39,12 @@ enum Needed {
 }
 
 impl Permissions {
-    /// At least one of these: a scope for a user, a role for an application. A name that is there twice counts once.
+    /// At least one of these: a scope for a user, a role for an application. A name that is there
+    /// twice counts once.
     ///
     /// # Errors
-    /// Returns an error if both lists are empty, as where a setting could not be read, and if a name is blank, holds white space, or is
-    /// longer than `scp` and `roles` can hold.
+    /// Returns an error if both lists are empty, as where a setting could not be read, and if a
+    /// name is blank, holds white space, or is longer than `scp` and `roles` can hold.
     pub fn any_of(
         scopes: impl IntoIterator<Item = impl AsRef<str>>,
         roles: impl IntoIterator<Item = impl AsRef<str>>,
@@ -56,8 +59,8 @@ impl Permissions {
         Ok(Self(Arc::new(Needed::AnyOf { scopes, roles })))
     }
 
-    /// Any scope for a user, any role for an application. A token without either is still rejected: an application of any tenant can
-    /// get one.
+    /// Any scope for a user, any role for an application. A token without either is still rejected:
+    /// an application of any tenant can get one.
     #[must_use]
     pub fn any_granted() -> Self {
         Self(Arc::new(Needed::AnyGranted))
@@ -90,7 +93,8 @@ impl Permissions {
         Err(Rejection::Permissions { needed: self.clone() })
     }
 
-    /// The scopes of which a user needs one. Empty where users are not accepted, and where any will do.
+    /// The scopes of which a user needs one. Empty where users are not accepted, and where any will
+    /// do.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         let scopes: &[Box<str>] = match &*self.0 {
             Needed::AnyOf { scopes, .. } => scopes,
@@ -99,7 +103,8 @@ impl Permissions {
         scopes.iter().map(|scope| &**scope)
     }
 
-    /// The roles of which an application needs one. Empty where applications are not accepted, and where any will do.
+    /// The roles of which an application needs one. Empty where applications are not accepted, and
+    /// where any will do.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         let roles: &[Box<str>] = match &*self.0 {
             Needed::AnyOf { roles, .. } => roles,
@@ -118,7 +123,8 @@ fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) 
     let mut seen = BTreeSet::new();
     for name in names {
         let name = name.as_ref();
-        // A scope-token of RFC 6749, appendix A.4: anything else can stand in no token and in no challenge.
+        // A scope-token of RFC 6749, appendix A.4: anything else can stand in no token and in no
+        // challenge.
         let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_token) {
             return Err(Error::from(

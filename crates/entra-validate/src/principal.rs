@@ -6,8 +6,9 @@ use crate::words::Words;
 
 /// The caller that a token speaks for: an application, a user through an application, or an agent.
 ///
-/// Data of a caller is kept under [`tenant`](Self::tenant) and [`object_id`](Self::object_id) together. Names and addresses
-/// (`email`, `upn`, `preferred_username`, `unique_name`) change hands, so they are not here.
+/// Data of a caller is kept under [`tenant`](Self::tenant) and [`object_id`](Self::object_id)
+/// together. Names and addresses (`email`, `upn`, `preferred_username`, `unique_name`) change
+/// hands, so they are not here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Principal {
@@ -25,7 +26,8 @@ pub enum Principal {
 pub struct App {
     /// `azp` or `appid`: the application.
     pub application: ClientId,
-    /// Whether the token says by `idtyp` that there is no user. Without that optional claim it follows from `sub`, `scp` and `roles`.
+    /// Whether the token says by `idtyp` that there is no user. Without that optional claim it
+    /// follows from `sub`, `scp` and `roles`.
     pub is_declared: bool,
     pub(crate) facts: Facts,
 }
@@ -34,7 +36,8 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
-    /// `azp` or `appid`: the application that the user signed in to. A public client proves its ID by nothing.
+    /// `azp` or `appid`: the application that the user signed in to. A public client proves its ID
+    /// by nothing.
     pub application: ClientId,
     pub(crate) facts: Facts,
 }
@@ -106,8 +109,8 @@ impl Principal {
         self.facts().scopes.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// `roles`: an application's permissions, or the roles that a user has in the API. Which of the two it is follows from the kind of
-    /// the caller.
+    /// `roles`: an application's permissions, or the roles that a user has in the API. Which of the
+    /// two it is follows from the kind of the caller.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.facts().roles.iter()
     }
@@ -145,8 +148,8 @@ impl Principal {
         self.facts().contexts.iter()
     }
 
-    /// Whether the client can handle a claims challenge: `xms_cc` holds `cp1`. The claim is there only where the API's registration
-    /// lists it among its optional claims.
+    /// Whether the client can handle a claims challenge: `xms_cc` holds `cp1`. The claim is there
+    /// only where the API's registration lists it among its optional claims.
     #[must_use]
     pub fn takes_claims_challenges(&self) -> bool {
         self.facts().takes_claims_challenges

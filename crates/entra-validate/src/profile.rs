@@ -2,7 +2,8 @@
 
 /// A profile of access tokens: the meaning of their claims.
 ///
-/// RFC 9068 ("JSON Web Token (JWT) Profile for OAuth 2.0 Access Tokens") asks for things that Entra does not do. What is done instead:
+/// RFC 9068 ("JSON Web Token (JWT) Profile for OAuth 2.0 Access Tokens") asks for things that Entra
+/// does not do. What is done instead:
 ///
 /// | RFC 9068 | Entra, and this crate |
 /// |---|---|

@@ -15,8 +15,9 @@ use crate::rule::Rule;
 
 /// The reason for which a request is rejected.
 ///
-/// `Display` and [`hint`](Self::hint) are for the API's own logs: they say which rule failed and what to do. Nothing of them is sent
-/// to the caller, who gets the status and the challenge of [`Api::response`](crate::Api::response) only.
+/// `Display` and [`hint`](Self::hint) are for the API's own logs: they say which rule failed and
+/// what to do. Nothing of them is sent to the caller, who gets the status and the challenge of
+/// [`Api::response`](crate::Api::response) only.
 ///
 /// | variants | status | `error` (RFC 6750, section 3.1) |
 /// |---|---|---|
@@ -41,7 +42,8 @@ pub enum Rejection {
         /// The problem, in words.
         problem: &'static str,
     },
-    /// The header names an algorithm other than RS256, another type than a JWT, or a critical extension.
+    /// The header names an algorithm other than RS256, another type than a JWT, or a critical
+    /// extension.
     Algorithm {
         /// The problem, in words.
         problem: &'static str,
@@ -73,7 +75,8 @@ pub enum Rejection {
         /// The time at which it expired.
         at: Option<Timestamp>,
     },
-    /// `nbf` or `iat` is not a time, later than `exp`, or in the future by more than the clock skew that is allowed.
+    /// `nbf` or `iat` is not a time, later than `exp`, or in the future by more than the clock skew
+    /// that is allowed.
     NotYetValid {
         /// The time from which the token is valid.
         from: Option<Timestamp>,
@@ -85,7 +88,8 @@ pub enum Rejection {
         /// The tenant of the token.
         found: Guid,
     },
-    /// The token does not say who calls, or contradicts itself about it. ID tokens are rejected here.
+    /// The token does not say who calls, or contradicts itself about it. ID tokens are rejected
+    /// here.
     Principal {
         /// The problem, in words.
         problem: &'static str,
@@ -108,7 +112,8 @@ pub enum Rejection {
     Claims {
         /// The claims needed.
         claims: ClaimsRequest,
-        /// Whether the client can handle a claims challenge. Another one is told that its token is invalid.
+        /// Whether the client can handle a claims challenge. Another one is told that its token is
+        /// invalid.
         is_understood: bool,
     },
     /// No signing keys are there, and they cannot be fetched now.
@@ -132,7 +137,8 @@ impl Rejection {
         }
     }
 
-    /// The `error` of the challenge. Where no token was sent there is none, so that a caller learns nothing from trying.
+    /// The `error` of the challenge. Where no token was sent there is none, so that a caller learns
+    /// nothing from trying.
     #[must_use]
     pub fn error(&self) -> Option<&'static str> {
         match self {
@@ -183,7 +189,8 @@ impl Rejection {
         }
     }
 
-    /// Returns what is wrong, in words, without the rule that [`Display`](fmt::Display) names first.
+    /// Returns what is wrong, in words, without the rule that [`Display`](fmt::Display) names
+    /// first.
     #[must_use]
     pub fn problem(&self) -> impl fmt::Display + '_ {
         Problem(self)

@@ -7,7 +7,8 @@ use crate::rule::Rule;
 
 /// The outcome of each rule for one token, a line each.
 ///
-/// The rules after the first that fails are not reached: what an unverified token says beyond them means nothing.
+/// The rules after the first that fails are not reached: what an unverified token says beyond them
+/// means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     lines: Vec<(Rule, Outcome)>,

@@ -1,9 +1,10 @@
 //! The rules by name, in the order in which they are applied.
 
-/// A rule that every token must pass. They are applied in their order, and the first that fails decides.
+/// A rule that every token must pass. They are applied in their order, and the first that fails
+/// decides.
 ///
-/// Up to [`Rule::Issuer`] they read what selects the keys, and nothing else of an unverified token. From [`Rule::Signature`] on, the
-/// token is the issuer's word.
+/// Up to [`Rule::Issuer`] they read what selects the keys, and nothing else of an unverified token.
+/// From [`Rule::Signature`] on, the token is the issuer's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Rule {

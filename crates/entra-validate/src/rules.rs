@@ -51,7 +51,8 @@ impl<'a> Facts<'a> {
             None => true,
             Some(template) if template.matches(issuer, *tenant) => true,
             Some(template) if self.api.is_external() => template.is_of_external(*tenant),
-            // Keys are one set for both versions, and may name the issuer of v2 in the documents of v1.
+            // Keys are one set for both versions, and may name the issuer of v2 in the documents of
+            // v1.
             Some(template) => {
                 let v2 = self.api.known_issuer(EndpointVersion::V2);
                 self.token.version() == EndpointVersion::V1 && v2.is_some_and(|v2| template.is_for(v2, *tenant))
@@ -67,7 +68,8 @@ struct Check {
     check: fn(&Facts<'_>) -> Result<(), Rejection>,
 }
 
-/// Applies the rules from place `from` on, and returns the place of the first that needs keys which are not there.
+/// Applies the rules from place `from` on, and returns the place of the first that needs keys which
+/// are not there.
 pub(crate) fn apply(facts: &Facts<'_>, from: usize, log: &mut impl Log) -> Result<usize, Rejection> {
     for (place, check) in CHECKS.iter().enumerate().skip(from) {
         if facts.keys.is_none() && (check.needs_keys)(facts) {
@@ -126,8 +128,8 @@ const CHECKS: [Check; 17] = {
     ]
 };
 
-/// RS256 is the list of algorithms that are accepted: the header's only choice is to name it. Keys and addresses in the header (`jwk`,
-/// `jku`, `x5c`, `x5u`) are never read.
+/// RS256 is the list of algorithms that are accepted: the header's only choice is to name it. Keys
+/// and addresses in the header (`jwk`, `jku`, `x5c`, `x5u`) are never read.
 fn algorithm(facts: &Facts<'_>) -> Result<(), Rejection> {
     let header = &facts.token.header;
     let refused = |problem| Err(Rejection::Algorithm { problem });
@@ -213,7 +215,8 @@ fn expiry(facts: &Facts<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// `iat` is no time from which a token is valid (RFC 7519, section 4.1.6), but one of the future was not issued yet.
+/// `iat` is no time from which a token is valid (RFC 7519, section 4.1.6), but one of the future
+/// was not issued yet.
 fn not_before(facts: &Facts<'_>) -> Result<(), Rejection> {
     let claims = &facts.token.claims;
     let latest = facts.now.plus(facts.api.skew());
@@ -231,8 +234,8 @@ fn not_before(facts: &Facts<'_>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// A token with `cnf` (RFC 7800) is worth something with a proof of the key only. Taken as a bearer token it would be as good in a
-/// thief's hands.
+/// A token with `cnf` (RFC 7800) is worth something with a proof of the key only. Taken as a bearer
+/// token it would be as good in a thief's hands.
 fn binding(facts: &Facts<'_>) -> Result<(), Rejection> {
     if facts.token.claims.is_bound {
         Err(Rejection::Bound)
@@ -254,7 +257,8 @@ fn principal(facts: &Facts<'_>) -> Result<(), Rejection> {
     facts.token.kind().map(|_| ())
 }
 
-/// An application gets a token for any API of its tenant that it knows the name of, without having been granted anything.
+/// An application gets a token for any API of its tenant that it knows the name of, without having
+/// been granted anything.
 fn grants(facts: &Facts<'_>) -> Result<(), Rejection> {
     let claims = &facts.token.claims;
     let has_grants = claims.scopes().next().is_some() || !claims.roles_are_empty();

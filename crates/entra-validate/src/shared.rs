@@ -1,4 +1,5 @@
-//! The part that the two drivers share: the API, the clock, and the keys behind a snapshot that costs no lock.
+//! The part that the two drivers share: the API, the clock, and the keys behind a snapshot that
+//! costs no lock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,8 +80,8 @@ impl<S> Shared<S> {
         also(&mut state.driver);
     }
 
-    /// The rejection of a request that looked too often: its key is unknown if there are keys, and else they cannot be fetched. A client
-    /// would drop a good token on a 401.
+    /// The rejection of a request that looked too often: its key is unknown if there are keys, and
+    /// else they cannot be fetched. A client would drop a good token on a 401.
     pub(crate) fn without_outcome(&self, version: EndpointVersion, kid: &str) -> Rejection {
         match self.lock().cache.current(version) {
             Some((keys, _)) if !keys.has(kid) => Rejection::UnknownKey,
@@ -99,8 +100,8 @@ impl<S> Shared<S> {
     }
 }
 
-/// The most looks of a request for its keys. A fetch leaves something to return, so two looks are enough; where the clock leaps, or others
-/// own the fetch, there may be one more.
+/// The most looks of a request for its keys. A fetch leaves something to return, so two looks are
+/// enough; where the clock leaps, or others own the fetch, there may be one more.
 pub(crate) const MOST_LOOKS: usize = 4;
 
 const PAUSE: Duration = Duration::from_secs(5);

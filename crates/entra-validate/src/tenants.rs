@@ -22,8 +22,9 @@ pub enum Tenants {
     One(Guid),
     /// Each of these tenants. An empty set is an error of [`Api::new`](crate::Api::new).
     AnyOf(BTreeSet<Guid>),
-    /// Every tenant of the cloud, and personal accounts where the registration of the API admits them. The API has to decide by
-    /// the tenant of the [`Principal`](crate::Principal) what may be seen: a client can get such a token in a tenant of its own.
+    /// Every tenant of the cloud, and personal accounts where the registration of the API admits
+    /// them. The API has to decide by the tenant of the [`Principal`](crate::Principal) what may be
+    /// seen: a client can get such a token in a tenant of its own.
     Any,
 }
 

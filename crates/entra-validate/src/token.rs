@@ -55,7 +55,8 @@ pub(crate) struct Kind {
 }
 
 impl<'t> Token<'t> {
-    /// Reads a JWS in compact form (RFC 7515, section 7.1) whose header and payload are JSON objects with each member once.
+    /// Reads a JWS in compact form (RFC 7515, section 7.1) whose header and payload are JSON
+    /// objects with each member once.
     pub(crate) fn read(token: &'t str) -> Result<Self, Rejection> {
         let malformed = |problem| Rejection::Malformed { problem };
         if token.len() > MAX_TOKEN {
@@ -94,7 +95,8 @@ impl<'t> Token<'t> {
         self.header.kid.value().map_or("", |kid| kid)
     }
 
-    /// The version. [`Rule::Version`](crate::Rule::Version) has seen that there is one before anybody asks.
+    /// The version. [`Rule::Version`](crate::Rule::Version) has seen that there is one before
+    /// anybody asks.
     pub(crate) fn version(&self) -> EndpointVersion {
         self.claims.ver.value().copied().unwrap_or(EndpointVersion::V2)
     }
@@ -122,7 +124,8 @@ impl<'t> Token<'t> {
             ));
         }
         let has_scopes = claims.scopes().next().is_some();
-        // The service principal itself is the subject of a token without a user; a user's subject is a name made for one application.
+        // The service principal itself is the subject of a token without a user; a user's subject
+        // is a name made for one application.
         let is_own_subject = claims.sub == Member::Is(object);
         let (is_user, is_declared) = match &claims.idtyp {
             Member::Is(IdType::App) if has_scopes => return Err(wrong("idtyp is app, but there are scopes of a user")),
@@ -131,7 +134,8 @@ impl<'t> Token<'t> {
             Member::Is(IdType::Other) | Member::Malformed => return Err(wrong("idtyp is neither app nor user")),
             Member::Absent if has_scopes => (true, false),
             Member::Absent if is_own_subject => (false, false),
-            // Fails as without grants, unless it has roles: those of a user must not pass for an application's.
+            // Fails as without grants, unless it has roles: those of a user must not pass for an
+            // application's.
             Member::Absent if claims.roles_are_empty() => (false, false),
             Member::Absent => {
                 return Err(wrong(

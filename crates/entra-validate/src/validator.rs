@@ -17,10 +17,12 @@ use crate::shared::{MOST_LOOKS, Shared};
 
 /// Validates access tokens, and fetches the signing keys for it over a transport.
 ///
-/// Cheap to clone: clones share the keys. A token whose key is known costs one verification, without a lock.
+/// Cheap to clone: clones share the keys. A token whose key is known costs one verification,
+/// without a lock.
 ///
-/// Key fetches are one flight for all callers. With the feature `tokio`, within a runtime, a flight is a task and goes on when its
-/// callers are dropped; elsewhere those who wait for it carry it on together.
+/// Key fetches are one flight for all callers. With the feature `tokio`, within a runtime, a flight
+/// is a task and goes on when its callers are dropped; elsewhere those who wait for it carry it on
+/// together.
 ///
 /// ```
 /// use entra_transport::{Body, Response, transport_fn};
@@ -90,13 +92,14 @@ impl Validator {
     /// Validates a token.
     ///
     /// # Errors
-    /// Returns the rejection of the first rule that fails, and [`Rejection::KeysUnavailable`] if there are no keys.
+    /// Returns the rejection of the first rule that fails, and [`Rejection::KeysUnavailable`] if
+    /// there are no keys.
     pub async fn validate(&self, token: &str) -> Result<Principal, Rejection> {
         self.run(token, &mut Silent).await
     }
 
-    /// Returns the outcome of each rule for a token. Where there are no keys, [`Rule::Key`] fails by
-    /// [`Rejection::KeysUnavailable`].
+    /// Returns the outcome of each rule for a token. Where there are no keys, [`Rule::Key`] fails
+    /// by [`Rejection::KeysUnavailable`].
     pub async fn report(&self, token: &str) -> Report {
         let mut report = Report::new();
         // The report holds the verdict.
@@ -141,7 +144,8 @@ impl Validator {
         let lookup = state.cache.lookup(version, kid, now);
         let is_lost = state.cache.is_lost(version, now);
         let flight = state.driver.of(version);
-        // Those who wait for a fetch that took too long look again, too: no other may follow it for minutes.
+        // Those who wait for a fetch that took too long look again, too: no other may follow it for
+        // minutes.
         let end = |flight: &mut Option<Numbered>| {
             if let Some((_, lost)) = flight.take_if(|_| is_lost) {
                 lost.leave();

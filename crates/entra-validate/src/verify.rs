@@ -1,9 +1,12 @@
-//! The signatures of RS256 (RFC 7518, section 3.3): aws-lc-rs, or ring where that one alone is chosen.
+//! The signatures of RS256 (RFC 7518, section 3.3): aws-lc-rs, or ring where that one alone is
+//! chosen.
 //!
-//! jsonwebtoken would choose its cryptography by features that every crate of a program shares, and by a default of the process. So it
-//! judges in the tests only, and nothing of a program's own use of it changes by this crate.
+//! jsonwebtoken would choose its cryptography by features that every crate of a program shares, and
+//! by a default of the process. So it judges in the tests only, and nothing of a program's own use
+//! of it changes by this crate.
 
-// For WebAssembly neither library builds without a C compiler of its own: there the crate compiles, and rejects every token.
+// For WebAssembly neither library builds without a C compiler of its own: there the crate compiles,
+// and rejects every token.
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring", target_family = "wasm")))]
 compile_error!("entra-validate needs one of its features `aws-lc-rs` and `ring`");
 
@@ -11,7 +14,8 @@ compile_error!("entra-validate needs one of its features `aws-lc-rs` and `ring`"
 pub(crate) struct VerificationKey(imp::Key);
 
 impl VerificationKey {
-    /// The key of this modulus and exponent, in big-endian bytes, where it is one of RSA within bounds.
+    /// The key of this modulus and exponent, in big-endian bytes, where it is one of RSA within
+    /// bounds.
     pub(crate) fn new(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
         let modulus = without_zeros(modulus);
         let exponent = without_zeros(exponent);
@@ -20,7 +24,8 @@ impl VerificationKey {
         if !(MIN_BITS..=MAX_BITS).contains(&bits) || !is_odd(modulus) {
             return None;
         }
-        // 65537 or more, in at most 32 bits: each verification pays for a longer one. There is no zero in front, so three bytes are enough.
+        // 65537 or more, in at most 32 bits: each verification pays for a longer one. There is no
+        // zero in front, so three bytes are enough.
         if !(3..=4).contains(&exponent.len()) || !is_odd(exponent) {
             return None;
         }
@@ -38,7 +43,8 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 }
 
 const MIN_BITS: usize = 2048;
-/// Entra signs with 2048 bits. A verification with 4096 takes four times as long, and an attacker would choose the longest.
+/// Entra signs with 2048 bits. A verification with 4096 takes four times as long, and an attacker
+/// would choose the longest.
 const MAX_BITS: usize = 4096;
 
 #[cfg(feature = "aws-lc-rs")]

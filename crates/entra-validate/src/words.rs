@@ -5,7 +5,8 @@
 pub(crate) struct Words(String);
 
 impl Words {
-    /// Appends a name. Returns `false`, without taking it, if it is blank or could not be told from two.
+    /// Appends a name. Returns `false`, without taking it, if it is blank or could not be told from
+    /// two.
     pub(crate) fn push(&mut self, word: &str) -> bool {
         if word.trim().is_empty() || word.chars().any(char::is_control) {
             return false;

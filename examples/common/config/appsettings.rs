@@ -1,5 +1,5 @@
-//! `appsettings.json`, as programs of .NET read it: nested sections, names in any letter case, and variables that come first
-//! (`AzureAd__ClientId` for `AzureAd:ClientId`).
+//! `appsettings.json`, as programs of .NET read it: nested sections, names in any letter case, and
+//! variables that come first (`AzureAd__ClientId` for `AzureAd:ClientId`).
 
 use std::env;
 use std::fmt;
@@ -79,8 +79,9 @@ impl AppSettings {
         }
     }
 
-    /// Returns a list of names: an array, or one text with spaces between. An empty list is an error, and so is one that holds
-    /// something else: what decides about access must not vanish without a word.
+    /// Returns a list of names: an array, or one text with spaces between. An empty list is an
+    /// error, and so is one that holds something else: what decides about access must not vanish
+    /// without a word.
     pub(crate) fn names(&self, key: &str) -> Result<Option<Setting<Vec<String>>>, Failure> {
         let split = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let (value, place) = match (self.variable(key)?, self.indexed(key)?) {

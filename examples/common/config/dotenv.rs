@@ -3,7 +3,8 @@
 use super::{Entry, at_line};
 use crate::common::{Failure, warn};
 
-/// Reads a text. A value may stand in quotation marks; without them it ends at `#`. Nothing is substituted in it.
+/// Reads a text. A value may stand in quotation marks; without them it ends at `#`. Nothing is
+/// substituted in it.
 pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| is_setting(line)) {

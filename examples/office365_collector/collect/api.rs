@@ -1,12 +1,13 @@
-//! Where the API is, and what its tokens are for. Tokens come from one cloud, and the API of another has no use for them.
+//! Where the API is, and what its tokens are for. Tokens come from one cloud, and the API of
+//! another has no use for them.
 
 use entra_proto::endpoint::Origin;
 use entra_proto::{Cloud, KnownApi};
 
 use crate::common;
 
-/// Returns the origin of the API and the audience of its tokens: of the API at `named`, or of the one in the cloud that issues the
-/// tokens.
+/// Returns the origin of the API and the audience of its tokens: of the API at `named`, or of the
+/// one in the cloud that issues the tokens.
 ///
 /// # Errors
 /// Returns an error if the API is known to be in another cloud, or is not known in this one.

@@ -1,4 +1,5 @@
-//! Calls of one tenant's turn: retried, at the tenant's pace, and with a place among the requests of all tenants.
+//! Calls of one tenant's turn: retried, at the tenant's pace, and with a place among the requests
+//! of all tenants.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

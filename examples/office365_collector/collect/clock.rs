@@ -20,7 +20,8 @@ struct State {
 }
 
 impl Clock {
-    /// Takes the time that a response tells. Returns a warning where this machine's clock differs from it, and did not before.
+    /// Takes the time that a response tells. Returns a warning where this machine's clock differs
+    /// from it, and did not before.
     pub(super) fn set(&self, theirs: Timestamp) -> Option<String> {
         let ours = Timestamp::from(SystemTime::now());
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

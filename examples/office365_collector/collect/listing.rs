@@ -26,7 +26,8 @@ enum Listed {
 }
 
 impl Session {
-    /// Collects what is new of a content type since `finished`. The progress follows the windows as long as all of them are complete.
+    /// Collects what is new of a content type since `finished`. The progress follows the windows as
+    /// long as all of them are complete.
     pub(super) async fn content_type(
         &mut self,
         feed: &Feed,

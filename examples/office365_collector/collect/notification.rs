@@ -4,7 +4,8 @@ use entra_proto::Guid;
 
 use crate::feed::ContentType;
 
-/// Contents that a notification names, of one tenant. It is less trusted than the API: addresses are checked before a request.
+/// Contents that a notification names, of one tenant. It is less trusted than the API: addresses
+/// are checked before a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Notification {
     pub(crate) tenant: Guid,

@@ -18,7 +18,8 @@ struct State {
 }
 
 impl Pace {
-    /// Without `Retry-After`, the first pause is this long; each that follows is twice as long, up to 32 times.
+    /// Without `Retry-After`, the first pause is this long; each that follows is twice as long, up
+    /// to 32 times.
     pub(super) fn new(first: Duration) -> Self {
         Self {
             first,
@@ -44,8 +45,8 @@ impl Pace {
         }
     }
 
-    /// A request was throttled. Returns how long all of them wait, at least as long as the service says. `draw` spreads the
-    /// pauses of many tenants: from 0 to 1.
+    /// A request was throttled. Returns how long all of them wait, at least as long as the service
+    /// says. `draw` spreads the pauses of many tenants: from 0 to 1.
     pub(super) fn throttled(&self, retry_after: Option<Duration>, draw: f64) -> Duration {
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,8 +6,8 @@ use crate::sink::{Key, Record};
 
 /// The latest ids: at least a given number of them, and at most twice as many.
 ///
-/// An id takes 16 bytes and its share of the table, 20 to 39 in all. The older half is dropped as a whole, so that no order has to
-/// be kept.
+/// An id takes 16 bytes and its share of the table, 20 to 39 in all. The older half is dropped as a
+/// whole, so that no order has to be kept.
 pub(super) struct Recent {
     newer: HashSet<Key>,
     older: HashSet<Key>,
@@ -28,7 +28,8 @@ impl Recent {
         recent
     }
 
-    /// Removes the records that are known already, and knows the others from now on. Returns how many were removed.
+    /// Removes the records that are known already, and knows the others from now on. Returns how
+    /// many were removed.
     pub(super) fn drop_known(&mut self, records: &mut Vec<Record>) -> usize {
         let before = records.len();
         records.retain(|record| record.key.is_none_or(|key| self.insert(key)));

@@ -141,7 +141,8 @@ impl Session {
         Ok((id, feed))
     }
 
-    /// Starts the subscriptions that are missing. Returns the time by the API's clock, and the types that are subscribed to.
+    /// Starts the subscriptions that are missing. Returns the time by the API's clock, and the
+    /// types that are subscribed to.
     async fn subscribe(&mut self, feed: &Feed) -> Result<(Timestamp, Vec<ContentType>), Stop> {
         let calls = Arc::clone(&self.calls);
         let shared = &calls.shared;
@@ -192,8 +193,8 @@ impl Session {
         Ok((self.now(listed.now), subscribed))
     }
 
-    /// Returns the time by the API's clock, which alone decides about windows: with the clock of a machine that is wrong, a time would
-    /// count as collected that has not come yet.
+    /// Returns the time by the API's clock, which alone decides about windows: with the clock of a
+    /// machine that is wrong, a time would count as collected that has not come yet.
     fn now(&self, theirs: Timestamp) -> Timestamp {
         if let Some(warning) = self.calls.shared.clock.set(theirs) {
             self.warn(&warning);
@@ -253,7 +254,8 @@ impl Session {
         Ok(())
     }
 
-    /// Takes a fetched content, and hands its new records to the writer. Returns whether it could be fetched.
+    /// Takes a fetched content, and hands its new records to the writer. Returns whether it could
+    /// be fetched.
     pub(super) async fn take(&mut self, state: &mut State, fetches: &mut Fetches) -> Result<bool, Stop> {
         let Some((content, blob)) = fetches.next().await? else {
             return Ok(true);

@@ -21,7 +21,8 @@ pub(crate) struct Shared {
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) observers: Observers,
     pub(crate) shutdown: Shutdown,
-    /// Places for requests to the API. They are given away in the order in which they are asked for.
+    /// Places for requests to the API. They are given away in the order in which they are asked
+    /// for.
     pub(crate) requests: Semaphore,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
@@ -43,7 +44,8 @@ pub(crate) struct Settings {
 }
 
 impl Shared {
-    /// Takes note of a tenant's id. Returns the name that it is collected under: its id, or the first of its domains.
+    /// Takes note of a tenant's id. Returns the name that it is collected under: its id, or the
+    /// first of its domains.
     pub(crate) fn know(&self, id: Guid, tenant: &Tenant) -> Tenant {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(tenant, Tenant::Id(_)) {

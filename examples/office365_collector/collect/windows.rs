@@ -13,13 +13,14 @@ pub(super) struct Plan {
     pub(super) windows: Vec<Window>,
     /// A time that was never collected, and that the API does not list any more.
     pub(super) gap: Option<Window>,
-    /// Whether the resume point is in the future, as after a run whose clock was wrong. Then the windows reach back as far as the API
-    /// lists: content that did not exist yet when its time was listed would be lost otherwise.
+    /// Whether the resume point is in the future, as after a run whose clock was wrong. Then the
+    /// windows reach back as far as the API lists: content that did not exist yet when its time was
+    /// listed would be lost otherwise.
     pub(super) is_ahead: bool,
 }
 
-/// Plans the windows up to `now`. They start at `finished`, the end of the last finished window, less the overlap; for a tenant
-/// without one, `since` before now. The API lists 7 days.
+/// Plans the windows up to `now`. They start at `finished`, the end of the last finished window,
+/// less the overlap; for a tenant without one, `since` before now. The API lists 7 days.
 pub(super) fn plan(now: Timestamp, finished: Option<Timestamp>, since: Duration, overlap: Duration) -> Plan {
     let now = Timestamp::from_secs(now.as_secs());
     let floor = now.minus(FLOOR);
@@ -58,7 +59,8 @@ pub(super) fn halves(window: Window) -> Option<[Window; 2]> {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// A little less than the 7 days that the API lists: requests take time, and its clock is not this one.
+/// A little less than the 7 days that the API lists: requests take time, and its clock is not this
+/// one.
 const FLOOR: Duration = Duration::from_secs(7 * 24 * 3600 - 300);
 /// The servers of the API differ a little in the time that they tell.
 const MOST_AHEAD: Duration = Duration::from_secs(300);

@@ -49,8 +49,8 @@ impl Writer {
         }
     }
 
-    /// Adds a batch, from which `duplicates` records were left out. It is committed with others that wait, once the group is large
-    /// enough.
+    /// Adds a batch, from which `duplicates` records were left out. It is committed with others
+    /// that wait, once the group is large enough.
     ///
     /// # Errors
     /// Returns the error of an earlier commit.

@@ -1,16 +1,19 @@
 //! Browsers, and the forms that were made for them.
 //!
 //! # Forged forms
-//! Another site can make a browser post a form here, and the browser adds the page's cookie unless that is `SameSite`. `Lax` keeps
-//! the cookie back from foreign posts, and still sends it with the redirect from Entra, which is a `GET`. Sites of the same domain
-//! count as one, though, so each form also holds a text that is made of the cookie with a key of this process: another site can
-//! neither read nor make it. The `Origin` header is of no use here: with `Referrer-Policy: no-referrer` browsers send `null`.
+//! Another site can make a browser post a form here, and the browser adds the page's cookie unless
+//! that is `SameSite`. `Lax` keeps the cookie back from foreign posts, and still sends it with the
+//! redirect from Entra, which is a `GET`. Sites of the same domain count as one, though, so each
+//! form also holds a text that is made of the cookie with a key of this process: another site can
+//! neither read nor make it. The `Origin` header is of no use here: with
+//! `Referrer-Policy: no-referrer` browsers send `null`.
 
 use hmac_sha256::HMAC;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-/// A browser, by the random name in its cookie. The name is a secret: it stands for the browser, and is never shown.
+/// A browser, by the random name in its cookie. The name is a secret: it stands for the browser,
+/// and is never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Browser([u8; 32]);
 
@@ -24,7 +27,8 @@ pub(crate) struct Browsers {
 impl Browsers {
     /// For a site at an `https` address, or at a plain `http` one on this machine.
     pub(crate) fn new(is_https: bool) -> Result<Self, getrandom::Error> {
-        // `__Host-` keeps sites of the same domain from setting it. It needs `Secure`, which keeps it off plain connections.
+        // `__Host-` keeps sites of the same domain from setting it. It needs `Secure`, which keeps
+        // it off plain connections.
         let (cookie, attributes) = match is_https {
             true => ("__Host-browser", "; Path=/; HttpOnly; SameSite=Lax; Secure"),
             false => ("browser", "; Path=/; HttpOnly; SameSite=Lax"),
@@ -62,7 +66,8 @@ impl Browsers {
         hex(&HMAC::mac(browser.0, self.key))
     }
 
-    /// Returns whether a form with this text was made for this browser. It compares in constant time.
+    /// Returns whether a form with this text was made for this browser. It compares in constant
+    /// time.
     pub(crate) fn made_form(&self, browser: &Browser, token: &str) -> bool {
         from_hex(token).is_some_and(|token| HMAC::verify(browser.0, self.key, &token))
     }

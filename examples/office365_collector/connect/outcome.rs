@@ -102,7 +102,8 @@ impl IntoResponse for Failed {
 fn rejected(error: &entra_client::Error) -> Response {
     let service = error.service();
     let has = |code: u32| service.is_some_and(|service| service.codes.contains(&code));
-    // These error codes stand for other rejections as well, by a policy, say. Those have an AADSTS code of their own.
+    // These error codes stand for other rejections as well, by a policy, say. Those have an AADSTS
+    // code of their own.
     let was_declined = has(65004)
         || service.is_some_and(|service| {
             matches!(&*service.error, "access_denied" | "permission_denied") && service.codes.is_empty()
@@ -135,7 +136,8 @@ fn rejected(error: &entra_client::Error) -> Response {
     }
 }
 
-/// What the user of the page can do about a failure. [`entra_client::Error::hint`] is for the developer: it is in the log.
+/// What the user of the page can do about a failure. [`entra_client::Error::hint`] is for the
+/// developer: it is in the log.
 fn advice(error: &entra_client::Error) -> &'static str {
     match error.class() {
         ErrorClass::Tenant => "Sign in with a work or school account of the tenant that is to be connected.",

@@ -8,9 +8,11 @@ use entra_client::PendingConsent;
 
 use super::browser::Browser;
 
-/// Consents that were started and not finished: each for its own browser, once, for a while, and a bounded number of them.
+/// Consents that were started and not finished: each for its own browser, once, for a while, and a
+/// bounded number of them.
 ///
-/// They are here and not in cookies, so that a consent is gone once it is taken, whatever the browser sends again.
+/// They are here and not in cookies, so that a consent is gone once it is taken, whatever the
+/// browser sends again.
 #[derive(Default)]
 pub(crate) struct Pending(Mutex<HashMap<(Browser, String), Entry>>);
 
@@ -34,8 +36,8 @@ impl Pending {
         entries.insert(key, Entry { consent, since: now });
     }
 
-    /// Removes the consent of this browser with this state, and returns it. A wrong state changes nothing, so that a forged
-    /// redirect ends no sign-in.
+    /// Removes the consent of this browser with this state, and returns it. A wrong state changes
+    /// nothing, so that a forged redirect ends no sign-in.
     pub(crate) fn take(&self, browser: &Browser, state: &str, now: Instant) -> Option<PendingConsent> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.remove(&(browser.clone(), state.to_owned()))?;

@@ -60,16 +60,17 @@ impl Site {
     /// Builds the site for the port that it listens on.
     ///
     /// # Errors
-    /// Returns an error if the public address makes no redirect URI, which plain `http` to another machine does not, or if there is
-    /// no randomness.
+    /// Returns an error if the public address makes no redirect URI, which plain `http` to another
+    /// machine does not, or if there is no randomness.
     pub(crate) fn new(settings: Settings, port: u16) -> Result<Self, Box<dyn Error>> {
         let origin = match settings.public_url {
             Some(url) => url.as_str().to_owned(),
             None => format!("http://localhost:{port}"),
         };
         let redirect_uri: RedirectUri = format!("{origin}{REDIRECT_PATH}").parse()?;
-        // The tenant is not known yet: the administrator who signs in brings it. On v1 the consent is for the whole tenant
-        // (`prompt=admin_consent`), application permissions included, and the document has v1 as well.
+        // The tenant is not known yet: the administrator who signs in brings it. On v1 the consent
+        // is for the whole tenant (`prompt=admin_consent`), application permissions included, and
+        // the document has v1 as well.
         let application = settings.client.application();
         let cloud = application.authority().cloud().clone();
         let common = Authority::new(cloud.clone(), Tenant::Common)?;
@@ -121,7 +122,8 @@ impl Site {
         }
     }
 
-    /// Reads the redirect from Entra, and stores the tenant. The application's own token in that tenant decides what the page says.
+    /// Reads the redirect from Entra, and stores the tenant. The application's own token in that
+    /// tenant decides what the page says.
     async fn finish(
         &self,
         pending: &PendingConsent,
@@ -181,7 +183,8 @@ impl Site {
     }
 }
 
-/// The page. `?connected=` names a tenant that connected just now; a value that is no tenant of the store is not shown.
+/// The page. `?connected=` names a tenant that connected just now; a value that is no tenant of the
+/// store is not shown.
 async fn home(
     State(site): State<Arc<Site>>,
     RawQuery(query): RawQuery,
@@ -246,8 +249,9 @@ async fn back(
         .state()
         .and_then(|state| site.pending.take(&browser, state, Instant::now()))
         .ok_or(Failed::Stranger)?;
-    // A handler is dropped when its browser hangs up. The administrator has consented all the same, and the code is good for one
-    // use: a task of its own goes on to the end. The response is made there, too, since a failure is logged with it.
+    // A handler is dropped when its browser hangs up. The administrator has consented all the same,
+    // and the code is good for one use: a task of its own goes on to the end. The response is made
+    // there, too, since a failure is logged with it.
     let answer = tokio::spawn(async move { site.finish(&pending, &redirect).await.into_response() });
     answer.await.map_err(|error| Failed::Internal(error.to_string()))
 }
@@ -258,7 +262,8 @@ async fn style() -> impl IntoResponse {
 
 /// Rejects requests for another host, and gives every response the headers that keep it safe.
 ///
-/// Another host is a name that leads here and is not the page's own: a site at that name could read the page (DNS rebinding).
+/// Another host is a name that leads here and is not the page's own: a site at that name could read
+/// the page (DNS rebinding).
 async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let ours = site.origin.split_once("://").map_or("", |(_, host)| host);
@@ -276,8 +281,9 @@ async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> 
     response
 }
 
-/// No scripts, no frames, nothing from other origins. There is no `form-action` in it: Chromium applies that to every redirect that
-/// follows a form as well, and Entra may send a browser on to other sites. The forms have their own guard.
+/// No scripts, no frames, nothing from other origins. There is no `form-action` in it: Chromium
+/// applies that to every redirect that follows a form as well, and Entra may send a browser on to
+/// other sites. The forms have their own guard.
 const POLICY: &str = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// As in the document: `http://www.mycompany.com/myapp/`.
 const REDIRECT_PATH: &str = "/myapp/";

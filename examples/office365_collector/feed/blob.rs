@@ -23,15 +23,17 @@ impl Blob {
     /// # Errors
     /// Returns what is wrong if it is not a complete JSON array.
     pub(crate) fn read(mut body: Vec<u8>) -> Result<Self, serde_json::Error> {
-        // Between the parts of valid JSON, a line end is white space; within its strings there is none. So each record is one line.
-        // Every byte is written, so that the loop is a vector operation.
+        // Between the parts of valid JSON, a line end is white space; within its strings there is
+        // none. So each record is one line. Every byte is written, so that the loop is a vector
+        // operation.
         for byte in &mut body {
             *byte = if matches!(*byte, b'\n' | b'\r') { b' ' } else { *byte };
         }
         let mut array = serde_json::Deserializer::from_slice(&body);
         let records = Records { body: &body }.deserialize(&mut array)?;
         array.end()?;
-        // At least the bracket follows a record. So lines are parts of the body as well, and are written without a copy.
+        // At least the bracket follows a record. So lines are parts of the body as well, and are
+        // written without a copy.
         for record in &records {
             body[record.raw.end] = b'\n';
         }
@@ -90,7 +92,8 @@ impl<'de> Visitor<'de> for Records<'_> {
     }
 }
 
-/// What is read of a record. The first of several members of one name counts; a member of another type counts as missing.
+/// What is read of a record. The first of several members of one name counts; a member of another
+/// type counts as missing.
 #[derive(Default)]
 struct Head<'a> {
     id: Option<Cow<'a, str>>,

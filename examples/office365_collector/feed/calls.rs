@@ -36,11 +36,12 @@ pub(crate) struct Api {
 type Connections = legacy::Client<Connector, Full<Bytes>>;
 
 impl Api {
-    /// The API at this origin, with the tokens of this audience. `publisher` is named in every request.
+    /// The API at this origin, with the tokens of this audience. `publisher` is named in every
+    /// request.
     ///
     /// # Errors
-    /// Returns an error if the origin is plain `http` to another machine, no certificates can be trusted, or the
-    /// environment names a proxy that cannot be used.
+    /// Returns an error if the origin is plain `http` to another machine, no certificates can be
+    /// trusted, or the environment names a proxy that cannot be used.
     pub(crate) fn new(origin: Origin, audience: &str, publisher: Option<Guid>) -> Result<Self, Box<dyn Error>> {
         let is_local = origin.is_loopback();
         if !origin.is_https() && !is_local {
@@ -178,8 +179,8 @@ impl Feed {
     /// Lists the subscriptions.
     ///
     /// # Errors
-    /// As for all calls: see [`CallError`]. Also if the response does not tell the time: only the API's clock decides what has been
-    /// collected.
+    /// As for all calls: see [`CallError`]. Also if the response does not tell the time: only the
+    /// API's clock decides what has been collected.
     pub(crate) async fn subscriptions(&self) -> Result<Subscriptions, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -253,10 +254,12 @@ impl Feed {
         }
     }
 
-    /// Reads a page of a window's content: the first at [`content_query`](super::content_query), then [`Page::next`].
+    /// Reads a page of a window's content: the first at [`content_query`](super::content_query),
+    /// then [`Page::next`].
     ///
     /// # Errors
-    /// As for all calls. Also if the response names an address at another origin, for a content or for the next page.
+    /// As for all calls. Also if the response names an address at another origin, for a content or
+    /// for the next page.
     pub(crate) async fn page(&self, content_type: ContentType, uri: Uri) -> Result<Page, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -309,8 +312,8 @@ impl Feed {
         })
     }
 
-    /// Reads the address of a content that a notification names. The sender of a notification is less trusted than the API: the
-    /// address must be one of this tenant's contents.
+    /// Reads the address of a content that a notification names. The sender of a notification is
+    /// less trusted than the API: the address must be one of this tenant's contents.
     ///
     /// # Errors
     /// Returns an error if it is not.
@@ -352,7 +355,8 @@ impl Feed {
                 let mut error = ApiError::read(parts.status, &parts.headers, &body);
                 error.permission = Permission::of(content_type);
                 if error.status == StatusCode::UNAUTHORIZED || error.is(NOT_PERMITTED) {
-                    // The middleware tried a new token already. If that has the permission, the API may change its mind.
+                    // The middleware tried a new token already. If that has the permission, the API
+                    // may change its mind.
                     let roles = self.client.roles(&self.target).await.map_err(CallError::Token)?;
                     error.is_permitted = roles.iter().any(|role| role == error.permission.as_str());
                 }
@@ -408,7 +412,8 @@ fn content_address(origin: &Origin, tenant: Guid, uri: &str) -> Result<Uri, Call
     ))
 }
 
-/// Reads an address out of a response. The token goes there: so it must be at the origin of the API.
+/// Reads an address out of a response. The token goes there: so it must be at the origin of the
+/// API.
 fn same_origin(own: &Origin, text: &str) -> Result<Uri, CallError> {
     let elsewhere = |problem: &str| {
         let own = own.as_str();

@@ -20,7 +20,8 @@ pub(super) enum Permission {
 }
 
 impl Permission {
-    /// Returns the permission that requests about this content type need, or those about all of them.
+    /// Returns the permission that requests about this content type need, or those about all of
+    /// them.
     pub(super) const fn of(content_type: Option<ContentType>) -> Self {
         match content_type {
             Some(ContentType::Dlp) => Self::ReadDlp,
@@ -57,11 +58,14 @@ pub(crate) enum CallError {
     Token(TokenError),
     /// The API rejected the request.
     Api(ApiError),
-    /// No complete response arrived: the connection failed, took too long, or ended too early. Another try may succeed.
+    /// No complete response arrived: the connection failed, took too long, or ended too early.
+    /// Another try may succeed.
     Connection(String),
-    /// A response arrived that is not what it should be. Damage on the way looks like this: another try may succeed.
+    /// A response arrived that is not what it should be. Damage on the way looks like this: another
+    /// try may succeed.
     Response(String),
-    /// A response arrived that must not be used: it is too large, or names an address that the token must not go to.
+    /// A response arrived that must not be used: it is too large, or names an address that the
+    /// token must not go to.
     Rejected(String),
 }
 
@@ -82,8 +86,8 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// Reads an error response. Errors of throttling come in single quotation marks, which is not JSON: their code is found by
-    /// its form.
+    /// Reads an error response. Errors of throttling come in single quotation marks, which is not
+    /// JSON: their code is found by its form.
     pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Body {
@@ -202,7 +206,8 @@ impl CallError {
         }
     }
 
-    /// Returns whether nothing can be collected from the tenant until its administrator consents (again).
+    /// Returns whether nothing can be collected from the tenant until its administrator consents
+    /// (again).
     pub(crate) fn is_consent_gone(&self) -> bool {
         let unknown = |service: &ServiceError| {
             service
@@ -277,7 +282,8 @@ fn code_in(text: &str) -> Option<String> {
     })
 }
 
-/// A text of the service's for people: of bounded length, and without what a terminal would carry out.
+/// A text of the service's for people: of bounded length, and without what a terminal would carry
+/// out.
 pub(super) fn printable(text: &str, most: usize) -> String {
     let shown = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
     text.trim().chars().take(most).map(shown).collect()

@@ -16,7 +16,8 @@ impl Day {
         Self((at.as_secs() / SECONDS).min(LAST))
     }
 
-    /// Reads the day of a time as the API writes it, `2026-01-31T23:59:58`: without an offset it is UTC. The text is hostile.
+    /// Reads the day of a time as the API writes it, `2026-01-31T23:59:58`: without an offset it is
+    /// UTC. The text is hostile.
     pub(crate) fn of_time(text: &[u8]) -> Option<Self> {
         let (day, time) = text.split_at_checked(10)?;
         let day = Self::read(day)?;
@@ -73,7 +74,8 @@ impl Day {
         Some(Self(days.checked_sub(DAYS_TO_1970)?))
     }
 
-    /// Returns whether a record of this day can be in a content of the other: it is at most a year older and a day younger.
+    /// Returns whether a record of this day can be in a content of the other: it is at most a year
+    /// older and a day younger.
     ///
     /// So the number of files is bounded, whatever times the records claim.
     pub(crate) fn is_plausible_in(self, content: Self) -> bool {

@@ -10,11 +10,13 @@ use entra_proto::Guid;
 
 use super::SinkError;
 
-/// A file that this process has locked: the system ends the lock with the process, however that ends.
+/// A file that this process has locked: the system ends the lock with the process, however that
+/// ends.
 pub(super) struct LockFile(#[expect(dead_code, reason = "the lock ends when it is closed")] File);
 
 impl LockFile {
-    /// Locks the file at this path, which is created where it is missing. `what` it stands for is named in the error.
+    /// Locks the file at this path, which is created where it is missing. `what` it stands for is
+    /// named in the error.
     pub(super) fn take(path: &Path, what: &Path) -> Result<Self, SinkError> {
         let file = private_file().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| SinkError::io(path, "open", error))?;
@@ -32,7 +34,8 @@ impl LockFile {
 pub(super) struct OpenTenants(Arc<(Mutex<HashSet<Guid>>, Condvar)>);
 
 impl OpenTenants {
-    /// Waits until the tenant is closed, for instance by a commit that nothing waits for any more, and opens it.
+    /// Waits until the tenant is closed, for instance by a commit that nothing waits for any more,
+    /// and opens it.
     pub(super) fn open(&self, tenant: Guid) -> OpenTenant {
         let (open, closed) = &*self.0;
         let open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +82,8 @@ pub(super) fn create_private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes the names in a folder outlast a power failure. UnlistedOrigin than on Unix, folders cannot be synced.
+/// Makes the names in a folder outlast a power failure. UnlistedOrigin than on Unix, folders cannot
+/// be synced.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;

@@ -6,21 +6,27 @@
 //! DIR/{tenant}/2026-01-31.jsonl      the records of that day, one a line, as the API sent them
 //! ```
 //!
-//! The day is that of a record's `CreationTime`, by UTC. A record without a usable one has the day of its content.
+//! The day is that of a record's `CreationTime`, by UTC. A record without a usable one has the day
+//! of its content.
 //!
-//! A commit appends the records to their files, and then one line to the journal, which has the new lengths of the files, and the keys
-//! of contents and records. When the tenant is opened, files are cut to the lengths in the journal. So whenever the process is
-//! killed, the next run continues with exactly what was committed.
+//! A commit appends the records to their files, and then one line to the journal, which has the new
+//! lengths of the files, and the keys of contents and records. When the tenant is opened, files are
+//! cut to the lengths in the journal. So whenever the process is killed, the next run continues
+//! with exactly what was committed.
 //!
-//! **After a power failure**, what was not on the disk yet is missing: at most the last [`SYNC_AFTER`] or [`SYNC_BYTES`] of a tenant.
-//! The journal holds checksums of it. What does not match them is cut off as if it had not been committed, and is collected again:
-//! nothing is lost as long as the API still lists it (7 days), and nothing is written twice.
+//! **After a power failure**, what was not on the disk yet is missing: at most the last
+//! [`SYNC_AFTER`] or [`SYNC_BYTES`] of a tenant. The journal holds checksums of it. What does not
+//! match them is cut off as if it had not been committed, and is collected again: nothing is lost
+//! as long as the API still lists it (7 days), and nothing is written twice.
 //!
-//! A journal that has lost more than that, or does not know a file of a later day, is an error: no file is cut then.
+//! A journal that has lost more than that, or does not know a file of a later day, is an error: no
+//! file is cut then.
 //!
-//! **Repeated records** are recognised by their ids, of which the journal holds the latest ones, `--remember` of them.
+//! **Repeated records** are recognised by their ids, of which the journal holds the latest ones,
+//! `--remember` of them.
 //!
-//! Files of past days can be moved away while no collector runs. Files that the journal does not name are never changed.
+//! Files of past days can be moved away while no collector runs. Files that the journal does not
+//! name are never changed.
 
 mod journal;
 mod recovery;
@@ -87,7 +93,8 @@ struct TenantFolder {
     unsynced: BTreeSet<Day>,
     unsynced_bytes: u64,
     synced_at: Instant,
-    /// Whether something failed: files and journal may hold more than was committed, which the next opening removes.
+    /// Whether something failed: files and journal may hold more than was committed, which the next
+    /// opening removes.
     is_broken: bool,
     _open: OpenTenant,
 }
@@ -206,7 +213,8 @@ impl TenantFolder {
         self.sync_in_time()
     }
 
-    /// Writes to the journal that files of these days will be there, before they are: so a file that it does not name is not ours.
+    /// Writes to the journal that files of these days will be there, before they are: so a file
+    /// that it does not name is not ours.
     fn announce(&mut self, days: impl Iterator<Item = Day>) -> Result<(), SinkError> {
         let new: BTreeMap<Day, u64> = days
             .filter(|day| !self.files.contains_key(day))
@@ -321,7 +329,8 @@ impl TenantSink for TenantFolder {
     }
 }
 
-/// The lines of each day, as parts of the bodies. Those of records that follow each other directly are one part.
+/// The lines of each day, as parts of the bodies. Those of records that follow each other directly
+/// are one part.
 fn lines_by_day(batches: &[Batch]) -> BTreeMap<Day, Vec<&[u8]>> {
     let mut days: BTreeMap<Day, Vec<&[u8]>> = BTreeMap::new();
     for batch in batches {

@@ -1,7 +1,8 @@
 //! Sinks: where records and progress become durable together.
 //!
-//! A sink is opened for one tenant while that tenant is collected. [`TenantSink::commit`] is atomic: after a crash at any moment,
-//! [`Sink::open`] returns exactly what was committed, and no part of a group that was not.
+//! A sink is opened for one tenant while that tenant is collected. [`TenantSink::commit`] is
+//! atomic: after a crash at any moment, [`Sink::open`] returns exactly what was committed, and no
+//! part of a group that was not.
 
 mod day;
 mod exclusive;
@@ -26,8 +27,8 @@ use crate::feed::ContentType;
 
 /// A place for records and progress, of all tenants.
 pub(crate) trait Sink: Send + Sync {
-    /// Opens the tenant's part, creating it where it is missing, and returns what was committed there. The caller opens a tenant
-    /// once at a time. It blocks.
+    /// Opens the tenant's part, creating it where it is missing, and returns what was committed
+    /// there. The caller opens a tenant once at a time. It blocks.
     ///
     /// # Errors
     /// Returns an error if it cannot be read or written, or is in use by another process.
@@ -36,18 +37,22 @@ pub(crate) trait Sink: Send + Sync {
 
 /// The part of a sink that belongs to one tenant. Dropping it closes it. Its methods block.
 ///
-/// What was committed outlasts the process. It outlasts a power failure as well after [`sync`](Self::sync) and some time after it
-/// was committed; before that, a power failure may undo the latest commits, each of them as a whole.
+/// What was committed outlasts the process. It outlasts a power failure as well after
+/// [`sync`](Self::sync) and some time after it was committed; before that, a power failure may undo
+/// the latest commits, each of them as a whole.
 pub(crate) trait TenantSink: Send {
-    /// Makes all records of these batches durable, together with the fact that their contents are done: all or nothing.
-    /// Contents without records come as well.
+    /// Makes all records of these batches durable, together with the fact that their contents are
+    /// done: all or nothing. Contents without records come as well.
     ///
     /// # Errors
-    /// Returns an error if nothing of it was committed. The tenant is not written again before it is opened again.
+    /// Returns an error if nothing of it was committed. The tenant is not written again before it
+    /// is opened again.
     fn commit(&mut self, batches: &[Batch]) -> Result<Committed, SinkError>;
 
-    /// Makes durable that all content of this type in the window is done, so that the next collection starts at its end. The last
-    /// call counts, even if its window ends earlier than that of a call before. Contents of this type whose window ended more than [`Bounds::overlap`] before the end of this one may be forgotten.
+    /// Makes durable that all content of this type in the window is done, so that the next
+    /// collection starts at its end. The last call counts, even if its window ends earlier than
+    /// that of a call before. Contents of this type whose window ended more than
+    /// [`Bounds::overlap`] before the end of this one may be forgotten.
     ///
     /// # Errors
     /// As for [`commit`](Self::commit).
@@ -63,7 +68,8 @@ pub(crate) trait TenantSink: Send {
 /// What a commit did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Committed {
-    /// For each batch, the number of records that the sink had already and dropped. Empty for a sink that drops none.
+    /// For each batch, the number of records that the sink had already and dropped. Empty for a
+    /// sink that drops none.
     pub(crate) repeated: Vec<usize>,
 }
 
@@ -168,7 +174,8 @@ impl Batch {
 pub(crate) struct Key([u8; 16]);
 
 impl Key {
-    /// The key of an id: a GUID is its own, in any case, and another text has a part of its SHA-256 hash.
+    /// The key of an id: a GUID is its own, in any case, and another text has a part of its SHA-256
+    /// hash.
     pub(crate) fn of(id: &str) -> Self {
         if id.len() == 36
             && let Ok(guid) = id.parse::<Guid>()

@@ -11,11 +11,12 @@
 //! WHERE tenant = '...' AND created >= '2026-01-31' AND workload = 'Exchange' ORDER BY created;
 //! ```
 //!
-//! A commit is one transaction. `tenant` and `key` of a record are unique, so a record is never written twice, however far apart
-//! it is repeated. A record without an id has no key.
+//! A commit is one transaction. `tenant` and `key` of a record are unique, so a record is never
+//! written twice, however far apart it is repeated. A record without an id has no key.
 //!
-//! The database is in WAL mode: readers do not disturb the collector. A power failure may undo the transactions since the last
-//! checkpoint, each of them with its progress, so that they are collected again. `FILE.lock` is locked while a collector runs.
+//! The database is in WAL mode: readers do not disturb the collector. A power failure may undo the
+//! transactions since the last checkpoint, each of them with its progress, so that they are
+//! collected again. `FILE.lock` is locked while a collector runs.
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,8 @@ impl Sqlite {
     /// The sink in this file, which is created.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be used, is another program's database, or is in use by another process.
+    /// Returns an error if the file cannot be used, is another program's database, or is in use by
+    /// another process.
     pub(crate) fn at(path: impl Into<PathBuf>) -> Result<Self, SinkError> {
         // SQLite gives some relative names a meaning of their own, such as `:memory:`.
         let path = path.into();
@@ -130,7 +132,8 @@ impl TenantSink for TenantRows {
                 let content_type = batch.content_type.as_str();
                 let mut repeated = 0;
                 for record in &batch.records {
-                    // What claims to be a time, and is none, would be sorted among times: it is left out.
+                    // What claims to be a time, and is none, would be sorted among times: it is
+                    // left out.
                     let created = batch.created(record);
                     let inserted = insert_record.execute(params![
                         self.tenant,
@@ -163,7 +166,8 @@ impl TenantSink for TenantRows {
         })
     }
 
-    /// Moves what the log holds to the database, which syncs both. Readers may keep a part of it in the log, which is synced too.
+    /// Moves what the log holds to the database, which syncs both. Readers may keep a part of it in
+    /// the log, which is synced too.
     fn sync(&mut self) -> Result<(), SinkError> {
         let connection = self.database.connection();
         connection
@@ -243,7 +247,8 @@ fn connect(path: &Path) -> rusqlite::Result<Result<Connection, SinkError>> {
 }
 
 fn failed(path: &Path, action: &'static str, error: rusqlite::Error) -> SinkError {
-    // SQLite has a code of its own for a full disk, and none for a quota or a limit of the size of files.
+    // SQLite has a code of its own for a full disk, and none for a quota or a limit of the size of
+    // files.
     let is_unwritten = error
         .sqlite_error()
         .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE);
@@ -257,7 +262,8 @@ fn failed(path: &Path, action: &'static str, error: rusqlite::Error) -> SinkErro
             "let this user write the file and its folder, or name another file with --sqlite"
         }
         Some(ErrorCode::NotADatabase) => "name another file with --sqlite, or move that one away; nothing was changed",
-        // Without a code of SQLite, it holds a value of the wrong type; `Unknown` is a table that is missing.
+        // Without a code of SQLite, it holds a value of the wrong type; `Unknown` is a table that
+        // is missing.
         None | Some(ErrorCode::Unknown | ErrorCode::DatabaseCorrupt) => {
             "restore it from a copy, or save what can be read with `sqlite3 FILE .recover`, and start with a new file"
         }
@@ -292,7 +298,8 @@ const VERSION: i64 = 1;
 /// How long the API lists a content, in seconds: 7 days, with room for clocks that differ.
 const LISTED: i64 = 9 * 86_400;
 
-/// The log grows to 32 MiB before it is moved to the database, which syncs the disk. Caches are bounded.
+/// The log grows to 32 MiB before it is moved to the database, which syncs the disk. Caches are
+/// bounded.
 const SETTINGS: &str = "
 PRAGMA synchronous = NORMAL;
 PRAGMA wal_autocheckpoint = 8192;

@@ -1,4 +1,5 @@
-//! The examples that call APIs through the bearer layer, run as a user runs them, against an emulator.
+//! The examples that call APIs through the bearer layer, run as a user runs them, against an
+//! emulator.
 
 #[path = "../../common/text_codec.rs"]
 mod text_codec;
@@ -189,7 +190,8 @@ impl Service<Request<Body>> for Guarded {
     }
 }
 
-/// Greets whoever shows a token for it. What is in it is not checked: the emulator's word is enough here.
+/// Greets whoever shows a token for it. What is in it is not checked: the emulator's word is enough
+/// here.
 #[derive(Clone)]
 struct Greeter;
 

@@ -1,8 +1,11 @@
-//! Measures entra-client against an authority that somebody else runs, in the terms of a bench that runs many libraries alike.
+//! Measures entra-client against an authority that somebody else runs, in the terms of a bench that
+//! runs many libraries alike.
 //!
-//! `driver main` prints one line of JSON with every figure; `driver first secret|cert` gets one token from a standing start and prints its
-//! peak memory; `driver nothing` ends at once; `driver mt N` fills N tenants. The environment says where: `AUTH_HTTPS` and `AUTH_HTTP` (base URLs, the latter with
-//! `/_stats` and `/_latency`), `CERTS` (a folder with `client.pem`), `SSL_CERT_FILE` (the authority's CA).
+//! `driver main` prints one line of JSON with every figure; `driver first secret|cert` gets one
+//! token from a standing start and prints its peak memory; `driver nothing` ends at once;
+//! `driver mt N` fills N tenants. The environment says where: `AUTH_HTTPS` and `AUTH_HTTP` (base
+//! URLs, the latter with `/_stats` and `/_latency`), `CERTS` (a folder with `client.pem`),
+//! `SSL_CERT_FILE` (the authority's CA).
 
 #![allow(clippy::print_stdout, reason = "the figures are what it prints")]
 
@@ -351,7 +354,8 @@ fn many_tenants(count: usize) -> Figures {
     figures
 }
 
-/// Fills this many tenants of one client and reads them in random order: the seconds, the nanoseconds a read, the bytes a token.
+/// Fills this many tenants of one client and reads them in random order: the seconds, the
+/// nanoseconds a read, the bytes a token.
 fn fill(count: usize) -> (f64, f64, f64) {
     let runtime = two_threads();
     let client = client(false, 0, wire());

@@ -1,7 +1,9 @@
-//! A validated request with entra-validate beside the validators of other projects: the same token, in turns, in one run.
+//! A validated request with entra-validate beside the validators of other projects: the same token,
+//! in turns, in one run.
 //!
-//! `cargo xtask figures` runs it. Each validator is given the key beforehand, checks the signature, the issuer, the audience and the
-//! times, and returns the claims. Ours checks more; the others leave the rest to the program.
+//! `cargo xtask figures` runs it. Each validator is given the key beforehand, checks the signature,
+//! the issuer, the audience and the times, and returns the claims. Ours checks more; the others
+//! leave the rest to the program.
 
 use std::future::Future;
 use std::hint::black_box;

@@ -1,4 +1,5 @@
-//! A credential that is acquired by a request of its own, over every transport and through both clients.
+//! A credential that is acquired by a request of its own, over every transport and through both
+//! clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,7 +25,8 @@ use serde_json::{Value, json};
 const GRAPH: &str = "https://graph.microsoft.com";
 const JOB_TOKEN: &str = "Bearer canary-of-the-job";
 
-/// A service on this machine that issues assertions, as a CI system does: by GET, to who has its token, as a member of JSON.
+/// A service on this machine that issues assertions, as a CI system does: by GET, to who has its
+/// token, as a member of JSON.
 struct Issuer {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
@@ -32,7 +34,8 @@ struct Issuer {
 }
 
 impl Issuer {
-    /// Answers each request with what `answer` makes of it: the lines of the response's head and its body.
+    /// Answers each request with what `answer` makes of it: the lines of the response's head and
+    /// its body.
     fn start(answer: impl Fn() -> (String, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = Self {
@@ -212,7 +215,8 @@ fn a_token_of_entra_is_the_assertion_of_the_next_request() {
     let inner = AcquiredCredential::of_token(for_graph(&app)).unwrap();
     let refused = AcquiredCredential::of_token(for_graph(&with(&app, ClientSecret::new("wrong").unwrap()))).unwrap();
     for carrier in carriers(emulator.ca_pem()) {
-        // The emulator knows no federated credentials: it names the issuer of the token that it was shown.
+        // The emulator knows no federated credentials: it names the issuer of the token that it was
+        // shown.
         let error = carrier.acquire(for_graph(&with(&app, inner.clone()))).unwrap_err();
         let service = error.service().unwrap();
         assert_eq!(service.codes, [700_211], "{error}");

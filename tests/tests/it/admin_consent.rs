@@ -10,7 +10,8 @@ use entra_proto::{ClientSecret, EndpointVersion, Target};
 use super::consent::{ADMIN, CLIENT_ID, ItsClock, OFFICE, application, came_back, client, code};
 use EndpointVersion::{V1, V2};
 
-/// The emulator with an application that has application permissions alone, and its client on `common`.
+/// The emulator with an application that has application permissions alone, and its client on
+/// `common`.
 fn daemon_alone() -> Arc<Emulator> {
     let app = App::new("daemon")
         .client_id(CLIENT_ID)

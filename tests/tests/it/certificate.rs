@@ -1,4 +1,5 @@
-//! A daemon that proves itself with a certificate, over every transport, on v1 and on v2; and each way in which that goes wrong.
+//! A daemon that proves itself with a certificate, over every transport, on v1 and on v2; and each
+//! way in which that goes wrong.
 
 use std::time::Duration;
 
@@ -85,7 +86,8 @@ fn a_certificate_gets_a_token_that_the_api_takes() {
         .into_iter()
         .flat_map(|request| request.lints)
         .collect();
-    // PS256 goes with the thumbprint of SHA-256, and RS256 with that of SHA-1, so there is nothing to find.
+    // PS256 goes with the thumbprint of SHA-256, and RS256 with that of SHA-1, so there is nothing
+    // to find.
     assert!(lints.is_empty(), "{lints:?}");
 }
 

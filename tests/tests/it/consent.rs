@@ -1,4 +1,5 @@
-//! From a person in a browser to tokens without one: seed by seed and grant by grant, our clients against the emulator's own judgement.
+//! From a person in a browser to tokens without one: seed by seed and grant by grant, our clients
+//! against the emulator's own judgement.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -166,7 +167,8 @@ fn the_office_365_seed_from_the_administrators_browser_to_the_tenants_data() {
     assert!(code(&error.unwrap_err(), 700_016));
     emulator.clock().advance(Duration::from_secs(5));
 
-    // The administrator consents, and the code is redeemed with the secret on common, as the seed has it.
+    // The administrator consents, and the code is redeemed with the secret on common, as the seed
+    // has it.
     let with_secret = client(&emulator, seed_app(&emulator, V1));
     let flow = ConsentFlow::new(&with_secret, office.clone(), redirect_uri()).unwrap();
     let (url, pending) = flow.start().unwrap();

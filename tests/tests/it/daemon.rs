@@ -1,4 +1,5 @@
-//! A daemon's path from its secret to an API's answer, over every transport, with and without TLS, on v1 and on v2.
+//! A daemon's path from its secret to an API's answer, over every transport, with and without TLS,
+//! on v1 and on v2.
 
 use std::time::Duration;
 
@@ -85,7 +86,8 @@ fn the_audience_of_the_token_is_the_resource_asked_for_on_both_endpoints() {
                     (version == EndpointVersion::V1).then_some(resource)
                 );
             }
-            // An API that takes v2 tokens gets one from either endpoint, and its id for an audience.
+            // An API that takes v2 tokens gets one from either endpoint, and its id for an
+            // audience.
             let request = application(&emulator, "daemon").with_endpoint_version(version);
             let request = request
                 .client_credentials(Target::resource("https://modern.example/api").unwrap())

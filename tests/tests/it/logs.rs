@@ -13,8 +13,8 @@ static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 struct Recorder;
 
 impl log::Log for Recorder {
-    /// Everything but the one target under which ureq writes every byte it sends: ureq's transport refuses to work where that is
-    /// recorded, and tells how to leave it out.
+    /// Everything but the one target under which ureq writes every byte it sends: ureq's transport
+    /// refuses to work where that is recorded, and tells how to leave it out.
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         metadata.target() != "ureq_proto::util"
     }
@@ -118,12 +118,14 @@ fn child_logs_everything() {
     for record in records.iter() {
         assert!(!traces.iter().any(|trace| record.contains(trace)), "{record}");
         assert!(!tokens.iter().any(|token| record.contains(token.as_str())), "{record}");
-        // Base64 shifts with what stands before: the encoded pair holds the client id first, so look for the scheme.
+        // Base64 shifts with what stands before: the encoded pair holds the client id first, so
+        // look for the scheme.
         assert!(!record.contains("Basic ") && !record.contains("Bearer ey"), "{record}");
     }
 }
 
-/// Everything secret of a user's sign-in, renewal, and the API that asks on his behalf: the code, the verifier, the state, the tokens.
+/// Everything secret of a user's sign-in, renewal, and the API that asks on his behalf: the code,
+/// the verifier, the state, the tokens.
 fn of_a_user(emulator: &Emulator, carrier: &dyn Carrier) -> Vec<String> {
     let app = application(emulator, "daemon");
     let own = Target::scopes("api://own/Use").unwrap();

@@ -1,7 +1,9 @@
-//! What other clients were seen to get wrong, and what this one does: a test for each, the cell of the table in its comment.
+//! What other clients were seen to get wrong, and what this one does: a test for each, the cell of
+//! the table in its comment.
 //!
-//! Where the trouble is on the wire, the emulator makes it and both clients meet it over real sockets. Where it is about time and
-//! numbers, a stub takes the place of the network and time is virtual.
+//! Where the trouble is on the wire, the emulator makes it and both clients meet it over real
+//! sockets. Where it is about time and numbers, a stub takes the place of the network and time is
+//! virtual.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +27,8 @@ use tokio::time::Instant;
 /// A client over a real socket, whichever it is.
 type Ask = Box<dyn Fn(&Target) -> Result<Token, Error>>;
 
-/// Every client over every transport it can have, for one application of the emulator. None tries twice, so none has to wait.
+/// Every client over every transport it can have, for one application of the emulator. None tries
+/// twice, so none has to wait.
 fn clients(emulator: &Emulator, version: EndpointVersion) -> Vec<(&'static str, Ask)> {
     let application = || application(emulator, "daemon").with_endpoint_version(version);
     let mut policy = Policy::default();
@@ -65,7 +68,8 @@ pub(super) fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").unwrap()
 }
 
-/// Asks with every client while the emulator answers each of its first requests like this; gives what came of it.
+/// Asks with every client while the emulator answers each of its first requests like this; gives
+/// what came of it.
 fn against(fault: &Fault, check: impl Fn(&str, Result<Token, Error>, usize)) {
     let emulator = emulator();
     for (name, ask) in clients(&emulator, EndpointVersion::V2) {
@@ -357,7 +361,8 @@ fn a_token_inside_a_refusal_is_refused() {
     assert!(!format!("{error:?}").contains("\"t\""), "{error}");
 }
 
-// MSAL Java: sign reversed, serves dead tokens for 5 minutes. The property test is entra-client's `clocks`.
+// MSAL Java: sign reversed, serves dead tokens for 5 minutes. The property test is entra-client's
+// `clocks`.
 #[test]
 fn the_margin_is_before_the_expiry() {
     let (client, requests) = stub(|n| (200, Vec::new(), TOKEN.replace("\"t\"", &format!("\"t{n}\""))));
@@ -396,7 +401,8 @@ const LATENCY: Duration = Duration::from_millis(50);
 
 type StubAnswer = (u16, Vec<(&'static str, &'static str)>, String);
 
-/// A client over a stub that answers its n-th request, counted from 0, as told; and how many there were. Time is tokio's, and paused.
+/// A client over a stub that answers its n-th request, counted from 0, as told; and how many there
+/// were. Time is tokio's, and paused.
 fn stub(answer: impl Fn(usize) -> StubAnswer + Send + Sync + 'static) -> (Client, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
@@ -424,7 +430,8 @@ fn answering(answer: impl Fn(usize) -> StubAnswer + Send + Sync, requests: Arc<A
     })
 }
 
-/// msal-node: `slow_down` in the device flow fails. Here the interval is five seconds longer from then on.
+/// msal-node: `slow_down` in the device flow fails. Here the interval is five seconds longer from
+/// then on.
 #[test]
 fn slow_down_slows_the_device_flow_down_for_good() {
     const CODE: &str =

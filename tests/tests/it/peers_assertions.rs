@@ -12,8 +12,8 @@ use entra_transport::{Body, Request, Response, transport_fn};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::Value;
 
-// azure_identity: PFX only, OpenSSL, RSA RS256, padded thumbprints, x5c of the PEM text; graph-oauth: the same jti twice, times as
-// strings, the audience of the public cloud always.
+// azure_identity: PFX only, OpenSSL, RSA RS256, padded thumbprints, x5c of the PEM text;
+// graph-oauth: the same jti twice, times as strings, the audience of the public cloud always.
 #[test]
 fn a_certificate_makes_clean_assertions() {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();

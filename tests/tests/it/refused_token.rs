@@ -1,4 +1,5 @@
-//! A token that the API refuses: the next one is got, and the request is sent again, without the program taking notice.
+//! A token that the API refuses: the next one is got, and the request is sent again, without the
+//! program taking notice.
 
 use entra_client::{Client, blocking};
 use entra_emulator::{App, Emulator};
@@ -86,7 +87,8 @@ async fn a_revoked_token_is_followed_by_one_with_the_claims_of_the_challenge() {
     assert!(claims.value.contains("nbf"), "{}", claims.value);
 }
 
-/// Revocations from elsewhere come amid requests that are in flight. No caller sees one, and each costs one token request or two.
+/// Revocations from elsewhere come amid requests that are in flight. No caller sees one, and each
+/// costs one token request or two.
 #[tokio::test]
 async fn revocations_amid_traffic_are_seen_by_no_caller() {
     let emulator = emulator();

@@ -1,4 +1,5 @@
-//! A revoked token: the API's challenge is read, a token is asked for with its claims, and the API answers again.
+//! A revoked token: the API's challenge is read, a token is asked for with its claims, and the API
+//! answers again.
 
 use entra_emulator::{App, Emulator};
 use entra_proto::claims::{Challenge, ClaimsChallenge};

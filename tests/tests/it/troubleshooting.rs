@@ -1,4 +1,5 @@
-//! The troubles that the daemon's documents tell of, brought about on purpose: what the service answers, and what we make of it.
+//! The troubles that the daemon's documents tell of, brought about on purpose: what the service
+//! answers, and what we make of it.
 
 use entra::Report;
 use entra_emulator::{App, Emulator};
@@ -20,7 +21,8 @@ fn every_number_that_the_emulator_refuses_with_is_explained() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// Posts a form as it stands, as a program without this library would, and reads the answer with ours.
+/// Posts a form as it stands, as a program without this library would, and reads the answer with
+/// ours.
 fn post(carrier: &dyn Carrier, url: &str, form: &str) -> Result<TokenResponse, Error> {
     let request = http::Request::post(url)
         .header("content-type", "application/x-www-form-urlencoded")

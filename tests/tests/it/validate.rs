@@ -1,4 +1,5 @@
-//! Tokens of the emulator at a web API: what one side issues, the other validates, over real sockets.
+//! Tokens of the emulator at a web API: what one side issues, the other validates, over real
+//! sockets.
 
 use entra_emulator::{Api as Registration, App, Emulator, TokenVersion};
 use entra_proto::{Cloud, EndpointVersion, Target};

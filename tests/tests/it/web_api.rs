@@ -1,4 +1,5 @@
-//! A web API with tokens of the emulator: its layer on one side, the layer of a client on the other.
+//! A web API with tokens of the emulator: its layer on one side, the layer of a client on the
+//! other.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ fn validator(emulator: &Emulator) -> Validator {
     Validator::with_clock(api, transport, move || now)
 }
 
-/// The API: it accepts tokens that were issued since a moment, and counts the requests that it rejected for it.
+/// The API: it accepts tokens that were issued since a moment, and counts the requests that it
+/// rejected for it.
 #[derive(Clone, Default)]
 struct Tasks {
     since: Arc<AtomicU64>,

@@ -1,4 +1,5 @@
-//! Any bytes, under the password that the corpus is under. `cargo xtask fuzz` runs it from `tests/corpora/pfx`.
+//! Any bytes, under the password that the corpus is under. `cargo xtask fuzz` runs it from
+//! `tests/corpora/pfx`.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Files that somebody made to do harm, or that were damaged on their way: an error within bounds, and never a panic.
+//! Files that somebody made to do harm, or that were damaged on their way: an error within bounds,
+//! and never a panic.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -198,7 +199,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Only work beyond all bounds takes so long, such as the rounds that a file asks for, on however busy a machine.
+/// Only work beyond all bounds takes so long, such as the rounds that a file asks for, on however
+/// busy a machine.
 pub(crate) const HANG: Duration = Duration::from_secs(120);
 /// What any file may take.
 const MEMORY: u64 = 64 << 20;

@@ -185,7 +185,8 @@ fn a_certificate_that_is_listed_stays_as_it_is() {
     let fresh = certificate.key_credential(id(9));
     let once = KeyCredential::merge("{\n  \"keyCredentials\": []\n}", [&certificate.key_credential(id(1))]).unwrap();
     assert_eq!(KeyCredential::merge(&once, [&fresh, &fresh]).unwrap(), once);
-    // As a portal shows it: the value gone, the thumbprint in hexadecimal, members that are not known here.
+    // As a portal shows it: the value gone, the thumbprint in hexadecimal, members that are not
+    // known here.
     let hex = certificate.thumbprints().sha1_hex().to_lowercase();
     for listed in [
         json!({"customKeyIdentifier": fresh.custom_key_identifier(), "keyId": "k", "value": null, "usage": "verify"}),
@@ -246,7 +247,8 @@ fn what_cannot_be_edited_is_refused() {
 }
 
 proptest! {
-    /// Nothing is lost, nothing is changed, and what is put in is there once, however the manifest is laid out.
+    /// Nothing is lost, nothing is changed, and what is put in is there once, however the manifest
+    /// is laid out.
     #[test]
     fn merging_adds_and_changes_nothing_else(
         members in prop::collection::vec(("[a-z\"\\\\é]{0,5}", value()), 0..5),

@@ -318,14 +318,16 @@ trait Chain {
 }
 
 impl Chain for ClientCertificate {
-    /// The subjects of the chain, each certificate read by itself through the errors it gives with this key.
+    /// The subjects of the chain, each certificate read by itself through the errors it gives with
+    /// this key.
     fn chain_subjects(&self) -> Vec<String> {
         let certificate = self.certificate();
         certificate.chain().map(common_name).collect()
     }
 }
 
-/// The subject of a certificate with one name of one part: what stands last before its public key. Found by its text.
+/// The subject of a certificate with one name of one part: what stands last before its public key.
+/// Found by its text.
 fn common_name(der: &[u8]) -> String {
     const NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
     let at = der

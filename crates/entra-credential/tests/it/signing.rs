@@ -169,7 +169,8 @@ fn is_sound(certificate: &ClientCertificate, algorithm: Algorithm, input: &[u8],
     verify(&URL_SAFE_NO_PAD.encode(signature), input, &key, algorithm).unwrap()
 }
 
-/// Modulus and exponent in the DER of a certificate: behind the algorithm's identifier, the bit string and its sequence.
+/// Modulus and exponent in the DER of a certificate: behind the algorithm's identifier, the bit
+/// string and its sequence.
 fn public_numbers(certificate: &ClientCertificate) -> (Vec<u8>, Vec<u8>) {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0, 3, 0x82];
     let der = certificate.der();

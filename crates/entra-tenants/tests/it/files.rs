@@ -190,7 +190,8 @@ fn filled(path: &Path) -> (RedbTenantStore, Vec<u8>) {
     (store, bytes)
 }
 
-/// Does everything with a file that may be damaged. What matters is that it returns, and in what state the file is then.
+/// Does everything with a file that may be damaged. What matters is that it returns, and in what
+/// state the file is then.
 fn survive(store: &RedbTenantStore, bytes: &[u8], what: &str) -> Vec<TenantStoreError> {
     fs::write(store.path(), bytes).unwrap();
     let mut errors = Vec::new();

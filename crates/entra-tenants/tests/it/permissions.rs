@@ -86,8 +86,8 @@ fn a_folder_where_everybody_may_replace_files_is_refused() {
     TenantStoreKey::read_or_create(open.join("t.key")).unwrap();
 }
 
-/// Reports a test that only root can run. It is an error where CI is set, unless `.ci/run` does not run as root and says so in
-/// `CI_NOT_INSTALLED`.
+/// Reports a test that only root can run. It is an error where CI is set, unless `.ci/run` does not
+/// run as root and says so in `CI_NOT_INSTALLED`.
 fn skipped(why: &str) {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let is_excused = variable("CI_NOT_INSTALLED")

@@ -1,6 +1,7 @@
 //! Several processes with one tenant store, and processes that are killed.
 //!
-//! A child is this test binary again, with what it shall do in its environment. What a child has acknowledged stands in its output.
+//! A child is this test binary again, with what it shall do in its environment. What a child has
+//! acknowledged stands in its output.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -108,7 +109,8 @@ impl Writer {
             if self.out.read_line(&mut line).unwrap() == 0 {
                 return;
             }
-            // The last line of a child that was killed may lack its end, and is no acknowledgement then.
+            // The last line of a child that was killed may lack its end, and is no acknowledgement
+            // then.
             let Some(kept) = line.strip_suffix('\n').and_then(|line| line.strip_prefix("kept ")) else {
                 continue;
             };
@@ -171,7 +173,8 @@ fn after_200_kills_all_that_was_acknowledged_is_there() {
         let mut writers: Vec<Writer> = Vec::new();
         for kill in 0..10 {
             let mut writer = Writer::start(folder.path(), 1, kill * 1000, 1000);
-            // The first is killed while it starts and makes the files, the others anywhere in the write after so many, or before any.
+            // The first is killed while it starts and makes the files, the others anywhere in the
+            // write after so many, or before any.
             let (writes, steps) = if kill == 0 {
                 (0, 30_000_000)
             } else {

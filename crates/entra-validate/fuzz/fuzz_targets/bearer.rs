@@ -1,5 +1,5 @@
-//! Any bytes as headers of a request, a line each, and as texts of a challenge. `cargo xtask fuzz` runs it from
-//! `tests/corpora/bearer`.
+//! Any bytes as headers of a request, a line each, and as texts of a challenge. `cargo xtask fuzz`
+//! runs it from `tests/corpora/bearer`.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Any text as a token, and as the payload of a token that is signed. `cargo xtask fuzz` runs it from `tests/corpora/token`.
+//! Any text as a token, and as the payload of a token that is signed. `cargo xtask fuzz` runs it
+//! from `tests/corpora/token`.
 
 #![no_main]
 

@@ -13,11 +13,13 @@ use crate::rejection::Rejection;
 /// The keys of a cloud for both versions of tokens, and when they are fetched.
 ///
 /// - A set that is older than [`REFRESH_INTERVAL`] is fetched again while the old one goes on.
-/// - A `kid` that is unknown makes for another fetch, unless one began within [`FORCED_REFRESH_INTERVAL`], whatever other unknown
-///   `kid`s came meanwhile: new keys are known at once, and a flood of forged tokens fetches once.
-/// - Where a fetch fails, the keys that are there go on for [`LAST_KNOWN_GOOD`]. The next attempt waits 5 seconds, then twice as long
-///   up to 5 minutes, or for as long as `Retry-After` says.
-/// - There is one fetch at a time for each version. One that took two minutes counts as lost, and does not keep another from starting.
+/// - A `kid` that is unknown makes for another fetch, unless one began within
+///   [`FORCED_REFRESH_INTERVAL`], whatever other unknown `kid`s came meanwhile: new keys are known
+///   at once, and a flood of forged tokens fetches once.
+/// - Where a fetch fails, the keys that are there go on for [`LAST_KNOWN_GOOD`]. The next attempt
+///   waits 5 seconds, then twice as long up to 5 minutes, or for as long as `Retry-After` says.
+/// - There is one fetch at a time for each version. One that took two minutes counts as lost, and
+///   does not keep another from starting.
 #[derive(Debug)]
 pub struct KeyCache {
     api: Api,
@@ -50,7 +52,8 @@ struct Failure {
 /// The keys for a token, or how to get them. It is complete: there are no other cases.
 #[derive(Debug)]
 pub enum Lookup {
-    /// The keys. The token's may be missing from them, and then nothing more can be done about it now.
+    /// The keys. The token's may be missing from them, and then nothing more can be done about it
+    /// now.
     Ready(KeySet),
     /// The keys, which are to be refreshed: the caller owns the fetch, and need not wait for it.
     Refresh(KeySet, Fetch),
@@ -75,7 +78,8 @@ impl KeyCache {
 
     /// Returns the keys for a token of this version with this `kid`, or how to get them.
     ///
-    /// The owner of a [`Fetch`] must hand its outcome to [`complete`](Self::complete): until then there is no other.
+    /// The owner of a [`Fetch`] must hand its outcome to [`complete`](Self::complete): until then
+    /// there is no other.
     pub fn lookup(&mut self, version: EndpointVersion, kid: &str, now: Timestamp) -> Lookup {
         let api = self.api.clone();
         let source = self.source(version);
@@ -208,8 +212,8 @@ impl Source {
     }
 }
 
-/// The time between two moments, in either order: a clock that was set back makes for a fetch too many, and not for old keys without
-/// end.
+/// The time between two moments, in either order: a clock that was set back makes for a fetch too
+/// many, and not for old keys without end.
 pub(crate) fn apart(one: Timestamp, other: Timestamp) -> Duration {
     one.since(other).max(other.since(one))
 }
@@ -223,8 +227,9 @@ pub const FORCED_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 /// The age up to which keys are used while they cannot be refreshed: 24 hours.
 pub const LAST_KNOWN_GOOD: Duration = Duration::from_secs(24 * 3600);
 
-/// The time after which a fetch counts as lost: two requests with the usual deadline of 30 seconds, and as much again for a busy machine.
-/// A transport that never answers, or a runtime that nobody drives any more, must not keep all callers waiting without end.
+/// The time after which a fetch counts as lost: two requests with the usual deadline of 30 seconds,
+/// and as much again for a busy machine. A transport that never answers, or a runtime that nobody
+/// drives any more, must not keep all callers waiting without end.
 pub(crate) const LONGEST_FLIGHT: Duration = Duration::from_secs(120);
 
 const FIRST_PAUSE: Duration = Duration::from_secs(5);

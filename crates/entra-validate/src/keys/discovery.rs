@@ -1,4 +1,5 @@
-//! OpenID Connect metadata (OpenID Connect Discovery 1.0, section 3), as far as keys and issuers go.
+//! OpenID Connect metadata (OpenID Connect Discovery 1.0, section 3), as far as keys and issuers
+//! go.
 
 use entra_proto::endpoint::is_loopback_host;
 use entra_proto::{Cloud, EndpointVersion};
@@ -21,12 +22,15 @@ pub struct Metadata {
 impl Metadata {
     /// Reads a document that came from [`Api::metadata_url`].
     ///
-    /// The issuer is that of the cloud, where that is known, with `{tenantid}` or the one tenant's ID in it; in another cloud it is the
-    /// document's own. The address of the keys is `https` and belongs to the same cloud: the host of the metadata, another host of a
-    /// named cloud, or another subdomain of `ciamlogin.com`. A cloud on this machine may have its keys over plain `http` there.
+    /// The issuer is that of the cloud, where that is known, with `{tenantid}` or the one tenant's
+    /// ID in it; in another cloud it is the document's own. The address of the keys is `https` and
+    /// belongs to the same cloud: the host of the metadata, another host of a named cloud, or
+    /// another subdomain of `ciamlogin.com`. A cloud on this machine may have its keys over plain
+    /// `http` there.
     ///
     /// # Errors
-    /// Returns an error if it is too large, is no such document, or does not fit the cloud and the tenants.
+    /// Returns an error if it is too large, is no such document, or does not fit the cloud and the
+    /// tenants.
     pub fn read(api: &Api, version: EndpointVersion, document: &[u8]) -> Result<Self, FetchError> {
         if document.len() > MAX_DOCUMENT {
             return Err(FetchError::new("the metadata document is longer than 256 KiB"));
@@ -96,8 +100,8 @@ fn is_of_cloud(uri: &Uri, cloud: &Cloud) -> bool {
     is_same || is_sibling
 }
 
-/// The `cloud_instance_name` of a named cloud, as its metadata has it. It counts where a document has no such member: what the metadata
-/// says comes first.
+/// The `cloud_instance_name` of a named cloud, as its metadata has it. It counts where a document
+/// has no such member: what the metadata says comes first.
 pub(super) fn instance_name(cloud: &Cloud) -> Option<&'static str> {
     match cloud {
         Cloud::Public => Some("microsoftonline.com"),

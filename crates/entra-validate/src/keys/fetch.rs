@@ -15,10 +15,11 @@ use super::discovery::Metadata;
 use crate::api::Api;
 use crate::hints::FETCH_HINT;
 
-/// A fetch of a key set, as data in, data out. [`KeyCache`](super::KeyCache) starts it, and takes its outcome.
+/// A fetch of a key set, as data in, data out. [`KeyCache`](super::KeyCache) starts it, and takes
+/// its outcome.
 ///
-/// A driver sends [`request`](Self::request) and calls [`respond`](Self::respond) or [`failed`](Self::failed); there are two requests
-/// at most.
+/// A driver sends [`request`](Self::request) and calls [`respond`](Self::respond) or
+/// [`failed`](Self::failed); there are two requests at most.
 #[derive(Debug)]
 pub struct Fetch {
     api: Api,

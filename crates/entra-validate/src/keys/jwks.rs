@@ -39,8 +39,8 @@ struct Keys {
     count: usize,
 }
 
-/// Each entry is done with before the next is read, and those beyond the bound are only counted: a list of small entries would take
-/// many times the memory of its text.
+/// Each entry is done with before the next is read, and those beyond the bound are only counted: a
+/// list of small entries would take many times the memory of its text.
 impl<'de> Deserialize<'de> for Keys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct KeysVisitor;

@@ -1,4 +1,5 @@
-//! The signing keys of a cloud: the documents that publish them, how they are fetched, and how long they are kept.
+//! The signing keys of a cloud: the documents that publish them, how they are fetched, and how long
+//! they are kept.
 
 mod cache;
 mod discovery;
@@ -45,7 +46,8 @@ pub(crate) struct Key {
 impl KeySet {
     /// Reads a JWKS document (RFC 7517, section 5) that belongs to `metadata`.
     ///
-    /// Only keys that sign tokens are kept: RSA, of 2048 to 4096 bits, with a `kid`. Others are skipped.
+    /// Only keys that sign tokens are kept: RSA, of 2048 to 4096 bits, with a `kid`. Others are
+    /// skipped.
     ///
     /// # Errors
     /// Returns an error if the document is too large or no JWKS, and if no key is left.
@@ -57,10 +59,12 @@ impl KeySet {
         })))
     }
 
-    /// Reads a JWKS document without metadata: of a file, for one version of tokens of a named cloud.
+    /// Reads a JWKS document without metadata: of a file, for one version of tokens of a named
+    /// cloud.
     ///
     /// # Errors
-    /// As for [`KeySet::read`]; and if the issuers of the API's cloud are known from its metadata only.
+    /// As for [`KeySet::read`]; and if the issuers of the API's cloud are known from its metadata
+    /// only.
     pub fn pinned(api: &Api, version: EndpointVersion, document: &[u8]) -> Result<Self, FetchError> {
         let issuer = api
             .known_issuer(version)

@@ -1,5 +1,5 @@
-//! Tokens as an attacker or another issuer would make them, each with the rule that stops it. All are signed by the cloud's key, so that
-//! no rule hides behind the signature.
+//! Tokens as an attacker or another issuer would make them, each with the rule that stops it. All
+//! are signed by the cloud's key, so that no rule hides behind the signature.
 
 use entra_proto::{Cloud as Named, EndpointVersion};
 use entra_validate::{Api, Audience, KeySet, Metadata, Permissions, Principal, ResourceMetadata, Rule, Tenants};
@@ -38,7 +38,8 @@ fn headers_choose_neither_algorithm_nor_key() {
         (r#"{"alg":"RS256","kid":"first","typ":"jwt"}"#, None),
         (r#"{"alg":"RS256","kid":"first","typ":"application/jwt"}"#, None),
         (r#"{"alg":"RS256","kid":"first","typ":"at+JWT"}"#, None),
-        // Keys and addresses of the attacker are not read, and an unencoded payload is not known without crit.
+        // Keys and addresses of the attacker are not read, and an unencoded payload is not known
+        // without crit.
         (
             r#"{"alg":"RS256","kid":"first","jku":"https://evil.example/keys"}"#,
             None,
@@ -437,7 +438,8 @@ fn external_tenant_is_named_by_its_issuer() {
         .with_cloud(Named::at("https://contoso.ciamlogin.com").unwrap())
         .unwrap();
     let document = ResourceMetadata::new("https://api.contoso.com/mcp", &api).unwrap();
-    // A client compares it with the issuer in the metadata that it finds there (RFC 8414, section 3.3).
+    // A client compares it with the issuer in the metadata that it finds there (RFC 8414, section
+    // 3.3).
     assert_eq!(
         document.authorization_servers,
         [format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0")]

@@ -1,4 +1,5 @@
-//! The emulator's corpus of access tokens, which is made by code that shares nothing with this crate.
+//! The emulator's corpus of access tokens, which is made by code that shares nothing with this
+//! crate.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,8 @@ impl Row {
     }
 }
 
-/// The file of the emulator's crate, which lies beside this one: in the workspace, or unpacked from its archive.
+/// The file of the emulator's crate, which lies beside this one: in the workspace, or unpacked from
+/// its archive.
 fn path() -> PathBuf {
     let folders = ["entra-emulator", concat!("entra-emulator-", env!("CARGO_PKG_VERSION"))];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -104,7 +104,8 @@ proptest! {
         harmless(text.as_bytes());
     }
 
-    /// One claim of a valid token with any value in its place: the token is rejected, or nothing of importance changed.
+    /// One claim of a valid token with any value in its place: the token is rejected, or nothing of
+    /// importance changed.
     #[test]
     fn no_value_of_a_claim_panics(
         claim in prop::sample::select(vec![
@@ -132,7 +133,8 @@ proptest! {
         prop_assert!(rejection.rule().is_some_and(|rule| rule <= Rule::Signature), "{}", rejection);
     }
 
-    /// Only the spelling in base64url of some bytes is a signature, so that a token has one spelling.
+    /// Only the spelling in base64url of some bytes is a signature, so that a token has one
+    /// spelling.
     #[test]
     fn signature_has_one_spelling(last in prop::sample::select(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".to_vec())) {
         let token = daemon().sign();

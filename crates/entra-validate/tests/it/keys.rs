@@ -263,7 +263,8 @@ fn fetch_that_never_completes_is_followed_by_another() {
     scene.pass(Duration::from_secs(181));
     scene.cloud.publish([KEYS[1].jwk()]);
     assert_eq!((scene.look("second"), scene.look("second")), ("fetch", "ready"));
-    // Its late response is of no account: a failure is no news, and older keys do not replace newer ones.
+    // Its late response is of no account: a failure is no news, and older keys do not replace newer
+    // ones.
     scene.cloud.publish([KEYS[0].jwk()]);
     let late = carry_out(&scene.cloud, lost, scene.now);
     scene.cache.complete(late, scene.now);

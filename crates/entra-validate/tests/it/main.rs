@@ -1,4 +1,5 @@
-//! Validation as a web API sees it: tokens of a cloud made up for the tests, keys over transports that are functions.
+//! Validation as a web API sees it: tokens of a cloud made up for the tests, keys over transports
+//! that are functions.
 
 #[cfg(feature = "async")]
 mod allocations;

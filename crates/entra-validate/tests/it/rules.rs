@@ -78,7 +78,8 @@ fn form_is_three_parts_of_base64url() {
     ] {
         fails_at(Rule::Form, &api(), &Cloud::new(), &broken);
     }
-    // The last character of base64 has bits that mean nothing: they must be zero, or one signature has many spellings.
+    // The last character of base64 has bits that mean nothing: they must be zero, or one signature
+    // has many spellings.
     let last = signature.chars().last().unwrap();
     let other = if last == 'w' { 'x' } else { 'B' };
     if "AQgw".contains(last) {

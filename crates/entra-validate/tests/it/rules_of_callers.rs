@@ -59,7 +59,8 @@ fn principal_is_named_without_contradiction() {
 
 #[test]
 fn id_token_is_no_access_token() {
-    // An ID token of an application that is client and API at once: the roles are the user's, and the audience is right.
+    // An ID token of an application that is client and API at once: the roles are the user's, and
+    // the audience is right.
     let id_token = user()
         .without("scp")
         .without("azp")

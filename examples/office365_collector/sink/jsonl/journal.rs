@@ -1,9 +1,11 @@
 //! The journal of a tenant: what was committed, one entry a line, appended only.
 //!
-//! A line is `CHECKSUM NUMBER JSON`. The checksum (CRC-32, eight hexadecimal digits) is of what follows it, and lines are numbered,
-//! so that a line that is damaged, missing or out of place is found. The first line says how many lines were written at once when
-//! the journal was created; those, and the lines before the last mark ([`Entry::is_mark`]), were on the disk before anything
-//! relied on them. What follows the last mark may be cut off in the middle by a crash: it ends at the first damaged line.
+//! A line is `CHECKSUM NUMBER JSON`. The checksum (CRC-32, eight hexadecimal digits) is of what
+//! follows it, and lines are numbered, so that a line that is damaged, missing or out of place is
+//! found. The first line says how many lines were written at once when the journal was created;
+//! those, and the lines before the last mark ([`Entry::is_mark`]), were on the disk before anything
+//! relied on them. What follows the last mark may be cut off in the middle by a crash: it ends at
+//! the first damaged line.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -35,7 +37,8 @@ pub(super) enum Entry {
     Ids(#[serde(with = "keys")] Vec<Key>),
     /// These contents are done, and these parts of files hold their records.
     Commit { contents: Vec<Done>, files: Vec<Part> },
-    /// All content of the type before this moment is done. Contents whose window ended before `keep` are forgotten.
+    /// All content of the type before this moment is done. Contents whose window ended before
+    /// `keep` are forgotten.
     Finish {
         #[serde(with = "text")]
         content_type: ContentTypeName,
@@ -117,10 +120,12 @@ pub(super) struct Line {
     pub(super) end: u64,
 }
 
-/// Reads a journal. `settled` gets the lines up to each mark, the first line left out; the lines behind the last mark are returned.
+/// Reads a journal. `settled` gets the lines up to each mark, the first line left out; the lines
+/// behind the last mark are returned.
 ///
 /// # Errors
-/// Returns an error if the journal is of another tenant or a later version, or is damaged before the last mark.
+/// Returns an error if the journal is of another tenant or a later version, or is damaged before
+/// the last mark.
 pub(super) fn read(
     path: &Path,
     file: &File,

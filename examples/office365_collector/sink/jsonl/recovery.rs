@@ -39,7 +39,8 @@ impl Recovered {
         }
     }
 
-    /// Reads the journal, and compares what a crash may have damaged with the files. Nothing is changed.
+    /// Reads the journal, and compares what a crash may have damaged with the files. Nothing is
+    /// changed.
     pub(super) fn read(
         folder: &Path,
         path: &Path,
@@ -100,7 +101,8 @@ impl Recovered {
         let read = || -> io::Result<bool> {
             let mut file = match File::open(&path) {
                 Ok(file) => file,
-                // It was on the disk before the first commit that needs it: it was moved away, with all that it holds.
+                // It was on the disk before the first commit that needs it: it was moved away, with
+                // all that it holds.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
                 Err(error) => return Err(error),
             };
@@ -119,9 +121,9 @@ impl Recovered {
         read().map_err(|error| SinkError::io(&path, "read", error))
     }
 
-    /// Refuses a journal that has lost its end, though that was on the disk. The files would be cut back to a time long past, whose
-    /// records the API may list no more. A crash leaves no more than [`MOST_UNNAMED`] bytes, and no file of a later day: that is named
-    /// before it is created.
+    /// Refuses a journal that has lost its end, though that was on the disk. The files would be cut
+    /// back to a time long past, whose records the API may list no more. A crash leaves no more
+    /// than [`MOST_UNNAMED`] bytes, and no file of a later day: that is named before it is created.
     pub(super) fn refuse_early_end(&self, folder: &Path, path: &Path) -> Result<(), SinkError> {
         let unnamed = |(day, length): (&Day, &u64)| {
             let found = path_of(folder, *day).metadata();
@@ -139,7 +141,8 @@ impl Recovered {
         ))
     }
 
-    /// Removes what was not committed from the files. A file that is missing was moved away: its day starts a new one.
+    /// Removes what was not committed from the files. A file that is missing was moved away: its
+    /// day starts a new one.
     pub(super) fn cut_files(&mut self, folder: &Path) -> Result<(), SinkError> {
         let mut moved = Vec::new();
         for (&day, &length) in &self.files {

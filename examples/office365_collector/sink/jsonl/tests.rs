@@ -319,7 +319,8 @@ fn damage_in_the_middle_of_a_journal_is_an_error() {
     // What was there when the journal was created cannot be missing at its end either.
     rejected(Vec::new(), "empty");
     rejected(lines[..2].concat(), "two lines");
-    // Nor a part that was on the disk before a later day had a file: the files would be cut back to that time.
+    // Nor a part that was on the disk before a later day had a file: the files would be cut back to
+    // that time.
     rejected(early, "early part");
 }
 

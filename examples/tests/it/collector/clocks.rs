@@ -1,4 +1,5 @@
-//! Clocks that are wrong, and times that were missed: the API's clock decides, and what is lost is reported.
+//! Clocks that are wrong, and times that were missed: the API's clock decides, and what is lost is
+//! reported.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,7 +13,8 @@ use crate::collector::world::{Folder, Run, bare_command, collect_at, ids, tokens
 
 const DAY: i64 = 86_400;
 
-/// An API whose clock differs from this machine's by some seconds, with one content for each of its requests to list.
+/// An API whose clock differs from this machine's by some seconds, with one content for each of its
+/// requests to list.
 struct Api {
     fake: Fake,
     ahead: Arc<AtomicI64>,
@@ -42,7 +44,8 @@ impl Api {
         Self { fake, ahead }
     }
 
-    /// The start and the end of each window that was listed after the first `before` of them, in seconds from this machine's clock.
+    /// The start and the end of each window that was listed after the first `before` of them, in
+    /// seconds from this machine's clock.
     fn windows(&self, before: usize) -> Vec<(i64, i64)> {
         let now = shifted(0).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
         let seconds = |seen: &Seen, name| {

@@ -140,7 +140,8 @@ fn missing_permission_for_dlp_costs_no_other_content_type() {
     assert_eq!(records(&folder)[emulator.tenant_id()].len(), 3, "{}", run.stderr);
 }
 
-/// A subscription that exists, and a permission that was taken away: the address of a content does not tell its type.
+/// A subscription that exists, and a permission that was taken away: the address of a content does
+/// not tell its type.
 #[test]
 fn content_of_dlp_that_is_not_permitted_costs_no_other() {
     let emulator = tokens_for(&["contoso.example"]);

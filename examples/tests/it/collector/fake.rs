@@ -1,4 +1,5 @@
-//! An activity API that answers as a test wants: for what the real one does not do, or does only on a bad day.
+//! An activity API that answers as a test wants: for what the real one does not do, or does only on
+//! a bad day.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -102,7 +103,8 @@ impl Fake {
         Self::counting(Duration::ZERO, &NOW, &MOST, answer)
     }
 
-    /// One whose responses take a while, and which counts how many requests are there at once, and at most.
+    /// One whose responses take a while, and which counts how many requests are there at once, and
+    /// at most.
     pub(crate) fn start_slow(
         now: &'static AtomicUsize,
         most: &'static AtomicUsize,

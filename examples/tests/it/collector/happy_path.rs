@@ -33,7 +33,8 @@ fn all_records_of_all_tenants_are_written_once() {
     );
 }
 
-/// Records of six days, most of them on a page of their own, some of them more than once, and listed more than once.
+/// Records of six days, most of them on a page of their own, some of them more than once, and
+/// listed more than once.
 #[test]
 fn days_of_records_are_complete_with_every_page_size_and_header() {
     for (page_size, header) in [(1, NextPageHeader::NextPageUrl), (7, NextPageHeader::NextPageUri)] {

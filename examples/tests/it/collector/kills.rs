@@ -39,8 +39,8 @@ fn database_is_the_feed_after_kills_at_random_moments() {
     });
 }
 
-/// Kills the collector whenever `size` of what it wrote has grown by a part that differs a little each time, lets it finish, and
-/// compares what it wrote with the feed.
+/// Kills the collector whenever `size` of what it wrote has grown by a part that differs a little
+/// each time, lets it finish, and compares what it wrote with the feed.
 fn survives_kills(name: &str, option: &str, size: &dyn Fn(&Path) -> u64) {
     let emulator = emulator();
     let expected = expected(&emulator);

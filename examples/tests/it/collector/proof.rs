@@ -1,6 +1,8 @@
-//! The proof that nothing is lost and nothing comes twice: many contents of many tenants, on a bad day.
+//! The proof that nothing is lost and nothing comes twice: many contents of many tenants, on a bad
+//! day.
 //!
-//! The feed's own list of record IDs, which the emulator computes without the collector, is what the files are compared with.
+//! The feed's own list of record IDs, which the emulator computes without the collector, is what
+//! the files are compared with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

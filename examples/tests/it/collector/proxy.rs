@@ -70,7 +70,8 @@ fn proxy_that_cannot_be_used_is_reported_before_the_start() {
     assert!(emulator.token_requests().is_empty());
 }
 
-/// A proxy at whose other end the API is always the same: behind TLS, with a certificate for its name.
+/// A proxy at whose other end the API is always the same: behind TLS, with a certificate for its
+/// name.
 struct Proxy {
     address: String,
     /// The requests for tunnels.
@@ -78,7 +79,8 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Starts it. The certificate is written to `root`, so that it can be trusted. `api` is a plain host and port.
+    /// Starts it. The certificate is written to `root`, so that it can be trusted. `api` is a plain
+    /// host and port.
     fn start(root: &Path, api: String) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let host = API.strip_prefix("https://").unwrap();

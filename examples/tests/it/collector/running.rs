@@ -15,8 +15,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the program below a shell, which ends it at the end of its input: that comes with the end of this process, even of one
-    /// that is killed.
+    /// Starts the program below a shell, which ends it at the end of its input: that comes with the
+    /// end of this process, even of one that is killed.
     pub(crate) fn spawn(program: &Command) -> Self {
         let script = r#""$@" </dev/null & trap : HUP INT TERM; exec >&- 2>&-; read -r _; kill -KILL $!; wait $!"#;
         let mut command = Command::new("/bin/sh");
@@ -47,7 +47,8 @@ impl Running {
         Self { child, log, lines }
     }
 
-    /// Waits for a line on standard error that has this text, and returns what follows it. None at the end of the program.
+    /// Waits for a line on standard error that has this text, and returns what follows it. None at
+    /// the end of the program.
     pub(crate) fn wait(&self, text: &str) -> Option<String> {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -69,7 +70,8 @@ impl Running {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits until it has ended by itself, without success. Returns what it wrote to standard error.
+    /// Waits until it has ended by itself, without success. Returns what it wrote to standard
+    /// error.
     pub(crate) fn fail(mut self) -> String {
         drop(self.child.stdin.take());
         assert!(!self.child.wait().unwrap().success());

@@ -1,5 +1,5 @@
-//! The landing page of the emulator in a browser, where there is one: it updates automatically, works without scripts, fits every
-//! screen and holds no secret.
+//! The landing page of the emulator in a browser, where there is one: it updates automatically,
+//! works without scripts, fits every screen and holds no secret.
 
 use entra_emulator::{Api, App, Emulator, Fault, Secret, Tenant, TokenVersion, User};
 use entra_proto::Body;

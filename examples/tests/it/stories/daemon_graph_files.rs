@@ -1,4 +1,5 @@
-//! `daemon_graph`: the configuration files of the samples, kept as they are, and files that are not what they should be.
+//! `daemon_graph`: the configuration files of the samples, kept as they are, and files that are not
+//! what they should be.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! `todolist_api` and a page of another origin: a user signs in in a browser, and the page gets the user's own to-dos.
+//! `todolist_api` and a page of another origin: a user signs in in a browser, and the page gets the
+//! user's own to-dos.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +20,8 @@ use crate::support::chromium::in_browser;
 
 const SCOPE: &str = "api://22223333-cccc-4444-dddd-5555eeee6666/ToDoList.ReadWrite";
 
-/// A web application: its server redeems the code of a sign-in, and its page calls the API with the token.
+/// A web application: its server redeems the code of a sign-in, and its page calls the API with the
+/// token.
 struct Site {
     port: u16,
     listener: TcpListener,
@@ -144,7 +146,8 @@ fn user_in_a_browser_gets_the_own_todos() {
         page.keep_picture("todolist-user").await;
         assert_eq!(server.list(&token(ALEX)), ["Call home"]);
 
-        // The same page from an origin that was not allowed: the browser stops it before the first call.
+        // The same page from an origin that was not allowed: the browser stops it before the first
+        // call.
         page.open(&format!("http://127.0.0.1:{port}/list")).await;
         assert_eq!(page.text("#failed").await, "TypeError");
         assert_eq!(server.list(&token(ADELE)).len(), 2);

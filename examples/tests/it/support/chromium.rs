@@ -1,4 +1,5 @@
-//! A headless Chromium, driven through its WebDriver. Where there is none, its tests say so and pass.
+//! A headless Chromium, driven through its WebDriver. Where there is none, its tests say so and
+//! pass.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write, stderr};
@@ -33,7 +34,8 @@ pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
         let why = "this machine does not know the name localhost, and chromedriver needs it: add it to /etc/hosts";
         return skip("localhost", why);
     }
-    // In this order, so that they go in the other one, after a panic as well: the session, the processes, the folder.
+    // In this order, so that they go in the other one, after a panic as well: the session, the
+    // processes, the folder.
     let profile = Folder::new();
     let processes = Processes::start(&driver, profile.path());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -67,7 +69,8 @@ pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
     });
 }
 
-/// What is to be seen in any case: the output of tests that pass is thrown away, that of the stream itself is not.
+/// What is to be seen in any case: the output of tests that pass is thrown away, that of the stream
+/// itself is not.
 fn say(text: &str) {
     let test = thread::current().name().unwrap_or_default().to_owned();
     let _ = writeln!(stderr(), "{test}: {text}");
@@ -113,8 +116,8 @@ fn capabilities(browser: &Path, profile: &Path, has_scripts: bool) -> WebDriverR
 
 /// A driver, and the browser that it starts: one group of processes, which ends with this.
 ///
-/// A shell leads the group. It ends the group at the end of its input, which comes with the end of this process, even of one
-/// that is killed.
+/// A shell leads the group. It ends the group at the end of its input, which comes with the end of
+/// this process, even of one that is killed.
 struct Processes {
     url: String,
     driver: Child,
@@ -176,7 +179,8 @@ impl Folder {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        // Not below the checkout, which others may be able to change: the application refuses to keep its tenants there.
+        // Not below the checkout, which others may be able to change: the application refuses to
+        // keep its tenants there.
         let path = std::env::temp_dir().join(name);
         fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
         Self(path)
@@ -242,7 +246,8 @@ impl Page {
         !self.0.find_all(By::Css(css)).await.unwrap().is_empty()
     }
 
-    /// Goes from one element to the next by the keyboard until this one has the focus, and presses Enter there.
+    /// Goes from one element to the next by the keyboard until this one has the focus, and presses
+    /// Enter there.
     pub(crate) async fn enter_at(&self, css: &str) {
         let wanted = self.find(css).await;
         for _ in 0..MOST_TABS {
@@ -301,7 +306,8 @@ impl Page {
         log.into_iter().map(|entry| entry.message).collect()
     }
 
-    /// The addresses that the browser went to and that begin so: those of redirects, which no page shows, as well.
+    /// The addresses that the browser went to and that begin so: those of redirects, which no page
+    /// shows, as well.
     pub(crate) async fn visited(&self, start: &str) -> Vec<String> {
         let log = self.0.get_log("performance").await.unwrap();
         let events = log

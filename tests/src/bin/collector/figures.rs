@@ -14,7 +14,8 @@ pub(crate) fn run(load: &Load) -> ExitCode {
     let emulator = load.emulator(load.feed()).start();
     let mut ratios = Vec::new();
     for round in 0..ROUNDS {
-        // In turns, so that a busy machine slows both alike, and each first as often: the first one meets colder memory.
+        // In turns, so that a busy machine slows both alike, and each first as often: the first one
+        // meets colder memory.
         let ours_first = (round % 2 == 0).then(|| measure(&emulator, round, true));
         let floor = measure(&emulator, round, false);
         let ours = ours_first.unwrap_or_else(|| measure(&emulator, round, true));
@@ -84,5 +85,6 @@ fn measure(emulator: &Emulator, round: u32, is_collector: bool) -> Ended {
     ended
 }
 
-/// Comparisons with the floor, of which the median counts: the greater one of the two in the middle.
+/// Comparisons with the floor, of which the median counts: the greater one of the two in the
+/// middle.
 const ROUNDS: u32 = 4;

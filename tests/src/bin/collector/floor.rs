@@ -1,7 +1,8 @@
-//! The same requests and the same lines without our client: ready tokens, no retries, no memory of records.
+//! The same requests and the same lines without our client: ready tokens, no retries, no memory of
+//! records.
 //!
-//! What is written has to last as with the collector: a tenant's records, and a note of the contents that they are from, are on the
-//! disk after as many bytes as there, and at its end.
+//! What is written has to last as with the collector: a tenant's records, and a note of the
+//! contents that they are from, are on the disk after as many bytes as there, and at its end.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
@@ -169,7 +170,8 @@ async fn get(task: &Task, sender: &mut SendRequest<Empty<Bytes>>, token: &str, u
 struct Output {
     folder: PathBuf,
     days: BTreeMap<Vec<u8>, BufWriter<File>>,
-    /// Contents that are done: a run after a crash would begin behind them, and cut the files to the lengths behind their names.
+    /// Contents that are done: a run after a crash would begin behind them, and cut the files to
+    /// the lengths behind their names.
     progress: File,
     done: Vec<u8>,
     unsaved: usize,

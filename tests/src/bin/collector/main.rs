@@ -1,7 +1,9 @@
-//! The collector under load: `soak` proves that nothing is lost and nothing comes twice, `figures` compares it with a floor.
+//! The collector under load: `soak` proves that nothing is lost and nothing comes twice, `figures`
+//! compares it with a floor.
 //!
-//! `cargo xtask soak --collector` and `cargo xtask figures` run it. The collector is the program that `ENTRA_COLLECTOR` names;
-//! `floor` is the same requests and writes without our client, in a process of its own.
+//! `cargo xtask soak --collector` and `cargo xtask figures` run it. The collector is the program
+//! that `ENTRA_COLLECTOR` names; `floor` is the same requests and writes without our client, in a
+//! process of its own.
 
 #![allow(clippy::print_stdout, reason = "what it finds out is printed")]
 

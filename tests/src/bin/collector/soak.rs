@@ -10,7 +10,8 @@ use entra_emulator::{Emulator, Fault};
 use crate::load::Load;
 use crate::run::{Folder, collector, compare, wait};
 
-/// Collects everything on a bad day, killed again and again, and compares what was written with the feed.
+/// Collects everything on a bad day, killed again and again, and compares what was written with the
+/// feed.
 pub(crate) fn run(load: &Load) -> ExitCode {
     println!(
         "{} tenants x {} contents x {} records, {} kills, {} minutes at most",

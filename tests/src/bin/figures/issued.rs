@@ -1,4 +1,5 @@
-//! A token as Entra issues them, and the documents of the cloud that issued it. `tests/peers` measures with the same one.
+//! A token as Entra issues them, and the documents of the cloud that issued it. `tests/peers`
+//! measures with the same one.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

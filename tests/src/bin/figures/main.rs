@@ -1,7 +1,8 @@
-//! The figures that need code to run: allocations, requests, ratios. `cargo xtask figures` runs it and judges its lines.
+//! The figures that need code to run: allocations, requests, ratios. `cargo xtask figures` runs it
+//! and judges its lines.
 //!
-//! Built with `--release`. Times are ratios to a bare operation of the same run, taken in turns, so that neither a slow machine nor a
-//! busy one changes them.
+//! Built with `--release`. Times are ratios to a bare operation of the same run, taken in turns, so
+//! that neither a slow machine nor a busy one changes them.
 //!
 //! | row | compared with |
 //! |---|---|

@@ -13,12 +13,14 @@ pub(crate) fn bytes_kept(work: impl FnOnce()) -> f64 {
     allocation_counter::measure(work).bytes_current as f64
 }
 
-/// How many times as long ours takes as the bare operation: the median of many rounds, in each of which both take their turn.
+/// How many times as long ours takes as the bare operation: the median of many rounds, in each of
+/// which both take their turn.
 pub(crate) fn ratio(mut ours: impl FnMut() -> f64, mut bare: impl FnMut() -> f64) -> f64 {
     median_of(401, || ours() / bare())
 }
 
-/// The nanoseconds of one of a batch of runs, which is short enough to stay within a slice of the scheduler's.
+/// The nanoseconds of one of a batch of runs, which is short enough to stay within a slice of the
+/// scheduler's.
 pub(crate) fn each<T>(mut work: impl FnMut() -> T) -> f64 {
     let start = Instant::now();
     for _ in 0..1000 {
@@ -47,8 +49,8 @@ pub(crate) fn median_of(count: usize, mut round: impl FnMut() -> f64) -> f64 {
     rounds[rounds.len() / 2]
 }
 
-/// The seconds that a batch of work takes. What it makes is dropped off the clock: overwriting a secret is no part of encoding or
-/// decoding.
+/// The seconds that a batch of work takes. What it makes is dropped off the clock: overwriting a
+/// secret is no part of encoding or decoding.
 pub(crate) fn batch<T>(work: &impl Fn() -> T) -> f64 {
     let mut made = Vec::with_capacity(BATCH);
     let start = Instant::now();

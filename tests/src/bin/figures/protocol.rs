@@ -37,7 +37,8 @@ pub(crate) fn measure(report: &mut Report) {
     );
     report.at_most("decode-allocations", allocations(|| drop(decode())), "allocations", 6.0);
 
-    // The header map is no work of encoding parameters: its making, a clone and one insertion, is measured and taken off.
+    // The header map is no work of encoding parameters: its making, a clone and one insertion, is
+    // measured and taken off.
     let headers = request.encode(id).headers().clone();
     let header_map = || {
         let mut headers = headers.clone();
@@ -92,7 +93,8 @@ fn request() -> TokenRequest {
     app.client_credentials(Target::scopes(SCOPE).unwrap()).unwrap()
 }
 
-/// The parameters of the same request, percent-encoded into a text with room for them, and nothing else.
+/// The parameters of the same request, percent-encoded into a text with room for them, and nothing
+/// else.
 pub(crate) fn percent_encode_alone() -> String {
     let mut text = String::with_capacity(256);
     for (name, value) in [

@@ -1,4 +1,5 @@
-//! A token endpoint that answers everybody at once with the same token, over TLS: what is measured is on the other side.
+//! A token endpoint that answers everybody at once with the same token, over TLS: what is measured
+//! is on the other side.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! A web API's work for each request: a validated token beside the bare verification of its signature, and the key fetches of storms.
+//! A web API's work for each request: a validated token beside the bare verification of its
+//! signature, and the key fetches of storms.
 
 use std::hint::black_box;
 use std::sync::Arc;

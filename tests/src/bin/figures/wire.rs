@@ -1,4 +1,5 @@
-//! Tokens over kept-alive TLS, beside a bare POST by hyper over the same kind of connection; and from the start of a process.
+//! Tokens over kept-alive TLS, beside a bare POST by hyper over the same kind of connection; and
+//! from the start of a process.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -27,7 +28,8 @@ use crate::report::Report;
 use crate::server::Server;
 
 pub(crate) fn measure(report: &mut Report) {
-    // One CPU for both sides: wake-ups from one to another are most of a request on loopback otherwise, and noise.
+    // One CPU for both sides: wake-ups from one to another are most of a request on loopback
+    // otherwise, and noise.
     let all = sched_getaffinity(None).unwrap();
     let mut one = CpuSet::new();
     one.set((0..CpuSet::MAX_CPU).rfind(|cpu| all.is_set(*cpu)).unwrap());
@@ -151,8 +153,8 @@ async fn post(sender: &mut SendRequest<Full<Bytes>>, server: &Server) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
-/// The time from the start of a process to its first token, with each cryptography under TLS and for certificates. The caller builds the
-/// programs.
+/// The time from the start of a process to its first token, with each cryptography under TLS and
+/// for certificates. The caller builds the programs.
 fn from_the_start(report: &mut Report) {
     let server = Server::start(answer());
     let folder = std::env::temp_dir().join(format!("entra-figures-{}", std::process::id()));

@@ -155,7 +155,8 @@ fn redirect_is_accepted_once_in_its_own_browser() {
         let [answer] = page.visited(&format!("{redirect_uri}?")).await.try_into().unwrap();
         assert!(answer.contains("code="), "{answer}");
 
-        // The back button leads to the sign-in of before: done once more, it has the state of before.
+        // The back button leads to the sign-in of before: done once more, it has the state of
+        // before.
         page.back().await;
         page.back().await;
         page.reload().await;

@@ -1,4 +1,5 @@
-//! The connect page without a browser: what it accepts, what it rejects, and what every response has.
+//! The connect page without a browser: what it accepts, what it rejects, and what every response
+//! has.
 
 use entra_emulator::{Emulator, Fault};
 use entra_proto::Body;

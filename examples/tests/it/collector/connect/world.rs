@@ -29,8 +29,9 @@ static CERTIFICATE: LazyLock<(String, String)> = LazyLock::new(|| {
     (key.serialize_pem(), certificate.pem())
 });
 
-/// An emulator with two tenants, and an application registered as the document says: in one of them, multi-tenant, with a reply URL,
-/// a key, a certificate and the permissions of the Management APIs, which no administrator has consented to.
+/// An emulator with two tenants, and an application registered as the document says: in one of
+/// them, multi-tenant, with a reply URL, a key, a certificate and the permissions of the Management
+/// APIs, which no administrator has consented to.
 pub(crate) struct World {
     pub(crate) emulator: Emulator,
     folder: Folder,
@@ -99,7 +100,8 @@ impl World {
         files.map(|file| fs::read_to_string(file).unwrap()).collect()
     }
 
-    /// Starts the connect page alone, with a secret for the codes beside the certificate, and more variables.
+    /// Starts the connect page alone, with a secret for the codes beside the certificate, and more
+    /// variables.
     pub(crate) fn start(&self, variables: &[(&str, &str)]) -> Web {
         self.run(&["--no-collect"], variables)
     }
@@ -144,7 +146,8 @@ impl World {
         command
     }
 
-    /// Asserts that the requests to Entra and to the API are what the document says, for a tenant that connected and was collected.
+    /// Asserts that the requests to Entra and to the API are what the document says, for a tenant
+    /// that connected and was collected.
     pub(crate) fn assert_told_word_for_word(&self, web: &Web) {
         let (client_id, office) = (self.emulator.client_id(), Emulator::OFFICE_MANAGEMENT);
         let redirect_uri = format!("{}myapp/", web.url);
