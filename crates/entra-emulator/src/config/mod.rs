@@ -162,6 +162,8 @@ impl Config {
 }
 
 const MOST_TENANTS: u32 = 10_000;
+pub(crate) const DEFAULT_LIFETIME: u64 = 3_600;
+pub(crate) const DEFAULT_INTERVAL: u64 = 5;
 pub(crate) const LONGEST_LIFETIME: u64 = 31_536_000;
 pub(crate) const LONGEST_INTERVAL: u64 = 900;
 

@@ -27,7 +27,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Error;
-use crate::config::{Config, Issuers, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant};
+use crate::config::{Config, DEFAULT_INTERVAL, DEFAULT_LIFETIME, Issuers, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant};
 use crate::seed::Generator;
 use crate::state::clock::Clock;
 use crate::state::consents::Consents;
@@ -97,10 +97,16 @@ impl State {
         let feed = Feed::new(config.activity.clone(), config.seed);
         let issuers = config.issuers.clone();
         let seed = config.seed;
-        let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, LONGEST_LIFETIME);
+        let token_lifetime = config
+            .token_lifetime
+            .unwrap_or(DEFAULT_LIFETIME)
+            .clamp(1, LONGEST_LIFETIME);
         let refresh_in = config.refresh_in;
         let graph_requests_per_minute = config.graph_requests_per_minute;
-        let device_interval = config.device_interval.unwrap_or(5).clamp(1, LONGEST_INTERVAL);
+        let device_interval = config
+            .device_interval
+            .unwrap_or(DEFAULT_INTERVAL)
+            .clamp(1, LONGEST_INTERVAL);
         Ok(Self {
             directory: Directory::new(config)?,
             seed,

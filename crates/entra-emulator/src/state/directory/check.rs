@@ -1,6 +1,8 @@
 //! Validation of configurations: contradictions are rejected.
 
 use crate::Error;
+use crate::config::Api;
+use crate::state::consents::Kind;
 use crate::state::directory::Directory;
 use crate::state::directory::redirect_uri;
 
@@ -17,26 +19,23 @@ impl Directory {
                 let name = &app.name;
                 Err(Error::Config(format!("apps[{at}]{member} ({name:?}): {problem}")))
             };
-            for (list, permissions) in [("requested", &app.requested), ("granted", &app.granted)] {
-                for (number, permission) in permissions.iter().enumerate() {
-                    let api = self.api(&permission.api);
-                    let defined = api.map(|api| api.roles.iter().collect());
-                    check_permission(&permission.api, &permission.role, "role", defined)
-                        .or_else(|problem| failed(&format!(".{list}[{number}]"), &problem))?;
-                    self.check_tenant(permission.tenant.as_ref())
-                        .or_else(|problem| failed(&format!(".{list}[{number}].tenant"), problem))?;
-                }
-            }
-            for (list, permissions) in [
+            let roles = [("requested", &app.requested), ("granted", &app.granted)].map(|(list, permissions)| {
+                let named = permissions.iter().map(|one| (&one.api, &one.role, &one.tenant));
+                (list, Kind::Application, named.collect::<Vec<_>>())
+            });
+            let scopes = [
                 ("requested_scopes", &app.requested_scopes),
                 ("granted_scopes", &app.granted_scopes),
-            ] {
-                for (number, permission) in permissions.iter().enumerate() {
-                    let api = self.api(&permission.api);
-                    let defined = api.map(|api| api.all_scopes().collect());
-                    check_permission(&permission.api, &permission.scope, "scope", defined)
+            ]
+            .map(|(list, permissions)| {
+                let named = permissions.iter().map(|one| (&one.api, &one.scope, &one.tenant));
+                (list, Kind::Delegated, named.collect::<Vec<_>>())
+            });
+            for (list, kind, permissions) in roles.into_iter().chain(scopes) {
+                for (number, (api, name, tenant)) in permissions.into_iter().enumerate() {
+                    check_permission(self.api(api), api, name, kind)
                         .or_else(|problem| failed(&format!(".{list}[{number}]"), &problem))?;
-                    self.check_tenant(permission.tenant.as_ref())
+                    self.check_tenant(tenant.as_ref())
                         .or_else(|problem| failed(&format!(".{list}[{number}].tenant"), problem))?;
                 }
             }
@@ -71,21 +70,21 @@ impl Directory {
     }
 }
 
-fn check_permission(api: &str, name: &str, kind: &str, defined: Option<Vec<&String>>) -> Result<(), String> {
-    let Some(defined) = defined else {
+fn check_permission(api: Option<&Api>, api_name: &str, name: &str, kind: Kind) -> Result<(), String> {
+    let Some(api) = api else {
         return Err("no API has this identifier or app ID".to_owned());
     };
-    if defined.iter().any(|known| *known == name) {
+    let (kind, defined): (_, Vec<&str>) = match kind {
+        Kind::Application => ("role", api.roles.iter().map(String::as_str).collect()),
+        Kind::Delegated => ("scope", api.all_scopes().map(String::as_str).collect()),
+    };
+    if defined.contains(&name) {
         return Ok(());
     }
-    let known: Vec<&str> = defined.iter().map(|name| name.as_str()).take(MOST_NAMED).collect();
-    let known = if known.is_empty() {
-        "none".to_owned()
-    } else {
-        known.join(", ")
-    };
+    let listed = defined.get(..MOST_NAMED).unwrap_or(&defined).join(", ");
+    let listed = if listed.is_empty() { "none" } else { &listed };
     Err(format!(
-        "the API {api:?} does not define this {kind}; it defines {known}"
+        "the API {api_name:?} does not define this {kind}; it defines {listed}"
     ))
 }
 
@@ -95,7 +94,7 @@ const MOST_NAMED: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Api, App, Config, Tenant, User};
+    use crate::config::{App, Config, Tenant, User};
     use crate::well_known::GRAPH;
 
     #[test]

@@ -115,28 +115,15 @@ impl Directory {
     /// Returns the app roles of `api` that the configuration grants to `app` in `tenant`, in the
     /// API's order.
     pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
-        api.roles
-            .iter()
-            .filter(|role| {
-                app.granted.iter().any(|granted| {
-                    granted.role == **role && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
-                })
-            })
-            .cloned()
-            .collect()
+        let is_granted = |role: &&String| self.is_granted(app, api, tenant, role, Kind::Application);
+        api.roles.iter().filter(is_granted).cloned().collect()
     }
 
     /// Returns the scopes of `api` that the configuration grants for all users of `tenant`, in the
     /// API's order.
     pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
-        api.all_scopes()
-            .filter(|scope| {
-                app.granted_scopes.iter().any(|granted| {
-                    granted.scope == **scope && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
-                })
-            })
-            .cloned()
-            .collect()
+        let is_granted = |scope: &&String| self.is_granted(app, api, tenant, scope, Kind::Delegated);
+        api.all_scopes().filter(is_granted).cloned().collect()
     }
 
     /// Returns whether the configuration grants a permission of `api` in `tenant`. Delegated
