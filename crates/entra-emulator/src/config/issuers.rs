@@ -82,7 +82,7 @@ impl Issuers {
     /// # Errors
     /// Returns [`Error::Config`] if it is not.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let is_sound = |origin: &str| {
+        let is_valid = |origin: &str| {
             without_scheme(origin).is_some_and(|rest| {
                 is_authority(rest.split('/').next().unwrap_or_default())
                     && !rest.trim_end_matches('/').ends_with("/v2.0")
@@ -90,7 +90,7 @@ impl Issuers {
             })
         };
         match self {
-            Self::At(origin) if !is_sound(origin) => Err(Error::Config(format!("the issuer is {NOT_ISSUERS}"))),
+            Self::At(origin) if !is_valid(origin) => Err(Error::Config(format!("the issuer is {NOT_ISSUERS}"))),
             _ => Ok(()),
         }
     }

@@ -93,11 +93,11 @@ impl Revocations {
         let marks = self.marks();
         let number = self.number(token_id);
         let of_user = user.and_then(|id| marks.users.get(id));
-        let hits = [marks.everyone.as_ref(), marks.apps.get(client_id), of_user];
-        let hits = hits.into_iter().flatten().filter(|mark| number <= mark.last);
+        let revocations = [marks.everyone.as_ref(), marks.apps.get(client_id), of_user];
+        let revocations = revocations.into_iter().flatten().filter(|mark| number <= mark.last);
         // The order of tokens comes first: the clock may have been set back between two
         // revocations.
-        hits.max_by_key(|mark| (mark.last, mark.at)).map(|mark| mark.at)
+        revocations.max_by_key(|mark| (mark.last, mark.at)).map(|mark| mark.at)
     }
 
     fn number(&self, token_id: &str) -> u64 {

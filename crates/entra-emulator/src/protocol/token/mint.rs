@@ -60,14 +60,14 @@ impl Validity {
 }
 
 /// Issues an app-only access token.
-pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
+pub(crate) fn app_token(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
     let validity = Validity::new(exchange, grant.requested.not_before);
     let claims = app_claims(exchange, grant, &validity);
     issue(exchange, grant.api, &validity, &claims)
 }
 
 /// Issues an access token on behalf of a user.
-pub(crate) fn sign_user_token(
+pub(crate) fn user_token(
     exchange: &Exchange<'_>,
     grant: &user::Grant<'_>,
     api: &Api,

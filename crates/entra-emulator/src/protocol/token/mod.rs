@@ -110,7 +110,7 @@ fn client_credentials(
         proof,
         requested,
     };
-    let token = mint::mint(exchange, &grant);
+    let token = mint::app_token(exchange, &grant);
     Ok(no_store(match endpoint {
         Endpoint::V1 => exchange.json(StatusCode::OK, &V1Body::new(&token, &resource)),
         Endpoint::V2 => exchange.json(StatusCode::OK, &V2Body::new(&token)),

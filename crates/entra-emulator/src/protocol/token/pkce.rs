@@ -22,7 +22,7 @@ impl Challenge {
             Some(_) => return Err(Rejection::new(50149)),
         };
         match form.value("code_challenge") {
-            Some(value) if is_sound(value) => Ok(Some(Self {
+            Some(value) if is_valid(value) => Ok(Some(Self {
                 value: value.to_owned(),
                 is_hashed,
             })),
@@ -49,12 +49,12 @@ impl Challenge {
 pub(crate) fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), Rejection> {
     match (challenge, verifier) {
         (None, None) => Ok(()),
-        (Some(challenge), Some(verifier)) if is_sound(verifier) && challenge.matches(verifier) => Ok(()),
+        (Some(challenge), Some(verifier)) if is_valid(verifier) && challenge.matches(verifier) => Ok(()),
         _ => Err(Rejection::new(501481)),
     }
 }
 
-fn is_sound(text: &str) -> bool {
+fn is_valid(text: &str) -> bool {
     (43..=128).contains(&text.len())
         && text
             .bytes()

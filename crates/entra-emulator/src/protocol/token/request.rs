@@ -106,12 +106,12 @@ pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Rejection> {
         .ok()
         .filter(Value::is_object)
         .ok_or_else(|| Rejection::new(9002313).with("the claims parameter is not a JSON object"))?;
-    let is_sound = |name: &&str| {
+    let is_valid = |name: &&str| {
         claims
             .get(name)
             .is_none_or(|member| member.is_object() || member.is_null())
     };
-    if let Some(name) = CLAIMS_MEMBERS.iter().find(|name| !is_sound(name)) {
+    if let Some(name) = CLAIMS_MEMBERS.iter().find(|name| !is_valid(name)) {
         let problem = format!("the member '{name}' of the claims parameter is not a JSON object");
         return Err(Rejection::new(9002313).with(&problem));
     }

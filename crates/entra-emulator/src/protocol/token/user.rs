@@ -62,7 +62,7 @@ pub(crate) fn respond(
         Target::V1 { resource } => of_resource(state, grant, resource.as_deref())?,
         Target::V2(scopes) => of_scopes(state, grant, scopes)?,
     };
-    let token = mint::sign_user_token(exchange, grant, access.api, &access.resource, &access.scp);
+    let token = mint::user_token(exchange, grant, access.api, &access.resource, &access.scp);
     let is_v1 = grant.endpoint == Endpoint::V1;
     let has = |scope: &str| match target {
         Target::V1 { .. } => true,

@@ -168,7 +168,7 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
         }
         // A scope is the text after the last slash, and `.default` means all scopes.
         let is_scope = |name: &String| is_identifier(name) && !name.contains('/') && name != ".default";
-        for (member, names, is_sound) in [
+        for (member, names, is_valid) in [
             (
                 "roles",
                 &api.roles,
@@ -177,7 +177,7 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
             ("scopes", &api.scopes, &is_scope),
             ("admin_scopes", &api.admin_scopes, &is_scope),
         ] {
-            if let Some(bad) = names.iter().position(|name| !is_sound(name)) {
+            if let Some(bad) = names.iter().position(|name| !is_valid(name)) {
                 return Err(Error::Config(format!(
                     "apis[{at}].{member}[{bad}] is not a permission name: it is empty, contains white space, or is a scope \
                      with a slash or the name .default"

@@ -68,7 +68,10 @@ fn requests_may_use_post() {
         ("state", "s"),
     ]);
     let page = Page::post(&emulator, &emulator.authorize_url_v2(), &body);
+    let recorded = || emulator.requests().pop().unwrap();
+    assert_eq!(recorded().form_value("state"), Some("s"));
     let back = page.press(&emulator, "data-user=\"adele@");
+    assert!(recorded().form_value("user").is_some());
     assert_eq!(back.parameter("state").as_deref(), Some("s"));
     let request = Request::post(emulator.authorize_url_v2()).body(body.into_bytes());
     assert_eq!(Page::of(&emulator.handle(request.unwrap())).aadsts(), Some(9002313));
