@@ -1,8 +1,9 @@
-//! An error as a user should read it.
+//! The report of an error: everything that a user should read, rendered once.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::{fmt, io};
 
 use crate::environment::EnvironmentError;
 use crate::error::{Diagnose, Error, InputError, LegError, RedirectError, ResponseError, ServiceError};
@@ -10,17 +11,19 @@ use crate::printable::excerpt;
 use crate::secrecy::without_secrets;
 use crate::signer::SignerError;
 
-/// A set of error types whose hints a [`ReportFor`] finds: a type that implements [`Diagnose`], or a tuple of sets.
+/// A set of error types whose hints a [`ReportFor`] finds: a type that implements [`Diagnose`], or
+/// a tuple of sets.
 ///
 /// Each crate has a set `Errors` with its own types and those of the crates below it.
 pub trait KnownErrors {
-    /// Returns the error as one that says what to do, if its type is in the set.
+    /// Returns the error as a [`Diagnose`], if its type is in the set, or if it is an `Arc` or
+    /// `Box` of a type in the set, up to three deep.
     fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a dyn Diagnose>;
 }
 
 impl<E: Diagnose + 'static> KnownErrors for E {
     fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a dyn Diagnose> {
-        error.downcast_ref::<E>().map(|error| error as &dyn Diagnose)
+        downcast::<E>(error).map(|error| error as &dyn Diagnose)
     }
 }
 
@@ -55,20 +58,24 @@ pub type Errors = (
     EnvironmentError,
 );
 
-/// A report that knows the errors of this crate. The crates above have their own, which know more types.
+/// A report that knows the errors of this crate. The crates above have their own, which know more
+/// types.
 pub type Report = ReportFor<Errors>;
 
-/// An error as a user should read it: what happened and why, what to do about it, and the IDs that a support asks for.
+/// An error as a user should read it: the problem, its causes, the hint, and the IDs that Microsoft
+/// support asks for.
 ///
-/// It is made of any error, which `?` does in a `main`. The hint is that of the first error in the chain of causes whose type is in
-/// the set `K`, however deep other errors hide it; of an error of another crate, what may be a secret is replaced. Control characters
-/// are escaped, and a cause that an outer error has already told is left out.
+/// A report is created from any error; `?` does so in a `main`. The hint is that of the first error
+/// in the chain of causes whose type is in the set `K`, at any depth below other errors, and also
+/// if an `Arc`, a `Box` or an [`io::Error`] contains it. In texts of errors outside the set,
+/// everything that may be a secret is replaced. Control characters are escaped, and a cause that an
+/// outer error already shows is left out.
 ///
-/// | written as | shows |
+/// | format | shows |
 /// |---|---|
-/// | `{}` | what happened and why, in one line |
-/// | `{:#}` | all of it in one line, for a log |
-/// | `{:?}` | all of it in lines, for a terminal: what a `main` shows that returns it |
+/// | `{}` | the problem and its causes, in one line |
+/// | `{:#}` | everything in one line, for a log |
+/// | `{:?}` | everything in several lines, for a terminal: what a `main` that returns it shows |
 ///
 /// ```
 /// use entra_proto::report::Report;
@@ -76,19 +83,19 @@ pub type Report = ReportFor<Errors>;
 ///
 /// fn run() -> Result<(), Report> {
 ///     Target::resource("https://graph.microsoft.com/.default")?;
-///     std::fs::read("no such file")?; // other errors, too
+///     std::fs::read("no such file")?; // other errors as well
 ///     Ok(())
 /// }
 ///
 /// let report = run().unwrap_err();
 /// assert_eq!(
 ///     format!("Error: {report:?}"), // as `main` writes it
-///     "Error: resource \"https://graph.microsoft.com/.default\" is a scope\n  \
-///      hint: leave out /.default, or give it as a scope"
+///     "Error: resource \"https://graph.microsoft.com/.default\" is a scope\
+///      \n  hint: leave out /.default, or give it as a scope"
 /// );
 /// ```
 ///
-/// A program whose errors come from several crates names them together:
+/// A program whose errors come from several crates combines their sets:
 ///
 /// ```
 /// use entra_proto::error::Diagnose;
@@ -114,7 +121,10 @@ pub type Report = ReportFor<Errors>;
 /// type Report = ReportFor<(QuotaUsedUp, Errors)>;
 ///
 /// let report = Report::from(QuotaUsedUp);
-/// assert_eq!(format!("{report:#}"), "the quota of today is used up; wait until midnight");
+/// assert_eq!(
+///     format!("{report:#}"),
+///     "the quota of today is used up; wait until midnight"
+/// );
 /// ```
 pub struct ReportFor<K> {
     problem: String,
@@ -125,32 +135,37 @@ pub struct ReportFor<K> {
 }
 
 impl<K: KnownErrors> ReportFor<K> {
-    /// Reports an error.
+    /// Creates the report of an error.
     #[must_use]
     pub fn of(error: &(dyn StdError + 'static)) -> Self {
-        let mut said: Vec<String> = Vec::new();
+        let mut texts: Vec<String> = Vec::new();
         let (mut hint, mut ids) = (None, None);
         let mut next = Some(error);
         for _ in 0..MAX_CHAIN {
             let Some(error) = next else { break };
-            next = error.source();
             let known = K::find(error);
+            let contained = if known.is_none() { contained(error) } else { None };
+            next = contained.or_else(|| error.source());
+            if contained.is_some() {
+                // It shows the same text as the error that it contains.
+                continue;
+            }
             let text = error.to_string();
             let text = match known {
                 Some(_) => text,
                 None => without_secrets(&text).unwrap_or(text),
             };
             let text = shown(&text);
-            if said.is_empty() || !said.iter().any(|outer| repeats(outer, &text)) {
-                said.push(text);
+            if texts.is_empty() || !texts.iter().any(|outer| repeats(outer, &text)) {
+                texts.push(text);
             }
             hint = hint.or_else(|| known?.hint().map(shown));
             ids = ids.or_else(|| Some(known?.service()?.ids()));
         }
-        let mut said = said.into_iter();
+        let mut texts = texts.into_iter();
         Self {
-            problem: said.next().unwrap_or_default(),
-            causes: said.collect(),
+            problem: texts.next().unwrap_or_default(),
+            causes: texts.collect(),
             hint,
             ids,
             known: PhantomData,
@@ -159,32 +174,32 @@ impl<K: KnownErrors> ReportFor<K> {
 }
 
 impl<K> ReportFor<K> {
-    /// What happened, in one line without its causes.
+    /// Returns the problem in one line, without its causes.
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// The causes, the nearest first, each in one line.
+    /// Returns the causes, the nearest first, each in one line.
     #[must_use]
     pub fn causes(&self) -> &[String] {
         &self.causes
     }
 
-    /// What to do about it, where that is known.
+    /// Returns what to do about the error, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// The IDs of the service's error response, where there is one.
+    /// Returns the IDs of the service's error response, if there is one.
     #[must_use]
     pub fn ids(&self) -> Option<&str> {
         self.ids.as_deref()
     }
 }
 
-/// Since a report is made of every error, it is none itself.
+/// A report is not an error itself, because it can be created from any error.
 impl<K: KnownErrors, E: StdError + 'static> From<E> for ReportFor<K> {
     fn from(error: E) -> Self {
         Self::of(&error)
@@ -210,7 +225,7 @@ impl<K> fmt::Display for ReportFor<K> {
     }
 }
 
-/// All of it, in lines.
+/// Everything, in several lines.
 impl<K> fmt::Debug for ReportFor<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)?;
@@ -222,6 +237,42 @@ impl<K> fmt::Debug for ReportFor<K> {
             .chain(ids)
             .try_for_each(|(name, text)| write!(f, "\n  {name}: {text}"))
     }
+}
+
+type AnyError = dyn StdError + 'static;
+
+/// Returns the error as an `E`, also if it is an `Arc` or `Box` of one, up to three deep.
+///
+/// A field of type `Arc<E>` is an error by itself, and the `source()` that returns it hides the `E`.
+fn downcast<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
+    fn once<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
+        let shared = error.downcast_ref::<Arc<E>>().map(|error| &**error);
+        shared.or_else(|| error.downcast_ref::<Box<E>>().map(|error| &**error))
+    }
+    fn twice<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
+        let shared = once::<Arc<E>>(error).map(|error| &**error);
+        shared.or_else(|| once::<Box<E>>(error).map(|error| &**error))
+    }
+    fn three_times<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
+        let shared = twice::<Arc<E>>(error).map(|error| &**error);
+        shared.or_else(|| twice::<Box<E>>(error).map(|error| &**error))
+    }
+    let plain = error.downcast_ref();
+    let nested = || once(error).or_else(|| twice(error)).or_else(|| three_times(error));
+    plain.or_else(nested)
+}
+
+/// Returns the error inside an [`io::Error`] or a shared error of any type.
+///
+/// These containers show the text of the error that they contain, but their `source()` leaves it out.
+fn contained(error: &AnyError) -> Option<&AnyError> {
+    if let Some(io) = downcast::<io::Error>(error) {
+        return io.get_ref().map(|error| error as _);
+    }
+    if let Some(shared) = downcast::<Arc<dyn StdError + Send + Sync>>(error) {
+        return Some(&**shared);
+    }
+    downcast::<Arc<dyn StdError>>(error).map(|shared| &**shared)
 }
 
 /// A text as one line of a terminal or a log may show it.
@@ -247,8 +298,6 @@ const MAX_TEXT: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     /// An error of another crate, with its cause.
@@ -297,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_stands_once() {
+    fn each_part_is_shown_once() {
         let report = Report::from(rejected());
         let (problem, hint, ids) = (report.problem(), report.hint().unwrap(), report.ids().unwrap());
         assert_eq!(problem, "AADSTS7000215 invalid_client: Invalid client secret provided");
@@ -322,7 +371,46 @@ mod tests {
     }
 
     #[test]
-    fn cause_that_was_told_is_left_out() {
+    fn hint_is_found_inside_containers() {
+        let contained: Vec<Box<dyn StdError + Send + Sync>> = vec![
+            Box::new(rejected()),
+            Box::new(Arc::new(rejected())),
+            Box::new(Box::new(rejected())),
+            Box::new(Arc::new(Box::new(rejected()))),
+            Box::new(Box::new(Arc::new(rejected()))),
+            Box::new(Arc::new(Box::new(Arc::new(rejected())))),
+            Box::new(io::Error::other(rejected())),
+            Box::new(io::Error::other(Arc::new(rejected()))),
+            Box::new(io::Error::other(io::Error::other(Box::new(rejected())))),
+            Box::new(Arc::new(io::Error::other(Box::<dyn StdError + Send + Sync>::from(
+                rejected(),
+            )))),
+            Box::new(Arc::<dyn StdError + Send + Sync>::from(
+                Box::<dyn StdError + Send + Sync>::from(rejected()),
+            )),
+        ];
+        let plain = Report::from(rejected());
+        for error in contained {
+            let shown = format!("{error:?}");
+            let report = Report::of(&*error);
+            assert_eq!(format!("{report:?}"), format!("{plain:?}"), "{shown}");
+            let below = Report::from(Foreign("no users", Some(error)));
+            assert_eq!((below.hint(), below.ids()), (plain.hint(), plain.ids()), "{shown}");
+            assert_eq!(below.causes(), [plain.problem()], "{shown}");
+        }
+        let local = Report::from(Foreign(
+            "no users",
+            Some(Box::new(Arc::<dyn StdError>::from(Box::<dyn StdError>::from(
+                rejected(),
+            )))),
+        ));
+        assert_eq!(local.hint(), plain.hint());
+        let other = Foreign("no users", Some(Box::new(Arc::new(io::Error::other("disk full")))));
+        assert_eq!(Report::from(other).causes(), ["disk full"]);
+    }
+
+    #[test]
+    fn cause_that_is_already_shown_is_left_out() {
         let inner = || Some(Box::new(Foreign("connection reset", None)) as Box<dyn StdError>);
         let report = |text| Report::from(Foreign(text, inner()));
         assert!(report("sending failed: connection reset").causes().is_empty());
@@ -332,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn chain_without_an_end_is_cut() {
+    fn endless_chain_is_cut() {
         assert_eq!(format!("{:?}", Report::from(Endless)), "again");
     }
 
@@ -347,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn set_of_sets_finds_its_types_and_no_others() {
+    fn set_of_sets_finds_only_its_types() {
         type Few = (InputError, (SignerError, ServiceError));
         let service = Arc::unwrap_or_clone(match rejected() {
             Error::Service(service) => service,
