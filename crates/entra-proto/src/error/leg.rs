@@ -1,4 +1,4 @@
-//! The error of one request of several.
+//! The error of one request of an acquisition that takes several.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Diagnose, Error, ErrorClass, ServiceError};
 
-/// One of the requests of an acquisition: which one, and what it requests.
+/// One request of an acquisition that takes several: its number, and what it requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leg {
     number: usize,
@@ -23,13 +23,13 @@ impl Leg {
         }
     }
 
-    /// Returns its number: the request that needs no other one first is 1.
+    /// Returns the number of the request. The first request that is sent is number 1.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Returns how many requests the acquisition takes.
+    /// Returns the number of requests that the acquisition takes.
     #[must_use]
     pub fn total(&self) -> usize {
         self.total
@@ -42,36 +42,65 @@ impl fmt::Display for Leg {
     }
 }
 
-/// The failure of a request whose token would have been the assertion of another one.
+/// The failure of an inner request: one whose token would have been the client assertion of the
+/// next.
+///
+/// An inner request is for an application and not for the user of the acquisition, so its error is
+/// never a matter for that user: [`class`](Self::class) and [`hint`](Self::hint) are about the
+/// credential, and [`service`](Self::service) has no claims challenge. The unchanged error is the
+/// [`cause`](Self::cause).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LegError {
     leg: Leg,
     cause: Error,
-    /// Whether the request failed with a status that may pass, and how long the service asked to be left alone: of services whose
-    /// errors are not Entra's.
-    foreign: Option<(bool, Option<Duration>)>,
+    /// The error response of the cause without its claims, if it has claims.
+    without_claims: Option<Arc<ServiceError>>,
+    foreign: Option<Foreign>,
+}
+
+/// Facts about an error response of a service whose errors are not Entra's.
+#[derive(Clone, Copy, Debug)]
+struct Foreign {
+    is_transient: bool,
+    retry_after: Option<Duration>,
 }
 
 impl LegError {
-    /// Adds to an error which request failed, if it is one of several.
+    /// Adds the failed request to an error, if the request is one of several.
     pub(crate) fn of(leg: Option<Leg>, cause: Error) -> Error {
         match leg {
-            Some(leg) => Self {
-                leg,
-                cause,
-                foreign: None,
-            }
-            .into(),
+            Some(leg) => Self::new(leg, cause, None).into(),
             None => cause,
         }
     }
 
     pub(crate) fn foreign(leg: Leg, cause: Error, is_transient: bool, retry_after: Option<Duration>) -> Self {
+        Self::new(
+            leg,
+            cause,
+            Some(Foreign {
+                is_transient,
+                retry_after,
+            }),
+        )
+    }
+
+    fn new(leg: Leg, cause: Error, foreign: Option<Foreign>) -> Self {
+        let without_claims = cause
+            .service()
+            .filter(|service| service.claims.is_some())
+            .map(|service| {
+                Arc::new(ServiceError {
+                    claims: None,
+                    ..service.clone()
+                })
+            });
         Self {
             leg,
             cause,
-            foreign: Some((is_transient, retry_after)),
+            without_claims,
+            foreign,
         }
     }
 
@@ -81,43 +110,63 @@ impl LegError {
         &self.leg
     }
 
-    /// Returns what it failed with.
+    /// Returns the error of the request, unchanged.
+    ///
+    /// It may contain a claims challenge. Do not forward that to a user: it is about the
+    /// application of the inner request.
     #[must_use]
     pub fn cause(&self) -> &Error {
         &self.cause
     }
 
-    /// Returns the kind of failure. It is about the credential where the cause would be about a user: no user has a part in it.
+    /// Returns the error response to the inner request, without its claims challenge.
+    ///
+    /// The user of the acquisition cannot satisfy that challenge.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceError> {
+        self.without_claims.as_deref().or_else(|| self.cause.service())
+    }
+
+    /// Returns the class of the error. If the cause is about a user or unknown, it is
+    /// [`Credential`](ErrorClass::Credential), because no user takes part in an inner request.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         if self.is_retryable() {
             return ErrorClass::Transient;
         }
         match self.cause.class() {
-            ErrorClass::Grant | ErrorClass::Interaction | ErrorClass::Unknown => ErrorClass::Credential,
+            ErrorClass::Unknown => ErrorClass::Credential,
+            class if is_about_user(class) => ErrorClass::Credential,
             class => class,
         }
     }
 
-    /// Returns whether the same request may succeed a little later.
+    /// Returns whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.cause.is_retryable() || self.foreign.is_some_and(|(is_transient, _)| is_transient)
+        self.cause.is_retryable() || self.foreign.is_some_and(|foreign| foreign.is_transient)
     }
 
-    /// Returns how long the service asked to be left alone.
+    /// Returns the pause before the next attempt that the service requires.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.foreign
-            .and_then(|(_, retry_after)| retry_after)
+            .and_then(|foreign| foreign.retry_after)
             .or_else(|| self.cause.retry_after())
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns what to do about the error, if that is known. The hint never asks for a sign-in.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.cause.hint()
+        match self.cause.class() {
+            class if is_about_user(class) && !self.is_retryable() => ErrorClass::Credential.hint(),
+            _ => self.cause.hint(),
+        }
     }
+}
+
+fn is_about_user(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Grant | ErrorClass::Interaction)
 }
 
 impl fmt::Display for LegError {
@@ -138,6 +187,68 @@ impl Diagnose for LegError {
     }
 
     fn service(&self) -> Option<&ServiceError> {
-        self.cause.service()
+        self.service()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(error: &str, codes: &[u32]) -> Error {
+        let error = ServiceError {
+            status: 400,
+            error: error.into(),
+            codes: codes.into(),
+            claims: Some(r#"{"access_token":{"capolids":{"essential":true,"values":["c"]}}}"#.into()),
+            trace_id: Some("t".into()),
+            ..ServiceError::default()
+        };
+        error.into()
+    }
+
+    fn of_leg(cause: Error) -> Error {
+        LegError::of(Some(Leg::new(1, 2, "a token".into())), cause)
+    }
+
+    #[test]
+    fn claims_of_inner_request_are_not_claims_of_the_error() {
+        let cause = rejection("interaction_required", &[50_076]);
+        for error in [of_leg(cause.clone()), of_leg(of_leg(cause.clone()))] {
+            let service = error.service().unwrap();
+            assert_eq!(service.claims, None);
+            assert_eq!(
+                (&service.codes[..], service.trace_id.as_deref()),
+                (&[50_076][..], Some("t"))
+            );
+            let diagnosed = Diagnose::service(&error).unwrap();
+            assert_eq!(diagnosed.claims, None);
+        }
+        let Error::Leg(leg) = of_leg(cause.clone()) else {
+            panic!("it is of a leg");
+        };
+        assert!(leg.cause().service().unwrap().claims.is_some());
+        assert!(Diagnose::service(&*leg).unwrap().claims.is_none());
+        // The last request is the user's own.
+        let own = LegError::of(None, cause);
+        assert!(own.service().unwrap().claims.is_some());
+    }
+
+    #[test]
+    fn hint_of_inner_request_asks_for_no_sign_in() {
+        for cause in [
+            rejection("interaction_required", &[50_076]),
+            rejection("invalid_grant", &[70_008]),
+            rejection("invalid_grant", &[]),
+        ] {
+            assert!(cause.hint().unwrap().contains("sign"), "{cause}");
+            let error = of_leg(cause);
+            assert_eq!(error.class(), ErrorClass::Credential, "{error}");
+            assert_eq!(error.hint(), ErrorClass::Credential.hint(), "{error}");
+        }
+        let secret = rejection("invalid_client", &[7_000_215]);
+        assert_eq!(of_leg(secret.clone()).hint(), secret.hint());
+        let busy = rejection("temporarily_unavailable", &[]);
+        assert_eq!(of_leg(busy.clone()).hint(), busy.hint());
     }
 }
