@@ -2,6 +2,7 @@
 
 use crate::application::Application;
 use crate::credential::ClientCredential;
+use crate::error::hints::ADD_CREDENTIAL;
 use crate::error::{Error, Input, InputError};
 use crate::grant::Grant;
 use crate::issued::{RefreshToken, UserAssertion};
@@ -32,7 +33,7 @@ impl Application {
                 Input::Credential,
                 "is missing, and the client credentials grant requires one",
             )
-            .with_hint("give the application a certificate or a client secret")
+            .with_hint(ADD_CREDENTIAL)
             .into());
         }
         target.check_for_daemon()?;
@@ -63,7 +64,7 @@ impl Application {
         if matches!(self.credential, ClientCredential::Public) {
             return Err(
                 InputError::new(Input::Credential, "is missing, and the on-behalf-of grant requires one")
-                    .with_hint("give the application a certificate or a client secret")
+                    .with_hint(ADD_CREDENTIAL)
                     .into(),
             );
         }

@@ -216,7 +216,7 @@ fn the_managed_desktop_document_is_followed_to_the_letter() {
                     && error
                         .hint()
                         .unwrap()
-                        .contains("v1 endpoint (/oauth2/token) wants resource"),
+                        .contains("v1 endpoint (/oauth2/token) requires resource"),
                 "{error}"
             );
         }

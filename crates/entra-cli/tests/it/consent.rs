@@ -184,13 +184,13 @@ fn page_shows_the_error_and_command_the_hint() {
         );
         let page = waiting.come_back(&format!("{}?code=x&state={state}", waiting.callback()));
         assert!(page.contains("The reason: AADSTS9002313 invalid_grant: "), "{page}");
-        assert!(!page.contains("check that the body"), "{page}");
+        assert!(!page.contains("check that the request body"), "{page}");
         fails(
             &waiting.end(),
             5,
             &[
-                "a redirect was ignored: the redirect has another state",
-                "check that the body is a form",
+                "a redirect was ignored: the redirect has a state other",
+                "check that the request body is a form",
             ],
         );
     }

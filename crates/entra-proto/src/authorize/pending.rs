@@ -131,7 +131,7 @@ impl PendingAuthorization {
             .map_err(RedirectError::from)?;
         let code = AuthorizationCode::from_wire(Zeroizing::new(code.to_owned()));
         let grant = Grant::AuthorizationCode {
-            code: code.ok_or(RedirectProblem::UnfitCode).map_err(RedirectError::from)?,
+            code: code.ok_or(RedirectProblem::InvalidCode).map_err(RedirectError::from)?,
             redirect_uri: self.redirect_uri.clone(),
             verifier: self.verifier.clone(),
             nonce: self.nonce.clone(),

@@ -1,38 +1,44 @@
-//! The kinds of error responses, by who has to act.
+//! The classes of errors: each says who has to act, and how.
 
 use std::fmt;
 
-/// What kind of trouble a refusal is: what the application, its owner or its administrator should do about it.
+use super::hints::{
+    CHECK_APPLICATION, CHECK_PARAMETERS, GRANT_CONSENT, REQUEST_ONE_API, SIGN_IN_AGAIN, SIGN_IN_WITH_CLAIMS, TRY_LATER,
+    WHICH_POLICY,
+};
+
+/// The class of an error: what the application, its owner or an administrator should do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
-    /// The request is wrong: mend the code.
+    /// The request is wrong: fix the code.
     Request,
-    /// The scope or resource is wrong: mend the configuration.
+    /// The scope or resource is wrong: fix the configuration.
     Scope,
-    /// The tenant, the authority or the cloud is wrong: mend the configuration.
+    /// The tenant, the authority or the cloud is wrong: fix the configuration.
     Tenant,
-    /// The application is not in the tenant, or disabled: check its id, or have an administrator consent to it.
+    /// The application is disabled or does not exist in the tenant: check its ID, or have an
+    /// administrator consent to it.
     Application,
-    /// The secret, certificate or assertion is not accepted: mend or renew it.
+    /// The secret, certificate or assertion was rejected: fix or renew it.
     Credential,
     /// A permission, a role or consent is missing: an administrator must grant it.
     Consent,
-    /// A policy of the tenant blocks it: an administrator must decide.
+    /// A policy of the tenant blocks the request: an administrator must decide.
     Policy,
-    /// A person must sign in: pass the claims on.
+    /// A user must sign in: pass the claims of the error on.
     Interaction,
-    /// The code, refresh token or user token is spent: start the flow again.
+    /// The code, refresh token or user token is expired or used up: start the flow again.
     Grant,
-    /// A passing fault, throttling, or a person who is not done yet: try again later.
+    /// A temporary failure, throttling, or a user who has not finished yet: try again later.
     Transient,
-    /// Nothing is known about it.
+    /// The cause is unknown.
     Unknown,
 }
 
 impl ErrorClass {
-    /// The class of an OAuth 2.0 error word (RFC 6749, section 5.2, and Entra's own).
-    pub(crate) fn of_word(error: &str) -> Self {
+    /// Returns the class of an OAuth 2.0 error code (RFC 6749, section 5.2, and Entra's own).
+    pub(crate) fn of_error_code(error: &str) -> Self {
         match error {
             "invalid_request" | "unsupported_grant_type" | "unsupported_response_type" => Self::Request,
             "invalid_scope" | "invalid_resource" | "invalid_target" => Self::Scope,
@@ -43,27 +49,27 @@ impl ErrorClass {
             "interaction_required" | "login_required" | "account_selection_required" => Self::Interaction,
             "invalid_grant" | "expired_token" | "bad_verification_code" => Self::Grant,
             "temporarily_unavailable" | "server_error" | "request_timeout" => Self::Transient,
-            // RFC 8628, section 3.5: the same poll may succeed once the person is done.
+            // RFC 8628, section 3.5: the same poll may succeed when the user has finished.
             "authorization_pending" | "slow_down" => Self::Transient,
             _ => Self::Unknown,
         }
     }
 
-    /// What to do where nothing more is known than the class.
+    /// Returns the hint for an error of which only the class is known.
     pub(crate) const fn hint(self) -> Option<&'static str> {
         Some(match self {
-            Self::Request => "check the request's parameters",
-            Self::Scope => "ask for one API: its application id URI and /.default",
+            Self::Request => CHECK_PARAMETERS,
+            Self::Scope => REQUEST_ONE_API,
             Self::Tenant => "check the tenant, the authority and the cloud",
-            Self::Application => "check the client id and the tenant; have an administrator consent to the application",
+            Self::Application => CHECK_APPLICATION,
             Self::Credential => {
-                "check the credential: the client secret's value, the certificate, or issuer, subject and audience of the federated credential"
+                "check the credential: the client secret's value, the certificate, or the issuer, subject and audience of the federated credential"
             }
-            Self::Consent => "have an administrator grant consent to the application in this tenant",
-            Self::Policy => "ask the tenant's administrator which policy applies",
-            Self::Interaction => "let the user sign in interactively, with the claims that came along",
-            Self::Grant => "start the sign-in again",
-            Self::Transient => "try again a little later",
+            Self::Consent => GRANT_CONSENT,
+            Self::Policy => WHICH_POLICY,
+            Self::Interaction => SIGN_IN_WITH_CLAIMS,
+            Self::Grant => SIGN_IN_AGAIN,
+            Self::Transient => TRY_LATER,
             Self::Unknown => return None,
         })
     }

@@ -1,17 +1,18 @@
-//! The trait of errors that say what to do.
+//! The trait of errors that have a hint.
 
 use std::error::Error as StdError;
 
 use crate::error::service::ServiceError;
 
-/// An error that says what to do about it. All error types of these crates implement it.
+/// An error that can say what to do about it. All error types of these crates implement it.
 ///
-/// `Display` says what happened and nothing else; a [`Report`](crate::report::Report) puts the two together.
+/// `Display` shows the problem and nothing else; a [`Report`](crate::report::Report) shows problem,
+/// causes and hint together.
 pub trait Diagnose: StdError {
-    /// Returns what to do about it, where that is known.
+    /// Returns what to do about the error, if that is known.
     fn hint(&self) -> Option<&str>;
 
-    /// Returns the service's error response, where there is one.
+    /// Returns the service's error response, if there is one.
     fn service(&self) -> Option<&ServiceError> {
         None
     }

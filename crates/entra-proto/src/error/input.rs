@@ -1,4 +1,4 @@
-//! The error about an input of the caller.
+//! The error for an invalid input of the caller.
 
 use std::fmt;
 
@@ -6,7 +6,20 @@ use crate::error::{Diagnose, ErrorClass};
 use crate::printable::excerpt;
 use crate::secrecy::may_be_secret;
 
-/// An input that cannot be sent: which one it is, what is wrong with it, and what to write instead.
+/// An invalid input: its kind, the problem, and what to use instead. Nothing was sent.
+///
+/// The value is part of the message, cut and escaped, unless it may be a secret.
+///
+/// ```
+/// use entra_proto::error::{ErrorClass, Input};
+/// use entra_proto::{Error, Tenant};
+///
+/// let Err(Error::Input(error)) = "not a tenant".parse::<Tenant>() else {
+///     panic!("the text is a tenant");
+/// };
+/// assert_eq!(error.input(), Input::Tenant);
+/// assert_eq!(error.class(), ErrorClass::Tenant);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InputError {
@@ -74,14 +87,15 @@ pub enum Input {
     Token,
     /// A user.
     User,
-    /// A user's token that is exchanged.
+    /// A user's token to exchange in an on-behalf-of request.
     UserAssertion,
     /// Any other input, by its name.
     Other(&'static str),
 }
 
 impl InputError {
-    /// Creates an error about an input. `problem` continues the sentence that the input's name begins: "is empty", say.
+    /// Creates an error for an input. `problem` continues the sentence that the input's name
+    /// begins, for example "is empty".
     #[must_use]
     pub fn new(input: Input, problem: impl Into<String>) -> Self {
         Self {
@@ -92,26 +106,26 @@ impl InputError {
         }
     }
 
-    /// Shows the value, cut and escaped, unless it may be a secret that was put into the wrong place.
+    /// Adds the value to the message, cut and escaped, unless it may be a misplaced secret.
     pub(crate) fn value(mut self, value: &str) -> Self {
         self.value = quotable(value);
         self
     }
 
-    /// Adds what to do about it.
+    /// Sets the hint: what to do about the error.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The input that it is about.
+    /// Returns the kind of the invalid input.
     #[must_use]
     pub fn input(&self) -> Input {
         self.input
     }
 
-    /// The kind of failure: what has to be fixed.
+    /// Returns the class of the error: what has to be fixed.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self.input {
@@ -122,7 +136,7 @@ impl InputError {
         }
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns what to do about the error, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -146,7 +160,7 @@ impl Diagnose for InputError {
     }
 }
 
-/// The name of the input, as an error begins with it.
+/// The name of the input, with which the message of an error begins.
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -156,7 +170,7 @@ impl fmt::Display for Input {
             Self::AuthorizationCode => "authorization code",
             Self::Claims => "claims",
             Self::ClientAssertion => "client assertion",
-            Self::ClientId => "client id",
+            Self::ClientId => "client ID",
             Self::ClientSecret => "client secret",
             Self::CodeVerifier => "code verifier",
             Self::Credential => "credential",
@@ -165,8 +179,8 @@ impl fmt::Display for Input {
             Self::Guid => "GUID",
             Self::IdToken => "ID token",
             Self::Origin => "origin",
-            Self::PendingConsent => "kept consent",
-            Self::PendingSignIn => "kept sign-in",
+            Self::PendingConsent => "pending consent",
+            Self::PendingSignIn => "pending sign-in",
             Self::Prompt => "prompt",
             Self::RedirectUri => "redirect URI",
             Self::RefreshToken => "refresh token",
@@ -183,10 +197,11 @@ impl fmt::Display for Input {
     }
 }
 
-/// A refused value as an error may show it, cut and escaped; `None` where it may be a secret.
+/// Returns an invalid value as an error may show it, cut and escaped, or `None` if it may be a
+/// secret.
 fn quotable(value: &str) -> Option<String> {
     (!may_be_secret(value)).then(|| excerpt(value, SHOWN))
 }
 
-/// How many characters of a refused value an error shows.
+/// The most characters of an invalid value that an error shows.
 const SHOWN: usize = 100;

@@ -1,9 +1,13 @@
-//! The errors of the protocol: what happened, what to do about it, and the service's own words.
+//! The errors of the protocol: the problem, the hint, and the service's error response as data.
+//!
+//! `Display` of each type shows the problem only. The advice is [`Diagnose::hint`], the causes are
+//! `source()`, and a [`Report`](crate::report::Report) shows all of it.
 
 pub(crate) mod aadsts;
 mod class;
 mod diagnose;
 mod error_response;
+pub mod hints;
 mod input;
 mod leg;
 mod redaction;
@@ -33,27 +37,45 @@ pub use response::{Requested, ResponseError, ResponseProblem};
 pub(crate) use service::MAX_TEXT;
 pub use service::ServiceError;
 
-/// What can go wrong between a caller's wish and a token. Cheap to clone, so that all who wait for one request can have it.
+/// An error of a token request or sign-in.
+///
+/// It is cheap to clone, so that all callers that wait for one request can have it.
+///
+/// ```
+/// use entra_proto::error::ErrorClass;
+/// use entra_proto::{Error, Target};
+///
+/// let error = Target::resource("https://graph.microsoft.com/.default").unwrap_err();
+/// assert!(matches!(error, Error::Input(_)));
+/// assert_eq!(error.class(), ErrorClass::Scope);
+/// assert!(!error.is_retryable());
+/// let hint = "leave out /.default, or give it as a scope";
+/// assert_eq!(error.hint(), Some(hint));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// What the caller gave cannot be sent. Nothing was sent.
+    /// An input of the caller is invalid. Nothing was sent.
     Input(Arc<InputError>),
-    /// Nothing was signed, so nothing was sent.
+    /// The assertion was not signed, so nothing was sent.
     Signer(SignerError),
-    /// The service refused, and said why.
+    /// The service sent an error response.
     Service(Arc<ServiceError>),
-    /// An answer came that is neither a token nor a refusal that can be read.
+    /// The response is neither a token nor a readable error response.
     Response(Arc<ResponseError>),
-    /// A browser came back with what does not answer what it was sent for.
+    /// The redirect of a browser does not belong to the request that was started.
     Redirect(Arc<RedirectError>),
-    /// The request for another request's assertion failed: see [`AcquiredCredential`](crate::acquired::AcquiredCredential).
+    /// The request for another request's assertion failed: see
+    /// [`AcquiredCredential`](crate::acquired::AcquiredCredential).
     Leg(Arc<LegError>),
 }
 
 impl Error {
-    /// Whether the same request may succeed a little later. So may a poll of the device flow while the person is not done
-    /// (`authorization_pending`, `slow_down`), but no sooner than its interval: [`DeviceCodeRequest::start`] keeps it.
+    /// Returns whether the same request may succeed later.
+    ///
+    /// This includes a poll of the device flow while the user has not finished
+    /// (`authorization_pending`, `slow_down`), but not before the interval has passed:
+    /// [`DeviceCodeRequest::start`] observes it.
     ///
     /// [`DeviceCodeRequest::start`]: crate::device::DeviceCodeRequest::start
     #[must_use]
@@ -66,7 +88,8 @@ impl Error {
         }
     }
 
-    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](crate::acquire::MAX_RETRY_AFTER).
+    /// Returns the pause before the next attempt that the service requires, at most
+    /// [`MAX_RETRY_AFTER`](crate::acquire::MAX_RETRY_AFTER).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -76,7 +99,7 @@ impl Error {
         }
     }
 
-    /// Notes what was requested, where the error is about a response.
+    /// Sets what was requested, if the error is about a response.
     pub(crate) fn requested(self, requested: Requested) -> Self {
         match self {
             Self::Response(error) => ResponseError {
@@ -88,7 +111,8 @@ impl Error {
         }
     }
 
-    /// The same error without these secrets. [`ErrorResponse::read`] takes them out of the service's own words.
+    /// Returns the same error without these secrets. [`ErrorResponse::read`] removes them from the
+    /// members of an error response.
     pub(crate) fn redacted(self, secrets: &Secrets) -> Self {
         match self {
             Self::Response(error) => Arc::unwrap_or_clone(error).redacted(secrets).into(),
@@ -96,7 +120,7 @@ impl Error {
         }
     }
 
-    /// The same, where it is the service's: the kind of credential that the request was sent with.
+    /// Sets the kind of credential that the request was sent with, if this is an error response.
     pub(crate) fn sent_with(self, kind: CredentialKind) -> Self {
         match self {
             Self::Service(error) => ServiceError {
@@ -108,7 +132,8 @@ impl Error {
         }
     }
 
-    /// The kind of failure: what the application, its owner or its administrator should do about it.
+    /// Returns the class of the error: what the application, its owner or an administrator should
+    /// do about it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
@@ -122,7 +147,7 @@ impl Error {
         }
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns what to do about the error, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -135,12 +160,16 @@ impl Error {
         }
     }
 
-    /// The service's own account, where it gave one.
+    /// Returns the service's error response, if there is one.
+    ///
+    /// Its `claims`, if any, are a challenge for the user of this request, to be passed on to a new
+    /// sign-in. The error response to an inner request ([`Error::Leg`]) has none: see
+    /// [`LegError::service`].
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         match self {
             Self::Service(error) => Some(error),
-            Self::Leg(error) => error.cause().service(),
+            Self::Leg(error) => error.service(),
             Self::Input(_) | Self::Signer(_) | Self::Response(_) | Self::Redirect(_) => None,
         }
     }
@@ -218,7 +247,7 @@ impl From<ResponseError> for Error {
     }
 }
 
-/// What happened and what to do about it, in one line.
+/// Returns the problem and the hint in one line.
 #[cfg(test)]
 pub(crate) fn in_full(error: &Error) -> String {
     match error.hint() {

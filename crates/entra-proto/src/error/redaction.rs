@@ -1,23 +1,24 @@
-//! The secrets of a request, taken out of texts that a server sent back.
+//! The removal of a request's secrets from texts that a server sent back.
 
 use zeroize::Zeroizing;
 
 use crate::form::encode_value;
 
-/// The secrets of one request in the spellings that a server may echo: as they are, and as they stand in a form, in JSON and in HTML.
+/// The secrets of one request, in each form that a server may echo: plain, and encoded for a form,
+/// for JSON and for HTML.
 ///
-/// A proxy's error page may show the request that it failed to pass on.
+/// The error page of a proxy may show the request that it failed to forward.
 pub(crate) struct Secrets(Vec<Zeroizing<String>>);
 
 impl Secrets {
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
         let mut spellings = Vec::new();
-        // An empty text is found everywhere, and hides nothing.
+        // An empty text occurs everywhere and is not a secret.
         for secret in secrets.filter(|secret| !secret.is_empty()) {
             let encoded = encode_value(secret);
             spellings.push(Zeroizing::new(encoded.replace("%20", "+")));
             spellings.push(Zeroizing::new(lower_hex(&encoded)));
-            // Browsers' forms escape it, ours do not.
+            // Browsers' forms encode `~`, the forms of this crate do not.
             spellings.push(Zeroizing::new(encoded.replace('~', "%7E")));
             spellings.push(Zeroizing::new(encoded.replace('%', "%25")));
             spellings.push(encoded);
@@ -28,19 +29,20 @@ impl Secrets {
             }
             spellings.push(Zeroizing::new(secret.to_owned()));
         }
-        // Most secrets need no escapes, and are spelled in one way.
+        // Most secrets contain nothing to encode, so their forms are equal.
         spellings.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         spellings.dedup_by(|one, other| one.as_str() == other.as_str());
         Self(spellings)
     }
 
-    /// None: of a request that has no secret.
+    /// Returns the secrets of a request that has none.
     pub(crate) fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Replaces each of them in one pass. At the end of a text that was cut, the beginning of one counts as well.
-    pub(crate) fn blot(&self, text: &mut String) {
+    /// Replaces each secret in the text, in one pass. At the end of a text that was cut, the
+    /// beginning of a secret is replaced as well.
+    pub(crate) fn redact(&self, text: &mut String) {
         let mut clean = String::new();
         let mut rest = text.as_str();
         let mut found = false;
@@ -72,7 +74,7 @@ impl Secrets {
     }
 }
 
-/// As it stands in a page.
+/// Encodes a secret as HTML text.
 fn in_html(secret: &str) -> Zeroizing<String> {
     let mut page = Zeroizing::new(String::with_capacity(secret.len() * 6));
     for character in secret.chars() {
@@ -88,23 +90,23 @@ fn in_html(secret: &str) -> Zeroizing<String> {
     page
 }
 
-/// As it stands in a page that escapes more than it has to.
+/// Encodes a secret as HTML text of an encoder that escapes more than necessary, by number.
 fn in_html_by_number(secret: &str) -> Zeroizing<String> {
     by_number(secret, |code| format!("&#x{code:X};"))
 }
 
-/// As it stands in a JSON string, quoted once more.
+/// Encodes a secret as the content of a JSON string.
 fn in_json(secret: &str) -> Zeroizing<String> {
     let quoted = Zeroizing::new(serde_json::Value::from(secret).to_string());
     Zeroizing::new(quoted.trim_matches('"').to_owned())
 }
 
-/// As it stands in a JSON string that is made safe for pages.
+/// Encodes a secret as the content of a JSON string that is safe inside HTML.
 fn in_json_by_number(secret: &str) -> Zeroizing<String> {
     by_number(secret, |code| format!("\\u{code:04X}"))
 }
 
-/// The secret with these escapes for what an encoder of web pages does not take for harmless.
+/// Escapes every character that a web encoder does not consider harmless.
 fn by_number(secret: &str, escape: fn(u32) -> String) -> Zeroizing<String> {
     let mut page = Zeroizing::new(String::with_capacity(secret.len() * 6));
     for character in secret.chars() {
@@ -117,7 +119,7 @@ fn by_number(secret: &str, escape: fn(u32) -> String) -> Zeroizing<String> {
     page
 }
 
-/// The same escapes with small letters.
+/// Returns percent-encoded text with lower-case hexadecimal digits.
 fn lower_hex(encoded: &str) -> String {
     let mut parts = encoded.split('%');
     let mut lower = parts.next().unwrap_or_default().to_owned();
@@ -130,27 +132,27 @@ fn lower_hex(encoded: &str) -> String {
     lower
 }
 
-/// How many characters of a secret at the end of a text are taken for one that was cut.
+/// The least characters of a secret at the end of a text that count as a secret that was cut.
 const SHORTEST_CUT: usize = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn blotted(secret: &str, text: &str) -> String {
+    fn redacted(secret: &str, text: &str) -> String {
         let mut text = text.to_owned();
-        Secrets::new([secret].into_iter()).blot(&mut text);
+        Secrets::new([secret].into_iter()).redact(&mut text);
         text
     }
 
     #[test]
-    fn every_spelling_is_blotted_out() {
+    fn every_encoding_is_redacted() {
         assert_eq!(
-            blotted("A+b c/D", "1 A+b c/D 2 A%2Bb%20c%2FD 3 A%2bb%20c%2fD 4 A%2Bb+c%2FD 5"),
+            redacted("A+b c/D", "1 A+b c/D 2 A%2Bb%20c%2FD 3 A%2bb%20c%2fD 4 A%2Bb+c%2FD 5"),
             "1 [secret] 2 [secret] 3 [secret] 4 [secret] 5"
         );
         assert_eq!(
-            blotted(
+            redacted(
                 "a~/<&>\"'",
                 r#"1 a~\/<&>"' 2 a~/&lt;&amp;&gt;&quot;&#39; 3 a%7E%2F%3C%26%3E%22%27 4"#
             ),
@@ -159,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn escapes_of_encoders_are_blotted_out_too() {
+    fn escapes_of_web_encoders_are_redacted() {
         assert_eq!(
-            blotted(
+            redacted(
                 "a+b\"c'd&e<f",
                 r#"1 a&#x2B;b&#x22;c&#x27;d&#x26;e&#x3C;f 2 a\u002Bb\u0022c\u0027d\u0026e\u003Cf 3 a+b\"c'd&e<f 4 a%252Bb%2522c%2527d%2526e%253Cf"#
             ),
@@ -170,20 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_was_cut_is_blotted_out_too() {
-        assert_eq!(blotted("SUPERSECRET", "client: SUPERSEC"), "client: [secret]");
-        assert_eq!(blotted("SUPERSECRET", "client: SUPERSEC…"), "client: [secret]");
-        assert_eq!(blotted("SUPERSECRET", "end of SUP"), "end of SUP");
+    fn cut_secret_is_redacted() {
+        assert_eq!(redacted("SUPERSECRET", "client: SUPERSEC"), "client: [secret]");
+        assert_eq!(redacted("SUPERSECRET", "client: SUPERSEC…"), "client: [secret]");
+        assert_eq!(redacted("SUPERSECRET", "end of SUP"), "end of SUP");
     }
 
     #[test]
-    fn a_short_secret_does_not_eat_the_marks_of_others() {
-        assert_eq!(blotted("e", "the gate"), "th[secret] gat[secret]");
-        assert_eq!(blotted("x", "nothing here"), "nothing here");
+    fn short_secret_leaves_other_markers_intact() {
+        assert_eq!(redacted("e", "the gate"), "th[secret] gat[secret]");
+        assert_eq!(redacted("x", "nothing here"), "nothing here");
     }
 
     #[test]
-    fn small_letters_in_escapes_only() {
+    fn lower_hex_changes_only_escapes() {
         assert_eq!(lower_hex("AB%2F%C3%A9CD"), "AB%2f%c3%a9CD");
     }
 }

@@ -1,4 +1,4 @@
-//! The error about a redirect that is not a response to the request that was sent.
+//! The error for a redirect that does not belong to the request that was started.
 
 use std::fmt;
 
@@ -6,15 +6,17 @@ use crate::error::Diagnose;
 use crate::guid::Guid;
 use crate::printable::excerpt;
 
-/// A redirect that does not answer what was asked: nothing in it is to be used. It holds no code, no state and no token.
+/// A redirect that does not belong to the request that was started. Use nothing of it.
+///
+/// The error contains no code, no state and no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedirectError {
-    /// What is wrong with it.
+    /// The problem of the redirect.
     pub problem: RedirectProblem,
 }
 
-/// What is wrong with a redirect.
+/// The problem of a redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectProblem {
@@ -22,43 +24,46 @@ pub enum RedirectProblem {
     TooLarge,
     /// It is not percent-encoded UTF-8.
     NotEncoded,
-    /// It was copied out of a document or a page's source: `&amp;` stands for `&`.
+    /// It was copied from a document or the source of a page: it has `&amp;` in place of `&`.
     HtmlEscaped,
-    /// This parameter stands there twice; `?` where it is not one of Entra's.
+    /// It has this parameter twice; the name is `?` if it is not a parameter of Entra.
     Duplicate(String),
-    /// It has no state. Its `error`, where that is an error code.
+    /// It has no state. The value is its `error`, if that is an error code.
     NoState(Option<String>),
-    /// Its state is another one: nobody here asked for it, or it belongs to another sign-in.
+    /// Its state differs from the one that was sent: it belongs to another sign-in, or to none.
     WrongState,
-    /// Its `iss`, cut, is not the authority that was asked (RFC 9207, section 2.4); `?` where it is no URL.
+    /// Its `iss`, cut, differs from the authority of the request (RFC 9207, section 2.4); it is `?`
+    /// if it is not a URL.
     WrongIssuer(String),
     /// It has neither a code nor an error.
     NoCode,
-    /// Its code is empty, too long, or holds anything but visible ASCII.
-    UnfitCode,
-    /// It tells of consent without naming the tenant by its id.
+    /// Its code is empty, too long, or contains characters other than visible ASCII.
+    InvalidCode,
+    /// It reports consent without the ID of the tenant.
     NoTenant,
-    /// It tells of consent in this tenant, and another one was asked.
+    /// It reports consent in this tenant, which is not the tenant of the request.
     WrongTenant(Guid),
-    /// It does not say that the consent was given.
+    /// It does not report that consent was granted.
     NoConsent,
 }
 
 impl RedirectError {
-    /// Returns what to do about it.
+    /// Returns what to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         Some(match &self.problem {
-            RedirectProblem::HtmlEscaped => "write & for each &amp;, or copy the URL from the browser's address bar",
+            RedirectProblem::HtmlEscaped => {
+                "replace each &amp; with &, or copy the URL from the address bar of the browser"
+            }
             RedirectProblem::NoState(_) | RedirectProblem::WrongState => {
-                "take only redirects of sign-ins that were started here, in the same browser, and each once"
+                "accept only redirects of sign-ins that this program started in the same browser, and each only once"
             }
-            RedirectProblem::WrongIssuer(_) => "do not use it: another authority has answered",
-            RedirectProblem::WrongTenant(_) => "let an administrator of the tenant that was asked consent",
+            RedirectProblem::WrongIssuer(_) => "do not use the redirect: it comes from another authority",
+            RedirectProblem::WrongTenant(_) => "have an administrator of the requested tenant grant consent",
             RedirectProblem::NoCode => {
-                "hand in what stands behind the ? of the redirect, behind its # (response_mode=fragment), or its body (form_post)"
+                "pass the query of the redirect, its fragment (response_mode=fragment) or its body (response_mode=form_post)"
             }
-            _ => "start the sign-in again, and hand in the redirect as it came",
+            _ => "start the sign-in again, and pass the redirect unchanged",
         })
     }
 }
@@ -75,19 +80,19 @@ impl fmt::Display for RedirectError {
         match &self.problem {
             RedirectProblem::TooLarge => f.write_str("is longer than 256 KiB"),
             RedirectProblem::NotEncoded => f.write_str("is not percent-encoded UTF-8"),
-            RedirectProblem::HtmlEscaped => f.write_str("is escaped as HTML: &amp; stands in it for &"),
+            RedirectProblem::HtmlEscaped => f.write_str("is escaped as HTML: it has &amp; in place of &"),
             RedirectProblem::Duplicate(name) => write!(f, "has the parameter {} twice", excerpt(name, 40)),
             RedirectProblem::NoState(None) => f.write_str("has no state"),
             RedirectProblem::NoState(Some(error)) => write!(f, "has no state (its error is {})", excerpt(error, 60)),
-            RedirectProblem::WrongState => f.write_str("has another state than the one that was sent"),
-            RedirectProblem::WrongIssuer(issuer) => write!(f, "is of another issuer: {}", excerpt(issuer, 100)),
+            RedirectProblem::WrongState => f.write_str("has a state other than the one that was sent"),
+            RedirectProblem::WrongIssuer(issuer) => write!(f, "comes from another issuer: {}", excerpt(issuer, 100)),
             RedirectProblem::NoCode => f.write_str("has neither a code nor an error"),
-            RedirectProblem::UnfitCode => f.write_str("has a code that is none"),
-            RedirectProblem::NoTenant => f.write_str("names no tenant by its id"),
+            RedirectProblem::InvalidCode => f.write_str("contains an invalid authorization code"),
+            RedirectProblem::NoTenant => f.write_str("does not contain the ID of a tenant"),
             RedirectProblem::WrongTenant(tenant) => {
-                write!(f, "is of another tenant than the one that was asked: {tenant}")
+                write!(f, "comes from another tenant than the one that was requested: {tenant}")
             }
-            RedirectProblem::NoConsent => f.write_str("does not say admin_consent=True"),
+            RedirectProblem::NoConsent => f.write_str("does not contain admin_consent=True"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The service's error response.
+//! The error response of the token service, as data.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,52 +8,58 @@ use crate::error::{Diagnose, ErrorClass};
 use crate::printable::excerpt;
 use crate::retry_after::is_transient_status;
 
-/// An error response of the service, with everything that it said (RFC 6749, section 5.2, and Entra's additions to it).
+/// An error response of the service with all its members (RFC 6749, section 5.2, and Entra's
+/// extensions).
 ///
-/// What is missing is empty or `None`, and so is what is not of the kind that its member is for. The message is the service's
-/// own, cut at 4,096 characters, with `[secret]` in the place of what may be a token or a secret: escape it before it is shown, as
-/// `Display` does. Where the body was not JSON, `description` holds the first 1,024 characters of it; where that looks like a
-/// request or a response, the service's message in it at most.
+/// A member that is missing or has the wrong form is empty or `None`. The message is the service's
+/// own, cut at 4,096 characters, with `[secret]` in place of everything that may be a token or a
+/// secret; escape it before you show it, as `Display` does. If the body was not JSON, `description`
+/// is its first 1,024 characters; if these look like a request or a response, it is at most the
+/// service's message in them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServiceError {
-    /// The HTTP status; 0 where the refusal came with a browser that was sent back.
+    /// The HTTP status, or 0 if the error response came with a redirect of the browser.
     pub status: u16,
-    /// The OAuth 2.0 error code, such as `invalid_client`; empty where it is no words of letters.
+    /// The OAuth 2.0 error code, such as `invalid_client`; empty if it is not made of words of
+    /// letters.
     pub error: String,
-    /// The AADSTS codes, in the order given: the general one comes first.
+    /// The AADSTS codes in the order of the response: the general one comes first.
     pub codes: Vec<u32>,
-    /// A finer error code, such as `consent_required`.
+    /// A more specific error code, such as `consent_required`.
     pub suberror: Option<String>,
-    /// The message for people.
+    /// The human-readable message.
     pub description: String,
-    /// What a new sign-in must show: to be passed on as the `claims` parameter.
+    /// The claims challenge: pass it on as the `claims` parameter of a new sign-in.
     pub claims: Option<String>,
-    /// The service's name for this request, a GUID. Its support asks for it.
+    /// The service's ID of this request, a GUID. Microsoft support asks for it.
     pub trace_id: Option<String>,
     /// The `client-request-id` that was sent, a GUID.
     pub correlation_id: Option<String>,
-    /// When it happened by the service's clock, `YYYY-MM-DD hh:mm:ssZ`.
+    /// The time of the error by the service's clock, `YYYY-MM-DD hh:mm:ssZ`.
     pub timestamp: Option<String>,
-    /// A page about the error.
+    /// The URL of a page about the error.
     pub error_uri: Option<String>,
-    /// How long to stay away, at most [`MAX_RETRY_AFTER`](crate::acquire::MAX_RETRY_AFTER).
+    /// The pause before the next attempt that the service requires, at most
+    /// [`MAX_RETRY_AFTER`](crate::acquire::MAX_RETRY_AFTER).
     pub retry_after: Option<Duration>,
-    /// The kind of credential that the request was sent with, where that is known.
+    /// The kind of credential that the request was sent with, if it is known.
     pub(crate) sent: Option<CredentialKind>,
 }
 
-/// How many characters of each text of a refusal are kept.
+/// The most characters that are kept of each text of an error response.
 pub(crate) const MAX_TEXT: usize = 4096;
 
 impl ServiceError {
-    /// The row of the most particular code that is known: the last, since Entra lists the general one first.
+    /// Returns the table row of the most specific known code: the last, since Entra lists the
+    /// general one first.
     #[must_use]
     pub fn row(&self) -> Option<Aadsts> {
         self.codes.iter().rev().find_map(|code| Aadsts::find(*code))
     }
 
-    /// What kind of trouble it is: by the number where it is known, else by the suberror, the error word, the status.
+    /// Returns the class of the error: that of the AADSTS code if it is known, else that of the
+    /// suberror, the error code or the status.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         if self.is_of_proxy() {
@@ -71,17 +77,18 @@ impl ServiceError {
             Some("protection_policy_required") => return ErrorClass::Policy,
             _ => {}
         }
-        match ErrorClass::of_word(&self.error) {
+        match ErrorClass::of_error_code(&self.error) {
             ErrorClass::Unknown if self.is_busy() => ErrorClass::Transient,
             class => class,
         }
     }
 
-    /// What to do about it, where that is known. The advice fits the credential that the request was sent with.
+    /// Returns what to do about the error, if that is known. The hint fits the kind of credential
+    /// that the request was sent with.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         let by_status = || match self.status {
-            404 => Some("check the authority: there is no such endpoint"),
+            404 => Some("check the authority: the endpoint does not exist"),
             _ => None,
         };
         let by_class = || match (self.class(), self.sent) {
@@ -89,7 +96,7 @@ impl ServiceError {
             (class, _) => class.hint(),
         };
         if self.is_of_proxy() {
-            return Some("give the proxy its user name and password");
+            return Some("configure the user name and password of the proxy");
         }
         self.row()
             .map(|row| row.hint_for(self.sent))
@@ -97,25 +104,26 @@ impl ServiceError {
             .or_else(by_status)
     }
 
-    /// Whether the same request may succeed a little later.
+    /// Returns whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.row() {
             _ if self.is_of_proxy() => false,
-            // What is known to be wrong for good stays wrong under a 5xx.
+            // An error that is known to be permanent is permanent with a status of 5xx as well.
             Some(row) => row.retryable || self.status == 429,
             None => self.is_busy() || self.class() == ErrorClass::Transient,
         }
     }
 
-    /// The message without the number before it and the ids behind it, which are fields of their own. At most 400 characters of it,
-    /// escaped: fit to be shown.
+    /// Returns the message without the AADSTS code before it and the IDs after it, which are
+    /// separate fields. It is escaped and has at most 400 characters.
     #[must_use]
     pub fn message(&self) -> String {
         excerpt(self.bare_message(), SHOWN)
     }
 
-    /// The message without the sentences that advise, where the code has a [hint](Self::hint) of its own: both would say the same.
+    /// Returns the message without its sentences of advice if the code has a [hint](Self::hint) of
+    /// its own, since the two would say the same.
     fn statement(&self) -> String {
         let message = self.bare_message();
         if self.row().is_none() {
@@ -142,8 +150,8 @@ impl ServiceError {
         }
     }
 
-    /// Returns what the service's support asks for, and the pause that it wants: the status, the time to wait, the IDs of the
-    /// request, and the time of the response.
+    /// Returns the facts that Microsoft support asks for, and the required pause: the status, the
+    /// time to wait, the IDs of the request, and the time of the response.
     #[must_use]
     pub fn ids(&self) -> String {
         let mut ids = vec![match self.status {
@@ -163,19 +171,20 @@ impl ServiceError {
         ids.join(", ")
     }
 
-    /// Whether a proxy answered, which wants credentials of its own. What its body says is not the service's word.
+    /// Returns whether the response comes from a proxy that requires its own credentials. Its body
+    /// says nothing about the service.
     pub(crate) fn is_of_proxy(&self) -> bool {
         self.status == 407
     }
 
-    /// Whether the status itself says so: 408, 429 and the 5xx.
+    /// Returns whether the status is a temporary one: 408, 429 or 5xx.
     fn is_busy(&self) -> bool {
         is_transient_status(self.status)
     }
 }
 
-/// The AADSTS code, the error code and the message, without [what to do about it](ServiceError::hint) and without
-/// [the IDs of the request](ServiceError::ids).
+/// The AADSTS code, the error code and the message, without the [hint](ServiceError::hint) and the
+/// [IDs of the request](ServiceError::ids).
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.row().map(|row| row.code).or_else(|| self.codes.last().copied());
@@ -212,7 +221,8 @@ impl Diagnose for ServiceError {
     }
 }
 
-/// The sentences of a text, each with the space behind it. What stands in quotation marks or brackets ends no sentence.
+/// Returns the sentences of a text, each with the space after it. A full stop inside quotation
+/// marks or brackets does not end a sentence.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -223,7 +233,7 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
         let mut characters = rest.char_indices().peekable();
         while let Some((at, character)) = characters.next() {
             match character {
-                // An apostrophe inside a word is no quotation mark.
+                // An apostrophe inside a word is not a quotation mark.
                 '\'' | '"' if is_quoted || !before.is_alphanumeric() => is_quoted = !is_quoted,
                 '[' | '(' => depth += 1,
                 ']' | ')' => depth = depth.saturating_sub(1),
@@ -242,7 +252,7 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How sentences begin that advise, or guess at causes.
+/// The beginnings of sentences that give advice or guess at causes.
 const ADVICE: [&str; 24] = [
     "Check ",
     "Consider ",
@@ -270,14 +280,14 @@ const ADVICE: [&str; 24] = [
     "You might ",
 ];
 
-/// How many characters of the service's message an error shows.
+/// The most characters of the service's message that an error shows.
 const SHOWN: usize = 400;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(status: u16, error: &str, codes: &[u32]) -> ServiceError {
+    fn error_response(status: u16, error: &str, codes: &[u32]) -> ServiceError {
         ServiceError {
             status,
             error: error.into(),
@@ -287,28 +297,31 @@ mod tests {
     }
 
     #[test]
-    fn the_most_particular_number_decides() {
-        let error = refusal(400, "invalid_grant", &[70002, 70008]);
+    fn most_specific_code_decides() {
+        let error = error_response(400, "invalid_grant", &[70002, 70008]);
         assert_eq!((error.class(), error.is_retryable()), (ErrorClass::Grant, false));
-        assert_eq!(refusal(400, "invalid_grant", &[65001, 4]).class(), ErrorClass::Consent);
+        assert_eq!(
+            error_response(400, "invalid_grant", &[65001, 4]).class(),
+            ErrorClass::Consent
+        );
     }
 
     #[test]
-    fn without_a_known_number_the_words_and_the_status_decide() {
-        let mut error = refusal(400, "invalid_grant", &[]);
+    fn error_codes_and_status_decide_without_known_aadsts_code() {
+        let mut error = error_response(400, "invalid_grant", &[]);
         assert_eq!(error.class(), ErrorClass::Grant);
         error.suberror = Some("consent_required".into());
         assert_eq!(error.class(), ErrorClass::Consent);
-        assert_eq!(refusal(503, "", &[]).class(), ErrorClass::Transient);
-        assert_eq!(refusal(400, "novelty", &[1]).class(), ErrorClass::Unknown);
-        assert!(refusal(429, "invalid_request", &[]).is_retryable());
-        assert!(!refusal(401, "invalid_client", &[7_000_215]).is_retryable());
-        assert!(!refusal(500, "invalid_client", &[7_000_215]).is_retryable());
-        assert!(refusal(429, "invalid_client", &[7_000_215]).is_retryable());
+        assert_eq!(error_response(503, "", &[]).class(), ErrorClass::Transient);
+        assert_eq!(error_response(400, "novelty", &[1]).class(), ErrorClass::Unknown);
+        assert!(error_response(429, "invalid_request", &[]).is_retryable());
+        assert!(!error_response(401, "invalid_client", &[7_000_215]).is_retryable());
+        assert!(!error_response(500, "invalid_client", &[7_000_215]).is_retryable());
+        assert!(error_response(429, "invalid_client", &[7_000_215]).is_retryable());
     }
 
     #[test]
-    fn a_proxy_that_wants_a_password_is_never_asked_again() {
+    fn response_407_of_proxy_is_never_retryable() {
         for (error, codes) in [
             ("", &[][..]),
             ("temporarily_unavailable", &[]),
@@ -316,7 +329,7 @@ mod tests {
             ("invalid_client", &[7_000_215]),
             ("server_error", &[90_033]),
         ] {
-            let error = refusal(407, error, codes);
+            let error = error_response(407, error, codes);
             assert_eq!(
                 (error.class(), error.is_retryable()),
                 (ErrorClass::Unknown, false),
@@ -328,7 +341,7 @@ mod tests {
 
     #[test]
     fn display_has_neither_hint_nor_ids() {
-        let mut error = refusal(401, "invalid_client", &[7_000_222]);
+        let mut error = error_response(401, "invalid_client", &[7_000_222]);
         error.description = "AADSTS7000222: The keys; all of them; are expired. Trace ID: t Correlation ID: c".into();
         error.trace_id = Some("t\r\nforged".into());
         error.retry_after = Some(Duration::from_secs(5));
@@ -341,13 +354,13 @@ mod tests {
 
     #[test]
     fn rejection_without_a_reason_says_so() {
-        let mut error = refusal(503, "", &[]);
+        let mut error = error_response(503, "", &[]);
         assert_eq!(
             error.to_string(),
             "the service rejected the request without a reason, by HTTP status 503"
         );
         assert_eq!(
-            refusal(0, "", &[]).to_string(),
+            error_response(0, "", &[]).to_string(),
             "the service rejected the request without a reason"
         );
         error.description = "Service Unavailable.".into();
@@ -356,21 +369,21 @@ mod tests {
             "the service rejected the request: Service Unavailable"
         );
         assert_eq!(
-            (error.ids(), refusal(0, "", &[]).ids()),
+            (error.ids(), error_response(0, "", &[]).ids()),
             ("status 503".into(), "by redirect".into())
         );
     }
 
     #[test]
-    fn the_message_stands_without_number_and_ids() {
-        let mut error = refusal(401, "invalid_client", &[7_000_215]);
+    fn message_has_neither_code_nor_ids() {
+        let mut error = error_response(401, "invalid_client", &[7_000_215]);
         error.description = "AADSTS7000215: Invalid\u{1b} secret. Trace ID: a Correlation ID: b".into();
         assert_eq!(error.message(), "Invalid\\u{1b} secret.");
     }
 
     #[test]
-    fn advice_of_the_service_does_not_repeat_the_hint() {
-        let mut error = refusal(401, "invalid_client", &[7_000_215]);
+    fn advice_of_service_does_not_repeat_hint() {
+        let mut error = error_response(401, "invalid_client", &[7_000_215]);
         error.description =
             "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the \
                              client secret value, not the client secret ID, for a secret added to app 'a'. Trace ID: b"
@@ -380,15 +393,15 @@ mod tests {
             "AADSTS7000215 invalid_client: Invalid client secret provided"
         );
         assert!(error.message().contains("Ensure the secret"), "{}", error.message());
-        // Without a hint of ours, the advice of the service is all there is.
+        // Without a hint from the table, the service's advice is kept.
         error.codes = vec![1];
         assert!(error.to_string().contains("Ensure the secret"), "{}", error.to_string());
     }
 
     #[test]
-    fn facts_behind_the_first_sentence_stay() {
-        let mut error = refusal(401, "invalid_client", &[700_027]);
-        for (said, told) in [
+    fn facts_after_first_sentence_are_kept() {
+        let mut error = error_response(401, "invalid_client", &[700_027]);
+        for (description, shown) in [
             (
                 "Failed. [Reason - The key was not found. Ensure it, Thumbprint: 'a'] Please visit b.",
                 "Failed. [Reason - The key was not found. Ensure it, Thumbprint: 'a'] Please visit b",
@@ -404,8 +417,8 @@ mod tests {
             ("Ensure this. Ensure that.", "Ensure this"),
             ("It's bad. Don't. Visit 'unclosed", "It's bad. Don't"),
         ] {
-            error.description = format!("AADSTS700027: {said}");
-            assert_eq!(error.to_string(), format!("AADSTS700027 invalid_client: {told}"));
+            error.description = format!("AADSTS700027: {description}");
+            assert_eq!(error.to_string(), format!("AADSTS700027 invalid_client: {shown}"));
         }
     }
 }

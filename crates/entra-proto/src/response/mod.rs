@@ -52,7 +52,7 @@ pub(crate) fn read_success(
     }
     if members.is_error() || !status.is_success() {
         if !status.is_success() && members.has_token() {
-            return Err(unusable_response(ResponseProblem::TokenInRefusal));
+            return Err(unusable_response(ResponseProblem::TokenInErrorResponse));
         }
         return Err(members
             .into_error(status.as_u16(), retry_after(headers, now), &own())

@@ -79,7 +79,7 @@ fn admin_consent_accepts_valid_redirects() {
         text.replace(&state, &format!("{}+", &state[1..])),
     ] {
         let error = bad.parse::<PendingAdminConsent>().expect_err(&bad).to_string();
-        assert_eq!(error, "kept consent is not the text that expose returned");
+        assert_eq!(error, "pending consent is not the text that expose returned");
     }
 }
 
@@ -221,7 +221,7 @@ fn state_takes_precedence_over_errors_and_errors_over_codes() {
     for code in ["", "a+b", "a%0Ab", "%C3%A9"] {
         assert_eq!(
             problem(redeem(&format!("{state}&code={code}"))),
-            RedirectProblem::UnfitCode,
+            RedirectProblem::InvalidCode,
             "{code}"
         );
     }
@@ -367,6 +367,6 @@ fn tampered_stored_sign_in_is_rejected() {
         format!("{}&state=canary", text.as_str()),
     ] {
         let error = bad.parse::<PendingAuthorization>().expect_err(&bad).to_string();
-        assert_eq!(error, "kept sign-in is not the text that expose returned");
+        assert_eq!(error, "pending sign-in is not the text that expose returned");
     }
 }

@@ -173,7 +173,7 @@ proptest! {
                     prop_assert!(!shown.contains(pending.state()), "{}", shown);
                     prop_assert!(pending.expose().parse::<PendingAuthorization>().is_ok());
                 }
-                Err(error) => prop_assert_eq!(error.to_string(), "kept sign-in is not the text that expose returned"),
+                Err(error) => prop_assert_eq!(error.to_string(), "pending sign-in is not the text that expose returned"),
             }
             let _ = text.parse::<PendingAdminConsent>().map_err(|error| assert!(!error.to_string().contains("canary")));
         }

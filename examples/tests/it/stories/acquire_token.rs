@@ -157,7 +157,7 @@ fn errors_of_the_document_are_made_with_their_advice() {
         "\nwhat to do  append /.default",
         "\nscope       https://graph.microsoft.com/.default https://database.windows.net//.default\n",
         "\nif sent     AADSTS70011 invalid_scope: ",
-        "\nwhat to do  ask for one API",
+        "\nwhat to do  request one API",
         "\n\nDid you forget to provide admin consent? Daemon apps need it!\n",
         "\nFailed to call the web API: Forbidden\nContent: {\n  \"error\": {\n    \"code\": \"Authorization_RequestDenied\",\n    \
          \"message\": \"Insufficient privileges to complete the operation.\",\n    \"innerError\": {\n      \"request-id\": \"",

@@ -1,8 +1,8 @@
-//! AADSTS codes in texts.
+//! The search for AADSTS codes in text that users paste: messages, URLs, JSON, lists.
 
 use percent_encoding::percent_decode_str;
 
-/// The codes that a text names with `AADSTS` before them, in their order, each once.
+/// Returns the codes that follow `AADSTS` in a text, in their order, each once.
 pub(crate) fn marked_codes(text: &str) -> Vec<u32> {
     let mut codes = Codes::default();
     for number in numbers(text).filter(|number| number.is_marked()) {
@@ -11,34 +11,36 @@ pub(crate) fn marked_codes(text: &str) -> Vec<u32> {
     codes.0
 }
 
-/// The codes that a text names; where it names none, the numbers that are told as codes of errors, else those that may be codes.
+/// Returns the codes that a text names as AADSTS codes. Without any, returns the numbers that
+/// follow "error code" and the like, and without those the numbers that may be codes.
 pub(super) fn codes_in(text: &str) -> Vec<u32> {
     let text = &plain(text);
-    let [mut named, mut told, mut possible] = [const { Codes(Vec::new()) }; 3];
-    // A text of numbers and nothing else is taken at its word, however many digits they have.
+    let [mut named, mut labeled, mut possible] = [const { Codes(Vec::new()) }; 3];
+    // In a text of numbers only, each number counts, with any number of digits.
     let is_list = !text.contains(|c: char| c.is_alphabetic());
-    let (mut in_named, mut in_told) = (false, false);
+    let (mut in_named, mut in_labeled) = (false, false);
     for number in numbers(text) {
         in_named = number.is_in_list(in_named, &["error_codes"]);
-        in_told = number.is_in_list(in_told, ERROR_CODE);
+        in_labeled = number.is_in_list(in_labeled, ERROR_CODE);
         if number.is_marked() || in_named || number.is_in_error_page() {
             named.add(number.value);
         }
         let is_likely = LIKELY.contains(&number.value);
-        if in_told && is_likely {
-            told.add(number.value);
+        if in_labeled && is_likely {
+            labeled.add(number.value);
         }
         if number.is_whole() && (is_list && number.stands_alone() || is_likely) {
             possible.add(number.value);
         }
     }
-    let mut found = [named, told, possible].into_iter();
+    let mut found = [named, labeled, possible].into_iter();
     found
         .find(|codes| !codes.0.is_empty())
         .map_or_else(Vec::new, |codes| codes.0)
 }
 
-/// The text without percent-encoding, which may be there twice, and with the digits and letters of East Asian keyboards as ASCII.
+/// Returns the text with up to two levels of percent-encoding decoded, and with the full-width
+/// digits and letters of East Asian keyboards as ASCII.
 fn plain(text: &str) -> String {
     let half_width = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
@@ -53,7 +55,7 @@ fn plain(text: &str) -> String {
     text
 }
 
-/// The codes that are kept of one text.
+/// The distinct codes of one text, at most [`MAX_CODES`].
 #[derive(Default)]
 struct Codes(Vec<u32>);
 
@@ -65,25 +67,26 @@ impl Codes {
     }
 }
 
-/// A run of digits, and what stands around it.
+/// A run of digits with the text around it.
 struct Number<'a> {
     value: u32,
     before: &'a str,
-    /// What stands between it and the run of digits before it. To look no further keeps long texts cheap.
+    /// The text between the previous run of digits and this one. Long texts stay cheap because most
+    /// checks look at the gap only.
     gap: &'a str,
     after: &'a str,
 }
 
 impl Number<'_> {
-    /// Whether `AADSTS` stands before it, in any case; `AADSTS 70011` and `AADSTS-70011` count.
+    /// Returns whether `AADSTS` precedes it, in any case; `AADSTS 70011` and `AADSTS-70011` count.
     fn is_marked(&self) -> bool {
         let before = self.before.trim_end_matches([' ', '-', '_', ':', '#']);
-        // People write one of these, not a row of them.
+        // Users write one or two of these characters, not more.
         self.before.len() - before.len() <= 2 && ends_with(before, "aadsts")
     }
 
-    /// Whether it is an item of a list behind one of these names, in JSON or escaped in a JSON string. `previous` tells whether the
-    /// number before it is one.
+    /// Returns whether it is an item of a list after one of these names, in JSON or escaped in a
+    /// JSON string. `previous` is whether the number before it is an item.
     fn is_in_list(&self, previous: bool, names: &[&str]) -> bool {
         let list = self
             .gap
@@ -92,20 +95,20 @@ impl Number<'_> {
         (list.is_empty() && previous) || names.iter().any(|name| ends_with(list, name))
     }
 
-    /// Whether it is the code in the address of the service's page about errors.
+    /// Returns whether it is the code in the URL of the service's page about errors.
     fn is_in_error_page(&self) -> bool {
         ["?code=", "&code=", "&amp;code="]
             .iter()
             .any(|page| ends_with(self.gap, page))
     }
 
-    /// Whether it is no part of a word, an id, a time, an address or a fraction.
+    /// Returns whether it is not part of a word, an ID, a time, an address or a fraction.
     fn is_whole(&self) -> bool {
         let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '%';
         let mut before = self.before.chars().rev();
         let joined_before = match before.next() {
             Some('-') => is_hex_group(before),
-            Some(':') if self.is_behind_host() => true,
+            Some(':') if self.is_after_host() => true,
             Some('.' | ':' | '/') => before.next().is_some_and(|c| c.is_ascii_digit()),
             other => other.is_some_and(is_word),
         };
@@ -118,25 +121,25 @@ impl Number<'_> {
         !joined_before && !joined_after
     }
 
-    /// Whether the colon before it stands behind a host or the name of a file.
-    fn is_behind_host(&self) -> bool {
+    /// Returns whether the colon before it follows a host or a file name.
+    fn is_after_host(&self) -> bool {
         let word = self.gap.rsplit(char::is_whitespace).next().unwrap_or_default();
         word.contains('.') || word.contains("//") || ends_with(word, "localhost:")
     }
 
-    /// Whether it is set apart by blanks, commas and brackets alone.
+    /// Returns whether only white space, commas, brackets and the like surround it.
     fn stands_alone(&self) -> bool {
         let apart = |c: char| c.is_whitespace() || ",;[](){}\"'.\u{feff}".contains(c);
         self.before.chars().next_back().is_none_or(apart) && self.after.chars().next().is_none_or(apart)
     }
 }
 
-/// Whether a group of a GUID comes: four hexadecimal digits.
+/// Returns whether a group of a GUID follows: four hexadecimal digits.
 fn is_hex_group(characters: impl Iterator<Item = char>) -> bool {
     characters.take(4).filter(char::is_ascii_hexdigit).count() == 4
 }
 
-/// Every number of a text that is no larger than a code can be.
+/// Returns each number of a text that fits a code, a `u32`.
 fn numbers(text: &str) -> impl Iterator<Item = Number<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -161,7 +164,7 @@ fn numbers(text: &str) -> impl Iterator<Item = Number<'_>> {
     })
 }
 
-/// Whether a text ends with this word, in any case.
+/// Returns whether a text ends with this word, in any case.
 fn ends_with(text: &str, word: &str) -> bool {
     let start = text.len().checked_sub(word.len());
     start
@@ -169,7 +172,7 @@ fn ends_with(text: &str, word: &str) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case(word))
 }
 
-/// What programs, logs and pages call a code.
+/// The names of a code in programs, logs and pages.
 const ERROR_CODE: &[&str] = &[
     "error_code",
     "errorcode",
@@ -179,10 +182,10 @@ const ERROR_CODE: &[&str] = &[
     "errcode",
 ];
 
-/// How many codes of one text are kept.
+/// The most codes that are kept of one text.
 const MAX_CODES: usize = 16;
 
-/// The numbers that may be codes: all that are known have five to eight digits.
+/// The numbers that may be codes: all known codes have five to eight digits.
 const LIKELY: std::ops::RangeInclusive<u32> = 10_000..=99_999_999;
 
 #[cfg(test)]
@@ -190,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_found_in_what_people_paste() {
+    fn codes_are_found_in_pasted_text() {
         for (text, codes) in [
             ("AADSTS7000215", &[7_000_215][..]),
             ("aadsts7000215: invalid secret", &[7_000_215]),
@@ -275,9 +278,9 @@ mod tests {
         }
     }
 
-    /// Each number is looked at in its own surroundings, not back to the beginning of the text.
+    /// Each number is checked with the text around it, not back to the beginning of the text.
     #[test]
-    fn long_texts_take_time_by_their_length() {
+    fn long_text_takes_linear_time() {
         for unit in ["1,", "1 ", "1-", "a.b:1", "error_codes1,"] {
             let text = unit.repeat(1_000_000 / unit.len());
             assert!(codes_in(&text).len() <= MAX_CODES, "{unit}");
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_name_their_codes_with_aadsts() {
+    fn marked_codes_follow_aadsts() {
         assert_eq!(
             marked_codes("AADSTS70002: Error 12345. AADSTS70008: again AADSTS70002"),
             [70_002, 70_008]

@@ -1,4 +1,4 @@
-//! The service's numbered errors: what each code means, and what to do about it.
+//! The AADSTS codes: the meaning of each, and what to do about it.
 
 mod advice;
 mod finder;
@@ -12,30 +12,41 @@ use table::{FAMILIES, TABLE};
 
 /// A row of the table of AADSTS codes, the `AADSTS...` of the service's messages.
 ///
-/// The codes and their meanings are those of Entra's own list of error codes and of responses seen; the advice is ours.
-/// Branch on [`ErrorClass`], not on codes: Entra adds and changes them.
+/// The codes and their meanings come from Entra's own list of error codes and from recorded
+/// responses; the hints are original. Branch on [`ErrorClass`], not on codes: Entra adds and
+/// changes them.
+///
+/// ```
+/// use entra_proto::error::{Aadsts, ErrorClass};
+///
+/// let row = Aadsts::find(7_000_222).unwrap();
+/// assert_eq!(row.class, ErrorClass::Credential);
+/// assert_eq!(row.meaning, "the client secret has expired");
+/// assert!(!row.retryable);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Aadsts {
     /// The code.
     pub code: u32,
-    /// The OAuth 2.0 error code that it usually comes with.
+    /// The OAuth 2.0 error code that usually accompanies it.
     pub error: &'static str,
-    /// The kind of failure.
+    /// The class of the error.
     pub class: ErrorClass,
-    /// Whether the same request may succeed a little later.
+    /// `true` if the same request may succeed later.
     pub retryable: bool,
-    /// What it means.
+    /// The meaning of the code.
     pub meaning: &'static str,
-    /// What to do about it, whatever the credential. [`ServiceError::hint`](crate::error::ServiceError::hint) knows the credential.
+    /// The advice for any kind of credential.
+    /// [`ServiceError::hint`](crate::error::ServiceError::hint) fits the one that was used.
     pub hint: &'static str,
-    /// The kind of credential that the advice is about, where it is about one.
-    speaks_of: Option<CredentialKind>,
+    /// The kind of credential that the hint is about, if it is about one.
+    hint_is_for: Option<CredentialKind>,
 }
 
 impl Aadsts {
-    /// Returns what is known of this code. A code without a row of its own gets the row of its family, such as 70021x for
-    /// federated credentials.
+    /// Returns the row of a code, if it is known. A code without a row of its own gets the row of
+    /// its family, such as 70021x for federated credentials.
     #[must_use]
     pub fn find(code: u32) -> Option<Self> {
         let in_table = |table: &[Self], code| {
@@ -50,18 +61,21 @@ impl Aadsts {
         })
     }
 
-    /// Returns the AADSTS codes in a text, in their order, each once and at most 16: in a message, a URL of an error page, a
-    /// JSON response, a list of numbers.
+    /// Returns the AADSTS codes in a text, in their order, each once and at most 16.
     ///
-    /// Numbers that are named as codes count first: behind `AADSTS`, in `error_codes`, behind `?code=`. Where none is named, those
-    /// behind `errorCode`, `error code` and the like count, else every number that may be a code: of five to eight digits, and no
-    /// part of an id, a time, an address or a word. The text may be percent-encoded.
+    /// The text may be a message, the URL of an error page, a JSON response or a list of numbers,
+    /// and it may be percent-encoded. Numbers that are marked as codes take precedence: after
+    /// `AADSTS`, in `error_codes`, after `?code=`. Without any, those after `errorCode`, `error
+    /// code` and the like count. Without those, every number counts that may be a code: it has five
+    /// to eight digits, and is not part of an ID, a time, an address or a word.
     ///
     /// ```
     /// use entra_proto::error::Aadsts;
     ///
-    /// assert_eq!(Aadsts::codes_in("https://login.microsoftonline.com/error?code=7000215"), [7_000_215]);
-    /// assert_eq!(Aadsts::codes_in(r#"{"error":"invalid_grant","error_codes":[70002,70008]}"#), [70_002, 70_008]);
+    /// let page = "https://login.microsoftonline.com/error?code=7000215";
+    /// assert_eq!(Aadsts::codes_in(page), [7_000_215]);
+    /// let response = r#"{"error":"invalid_grant","error_codes":[70002,70008]}"#;
+    /// assert_eq!(Aadsts::codes_in(response), [70_002, 70_008]);
     /// assert_eq!(Aadsts::codes_in("code: 700016."), [700_016]);
     /// ```
     #[must_use]
@@ -69,7 +83,7 @@ impl Aadsts {
         finder::codes_in(text)
     }
 
-    /// All rows, in the order of their codes.
+    /// Returns all rows, in the order of their codes.
     #[must_use]
     pub fn all() -> &'static [Self] {
         TABLE
@@ -81,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order_and_every_row_says_what_to_do() {
+    fn table_is_sorted_and_every_row_has_a_hint() {
         for table in [TABLE, FAMILIES] {
             assert!(table.windows(2).all(|pair| pair[0].code < pair[1].code));
             for row in table {
@@ -98,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_without_a_row_has_its_familys_advice() {
+    fn code_without_row_has_row_of_its_family() {
         for code in [700_219, 70_022, 700_228, 7_002_399, 70_023, 700_241] {
             let row = Aadsts::find(code).unwrap();
             assert_eq!((row.code, row.class), (code, ErrorClass::Credential));
