@@ -1,4 +1,4 @@
-//! The device flow over a transport, on a clock of the test's own.
+//! The device flow over a transport, with a simulated clock.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, ready};
@@ -25,18 +25,18 @@ fn request() -> DeviceCodeRequest {
     app.device_code(Target::scopes("User.Read").unwrap()).unwrap()
 }
 
-/// The answers in their order; an empty one is a connection that broke.
+/// The responses in their order. An empty one stands for a broken connection.
 struct Network(Mutex<Vec<&'static str>>);
 
 impl Network {
-    fn new(answers: &[&'static str]) -> Self {
-        Self(Mutex::new(answers.iter().rev().copied().collect()))
+    fn new(responses: &[&'static str]) -> Self {
+        Self(Mutex::new(responses.iter().rev().copied().collect()))
     }
 
     fn send(&self, request: &Request) -> Result<Response, TransportError> {
-        let body = self.0.lock().unwrap().pop().expect("more requests than answers");
+        let body = self.0.lock().unwrap().pop().expect("more requests than responses");
         let is_poll = request.uri().path().ends_with("/token");
-        assert_eq!(is_poll, body != CODE, "{}", request.uri());
+        assert!(body.is_empty() || is_poll == (body != CODE), "{}", request.uri());
         if body.is_empty() {
             return Err(TransportError::new(TransportErrorKind::Interrupted, "cut"));
         }
@@ -48,11 +48,11 @@ impl Network {
     }
 }
 
-/// What came of a flow: its outcome, the messages shown and the seconds waited.
+/// The outcome of a flow, the messages shown, and the seconds waited.
 type Outcome = (Result<TokenResponse, AcquireError>, Vec<String>, u64);
 
-fn blocking(answers: &[&'static str]) -> Outcome {
-    let (network, shown, now) = (Network::new(answers), RefCell::new(Vec::new()), Cell::new(START));
+fn blocking(responses: &[&'static str]) -> Outcome {
+    let (network, shown, now) = (Network::new(responses), RefCell::new(Vec::new()), Cell::new(START));
     let transport = blocking_transport_fn(|request| network.send(&request));
     let outcome = Acquisition::device_code(request(), |code| shown.borrow_mut().push(code.message.clone()))
         .request_id(Guid::from_bytes([7; 16]))
@@ -61,8 +61,8 @@ fn blocking(answers: &[&'static str]) -> Outcome {
     (outcome, shown.into_inner(), now.get().since(START).as_secs())
 }
 
-fn asynchronous(answers: &[&'static str]) -> Outcome {
-    let (network, shown, now) = (Network::new(answers), RefCell::new(Vec::new()), Cell::new(START));
+fn asynchronous(responses: &[&'static str]) -> Outcome {
+    let (network, shown, now) = (Network::new(responses), RefCell::new(Vec::new()), Cell::new(START));
     let transport = transport_fn(|request| ready(network.send(&request)));
     let sleep = |wait| {
         now.set(now.get().plus(wait));
@@ -78,12 +78,12 @@ fn asynchronous(answers: &[&'static str]) -> Outcome {
 fn finished<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,
-        Poll::Pending => panic!("nothing in it has to wait"),
+        Poll::Pending => panic!("the future waits"),
     }
 }
 
 #[test]
-fn the_code_is_shown_once_and_asked_after_until_the_token_is_there() {
+fn code_is_shown_once_and_polled_until_token_arrives() {
     for drive in [blocking, asynchronous] {
         let (outcome, shown, waited) = drive(&[CODE, PENDING, PENDING, TOKEN]);
         assert_eq!((shown, waited), (vec!["Open the page.".to_owned()], 15));
@@ -92,11 +92,11 @@ fn the_code_is_shown_once_and_asked_after_until_the_token_is_there() {
 }
 
 #[test]
-fn a_connection_that_breaks_between_two_polls_is_nothing() {
+fn broken_connection_between_polls_is_ignored() {
     for drive in [blocking, asynchronous] {
         let (outcome, _, waited) = drive(&[CODE, PENDING, "", PENDING, TOKEN]);
         assert!(outcome.is_ok() && (25..=26).contains(&waited), "{waited}");
-        // A network that is down until the code is dead ends it, with its own error.
+        // If the network is down until the code expires, the outcome is the error of the network.
         let mut down = vec![CODE];
         down.resize(100, "");
         let (outcome, shown, waited) = drive(&down);
@@ -108,7 +108,7 @@ fn a_connection_that_breaks_between_two_polls_is_nothing() {
 }
 
 #[test]
-fn a_person_who_declines_ends_it() {
+fn user_who_declines_ends_flow() {
     for drive in [blocking, asynchronous] {
         let error = drive(&[CODE, PENDING, DECLINED]).0.unwrap_err();
         assert_eq!(error.service().unwrap().error, "authorization_declined");
@@ -117,7 +117,19 @@ fn a_person_who_declines_ends_it() {
 }
 
 #[test]
-fn the_future_of_a_device_flow_goes_to_any_thread() {
+fn first_request_is_sent_again_after_failures() {
+    for drive in [blocking, asynchronous] {
+        let (outcome, shown, _) = drive(&["", "", CODE, TOKEN]);
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert_eq!(shown.len(), 1);
+        let (outcome, shown, _) = drive(&["", "", ""]);
+        assert!(matches!(outcome, Err(AcquireError::Transport(_))));
+        assert!(shown.is_empty());
+    }
+}
+
+#[test]
+fn future_of_device_flow_is_send() {
     fn any_thread<T: Send>(_: T) {}
     let transport = transport_fn(|_| ready(Err(TransportError::new(TransportErrorKind::Connect, "no"))));
     any_thread(Acquisition::device_code(request(), |_| {}).run(&transport, |_| ready(())));
