@@ -1,11 +1,9 @@
 //! The runtime that the async client runs its tasks on.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 /// A boxed future.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type BoxFuture<T> = entra_proto::assertion::BoxFuture<'static, T>;
 
 /// The operations that the async client needs of a runtime: waits between attempts, and tasks that
 /// go on when a caller gives up.

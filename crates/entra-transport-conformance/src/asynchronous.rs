@@ -1,11 +1,12 @@
-//! The suite over an asynchronous transport.
+//! The suite for async transports.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
+use entra_proto::assertion::BoxFuture;
 use entra_transport::{BlockingTransport, Request, Response, Transport, TransportError};
 
 use crate::bench::{Outcome, Setup, setup};
@@ -15,13 +16,12 @@ use crate::report::Report;
 use crate::server::Server;
 use crate::suite::run;
 
-/// A future behind a pointer.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Runs every case over the asynchronous transports that `make` builds, and those that only make sense for them.
+/// Runs all cases with the async transports that `make` builds, and the cases for async transports
+/// only.
 ///
-/// `block_on` drives a future to its end on the runtime the transports need; the suite calls it from several threads at once.
-/// `make` is called from those threads, outside of the runtime.
+/// `block_on` runs a future to completion on the runtime that the transports need. The suite calls
+/// it from several threads at the same time. It calls `make` from these threads, outside the
+/// runtime.
 pub fn run_async(
     make: impl Fn(&Setup) -> Arc<dyn Transport> + Send + Sync + 'static,
     block_on: impl Fn(BoxFuture<'_, ()>) + Send + Sync + 'static,
@@ -38,12 +38,9 @@ pub fn run_async(
         })
     };
     let cases: [(&'static str, AsyncCase); 3] = [
-        ("a_dropped_future_closes_its_connection", dropped_while_waiting),
-        (
-            "a_future_dropped_in_the_body_closes_its_connection",
-            dropped_in_the_body,
-        ),
-        ("a_future_that_is_never_polled_sends_nothing", never_polled),
+        ("dropped_future_closes_its_connection", dropped_while_waiting),
+        ("future_dropped_in_body_closes_its_connection", dropped_in_the_body),
+        ("future_that_is_never_polled_sends_nothing", never_polled),
     ];
     let jobs = cases.into_iter().map(|(name, case)| {
         let (make, block_on) = (Arc::clone(&make), Arc::clone(&block_on));
@@ -57,7 +54,7 @@ type Make = Arc<dyn Fn(&Setup) -> Arc<dyn Transport> + Send + Sync>;
 type AsyncCase = fn(&dyn Transport, &BlockOn) -> Outcome;
 type BlockOn = Arc<dyn Fn(BoxFuture<'_, ()>) + Send + Sync>;
 
-/// An asynchronous transport driven by the caller's runtime.
+/// An async transport that the caller's runtime runs.
 struct Blocking {
     transport: Arc<dyn Transport>,
     block_on: BlockOn,
@@ -65,9 +62,9 @@ struct Blocking {
 
 impl BlockingTransport for Blocking {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let mut answer = None;
-        (self.block_on)(Box::pin(async { answer = Some(self.transport.send(request).await) }));
-        answer.expect("block_on returns when the future is done")
+        let mut outcome = None;
+        (self.block_on)(Box::pin(async { outcome = Some(self.transport.send(request).await) }));
+        outcome.expect("block_on returns when the future is complete")
     }
 }
 
@@ -96,9 +93,9 @@ fn dropped_after(transport: &dyn Transport, block_on: &BlockOn, sent: &'static [
     });
     let mut finished = false;
     block_on(Box::pin(async {
-        let mut answer = pin!(transport.send(post(&server.http("/"))));
-        // Ends on the answer or on the signal, and drops the future where it stands.
-        finished = poll_fn(|cx| match answer.as_mut().poll(cx) {
+        let mut response = pin!(transport.send(post(&server.http("/"))));
+        // Ends with the response or at the signal, and drops the future in its current state.
+        finished = poll_fn(|cx| match response.as_mut().poll(cx) {
             Poll::Ready(_) => Poll::Ready(true),
             Poll::Pending => signal.poll(cx.waker()).map(|()| false),
         })
@@ -109,19 +106,19 @@ fn dropped_after(transport: &dyn Transport, block_on: &BlockOn, sent: &'static [
     block_on(Box::pin(async {
         again = Some(transport.send(post(&server.http("/again"))).await)
     }));
-    got(again.expect("block_on returns when the future is done"))?;
+    got(again.expect("block_on returns when the future is complete"))?;
     check(server.wait_for_end(2), || "the connection stays open".to_owned())
 }
 
 fn never_polled(transport: &dyn Transport, block_on: &BlockOn) -> Outcome {
-    let server = Server::answering(ok("{}"));
+    let server = Server::responding(ok("{}"));
     block_on(Box::pin(async { drop(transport.send(post(&server.http("/")))) }));
     check(server.connections() == 0, || {
         format!("{} connections", server.connections())
     })
 }
 
-/// Wakes one future from a thread.
+/// A signal from a thread to one future.
 #[derive(Default)]
 struct Signal {
     fired: AtomicBool,

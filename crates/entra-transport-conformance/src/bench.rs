@@ -1,4 +1,4 @@
-//! The bench of a case: transports built as the case needs them, whose errors are searched for secrets.
+//! The transports of a case: built with its settings, with a search for secrets in their errors.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -7,21 +7,22 @@ use entra_transport::adapter::FromSettings;
 use entra_transport::{BlockingTransport, Policy, Proxies, Request, Response, TransportBuilder, TransportError};
 
 use crate::certificate;
+use crate::report::Skip;
 
-/// What a transport under test has to be built with.
+/// The settings of the transport under test.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Setup {
-    /// The rules it has to hold.
+    /// The rules for requests and responses.
     pub policy: Policy,
-    /// The certificate authorities it may trust, as DER, and no others.
+    /// The only trusted certificate authorities, as DER.
     pub roots: Vec<Vec<u8>>,
-    /// The proxy it has to go through, if any, whatever the environment says.
+    /// The proxy, if any. The environment has no effect.
     pub proxies: Proxies,
 }
 
 impl Setup {
-    /// Builds the transport of a builder with this setup.
+    /// Builds a transport with these settings.
     ///
     /// # Panics
     /// Panics if the transport cannot be built.
@@ -44,14 +45,15 @@ impl Setup {
     }
 }
 
-/// What a case has to build transports with.
+/// The source of transports for a case.
 pub(crate) struct Bench {
     pub(crate) make: Arc<Make>,
-    pub(crate) skipped: OnceLock<&'static str>,
+    pub(crate) skipped: OnceLock<Skip>,
 }
 
 impl Bench {
-    /// A transport without hurry that may speak plain http to loopback and trusts nobody.
+    /// Builds a transport with long timeouts that allows plain http to loopback and trusts no
+    /// server.
     pub(crate) fn plain(&self) -> Box<dyn BlockingTransport> {
         (self.make)(&setup())
     }
@@ -62,31 +64,31 @@ impl Bench {
         (self.make)(&setup)
     }
 
-    /// Ends a case that this machine cannot show.
-    pub(crate) fn skip(&self, why: &'static str) -> Outcome {
-        self.skipped.get_or_init(|| why);
+    /// Skips a case that this machine cannot run, because it lacks the feature `need`.
+    pub(crate) fn skip(&self, need: &'static str, why: &'static str) -> Outcome {
+        self.skipped.get_or_init(|| Skip { need, why });
         Ok(())
     }
 }
 
-/// Passes requests on, and looks for secrets in the errors that come back.
+/// A transport that searches the errors of another one for secrets.
 pub(crate) struct Searched(pub(crate) Box<dyn BlockingTransport>);
 
 impl BlockingTransport for Searched {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let answer = self.0.send(request);
-        if let Err(error) = &answer {
+        let outcome = self.0.send(request);
+        if let Err(error) = &outcome {
             let text = whole(error);
             assert!(
                 ![CANARY, QUERY].iter().any(|canary| text.contains(canary)),
-                "a secret stands in an error: {text}"
+                "an error contains a secret: {text}"
             );
         }
-        answer
+        outcome
     }
 }
 
-/// Everything an error shows of itself, its sources too.
+/// Returns everything that an error and its sources show.
 pub(crate) fn whole(error: &TransportError) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
     let mut source = std::error::Error::source(error);
@@ -97,7 +99,8 @@ pub(crate) fn whole(error: &TransportError) -> String {
     text
 }
 
-/// What is trusted where no case says otherwise: an authority that signed nothing, as no transport can be built on none.
+/// Returns the default settings. The trusted authority signed nothing; a transport cannot be built
+/// without any.
 pub(crate) fn setup() -> Setup {
     let mut policy = Policy::default();
     policy.timeout = UNHURRIED;
@@ -105,7 +108,7 @@ pub(crate) fn setup() -> Setup {
     policy.allow_plain_loopback = true;
     Setup {
         policy,
-        roots: vec![certificate::Authority::new("nobody").root()],
+        roots: vec![certificate::Authority::new("unused").root()],
         proxies: Proxies::none(),
     }
 }
@@ -114,11 +117,14 @@ pub(crate) type Make = dyn Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Syn
 /// The finding of a case that failed.
 pub(crate) type Outcome = Result<(), String>;
 
-/// Stands in every query. An error must not tell it; an HTTP client may log it, so no secret belongs there.
+/// A part of every query. An error must not contain it. An HTTP client may log it, so queries
+/// contain no secrets.
 pub(crate) const QUERY: &str = "qu3ry";
-/// Stands in every secret of every request.
+/// A part of every secret of every request.
 pub(crate) const CANARY: &str = "c4n4ry";
-/// How long a request may take where the case is not about that: it must not fail on a busy machine.
+/// The timeout of requests in cases that are not about timeouts. It is long enough for a busy
+/// machine.
 pub(crate) const UNHURRIED: Duration = Duration::from_secs(120);
-/// How long the look-up of a name may take that does not exist: without a name server, it takes longer than a test should.
+/// The timeout for the lookup of a name that does not exist. Without a name server, the lookup
+/// takes longer than a test should.
 pub(crate) const LOOK_UP: Duration = Duration::from_secs(4);

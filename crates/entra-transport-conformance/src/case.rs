@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::bench::{Bench, Outcome};
 
-/// One requirement.
+/// One requirement: its name, and the function that checks it.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub(crate) name: &'static str,
@@ -12,7 +12,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// What it requires, as a sentence without spaces.
+    /// Returns the name, which describes the required behavior.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name

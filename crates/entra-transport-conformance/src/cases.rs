@@ -1,25 +1,25 @@
-//! The requirements, by subject.
+//! The cases, by subject.
 
-mod answers;
 mod connections;
 mod cuts;
 mod deadlines;
 mod limits;
 mod malformed;
 mod proxies;
-mod refusals;
+mod rejections;
 mod requests;
+mod responses;
 mod tls;
 
 use crate::case::Case;
 
-/// Returns all cases that a blocking transport has to pass.
+/// Returns all cases for a blocking transport.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     [
         requests::CASES,
-        answers::CASES,
-        refusals::CASES,
+        responses::CASES,
+        rejections::CASES,
         limits::CASES,
         deadlines::CASES,
         cuts::CASES,

@@ -1,4 +1,4 @@
-//! Certificates of the servers.
+//! The certificates of the scripted servers.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
-/// Returns a certificate authority that signed nothing, as PEM, for tests that need a root of their own.
+/// Returns the certificate of an authority that signed nothing, as PEM, for tests that need a root.
 #[must_use]
 pub fn root_pem() -> String {
-    Authority::new("nobody").issuer.pem()
+    Authority::new("unused").issuer.pem()
 }
 
 /// A certificate authority of a test.
@@ -27,22 +27,22 @@ impl Authority {
         Self { issuer }
     }
 
-    /// The certificate that whoever trusts it has to have, as DER.
+    /// Returns the root certificate as DER.
     pub(crate) fn root(&self) -> Vec<u8> {
         self.issuer.der().to_vec()
     }
 
-    /// A server for `localhost` and 127.0.0.1.
+    /// Configures a server for `localhost` and 127.0.0.1.
     pub(crate) fn good(&self) -> Arc<ServerConfig> {
         self.server(named(&["localhost", "127.0.0.1"]))
     }
 
-    /// A server for another host.
+    /// Configures a server for another host.
     pub(crate) fn for_another_host(&self) -> Arc<ServerConfig> {
         self.server(named(&["login.example"]))
     }
 
-    /// A server whose certificate ended in 2021.
+    /// Configures a server whose certificate expired in 2021.
     pub(crate) fn expired(&self) -> Arc<ServerConfig> {
         let mut params = named(&["127.0.0.1"]);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -50,7 +50,7 @@ impl Authority {
         self.server(params)
     }
 
-    /// A server whose certificate begins in 2099.
+    /// Configures a server whose certificate is valid from 2099.
     pub(crate) fn not_yet(&self) -> Arc<ServerConfig> {
         let mut params = named(&["127.0.0.1"]);
         params.not_before = rcgen::date_time_ymd(2099, 1, 1);
@@ -67,7 +67,7 @@ impl Authority {
     }
 }
 
-/// A server that vouches for itself.
+/// Configures a server with a self-signed certificate.
 pub(crate) fn self_signed() -> Arc<ServerConfig> {
     let key = key();
     let certificate = named(&["127.0.0.1"])
@@ -88,7 +88,7 @@ fn config(certificate: Vec<u8>, key: &KeyPair) -> Arc<ServerConfig> {
     let private = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .expect("ring speaks TLS 1.2 and 1.3")
+        .expect("aws-lc-rs supports TLS 1.2 and 1.3")
         .with_no_client_auth()
         .with_single_cert(vec![certificate.into()], private)
         .expect("the key fits the certificate");

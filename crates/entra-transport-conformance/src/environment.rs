@@ -1,6 +1,7 @@
-//! Tests of what the environment of a process changes: proxies, and the files of roots.
+//! The tests of environment variables: those for proxies, and those for files of roots.
 //!
-//! Variables belong to a process, so each test runs an ignored test of the same binary in a process of its own.
+//! Variables belong to a process, so each test runs an ignored test of the same binary in a
+//! separate process.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -13,36 +14,44 @@ use entra_transport::{Body, Request, Response, TransportBuilder, TransportError,
 
 use crate::certificate::root_pem;
 
-/// Adds the tests of what the environment of a process changes to a module of a test binary: the proxy, and the files of roots.
+/// Adds the tests of environment variables to a module of a test binary: those for proxies, and
+/// those for files of roots.
 ///
-/// The first argument makes a [`TransportBuilder`](entra_transport::TransportBuilder), the second sends a request over the transport that it builds.
+/// The first argument creates a [`TransportBuilder`](entra_transport::TransportBuilder). The second
+/// sends a request over the transport that it builds.
 ///
 /// ```
 /// use entra_transport::adapter::FromSettings;
 /// use entra_transport::{Request, Response, TransportBuilder, TransportError};
+/// use entra_transport_conformance::environment_tests;
 ///
 /// struct MyTransport;
 ///
 /// # use entra_transport::adapter::Settings;
 /// impl FromSettings for MyTransport {
-///     // ..
+///     // ...
 /// #   fn from_settings(_: Settings) -> Result<Self, TransportError> { Ok(Self) }
 /// }
 ///
-/// # impl MyTransport { fn send(&self, _: Request) -> Result<Response, TransportError> { unimplemented!() } }
-/// entra_transport_conformance::environment_tests!(TransportBuilder::<MyTransport>::new, MyTransport::send);
+/// impl MyTransport {
+///     fn send(&self, _: Request) -> Result<Response, TransportError> {
+///         unimplemented!()
+///     }
+/// }
+///
+/// environment_tests!(TransportBuilder::<MyTransport>::new, MyTransport::send);
 /// ```
 #[macro_export]
 macro_rules! environment_tests {
     ($builder:expr, $send:expr) => {
         #[test]
-        fn proxy_from_the_environment_is_used() {
-            $crate::environment::uses_the_proxy(module_path!());
+        fn proxy_from_environment_is_used() {
+            $crate::environment::uses_proxy(module_path!());
         }
 
         #[test]
         fn proxy_for_plain_http_is_ignored() {
-            $crate::environment::ignores_the_proxy_for_http(module_path!());
+            $crate::environment::ignores_proxy_for_http(module_path!());
         }
 
         #[test]
@@ -56,36 +65,38 @@ macro_rules! environment_tests {
         }
 
         #[test]
-        #[ignore = "run by another test in a process of its own"]
-        fn child_sends_through_the_proxy() {
-            $crate::environment::child_sends_through_the_proxy($builder, $send);
+        #[ignore = "another test runs it in a separate process"]
+        fn child_sends_through_proxy() {
+            $crate::environment::child_sends_through_proxy($builder, $send);
         }
 
         #[test]
-        #[ignore = "run by another test in a process of its own"]
+        #[ignore = "another test runs it in a separate process"]
         fn child_reaches_loopback() {
             $crate::environment::child_reaches_loopback($builder, $send);
         }
 
         #[test]
-        #[ignore = "run by another test in a process of its own"]
+        #[ignore = "another test runs it in a separate process"]
         fn child_cannot_be_built() {
             $crate::environment::child_cannot_be_built($builder);
         }
 
         #[test]
-        #[ignore = "run by another test in a process of its own"]
-        fn child_trusts_nobody() {
-            $crate::environment::child_trusts_nobody($builder);
+        #[ignore = "another test runs it in a separate process"]
+        fn child_has_no_roots() {
+            $crate::environment::child_has_no_roots($builder);
         }
     };
 }
 
-/// Runs an ignored test of this binary in a process of its own, with these variables and no others about proxies and roots.
-/// `test` is its path in the binary, such as `environment::child_trusts_nobody`.
+/// Runs an ignored test of this binary in a separate process. The process has these variables and
+/// no other variables for proxies and roots.
+///
+/// `test` is the path of the test in the binary, such as `environment::child_has_no_roots`.
 ///
 /// # Panics
-/// Panics if the test fails, or if there is none of this name.
+/// Panics if the test fails, or if no test has this name.
 pub fn run_with(variables: &[(&str, &OsStr)], test: &str) {
     let mut command = Command::new(std::env::current_exe().expect("a test has a file"));
     for (name, _) in std::env::vars_os() {
@@ -103,7 +114,8 @@ pub fn run_with(variables: &[(&str, &OsStr)], test: &str) {
     assert!(ended.status.success() && printed.contains("1 passed"), "{printed}");
 }
 
-/// Runs a test beside those of the macro: `module` is `module_path!()`, which begins with the name of the binary.
+/// Runs an ignored test of the macro. `module` is `module_path!()`, which begins with the name of
+/// the binary.
 fn run_child(variables: &[(&str, &OsStr)], module: &str, child: &str) {
     let test = match module.split_once("::") {
         Some((_, module)) => format!("{module}::{child}"),
@@ -112,12 +124,12 @@ fn run_child(variables: &[(&str, &OsStr)], module: &str, child: &str) {
     run_with(variables, &test);
 }
 
-pub fn uses_the_proxy(module: &str) {
+pub fn uses_proxy(module: &str) {
     let proxy = TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
     let address = proxy.local_addr().expect("it is bound");
     let requested = thread::spawn(move || {
         let mut start = [0; 34];
-        let (mut stream, _) = proxy.accept().expect("a client comes");
+        let (mut stream, _) = proxy.accept().expect("a client connects");
         stream.read_exact(&mut start).expect("the client sends its request");
         start
     });
@@ -125,13 +137,13 @@ pub fn uses_the_proxy(module: &str) {
     run_child(
         &[("HTTPS_PROXY", OsStr::new(&proxy))],
         module,
-        "child_sends_through_the_proxy",
+        "child_sends_through_proxy",
     );
     let requested = requested.join().expect("the proxy ends");
     assert_eq!(&requested, b"CONNECT login.example:443 HTTP/1.1");
 }
 
-pub fn ignores_the_proxy_for_http(module: &str) {
+pub fn ignores_proxy_for_http(module: &str) {
     let dead = OsStr::new("http://127.0.0.1:1");
     run_child(
         &[("http_proxy", dead), ("HTTP_PROXY", dead)],
@@ -158,17 +170,17 @@ pub fn reports_unusable_proxies(module: &str) {
 }
 
 pub fn reports_missing_roots(module: &str) {
-    let run = |name, value| run_child(&[(name, OsStr::new(value))], module, "child_trusts_nobody");
+    let run = |name, value| run_child(&[(name, OsStr::new(value))], module, "child_has_no_roots");
     run("SSL_CERT_FILE", "/no/such/file.pem");
     run("SSL_CERT_DIR", "/no/such/folder");
 }
 
-/// A way to send a request over a transport.
+/// A function that sends a request over a transport.
 type Send<T> = fn(&T, Request) -> Result<Response, TransportError>;
 
-pub fn child_sends_through_the_proxy<T: FromSettings>(builder: fn() -> TransportBuilder<T>, send: Send<T>) {
+pub fn child_sends_through_proxy<T: FromSettings>(builder: fn() -> TransportBuilder<T>, send: Send<T>) {
     let transport = with_root(builder()).build().expect("the proxy can be used");
-    let error = send(&transport, get("https://login.example/")).expect_err("the proxy hangs up");
+    let error = send(&transport, get("https://login.example/")).expect_err("the proxy closes the connection");
     assert_eq!(error.kind(), TransportErrorKind::Connect);
     assert!(error.to_string().starts_with("the proxy 127.0.0.1:"), "{error}");
 }
@@ -177,11 +189,14 @@ pub fn child_reaches_loopback<T: FromSettings>(builder: fn() -> TransportBuilder
     let server = TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
     let uri = format!("http://{}/", server.local_addr().expect("it is bound"));
     thread::spawn(move || {
-        let (mut stream, _) = server.accept().expect("a client comes");
+        let (mut stream, _) = server.accept().expect("a client connects");
         let _ = stream.read(&mut [0; 4096]);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     });
-    let transport = builder().allow_plain_loopback(true).build().expect("nothing is wrong");
+    let transport = builder()
+        .allow_plain_loopback(true)
+        .build()
+        .expect("the settings are valid");
     let response = send(&transport, get(&uri)).expect("the server responds");
     assert_eq!(response.body().as_bytes(), b"ok");
 }
@@ -191,10 +206,10 @@ pub fn child_cannot_be_built<T: FromSettings>(builder: fn() -> TransportBuilder<
     assert!(error.to_ascii_lowercase().contains("_proxy"), "{error}");
 }
 
-pub fn child_trusts_nobody<T: FromSettings>(builder: fn() -> TransportBuilder<T>) {
+pub fn child_has_no_roots<T: FromSettings>(builder: fn() -> TransportBuilder<T>) {
     let error = configuration_error(builder());
     assert!(error.contains("SSL_CERT_"), "{error}");
-    // An emulator over plain http needs no roots.
+    // An emulator over plain http works without roots.
     assert!(builder().allow_plain_loopback(true).build().is_ok());
 }
 

@@ -1,4 +1,4 @@
-//! Cases run a few at a time, each in a thread of its own.
+//! The execution of cases: a few at the same time, each on its own thread.
 
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -29,12 +29,12 @@ pub(crate) fn run_jobs(jobs: Vec<(&'static str, Job)>) -> Report {
     }
 }
 
-/// Runs a case in a thread of its own, so that one that panics or hangs is only one that fails.
+/// Runs a case on its own thread, so that a case that panics or hangs fails and others continue.
 fn watch(name: &'static str, job: Job) -> Line {
     let (done, outcome) = mpsc::channel();
     let started = Instant::now();
     let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // The receiver is gone where the case was given up.
+        // The receiver is gone if the case timed out.
         let _ = done.send(job());
     });
     let outcome = match (thread, outcome.recv_timeout(PATIENCE)) {
@@ -42,7 +42,7 @@ fn watch(name: &'static str, job: Job) -> Line {
         (_, Ok(outcome)) => outcome,
         (_, Err(mpsc::RecvTimeoutError::Timeout)) => Err("it hangs".to_owned()),
         (Ok(thread), Err(mpsc::RecvTimeoutError::Disconnected)) => Err(match thread.join() {
-            Err(panic) => format!("it panicked: {}", words(&*panic)),
+            Err(panic) => format!("it panicked: {}", message(&*panic)),
             Ok(()) => "it ended without an outcome".to_owned(),
         }),
     };
@@ -53,17 +53,18 @@ fn watch(name: &'static str, job: Job) -> Line {
     }
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
     match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
         (Some(text), _) => text,
         (_, Some(text)) => text,
-        _ => "without words",
+        _ => "without a message",
     }
 }
 
 pub(crate) type Job = Box<dyn FnOnce() -> Ended + Send>;
 
-/// After this a case counts as hanging: far more than any takes, as a busy machine must not fail it.
+/// The time after which a case counts as hanging. It is much longer than any case takes, so that a
+/// busy machine does not fail one.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Most cases wait most of the time.
+/// The number of cases that run at the same time. Most cases wait most of the time.
 const AT_ONCE: usize = 6;

@@ -1,4 +1,4 @@
-//! The search of everything that is logged for secrets.
+//! The search for secrets in everything that is logged.
 
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -6,7 +6,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::bench::{CANARY, Outcome};
 
-/// Begins to search everything that is logged from here on, at every level.
+/// Starts to search everything that is logged, at every level.
 pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -17,17 +17,19 @@ pub(crate) fn watch() {
     });
 }
 
-/// Leaves a target of `log` out, as a logger does that is set up so: for a transport that refuses to work where its HTTP client
-/// would show secrets there. To be called before the suite runs.
+/// Excludes a target of `log`, as a logger's filter does.
+///
+/// Use it for a transport that sends nothing while its HTTP client would log secrets under this
+/// target. Call it before the suite runs.
 pub fn leave_out_of_logs(target: &'static str) {
     LEFT_OUT.lock().unwrap_or_else(PoisonError::into_inner).push(target);
 }
 
-/// What was found by now.
+/// Returns the outcome of the search until now.
 pub(crate) fn outcome() -> Outcome {
     match &*SEARCHED.seen() {
-        None => Err("the test has a logger of its own, so the logs could not be searched".to_owned()),
-        Some(Seen { secret: Some(line), .. }) => Err(format!("a secret stands in the logs: {line}")),
+        None => Err("the logs were not searched, because the test has its own logger".to_owned()),
+        Some(Seen { secret: Some(line), .. }) => Err(format!("the logs contain a secret: {line}")),
         Some(_) => Ok(()),
     }
 }
@@ -71,5 +73,5 @@ impl Log for Searched {
     fn flush(&self) {}
 }
 
-/// The canary, and the base64 of the proxy's user name and password.
+/// The canary, and the proxy's user name and password in Base64.
 const SECRETS: &[&str] = &[CANARY, "dXNlcjpjNG40cnlA"];

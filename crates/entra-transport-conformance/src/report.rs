@@ -4,7 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// What came of a run.
+/// The outcome of a run: each case passed, failed or was skipped.
+///
+/// `Display` lists all cases with their time.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub(crate) lines: Vec<Line>,
@@ -18,7 +20,7 @@ pub(crate) struct Line {
 }
 
 impl Report {
-    /// The names of the cases that passed.
+    /// Returns the names of the cases that passed.
     pub fn passed(&self) -> impl Iterator<Item = &'static str> {
         self.lines
             .iter()
@@ -26,27 +28,41 @@ impl Report {
             .map(|line| line.name)
     }
 
-    /// The names of the cases that this machine cannot show, each with the reason.
+    /// Returns the names of the cases that this machine cannot run, each with the reason.
     pub fn skipped(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.skips().map(|(name, skip)| (name, skip.why))
+    }
+
+    fn skips(&self) -> impl Iterator<Item = (&'static str, Skip)> {
         self.lines
             .iter()
             .filter_map(|line| Some((line.name, line.outcome.as_ref().ok().copied().flatten()?)))
     }
 
-    /// The names of the cases that failed, each with what was seen.
+    /// Returns the names of the cases that failed, each with the finding.
     pub fn failed(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.lines
             .iter()
             .filter_map(|line| Some((line.name, line.outcome.as_ref().err()?.as_str())))
     }
 
+    /// Checks that no case failed, and prints the skipped cases to standard error.
+    ///
     /// # Panics
-    /// If any case failed: the message lists them all. A case that is skipped only says so, because nothing can be installed
-    /// that would make this machine show it.
+    /// Panics if a case failed, with a list of all cases. If the variable `CI` is set, panics if a
+    /// case was skipped as well, unless the variable `CI_NOT_INSTALLED` names the feature of the
+    /// machine that it requires: `localhost` or `backlog`.
     pub fn assert(&self) {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        self.assert_in(!variable("CI").is_empty(), &variable("CI_NOT_INSTALLED"));
+    }
+
+    fn assert_in(&self, is_ci: bool, not_installed: &str) {
         assert!(self.failed().next().is_none(), "\n{self}");
-        for (name, why) in self.skipped() {
-            // Not by `eprintln!`, which the test harness keeps to itself.
+        for (name, Skip { need, why }) in self.skips() {
+            let is_excused = not_installed.split_whitespace().any(|name| name == need);
+            assert!(!is_ci || is_excused, "{name} is skipped for want of {need}: {why}");
+            // The test harness captures `eprintln!`.
             let _ = writeln!(io::stderr(), "{name}: SKIPPED: {why}");
         }
     }
@@ -64,7 +80,7 @@ impl fmt::Display for Report {
             let milliseconds = took.as_millis();
             match outcome {
                 Ok(None) => writeln!(f, "ok      {milliseconds:5} ms  {name}")?,
-                Ok(Some(why)) => writeln!(f, "SKIPPED {milliseconds:5} ms  {name}: {why}")?,
+                Ok(Some(skip)) => writeln!(f, "SKIPPED {milliseconds:5} ms  {name}: {}", skip.why)?,
                 Err(seen) => writeln!(f, "FAILED  {milliseconds:5} ms  {name}: {seen}")?,
             }
         }
@@ -72,5 +88,52 @@ impl fmt::Display for Report {
     }
 }
 
-/// `Ok` holds the reason where the case was skipped.
-pub(crate) type Ended = Result<Option<&'static str>, String>;
+/// The reason why a case cannot run on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Skip {
+    /// The missing feature of the machine, as in `CI_NOT_INSTALLED`.
+    pub(crate) need: &'static str,
+    pub(crate) why: &'static str,
+}
+
+/// The outcome of a case. `Ok` contains the reason if the case was skipped.
+pub(crate) type Ended = Result<Option<Skip>, String>;
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    fn report(outcome: Ended) -> Report {
+        let line = |outcome| Line {
+            name: "a_case",
+            took: Duration::ZERO,
+            outcome,
+        };
+        Report {
+            lines: vec![line(Ok(None)), line(outcome)],
+        }
+    }
+
+    #[test]
+    fn skipped_case_fails_in_ci_unless_excused() {
+        let skipped = report(Ok(Some(Skip {
+            need: "localhost",
+            why: "there is no localhost",
+        })));
+        let passes = |is_ci, excused: &'static str| catch_unwind(|| skipped.assert_in(is_ci, excused)).is_ok();
+        assert!(passes(false, ""));
+        assert!(!passes(true, ""));
+        assert!(!passes(true, "backlog localhosts"));
+        assert!(passes(true, "backlog localhost"));
+        assert_eq!(skipped.skipped().next(), Some(("a_case", "there is no localhost")));
+    }
+
+    #[test]
+    fn failed_case_fails_everywhere() {
+        let failed = report(Err("a finding".to_owned()));
+        assert!(catch_unwind(|| failed.assert_in(false, "localhost")).is_err());
+        report(Ok(None)).assert_in(true, "");
+    }
+}

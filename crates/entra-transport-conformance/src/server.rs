@@ -1,3 +1,5 @@
+//! The scripted servers on loopback, and the record of what they received.
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,19 +10,19 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
-/// A server on loopback that does to each connection what its script says, and remembers what it saw.
+/// A server on loopback that runs a script for each connection and records what it receives.
 pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<Seen>,
 }
 
 impl Server {
-    /// Speaks plain TCP.
+    /// Starts a server for plain TCP.
     pub(crate) fn start(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::listen(None, script)
     }
 
-    /// Speaks TLS; the script begins after the handshake.
+    /// Starts a server for TLS. The script starts after the handshake.
     pub(crate) fn start_tls(
         config: Arc<ServerConfig>,
         script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static,
@@ -28,19 +30,19 @@ impl Server {
         Self::listen(Some(config), script)
     }
 
-    /// Answers each request of each connection with the same bytes.
-    pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Self {
-        let answer = answer.into();
+    /// Starts a server that responds to each request of each connection with the same bytes.
+    pub(crate) fn responding(response: impl Into<Vec<u8>>) -> Self {
+        let response = response.into();
         Self::start(move |peer| {
             while peer.request()?.is_some() {
-                peer.write(&answer)?;
+                peer.write(&response)?;
             }
             Ok(())
         })
     }
 
-    /// A port of loopback nobody listens on.
-    pub(crate) fn nobody() -> u16 {
+    /// Returns a closed port of loopback.
+    pub(crate) fn closed_port() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         listener.local_addr().expect("it is bound").port()
     }
@@ -62,7 +64,8 @@ impl Server {
                 watched.connections.fetch_add(1, Ordering::SeqCst);
                 let (script, seen, tls) = (Arc::clone(&script), Arc::clone(&watched), tls.clone());
                 thread::spawn(move || {
-                    // A script that fails has seen the client hang up: the case looks at what was seen.
+                    // A script fails if the client closes the connection. The case checks the
+                    // record.
                     if let Ok(mut peer) = Peer::new(stream, tls, Arc::clone(&seen)) {
                         let _ = script(&mut peer);
                     }
@@ -77,37 +80,40 @@ impl Server {
         self.address.port()
     }
 
-    /// `http://127.0.0.1:port` and `path`.
+    /// Returns `http://127.0.0.1:port` followed by `path`.
     pub(crate) fn http(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// `https://127.0.0.1:port` and `path`: no name, as not every machine finds `localhost`.
+    /// Returns `https://127.0.0.1:port` followed by `path`. It has no host name, because some
+    /// machines do not resolve `localhost`.
     pub(crate) fn https(&self, path: &str) -> String {
         format!("https://{}{path}", self.address)
     }
 
-    /// How many connections were accepted.
+    /// Returns the number of accepted connections.
     pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes of requests came, after TLS where there is TLS.
+    /// Returns the number of received bytes of requests, without those of TLS.
     pub(crate) fn bytes(&self) -> usize {
         self.seen.bytes.load(Ordering::SeqCst)
     }
 
-    /// All whole requests that came.
+    /// Returns all complete requests.
     pub(crate) fn requests(&self) -> Vec<RawRequest> {
         self.seen.requests().clone()
     }
 
-    /// Waits until all connections that were accepted have ended. A client without time may not have come at all.
+    /// Waits until all accepted connections have ended. A client with a short timeout may not have
+    /// connected at all.
     pub(crate) fn wait_for_ends(&self) -> bool {
         self.wait_for_end(self.connections())
     }
 
-    /// Waits until `count` connections have ended, or far too much time has passed.
+    /// Waits until `count` connections have ended. Returns `false` if they do not end within a
+    /// minute.
     pub(crate) fn wait_for_end(&self, count: usize) -> bool {
         for _ in 0..6000 {
             if self.seen.ended.load(Ordering::SeqCst) >= count {
@@ -122,20 +128,21 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.seen.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-/// A port of loopback where connections wait to be accepted, for ever.
+/// A port of loopback whose queue of connections is full, so that it never accepts another one.
 pub(crate) struct Unaccepting {
     listener: Socket,
-    /// They fill the queue for as long as they live.
+    /// The connections that fill the queue.
     waiting: Vec<TcpStream>,
 }
 
 impl Unaccepting {
-    /// Returns `None` on systems whose queue does not fill, or that reject what does not fit into it.
+    /// Starts one. Returns `None` if the queue of this system does not fill, or if the system
+    /// rejects connections that do not fit into it.
     pub(crate) fn start() -> Option<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("this machine has sockets");
@@ -161,7 +168,7 @@ impl Unaccepting {
         address.as_socket().expect("it is an address of IPv4").port()
     }
 
-    /// `http://127.0.0.1:port` and `path`.
+    /// Returns `http://127.0.0.1:port` followed by `path`.
     pub(crate) fn http(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port())
     }
@@ -186,7 +193,7 @@ impl Seen {
     }
 }
 
-/// A request as it stood on the wire.
+/// A request as it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct RawRequest {
     pub(crate) line: String,
@@ -195,7 +202,7 @@ pub(crate) struct RawRequest {
 }
 
 impl RawRequest {
-    /// The values of all headers of this name, in order.
+    /// Returns the values of all headers of this name, in order.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers
             .iter()
@@ -231,7 +238,7 @@ impl Peer {
                 let mut stream = stream;
                 while connection.is_handshaking() {
                     if let Err(error) = connection.complete_io(&mut stream) {
-                        // The client's alert, or ours, is worth its way.
+                        // An alert of TLS is still sent.
                         let _ = connection.write_tls(&mut stream);
                         return Err(error);
                     }
@@ -246,7 +253,8 @@ impl Peer {
         })
     }
 
-    /// The next request, or `None` where the client closed in between.
+    /// Reads the next request. Returns `None` if the client closed the connection between two
+    /// requests.
     pub(crate) fn request(&mut self) -> io::Result<Option<RawRequest>> {
         let Some((line, headers)) = self.head()? else {
             return Ok(None);
@@ -271,7 +279,8 @@ impl Peer {
         Ok(Some(request))
     }
 
-    /// Reads one byte of the request, and leaves the rest where it is: closing then is a reset.
+    /// Reads one byte of the request and leaves the rest unread, so that closing resets the
+    /// connection.
     pub(crate) fn reset_later(&mut self) -> io::Result<()> {
         self.stream.read_exact(&mut [0])
     }
@@ -281,8 +290,8 @@ impl Peer {
         self.stream.flush()
     }
 
-    /// Writes `bytes` over and over, one at a time with a pause before each, until the client is gone. Nothing at all where there
-    /// are none.
+    /// Writes `bytes` repeatedly, one byte at a time with a pause before each, until the client is
+    /// gone. Writes nothing if `bytes` is empty.
     pub(crate) fn trickle_on(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
         if bytes.is_empty() {
             return self.until_gone();
@@ -295,7 +304,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Goes on below TLS: what is written from here on is no record of it.
+    /// Leaves TLS: from now on, bytes are written to the connection directly.
     pub(crate) fn leave_tls(&mut self) -> io::Result<()> {
         if let Stream::Tls(stream) = &self.stream {
             self.stream = Stream::Plain(stream.sock.try_clone()?);
@@ -303,7 +312,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads so many bytes at a time, with a pause before each, for as long as the test needs the server.
+    /// Reads `bytes` bytes at a time, with a pause before each read, until the server stops.
     pub(crate) fn read_slowly(&mut self, bytes: usize, pause: Duration) -> io::Result<()> {
         let mut some = vec![0; bytes];
         while !self.seen.is_stopped() {
@@ -315,14 +324,14 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads until the client hangs up.
+    /// Reads until the client closes the connection.
     pub(crate) fn until_gone(&mut self) -> io::Result<()> {
         loop {
             match self.fill() {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    // It is still there: the thread must not count as ended.
+                    // The client is still connected, so the connection must not count as ended.
                     thread::sleep(PATIENCE);
                     return Err(error);
                 }
@@ -331,7 +340,7 @@ impl Peer {
         }
     }
 
-    /// Passes everything on to `port` of loopback, and back.
+    /// Forwards all bytes to `port` of loopback, and back.
     pub(crate) fn tunnel(&self, port: u16) -> io::Result<()> {
         let Stream::Plain(near) = &self.stream else {
             return Err(io::ErrorKind::Unsupported.into());
@@ -346,7 +355,7 @@ impl Peer {
         out.1.shutdown(Shutdown::Write)
     }
 
-    /// Says goodbye as TLS demands it, and closes the way out.
+    /// Sends TLS' `close_notify`, and closes the sending side.
     pub(crate) fn close(&mut self) -> io::Result<()> {
         match &mut self.stream {
             Stream::Plain(stream) => stream.shutdown(Shutdown::Write),
@@ -412,8 +421,8 @@ impl Write for Stream {
     }
 }
 
-/// After this, a connection that is not taken shows that the queue is full.
+/// The time after which a connection that is not established shows that the queue is full.
 const FULL: Duration = Duration::from_millis(200);
 const MOST_WAITING: usize = 32;
-/// Longer than any deadline a case sets.
+/// The timeout of the servers' sockets. It is longer than the deadlines that cases test.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use crate::jobs::{Job, run_jobs};
 use crate::logs;
 use crate::report::Report;
 
-/// Runs every case over the transports that `make` builds, a few at a time.
+/// Runs all cases with the transports that `make` builds, a few at the same time.
 pub fn run(make: impl Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync + 'static) -> Report {
     let make: Arc<Make> = Arc::new(move |setup| Box::new(Searched(make(setup))));
     logs::watch();
@@ -22,7 +22,7 @@ pub fn run(make: impl Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync + '
         let job = move || {
             let outcome = (case.run)(&bench);
             match bench.skipped.get() {
-                Some(why) => outcome.map(|()| Some(*why)),
+                Some(skip) => outcome.map(|()| Some(*skip)),
                 None => outcome.map(|()| None),
             }
         };
@@ -30,5 +30,5 @@ pub fn run(make: impl Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync + '
     });
     let report = run_jobs(jobs.collect());
     let logs = || logs::outcome().map(|()| None);
-    report.and(run_jobs(vec![("no_secret_stands_in_any_log", Box::new(logs))]))
+    report.and(run_jobs(vec![("logs_contain_no_secret", Box::new(logs))]))
 }

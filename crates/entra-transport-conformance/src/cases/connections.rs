@@ -1,3 +1,5 @@
+//! The reuse of connections, and the choice of an address.
+
 use std::net::{Ipv4Addr, ToSocketAddrs};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
@@ -12,49 +14,50 @@ use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "a_connection_is_used_again",
-        run: kept,
+        name: "connection_is_reused",
+        run: reused,
     },
     Case {
-        name: "a_tls_connection_is_used_again",
-        run: kept_over_tls,
+        name: "tls_connection_is_reused",
+        run: reused_over_tls,
     },
     Case {
-        name: "a_connection_closed_while_idle_is_not_used",
+        name: "connection_closed_while_idle_is_not_reused",
         run: closed_while_idle,
     },
     Case {
-        name: "an_answer_nobody_asked_for_is_not_taken_for_the_next",
-        run: unasked,
+        name: "unsolicited_response_is_not_used_for_next_request",
+        run: unsolicited,
     },
     Case {
-        name: "an_answer_to_an_idle_connection_is_not_taken_for_the_next",
-        run: unasked_while_idle,
+        name: "response_on_idle_connection_is_not_used_for_next_request",
+        run: unsolicited_while_idle,
     },
     Case {
-        name: "a_name_whose_first_address_is_dead_is_reached_at_the_next",
+        name: "host_with_dead_first_address_is_reached_at_next",
         run: next_address,
     },
     Case {
-        name: "many_threads_share_one_transport",
+        name: "threads_share_one_transport",
         run: shared,
     },
 ];
 
-fn kept(bench: &Bench) -> Outcome {
-    let server = Server::answering(ok("{}"));
+fn reused(bench: &Bench) -> Outcome {
+    let server = Server::responding(ok("{}"));
     let transport = bench.plain();
     for _ in 0..5 {
         got(transport.send(post(&server.http("/"))))?;
         thread::sleep(TAKE_BACK);
     }
-    // On a busy machine, a connection may come back too late for the next request, but not for each.
+    // On a busy machine, a connection may be returned too late for the next request, but not
+    // always.
     check(server.connections() < 5, || {
         format!("{} connections for 5 requests", server.connections())
     })
 }
 
-fn kept_over_tls(bench: &Bench) -> Outcome {
+fn reused_over_tls(bench: &Bench) -> Outcome {
     let authority = Authority::new("a root");
     let server = Server::start_tls(authority.good(), |peer| {
         while peer.request()?.is_some() {
@@ -67,7 +70,8 @@ fn kept_over_tls(bench: &Bench) -> Outcome {
         got(transport.send(post(&server.https("/"))))?;
         thread::sleep(TAKE_BACK);
     }
-    // On a busy machine, a connection may come back too late for the next request, but not for each.
+    // On a busy machine, a connection may be returned too late for the next request, but not
+    // always.
     check(server.connections() < 5, || {
         format!("{} connections for 5 requests", server.connections())
     })
@@ -82,7 +86,7 @@ fn closed_while_idle(bench: &Bench) -> Outcome {
     for turn in 1..=5 {
         got(transport.send(post(&server.http("/")))).map_err(|error| format!("request {turn}: {error}"))?;
         server.wait_for_end(turn);
-        // The client has to take notice of it: nothing else tells that it did.
+        // The client has to notice it, which nothing reports.
         thread::sleep(Duration::from_millis(50));
     }
     check(server.requests().len() == 5, || {
@@ -90,47 +94,47 @@ fn closed_while_idle(bench: &Bench) -> Outcome {
     })
 }
 
-fn unasked(bench: &Bench) -> Outcome {
-    second_answer(bench, false)
+fn unsolicited(bench: &Bench) -> Outcome {
+    second_response(bench, false)
 }
 
-fn unasked_while_idle(bench: &Bench) -> Outcome {
-    second_answer(bench, true)
+fn unsolicited_while_idle(bench: &Bench) -> Outcome {
+    second_response(bench, true)
 }
 
-/// Each first request of a connection gets two answers, at once or while the connection is idle.
-fn second_answer(bench: &Bench, idle: bool) -> Outcome {
+/// Sends two responses to the first request of each connection, together or while it is idle.
+fn second_response(bench: &Bench, idle: bool) -> Outcome {
     let (now, idles) = channel();
     let (idles, (wrote, written)) = (Mutex::new(idles), channel());
     let server = Server::start(move |peer| {
         peer.request()?;
-        let (asked, unasked) = (ok("asked"), ok("unasked"));
+        let (requested, unsolicited) = (ok("requested"), ok("unsolicited"));
         if idle {
-            peer.write(asked.as_bytes())?;
-            // Whoever waits here is let go by the client, or by its end.
+            peer.write(requested.as_bytes())?;
+            // The client releases the server here, or its end does.
             let _ = idles.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let sent = peer.write(unasked.as_bytes());
+            let sent = peer.write(unsolicited.as_bytes());
             let _ = wrote.send(());
             sent?;
         } else {
-            peer.write(format!("{asked}{unasked}").as_bytes())?;
+            peer.write(format!("{requested}{unsolicited}").as_bytes())?;
         }
         while peer.request()?.is_some() {
-            peer.write(ok("asked").as_bytes())?;
+            peer.write(ok("requested").as_bytes())?;
         }
         Ok(())
     });
     let transport = bench.plain();
     for turn in 1..=4 {
-        let answer =
+        let response =
             got(transport.send(post(&server.http("/")))).map_err(|error| format!("request {turn}: {error}"))?;
-        check(answer.body().as_bytes() == b"asked", || {
-            format!("request {turn} got an answer nobody asked for")
+        check(response.body().as_bytes() == b"requested", || {
+            format!("request {turn} got an unsolicited response")
         })?;
         if idle {
             now.send(()).map_err(|_| "the server is gone".to_owned())?;
             written.recv().map_err(|_| "the server is gone".to_owned())?;
-            // A client with tasks of its own has to take notice: nothing else tells that it did.
+            // A client with background tasks has to notice it, which nothing reports.
             thread::sleep(10 * TAKE_BACK);
         }
     }
@@ -138,11 +142,11 @@ fn second_answer(bench: &Bench, idle: bool) -> Outcome {
 }
 
 fn next_address(bench: &Bench) -> Outcome {
-    // Where `localhost` is [::1] as well, that comes first, and nobody listens there.
-    let server = Server::answering(ok("{}"));
+    // If `localhost` is [::1] as well, this address is the first, and its port is closed.
+    let server = Server::responding(ok("{}"));
     let known = ("localhost", server.port()).to_socket_addrs();
     if !known.is_ok_and(|mut known| known.any(|address| address.ip() == Ipv4Addr::LOCALHOST)) {
-        return bench.skip("this machine does not find 127.0.0.1 as localhost");
+        return bench.skip("localhost", "this machine does not resolve localhost to 127.0.0.1");
     }
     got(bench
         .plain()
@@ -166,9 +170,9 @@ fn shared(bench: &Bench) -> Outcome {
                 scope.spawn(move || {
                     for turn in 0..20 {
                         let path = format!("/{sender}/{turn}");
-                        let answer = got(transport.send(post(&server.http(&path))))?;
-                        check(answer.body().as_bytes() == path.as_bytes(), || {
-                            format!("{path} got another's answer")
+                        let response = got(transport.send(post(&server.http(&path))))?;
+                        check(response.body().as_bytes() == path.as_bytes(), || {
+                            format!("{path} got the response to another request")
                         })?;
                     }
                     Ok(())
@@ -181,5 +185,5 @@ fn shared(bench: &Bench) -> Outcome {
     })
 }
 
-/// A client with tasks of its own may take a connection back a little after the answer is out.
+/// The time in which a client with background tasks takes a connection back after a response.
 const TAKE_BACK: Duration = Duration::from_millis(20);

@@ -1,3 +1,5 @@
+//! Connections that are cut inside a response.
+
 use entra_transport::TransportErrorKind::Interrupted;
 use entra_transport::{BlockingTransport, Response, TransportError};
 
@@ -9,28 +11,28 @@ use crate::server::{Peer, Server};
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "an_answer_with_length_cut_at_every_byte_is_never_taken_for_whole",
+        name: "cut_response_with_length_is_never_complete",
         run: with_length,
     },
     Case {
-        name: "a_chunked_answer_cut_at_every_byte_is_never_taken_for_whole",
+        name: "cut_chunked_response_is_never_complete",
         run: chunked,
     },
     Case {
-        name: "a_reset_in_a_body_without_length_is_no_end",
+        name: "reset_in_body_without_length_is_an_error",
         run: reset_without_length,
     },
     Case {
-        name: "a_reset_before_the_answer_is_interrupted",
+        name: "reset_before_response_is_interrupted",
         run: reset_before,
     },
     Case {
-        name: "tls_without_a_goodbye_is_no_end_of_a_body_without_length",
-        run: no_goodbye,
+        name: "missing_close_notify_in_body_without_length_is_an_error",
+        run: no_close_notify,
     },
     Case {
-        name: "tls_with_a_goodbye_is_the_end_of_a_body_without_length",
-        run: goodbye,
+        name: "close_notify_ends_body_without_length",
+        run: close_notify,
     },
 ];
 
@@ -50,13 +52,15 @@ fn chunked(bench: &Bench) -> Outcome {
         whole.extend_from_slice(b"\r\n");
     }
     whole.extend_from_slice(b"0\r\n\r\n");
-    // From the last chunk on, `0\r\n`, the body is complete: only the end of the trailers is missing.
+    // After the last chunk, `0\r\n`, the body is complete, and only the end of the trailers is
+    // missing.
     every_cut(bench, &whole, 4)
 }
 
-/// Sends every proper prefix of `whole`, and `whole`. The last `optional` bytes may be missed or not.
+/// Sends every prefix of `whole`. A prefix without the last `optional` bytes may count as complete
+/// or not.
 fn every_cut(bench: &Bench, whole: &[u8], optional: usize) -> Outcome {
-    let answer = whole.to_vec();
+    let response = whole.to_vec();
     let server = Server::start(move |peer| {
         let Some(request) = peer.request()? else { return Ok(()) };
         let length = request
@@ -65,24 +69,24 @@ fn every_cut(bench: &Bench, whole: &[u8], optional: usize) -> Outcome {
             .nth(1)
             .and_then(|n| n.parse().ok())
             .unwrap_or(0);
-        peer.write(&answer[..length])
+        peer.write(&response[..length])
     });
     let transport = bench.plain();
     for length in 0..=whole.len() {
-        let answer = transport.send(post(&server.http(&format!("/{length}"))));
+        let outcome = transport.send(post(&server.http(&format!("/{length}"))));
         let complete = length == whole.len();
-        match answer {
-            Ok(answer) => {
-                let full = answer.body().as_bytes() == body();
+        match outcome {
+            Ok(response) => {
+                let full = response.body().as_bytes() == body();
                 check(full && length + optional >= whole.len(), || {
                     format!(
-                        "cut after {length} of {} bytes it is an answer of {} bytes",
+                        "cut after {length} of {} bytes there is a response of {} bytes",
                         whole.len(),
-                        answer.body().len()
+                        response.body().len()
                     )
                 })?;
             }
-            Err(error) if complete => return Err(format!("the whole answer is an error: {error:?}")),
+            Err(error) if complete => return Err(format!("the complete response is an error: {error:?}")),
             Err(error) => check(error.kind() == Interrupted && error.is_retryable(), || {
                 format!("cut after {length} of {} bytes: {error:?}", whole.len())
             })?,
@@ -97,7 +101,7 @@ fn reset_without_length(bench: &Bench) -> Outcome {
     let server = Server::start(|peer| {
         peer.reset_later()?;
         peer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"access_token\":\"ab")?;
-        // Lets the client take the head in before the reset overtakes it.
+        // The client reads the head before the reset arrives.
         std::thread::sleep(std::time::Duration::from_millis(100));
         Ok(())
     });
@@ -112,19 +116,19 @@ fn reset_before(bench: &Bench) -> Outcome {
     })
 }
 
-fn no_goodbye(bench: &Bench) -> Outcome {
-    let answer = over_tls(bench, |peer| peer.write(UNTIL_CLOSE));
-    fails(answer, Interrupted, true)
+fn no_close_notify(bench: &Bench) -> Outcome {
+    let outcome = over_tls(bench, |peer| peer.write(UNTIL_CLOSE));
+    fails(outcome, Interrupted, true)
 }
 
-fn goodbye(bench: &Bench) -> Outcome {
-    let answer = over_tls(bench, |peer| {
+fn close_notify(bench: &Bench) -> Outcome {
+    let outcome = over_tls(bench, |peer| {
         peer.write(UNTIL_CLOSE)?;
         peer.close()
     });
-    let answer = got(answer)?;
-    check(answer.body().as_bytes() == b"{\"a\":1}", || {
-        format!("{} bytes", answer.body().len())
+    let response = got(outcome)?;
+    check(response.body().as_bytes() == b"{\"a\":1}", || {
+        format!("{} bytes", response.body().len())
     })
 }
 

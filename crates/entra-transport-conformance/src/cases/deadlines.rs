@@ -1,6 +1,7 @@
-//! One deadline over the whole exchange: each phase stalls, once in silence and once with a byte now and then.
+//! The deadline of the whole request: each phase stalls, once without a byte and once with single
+//! bytes from time to time.
 //!
-//! No case compares how long it took with more than the deadline: where one deadline does not end it, the case hangs.
+//! No case has an upper limit for its time: without the deadline, the case hangs.
 
 use std::time::{Duration, Instant};
 
@@ -14,98 +15,98 @@ use crate::server::{Server, Unaccepting};
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "a_connection_that_is_not_accepted_meets_the_deadline",
+        name: "connection_that_is_not_accepted_ends_at_deadline",
         run: connect,
     },
     Case {
-        name: "a_proxy_that_accepts_no_connection_meets_the_deadline",
+        name: "proxy_that_accepts_no_connection_ends_at_deadline",
         run: connect_to_proxy,
     },
     Case {
-        name: "a_proxy_that_stalls_meets_the_deadline",
+        name: "stalled_proxy_ends_at_deadline",
         run: tunnel,
     },
     Case {
-        name: "a_handshake_that_stalls_meets_the_deadline",
+        name: "stalled_handshake_ends_at_deadline",
         run: handshake,
     },
     Case {
-        name: "a_handshake_behind_a_proxy_that_stalls_meets_the_deadline",
+        name: "stalled_handshake_through_proxy_ends_at_deadline",
         run: handshake_behind_proxy,
     },
     Case {
-        name: "a_server_that_does_not_read_meets_the_deadline",
+        name: "server_that_does_not_read_ends_at_deadline",
         run: unread,
     },
     Case {
-        name: "a_server_that_reads_slowly_meets_the_deadline",
+        name: "server_that_reads_slowly_ends_at_deadline",
         run: read_slowly,
     },
     Case {
-        name: "a_server_that_never_answers_meets_the_deadline",
-        run: no_answer,
+        name: "server_that_never_responds_ends_at_deadline",
+        run: no_response,
     },
     Case {
-        name: "a_status_line_that_stalls_meets_the_deadline",
+        name: "stalled_status_line_ends_at_deadline",
         run: status_line,
     },
     Case {
-        name: "an_interim_response_that_stalls_meets_the_deadline",
+        name: "stalled_interim_response_ends_at_deadline",
         run: interim,
     },
     Case {
-        name: "interim_responses_without_end_are_an_error",
+        name: "endless_interim_responses_are_an_error",
         run: endless_interim,
     },
     Case {
-        name: "lines_without_end_are_an_error",
+        name: "endless_lines_are_an_error",
         run: endless_lines,
     },
     Case {
-        name: "a_header_that_stalls_meets_the_deadline",
+        name: "stalled_header_ends_at_deadline",
         run: header,
     },
     Case {
-        name: "small_headers_that_trickle_in_meet_the_deadline",
+        name: "slow_small_headers_end_at_deadline",
         run: headers,
     },
     Case {
-        name: "a_body_that_stalls_meets_the_deadline",
+        name: "stalled_body_ends_at_deadline",
         run: body,
     },
     Case {
-        name: "a_body_without_length_that_stalls_meets_the_deadline",
+        name: "stalled_body_without_length_ends_at_deadline",
         run: body_without_length,
     },
     Case {
-        name: "chunks_that_stall_meet_the_deadline",
+        name: "stalled_chunks_end_at_deadline",
         run: chunks,
     },
     Case {
-        name: "a_chunk_extension_that_stalls_meets_the_deadline",
+        name: "stalled_chunk_extension_ends_at_deadline",
         run: chunk_extension,
     },
     Case {
-        name: "trailers_that_stall_meet_the_deadline",
+        name: "stalled_trailers_end_at_deadline",
         run: trailers,
     },
     Case {
-        name: "trailers_without_end_are_an_error",
+        name: "endless_trailers_are_an_error",
         run: endless_trailers,
     },
     Case {
-        name: "a_body_over_tls_that_stalls_meets_the_deadline",
+        name: "stalled_body_over_tls_ends_at_deadline",
         run: body_over_tls,
     },
     Case {
-        name: "the_connect_deadline_does_not_cut_a_slow_answer",
+        name: "connect_timeout_does_not_cut_slow_response",
         run: slow_but_in_time,
     },
 ];
 
 fn connect(bench: &Bench) -> Outcome {
     let Some(server) = Unaccepting::start() else {
-        return bench.skip("this system completes connections that nobody accepts");
+        return bench.skip("backlog", "the queue of connections never fills on this system");
     };
     for hurry in HURRIES {
         let transport = bench.with(hurry.set);
@@ -116,7 +117,7 @@ fn connect(bench: &Bench) -> Outcome {
 
 fn connect_to_proxy(bench: &Bench) -> Outcome {
     let Some(proxy) = Unaccepting::start() else {
-        return bench.skip("this system completes connections that nobody accepts");
+        return bench.skip("backlog", "the queue of connections never fills on this system");
     };
     through(bench, proxy.port())
 }
@@ -140,7 +141,7 @@ fn tunnel(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// Sends through a proxy that stalls; the error has to name it.
+/// Sends a request through a stalled proxy, and checks that the error names the proxy.
 fn through(bench: &Bench, port: u16) -> Outcome {
     for hurry in HURRIES {
         let transport = bench.with(|setup| {
@@ -203,7 +204,7 @@ fn read_slowly(bench: &Bench) -> Outcome {
     unread_but_for(bench, 1024)
 }
 
-/// Reads a few bytes at a time, or none at all, of a body that does not fit into the buffers of the system on the way.
+/// Reads a few bytes at a time, or none, of a body that exceeds the buffers of the system.
 fn unread_but_for(bench: &Bench, bytes: usize) -> Outcome {
     let server = Server::start(move |peer| {
         peer.reset_later()?;
@@ -214,7 +215,7 @@ fn unread_but_for(bench: &Bench, bytes: usize) -> Outcome {
     late(transport.send(request)).map(|_| ())
 }
 
-fn no_answer(bench: &Bench) -> Outcome {
+fn no_response(bench: &Bench) -> Outcome {
     let server = Server::start(|peer| {
         peer.request()?;
         peer.until_gone()
@@ -294,7 +295,7 @@ fn body_over_tls(bench: &Bench) -> Outcome {
             }
             peer.trickle_on(rest, PAUSE)
         });
-        // Longer than a handshake may take on a busy machine.
+        // Longer than a handshake takes on a busy machine.
         let transport = bench.with(|setup| {
             setup.roots = vec![authority.root()];
             setup.policy.timeout = Duration::from_secs(2);
@@ -315,13 +316,13 @@ fn slow_but_in_time(bench: &Bench) -> Outcome {
         setup.policy.connect_timeout = 10 * DEADLINE;
         setup.policy.timeout = FAR;
     });
-    let answer = got(transport.send(post(&server.http("/"))))?;
-    check(answer.body().as_bytes() == b"late", || {
-        format!("{} bytes", answer.body().len())
+    let response = got(transport.send(post(&server.http("/"))))?;
+    check(response.body().as_bytes() == b"late", || {
+        format!("{} bytes", response.body().len())
     })
 }
 
-/// Answers with `head`, and then with nothing more, or with `rest` over and over, byte by byte.
+/// Responds with `head`, followed by nothing, or by `rest` repeatedly, byte by byte.
 fn stalls(bench: &Bench, head: &'static str, rest: &'static str) -> Outcome {
     for rest in ["", rest] {
         let server = Server::start(move |peer| {
@@ -334,7 +335,7 @@ fn stalls(bench: &Bench, head: &'static str, rest: &'static str) -> Outcome {
     Ok(())
 }
 
-/// Answers with `head`, and then with `rest` without end, many at a time.
+/// Responds with `head`, followed by `rest` without end, many at a time.
 fn endless(bench: &Bench, head: &'static str, rest: &'static str) -> Outcome {
     let server = Server::start(move |peer| {
         peer.request()?;
@@ -342,12 +343,12 @@ fn endless(bench: &Bench, head: &'static str, rest: &'static str) -> Outcome {
         let rest = rest.repeat(50);
         loop {
             peer.write(rest.as_bytes())?;
-            // Fast enough for any bound, and slow enough for a parser that is not optimized.
+            // Fast enough to reach any limit, and slow enough for a parser that is not optimized.
             std::thread::sleep(Duration::from_millis(2));
         }
     });
     match hurried(bench).send(post(&server.http("/"))) {
-        Ok(answer) => return Err(format!("an answer of status {}", answer.status())),
+        Ok(response) => return Err(format!("a response of status {}", response.status())),
         Err(error) => check(matches!(error.kind(), Timeout | TooLarge | Malformed), || {
             format!("{error:?}")
         })?,
@@ -369,10 +370,13 @@ fn in_time(transport: &dyn BlockingTransport, server: &Server) -> Outcome {
     check(server.wait_for_ends(), || "the connection stays open".to_owned())
 }
 
-/// The answer has to be the error of a deadline that passed when the service may have the request.
-fn late(answer: Result<Response, TransportError>) -> Result<TransportError, String> {
-    match answer {
-        Ok(answer) => Err(format!("an answer of status {} instead of an error", answer.status())),
+/// Checks that the outcome is a retryable error of a deadline.
+fn late(outcome: Result<Response, TransportError>) -> Result<TransportError, String> {
+    match outcome {
+        Ok(response) => Err(format!(
+            "a response of status {} instead of an error",
+            response.status()
+        )),
         Err(error) if error.kind() != Timeout || !error.is_retryable() => {
             Err(format!("expected a retryable Timeout, not {error:?}"))
         }
@@ -380,7 +384,7 @@ fn late(answer: Result<Response, TransportError>) -> Result<TransportError, Stri
     }
 }
 
-/// One of the two deadlines that a stall before the request has to meet; the other is far away.
+/// One of the two deadlines that end a stall before the request is sent. The other one is far away.
 struct Hurry {
     connecting: bool,
     set: fn(&mut Setup),
@@ -389,9 +393,9 @@ struct Hurry {
 impl Hurry {
     fn late(&self, send: impl FnOnce() -> Result<Response, TransportError>) -> Result<TransportError, String> {
         let error = late(send())?;
-        // Where the deadline over all of it passed, the phase need not be known.
+        // If the deadline of the whole request passed, the phase may be unknown.
         if self.connecting && !error.is_unsent() {
-            return Err(format!("nothing was sent, but that is not said: {error:?}"));
+            return Err(format!("nothing was sent, but the error does not report it: {error:?}"));
         }
         Ok(error)
     }
@@ -415,11 +419,11 @@ const HURRIES: [Hurry; 2] = [
 ];
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-/// The head of a TLS record that promises 16 KiB of handshake.
+/// The head of a TLS record that announces 16 KiB of handshake.
 const TLS_RECORD: &[u8] = b"\x16\x03\x03\x3f\xff";
-/// The same of data.
+/// The head of a TLS record that announces 16 KiB of data.
 const TLS_DATA: &[u8] = b"\x17\x03\x03\x3f\xff";
 const DEADLINE: Duration = Duration::from_millis(300);
-/// No case waits for it: it is longer than a case may take.
+/// A deadline that no case reaches.
 const FAR: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(20);

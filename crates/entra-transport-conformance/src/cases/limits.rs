@@ -1,3 +1,5 @@
+//! The limits on the size of a response, and compression.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,27 +13,27 @@ use crate::server::{Peer, Server};
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "a_declared_length_over_the_limit_is_refused_unread",
+        name: "declared_length_over_limit_is_rejected_unread",
         run: declared,
     },
     Case {
-        name: "an_endless_chunked_body_is_cut_off",
+        name: "endless_chunked_body_is_cut_off",
         run: endless_chunked,
     },
     Case {
-        name: "an_endless_body_without_length_is_cut_off",
+        name: "endless_body_without_length_is_cut_off",
         run: endless,
     },
     Case {
-        name: "a_body_of_exactly_the_limit_passes",
+        name: "body_of_exactly_the_limit_is_accepted",
         run: exact,
     },
     Case {
-        name: "one_byte_over_the_limit_does_not_pass",
+        name: "one_byte_over_the_limit_is_rejected",
         run: one_over,
     },
     Case {
-        name: "a_compressed_body_is_refused",
+        name: "compressed_body_is_rejected",
         run: compressed,
     },
 ];
@@ -40,7 +42,7 @@ fn declared(bench: &Bench) -> Outcome {
     for length in ["1048577", "99999999999", "9223372036854775807"] {
         let server = Server::start(move |peer| {
             peer.request()?;
-            // Not one byte of a body: whoever waits for one waits for the deadline.
+            // No byte of a body follows, so a client that reads the body waits for the deadline.
             peer.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes())?;
             peer.until_gone()
         });
@@ -73,7 +75,7 @@ fn endless_body(bench: &Bench, header: &'static str, before: &'static str, after
     });
     fails(bench.plain().send(post(&server.http("/"))), TooLarge, false)?;
     check(server.wait_for_end(1), || "the connection stays open".to_owned())?;
-    // What fits into the buffers of the system on the way counts as written.
+    // Bytes in the buffers of the system count as written.
     let written = written.load(Ordering::SeqCst);
     check(written < 32 * MAX_BODY, || format!("{written} bytes went out"))
 }
@@ -82,9 +84,9 @@ fn exact(bench: &Bench) -> Outcome {
     let transport = bench.plain();
     for sender in [send_declared as Sender, send_chunked, send_to_the_end] {
         let server = Server::start(move |peer| sender(peer, MAX_BODY));
-        let answer = got(transport.send(post(&server.http("/"))))?;
-        check(answer.body().as_bytes() == vec![b'x'; MAX_BODY], || {
-            format!("{} bytes", answer.body().len())
+        let response = got(transport.send(post(&server.http("/"))))?;
+        check(response.body().as_bytes() == vec![b'x'; MAX_BODY], || {
+            format!("{} bytes", response.body().len())
         })?;
     }
     Ok(())
@@ -95,11 +97,11 @@ fn one_over(bench: &Bench) -> Outcome {
     for sender in [send_declared as Sender, send_chunked, send_to_the_end] {
         for (length, passes) in [(1000, true), (1001, false)] {
             let server = Server::start(move |peer| sender(peer, length));
-            let answer = transport.send(post(&server.http("/")));
+            let outcome = transport.send(post(&server.http("/")));
             if passes {
-                got(answer)?;
+                got(outcome)?;
             } else {
-                fails(answer, TooLarge, false)?;
+                fails(outcome, TooLarge, false)?;
             }
         }
     }
@@ -108,13 +110,13 @@ fn one_over(bench: &Bench) -> Outcome {
 
 fn compressed(bench: &Bench) -> Outcome {
     for encoding in ["gzip", "br", "deflate", "zstd", "GZIP", "identity, gzip"] {
-        // The first bytes of a gzip file: whoever unpacks them all the same fails otherwise.
+        // The first bytes of a gzip file: a client that decompresses them fails with another error.
         let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: 10\r\n\r\n");
-        let server = Server::answering([head.as_bytes(), b"\x1f\x8b\x08\0\0\0\0\0\0\xff"].concat());
-        let answer = bench.plain().send(post(&server.http("/")));
-        fails(answer, Encoding, false).map_err(|seen| format!("{encoding}: {seen}"))?;
+        let server = Server::responding([head.as_bytes(), b"\x1f\x8b\x08\0\0\0\0\0\0\xff"].concat());
+        let outcome = bench.plain().send(post(&server.http("/")));
+        fails(outcome, Encoding, false).map_err(|seen| format!("{encoding}: {seen}"))?;
     }
-    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-encoding: identity\r\ncontent-length: 2\r\n\r\n{}");
+    let server = Server::responding("HTTP/1.1 200 OK\r\ncontent-encoding: identity\r\ncontent-length: 2\r\n\r\n{}");
     got(bench.plain().send(post(&server.http("/")))).map(|_| ())
 }
 

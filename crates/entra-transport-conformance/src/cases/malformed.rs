@@ -1,3 +1,5 @@
+//! Responses that are not well-formed HTTP.
+
 use entra_transport::TransportErrorKind::{Interrupted, Malformed, TooLarge};
 
 use crate::bench::{Bench, Outcome};
@@ -7,25 +9,25 @@ use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "what_is_not_http_is_an_error",
+        name: "response_that_is_not_http_is_an_error",
         run: not_http,
     },
     Case {
-        name: "lengths_that_contradict_each_other_are_an_error",
+        name: "invalid_or_contradictory_lengths_are_an_error",
         run: lengths,
     },
     Case {
-        name: "chunks_that_are_none_are_an_error",
+        name: "malformed_chunks_are_an_error",
         run: chunks,
     },
     Case {
-        name: "headers_without_end_are_an_error",
+        name: "endless_headers_are_an_error",
         run: endless_headers,
     },
 ];
 
 fn not_http(bench: &Bench) -> Outcome {
-    refused(
+    rejects(
         bench,
         &[
             b"\0\x01\x02\x03\xff\xfe\r\n\r\n",
@@ -42,7 +44,7 @@ fn not_http(bench: &Bench) -> Outcome {
 }
 
 fn lengths(bench: &Bench) -> Outcome {
-    refused(
+    rejects(
         bench,
         &[
             b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 4\r\n\r\nbody",
@@ -54,7 +56,7 @@ fn lengths(bench: &Bench) -> Outcome {
 }
 
 fn chunks(bench: &Bench) -> Outcome {
-    refused(
+    rejects(
         bench,
         &[
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nbody\r\n0\r\n\r\n",
@@ -78,23 +80,23 @@ fn endless_headers(bench: &Bench) -> Outcome {
         b"\r\n".to_vec(),
     ]
     .concat();
-    refused(bench, &[&one_long, &many])
+    rejects(bench, &[&one_long, &many])
 }
 
-fn refused(bench: &Bench, answers: &[&[u8]]) -> Outcome {
+fn rejects(bench: &Bench, responses: &[&[u8]]) -> Outcome {
     let transport = bench.plain();
-    for answer in answers {
-        let bytes = answer.to_vec();
+    for response in responses {
+        let bytes = response.to_vec();
         let server = Server::start(move |peer| {
             peer.request()?;
             peer.write(&bytes)?;
             peer.close()?;
             peer.until_gone()
         });
-        let start = String::from_utf8_lossy(&answer[..answer.len().min(90)]).into_owned();
+        let start = String::from_utf8_lossy(&response[..response.len().min(90)]).into_owned();
         match transport.send(post(&server.http("/"))) {
-            Ok(answer) => return Err(format!("{start:?} is an answer of status {}", answer.status())),
-            // A parser that waits for more has every right to find the connection closed.
+            Ok(response) => return Err(format!("{start:?} is a response of status {}", response.status())),
+            // A parser that waits for more bytes may report that the connection was closed.
             Err(error) => check(matches!(error.kind(), Malformed | TooLarge | Interrupted), || {
                 format!("{start:?}: {error:?}")
             })?,

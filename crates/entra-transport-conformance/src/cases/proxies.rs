@@ -1,3 +1,5 @@
+//! HTTP proxies: the tunnel, the exceptions, and the errors.
+
 use entra_transport::TransportErrorKind::{self, Connect, Dns, ProxyAuthentication, Timeout, Tls};
 use entra_transport::{Proxies, Response, TransportError};
 
@@ -9,39 +11,39 @@ use crate::server::{Peer, Server};
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "https_goes_through_a_proxy_as_a_tunnel",
+        name: "https_uses_tunnel_through_proxy",
         run: tunnel,
     },
     Case {
-        name: "a_tunnel_carries_requests_to_its_own_host_alone",
+        name: "tunnel_carries_requests_of_its_host_only",
         run: tunnels,
     },
     Case {
-        name: "a_proxy_cannot_stand_in_for_the_host",
+        name: "proxy_cannot_impersonate_host",
         run: impostor,
     },
     Case {
-        name: "loopback_and_exceptions_never_go_through_a_proxy",
+        name: "loopback_and_exceptions_bypass_proxy",
         run: direct,
     },
     Case {
-        name: "a_proxy_that_refuses_is_a_connect_error",
-        run: refusals,
+        name: "rejecting_proxy_is_a_connect_error",
+        run: rejections,
     },
     Case {
-        name: "a_proxy_that_wants_to_know_who_asks_is_asked_once",
+        name: "proxy_with_authentication_is_asked_once",
         run: unauthorized,
     },
     Case {
-        name: "a_proxy_response_without_end_is_a_connect_error",
+        name: "endless_response_of_proxy_is_a_connect_error",
         run: endless,
     },
     Case {
-        name: "a_proxy_nobody_listens_at_is_a_connect_error",
-        run: nobody,
+        name: "closed_port_of_proxy_is_a_connect_error",
+        run: closed_port,
     },
     Case {
-        name: "a_proxy_whose_name_does_not_exist_is_a_dns_error",
+        name: "unknown_host_of_proxy_is_a_dns_error",
         run: no_such_name,
     },
 ];
@@ -64,14 +66,15 @@ fn tunnel(bench: &Bench) -> Outcome {
         setup.roots = vec![authority.root()];
         setup.proxies = through(&proxy);
     });
-    // Nobody but the proxy knows where this host is.
+    // Only the proxy can reach this host.
     for _ in 0..3 {
-        let answer = got(transport.send(post("https://login.example/token")))?;
-        check(answer.body().as_bytes() == b"through", || {
-            format!("{} bytes", answer.body().len())
+        let response = got(transport.send(post("https://login.example/token")))?;
+        check(response.body().as_bytes() == b"through", || {
+            format!("{} bytes", response.body().len())
         })?;
     }
-    // A client may open another tunnel while the first is not quite back in its pool; each must be asked for in the same way.
+    // A client may open another tunnel before the first is back in its pool. All are requested
+    // alike.
     let tunnels = proxy.requests();
     check((1..=3).contains(&tunnels.len()), || {
         format!("{} tunnels", tunnels.len())
@@ -88,7 +91,7 @@ fn tunnel(bench: &Bench) -> Outcome {
             "other credentials".to_owned()
         })?;
         check(connect.all("authorization").is_empty(), || {
-            "the proxy is told the credentials of the request".to_owned()
+            "the proxy receives the credentials of the request".to_owned()
         })?;
     }
     for request in host.requests() {
@@ -96,7 +99,7 @@ fn tunnel(bench: &Bench) -> Outcome {
             request.line.clone()
         })?;
         check(request.all("proxy-authorization").is_empty(), || {
-            "the host is told the proxy's credentials".to_owned()
+            "the host receives the credentials of the proxy".to_owned()
         })?;
     }
     Ok(())
@@ -104,10 +107,10 @@ fn tunnel(bench: &Bench) -> Outcome {
 
 fn tunnels(bench: &Bench) -> Outcome {
     let authority = Authority::new("a root");
-    let host = |says: &'static str| {
+    let host = |text: &'static str| {
         Server::start_tls(authority.for_another_host(), move |peer| {
             while peer.request()?.is_some() {
-                peer.write(ok(says).as_bytes())?;
+                peer.write(ok(text).as_bytes())?;
             }
             Ok(())
         })
@@ -125,9 +128,9 @@ fn tunnels(bench: &Bench) -> Outcome {
     });
     for _ in 0..3 {
         for port in ["1", "2"] {
-            let answer = got(transport.send(post(&format!("https://login.example:{port}/"))))?;
-            check(answer.body().as_bytes() == port.as_bytes(), || {
-                format!("the other host answers for port {port}")
+            let response = got(transport.send(post(&format!("https://login.example:{port}/"))))?;
+            check(response.body().as_bytes() == port.as_bytes(), || {
+                format!("the other host responds for port {port}")
             })?;
         }
     }
@@ -135,7 +138,7 @@ fn tunnels(bench: &Bench) -> Outcome {
 }
 
 fn impostor(bench: &Bench) -> Outcome {
-    let authority = Authority::new("a proxy that reads along");
+    let authority = Authority::new("an intercepting proxy");
     let impostor = Server::start_tls(authority.for_another_host(), |peer| peer.request().map(|_| ()));
     let port = impostor.port();
     let proxy = Server::start(move |peer| {
@@ -157,28 +160,28 @@ fn direct(bench: &Bench) -> Outcome {
         setup.roots = vec![authority.root()];
         setup.proxies = through(&proxy);
     });
-    let plain = Server::answering(ok("plain"));
+    let plain = Server::responding(ok("plain"));
     got(transport.send(post(&plain.http("/"))))?;
     let secure = Server::start_tls(authority.good(), |peer| {
         peer.request()?;
         peer.write(ok("secure").as_bytes())
     });
     got(transport.send(post(&secure.https("/"))))?;
-    // It is not found, or not in time: what counts is who was asked.
+    // The host is not found, or not in time: the case checks only that the proxy was not asked.
     let transport = bench.with(|setup| {
         setup.proxies = through(&proxy).except(".invalid");
         setup.policy.timeout = LOOK_UP;
     });
     check(transport.send(post("https://no-such-host.invalid/")).is_err(), || {
-        "an answer from nowhere".to_owned()
+        "a response of an unknown host".to_owned()
     })?;
     check(proxy.connections() == 0, || {
         format!("{} connections to the proxy", proxy.connections())
     })
 }
 
-fn refusals(bench: &Bench) -> Outcome {
-    for answer in [
+fn rejections(bench: &Bench) -> Outcome {
+    for response in [
         "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nbody",
         "HTTP/1.1 302 Found\r\nlocation: http://portal.example/\r\n\r\n",
@@ -189,11 +192,11 @@ fn refusals(bench: &Bench) -> Outcome {
     ] {
         let proxy = Server::start(move |peer| {
             peer.request()?;
-            peer.write(answer.as_bytes())
+            peer.write(response.as_bytes())
         });
         let transport = bench.with(|setup| setup.proxies = through(&proxy));
         at_proxy(transport.send(post("https://login.example/")), Connect, true, &proxy)
-            .map_err(|seen| format!("{answer:?}: {seen}"))?;
+            .map_err(|seen| format!("{response:?}: {seen}"))?;
         check(proxy.requests().iter().all(|request| request.body.is_empty()), || {
             "the proxy saw a body".to_owned()
         })?;
@@ -221,7 +224,7 @@ fn unauthorized(bench: &Bench) -> Outcome {
                 peer.request()?;
                 let length = body.len();
                 let head = format!("{head}{fields}content-length: {length}\r\n\r\n");
-                // In two pieces, as from a slow proxy.
+                // In two parts, as from a slow proxy.
                 peer.write(&head.as_bytes()[..10])?;
                 std::thread::sleep(std::time::Duration::from_millis(20));
                 peer.write(format!("{}{body}", &head[10..]).as_bytes())
@@ -233,10 +236,10 @@ fn unauthorized(bench: &Bench) -> Outcome {
                     Proxies::through(&format!("127.0.0.1:{}", proxy.port())).expect("this is a proxy")
                 }
             });
-            let answer = transport.send(post("https://login.example/"));
-            let says = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
-            at_proxy(answer, ProxyAuthentication, false, &proxy).map_err(|seen| format!("{fields:?}: {seen}"))?;
-            check(says.contains("407"), || format!("{says:?} does not say 407"))?;
+            let outcome = transport.send(post("https://login.example/"));
+            let shown = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            at_proxy(outcome, ProxyAuthentication, false, &proxy).map_err(|seen| format!("{fields:?}: {seen}"))?;
+            check(shown.contains("407"), || format!("{shown:?} does not contain 407"))?;
             check(proxy.requests().len() == 1, || {
                 format!("asked {} times", proxy.requests().len())
             })?;
@@ -267,8 +270,8 @@ fn endless(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-fn nobody(bench: &Bench) -> Outcome {
-    let port = Server::nobody();
+fn closed_port(bench: &Bench) -> Outcome {
+    let port = Server::closed_port();
     let transport = bench.with(|setup| {
         setup.proxies = Proxies::through(&format!("http://user:{CANARY}@127.0.0.1:{port}")).expect("this is a proxy");
     });
@@ -285,38 +288,38 @@ fn no_such_name(bench: &Bench) -> Outcome {
         setup.proxies = Proxies::through(&format!("http://user:{CANARY}@no-such-proxy.invalid:3128")).expect("a proxy");
         setup.policy.timeout = LOOK_UP;
     });
-    let answer = transport.send(post("https://login.example/"));
-    if answer.as_ref().is_err_and(|error| error.kind() == Timeout) {
+    let outcome = transport.send(post("https://login.example/"));
+    if outcome.as_ref().is_err_and(|error| error.kind() == Timeout) {
         return Ok(());
     }
-    named(answer, Dns, true, "the proxy no-such-proxy.invalid:3128: ")
+    named(outcome, Dns, true, "the proxy no-such-proxy.invalid:3128: ")
 }
 
-/// The answer has to be an error that says that `proxy` failed, and that nothing was sent.
+/// Checks that the outcome is an error that names `proxy` and reports that nothing was sent.
 fn at_proxy(
-    answer: Result<Response, TransportError>,
+    outcome: Result<Response, TransportError>,
     kind: TransportErrorKind,
     retryable: bool,
     proxy: &Server,
 ) -> Outcome {
     named(
-        answer,
+        outcome,
         kind,
         retryable,
         &format!("the proxy 127.0.0.1:{}: ", proxy.port()),
     )
 }
 
-fn named(answer: Result<Response, TransportError>, kind: TransportErrorKind, retryable: bool, start: &str) -> Outcome {
-    if let Err(error) = &answer {
+fn named(outcome: Result<Response, TransportError>, kind: TransportErrorKind, retryable: bool, start: &str) -> Outcome {
+    if let Err(error) = &outcome {
         check(error.to_string().starts_with(start), || {
             format!("{error} does not name {start}")
         })?;
         check(error.is_unsent(), || {
-            format!("it does not say that nothing was sent: {error:?}")
+            format!("it does not report that nothing was sent: {error:?}")
         })?;
     }
-    fails(answer, kind, retryable)
+    fails(outcome, kind, retryable)
 }
 
 fn through(proxy: &Server) -> Proxies {

@@ -1,3 +1,5 @@
+//! The bytes of a request as they arrive.
+
 use entra_transport::Body;
 use http::Uri;
 
@@ -8,11 +10,11 @@ use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "a_request_arrives_byte_for_byte_and_once",
+        name: "request_arrives_unchanged_and_once",
         run: intact,
     },
     Case {
-        name: "an_empty_body_is_sent_as_length_zero_or_not_at_all",
+        name: "empty_body_is_sent_with_length_zero_or_without",
         run: empty,
     },
     Case {
@@ -20,17 +22,17 @@ pub(super) const CASES: &[Case] = &[
         run: repeated,
     },
     Case {
-        name: "nothing_is_sent_that_was_not_asked_for",
+        name: "no_other_headers_are_sent",
         run: nothing_else,
     },
     Case {
-        name: "a_large_body_arrives_whole",
+        name: "large_body_arrives_complete",
         run: large,
     },
 ];
 
 fn intact(bench: &Bench) -> Outcome {
-    let server = Server::answering(ok("{}"));
+    let server = Server::responding(ok("{}"));
     let path = "/a%2fB/%7Etenant/oauth2/v2.0/token?scope=a%20b+c&redirect=https%3A%2F%2Fh/&empty=&slash=//";
     let body: Vec<u8> = (0..=255).cycle().take(5000).collect();
     let request = http::Request::post(server.http(path))
@@ -41,9 +43,9 @@ fn intact(bench: &Bench) -> Outcome {
         .header("accept", "application/json")
         .body(Body::new(body.clone()))
         .expect("this is a request");
-    let answer = got(bench.plain().send(request))?;
-    check(answer.body().as_bytes() == b"{}", || {
-        format!("answered with {} bytes", answer.body().len())
+    let response = got(bench.plain().send(request))?;
+    check(response.body().as_bytes() == b"{}", || {
+        format!("a response of {} bytes", response.body().len())
     })?;
     let [seen] = &server.requests()[..] else {
         return Err(format!("{} requests", server.requests().len()));
@@ -72,7 +74,7 @@ fn intact(bench: &Bench) -> Outcome {
 }
 
 fn empty(bench: &Bench) -> Outcome {
-    let server = Server::answering(ok("{}"));
+    let server = Server::responding(ok("{}"));
     let transport = bench.plain();
     for method in ["GET", "POST"] {
         let uri: Uri = server.http("/").parse().expect("this is a URI");
@@ -95,7 +97,7 @@ fn empty(bench: &Bench) -> Outcome {
 }
 
 fn repeated(bench: &Bench) -> Outcome {
-    let server = Server::answering(ok("{}"));
+    let server = Server::responding(ok("{}"));
     let mut request = post(&server.http("/"));
     for value in ["one", "two", "two"] {
         request
@@ -110,7 +112,7 @@ fn repeated(bench: &Bench) -> Outcome {
 }
 
 fn nothing_else(bench: &Bench) -> Outcome {
-    let server = Server::answering("HTTP/1.1 200 OK\r\nset-cookie: session=1; Path=/\r\ncontent-length: 0\r\n\r\n");
+    let server = Server::responding("HTTP/1.1 200 OK\r\nset-cookie: session=1; Path=/\r\ncontent-length: 0\r\n\r\n");
     let transport = bench.plain();
     got(transport.send(post(&server.http("/first"))))?;
     got(transport.send(post(&server.http("/second"))))?;
@@ -134,7 +136,7 @@ fn nothing_else(bench: &Bench) -> Outcome {
 }
 
 fn large(bench: &Bench) -> Outcome {
-    let server = Server::answering(ok("{}"));
+    let server = Server::responding(ok("{}"));
     let body: Vec<u8> = (0..=250).cycle().take(300_000).collect();
     let request = post(&server.http("/")).map(|_| Body::new(body.clone()));
     got(bench.plain().send(request))?;

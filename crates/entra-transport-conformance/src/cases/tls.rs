@@ -1,3 +1,5 @@
+//! The certificates that are accepted, and the errors of TLS.
+
 use std::sync::Arc;
 
 use entra_transport::TransportErrorKind::Tls;
@@ -11,39 +13,39 @@ use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "tls_with_a_trusted_authority_works",
+        name: "tls_with_trusted_authority_works",
         run: trusted,
     },
     Case {
-        name: "an_unknown_authority_is_refused",
+        name: "unknown_authority_is_rejected",
         run: unknown,
     },
     Case {
-        name: "a_certificate_for_another_host_is_refused",
+        name: "certificate_for_another_host_is_rejected",
         run: another_host,
     },
     Case {
-        name: "an_expired_certificate_is_refused",
+        name: "expired_certificate_is_rejected",
         run: expired,
     },
     Case {
-        name: "a_certificate_not_valid_yet_is_refused",
+        name: "certificate_that_is_not_valid_yet_is_rejected",
         run: not_yet,
     },
     Case {
-        name: "a_self_signed_certificate_is_refused",
-        run: vouches_for_itself,
+        name: "self_signed_certificate_is_rejected",
+        run: self_signed_certificate,
     },
     Case {
-        name: "what_does_not_speak_tls_is_refused",
+        name: "server_without_tls_is_rejected",
         run: no_tls,
     },
     Case {
-        name: "a_server_that_speaks_no_tls_of_today_is_refused",
+        name: "server_with_old_tls_is_rejected",
         run: too_old,
     },
     Case {
-        name: "a_server_that_closes_in_the_handshake_may_be_tried_again",
+        name: "connection_closed_in_handshake_is_retryable",
         run: closes,
     },
 ];
@@ -55,14 +57,14 @@ fn trusted(bench: &Bench) -> Outcome {
         setup.roots = vec![authority.root()];
         setup.policy.allow_plain_loopback = false;
     });
-    let answer = got(transport.send(post(&server.https("/"))))?;
-    check(answer.body().as_bytes() == b"{}", || {
-        format!("{} bytes", answer.body().len())
+    let response = got(transport.send(post(&server.https("/"))))?;
+    check(response.body().as_bytes() == b"{}", || {
+        format!("{} bytes", response.body().len())
     })
 }
 
 fn unknown(bench: &Bench) -> Outcome {
-    refused(
+    rejects(
         bench,
         &Authority::new("a root"),
         Authority::new("a root").good(),
@@ -72,33 +74,33 @@ fn unknown(bench: &Bench) -> Outcome {
 
 fn another_host(bench: &Bench) -> Outcome {
     let authority = Authority::new("a root");
-    refused(bench, &authority, authority.for_another_host(), "another name")
+    rejects(bench, &authority, authority.for_another_host(), "another name")
 }
 
 fn expired(bench: &Bench) -> Outcome {
     let authority = Authority::new("a root");
-    refused(bench, &authority, authority.expired(), "expired")
+    rejects(bench, &authority, authority.expired(), "expired")
 }
 
 fn not_yet(bench: &Bench) -> Outcome {
     let authority = Authority::new("a root");
-    refused(bench, &authority, authority.not_yet(), "not valid yet")
+    rejects(bench, &authority, authority.not_yet(), "not valid yet")
 }
 
-fn vouches_for_itself(bench: &Bench) -> Outcome {
-    refused(bench, &Authority::new("a root"), self_signed(), "certificate")
+fn self_signed_certificate(bench: &Bench) -> Outcome {
+    rejects(bench, &Authority::new("a root"), self_signed(), "certificate")
 }
 
-fn refused(bench: &Bench, authority: &Authority, config: Arc<ServerConfig>, says: &str) -> Outcome {
+fn rejects(bench: &Bench, authority: &Authority, config: Arc<ServerConfig>, shown: &str) -> Outcome {
     let server = secure(config);
     let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
-    let answer = transport.send(post(&server.https("/")));
-    if let Err(error) = &answer {
-        check(error.to_string().contains(says), || {
-            format!("{error} does not say {says:?}")
+    let outcome = transport.send(post(&server.https("/")));
+    if let Err(error) = &outcome {
+        check(error.to_string().contains(shown), || {
+            format!("{error} does not contain {shown:?}")
         })?;
     }
-    fails(answer, Tls, false)?;
+    fails(outcome, Tls, false)?;
     check(server.bytes() == 0, || {
         format!("{} bytes of the request came through", server.bytes())
     })?;
@@ -118,7 +120,8 @@ fn no_tls(bench: &Bench) -> Outcome {
 fn too_old(bench: &Bench) -> Outcome {
     let server = Server::start(|peer| {
         peer.reset_later()?;
-        // What a server that knows TLS 1.1 at most says to an offer of 1.2 and 1.3: a fatal alert, protocol_version.
+        // The response of a server that supports at most TLS 1.1 to an offer of 1.2 and 1.3: a
+        // fatal alert, protocol_version.
         peer.write(b"\x15\x03\x02\x00\x02\x02\x46")?;
         peer.until_gone()
     });

@@ -1,4 +1,6 @@
-use entra_transport::TransportErrorKind::{Connect, Dns, Refused, Timeout};
+//! Requests that are not allowed, and hosts that cannot be reached.
+
+use entra_transport::TransportErrorKind::{Connect, Dns, NotAllowed, Timeout};
 
 use crate::bench::{Bench, LOOK_UP, Outcome};
 use crate::case::Case;
@@ -8,38 +10,38 @@ use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "plain_http_is_refused_unless_allowed",
+        name: "plain_http_is_rejected_unless_allowed",
         run: plain,
     },
     Case {
-        name: "plain_http_to_another_machine_is_refused_even_where_allowed",
+        name: "plain_http_to_another_machine_is_always_rejected",
         run: other_machine,
     },
     Case {
-        name: "a_user_name_in_the_uri_is_refused",
+        name: "user_name_in_uri_is_rejected",
         run: user_name,
     },
     Case {
-        name: "a_uri_that_is_not_absolute_is_refused",
+        name: "relative_uri_is_rejected",
         run: relative,
     },
     Case {
-        name: "a_port_nobody_listens_on_is_a_connect_error",
-        run: nobody,
+        name: "closed_port_is_a_connect_error",
+        run: closed_port,
     },
     Case {
-        name: "a_name_that_does_not_exist_is_a_dns_error",
+        name: "unknown_host_is_a_dns_error",
         run: no_such_name,
     },
 ];
 
 fn plain(bench: &Bench) -> Outcome {
-    let server = Server::answering(ok("{}"));
+    let server = Server::responding(ok("{}"));
     let transport = bench.with(|setup| setup.policy.allow_plain_loopback = false);
-    fails(transport.send(post(&server.http("/"))), Refused, false)?;
+    fails(transport.send(post(&server.http("/"))), NotAllowed, false)?;
     fails(
         transport.send(post(&format!("http://localhost:{}/", server.port()))),
-        Refused,
+        NotAllowed,
         false,
     )?;
     check(server.connections() == 0, || {
@@ -56,18 +58,18 @@ fn other_machine(bench: &Bench) -> Outcome {
         "http://0.0.0.0/",
         "http://[::2]/",
     ] {
-        fails(transport.send(post(uri)), Refused, false).map_err(|seen| format!("{uri}: {seen}"))?;
+        fails(transport.send(post(uri)), NotAllowed, false).map_err(|seen| format!("{uri}: {seen}"))?;
     }
     Ok(())
 }
 
 fn user_name(bench: &Bench) -> Outcome {
-    let server = Server::answering(ok("{}"));
+    let server = Server::responding(ok("{}"));
     let transport = bench.plain();
     for scheme in ["http", "https"] {
         for user in ["c4n4ry@", "user:c4n4ry@", "login.microsoftonline.com@"] {
             let uri = format!("{scheme}://{user}127.0.0.1:{}/", server.port());
-            fails(transport.send(post(&uri)), Refused, false).map_err(|seen| format!("{uri}: {seen}"))?;
+            fails(transport.send(post(&uri)), NotAllowed, false).map_err(|seen| format!("{uri}: {seen}"))?;
         }
     }
     check(server.connections() == 0, || {
@@ -76,13 +78,13 @@ fn user_name(bench: &Bench) -> Outcome {
 }
 
 fn relative(bench: &Bench) -> Outcome {
-    fails(bench.plain().send(post("/tenant/oauth2/v2.0/token")), Refused, false)
+    fails(bench.plain().send(post("/tenant/oauth2/v2.0/token")), NotAllowed, false)
 }
 
-fn nobody(bench: &Bench) -> Outcome {
-    let authority = Authority::new("nobody listens");
+fn closed_port(bench: &Bench) -> Outcome {
+    let authority = Authority::new("unused");
     let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
-    let port = Server::nobody();
+    let port = Server::closed_port();
     fails(
         transport.send(post(&format!("http://127.0.0.1:{port}/"))),
         Connect,
@@ -97,11 +99,11 @@ fn nobody(bench: &Bench) -> Outcome {
 
 fn no_such_name(bench: &Bench) -> Outcome {
     let transport = bench.with(|setup| setup.policy.timeout = LOOK_UP);
-    let answer = transport.send(post("https://no-such-host.invalid/"));
-    let kind = if answer.as_ref().is_err_and(|error| error.kind() == Timeout) {
+    let outcome = transport.send(post("https://no-such-host.invalid/"));
+    let kind = if outcome.as_ref().is_err_and(|error| error.kind() == Timeout) {
         Timeout
     } else {
         Dns
     };
-    fails(answer, kind, true)
+    fails(outcome, kind, true)
 }

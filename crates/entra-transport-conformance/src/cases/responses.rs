@@ -1,3 +1,5 @@
+//! Responses that are returned unchanged, with any status.
+
 use crate::bench::{Bench, Outcome};
 use crate::case::Case;
 use crate::exchange::{check, got, ok, post};
@@ -5,31 +7,31 @@ use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {
-        name: "every_status_is_an_answer",
+        name: "every_status_is_a_response",
         run: statuses,
     },
     Case {
-        name: "a_redirect_is_handed_back_and_not_followed",
+        name: "redirect_is_returned_and_not_followed",
         run: redirects,
     },
     Case {
-        name: "headers_come_back_intact_and_in_order",
+        name: "headers_are_returned_unchanged_and_in_order",
         run: headers,
     },
     Case {
-        name: "a_chunked_body_comes_back_whole",
+        name: "chunked_body_is_returned_complete",
         run: chunked,
     },
     Case {
-        name: "an_http_1_0_answer_without_length_is_read_to_its_end",
+        name: "http_1_0_response_without_length_is_read_to_its_end",
         run: http10,
     },
     Case {
-        name: "interim_answers_are_skipped",
+        name: "interim_responses_are_skipped",
         run: interim,
     },
     Case {
-        name: "answers_without_a_body_are_empty",
+        name: "responses_without_body_are_empty",
         run: empty,
     },
     Case {
@@ -51,34 +53,37 @@ fn statuses(bench: &Bench) -> Outcome {
         200, 201, 202, 300, 400, 401, 402, 403, 404, 405, 407, 408, 409, 410, 421, 425, 429, 500, 501, 502, 503, 504,
         599,
     ] {
-        let answer = got(transport.send(post(&server.http(&format!("/{status}")))))?;
-        check(answer.status() == status && answer.body().as_bytes() == b"body", || {
-            format!(
-                "{status} came back as {} with {} bytes",
-                answer.status(),
-                answer.body().len()
-            )
-        })?;
+        let response = got(transport.send(post(&server.http(&format!("/{status}")))))?;
+        check(
+            response.status() == status && response.body().as_bytes() == b"body",
+            || {
+                format!(
+                    "{status} came back as {} with {} bytes",
+                    response.status(),
+                    response.body().len()
+                )
+            },
+        )?;
     }
     let sent = server.requests().len();
     check(sent == 23, || format!("23 requests went out {sent} times"))
 }
 
 fn redirects(bench: &Bench) -> Outcome {
-    let other = Server::answering(ok("stolen"));
+    let other = Server::responding(ok("stolen"));
     let target = other.http("/stolen");
     for status in [301, 302, 303, 307, 308] {
         for target in [target.as_str(), "/same-host", "//127.0.0.1/elsewhere"] {
-            let answer = format!("HTTP/1.1 {status} Moved\r\nlocation: {target}\r\ncontent-length: 5\r\n\r\nmoved");
-            let server = Server::answering(answer);
-            let answer = got(bench.plain().send(post(&server.http("/"))))?;
-            check(answer.status() == status, || {
-                format!("{status} came back as {}", answer.status())
+            let moved = format!("HTTP/1.1 {status} Moved\r\nlocation: {target}\r\ncontent-length: 5\r\n\r\nmoved");
+            let server = Server::responding(moved);
+            let response = got(bench.plain().send(post(&server.http("/"))))?;
+            check(response.status() == status, || {
+                format!("{status} came back as {}", response.status())
             })?;
-            check(answer.headers().get("location").is_some_and(|l| l == target), || {
-                format!("{:?}", answer.headers())
+            check(response.headers().get("location").is_some_and(|l| l == target), || {
+                format!("{:?}", response.headers())
             })?;
-            check(answer.body().as_bytes() == b"moved", || {
+            check(response.body().as_bytes() == b"moved", || {
                 "the body of the redirect is lost".to_owned()
             })?;
             check(server.requests().len() == 1, || {
@@ -92,15 +97,15 @@ fn redirects(bench: &Bench) -> Outcome {
 }
 
 fn headers(bench: &Bench) -> Outcome {
-    let server = Server::answering(
+    let server = Server::responding(
         "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 17\r\nDate: Fri, 20 Nov 2026 20:00:00 GMT\r\n\
          WWW-Authenticate: Bearer realm=\"one\"\r\nwww-authenticate: Bearer realm=\"two\"\r\nX-Empty:\r\n\
          x-ms-request-id:   padded \t\r\nx-high: caf\u{e9}\r\ncontent-type: application/json; charset=utf-8\r\n\
          content-length: 2\r\n\r\n{}",
     );
-    let answer = got(bench.plain().send(post(&server.http("/"))))?;
+    let response = got(bench.plain().send(post(&server.http("/"))))?;
     let all = |name: &str| {
-        answer
+        response
             .headers()
             .get_all(name)
             .iter()
@@ -125,15 +130,15 @@ fn headers(bench: &Bench) -> Outcome {
 }
 
 fn chunked(bench: &Bench) -> Outcome {
-    let server = Server::answering(
+    let server = Server::responding(
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
          5\r\nhello\r\n1;name=value\r\n,\r\n0B\r\n world and \r\n3\r\nall\r\n0\r\nx-trailer: 1\r\n\r\n",
     );
     let transport = bench.plain();
-    // Twice, so that what the first leaves unread would show.
+    // Twice, so that unread bytes of the first response would be noticed.
     for _ in 0..2 {
-        let answer = got(transport.send(post(&server.http("/"))))?;
-        let body = answer.body().as_bytes();
+        let response = got(transport.send(post(&server.http("/"))))?;
+        let body = response.body().as_bytes();
         check(body == b"hello, world and all", || {
             format!("{} bytes of another body", body.len())
         })?;
@@ -148,9 +153,9 @@ fn http10(bench: &Bench) -> Outcome {
         peer.write(b" \"end\"}")?;
         peer.close()
     });
-    let answer = got(bench.plain().send(post(&server.http("/"))))?;
-    check(answer.body().as_bytes() == br#"{"to the": "end"}"#, || {
-        format!("{} bytes", answer.body().len())
+    let response = got(bench.plain().send(post(&server.http("/"))))?;
+    check(response.body().as_bytes() == br#"{"to the": "end"}"#, || {
+        format!("{} bytes", response.body().len())
     })
 }
 
@@ -160,16 +165,19 @@ fn interim(bench: &Bench) -> Outcome {
         "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n",
     ] {
-        let server = Server::answering(format!("{interim}{}", ok("final")));
-        let answer = got(bench.plain().send(post(&server.http("/"))))
+        let server = Server::responding(format!("{interim}{}", ok("final")));
+        let response = got(bench.plain().send(post(&server.http("/"))))
             .map_err(|error| format!("after {:?}: {error}", interim.lines().next()))?;
-        check(answer.status() == 200 && answer.body().as_bytes() == b"final", || {
-            format!(
-                "{} with {} bytes after {interim:?}",
-                answer.status(),
-                answer.body().len()
-            )
-        })?;
+        check(
+            response.status() == 200 && response.body().as_bytes() == b"final",
+            || {
+                format!(
+                    "{} with {} bytes after {interim:?}",
+                    response.status(),
+                    response.body().len()
+                )
+            },
+        )?;
     }
     Ok(())
 }
@@ -181,10 +189,11 @@ fn empty(bench: &Bench) -> Outcome {
         "HTTP/1.1 304 Not Modified\r\n\r\n",
         "HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
-        let server = Server::answering(head);
-        let answer = got(bench.plain().send(post(&server.http("/")))).map_err(|error| format!("{head:?}: {error}"))?;
-        check(answer.body().is_empty(), || {
-            format!("{} bytes after {head:?}", answer.body().len())
+        let server = Server::responding(head);
+        let response =
+            got(bench.plain().send(post(&server.http("/")))).map_err(|error| format!("{head:?}: {error}"))?;
+        check(response.body().is_empty(), || {
+            format!("{} bytes after {head:?}", response.body().len())
         })?;
     }
     Ok(())
@@ -195,9 +204,9 @@ fn bytes(bench: &Bench) -> Outcome {
     let mut whole =
         b"HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-16\r\ncontent-length: 256\r\n\r\n".to_vec();
     whole.extend_from_slice(&body);
-    let server = Server::answering(whole);
-    let answer = got(bench.plain().send(post(&server.http("/"))))?;
-    check(answer.body().as_bytes() == body, || {
-        format!("{} bytes of another body", answer.body().len())
+    let server = Server::responding(whole);
+    let response = got(bench.plain().send(post(&server.http("/"))))?;
+    check(response.body().as_bytes() == body, || {
+        format!("{} bytes of another body", response.body().len())
     })
 }
