@@ -298,7 +298,7 @@ impl From<ProtocolError> for Failure {
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let exit = match error.kind() {
-            TransportErrorKind::Refused | TransportErrorKind::Configuration => Exit::Configuration,
+            TransportErrorKind::NotAllowed | TransportErrorKind::Configuration => Exit::Configuration,
             TransportErrorKind::Timeout => Exit::Timeout,
             _ => Exit::Network,
         };

@@ -1,4 +1,4 @@
-//! The connections: directly to the host, or through the proxy.
+//! The connections: direct ones to the host, and those through a proxy.
 
 use std::error::Error;
 use std::future::{Future, ready};
@@ -22,27 +22,30 @@ use tower_service::Service;
 
 use crate::tunnel::open;
 
-/// The connections of [`HyperTransport`](crate::HyperTransport), for a client that calls an API.
+/// The connector of [`HyperTransport`](crate::HyperTransport), for a client that calls an API.
 ///
-/// It is a connector for the client of hyper-util. A program whose tokens come through a proxy calls the API through the same proxy
-/// with it, and trusts the same certificate authorities:
+/// It is a connector for the client of hyper-util. With it, a program calls the API through the
+/// same proxy as the token service, and trusts the same certificate authorities:
 ///
-/// - `https` goes through the proxy as a tunnel, except to the hosts that need none and to this machine: see [`Proxies`].
-/// - Plain `http` is refused, except to this machine where `allow_plain_loopback` allows it. That never goes through a proxy.
-/// - Name, proxy, TCP and TLS have to be done within the settings' `connect_timeout`.
-/// - An error is a [`TransportError`] that names the step that failed.
+/// - `https` uses a tunnel through the proxy, except for the excluded hosts and for this machine:
+///   see [`Proxies`].
+/// - Plain `http` is rejected, except for this machine if `allow_plain_loopback` allows it. It
+///   never uses a proxy.
+/// - DNS, proxy, TCP and TLS must complete within the settings' `connect_timeout`.
+/// - Each error is a [`TransportError`] that names the step that failed.
 ///
-/// The connections speak HTTP/1.1. Of the settings, `timeout` and `max_body` mean nothing here: the client bounds its requests and
-/// responses itself.
+/// The connections use HTTP/1.1. The settings `timeout` and `max_body` have no effect here: the
+/// client has its own limits for requests and responses.
 ///
 /// ```
 /// use bytes::Bytes;
+/// use entra_transport::TransportError;
 /// use entra_transport_hyper::{Connector, HyperTransport};
 /// use http_body_util::Full;
 /// use hyper_util::client::legacy;
 /// use hyper_util::rt::{TokioExecutor, TokioTimer};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn main() -> Result<(), TransportError> {
 /// let builder = HyperTransport::builder();
 /// # let builder = builder.allow_plain_loopback(true);
 /// let connector = Connector::new(&builder.clone().settings()?)?;
@@ -63,12 +66,13 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// A connector with these settings, which come from [`TransportBuilder::settings`].
+    /// Creates a connector with these settings, which come from [`TransportBuilder::settings`].
     ///
     /// [`TransportBuilder::settings`]: entra_transport::TransportBuilder::settings
     ///
     /// # Errors
-    /// Returns [`Configuration`] if no certificate authority is trusted, or no cryptography is compiled in.
+    /// Returns [`Configuration`] if no certificate authority is trusted, or if no cryptography
+    /// provider is compiled in.
     ///
     /// [`Configuration`]: entra_transport::TransportErrorKind::Configuration
     pub fn new(settings: &Settings) -> Result<Self, TransportError> {
@@ -77,7 +81,8 @@ impl Connector {
         let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // Half of the time each for the addresses of IPv6 and IPv4: a dead one leaves time for the other.
+        // hyper-util gives each of IPv6 and IPv4 half of this time, so one that does not respond
+        // leaves time for the other.
         tcp.set_connect_timeout(Some(within));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(settings.trust.client_config(&settings.policy)?)
@@ -131,6 +136,8 @@ impl fmt::Debug for Connector {
 }
 
 /// A connection of a [`Connector`]: TLS, or plain TCP to this machine.
+///
+/// The client of hyper-util uses it; programs do not.
 pub struct Connection(MaybeHttpsStream<TokioIo<TcpStream>>);
 
 impl HyperConnection for Connection {
@@ -177,7 +184,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// TCP: straight to the host, or a tunnel through the proxy.
+/// The connector below TLS: a TCP connection to the host, or a tunnel through the proxy.
 #[derive(Clone)]
 struct Route {
     tcp: HttpConnector<Resolver>,
@@ -205,7 +212,8 @@ impl Service<Uri> for Route {
             .authority(format!("{}:{}", proxy.host(), proxy.port()))
             .path_and_query("/");
         let connection = uri.build().map(|proxy| self.tcp.call(proxy));
-        // It starts before the deadline of the whole connection and is as long, so that an error of a slow proxy names the proxy.
+        // This timeout starts before that of the whole connection and has the same length, so that
+        // the error of a slow proxy names the proxy.
         let opened = timeout(self.within, async {
             let connection = connection.map_err(|error| transport_error(error.into()))?.await;
             let mut stream = connection.map_err(|error| transport_error(error.into()))?.into_inner();
@@ -219,7 +227,7 @@ impl Service<Uri> for Route {
     }
 }
 
-/// The system's resolver. Its failures are kept apart from those of connecting.
+/// The system's resolver. Its errors differ from those of connecting.
 #[derive(Clone)]
 struct Resolver(GaiResolver);
 
@@ -242,12 +250,12 @@ fn not_found(error: io::Error) -> TransportError {
     TransportError::not_found().because(error)
 }
 
-/// Names the failure of a connection.
+/// Converts the error of a connection.
 fn transport_error(error: Box<dyn Error + Send + Sync>) -> TransportError {
     if let Some(known) = failure(&*error).or_else(|| find::<TransportError>(&*error).cloned()) {
         return known;
     }
-    // Errors of TCP are wrapped. A plain `io::Error` comes from the handshake.
+    // hyper-util wraps the errors of TCP, so a plain `io::Error` comes from the handshake.
     let error = match error.downcast::<io::Error>() {
         Ok(handshake) => return cut_in_handshake(handshake),
         Err(error) => error,

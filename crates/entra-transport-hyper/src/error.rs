@@ -1,21 +1,23 @@
+//! The conversion of hyper's errors, and of those of any tower service.
+
 use std::error::Error;
 use std::io;
 
 use entra_transport::tls::{failure, find, hung_up};
 use entra_transport::{TransportError, TransportErrorKind};
 
-/// The error of a service in our words.
+/// Converts the error of a service.
 ///
-/// Our own connector names its failures already; of hyper's and the system's we know what they mean; anybody else's is passed
-/// on as it is.
-pub(crate) fn told(error: Box<dyn Error + Send + Sync>) -> TransportError {
-    if let Some(told) = find::<TransportError>(&*error) {
-        return told.clone();
+/// The connector of this crate returns a [`TransportError`] already. Errors of hyper and of the
+/// system are classified, and errors of other services become the cause of an unclassified one.
+pub(crate) fn transport_error(error: Box<dyn Error + Send + Sync>) -> TransportError {
+    if let Some(error) = find::<TransportError>(&*error) {
+        return error.clone();
     }
-    if let Some(told) = failure(&*error) {
-        return told;
+    if let Some(error) = failure(&*error) {
+        return error;
     }
-    let told = match find::<hyper::Error>(&*error) {
+    let converted = match find::<hyper::Error>(&*error) {
         Some(hyper) if hyper.is_user() => other(),
         Some(hyper) if hyper.is_parse() || find::<io::Error>(hyper).is_some_and(is_malformed) => {
             TransportError::malformed()
@@ -24,14 +26,14 @@ pub(crate) fn told(error: Box<dyn Error + Send + Sync>) -> TransportError {
         None if hung_up(&*error) => TransportError::interrupted(),
         None => other(),
     };
-    told.because(error)
+    converted.because(error)
 }
 
 fn other() -> TransportError {
     TransportError::new(TransportErrorKind::Other, "the request failed")
 }
 
-/// hyper reports a body that is not chunked as it should be this way.
+/// Returns whether the error is the one with which hyper reports malformed chunks of a body.
 fn is_malformed(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }

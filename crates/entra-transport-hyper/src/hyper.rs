@@ -1,3 +1,5 @@
+//! The transport over hyper's client.
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -8,24 +10,25 @@ use hyper_util::client::legacy::Client;
 
 use crate::{Connector, ServiceTransport};
 
-/// Sends token requests over hyper.
+/// A transport that sends token requests with hyper.
 ///
-/// Cheap to clone: all clones share their connections.
+/// It is cheap to clone, and all clones share their connections.
 #[derive(Clone)]
 pub struct HyperTransport {
     pub(crate) inner: ServiceTransport<Client<Connector, Full<Bytes>>>,
 }
 
 impl HyperTransport {
-    /// A transport with everything at its default.
+    /// Creates a transport with the default settings.
     ///
     /// # Errors
-    /// Where the system trusts no certificate authority: see [`TransportBuilder::build`].
+    /// Returns an error if the system has no certificate authorities, among others: see
+    /// [`TransportBuilder::build`].
     pub fn new() -> Result<Self, TransportError> {
         Self::builder().build()
     }
 
-    /// Starts to build one.
+    /// Returns a builder.
     pub fn builder() -> TransportBuilder<Self> {
         TransportBuilder::new()
     }

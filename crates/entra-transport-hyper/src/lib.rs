@@ -1,43 +1,63 @@
-//! The transport over hyper, and over any tower service that speaks `http` types.
+//! The transport over hyper, and over any tower service with `http` types.
 //!
-//! [`HyperTransport`] is hyper with rustls and nothing around it: HTTP/1.1, a pool of connections, one deadline.
-//! [`ServiceTransport`] makes a transport of a `tower` service: of a stack with metrics, tracing or a proxy of one's own in it,
-//! or of an in-memory router in a test. [`Connector`] makes the connections of [`HyperTransport`], through the same proxy, for a client
-//! of hyper-util that calls an API.
+//! Most programs depend on the crate `entra` (or on `entra-client`), which caches tokens, and give
+//! it a [`HyperTransport`]. The example below acquires a single token without a cache.
+//!
+//! The primary types are:
+//! - [`HyperTransport`]: hyper with rustls and nothing else: HTTP/1.1, a connection pool, one
+//!   deadline.
+//! - [`ServiceTransport`]: a transport over a `tower` service, such as a stack with metrics,
+//!   tracing or a custom proxy, or an in-memory router in a test.
+//! - [`Connector`]: the connections of [`HyperTransport`], through the same proxy, for a client of
+//!   hyper-util that calls an API.
 //!
 //! ```text
-//!   Request ─> admit ─> ServiceTransport<S> ─> admit_answer ─> Collector ─> Response
-//!                            │ S: tower_service::Service<http::Request<B>>
-//!          HyperTransport:   └─ hyper-util client ─> Connector: names ─> proxy ─> TCP ─> rustls (aws-lc-rs or ring)
+//!   Request ──> Policy::admit
+//!                    │
+//!                    ▼
+//!               ServiceTransport<S>    S: Service<http::Request<B>>
+//!                    │
+//!                    │  HyperTransport: S is the client of hyper-util over
+//!                    │  Connector: DNS ──> TCP ──> proxy ──> rustls
+//!                    ▼
+//!               Policy::admit_response ──> Collector ──> Response
 //! ```
 //!
 //! ```no_run
 //! use std::time::Duration;
+//!
 //! use entra_proto::{Application, ClientSecret, Target};
-//! use entra_transport::Acquisition;
+//! use entra_transport::{Acquisition, Report};
 //! use entra_transport_hyper::HyperTransport;
 //!
 //! #[tokio::main(flavor = "current_thread")]
-//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//! async fn main() -> Result<(), Report> {
+//!     let authority = "https://login.microsoftonline.com/contoso.com".parse()?;
+//!     let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
 //!     let secret = ClientSecret::new(std::env::var("AZURE_CLIENT_SECRET")?)?;
-//!     let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+//!     let app = Application::new(authority, client_id, secret);
+//!     let graph = Target::resource("https://graph.microsoft.com")?;
 //!
-//!     let transport = HyperTransport::builder().timeout(Duration::from_secs(10)).build()?;
-//!     let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
-//!     let token = Acquisition::new(request).run(&transport, tokio::time::sleep).await?;
-//!     println!("a token for {:?}", token.lifetime.expires_at.since(token.lifetime.received_at));
+//!     let timeout = Duration::from_secs(10);
+//!     let transport = HyperTransport::builder().timeout(timeout).build()?;
+//!     let acquisition = Acquisition::new(app.client_credentials(graph)?);
+//!     let token = acquisition.run(&transport, tokio::time::sleep).await?;
+//!     println!("the token expires at {:?}", token.lifetime.expires_at);
 //!     Ok(())
 //! }
 //! ```
 //!
-//! It needs a tokio runtime with time and IO switched on.
+//! A tokio runtime with time and IO enabled is required.
 //!
 //! # Features
-//! `aws-lc-rs` (default) or `ring`, `native-roots` (default), `webpki-roots`: see [`entra_transport::tls`] for what they mean.
+//! - `aws-lc-rs` (default) or `ring`: the cryptography provider.
+//! - `native-roots` (default), `webpki-roots`: the trusted certificate authorities.
+//!
+//! See [`entra_transport::tls`] for their meaning.
 //!
 //! # What is not here
-//! No HTTP/2 (one small request an hour gains nothing from it), no retries, no client certificates.
+//! No HTTP/2 (which has no benefit for one small request per hour), no retries, no client
+//! certificates.
 
 mod connect;
 mod error;

@@ -1,3 +1,5 @@
+//! The transport over any tower service.
+
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
@@ -11,20 +13,25 @@ use entra_transport::{Policy, Request, Response, Transport, TransportError};
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
 
-use crate::error::told;
+use crate::error::transport_error;
 
-/// A transport made of a tower service over `http` types.
+/// A transport over a tower service with `http` types.
 ///
-/// `B` is the body the service takes for requests: anything that can be made of [`Bytes`]. The bytes it is made of are
-/// overwritten when the last of their owners is dropped. Each request takes a clone of the service of its own and calls exactly
-/// that clone once it is ready, as tower demands.
+/// `B` is the type of request bodies that the service accepts: any type that can be created from
+/// [`Bytes`]. The bytes are overwritten when their last owner is dropped. Each request clones the
+/// service, waits until this clone is ready, and calls it, as tower requires.
 ///
-/// The rules of [`Policy`] hold here as well. What the service does beyond them is its own affair: give it no layer that follows
-/// redirects, keeps cookies, decompresses, or sends a request twice.
+/// The rules of [`Policy`] apply. The transport cannot control what the service does in addition:
+/// do not use a layer that follows redirects, stores cookies, decompresses bodies, or repeats
+/// requests.
 ///
 /// ```
+/// use std::convert::Infallible;
+/// use std::future::{Ready, ready};
+/// use std::task::{Context, Poll};
+///
 /// use bytes::Bytes;
-/// use entra_transport::{Body, Transport};
+/// use entra_transport::{Request, Transport, TransportError};
 /// use entra_transport_hyper::ServiceTransport;
 /// use http_body_util::Full;
 ///
@@ -33,35 +40,41 @@ use crate::error::told;
 ///
 /// impl tower_service::Service<http::Request<Full<Bytes>>> for Hello {
 ///     type Response = http::Response<Full<Bytes>>;
-///     type Error = std::convert::Infallible;
-///     type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+///     type Error = Infallible;
+///     type Future = Ready<Result<Self::Response, Infallible>>;
 ///
-///     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-///         std::task::Poll::Ready(Ok(()))
+///     fn poll_ready(
+///         &mut self,
+///         _: &mut Context<'_>,
+///     ) -> Poll<Result<(), Infallible>> {
+///         Poll::Ready(Ok(()))
 ///     }
 ///
 ///     fn call(&mut self, _: http::Request<Full<Bytes>>) -> Self::Future {
-///         std::future::ready(Ok(http::Response::new(Full::from("hello"))))
+///         ready(Ok(http::Response::new(Full::from("hello"))))
 ///     }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn main() -> Result<(), TransportError> {
 /// let transport = ServiceTransport::new(Hello);
-/// let answer = transport.send(http::Request::get("https://login.microsoftonline.com/").body(Body::default())?).await?;
-/// assert_eq!(answer.body().as_bytes(), b"hello");
+/// let mut request = Request::default();
+/// *request.uri_mut() = "https://login.example/".parse().unwrap();
+/// let response = transport.send(request).await?;
+/// assert_eq!(response.body().as_bytes(), b"hello");
 /// # Ok(())
 /// # }
 /// ```
 pub struct ServiceTransport<S, B = Full<Bytes>> {
-    // Locked for as long as a clone takes: many services are `Send` and `Clone` but not `Sync`.
+    // The lock is held only while the service is cloned. Many services are `Send` and `Clone`, but
+    // not `Sync`.
     service: Mutex<S>,
     policy: Policy,
     body: PhantomData<fn(B)>,
 }
 
 impl<S, B> ServiceTransport<S, B> {
-    /// A transport over `service`, with the default [`Policy`].
+    /// Creates a transport over `service` with the default [`Policy`].
     #[must_use]
     pub fn new(service: S) -> Self {
         Self {
@@ -71,7 +84,7 @@ impl<S, B> ServiceTransport<S, B> {
         }
     }
 
-    /// Sets the rules. [`Policy::connect_timeout`] means nothing here: the service connects.
+    /// Sets the rules. [`Policy::connect_timeout`] has no effect, because the service connects.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy.bounded();
@@ -109,12 +122,15 @@ where
         let request = request.map(|body| B::from(Bytes::from_owner(body)));
         let mut service = self.service();
         let exchange = async {
-            poll_fn(|cx| service.poll_ready(cx)).await.map_err(|e| told(e.into()))?;
-            let (parts, body) = service.call(request).await.map_err(|e| told(e.into()))?.into_parts();
-            let mut collector = self.policy.admit_answer(&parts.headers)?;
+            poll_fn(|cx| service.poll_ready(cx))
+                .await
+                .map_err(|e| transport_error(e.into()))?;
+            let response = service.call(request).await;
+            let (parts, body) = response.map_err(|e| transport_error(e.into()))?.into_parts();
+            let mut collector = self.policy.admit_response(&parts.headers)?;
             let mut body = pin!(body);
             while let Some(frame) = body.frame().await {
-                let Ok(mut data) = frame.map_err(|e| told(e.into()))?.into_data() else {
+                let Ok(mut data) = frame.map_err(|e| transport_error(e.into()))?.into_data() else {
                     continue;
                 };
                 while data.has_remaining() {
@@ -127,7 +143,7 @@ where
             Ok(Response::from_parts(parts, collector.finish()))
         };
         match tokio::time::timeout(self.policy.timeout, exchange).await {
-            Ok(answer) => answer.map_err(|e: TransportError| e.at(&uri)),
+            Ok(response) => response.map_err(|e: TransportError| e.at(&uri)),
             Err(_) => Err(TransportError::late_response().at(&uri)),
         }
     }

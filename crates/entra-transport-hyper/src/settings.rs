@@ -1,3 +1,5 @@
+//! The construction of a transport from its settings.
+
 use std::time::Duration;
 
 use entra_transport::TransportError;
@@ -20,9 +22,9 @@ impl FromSettings for HyperTransport {
     }
 }
 
-/// How many bytes the head of a response may have. A connection that floods is read in pieces of this size, too: hyper's default is
-/// 400 KB, which takes the thread for so long that other tasks notice.
+/// The most bytes of the head of a response. hyper also reads a fast connection in chunks of this
+/// size: its default of 400 KB occupies the thread for so long that it delays other tasks.
 const LONGEST_HEAD: usize = 64 * 1024;
 
-/// How long an unused connection is kept: less than the front ends of the service keep it.
+/// The time after which an idle connection is closed. The front ends of the service close it later.
 const IDLE: Duration = Duration::from_secs(60);

@@ -4,9 +4,10 @@ use entra_transport::TransportError;
 use entra_transport::adapter::Tunnel;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Has the proxy at the other end of `stream` open `tunnel`.
+/// Opens `tunnel` through the proxy at the other end of `stream`.
 ///
-/// Reads byte by byte, as what follows belongs to the host; it is short, and once per connection.
+/// It reads byte by byte, because the bytes after the response belong to the host. The response is
+/// short and is read once per connection.
 pub(crate) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     mut tunnel: Tunnel,

@@ -1,6 +1,8 @@
+//! The conversion of reqwest's errors.
+
 use std::io;
 
-use entra_transport::adapter::unauthorized;
+use entra_transport::adapter::{self, unauthorized};
 use entra_transport::tls::{cut_in_handshake, failure, find, hung_up};
 use entra_transport::{Proxy, TransportError, TransportErrorKind};
 use http::Uri;
@@ -9,46 +11,34 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use reqwest::Error;
 use tower_service::Service;
 
-/// reqwest's error in our words, without the URL it quotes; `proxy` is the one that the request goes through.
-pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportError {
+/// Converts an error of reqwest and removes the URL that it quotes. `proxy` is the proxy of the
+/// request.
+pub(crate) fn transport_error(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportError {
     let error = error.without_url();
     if let Some(error) = failure(&error) {
         return error.at(uri);
     }
     if let (Some(proxy), Some(tunnel)) = (proxy, find::<TunnelError>(&error)) {
-        let told = match tunnel {
-            // What the proxy accepts is lost.
-            TunnelError::ProxyAuthRequired => return unauthorized(proxy, None),
-            TunnelError::ConnectFailed(_) if error.is_dns() => TransportError::not_found(),
-            TunnelError::ConnectFailed(_) if is_late(&error) => TransportError::late_connection(),
-            TunnelError::ConnectFailed(_) => TransportError::not_connected(),
-            TunnelError::Io(_) | TunnelError::TunnelUnexpectedEof => connect(
-                "it closed the connection",
-                "check what it allows, and that it is an HTTP proxy",
-            ),
-            TunnelError::ProxyHeadersTooLong => {
-                connect("its response to CONNECT has no end", "check that it is an HTTP proxy")
+        let opening = adapter::Tunnel::new(proxy, uri);
+        return match tunnel {
+            // reqwest drops the list of schemes that the proxy accepts.
+            TunnelError::ProxyAuthRequired => unauthorized(proxy, None),
+            TunnelError::ConnectFailed(_) if error.is_dns() => {
+                TransportError::not_found().at_proxy(proxy).because(error)
             }
-            _ => connect(
-                "it does not connect to the host",
-                "check what it allows, and that it is an HTTP proxy",
-            ),
+            TunnelError::ConnectFailed(_) if is_late(&error) => {
+                TransportError::late_connection().at_proxy(proxy).because(error)
+            }
+            TunnelError::ConnectFailed(_) => TransportError::not_connected().at_proxy(proxy).because(error),
+            TunnelError::Io(_) | TunnelError::TunnelUnexpectedEof => opening.closed(error),
+            TunnelError::ProxyHeadersTooLong => opening.endless().because(error),
+            _ => opening.not_opened().because(error),
         };
-        return told.at_proxy(proxy).because(error);
     }
-    let told = if is_late(&error) && error.is_connect() {
+    let converted = if is_late(&error) && error.is_connect() {
         match proxy {
-            // Which of the two is late, reqwest does not tell.
-            Some(proxy) => TransportError::new(
-                TransportErrorKind::Timeout,
-                format!(
-                    "no connection through the proxy {}:{} in time",
-                    proxy.host(),
-                    proxy.port()
-                ),
-            )
-            .with_hint("check the network and the proxy, or allow more time")
-            .unsent(),
+            // reqwest does not report which of the two is late.
+            Some(proxy) => TransportError::late_connection_through(proxy),
             None => TransportError::late_connection(),
         }
     } else if is_late(&error) {
@@ -56,26 +46,23 @@ pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportE
     } else if error.is_dns() {
         TransportError::not_found()
     } else if error.is_connect() && hung_up(&error) {
-        // TCP's way to a connection does not end so, and what a proxy closes is an error of the tunnel.
+        // A TCP connection that is being opened does not end like this, and one that a proxy closes
+        // is an error of the tunnel, so this is the TLS handshake.
         return cut_in_handshake(error).at(uri);
     } else if error.is_connect() {
         TransportError::not_connected()
     } else if error.is_builder() {
-        TransportError::new(TransportErrorKind::Refused, "the request cannot be written")
+        TransportError::new(TransportErrorKind::NotAllowed, "the request cannot be encoded")
     } else if is_malformed(&error) {
         TransportError::malformed()
     } else {
         TransportError::interrupted()
     };
-    told.at(uri).because(error)
+    converted.at(uri).because(error)
 }
 
-/// The error of the tunnel that reqwest opens. It has no public name of its own.
+/// The error of the tunnel that reqwest opens. It has no public name.
 type TunnelError = <Tunnel<HttpConnector> as Service<Uri>>::Error;
-
-fn connect(problem: &'static str, advice: &'static str) -> TransportError {
-    TransportError::new(TransportErrorKind::Connect, problem).with_hint(advice)
-}
 
 fn is_late(error: &Error) -> bool {
     error.is_timeout() || find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)

@@ -1,3 +1,5 @@
+//! The construction of a transport from its settings.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +17,31 @@ impl FromSettings for ReqwestTransport {
 }
 
 impl ReqwestTransport {
-    /// A transport that starts from `client`, for what [`TransportBuilder`](entra_transport::TransportBuilder) has no method for: a
-    /// resolver, layers around the connector, keep-alive. The settings come from its
+    /// Creates a transport that starts from `client`, for options that
+    /// [`TransportBuilder`](entra_transport::TransportBuilder) does not have: a resolver, layers
+    /// around the connector, keep-alive. The settings come from its
     /// [`settings`](entra_transport::TransportBuilder::settings).
     ///
-    /// The client's TLS, its deadlines, its proxies and its ways with redirects, compression and retries are replaced. Default
-    /// headers stay, and a cookie store as well: give it none.
+    /// The client's TLS, deadlines, proxies, redirects, compression and retries are replaced. Its
+    /// default headers and its cookie store are not: do not set a cookie store.
+    ///
+    /// ```
+    /// use entra_transport::Report;
+    /// use entra_transport_reqwest::ReqwestTransport;
+    ///
+    /// # fn main() -> Result<(), Report> {
+    /// let builder = ReqwestTransport::builder();
+    /// # let builder = builder.allow_plain_loopback(true);
+    /// let client = reqwest::Client::builder().tcp_nodelay(true);
+    /// let transport = ReqwestTransport::over(client, builder.settings()?)?;
+    /// # drop(transport);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Configuration`](TransportErrorKind::Configuration) where no root is trusted, or no cryptography is compiled in.
+    /// Returns [`Configuration`](TransportErrorKind::Configuration) if no root is trusted, or if no
+    /// cryptography provider is compiled in.
     pub fn over(client: ClientBuilder, settings: Settings) -> Result<Self, TransportError> {
         let Settings {
             policy, trust, proxies, ..
@@ -57,7 +75,7 @@ impl ReqwestTransport {
     }
 }
 
-/// Asks our rules about each request, whatever reqwest's own make of it.
+/// Returns the proxy for reqwest, which applies the rules of [`Proxies`] to each request.
 fn through(proxies: Arc<Proxies>) -> Option<reqwest::Proxy> {
     let authorization = proxies.proxy()?.authorization();
     let proxy = reqwest::Proxy::custom(move |url| {
@@ -72,5 +90,5 @@ fn through(proxies: Arc<Proxies>) -> Option<reqwest::Proxy> {
     })
 }
 
-/// How long an unused connection is kept: less than the front ends of the service keep it.
+/// The time after which an idle connection is closed. The front ends of the service close it later.
 const IDLE: Duration = Duration::from_secs(60);

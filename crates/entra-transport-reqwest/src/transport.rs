@@ -1,3 +1,5 @@
+//! The transport.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,11 +9,11 @@ use entra_transport::{
     Policy, Proxies, Request, Response, Transport, TransportBuilder, TransportError, TransportErrorKind,
 };
 
-use crate::error::told;
+use crate::error::transport_error;
 
-/// Sends token requests over reqwest.
+/// A transport that sends token requests with reqwest.
 ///
-/// Cheap to clone: all clones share their connections.
+/// It is cheap to clone, and all clones share their connections.
 #[derive(Clone)]
 pub struct ReqwestTransport {
     pub(crate) client: reqwest::Client,
@@ -20,15 +22,16 @@ pub struct ReqwestTransport {
 }
 
 impl ReqwestTransport {
-    /// A transport with everything at its default.
+    /// Creates a transport with the default settings.
     ///
     /// # Errors
-    /// Where the system trusts no certificate authority: see [`TransportBuilder::build`].
+    /// Returns an error if the system has no certificate authorities, among others: see
+    /// [`TransportBuilder::build`].
     pub fn new() -> Result<Self, TransportError> {
         Self::builder().build()
     }
 
-    /// Starts to build one.
+    /// Returns a builder.
     pub fn builder() -> TransportBuilder<Self> {
         TransportBuilder::new()
     }
@@ -47,19 +50,19 @@ impl Transport for ReqwestTransport {
             }
         });
         let request = reqwest::Request::try_from(request).map_err(|_| {
-            // Its own words quote the URI.
-            TransportError::new(TransportErrorKind::Refused, "the URI cannot be used").at(&uri)
+            // The error is dropped, since its text quotes the URI.
+            TransportError::new(TransportErrorKind::NotAllowed, "the URI is not supported").at(&uri)
         })?;
-        let told = |error| told(error, &uri, self.proxies.for_uri(&uri));
-        let mut answer = self.client.execute(request).await.map_err(told)?;
-        let mut collector = self.policy.admit_answer(answer.headers()).map_err(|e| e.at(&uri))?;
-        while let Some(chunk) = answer.chunk().await.map_err(told)? {
+        let failed = |error| transport_error(error, &uri, self.proxies.for_uri(&uri));
+        let mut received = self.client.execute(request).await.map_err(failed)?;
+        let mut collector = self.policy.admit_response(received.headers()).map_err(|e| e.at(&uri))?;
+        while let Some(chunk) = received.chunk().await.map_err(failed)? {
             collector.push(&chunk).map_err(|e| e.at(&uri))?;
         }
         let mut response = Response::new(collector.finish());
-        *response.status_mut() = answer.status();
-        *response.version_mut() = answer.version();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        *response.status_mut() = received.status();
+        *response.version_mut() = received.version();
+        *response.headers_mut() = std::mem::take(received.headers_mut());
         Ok(response)
     }
 }

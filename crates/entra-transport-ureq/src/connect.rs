@@ -1,7 +1,8 @@
-//! The way to a connection: name, TCP, tunnel and TLS under one deadline, and each failure named where it happens.
+//! The connector: DNS, TCP, tunnel and TLS under one deadline, with a specific error for each.
 //!
-//! ureq's own connectors are not used up to TLS: they give each read of a proxy's response the whole time, look the host's name up
-//! outside of the time for connecting, and report all failures alike.
+//! ureq's own connectors are used for TLS only. The others give each read of a proxy's response the
+//! whole time, look up the host name outside the time for connecting, and report all failures
+//! alike.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -19,17 +20,17 @@ use ureq::unversioned::transport::{
 };
 
 use crate::deadline::Deadline;
-use crate::error::{Cut, passed};
+use crate::error::{Cut, into_ureq};
 use crate::tcp::{Tcp, connect};
 
-/// Connects to the host of a URI, or through the proxy for it.
+/// A connector to the host of a URI, directly or through a proxy.
 #[derive(Debug)]
-pub(crate) struct Way {
+pub(crate) struct Route {
     proxies: Arc<Proxies>,
     tls: RustlsConnector,
 }
 
-impl Way {
+impl Route {
     pub(crate) fn new(proxies: Proxies) -> Self {
         Self {
             proxies: Arc::new(proxies),
@@ -50,33 +51,36 @@ impl Way {
     }
 }
 
-impl Connector for Way {
-    type Out = Watched;
+impl Connector for Route {
+    type Out = Monitored;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Watched>, Error> {
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Monitored>, Error> {
         let stream = self
             .stream(details.uri, Deadline::of(details.timeout))
-            .map_err(passed)?;
+            .map_err(into_ureq)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         let secured = self.tls.connect(details, Some(Tcp::new(stream, buffers)));
         match secured {
-            Ok(transport) => Ok(transport.map(|transport| Watched(Box::new(transport)))),
-            Err(Error::Timeout(_)) => Err(passed(TransportError::late_connection())),
-            Err(Error::Io(error)) if hung_up(&error) => Err(passed(cut_in_handshake(error))),
+            Ok(transport) => Ok(transport.map(|transport| Monitored(Box::new(transport)))),
+            Err(Error::Timeout(_)) => Err(into_ureq(TransportError::late_connection())),
+            Err(Error::Io(error)) if hung_up(&error) => Err(into_ureq(cut_in_handshake(error))),
             Err(Error::Io(error)) if failure(&error).is_none() => {
-                Err(passed(TransportError::not_connected().because(error)))
+                Err(into_ureq(TransportError::not_connected().because(error)))
             }
             Err(error) => Err(error),
         }
     }
 }
 
-/// Has the proxy open the tunnel. Reads byte by byte, as what follows belongs to the host; it is short, and once per connection.
+/// Opens the tunnel through the proxy.
+///
+/// It reads byte by byte, because the bytes after the response belong to the host. The response is
+/// short and is read once per connection.
 fn open(stream: &TcpStream, mut tunnel: Tunnel, deadline: Deadline) -> Result<(), TransportError> {
     let failed = |tunnel: &Tunnel, error: io::Error| match error.kind() {
         io::ErrorKind::TimedOut => TransportError::late_connection(),
-        // Its own text tells of a buffer.
-        io::ErrorKind::UnexpectedEof => tunnel.closed(io::ErrorKind::UnexpectedEof.into()),
+        // Its own text mentions a buffer, so it is replaced.
+        io::ErrorKind::UnexpectedEof => tunnel.closed(io::Error::from(io::ErrorKind::UnexpectedEof)),
         _ => tunnel.closed(error),
     };
     deadline
@@ -95,14 +99,14 @@ fn open(stream: &TcpStream, mut tunnel: Tunnel, deadline: Deadline) -> Result<()
     }
 }
 
-/// A connection that says how it ended.
+/// A connection whose errors are marked if it is cut.
 ///
-/// A connection that is reset, or ends without TLS' goodbye, in the middle of a body is marked as cut: ureq takes both for the
-/// body's end where the body has no declared length.
+/// A connection is cut if it is reset, or if it ends without TLS' `close_notify`, inside a body.
+/// ureq takes both for the end of a body without a declared length.
 #[derive(Debug)]
-pub(crate) struct Watched(Box<dyn Transport>);
+pub(crate) struct Monitored(Box<dyn Transport>);
 
-impl Transport for Watched {
+impl Transport for Monitored {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.0.buffers()
     }
@@ -124,7 +128,8 @@ impl Transport for Watched {
     }
 }
 
-/// There was a connection: what the network says from here on is no failure to connect, and the service may have the request.
+/// Marks the error of an open connection: it is not a failure to connect, and the service may have
+/// received the request.
 fn marked(error: Error) -> Error {
     use io::ErrorKind as Kind;
     let is_gone = |kind| {
@@ -139,11 +144,12 @@ fn marked(error: Error) -> Error {
     }
 }
 
-/// Looks nothing up: [`Way`] does, within its deadline, and for the proxy where there is one.
+/// A resolver that looks up nothing. [`Route`] does so within its deadline, for the proxy if there
+/// is one.
 #[derive(Debug)]
-pub(crate) struct Later;
+pub(crate) struct NoResolver;
 
-impl Resolver for Later {
+impl Resolver for NoResolver {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         Ok(self.empty())
     }
@@ -154,10 +160,10 @@ mod tests {
     use entra_transport::TransportErrorKind;
 
     use super::*;
-    use crate::error::told;
+    use crate::error::transport_error;
 
     #[test]
-    fn a_network_lost_in_the_middle_is_no_failure_to_connect() {
+    fn lost_network_of_open_connection_is_an_interruption() {
         let uri = Uri::from_static("https://login.microsoftonline.com/");
         for kind in [
             io::ErrorKind::NetworkUnreachable,
@@ -165,7 +171,7 @@ mod tests {
             io::ErrorKind::HostUnreachable,
             io::ErrorKind::ConnectionReset,
         ] {
-            let after = told(marked(io::Error::from(kind).into()), &uri);
+            let after = transport_error(marked(io::Error::from(kind).into()), &uri);
             assert_eq!(after.kind(), TransportErrorKind::Interrupted, "{kind}");
             assert!(!after.is_unsent());
         }

@@ -1,4 +1,4 @@
-//! A point in time that bounds everything done with a socket.
+//! A deadline for all operations of a socket.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::NextTimeout;
 
-/// When a step has to be done, however many reads and writes it takes.
+/// The time by which a step must complete, with any number of reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Instant);
 
@@ -19,10 +19,10 @@ impl Deadline {
         Self::after(*timeout.after)
     }
 
-    /// How much time is left; never zero, which a socket would take for no bound.
+    /// Returns the remaining time. It is never zero, which would mean no timeout to a socket.
     ///
     /// # Errors
-    /// [`TimedOut`](io::ErrorKind::TimedOut) if there is none.
+    /// Returns [`TimedOut`](io::ErrorKind::TimedOut) if no time remains.
     pub(crate) fn left(self) -> io::Result<Duration> {
         let left = self.0.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -31,7 +31,8 @@ impl Deadline {
         Ok(left)
     }
 
-    /// The socket, whose reads and writes fail with [`TimedOut`](io::ErrorKind::TimedOut) from the deadline on.
+    /// Returns the socket with reads and writes that fail with
+    /// [`TimedOut`](io::ErrorKind::TimedOut) after the deadline.
     pub(crate) fn bound(self, stream: &TcpStream) -> Bound<'_> {
         Bound { stream, deadline: self }
     }
@@ -60,7 +61,8 @@ impl Write for Bound<'_> {
     }
 }
 
-/// macOS refuses a bound for a socket that the other side has shut down. The read or write that follows says so at once.
+/// Ignores the error of macOS if the other side has shut the socket down. The following read or
+/// write then fails at once.
 fn set(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(error) if cfg!(target_os = "macos") && error.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -68,7 +70,7 @@ fn set(outcome: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Unix calls it an operation that would block.
+/// Converts the error of a timeout, which is `WouldBlock` on Unix.
 fn timed_out(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
@@ -76,5 +78,5 @@ fn timed_out(error: io::Error) -> io::Error {
     }
 }
 
-/// An [`Instant`] may not reach further than some years.
+/// The longest deadline. The range of an [`Instant`] may be only some years.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -1,3 +1,5 @@
+//! The conversion of ureq's errors.
+
 use std::error::Error as StdError;
 use std::{fmt, io};
 
@@ -6,7 +8,7 @@ use entra_transport::{TransportError, TransportErrorKind};
 use http::Uri;
 use ureq::Error;
 
-/// An error of a connection that was open: ureq itself passes it on as it does those of connecting.
+/// The error of an open connection, to distinguish it from the errors of connecting.
 #[derive(Debug)]
 pub(crate) struct Cut(pub(crate) io::Error);
 
@@ -24,19 +26,19 @@ impl From<Cut> for Error {
     }
 }
 
-/// Takes an error of ours through ureq.
-pub(crate) fn passed(error: TransportError) -> Error {
+/// Wraps an error of this crate, so that it passes through ureq.
+pub(crate) fn into_ureq(error: TransportError) -> Error {
     Error::Other(Box::new(error))
 }
 
-/// ureq's error in our words. Those of its errors that quote a URI or a header are not passed on as they are.
-pub(crate) fn told(error: Error, uri: &Uri) -> TransportError {
+/// Converts an error of ureq. An error that quotes a URI or a header does not become the cause.
+pub(crate) fn transport_error(error: Error, uri: &Uri) -> TransportError {
     use TransportErrorKind as Kind;
 
     let new = |kind, message: &'static str| TransportError::new(kind, message).at(uri);
     match error {
         Error::Other(error) => match find::<TransportError>(&*error) {
-            Some(ours) => ours.clone().at(uri),
+            Some(error) => error.clone().at(uri),
             None => new(Kind::Other, "the request failed").because(error),
         },
         Error::Io(error) => io_error(error).at(uri),
@@ -45,22 +47,23 @@ pub(crate) fn told(error: Error, uri: &Uri) -> TransportError {
         Error::Timeout(_) => TransportError::late_response().at(uri),
         Error::BodyStalled => TransportError::interrupted().at(uri),
         Error::Protocol(_) => TransportError::malformed().at(uri),
-        Error::LargeResponseHeader(..) => new(Kind::TooLarge, "the headers of the answer are too long"),
+        Error::LargeResponseHeader(..) => new(Kind::TooLarge, "the headers of the response are too long"),
         Error::BadUri(_) | Error::RequireHttpsOnly(_) | Error::TlsRequired => {
-            new(Kind::Refused, "the URI cannot be used")
+            new(Kind::NotAllowed, "the URI is not supported")
         }
-        Error::Http(error) => new(Kind::Refused, "the request cannot be written").because(error),
+        Error::Http(error) => new(Kind::NotAllowed, "the request cannot be encoded").because(error),
         _ => new(Kind::Other, "the request failed"),
     }
 }
 
-/// The same for an error while the body is read, where ureq hands out [`io::Error`]s with its own inside.
-pub(crate) fn interrupted(error: io::Error, uri: &Uri) -> TransportError {
-    told(Error::from(error), uri)
+/// Converts an error of reading a body: an [`io::Error`] that contains an error of ureq.
+pub(crate) fn body_error(error: io::Error, uri: &Uri) -> TransportError {
+    transport_error(Error::from(error), uri)
 }
 
-/// ureq's errors name no source, so what an [`io::Error`] carries is looked for here. There was a connection: errors of connecting
-/// are ours already.
+/// Converts an error of an open connection. Errors of connecting are [`TransportError`]s already.
+///
+/// The search looks inside the [`io::Error`], because ureq's errors have no source.
 fn io_error(error: io::Error) -> TransportError {
     use TransportErrorKind as Kind;
 

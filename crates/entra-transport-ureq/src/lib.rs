@@ -1,40 +1,60 @@
-//! The transport over ureq: blocking, without a runtime, and the smallest tree of all.
+//! The transport over ureq: blocking, without a runtime, and with the fewest dependencies.
 //!
-//! [`UreqTransport`] is what a command, a script or a program without async sends its token requests with.
+//! Most programs depend on the crate `entra` (or on `entra-client`), which caches tokens, and give
+//! it a [`UreqTransport`], the primary type of this crate. The example below acquires a single
+//! token without a cache.
 //!
 //! ```text
-//!   Request ─> admit ─> ureq: no redirects, no cookies, ─> admit_answer ─> Collector ─> Response
-//!                       no compression, one deadline
-//!                            │
-//!           Way: names ─> TCP ─> proxy ─> rustls (aws-lc-rs or ring) ─> Watched: tells a cut connection from an ended one
-//!                (one deadline)
+//!   Request ──> Policy::admit
+//!                    │
+//!                    ▼
+//!               ureq              no redirects, no cookies,
+//!                    │            no compression, one deadline
+//!                    ▼
+//!               Route             DNS ──> TCP ──> proxy ──> rustls,
+//!                    │            one deadline
+//!                    ▼
+//!               Monitored         distinguishes a cut connection
+//!                    │            from a closed one
+//!                    ▼
+//!               Policy::admit_response ──> Collector ──> Response
 //! ```
 //!
 //! ```no_run
 //! use std::time::Duration;
+//!
 //! use entra_proto::{Application, ClientSecret, Target};
-//! use entra_transport::Acquisition;
+//! use entra_transport::{Acquisition, Report};
 //! use entra_transport_ureq::UreqTransport;
 //!
-//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
-//! let secret = ClientSecret::new(std::env::var("AZURE_CLIENT_SECRET")?)?;
-//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+//! fn main() -> Result<(), Report> {
+//!     let authority = "https://login.microsoftonline.com/contoso.com".parse()?;
+//!     let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+//!     let secret = ClientSecret::new(std::env::var("AZURE_CLIENT_SECRET")?)?;
+//!     let app = Application::new(authority, client_id, secret);
+//!     let graph = Target::resource("https://graph.microsoft.com")?;
 //!
-//! let transport = UreqTransport::builder().timeout(Duration::from_secs(10)).build()?;
-//! let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
-//! let token = Acquisition::new(request).run_blocking(&transport)?;
-//! println!("a token for {:?}", token.lifetime.expires_at.since(token.lifetime.received_at));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//!     let timeout = Duration::from_secs(10);
+//!     let transport = UreqTransport::builder().timeout(timeout).build()?;
+//!     let acquisition = Acquisition::new(app.client_credentials(graph)?);
+//!     let token = acquisition.run_blocking(&transport)?;
+//!     println!("the token expires at {:?}", token.lifetime.expires_at);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Features
-//! `aws-lc-rs` (default) or `ring`, `native-roots` (default), `webpki-roots`: see [`entra_transport::tls`] for what they mean.
+//! - `aws-lc-rs` (default) or `ring`: the cryptography provider.
+//! - `native-roots` (default), `webpki-roots`: the trusted certificate authorities.
+//!
+//! See [`entra_transport::tls`] for their meaning.
 //!
 //! # Logs
-//! At the level `trace`, ureq's parser writes every byte of requests and answers into the log, and only the logger can keep it
-//! from doing so. As that would be client secrets and tokens, nothing is sent while the program's logger records the target
-//! `ureq_proto` at `trace`: set it to `debug` or `off` there (`RUST_LOG=trace,ureq_proto=debug`). At `debug`, ureq logs method
-//! and URI, query and all; no request of the token protocol has a secret in its query.
+//! At the level `trace`, ureq's parser logs every byte of requests and responses, and only the
+//! logger can prevent it. These bytes include client secrets and tokens, so nothing is sent while
+//! the program's logger records the target `ureq_proto` at `trace`: set it to `debug` or `off`
+//! (`RUST_LOG=trace,ureq_proto=debug`). At `debug`, ureq logs the method and the URI with its
+//! query; no request of the token protocol has a secret in its query.
 //!
 //! # What is not here
 //! No async, no HTTP/2, no retries, no client certificates.

@@ -1,3 +1,5 @@
+//! The construction of a transport from its settings.
+
 use std::time::Duration;
 
 use entra_transport::TransportError;
@@ -7,7 +9,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use crate::UreqTransport;
-use crate::connect::{Later, Way};
+use crate::connect::{NoResolver, Route};
 
 impl FromSettings for UreqTransport {
     fn from_settings(
@@ -30,9 +32,9 @@ impl FromSettings for UreqTransport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // APIs have methods of their own, such as MERGE.
+            // Some APIs use methods such as MERGE.
             .allow_non_standard_methods(true)
-            // The connector knows which requests go through a proxy.
+            // The connector decides which requests use a proxy.
             .proxy(None)
             .accept_encoding("identity")
             .user_agent("")
@@ -42,11 +44,11 @@ impl FromSettings for UreqTransport {
             .max_idle_age(IDLE)
             .build();
         Ok(Self {
-            agent: Agent::with_parts(config, Way::new(proxies), Later),
+            agent: Agent::with_parts(config, Route::new(proxies), NoResolver),
             policy,
         })
     }
 }
 
-/// How long an unused connection is kept: less than the front ends of the service keep it.
+/// The time after which an idle connection is closed. The front ends of the service close it later.
 const IDLE: Duration = Duration::from_secs(60);

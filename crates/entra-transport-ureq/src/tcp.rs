@@ -1,4 +1,4 @@
-//! Names and TCP.
+//! DNS lookups and TCP connections, both under a deadline.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -23,25 +23,26 @@ pub(crate) fn connect(host: &str, port: u16, deadline: Deadline) -> Result<TcpSt
         Ok(address) => vec![SocketAddr::new(address, port)],
         Err(_) => {
             let host = host.to_owned();
-            LOOK_UPS
+            LOOKUPS
                 .within(deadline, move || (host, port).to_socket_addrs().map(Vec::from_iter))?
                 .map_err(|error| TransportError::not_found().because(error))?
         }
     };
-    any(&addresses, deadline, to)
+    connect_first(&addresses, deadline, connect_to)
 }
 
-/// Connects to the first address that takes a connection.
+/// Connects to the first address that accepts a connection.
 ///
-/// Each has a head start before the next joins (RFC 8305, section 5), so that one that says nothing holds up no other.
-fn any<T: Send + 'static>(
+/// Each attempt has a head start before the next one starts (RFC 8305, section 5), so that an
+/// address that does not respond delays the others only briefly.
+fn connect_first<T: Send + 'static>(
     addresses: &[SocketAddr],
     deadline: Deadline,
-    to: fn(SocketAddr, Duration) -> Result<T, TransportError>,
+    connect_to: fn(SocketAddr, Duration) -> Result<T, TransportError>,
 ) -> Result<T, TransportError> {
     let late = |_| TransportError::late_connection();
     if let [address] = addresses {
-        return to(*address, deadline.left().map_err(late)?);
+        return connect_to(*address, deadline.left().map_err(late)?);
     }
     let mut failure = TransportError::not_found();
     let mut waiting = alternating(addresses).into_iter();
@@ -53,8 +54,9 @@ fn any<T: Send + 'static>(
         let patience = match next {
             Some(address) => {
                 let done = done.clone();
-                // The receiver is gone where another was faster. The time bounds the thread as well.
-                start(move || drop(done.send(to(address, left))))?;
+                // The receiver is gone if another attempt was faster. The timeout ends the thread
+                // as well.
+                start(move || drop(done.send(connect_to(address, left))))?;
                 open += 1;
                 left.min(HEAD_START)
             }
@@ -69,7 +71,8 @@ fn any<T: Send + 'static>(
     }
 }
 
-/// The addresses of both families in turn, each in its order: a machine often has one family without a way out.
+/// Returns the addresses of both families alternately, each family in its order. Many machines have
+/// a route for only one family.
 fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let first = addresses.first().map(SocketAddr::is_ipv6);
     let (one, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| Some(address.is_ipv6()) == first);
@@ -77,7 +80,7 @@ fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     pairs.flatten().copied().collect()
 }
 
-fn to(address: SocketAddr, within: Duration) -> Result<TcpStream, TransportError> {
+fn connect_to(address: SocketAddr, within: Duration) -> Result<TcpStream, TransportError> {
     let connected = TcpStream::connect_timeout(&address, within);
     let connected = connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
     connected.map_err(|error| match error.kind() {
@@ -86,23 +89,24 @@ fn to(address: SocketAddr, within: Duration) -> Result<TcpStream, TransportError
     })
 }
 
-/// Work that cannot be told to stop, such as the system's look-up of names, and a bound on the threads that it may hold.
-struct Unstoppable {
-    most: usize,
+/// A limit on the threads with work that cannot be canceled, such as the system's DNS lookups.
+struct Uncancelable {
+    limit: usize,
     running: Mutex<usize>,
     ended: Condvar,
 }
 
-impl Unstoppable {
-    const fn new(most: usize) -> Self {
+impl Uncancelable {
+    const fn new(limit: usize) -> Self {
         Self {
-            most,
+            limit,
             running: Mutex::new(0),
             ended: Condvar::new(),
         }
     }
 
-    /// Does the work, and waits for it until the deadline: first for a thread, where all of them are busy.
+    /// Runs the work on a thread and waits for it until the deadline. If all threads are busy,
+    /// first waits for one of them.
     fn within<T: Send + 'static>(
         &'static self,
         deadline: Deadline,
@@ -115,7 +119,7 @@ impl Unstoppable {
         start(move || {
             let outcome = work();
             drop(slot);
-            // The receiver is gone where the work took too long.
+            // The receiver is gone if the work took too long.
             drop(done.send(outcome));
         })?;
         outcome
@@ -127,17 +131,17 @@ impl Unstoppable {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
             .ended
-            .wait_timeout_while(running, left, |running| *running >= self.most);
+            .wait_timeout_while(running, left, |running| *running >= self.limit);
         let (mut running, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
-            return Err(TransportError::late_connection().because("the look-ups of other names do not end"));
+            return Err(TransportError::late_connection().because("too many DNS lookups do not end"));
         }
         *running += 1;
         Ok(Slot(self))
     }
 }
 
-struct Slot(&'static Unstoppable);
+struct Slot(&'static Uncancelable);
 
 impl Drop for Slot {
     fn drop(&mut self) {
@@ -149,14 +153,15 @@ impl Drop for Slot {
 fn start(work: impl FnOnce() + Send + 'static) -> Result<(), TransportError> {
     let started = thread::Builder::new().spawn(work);
     started.map(drop).map_err(|error| {
-        let message = "the system starts no thread to connect in";
-        TransportError::new(TransportErrorKind::Other, message)
+        let problem = "the system cannot start a thread for connecting";
+        TransportError::new(TransportErrorKind::Other, problem)
             .because(error)
             .unsent()
     })
 }
 
-/// A TCP connection whose every step ends by its deadline, also where the other side takes or gives a byte now and then.
+/// A TCP connection whose operations end by their deadline, even if the other side accepts or sends
+/// single bytes from time to time.
 #[derive(Debug)]
 pub(crate) struct Tcp {
     stream: TcpStream,
@@ -192,7 +197,8 @@ impl Transport for Tcp {
         Ok(length > 0)
     }
 
-    /// An idle connection is open while there is nothing to read: neither its end, nor bytes without a request.
+    /// Returns whether an idle connection is open: there is nothing to read, neither its end nor
+    /// bytes without a request.
     fn is_open(&mut self) -> bool {
         let probe = |stream: &TcpStream| {
             stream.set_nonblocking(true)?;
@@ -211,12 +217,12 @@ fn late(error: io::Error, timeout: NextTimeout) -> Error {
     }
 }
 
-static LOOK_UPS: Unstoppable = Unstoppable::new(64);
+static LOOKUPS: Uncancelable = Uncancelable::new(64);
 
-/// As long as hyper's connector gives it.
+/// The head start of each address. hyper's connector has the same.
 const HEAD_START: Duration = Duration::from_millis(300);
 
-/// How many addresses of a name may be tried at the same time.
+/// The most addresses of a name that are tried at the same time.
 const MOST_AT_ONCE: usize = 8;
 
 #[cfg(test)]
@@ -227,14 +233,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_never_found_meets_the_deadline() {
-        static ONE: Unstoppable = Unstoppable::new(1);
+    fn endless_lookup_ends_at_deadline() {
+        static ONE: Uncancelable = Uncancelable::new(1);
         let (release, forever) = channel::<()>();
         let soon = || Deadline::after(Duration::from_millis(400));
         let late = ONE.within(soon(), move || forever.recv().is_ok()).unwrap_err();
-        // The thread of the first is still busy.
-        let kept_out = ONE.within(soon(), || ()).unwrap_err();
-        for error in [late, kept_out] {
+        // The thread of the first lookup is still busy.
+        let waiting = ONE.within(soon(), || ()).unwrap_err();
+        for error in [late, waiting] {
             assert_eq!(error.kind(), TransportErrorKind::Timeout);
             assert!(error.is_unsent());
         }
@@ -245,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_tried_in_turn() {
+    fn addresses_are_tried_in_order() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let alive = listener.local_addr().unwrap();
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-        let dead = nobody.local_addr().unwrap();
-        drop(nobody);
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dead = closed.local_addr().unwrap();
+        drop(closed);
         let kind = |addresses: &[SocketAddr], time| {
-            let outcome = any(addresses, Deadline::after(time), to);
+            let outcome = connect_first(addresses, Deadline::after(time), connect_to);
             outcome.err().map(|error| error.kind())
         };
         assert_eq!(kind(&[dead, alive], LONG), None);
@@ -265,7 +271,7 @@ mod tests {
         }
     }
 
-    /// Port 1 takes a connection, port 2 refuses one, and all others say nothing.
+    /// Connects to port 1 only. Port 2 is closed, and all other ports do not respond.
     fn script(address: SocketAddr, within: Duration) -> Result<u16, TransportError> {
         match address.port() {
             1 => Ok(1),
@@ -282,21 +288,21 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_say_nothing_hold_up_no_other() {
-        // Where one of them had the time to itself, the last would not come to its turn.
+    fn silent_addresses_do_not_block_others() {
+        // If one of them used up all the time, the last would not be tried.
         let deadline = Deadline::after(Duration::from_secs(3600));
-        assert_eq!(any(&on([3, 4, 2, 5, 1]), deadline, script).unwrap(), 1);
+        assert_eq!(connect_first(&on([3, 4, 2, 5, 1]), deadline, script).unwrap(), 1);
         let deadline = Deadline::after(Duration::from_millis(400));
-        let late = any(&on([3, 2, 4]), deadline, script).unwrap_err();
+        let late = connect_first(&on([3, 2, 4]), deadline, script).unwrap_err();
         assert_eq!(late.kind(), TransportErrorKind::Timeout);
-        // One of those that are tried has to end before another begins.
+        // With the maximum of attempts, one has to end before another starts.
         let deadline = Deadline::after(Duration::from_secs(3));
         let silent = (3..).take(MOST_AT_ONCE).chain([1]);
-        assert!(any(&on(silent), deadline, script).is_err());
+        assert!(connect_first(&on(silent), deadline, script).is_err());
     }
 
     #[test]
-    fn both_families_are_tried_in_turn() {
+    fn address_families_alternate() {
         let v6 = |port| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], port));
         let v4 = |port| SocketAddr::from(([192, 0, 2, 1], port));
         let sorted = alternating(&[v6(1), v6(2), v6(3), v4(1), v4(2)]);

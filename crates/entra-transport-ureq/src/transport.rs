@@ -1,3 +1,5 @@
+//! The transport, and responses that are read in pieces.
+
 use std::fmt;
 use std::io::Read;
 
@@ -7,11 +9,11 @@ use entra_transport::{
 use http::Uri;
 use ureq::{Agent, BodyReader};
 
-use crate::error::{interrupted, told};
+use crate::error::{body_error, transport_error};
 
-/// Sends token requests over ureq.
+/// A transport that sends token requests with ureq.
 ///
-/// Cheap to clone: all clones share their connections.
+/// It is cheap to clone, and all clones share their connections.
 #[derive(Clone)]
 pub struct UreqTransport {
     pub(crate) agent: Agent,
@@ -19,42 +21,46 @@ pub struct UreqTransport {
 }
 
 impl UreqTransport {
-    /// A transport with everything at its default.
+    /// Creates a transport with the default settings.
     ///
     /// # Errors
-    /// Where the system trusts no certificate authority: see [`TransportBuilder::build`].
+    /// Returns an error if the system has no certificate authorities, among others: see
+    /// [`TransportBuilder::build`].
     pub fn new() -> Result<Self, TransportError> {
         Self::builder().build()
     }
 
-    /// Starts to build one.
+    /// Returns a builder.
     pub fn builder() -> TransportBuilder<Self> {
         TransportBuilder::new()
     }
 }
 
 impl UreqTransport {
-    /// Sends `request`, and returns the response before its body, which is read in pieces.
+    /// Sends `request` and returns the response before its body is read, so that the caller reads
+    /// the body in pieces.
     ///
-    /// The rules for requests are those of [`send`](BlockingTransport::send), and the timeout includes the body. There are none for
-    /// the body: it may have any length, and it is compressed where the request allows that.
+    /// The rules for requests are those of [`send`](BlockingTransport::send), and the timeout
+    /// includes the body. No rules apply to the body: it may have any length, and it may be
+    /// compressed if the request allows that.
     ///
     /// # Errors
-    /// [`TransportError`] if there is no response, or the request may not be sent at all.
+    /// Returns a [`TransportError`] if there is no response, or if the request may not be sent at
+    /// all.
     pub fn open(&self, mut request: Request) -> Result<http::Response<OpenBody>, TransportError> {
         self.policy.admit(&mut request)?;
-        refuse_to_be_logged()?;
+        check_logger()?;
         let uri = request.uri().clone();
         let (parts, body) = request.into_parts();
         let agent = &self.agent;
-        let answer = if body.is_empty() && !parts.method.is_safe() {
+        let response = if body.is_empty() && !parts.method.is_safe() {
             agent.run(http::Request::from_parts(parts, &[][..]))
         } else if body.is_empty() {
             agent.run(http::Request::from_parts(parts, ()))
         } else {
             agent.run(http::Request::from_parts(parts, body.as_bytes()))
         };
-        let (parts, body) = answer.map_err(|e| told(e, &uri))?.into_parts();
+        let (parts, body) = response.map_err(|e| transport_error(e, &uri))?.into_parts();
         let reader = body.into_reader();
         Ok(http::Response::from_parts(parts, OpenBody { reader, uri }))
     }
@@ -67,12 +73,13 @@ pub struct OpenBody {
 }
 
 impl OpenBody {
-    /// Reads some bytes into `into`, and returns how many: none at the end.
+    /// Reads bytes into `into` and returns their number, which is 0 at the end of the body.
     ///
     /// # Errors
-    /// [`TransportError`] if the connection or the time ends before the body does.
+    /// Returns a [`TransportError`] if the connection ends or the timeout passes before the body
+    /// ends.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, TransportError> {
-        self.reader.read(into).map_err(|error| interrupted(error, &self.uri))
+        self.reader.read(into).map_err(|error| body_error(error, &self.uri))
     }
 }
 
@@ -86,7 +93,7 @@ impl BlockingTransport for UreqTransport {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         let uri = request.uri().clone();
         let (parts, mut body) = self.open(request)?.into_parts();
-        let mut collector = self.policy.admit_answer(&parts.headers).map_err(|e| e.at(&uri))?;
+        let mut collector = self.policy.admit_response(&parts.headers).map_err(|e| e.at(&uri))?;
         let mut chunk = zeroize::Zeroizing::new([0; 4096]);
         loop {
             match body.read(&mut *chunk)? {
@@ -98,15 +105,15 @@ impl BlockingTransport for UreqTransport {
     }
 }
 
-/// At the level `trace`, ureq's parser writes every byte it sees into the log: client secrets on the way out, tokens on the way
-/// back. There is no switch for it but the logger's own.
-fn refuse_to_be_logged() -> Result<(), TransportError> {
+/// Returns an error if the logger records ureq's parser at the level `trace`. The parser then logs
+/// every byte, including client secrets and tokens, and only the logger can prevent that.
+fn check_logger() -> Result<(), TransportError> {
     if log::log_enabled!(target: WIRE_LOG, log::Level::Trace) {
         return Err(TransportError::new(
             TransportErrorKind::Configuration,
-            "the logger records ureq_proto at the level trace, which would put secrets into the log",
+            "the logger records ureq_proto at the level trace, which would log secrets",
         )
-        .with_hint("set ureq_proto=debug (or off) in the logger's filter"));
+        .with_hint("set ureq_proto=debug or ureq_proto=off in the filter of the logger"));
     }
     Ok(())
 }

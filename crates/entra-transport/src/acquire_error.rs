@@ -9,18 +9,18 @@ use entra_proto::error::{Diagnose, ServiceError};
 
 use crate::TransportError;
 
-/// The reason why there is no token.
+/// The error of an acquisition: there is no token.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcquireError {
     /// The service rejected the request, or its response cannot be used.
     Protocol(Error),
-    /// No whole response came.
+    /// The transport received no complete response.
     Transport(TransportError),
 }
 
 impl AcquireError {
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -29,7 +29,8 @@ impl AcquireError {
         }
     }
 
-    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](entra_proto::acquire::MAX_RETRY_AFTER).
+    /// Returns the pause before the next attempt that the service requires, at most
+    /// [`MAX_RETRY_AFTER`](entra_proto::acquire::MAX_RETRY_AFTER).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -38,7 +39,7 @@ impl AcquireError {
         }
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns what to do about the error, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -47,7 +48,7 @@ impl AcquireError {
         }
     }
 
-    /// The service's own account, where it gave one.
+    /// Returns the service's error response, if there is one: see [`Error::service`].
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         match self {

@@ -1,8 +1,9 @@
-//! Parts of a transport: for authors of a transport over another HTTP client.
+//! The parts of a transport, for authors of a transport over another HTTP client.
 //!
-//! Programs need none of this. A transport checks each request and response by its [`Policy`](crate::Policy), reads the body through
-//! the [`Collector`] that it gets there, and goes through an HTTP proxy by a [`Tunnel`]. One over rustls implements
-//! `FromSettings` (feature `tls`), and is built by a [`TransportBuilder`](crate::TransportBuilder) as its siblings are.
+//! Programs do not need this module. A transport checks each request and response with its
+//! [`Policy`](crate::Policy), reads the body into the [`Collector`] that it gets there, and uses an
+//! HTTP proxy through a [`Tunnel`]. A transport over rustls implements `FromSettings` (feature
+//! `tls`), so that a [`TransportBuilder`](crate::TransportBuilder) builds it.
 
 #[cfg(feature = "tls")]
 pub use crate::builder::{FromSettings, Settings};

@@ -1,16 +1,20 @@
+//! The blocking transport: the trait, and transports that are closures.
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::{Request, Response, TransportError};
 
-/// Carries one request to the token service and brings its answer back, without a runtime.
+/// A blocking HTTP client that sends one request to the token service and returns its response.
 ///
-/// It owes what [`Transport`](crate::Transport) owes, except that nothing can be dropped half way: the deadline ends a call.
+/// Its contract is that of [`Transport`](crate::Transport), except that a call cannot be canceled:
+/// it ends at its deadline.
 pub trait BlockingTransport: Send + Sync {
-    /// Sends `request` and waits for the whole answer.
+    /// Sends `request` and waits for the complete response.
     ///
     /// # Errors
-    /// [`TransportError`] where no whole answer came, or the request may not be sent at all.
+    /// Returns a [`TransportError`] if there is no complete response, or if the request may not be
+    /// sent at all.
     fn send(&self, request: Request) -> Result<Response, TransportError>;
 }
 
@@ -32,7 +36,9 @@ impl<T: BlockingTransport + ?Sized> BlockingTransport for Arc<T> {
     }
 }
 
-/// Makes a [`BlockingTransport`] of a closure.
+/// Creates a [`BlockingTransport`] from a closure.
+///
+/// The example at the crate root uses it.
 pub fn blocking_transport_fn<F>(f: F) -> BlockingTransportFn<F>
 where
     F: Fn(Request) -> Result<Response, TransportError> + Send + Sync,
@@ -40,7 +46,7 @@ where
     BlockingTransportFn(f)
 }
 
-/// A [`BlockingTransport`] made of a closure: see [`blocking_transport_fn`].
+/// A [`BlockingTransport`] that calls a closure: see [`blocking_transport_fn`].
 #[derive(Clone, Copy)]
 pub struct BlockingTransportFn<F>(F);
 

@@ -1,3 +1,5 @@
+//! The builder that all transports over rustls share.
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -7,9 +9,24 @@ use entra_proto::Cloud;
 use crate::tls::Trust;
 use crate::{Policy, Proxies, TransportError};
 
-/// Builds a transport over rustls: `UreqTransport`, `HyperTransport`, `ReqwestTransport`.
+/// A builder for a transport over rustls: `UreqTransport`, `HyperTransport` or `ReqwestTransport`.
 ///
-/// What can be set is the same for all of them, and stands here once.
+/// All of them have the same settings.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use entra_transport::adapter::FromSettings;
+/// use entra_transport::{Proxies, Report, TransportBuilder};
+///
+/// fn transport<T: FromSettings>() -> Result<T, Report> {
+///     let transport = TransportBuilder::<T>::new()
+///         .timeout(Duration::from_secs(10))
+///         .proxies(Proxies::through("http://proxy.example:3128")?)
+///         .build()?;
+///     Ok(transport)
+/// }
+/// ```
 #[must_use]
 pub struct TransportBuilder<T> {
     settings: Settings,
@@ -17,29 +34,30 @@ pub struct TransportBuilder<T> {
     transport: PhantomData<fn() -> T>,
 }
 
-/// What a transport is built from.
+/// The settings of a transport.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Which requests and answers are let through, and how long they may take.
+    /// The rules for requests and responses, and their deadlines.
     pub policy: Policy,
-    /// Which certificate authorities are trusted.
+    /// The trusted certificate authorities.
     pub trust: Trust,
-    /// Which proxies are gone through.
+    /// The proxy, and the hosts that are reached without it.
     pub proxies: Proxies,
 }
 
-/// A transport that [`TransportBuilder`] builds.
+/// A transport that a [`TransportBuilder`] can build.
 pub trait FromSettings: Sized {
-    /// The transport with these settings.
+    /// Creates the transport with these settings.
     ///
     /// # Errors
-    /// [`Configuration`](crate::TransportErrorKind::Configuration) where it cannot be built so.
+    /// Returns [`Configuration`](crate::TransportErrorKind::Configuration) if the transport cannot
+    /// be built with these settings.
     fn from_settings(settings: Settings) -> Result<Self, TransportError>;
 }
 
 impl<T> TransportBuilder<T> {
-    /// Everything at its default.
+    /// Creates a builder with the default settings.
     pub fn new() -> Self {
         let settings = Settings {
             policy: Policy::default(),
@@ -53,34 +71,38 @@ impl<T> TransportBuilder<T> {
         }
     }
 
-    /// How long a request may take altogether. 30 seconds by default.
+    /// Sets the longest time of a whole request. The default is 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.policy.timeout = timeout;
         self
     }
 
-    /// How long it may take to have a connection, TLS handshake included. 10 seconds by default.
+    /// Sets the longest time for connecting, including the TLS handshake. The default is 10
+    /// seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.policy.connect_timeout = timeout;
         self
     }
 
-    /// How many bytes the body of an answer may have. [`MAX_BODY`](crate::MAX_BODY) by default.
+    /// Sets the largest size of a response body, in bytes. The default is
+    /// [`MAX_BODY`](crate::MAX_BODY).
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.settings.policy.max_body = bytes;
         self
     }
 
-    /// Whether plain `http` is let out to this very machine: for emulators and tests. Off by default.
+    /// Sets whether plain `http` to this machine is allowed, for emulators and tests. The default
+    /// is `false`.
     pub fn allow_plain_loopback(mut self, allow: bool) -> Self {
         self.settings.policy.allow_plain_loopback = allow;
         self
     }
 
-    /// Allows plain `http` to this machine if the cloud is an emulator with such an address. For every other cloud it
-    /// changes nothing.
+    /// Allows plain `http` to this machine if the cloud is an emulator with such an address.
+    /// Changes nothing for every other cloud.
     ///
-    /// Such a cloud comes from [`Cloud::loopback`], or from a setting ([`cloud_from_env`](crate::cloud_from_env)).
+    /// Such a cloud comes from [`Cloud::loopback`], or from a setting
+    /// ([`cloud_from_env`](crate::cloud_from_env)).
     pub fn for_cloud(self, cloud: &Cloud) -> Self {
         match cloud {
             Cloud::Custom(origin) if !origin.is_https() => self.allow_plain_loopback(true),
@@ -88,41 +110,42 @@ impl<T> TransportBuilder<T> {
         }
     }
 
-    /// Trusts the certificates in `pem` as roots, too.
+    /// Adds the certificates in `pem` to the trusted roots.
     ///
     /// # Errors
-    /// Where there is no certificate in it, or a broken one.
+    /// Returns an error if `pem` contains no certificate or a malformed one.
     pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self, TransportError> {
         self.settings.trust.add_pem(pem)?;
         Ok(self)
     }
 
-    /// Trusts the certificate in `der` as a root, too.
+    /// Adds the certificate in `der` to the trusted roots.
     ///
     /// # Errors
-    /// Where it is no certificate.
+    /// Returns an error if `der` is not a certificate.
     pub fn add_root_der(mut self, der: &[u8]) -> Result<Self, TransportError> {
         self.settings.trust.add_der(der)?;
         Ok(self)
     }
 
-    /// Whether the added roots are the only ones that are trusted. Off by default.
+    /// Sets whether only the added roots are trusted. The default is `false`.
     pub fn added_roots_only(mut self, only: bool) -> Self {
         self.settings.trust.added_only(only);
         self
     }
 
-    /// The proxy to go through. By default the environment says: see [`Proxies::from_env`].
+    /// Sets the proxy. By default, the environment determines it: see [`Proxies::from_env`].
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.settings.proxies = proxies;
         self.proxies_from_env = false;
         self
     }
 
-    /// What has been set.
+    /// Returns the settings.
     ///
     /// # Errors
-    /// [`Configuration`](crate::TransportErrorKind::Configuration) where the environment names a proxy that cannot be used.
+    /// Returns [`Configuration`](crate::TransportErrorKind::Configuration) if the environment names
+    /// a proxy that cannot be used.
     pub fn settings(mut self) -> Result<Settings, TransportError> {
         if self.proxies_from_env {
             self.settings.proxies = Proxies::from_env()?;
@@ -133,11 +156,12 @@ impl<T> TransportBuilder<T> {
 }
 
 impl<T: FromSettings> TransportBuilder<T> {
-    /// The transport.
+    /// Builds the transport.
     ///
     /// # Errors
-    /// [`Configuration`](crate::TransportErrorKind::Configuration) where no root is trusted, no cryptography is compiled in, or the
-    /// environment names a proxy that cannot be used.
+    /// Returns [`Configuration`](crate::TransportErrorKind::Configuration) if no root is trusted,
+    /// if no cryptography provider is compiled in, or if the environment names a proxy that cannot
+    /// be used.
     pub fn build(self) -> Result<T, TransportError> {
         T::from_settings(self.settings()?)
     }

@@ -1,20 +1,32 @@
+//! The body of a response, collected within a limit and without copies left in memory.
+
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 use crate::{Body, TransportError};
 
-/// Puts the body of an answer together, within a limit, and leaves no copy of it behind.
+/// A buffer for the body of a response, with a size limit. It leaves no copy of the body in memory.
 ///
-/// A body holds a token. A `Vec` that grows frees its old memory as it is, so this one grows by hand: each outgrown piece of
-/// memory is overwritten first.
+/// A body contains a token. A growing `Vec` frees its old memory without clearing it, so this
+/// buffer grows by itself and overwrites the old memory first.
+///
+/// ```
+/// use entra_transport::adapter::Collector;
+///
+/// let mut collector = Collector::new(8);
+/// collector.push(b"12345678")?;
+/// assert!(collector.push(b"9").is_err());
+/// assert_eq!(collector.finish().as_bytes(), b"12345678");
+/// # Ok::<(), entra_transport::TransportError>(())
+/// ```
 pub struct Collector {
     bytes: Zeroizing<Vec<u8>>,
     limit: usize,
 }
 
 impl Collector {
-    /// An empty body that may grow to `limit` bytes.
+    /// Creates an empty buffer that can grow to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -23,18 +35,18 @@ impl Collector {
         }
     }
 
-    /// Makes room for a body of this length at once, so that it never has to grow.
+    /// Reserves memory for a body of this length, so that the buffer does not have to grow.
     #[must_use]
     pub fn expecting(mut self, length: usize) -> Self {
         self.grow(length.min(self.limit));
         self
     }
 
-    /// Adds `chunk` at the end.
+    /// Appends `chunk`.
     ///
     /// # Errors
-    /// [`TransportErrorKind::TooLarge`](crate::TransportErrorKind::TooLarge) where the body would be longer than the limit;
-    /// nothing is added then.
+    /// Returns [`TransportErrorKind::TooLarge`](crate::TransportErrorKind::TooLarge) and appends
+    /// nothing if the body would exceed the limit.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
         let length = self.bytes.len().saturating_add(chunk.len());
         if length > self.limit {
@@ -51,7 +63,7 @@ impl Collector {
         Ok(())
     }
 
-    /// The body, complete.
+    /// Returns the complete body.
     #[must_use]
     pub fn finish(mut self) -> Body {
         Body::new(std::mem::take(&mut *self.bytes))
@@ -70,7 +82,8 @@ impl fmt::Debug for Collector {
     }
 }
 
-/// What a token answer usually needs, so that it never has to grow.
+/// The first size of the buffer in bytes. Most token responses fit, so that it does not have to
+/// grow.
 const FIRST: usize = 8 * 1024;
 
 #[cfg(test)]
@@ -79,7 +92,7 @@ mod tests {
     use crate::TransportErrorKind;
 
     #[test]
-    fn the_limit_itself_is_allowed_and_one_more_is_not() {
+    fn body_may_reach_limit_but_not_exceed_it() {
         let mut collector = Collector::new(20_000);
         for _ in 0..20 {
             collector.push(&[7; 1000]).unwrap();
@@ -89,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_byte() {
+    fn debug_shows_no_byte_of_body() {
         let mut collector = Collector::new(100);
         collector.push(b"canary").unwrap();
         assert_eq!(format!("{collector:?}"), "Collector(6 of 100 bytes)");

@@ -1,19 +1,21 @@
-//! The cloud that the environment names.
+//! The cloud that an environment variable names.
 
 use std::env;
 
 use entra_proto::Cloud;
 use entra_proto::environment::{EnvironmentError, cloud};
 
-/// Reads the cloud from the variable `AZURE_AUTHORITY_HOST`: the public cloud if it is unset or empty.
+/// Reads the cloud from the variable `AZURE_AUTHORITY_HOST`: the public cloud if it is unset or
+/// empty.
 ///
 /// The variable holds what [`Cloud::from_setting`] reads, including plain `http` to an emulator on
-/// this machine. With the `for_cloud` of a transport's builder, a program then needs no other setting
-/// to be sent to an emulator:
+/// this machine. With `for_cloud` of a transport's builder, this variable is the only setting that
+/// a program needs to use an emulator:
 ///
 /// ```
 /// # #[cfg(feature = "tls")]
-/// # fn transport<T: entra_transport::adapter::FromSettings>() -> Result<T, Box<dyn std::error::Error>> {
+/// # use entra_transport::adapter::FromSettings;
+/// # fn transport<T: FromSettings>() -> Result<T, entra_transport::Report> {
 /// use entra_transport::{TransportBuilder, cloud_from_env};
 ///
 /// let cloud = cloud_from_env()?;

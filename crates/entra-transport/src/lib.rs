@@ -1,51 +1,78 @@
-//! The small interface between Microsoft Entra token requests and any HTTP client.
+//! The interface between Microsoft Entra token requests and an HTTP client.
 //!
-//! A token request is one HTTP request to one host, and its answer is a few kilobytes of JSON. A [`Transport`] (or, without a
-//! runtime, a [`BlockingTransport`]) carries one such request and brings its answer back, whatever its status: that is all the
-//! layers above know about HTTP. The rules that keep a client secret safe on the way stand here once, as [`Policy`] and
+//! Most programs depend on the crate `entra` (or on `entra-client`), which caches tokens, and
+//! choose a transport there. Depend on this crate to write a transport over another HTTP client, or
+//! to acquire single tokens without a cache.
+//!
+//! The primary types are [`Transport`], [`BlockingTransport`], [`Policy`] and [`Acquisition`].
+//!
+//! A token request is one HTTP request to one host, and its response is a few kilobytes of JSON. A
+//! [`Transport`], or a [`BlockingTransport`] for programs without a runtime, sends one such request
+//! and returns its response with any status. The layers above know nothing else about HTTP. The
+//! rules that protect a client secret in transit are implemented here once, as [`Policy`] and
 //! [`Collector`](adapter::Collector), and every transport applies them.
 //!
 //! ```text
-//!   Request ──> Policy::admit ───────> any HTTP client ──> Policy::admit_answer ──> Collector ──> Response
-//!               https only             no redirects        no compression           at most
-//!               (loopback by choice)   one deadline        declared length          1 MiB,
-//!               no user:password@      no cookies          in bounds                zeroized
+//!   Request
+//!      │
+//!      ▼
+//!   Policy::admit            https only (plain http to loopback by choice),
+//!      │                     no user:password@ in the URI
+//!      ▼
+//!   any HTTP client          no redirects, no cookies, one deadline
+//!      │
+//!      ▼
+//!   Policy::admit_response   no compression, declared length within the limit
+//!      │
+//!      ▼
+//!   Collector                at most 1 MiB, memory is zeroized
+//!      │
+//!      ▼
+//!   Response
 //! ```
 //!
 //! | crate | over | for |
 //! |---|---|---|
-//! | `entra-transport-hyper` | hyper and rustls, or any tower service | async, small |
-//! | `entra-transport-reqwest` | reqwest | async, where reqwest is in the tree already |
-//! | `entra-transport-ureq` | ureq | blocking, no runtime |
+//! | `entra-transport-hyper` | hyper and rustls, or any tower service | async, few dependencies |
+//! | `entra-transport-reqwest` | reqwest | async, beside another use of reqwest |
+//! | `entra-transport-ureq` | ureq | blocking, without a runtime |
 //!
-//! An [`Acquisition`] drives entra-proto's machine over a transport, retries and all: a token request, or a device flow, which shows
-//! the user a code on the way.
+//! An [`Acquisition`] runs entra-proto's state machine over a transport, including retries, for a
+//! token request or for a device flow, which shows the user a code.
 //!
-//! A transport of one's own is a function, and a test needs no socket:
+//! A closure can be a transport, so a test does not need a socket:
 //!
 //! ```
-//! use entra_transport::{BlockingTransport, Body, Request, Response, blocking_transport_fn};
+//! use entra_transport::{BlockingTransport, Body, Request, Response};
 //!
-//! let transport = blocking_transport_fn(|request: Request| {
+//! let transport = entra_transport::blocking_transport_fn(|request: Request| {
 //!     assert_eq!(request.method(), "POST");
 //!     Ok(Response::new(Body::from(r#"{"access_token":"..."}"#.to_owned())))
 //! });
 //!
-//! let request = http::Request::post("https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token")
-//!     .body(Body::from("grant_type=client_credentials".to_owned()))?;
+//! let body = Body::from("grant_type=client_credentials".to_owned());
+//! let mut request = Request::new(body);
+//! *request.method_mut() = http::Method::POST;
+//! *request.uri_mut() = "https://login.example/token".parse().unwrap();
 //! assert_eq!(transport.send(request)?.status(), 200);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), entra_transport::TransportError>(())
 //! ```
 //!
-//! [`cloud_from_env`] reads `AZURE_AUTHORITY_HOST`, which sends a program to another cloud, or to an emulator.
+//! [`cloud_from_env`] reads `AZURE_AUTHORITY_HOST`, which directs a program to another cloud or to
+//! an emulator.
 //!
-//! A transport over another HTTP client finds its parts in [`adapter`], and has to pass the suite of `entra-transport-conformance`.
+//! [`adapter`] has the parts of a transport over another HTTP client. Such a transport has to pass
+//! the test suite of `entra-transport-conformance`.
 //!
 //! # Features
-//! - `tls`, `aws-lc-rs`, `ring`, `native-roots`, `webpki-roots`: [`tls`], what transports over rustls share.
+//! None is on by default.
+//! - `tls`: the module [`tls`], which the transports over rustls share.
+//! - `aws-lc-rs`, `ring`: the cryptography provider of rustls. `aws-lc-rs` takes precedence.
+//! - `native-roots`, `webpki-roots`: the trusted certificate authorities.
 //!
 //! # What is not here
-//! No HTTP client, no rules for retries (they are protocol, and live with the acquisition machine), no caches.
+//! No HTTP client; no retry rules, which are part of the protocol and implemented in entra-proto;
+//! no cache.
 
 mod acquire;
 mod acquire_error;
@@ -73,13 +100,13 @@ pub use builder::TransportBuilder;
 pub use entra_proto::Body;
 pub use environment::cloud_from_env;
 pub use error::{TransportError, TransportErrorKind};
-pub use errors::Errors;
+pub use errors::{Errors, Report};
 pub use policy::{MAX_BODY, Policy};
 pub use proxy::{Proxies, Proxy};
 pub use transport::{Transport, TransportFn, transport_fn};
 
-/// A request as the protocol makes it: an absolute URI, the headers, the body.
+/// A request of the protocol: an absolute URI, the headers and the body.
 pub type Request = http::Request<Body>;
 
-/// An answer with its whole body, whatever its status.
+/// A response with its complete body and any status.
 pub type Response = http::Response<Body>;

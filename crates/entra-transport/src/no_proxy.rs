@@ -1,8 +1,8 @@
-//! The hosts that are reached without a proxy, in the form of `NO_PROXY`.
+//! The hosts that are reached without a proxy, in the format of `NO_PROXY`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A list of exceptions, read as curl reads it.
+/// A list of exceptions, interpreted as curl does.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exceptions {
     all: bool,
@@ -10,7 +10,8 @@ pub(crate) struct Exceptions {
 }
 
 impl Exceptions {
-    /// Adds the entries of `list`. Commas and blanks separate them; a `*` alone stands for every host.
+    /// Adds the entries of `list`, which commas and white space separate. A list that is `*`
+    /// matches every host.
     pub(crate) fn add(&mut self, list: &str) {
         self.all |= list == "*";
         let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
@@ -22,16 +23,16 @@ impl Exceptions {
     }
 }
 
-/// The host of a URI: curl compares names by their ends and addresses by their values.
+/// The host of a URI. As in curl, names are compared by their ends and addresses by value.
 pub(crate) enum Host<'a> {
     Name(&'a str),
     Address(IpAddr),
 }
 
 impl<'a> Host<'a> {
-    /// Reads the host of a URI, which has brackets around an IPv6 address.
+    /// Parses the host of a URI, which has brackets around an IPv6 address.
     pub(crate) fn parse(host: &'a str) -> Self {
-        // The zone of an address says which network card leads there.
+        // The zone of an address names a network interface and is not part of its value.
         let v6 = without_brackets(host).and_then(|host| host.split('%').next()?.parse::<Ipv6Addr>().ok());
         let name = host.strip_suffix('.').unwrap_or(host);
         match (v6, ipv4(name)) {
@@ -47,14 +48,15 @@ impl<'a> Host<'a> {
 
     fn is(&self, entry: &str) -> bool {
         match self {
-            Self::Name(name) => is_below(name.as_bytes(), entry),
+            Self::Name(name) => is_in_domain(name.as_bytes(), entry),
             Self::Address(address) => is_within(*address, entry),
         }
     }
 }
 
-/// Whether `name` is the name of `entry`, or one below it. One dot at either end of the entry counts for nothing.
-fn is_below(name: &[u8], entry: &str) -> bool {
+/// Returns whether `name` is the domain of `entry` or below it. One dot at either end of the entry
+/// is ignored.
+fn is_in_domain(name: &[u8], entry: &str) -> bool {
     let entry = entry.strip_suffix('.').unwrap_or(entry);
     let entry = entry.strip_prefix('.').unwrap_or(entry).as_bytes();
     let Some((above, end)) = name.len().checked_sub(entry.len()).map(|at| name.split_at(at)) else {
@@ -63,9 +65,11 @@ fn is_below(name: &[u8], entry: &str) -> bool {
     end.eq_ignore_ascii_case(entry) && above.last().is_none_or(|byte| *byte == b'.')
 }
 
-/// Whether `address` is the address or in the network of `entry`: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`.
+/// Returns whether `address` is the address of `entry` or in its network: `192.0.2.7`,
+/// `192.0.2.0/24`, `2001:db8::/32`.
 ///
-/// As with curl, a network of 0 bits is the address itself. curl knows no brackets here; they have one meaning only.
+/// As in curl, a network of 0 bits is the address itself. curl does not support brackets here; this
+/// function does, since they are unambiguous.
 fn is_within(address: IpAddr, entry: &str) -> bool {
     let (network, bits) = match entry.split_once('/') {
         Some((network, bits)) => (network, Some(bits)),
@@ -95,7 +99,8 @@ fn is_within(address: IpAddr, entry: &str) -> bool {
     }
 }
 
-/// An IPv4 address in any spelling that connects to one: `192.0.2.7`, `0300.0.2.7`, `192.519`, `0xc0000207`.
+/// Parses an IPv4 address in each notation that the system's resolver accepts: `192.0.2.7`,
+/// `0300.0.2.7`, `192.519`, `0xc0000207`.
 fn ipv4(host: &str) -> Option<Ipv4Addr> {
     let mut parts = host.split('.').map(number).collect::<Option<Vec<u32>>>()?;
     let last = parts.pop()?;
@@ -113,7 +118,7 @@ fn number(text: &str) -> Option<u32> {
         [b'0', _, ..] => (text.get(1..)?, 8),
         _ => (text, 10),
     };
-    // `from_str_radix` takes a sign.
+    // `from_str_radix` accepts a sign.
     u32::from_str_radix(digits, radix)
         .ok()
         .filter(|_| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ipv4_addresses_are_read_in_every_spelling() {
+    fn ipv4_addresses_are_parsed_in_every_notation() {
         let address = Ipv4Addr::new(192, 0, 2, 7);
         for host in [
             "192.0.2.7",

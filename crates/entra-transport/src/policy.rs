@@ -1,3 +1,5 @@
+//! The rules for requests and responses that do not depend on the HTTP client.
+
 use std::time::Duration;
 
 use entra_proto::endpoint::is_loopback_host;
@@ -8,7 +10,8 @@ use http::{HeaderMap, HeaderValue, Uri};
 use crate::collect::Collector;
 use crate::{Request, TransportError, TransportErrorKind};
 
-/// What a transport lets out and what it lets in: the rules that do not depend on the HTTP client.
+/// The rules for requests and responses: deadlines, sizes, and the URIs to which a secret may be
+/// sent.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,13 +26,13 @@ use crate::{Request, TransportError, TransportErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// How long a request may take altogether, from the look-up of the name to the last byte of the answer.
+    /// The longest time of a whole request, from the DNS lookup to the last byte of the response.
     pub timeout: Duration,
-    /// How long it may take to have a connection, TLS handshake included.
+    /// The longest time for connecting, including the TLS handshake.
     pub connect_timeout: Duration,
-    /// How many bytes the body of an answer may have.
+    /// The largest size of a response body, in bytes.
     pub max_body: usize,
-    /// Whether plain `http` is let out to this very machine: for emulators and tests.
+    /// `true` if plain `http` to this machine is allowed, for emulators and tests.
     pub allow_plain_loopback: bool,
 }
 
@@ -45,7 +48,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The same rules, with no deadline longer than a day: HTTP clients add them to the time of day, and some overflow.
+    /// Returns the same rules with deadlines of at most one day. HTTP clients add them to the
+    /// current time, and some overflow.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.timeout = self.timeout.min(LONGEST);
@@ -53,13 +57,14 @@ impl Policy {
         self
     }
 
-    /// Readies `request` for the wire, or refuses it: see [`check_uri`].
+    /// Checks the URI of `request` (see [`check_uri`]) and prepares its headers.
     ///
-    /// It asks for an uncompressed answer unless the request says so itself, and marks the headers that carry credentials as
-    /// sensitive, so that no log of an HTTP client shows them.
+    /// It requests an uncompressed response unless the request has an `Accept-Encoding` header, and
+    /// marks the headers with credentials as sensitive, so that no log of an HTTP client shows
+    /// them.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Refused`]; nothing has been sent then.
+    /// Returns [`TransportErrorKind::NotAllowed`] if the request may not be sent.
     pub fn admit(&self, request: &mut Request) -> Result<(), TransportError> {
         check_uri(request.uri(), self.allow_plain_loopback)?;
         let headers = request.headers_mut();
@@ -74,12 +79,13 @@ impl Policy {
         Ok(())
     }
 
-    /// Judges the headers of an answer before any byte of its body is read, and gives what the body is to be read into.
+    /// Checks the headers of a response before its body is read, and returns the collector for the
+    /// body.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Encoding`] where the body is compressed, [`TransportErrorKind::TooLarge`] where its declared
-    /// length is over the limit.
-    pub fn admit_answer(&self, headers: &HeaderMap) -> Result<Collector, TransportError> {
+    /// Returns [`TransportErrorKind::Encoding`] if the body is compressed, and
+    /// [`TransportErrorKind::TooLarge`] if its declared length exceeds the limit.
+    pub fn admit_response(&self, headers: &HeaderMap) -> Result<Collector, TransportError> {
         let compressed = headers.get_all(CONTENT_ENCODING).iter().any(|value| {
             let named = value.as_bytes().trim_ascii();
             !named.is_empty() && !named.eq_ignore_ascii_case(b"identity")
@@ -87,9 +93,9 @@ impl Policy {
         if compressed {
             return Err(TransportError::new(
                 TransportErrorKind::Encoding,
-                "the answer is compressed although none was asked for",
+                "the response is compressed, although an uncompressed one was requested",
             )
-            .with_hint("look for a proxy that compresses answers"));
+            .with_hint("look for a proxy that compresses responses"));
         }
         let Some(declared) = headers
             .get(CONTENT_LENGTH)
@@ -104,54 +110,64 @@ impl Policy {
     }
 }
 
-/// Refuses every URI a secret may not be sent to: anything but `https`, plain `http` to this very machine where
-/// `allow_plain_loopback` says so, and anything with a user name or a password in it.
+/// Checks that a secret may be sent to a URI.
+///
+/// Allowed are `https`, and plain `http` to this machine if `allow_plain_loopback` is `true`. A URI
+/// with a user name or a password is never allowed.
 ///
 /// # Errors
-/// [`TransportErrorKind::Refused`], with what to do about it.
+/// Returns [`TransportErrorKind::NotAllowed`] with a hint if the URI is not allowed.
 pub fn check_uri(uri: &Uri, allow_plain_loopback: bool) -> Result<(), TransportError> {
-    let refused = |problem: &'static str, advice: &'static str| {
-        TransportError::new(TransportErrorKind::Refused, problem)
-            .with_hint(advice)
+    let not_allowed = |problem: &'static str, hint: &'static str| {
+        TransportError::new(TransportErrorKind::NotAllowed, problem)
+            .with_hint(hint)
             .at(uri)
     };
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-        return Err(refused("the URI is not absolute", "give it a scheme and a host"));
+        return Err(not_allowed("the URI is not absolute", "add a scheme and a host"));
     };
     if authority.as_str().contains('@') {
-        return Err(refused("the URI holds a user name or password", "take it out"));
+        return Err(not_allowed(
+            "the URI contains a user name or password",
+            "remove the user name and password",
+        ));
     }
     if !is_connectable(authority) {
-        return Err(refused(
-            "the URI names no host and port one could connect to",
-            "check its host and port",
+        return Err(not_allowed(
+            "the URI has no valid host and port",
+            "check the host and port of the URI",
         ));
     }
     if *scheme == Scheme::HTTPS {
         return Ok(());
     }
     if *scheme != Scheme::HTTP {
-        return Err(refused("the URI is neither https nor http", "use https"));
+        return Err(not_allowed(
+            "the scheme of the URI is neither https nor http",
+            USE_HTTPS,
+        ));
     }
     match (is_loopback_host(authority.host()), allow_plain_loopback) {
         (true, true) => Ok(()),
-        (true, false) => Err(refused(
-            "plain http is off",
+        (true, false) => Err(not_allowed(
+            "plain http is not allowed",
             "use https, or allow_plain_loopback(true) for an emulator",
         )),
-        (false, _) => Err(refused(
-            "plain http would show the credentials to everybody on the way",
-            "use https",
+        (false, _) => Err(not_allowed(
+            "plain http would expose the credentials on the network",
+            USE_HTTPS,
         )),
     }
 }
 
-/// Whether there is a host, and a port where there is a colon: `http` takes `host:99999` for a host without a port.
+/// Returns whether an authority has a host, and a port if it has a colon. The crate `http` accepts
+/// `host:99999` as a host without a port.
 pub(crate) fn is_connectable(authority: &Authority) -> bool {
     !authority.host().is_empty() && (authority.port_u16().is_some() || authority.as_str() == authority.host())
 }
 
-/// The host and port of `uri`, `login.microsoftonline.com:443` say: as much of it as an error or a log line may tell.
+/// Returns the host and port of `uri`, such as `login.microsoftonline.com:443`: the part of a URI
+/// that errors and logs may contain.
 #[must_use]
 pub fn endpoint(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
@@ -163,8 +179,10 @@ pub fn endpoint(uri: &Uri) -> String {
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many bytes the body of an answer may have, unless the user says otherwise: 1 MiB. The largest documents of the service,
-/// its key sets, are below 64 KiB.
+const USE_HTTPS: &str = "use https";
+
+/// The default of the largest size of a response body, in bytes: 1 MiB. The largest documents of
+/// the service, its key sets, are below 64 KiB.
 pub const MAX_BODY: usize = entra_proto::acquire::MAX_RESPONSE;
 
 #[cfg(test)]
@@ -172,26 +190,26 @@ mod tests {
     use super::*;
     use crate::Body;
 
-    fn refused(uri: &str, plain: bool) -> bool {
+    fn is_rejected(uri: &str, plain: bool) -> bool {
         match uri.parse::<Uri>() {
-            Ok(uri) => check_uri(&uri, plain).is_err_and(|e| e.kind() == TransportErrorKind::Refused),
+            Ok(uri) => check_uri(&uri, plain).is_err_and(|error| error.kind() == TransportErrorKind::NotAllowed),
             Err(_) => true,
         }
     }
 
     #[test]
-    fn only_https_and_allowed_loopback_pass() {
+    fn only_https_and_plain_loopback_are_allowed() {
         for uri in [
             "https://login.microsoftonline.com/",
             "https://127.0.0.1:1/",
             "HTTPS://h/",
         ] {
-            assert!(!refused(uri, false), "{uri}");
-            assert!(!refused(uri, true), "{uri}");
+            assert!(!is_rejected(uri, false), "{uri}");
+            assert!(!is_rejected(uri, true), "{uri}");
         }
         for uri in ["http://localhost/", "http://127.0.0.1:8080/", "http://[::1]:8080/"] {
-            assert!(refused(uri, false), "{uri}");
-            assert!(!refused(uri, true), "{uri}");
+            assert!(is_rejected(uri, false), "{uri}");
+            assert!(!is_rejected(uri, true), "{uri}");
         }
         for uri in [
             "/token",
@@ -207,12 +225,12 @@ mod tests {
             "https://h:99999/",
             "https://h:/",
         ] {
-            assert!(refused(uri, true), "{uri}");
+            assert!(is_rejected(uri, true), "{uri}");
         }
     }
 
     #[test]
-    fn credentials_are_marked_and_compression_declined() {
+    fn credentials_are_sensitive_and_compression_declined() {
         let mut request = http::Request::post("https://h/")
             .header("authorization", "Basic canary")
             .body(Body::default())
@@ -224,11 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_judged_by_their_headers() {
+    fn responses_are_checked_by_their_headers() {
         let kind = |name: &'static str, value: &'static str| {
             let headers =
                 HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))]);
-            Policy::default().admit_answer(&headers).err().map(|e| e.kind())
+            Policy::default().admit_response(&headers).err().map(|e| e.kind())
         };
         assert_eq!(kind("content-length", "1048576"), None);
         assert_eq!(kind("content-length", "1048577"), Some(TransportErrorKind::TooLarge));

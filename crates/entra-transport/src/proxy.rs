@@ -1,3 +1,5 @@
+//! The HTTP proxy of a transport, and the environment variables that name it.
+
 use std::ffi::OsString;
 use std::{env, fmt};
 
@@ -13,20 +15,22 @@ use crate::no_proxy::{Exceptions, Host};
 use crate::policy::is_connectable;
 use crate::{TransportError, TransportErrorKind};
 
-/// The way out of a company's network: an HTTP proxy, and the hosts that are reached without it.
+/// The proxy settings: an HTTP proxy, and the hosts that are reached without it.
 ///
-/// A request goes through the proxy as a tunnel (`CONNECT`, RFC 9110 section 9.3.6), so TLS stays between this program and the
-/// token service: the proxy learns the host's name and nothing else. Two things are never sent to a proxy: plain `http`, which
-/// goes to this very machine only, and anything else for this very machine, as a proxy has another idea of `localhost`.
+/// Requests pass through the proxy in a tunnel (`CONNECT`, RFC 9110, section 9.3.6), so TLS is
+/// between this program and the token service: the proxy learns the host name and nothing else.
+/// Requests to this machine never use a proxy, because `localhost` means another machine to the
+/// proxy. This includes all plain `http` requests, which are only allowed to this machine.
 ///
 /// ```
 /// use entra_transport::Proxies;
 ///
-/// let proxies = Proxies::through("http://proxy.corp.example:3128")?.except("intranet.example, .corp.example");
-/// let proxied = |uri: &'static str| proxies.for_uri(&uri.parse().unwrap()).is_some();
-/// assert!(proxied("https://login.microsoftonline.com/common/oauth2/v2.0/token"));
-/// assert!(!proxied("https://sts.corp.example/"));
-/// assert!(!proxied("https://localhost:8443/"));
+/// let proxies = Proxies::through("http://proxy.corp.example:3128")?
+///     .except("intranet.example, .corp.example");
+/// let is_proxied = |uri: &str| proxies.for_uri(&uri.parse().unwrap()).is_some();
+/// assert!(is_proxied("https://login.microsoftonline.com/common"));
+/// assert!(!is_proxied("https://sts.corp.example/"));
+/// assert!(!is_proxied("https://localhost:8443/"));
 /// # Ok::<(), entra_transport::TransportError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -36,56 +40,62 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// The environment variables that may name the proxy, the first that is set before the others.
+    /// The environment variables that can name the proxy. The first one that is set is used.
     pub const VARIABLES: [&'static str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-    /// No proxy for anything.
+    /// Creates settings without a proxy.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The proxy that the environment names, as curl reads it: the proxy in one of [`VARIABLES`](Self::VARIABLES), the exceptions in
-    /// `no_proxy` or `NO_PROXY`. An empty variable counts as none.
+    /// Reads the settings from the environment, as curl does: the proxy from one of
+    /// [`VARIABLES`](Self::VARIABLES), the exceptions from `no_proxy` or `NO_PROXY`. A variable
+    /// that is empty counts as not set. The variable `http_proxy` is never read.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] if the proxy cannot be used, or a variable that counts is not UTF-8: to go without the
-    /// proxy is not what its user wants.
+    /// Returns [`TransportErrorKind::Configuration`] if the proxy cannot be used, or if a variable
+    /// that is used is not UTF-8. A direct connection would bypass a deliberate setting.
     pub fn from_env() -> Result<Self, TransportError> {
         Self::from_vars(|name| env::var_os(name))
     }
 
-    /// The proxy at `uri`: `http://proxy.example:3128`, with `user:password@` in it where the proxy wants that (percent-encoded).
-    /// Without a scheme, `http://` is meant; without a port, 80, where curl takes 1080. The variable `http_proxy` is never read.
+    /// Creates settings with the proxy at `uri`, such as `http://proxy.example:3128`.
+    ///
+    /// The URI may contain a percent-encoded `user:password@`. The default scheme is `http://`, and
+    /// the default port is 80 (curl uses 1080).
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] where it is no such URI. SOCKS and proxies over TLS cannot be used.
+    /// Returns [`TransportErrorKind::Configuration`] if `uri` is not such a URI. SOCKS proxies and
+    /// TLS connections to a proxy are not supported.
     pub fn through(uri: &str) -> Result<Self, TransportError> {
         Ok(Self {
-            through: Some(Proxy::parse(uri).map_err(|unfit| {
-                TransportError::new(TransportErrorKind::Configuration, unfit.problem).with_hint(unfit.advice)
+            through: Some(Proxy::parse(uri).map_err(|invalid| {
+                TransportError::new(TransportErrorKind::Configuration, invalid.problem).with_hint(invalid.hint)
             })?),
             except: Exceptions::default(),
         })
     }
 
-    /// Adds hosts that are reached without the proxy, in the form of `NO_PROXY`, as curl reads it.
+    /// Adds hosts that are reached without the proxy, in the format of `NO_PROXY`, as in curl.
     ///
-    /// Commas or blanks separate the entries. An entry is
-    /// - a name, which stands for everything below it as well, with or without a dot before or behind it;
-    /// - an address, of IPv6 with or without brackets;
+    /// Commas or white space separate the entries. An entry is one of
+    /// - a name, which includes all names below it, with or without a dot before or after it;
+    /// - an address, with or without brackets for IPv6;
     /// - a network: `192.0.2.0/24`, `2001:db8::/32`.
     ///
-    /// A `*` that is the whole of `hosts` stands for every host; it is no wildcard elsewhere. An entry with a port matches nothing.
+    /// If `hosts` is `*`, it means every host; elsewhere, `*` is not a wildcard. An entry with a
+    /// port matches nothing.
     ///
-    /// curl reads networks since 7.86, those of IPv6 since 8.18; since 8.9, it ends the list at the first blank without a comma.
+    /// curl supports networks since 7.86, and networks of IPv6 since 8.18. Since 8.9, it ends the
+    /// list at the first white space without a comma.
     #[must_use]
     pub fn except(mut self, hosts: &str) -> Self {
         self.except.add(hosts);
         self
     }
 
-    /// The proxy that a request to `uri` has to go through, if any.
+    /// Returns the proxy for a request to `uri`, if it needs one.
     #[must_use]
     pub fn for_uri(&self, uri: &Uri) -> Option<&Proxy> {
         let name = uri.host()?;
@@ -95,7 +105,7 @@ impl Proxies {
         self.through.as_ref().filter(|_| !direct)
     }
 
-    /// The proxy, whatever it is for.
+    /// Returns the proxy, without regard to the exceptions.
     #[must_use]
     pub fn proxy(&self) -> Option<&Proxy> {
         self.through.as_ref()
@@ -105,7 +115,7 @@ impl Proxies {
         let Some((name, uri)) = first(&var, &Self::VARIABLES, |value| !value.trim().is_empty())? else {
             return Ok(Self::none());
         };
-        let through = Proxy::parse(&uri).map_err(|unfit| unusable(name, &unfit))?;
+        let through = Proxy::parse(&uri).map_err(|invalid| unusable(name, &invalid))?;
         let except = first(&var, &["no_proxy", "NO_PROXY"], |value| !value.is_empty())?;
         let proxies = Self {
             through: Some(through),
@@ -118,71 +128,72 @@ impl Proxies {
     }
 }
 
-/// The first of these variables that counts as set. Its value is never shown: a password may stand in it.
+/// Returns the first of these variables that is set. Its value is never shown, because it may
+/// contain a password.
 fn first<'a>(
     var: impl Fn(&str) -> Option<OsString>,
     names: &[&'a str],
-    counts: impl Fn(&str) -> bool,
+    is_set: impl Fn(&str) -> bool,
 ) -> Result<Option<(&'a str, Zeroizing<String>)>, TransportError> {
     for name in names {
         let value = match var(name).map(OsString::into_string) {
             None => continue,
             Some(Ok(value)) => Zeroizing::new(value),
             Some(Err(_)) => {
-                let unfit = Unfit {
+                let invalid = InvalidProxy {
                     problem: "it is not UTF-8",
-                    advice: "percent-encode a password that is not ASCII, and write names of hosts as xn--...",
+                    hint: "percent-encode a password that is not ASCII, and write host names in their ASCII form (xn--...)",
                 };
-                return Err(unusable(name, &unfit));
+                return Err(unusable(name, &invalid));
             }
         };
-        if counts(&value) {
+        if is_set(&value) {
             return Ok(Some((name, value)));
         }
     }
     Ok(None)
 }
 
-fn unusable(name: &str, unfit: &Unfit) -> TransportError {
-    let problem = format!("the variable {name} cannot be used: {}", unfit.problem);
-    TransportError::new(TransportErrorKind::Configuration, problem).with_hint(unfit.advice)
+fn unusable(name: &str, invalid: &InvalidProxy) -> TransportError {
+    let problem = format!("the variable {name} cannot be used: {}", invalid.problem);
+    TransportError::new(TransportErrorKind::Configuration, problem).with_hint(invalid.hint)
 }
 
-/// The reason why a text names no proxy, and what to do about it.
-struct Unfit {
+/// The problem of a text that does not name a proxy, and what to do about it.
+struct InvalidProxy {
     problem: &'static str,
-    advice: &'static str,
+    hint: &'static str,
 }
 
-/// An HTTP proxy. Its `Debug` shows no password.
+/// An HTTP proxy. `Debug` shows no password.
 #[derive(Clone)]
 pub struct Proxy {
     host: String,
     port: u16,
-    /// `user:password`, decoded: the bytes that the proxy compares, in whatever encoding.
+    /// `user:password`, percent-decoded: bytes in the encoding that the proxy uses.
     credentials: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Proxy {
-    /// Its host.
+    /// Returns the host of the proxy.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Its port.
+    /// Returns the port of the proxy.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether its URI holds a user name or a password.
+    /// Returns whether the URI of the proxy contains a user name or a password.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.credentials.is_some()
     }
 
-    /// The value of `Proxy-Authorization`, marked as sensitive.
+    /// Returns the value of the `Proxy-Authorization` header, marked as sensitive.
     #[must_use]
     pub fn authorization(&self) -> Option<HeaderValue> {
         let encoded = Zeroizing::new(STANDARD.encode(self.credentials.as_deref()?));
@@ -191,21 +202,22 @@ impl Proxy {
         Some(value)
     }
 
-    fn parse(uri: &str) -> Result<Self, Unfit> {
-        const NO_URI: Unfit = Unfit {
-            problem: "the proxy is no URI",
-            advice: "give it as http://host:port, without quotes",
+    fn parse(uri: &str) -> Result<Self, InvalidProxy> {
+        const NOT_A_URI: InvalidProxy = InvalidProxy {
+            problem: "the proxy is not a URI",
+            hint: "write the proxy as http://host:port, without quotes",
         };
-        // `user:password` holds characters that `http::Uri` refuses when they are not encoded, so it is taken off first.
+        // `user:password` may contain characters that `http::Uri` rejects unencoded, so it is split
+        // off first.
         let uri = uri.trim();
         let (scheme, rest) = uri.split_once("://").unwrap_or(("http", uri));
         if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(NO_URI);
+            return Err(NOT_A_URI);
         }
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err(Unfit {
-                problem: "the proxy is not one with http://: SOCKS, and TLS to the proxy, are not supported",
-                advice: "name a proxy as http://host:port",
+            return Err(InvalidProxy {
+                problem: "the scheme of the proxy is not http: SOCKS and TLS to the proxy are not supported",
+                hint: "use an HTTP proxy, as http://host:port",
             });
         }
         let (credentials, host) = match rest.rsplit_once('@') {
@@ -217,8 +229,9 @@ impl Proxy {
             .parse::<Authority>()
             .ok()
             .filter(|authority| is_connectable(authority) && is_plain(authority.host()))
-            .ok_or(NO_URI)?;
-        // curl sends none either where both are empty, as in `http://$USER:$PASSWORD@host` without the variables.
+            .ok_or(NOT_A_URI)?;
+        // As in curl, there are no credentials if both are empty, as in
+        // `http://$USER:$PASSWORD@host` without the variables.
         let credentials = credentials.filter(|credentials| !matches!(*credentials, "" | ":"));
         let credentials = credentials.map(|credentials| {
             let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
@@ -235,10 +248,11 @@ impl Proxy {
     }
 }
 
-/// Whether this is a name as a host has one, or an address: `http` takes `http=proxy.example` for a host, too.
+/// Returns whether a text is a host name or an address. The crate `http` accepts
+/// `http=proxy.example` as a host as well.
 fn is_plain(host: &str) -> bool {
-    let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    host.starts_with('[') || host.bytes().all(is_of_a_name)
+    let is_in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    host.starts_with('[') || host.bytes().all(is_in_name)
 }
 
 impl fmt::Debug for Proxy {
@@ -260,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_as_curl_reads_it() {
+    fn environment_is_read_as_in_curl() {
         let login = "https://login.microsoftonline.com/";
         assert!(!proxied(&from(&[]).unwrap(), login));
         assert!(!proxied(&from(&[("HTTPS_PROXY", " ")]).unwrap(), login));
@@ -279,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_an_error_that_tells_no_secret() {
+    fn error_for_invalid_proxy_shows_no_secret() {
         for uri in [
             "socks5://u:canary@h:1",
             "https://u:canary@h:1",
@@ -300,7 +314,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_not_utf8_is_an_error_where_it_counts() {
+    fn non_utf8_variable_is_an_error_if_it_is_used() {
         use std::os::unix::ffi::OsStringExt;
 
         let broken = |broken: &'static str, vars: &'static [(&str, &str)]| {
@@ -318,7 +332,7 @@ mod tests {
         }
         assert!(broken("no_proxy", &[("ALL_PROXY", "p:1")]).is_err());
         assert!(broken("NO_PROXY", &[("ALL_PROXY", "p:1"), ("no_proxy", "")]).is_err());
-        // What curl does not look at does not count here either.
+        // As in curl, a variable that is not used may have any value.
         assert!(broken("ALL_PROXY", &[("HTTPS_PROXY", "p:1")]).is_ok());
         assert!(broken("NO_PROXY", &[("ALL_PROXY", "p:1"), ("no_proxy", "h")]).is_ok());
         assert!(broken("NO_PROXY", &[]).is_ok());
@@ -326,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_never_goes_through_a_proxy() {
+    fn loopback_never_uses_proxy() {
         let proxies = Proxies::through("http://p:1").unwrap();
         for uri in [
             "https://localhost/",
@@ -344,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_decoded_and_not_shown() {
+    fn credentials_are_decoded_and_hidden() {
         let proxies = Proxies::through("http://us%20er:can%40ary@p.example:3128").unwrap();
         let proxy = proxies.for_uri(&Uri::from_static("https://h/")).unwrap();
         assert_eq!(proxy.credentials.as_ref().unwrap().as_slice(), b"us er:can@ary");
@@ -365,7 +379,7 @@ mod tests {
                 .unwrap()
                 .has_credentials()
         );
-        // printf 'user:p\xe9' | base64: what is no UTF-8 reaches the proxy as it is.
+        // printf 'user:p\xe9' | base64: a password that is not UTF-8 reaches the proxy unchanged.
         let latin = Proxies::through("user:p%E9@p.example").unwrap();
         assert_eq!(latin.proxy().unwrap().authorization().unwrap(), "Basic dXNlcjpw6Q==");
         assert_eq!(format!("{:?}", proxy.authorization().unwrap()), "Sensitive");

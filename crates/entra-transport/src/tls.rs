@@ -1,20 +1,25 @@
-//! What transports over rustls share: the cryptography, the roots they trust, and the words for what went wrong.
+//! The parts that transports over rustls share: the cryptography provider, the trusted roots, and
+//! the errors of TLS.
 //!
 //! # Cryptography
-//! The provider is always named, never taken from the process: a default that some other library installs, or does not install,
-//! changes nothing here, and nothing is installed. The feature `aws-lc-rs` wins where `ring` is on as well.
+//! The provider is always explicit. The default provider of the process, which other libraries may
+//! install, is neither used nor changed. The feature `aws-lc-rs` takes precedence over `ring`.
 //!
-//! rustls itself has a default for others in the program only where one provider is compiled in. Where they rely on it
-//! (`ClientConfig::builder()` without a provider), choose the same provider here.
+//! rustls has a default for other code in the program only if exactly one provider is compiled in.
+//! If that code relies on it (`ClientConfig::builder()` without a provider), choose the same
+//! provider here.
 //!
 //! # Roots
-//! With `native-roots`, the certificate authorities of the system's store: a daemon in a company finds the company's own there.
-//! It is read once, when a transport is built. On Linux it is the distribution's bundle; `SSL_CERT_FILE` and `SSL_CERT_DIR` name
-//! another file or folders, as they do for OpenSSL. With `webpki-roots`, Mozilla's list as of the build stands in where the
-//! system has none (an image made from scratch) and neither variable is set, or alone where `native-roots` is off. Roots that are
-//! added by hand always count beside these; [`Trust::added_only`] makes them the only ones.
+//! With `native-roots`, transports trust the certificate authorities of the system's store, which
+//! includes those of a company. It is read once, when a transport is built. On Linux it is the
+//! distribution's bundle; `SSL_CERT_FILE` and `SSL_CERT_DIR` name another file or folders, as for
+//! OpenSSL.
 //!
-//! The types of rustls appear in this module, so it follows rustls' versions.
+//! With `webpki-roots`, transports trust Mozilla's list as of the build, if the system has no store
+//! (an image built from scratch) and neither variable is set, or if `native-roots` is off. Roots
+//! that the program adds are trusted in addition; [`Trust::added_only`] makes them the only ones.
+//!
+//! The types of rustls are part of this module's API, so its versions follow those of rustls.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -27,7 +32,7 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use crate::{Policy, TransportError, TransportErrorKind};
 
-/// Which certificate authorities a transport trusts.
+/// The certificate authorities that a transport trusts.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     added: Vec<CertificateDer<'static>>,
@@ -35,17 +40,18 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Trusts the certificates in `pem` as roots, too. Text around them is skipped.
+    /// Adds the certificates in `pem` to the trusted roots. Other text in `pem` is ignored.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] where there is no certificate in it, or a broken one.
+    /// Returns [`TransportErrorKind::Configuration`] if `pem` contains no certificate or a
+    /// malformed one.
     pub fn add_pem(&mut self, pem: &[u8]) -> Result<(), TransportError> {
         let pem = pem.strip_prefix(BYTE_ORDER_MARK).unwrap_or(pem);
         let mut found = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|e| {
                 configuration(
-                    "the root certificates are not PEM as it should be",
+                    "the root certificates are not well-formed PEM",
                     "copy or export the file again",
                 )
                 .because(e.to_string())
@@ -55,22 +61,22 @@ impl Trust {
         if found.is_empty() {
             return Err(configuration(
                 "no root certificate found",
-                "give PEM text with -----BEGIN CERTIFICATE----- in it, or use add_root_der for DER",
+                "use PEM text that contains -----BEGIN CERTIFICATE-----, or add_root_der for DER",
             ));
         }
         found.iter().try_for_each(|certificate| self.add_der(certificate))
     }
 
-    /// Trusts the certificate in `der` as a root, too.
+    /// Adds the certificate in `der` to the trusted roots.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] where it is no certificate.
+    /// Returns [`TransportErrorKind::Configuration`] if `der` is not a certificate.
     pub fn add_der(&mut self, der: &[u8]) -> Result<(), TransportError> {
         let certificate = CertificateDer::from(der.to_vec());
         RootCertStore::empty().add(certificate.clone()).map_err(|e| {
             configuration(
                 "the root certificate cannot be read",
-                "give one X.509 certificate in DER",
+                "use a single X.509 certificate in DER format",
             )
             .because(e)
         })?;
@@ -78,18 +84,20 @@ impl Trust {
         Ok(())
     }
 
-    /// Whether the added roots are the only ones.
+    /// Sets whether only the added roots are trusted.
     pub fn added_only(&mut self, only: bool) {
         self.added_only = only;
     }
 
-    /// Everything that is trusted, as DER.
+    /// Returns the trusted certificates, as DER.
     ///
-    /// Nothing at all will do under a policy that allows plain http to loopback: an emulator needs no certificates, and neither
-    /// does a machine that only tests against one. Every TLS handshake fails then.
+    /// If the policy allows plain http to loopback, the list may be empty, because an emulator
+    /// works without certificates, and a machine for tests may have none. Every TLS handshake then
+    /// fails.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] where nothing is trusted otherwise.
+    /// Returns [`TransportErrorKind::Configuration`] if no certificate is trusted and the policy
+    /// does not allow plain http to loopback.
     pub fn certificates(&self, policy: &Policy) -> Result<Vec<CertificateDer<'static>>, TransportError> {
         let mut all = self.added.clone();
         if !self.added_only {
@@ -102,31 +110,37 @@ impl Trust {
         if all.is_empty() && !policy.allow_plain_loopback {
             return Err(configuration(
                 "no certificate authority is trusted",
-                "install the system's bundle (ca-certificates), name one with SSL_CERT_FILE, \
-                 switch on the feature webpki-roots, or add a root",
+                "install the system's bundle (ca-certificates), name a bundle with SSL_CERT_FILE, \
+                 enable the feature webpki-roots, or add a root",
             ));
         }
         Ok(all)
     }
 
-    /// TLS 1.2 and 1.3 with these roots and [`provider`], without client certificates.
+    /// Returns a configuration for TLS 1.2 and 1.3 with these roots and [`provider`], without
+    /// client certificates.
     ///
     /// # Errors
-    /// As for [`certificates`](Self::certificates), and where no provider is compiled in.
+    /// Returns the errors of [`certificates`](Self::certificates), and an error if no provider is
+    /// compiled in.
     pub fn client_config(&self, policy: &Policy) -> Result<ClientConfig, TransportError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.certificates(policy)?);
         let config = ClientConfig::builder_with_provider(provider()?)
             .with_safe_default_protocol_versions()
-            .map_err(|e| configuration("the cryptography knows no TLS version", "use aws-lc-rs or ring").because(e))?;
+            .map_err(|error| {
+                let problem = "the cryptography provider supports no TLS version";
+                configuration(problem, "use aws-lc-rs or ring").because(error)
+            })?;
         Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 }
 
-/// The cryptography of a transport: aws-lc-rs, or ring where only that is compiled in.
+/// Returns the cryptography provider of a transport: aws-lc-rs, or ring if only that is compiled
+/// in.
 ///
 /// # Errors
-/// [`TransportErrorKind::Configuration`] where neither is.
+/// Returns [`TransportErrorKind::Configuration`] if neither is compiled in.
 pub fn provider() -> Result<Arc<CryptoProvider>, TransportError> {
     #[cfg(feature = "aws-lc-rs")]
     return Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
@@ -134,19 +148,19 @@ pub fn provider() -> Result<Arc<CryptoProvider>, TransportError> {
     return Ok(Arc::new(rustls::crypto::ring::default_provider()));
     #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
     Err(configuration(
-        "no cryptography is compiled in",
-        "switch on the feature aws-lc-rs or ring",
+        "no cryptography provider is compiled in",
+        "enable the feature aws-lc-rs or ring",
     ))
 }
 
-/// What TLS made of a connection, if anything in the chain of `error` comes from it.
+/// Returns the error of a failed TLS handshake, if the chain of `error` contains one of rustls.
 ///
-/// A server that is not who it should be, or speaks nothing in common, is refused for good. It looks into [`io::Error`] as well,
-/// whose own chain leaves out what it carries.
+/// An invalid certificate and missing common protocols are permanent failures. The search includes
+/// errors inside an [`io::Error`], which its own chain leaves out.
 #[must_use]
 pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
     let tls = find::<rustls::Error>(error)?;
-    let (problem, advice) = match tls {
+    let (problem, hint) = match tls {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
                 "the server's certificate has expired",
@@ -156,53 +170,50 @@ pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
                 "the server's certificate is not valid yet",
                 "check this machine's clock",
             ),
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-                "the server's certificate is for another name",
-                "check the host, and who answers in its place",
-            ),
-            // A signature is bad where a root was made anew under its old name.
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                ("the server's certificate is for another name", CHECK_HOST)
+            }
+            // The signature is invalid if a root was replaced by a new one of the same name.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                 "the server's certificate is from an authority that is not trusted here",
                 match named() {
                     None => {
-                        "if it should be trusted (a company's proxy, an emulator), add its root to the transport or to the system's \
-                         store, or name it with SSL_CERT_FILE"
+                        "if the authority should be trusted (a company's proxy, an emulator), add its root to the transport or to \
+                         the system's store, or name it with SSL_CERT_FILE"
                     }
-                    // A wrong path is no error where plain http to this machine is allowed.
+                    // A wrong path is not an error if plain http to this machine is allowed.
                     Some(_) => {
-                        "SSL_CERT_FILE or SSL_CERT_DIR stands in the place of the system's store, so check its path, or add the \
-                         authority's root there or to the transport"
+                        "SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store: check its path, or add the authority's root \
+                         there or to the transport"
                     }
                 },
             ),
-            _ => (
-                "the server's certificate is refused",
-                "check the host, and who answers in its place",
-            ),
+            _ => ("the server's certificate was rejected", CHECK_HOST),
         },
         rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => (
-            "the server and this client have no TLS in common",
-            "have the server speak TLS 1.2 or 1.3",
+            "the server and this client support no common TLS version or cipher suite",
+            "enable TLS 1.2 or 1.3 on the server",
         ),
-        rustls::Error::InvalidMessage(_) => ("what answers there does not speak TLS", "check the port"),
+        rustls::Error::InvalidMessage(_) => ("the server does not use TLS on this port", "check the port"),
         _ => ("no TLS connection", "check the host and the port"),
     };
-    let error = TransportError::new(TransportErrorKind::Tls, problem).with_hint(advice);
+    let error = TransportError::new(TransportErrorKind::Tls, problem).with_hint(hint);
     Some(error.because(tls.clone()))
 }
 
-/// A server that hung up in the middle of the handshake: the one failure of TLS where trying again may help.
+/// Creates the error for a server that closed the connection during the handshake: the only failure
+/// of TLS after which a retry may help.
 #[must_use]
 pub fn cut_in_handshake(source: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
     TransportError::new(
         TransportErrorKind::Tls,
-        "the server closed the connection in the middle of the TLS handshake",
+        "the server closed the connection during the TLS handshake",
     )
     .because(source)
     .retryable(true)
 }
 
-/// Whether anything in the chain of `error` says that the other side ended the connection.
+/// Returns whether the chain of `error` contains the end of the connection by the other side.
 #[must_use]
 pub fn hung_up(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
@@ -216,13 +227,15 @@ pub fn hung_up(error: &(dyn Error + 'static)) -> bool {
         })
 }
 
-/// The first error of type `T` in the chain of `error`, also where an [`io::Error`] carries it.
+/// Returns the first error of type `T` in the chain of `error`, including errors inside an
+/// [`io::Error`].
 #[must_use]
 pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// `error` and its sources. What an [`io::Error`] carries counts as its source: its own chain leaves it out.
+/// Returns `error` and its sources. The error inside an [`io::Error`] counts as its source,
+/// although its `source()` leaves it out.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
     iter::from_fn(move || {
@@ -235,7 +248,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-/// The certificate authorities of the system, or those of the build.
+/// Returns the certificate authorities of the system, or those of the build.
 fn built_in() -> Result<Vec<CertificateDer<'static>>, TransportError> {
     #[cfg(feature = "native-roots")]
     let found = system()?;
@@ -248,9 +261,9 @@ fn built_in() -> Result<Vec<CertificateDer<'static>>, TransportError> {
     Ok(found)
 }
 
-/// The variable that names files in the place of the system's store, and the path in it.
+/// Returns the variable that names files that replace the system's store, and its value.
 ///
-/// Returns `None` if there is none, or the system's store is not read at all.
+/// Returns `None` if neither is set, or if the system's store is not read at all.
 #[must_use]
 pub fn named() -> Option<(&'static str, std::ffi::OsString)> {
     let variables = cfg!(feature = "native-roots").then_some(["SSL_CERT_FILE", "SSL_CERT_DIR"])?;
@@ -259,17 +272,18 @@ pub fn named() -> Option<(&'static str, std::ffi::OsString)> {
         .find_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
-/// Fails where variables name files without a certificate: no other list is what their user wants instead.
+/// Reads the system's store. Fails if a variable names files without a certificate, because any
+/// other list would bypass a deliberate setting.
 #[cfg(feature = "native-roots")]
 fn system() -> Result<Vec<CertificateDer<'static>>, TransportError> {
     let loaded = rustls_native_certs::load_native_certs();
     if loaded.certs.is_empty() && named().is_some() {
         let failures: Vec<String> = loaded.errors.iter().take(3).map(ToString::to_string).collect();
         let error = configuration(
-            "no certificate authority is found where SSL_CERT_FILE or SSL_CERT_DIR points",
-            "check the path, or unset it",
+            "SSL_CERT_FILE or SSL_CERT_DIR names no file with a certificate authority",
+            "check the path, or unset the variable",
         );
-        // A path may hold anything.
+        // A path may contain any characters.
         return Err(error.because(failures.join("; ").escape_debug().to_string()));
     }
     Ok(loaded.certs)
@@ -279,7 +293,10 @@ fn configuration(problem: &'static str, advice: &'static str) -> TransportError 
     TransportError::new(TransportErrorKind::Configuration, problem).with_hint(advice)
 }
 
-/// Some editors put it before a PEM file, and the parser would miss the first certificate.
+const CHECK_HOST: &str = "check the host name, and which server responds under it";
+
+/// Some editors write it at the beginning of a PEM file, and the parser would miss the first
+/// certificate.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
@@ -287,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_found_inside_io_errors() {
+    fn error_is_found_inside_io_errors() {
         let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
         let nested = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
         assert!(failure(&nested).unwrap().hint().unwrap().contains("clock"));
@@ -295,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused() {
+    fn invalid_certificate_is_rejected() {
         let mut trust = Trust::default();
         for pem in [
             "",

@@ -1,3 +1,5 @@
+//! The async transport: the trait, and transports that are closures.
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -6,26 +8,30 @@ use async_trait::async_trait;
 
 use crate::{Request, Response, TransportError};
 
-/// Carries one request to the token service and brings its answer back.
+/// An async HTTP client that sends one request to the token service and returns its response.
 ///
-/// # What it owes
-/// The layers above send client secrets through it, so each of these is part of the contract, and proved by the suite of
-/// `entra-transport-conformance`:
-/// - an answer is an answer: 4xx and 5xx are `Ok`, and a redirect is handed back, never followed;
-/// - `https` only; plain `http` at most to this very machine, and only where the user allowed it;
-/// - one deadline over all of it, from the first look-up to the last byte of the body;
-/// - the body is whole and at most [`MAX_BODY`](crate::MAX_BODY) long, or it is an error;
-/// - headers and body go out and come back as they are: no decompression, no cookies;
-/// - no retries: the caller knows which request may be sent twice;
-/// - dropping the future gives the request up.
+/// # Contract
+/// The layers above send client secrets through a transport, so each of these rules is part of the
+/// contract. The test suite of `entra-transport-conformance` checks them.
+/// - Every response is `Ok`, with a status of 4xx or 5xx as well. A redirect is returned, never
+///   followed.
+/// - Only `https` is allowed. Plain `http` is allowed only to this machine, and only if the user
+///   allowed it.
+/// - One deadline covers the whole request, from the DNS lookup to the last byte of the body.
+/// - The body is complete and at most [`MAX_BODY`](crate::MAX_BODY) bytes long, or it is an error.
+/// - Headers and body are sent and returned unchanged: no decompression, no cookies.
+/// - There are no retries, because only the caller knows which request may be sent twice.
+/// - Dropping the future cancels the request.
 ///
-/// [`Policy`](crate::Policy) and [`Collector`](crate::adapter::Collector) do the parts of it that do not depend on the HTTP client.
+/// [`Policy`](crate::Policy) and [`Collector`](crate::adapter::Collector) implement the rules that
+/// do not depend on the HTTP client.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Sends `request` and waits for the whole answer.
+    /// Sends `request` and waits for the complete response.
     ///
     /// # Errors
-    /// [`TransportError`] where no whole answer came, or the request may not be sent at all.
+    /// Returns a [`TransportError`] if there is no complete response, or if the request may not be
+    /// sent at all.
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
 }
 
@@ -50,15 +56,15 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
-/// Makes a [`Transport`] of a closure that returns a future.
+/// Creates a [`Transport`] from a closure that returns a future.
 ///
 /// ```
 /// use entra_transport::{Body, Response, Transport, transport_fn};
 ///
 /// let unavailable = transport_fn(|_request| async {
-///     let mut answer = Response::new(Body::default());
-///     *answer.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-///     Ok(answer)
+///     let mut response = Response::new(Body::default());
+///     *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+///     Ok(response)
 /// });
 /// let shared: std::sync::Arc<dyn Transport> = std::sync::Arc::new(unavailable);
 /// ```
@@ -70,9 +76,10 @@ where
     TransportFn(f)
 }
 
-/// A [`Transport`] made of a closure: see [`transport_fn`].
+/// A [`Transport`] that calls a closure: see [`transport_fn`].
 ///
-/// A type of its own because a closure behind `&` or `Box` is a closure too: the trait could not be implemented for both.
+/// This is a separate type because a `&F` or `Box<F>` of a closure is a closure itself, so the
+/// trait could not be implemented both for closures and for pointers to transports.
 #[derive(Clone, Copy)]
 pub struct TransportFn<F>(F);
 

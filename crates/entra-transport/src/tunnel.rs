@@ -1,6 +1,7 @@
-//! The dialog that opens a tunnel through a proxy.
+//! The protocol that opens a tunnel through a proxy: the request, the response, and the errors.
 
 use std::borrow::Cow;
+use std::error::Error;
 
 use http::Uri;
 use zeroize::Zeroizing;
@@ -8,22 +9,30 @@ use zeroize::Zeroizing;
 use crate::policy::endpoint;
 use crate::{Proxy, TransportError, TransportErrorKind};
 
-/// Opens a tunnel to the host of a URI through a proxy (`CONNECT`, RFC 9110, section 9.3.6), without any IO.
+/// A tunnel to the host of a URI through a proxy (`CONNECT`, RFC 9110, section 9.3.6), without IO.
 ///
-/// Send [`request`](Self::request), then hand over the response [byte by byte](Self::take): what follows its last byte belongs to
-/// the host. Every error names the proxy.
+/// Send [`request`](Self::request), then pass the response [byte by byte](Self::take). The bytes
+/// after the end of the response belong to the host. Every error names the proxy.
+///
+/// The states are: waiting for the response (each byte returns `false`), open (`true`), and failed
+/// (an error).
 ///
 /// ```
 /// use entra_transport::Proxies;
 /// use entra_transport::adapter::Tunnel;
 ///
-/// let uri = "https://login.microsoftonline.com/".parse()?;
+/// let uri = "https://login.example/".parse().unwrap();
 /// let proxies = Proxies::through("http://proxy.example:3128")?;
 /// let mut tunnel = Tunnel::new(proxies.for_uri(&uri).unwrap(), &uri);
-/// assert!(tunnel.request().starts_with(b"CONNECT login.microsoftonline.com:443 HTTP/1.1\r\n"));
-/// let open = b"HTTP/1.1 200 OK\r\n\r\n".iter().map(|byte| tunnel.take(*byte)).collect::<Result<Vec<_>, _>>()?;
-/// assert_eq!(open.last(), Some(&true));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let request = tunnel.request();
+/// assert!(request.starts_with(b"CONNECT login.example:443 HTTP/1.1\r\n"));
+///
+/// let mut is_open = false;
+/// for byte in b"HTTP/1.1 200 OK\r\n\r\n" {
+///     is_open = tunnel.take(*byte)?;
+/// }
+/// assert!(is_open);
+/// # Ok::<(), entra_transport::TransportError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tunnel {
@@ -34,7 +43,7 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// A tunnel through `proxy` to the host of `uri`.
+    /// Creates a tunnel through `proxy` to the host of `uri`.
     #[must_use]
     pub fn new(proxy: &Proxy, uri: &Uri) -> Self {
         Self {
@@ -45,13 +54,14 @@ impl Tunnel {
         }
     }
 
-    /// The request to the proxy.
+    /// Returns the request to the proxy.
     #[must_use]
     pub fn request(&self) -> Zeroizing<Vec<u8>> {
         let host = &self.host;
         let authorization = self.proxy.authorization();
         let secret = authorization.as_ref().map_or(0, |value| value.len());
-        // Room for all of it at once: a vector that grows leaves copies behind.
+        // The capacity is enough for the whole request: a growing vector would leave copies in
+        // memory.
         let mut request = Zeroizing::new(Vec::with_capacity(2 * host.len() + secret + 64));
         request.extend_from_slice(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n").as_bytes());
         if let Some(authorization) = authorization {
@@ -66,8 +76,9 @@ impl Tunnel {
     /// Takes the next byte of the proxy's response, and returns whether the tunnel is open.
     ///
     /// # Errors
-    /// [`ProxyAuthentication`](TransportErrorKind::ProxyAuthentication) if the proxy wants to know who asks,
-    /// [`Connect`](TransportErrorKind::Connect) if it opens no tunnel, or its response has no end.
+    /// Returns [`ProxyAuthentication`](TransportErrorKind::ProxyAuthentication) if the proxy
+    /// requires authentication, and [`Connect`](TransportErrorKind::Connect) if it opens no tunnel
+    /// or if its response does not end.
     pub fn take(&mut self, byte: u8) -> Result<bool, TransportError> {
         self.head.push(byte);
         self.taken += 1;
@@ -78,108 +89,125 @@ impl Tunnel {
                 Some(100..=199) => Ok(false),
                 Some(200..=299) => Ok(true),
                 Some(407) => Err(unauthorized(&self.proxy, Some(&head))),
-                Some(status) => Err(self.refused(status)),
-                None => Err(self.failed("what answers there is no HTTP proxy", "check its host and port")),
+                Some(status) => Err(self.rejected(status)),
+                None => Err(self.failed("the response is not that of an HTTP proxy", "check the host and port")),
             };
         }
         if self.taken < LONGEST {
             Ok(false)
         } else {
-            Err(self.failed("its response to CONNECT has no end", "check that it is an HTTP proxy"))
+            Err(self.endless())
         }
     }
 
-    /// The error for a proxy that closed the connection, or broke it.
+    /// Creates the error for a proxy that closed or reset the connection.
     #[must_use]
-    pub fn closed(&self, source: std::io::Error) -> TransportError {
-        self.failed(
-            "it closed the connection",
-            "check what it allows, and that it is an HTTP proxy",
-        )
-        .because(source)
+    pub fn closed(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
+        self.failed("the connection was closed", CHECK_PROXY).because(source)
     }
 
-    fn refused(&self, status: u16) -> TransportError {
+    /// Creates the error for a proxy whose response does not end.
+    #[must_use]
+    pub fn endless(&self) -> TransportError {
+        self.failed("the response to CONNECT does not end", CHECK_PROXY)
+    }
+
+    /// Creates the error for a proxy that opened no tunnel, if nothing more is known.
+    #[must_use]
+    pub fn not_opened(&self) -> TransportError {
+        let problem = format!("no tunnel to {}", self.host);
+        self.failed(problem, CHECK_PROXY)
+    }
+
+    fn rejected(&self, status: u16) -> TransportError {
         let host = &self.host;
         let error = match status {
             401 => self.failed(
-                "it rejects who asks (status 401, in the place of 407)",
-                "check the user name and password in its URI",
+                "the user name and password were rejected (status 401 instead of 407)",
+                "check the user name and password in the URI of the proxy",
             ),
             500..=599 => self.failed(
-                format!("it does not reach {host} (status {status})"),
-                "check that name, and the proxy's own network",
+                format!("cannot reach {host} (status {status})"),
+                "check the host name, and the network of the proxy",
             ),
             _ => self.failed(
-                format!("it does not connect to {host} (status {status})"),
-                "have it allow this host",
+                format!("tunnel to {host} rejected (status {status})"),
+                "allow this host in the configuration of the proxy",
             ),
         };
-        // Each try may count as a wrong password, as with 407.
+        // As with 407, each attempt may count as a wrong password.
         if status == 401 { error.retryable(false) } else { error }
     }
 
-    fn failed(&self, problem: impl Into<Cow<'static, str>>, advice: &'static str) -> TransportError {
-        // A response that does not end says as much in its first line.
+    fn failed(&self, problem: impl Into<Cow<'static, str>>, hint: &'static str) -> TransportError {
+        // The status is in the first line, which is complete even if the response is cut or
+        // endless.
         if status(&self.head) == Some(407) {
             return unauthorized(&self.proxy, None);
         }
         TransportError::new(TransportErrorKind::Connect, problem)
-            .with_hint(advice)
+            .with_hint(hint)
             .at_proxy(&self.proxy)
     }
 }
 
-/// The error for a proxy that answered 407: it is never tried again, as each try may count as a wrong password.
+/// Creates the error for a proxy that responded with 407. It is never retryable, because each
+/// attempt may count as a wrong password.
 ///
-/// `head` is the head of its response, where that is known: its `Proxy-Authenticate` fields say what the proxy accepts.
+/// `head` is the head of the response, if it is known: its `Proxy-Authenticate` fields list the
+/// schemes that the proxy accepts.
 #[must_use]
 pub fn unauthorized(proxy: &Proxy, head: Option<&[u8]>) -> TransportError {
     let offered = head.map(schemes).filter(|schemes| !schemes.is_empty());
     let basic = |schemes: &Vec<String>| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("Basic"));
-    let (problem, advice) = match (&offered, proxy.has_credentials()) {
+    let (problem, hint) = match (&offered, proxy.has_credentials()) {
         (Some(schemes), _) if !basic(schemes) => {
-            // Of what comes from the network, only names that are known are repeated.
+            // The schemes come from the network, so only known names are shown.
             let known: Vec<&str> = KNOWN
                 .into_iter()
                 .filter(|known| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(known)))
                 .collect();
-            let wanted = if known.is_empty() { "another way".to_owned() } else { known.join(" or ") };
+            let required = if known.is_empty() {
+                "another scheme".to_owned()
+            } else {
+                known.join(" or ")
+            };
             (
                 format!(
-                    "it wants to authenticate by {wanted} (status 407), and only a user name and password (Basic) can be sent"
+                    "authentication by {required} is required (status 407), but only a user name and password (Basic) are \
+                     supported"
                 )
                 .into(),
-                "use a proxy that accepts a user name and password, one on this machine that authenticates for it, or except the host \
-                 in NO_PROXY",
+                "use a proxy that accepts a user name and password, use a local proxy that authenticates to this one, or add \
+                 the host to NO_PROXY",
             )
         }
         (Some(_), true) => (
-            Cow::from("it rejects the user name and password in its URI (status 407)"),
-            "check the user name and password; percent-encode them",
+            Cow::from("the user name and password in its URI were rejected (status 407)"),
+            "check the user name and password, and percent-encode them",
         ),
         (None, true) => (
-            "it rejects the user name and password in its URI, or accepts only another way to authenticate than Basic, such as \
+            "the user name and password in its URI were rejected, or a scheme other than Basic is required, such as \
              Negotiate or NTLM (status 407)"
                 .into(),
-            "check the user name and password, or use a proxy on this machine that authenticates for it",
+            "check the user name and password, or use a local proxy that authenticates to this one",
         ),
         (Some(_), false) => (
-            "it wants a user name and password (status 407)".into(),
-            "put them into its URI, http://user:password@host:port, percent-encoded",
+            "a user name and password are required (status 407)".into(),
+            "add them to the URI of the proxy, percent-encoded: http://user:password@host:port",
         ),
         (None, false) => (
-            "it wants to authenticate (status 407)".into(),
-            "put a user name and password into its URI, http://user:password@host:port, percent-encoded; where it accepts Negotiate or \
-             NTLM only, use one on this machine that authenticates for it",
+            "authentication is required (status 407)".into(),
+            "add a user name and password to the URI of the proxy, percent-encoded: http://user:password@host:port; if the \
+             proxy accepts only Negotiate or NTLM, use a local proxy that authenticates to it",
         ),
     };
     TransportError::new(TransportErrorKind::ProxyAuthentication, problem)
-        .with_hint(advice)
+        .with_hint(hint)
         .at_proxy(proxy)
 }
 
-/// The status of a response, from its head.
+/// Returns the status of a response, from its head.
 fn status(head: &[u8]) -> Option<u16> {
     let rest = head
         .strip_prefix(b"HTTP/1.1 ")
@@ -193,7 +221,8 @@ fn status(head: &[u8]) -> Option<u16> {
         .filter(|status| ends && (100..=999).contains(status))
 }
 
-/// The authentication schemes that the `Proxy-Authenticate` fields of a head name (RFC 9110, section 11.6.1).
+/// Returns the authentication schemes in the `Proxy-Authenticate` fields of a head (RFC 9110,
+/// section 11.6.1).
 fn schemes(head: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(head);
     let fields = text.lines().skip(1).filter_map(|line| line.split_once(':'));
@@ -201,7 +230,8 @@ fn schemes(head: &[u8]) -> Vec<String> {
     values.flat_map(|(_, value)| elements(value)).collect()
 }
 
-/// The schemes in one field. Commas separate challenges and their parameters alike: a scheme is a token without `=` behind it.
+/// Returns the schemes in one field. Commas separate both challenges and their parameters; a scheme
+/// is a token without `=` after it.
 fn elements(value: &str) -> Vec<String> {
     let (mut quoted, mut escaped) = (false, false);
     let elements = value.split(|c| {
@@ -224,24 +254,25 @@ fn elements(value: &str) -> Vec<String> {
         .collect()
 }
 
+const CHECK_PROXY: &str = "check that it is an HTTP proxy, and that it allows this host";
+
 const KNOWN: [&str; 5] = ["Negotiate", "NTLM", "Kerberos", "Digest", "Bearer"];
 
-/// How many bytes a response to `CONNECT` may have: the tunnel of hyper-util, which reqwest uses, has a similar bound.
+/// The most bytes of a response to `CONNECT`. The tunnel of hyper-util, which reqwest uses, has a
+/// similar limit.
 const LONGEST: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Proxies;
-
-    type Report = entra_proto::report::ReportFor<crate::Errors>;
+    use crate::{Proxies, Report};
 
     fn tunnel(proxy: &str) -> Tunnel {
         let uri = Uri::from_static("https://login.example/token?secret=canary");
         Tunnel::new(Proxies::through(proxy).unwrap().for_uri(&uri).unwrap(), &uri)
     }
 
-    /// The outcome of a response, and how many of its bytes were taken.
+    /// Returns the outcome of a response, and the number of its bytes that were taken.
     fn outcome(proxy: &str, response: &[u8]) -> (Result<bool, TransportError>, usize) {
         let mut tunnel = tunnel(proxy);
         for (at, byte) in response.iter().enumerate() {
@@ -254,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn success_opens_the_tunnel_and_takes_no_byte_of_the_host() {
+    fn success_opens_tunnel_and_takes_no_byte_of_host() {
         for head in [
             "HTTP/1.1 200 Connection established\r\nvia: x\r\n\r\n",
             "HTTP/1.0 200\r\n\r\n",
@@ -269,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_holds_the_credentials_and_fits_its_room() {
+    fn request_has_credentials_and_fits_its_capacity() {
         let plain = tunnel("p:1").request();
         assert_eq!(
             plain.as_slice(),
@@ -282,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_status_is_an_error_at_the_proxy() {
+    fn every_other_status_is_an_error_of_the_proxy() {
         for head in [
             "HTTP/1.1 403 Forbidden\r\n\r\n",
             "HTTP/1.1 502 Bad Gateway\r\n\r\n",
@@ -304,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_without_end_is_bounded() {
+    fn endless_response_is_bounded() {
         for endless in [vec![b'x'; 1 << 20], b"HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000)] {
             let (end, taken) = outcome("p:1", &endless);
             assert_eq!(end.unwrap_err().kind(), TransportErrorKind::Connect);
@@ -313,11 +344,11 @@ mod tests {
     }
 
     #[test]
-    fn a_407_that_is_cut_short_or_endless_is_not_tried_again() {
+    fn cut_or_endless_407_is_not_retryable() {
         let start = b"HTTP/1.1 407 No\r\nProxy-Authenticate: Neg";
         let mut cut = tunnel("u:canary@p:1");
         start.iter().for_each(|byte| assert!(!cut.take(*byte).unwrap()));
-        let closed = cut.closed(std::io::ErrorKind::UnexpectedEof.into());
+        let closed = cut.closed(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
         let endless = [&start[..], &vec![b'x'; LONGEST]].concat();
         for error in [closed, outcome("u:canary@p:1", &endless).0.unwrap_err()] {
             assert_eq!(error.kind(), TransportErrorKind::ProxyAuthentication);
@@ -330,8 +361,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unauthorized_error_says_what_the_proxy_accepts() {
-        let said = |proxy: &str, fields: &str| {
+    fn error_for_407_names_accepted_schemes() {
+        let report = |proxy: &str, fields: &str| {
             let head = format!("HTTP/1.1 407 Proxy Authentication Required\r\n{fields}content-length: 0\r\n\r\n");
             let error = outcome(proxy, head.as_bytes()).0.unwrap_err();
             assert_eq!(error.kind(), TransportErrorKind::ProxyAuthentication);
@@ -340,12 +371,12 @@ mod tests {
             format!("{:#}", Report::of(&error))
         };
         let basic = "Proxy-Authenticate: Basic realm=\"a, NTLM\"\r\n";
-        assert!(said("p:1", basic).contains("wants a user name and password"));
-        assert!(said("u:canary@p:1", basic).contains("rejects the user name and password"));
-        assert!(said("u:canary@p:1", "").contains("another way to authenticate than Basic"));
-        assert!(said("p:1", "").contains("Negotiate or NTLM"));
+        assert!(report("p:1", basic).contains("a user name and password are required"));
+        assert!(report("u:canary@p:1", basic).contains("URI were rejected"));
+        assert!(report("u:canary@p:1", "").contains("a scheme other than Basic"));
+        assert!(report("p:1", "").contains("Negotiate or NTLM"));
         for proxy in ["p:1", "u:canary@p:1"] {
-            for (fields, wanted) in [
+            for (fields, required) in [
                 (
                     "Proxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM\r\n",
                     "Negotiate or NTLM",
@@ -356,15 +387,15 @@ mod tests {
                     "Proxy-Authenticate: Digest realm=\"Basic\", qop = auth, basic=1\r\n",
                     "Digest",
                 ),
-                ("Proxy-Authenticate: \x1b[2Jcanary\r\n", "another way"),
+                ("Proxy-Authenticate: \x1b[2Jcanary\r\n", "another scheme"),
             ] {
-                let said = said(proxy, fields);
+                let shown = report(proxy, fields);
                 assert!(
-                    said.contains(&format!("by {wanted} (status 407)")),
-                    "{fields:?}: {said}"
+                    shown.contains(&format!("by {required} is required (status 407)")),
+                    "{fields:?}: {shown}"
                 );
             }
-            let both = said(proxy, "Proxy-Authenticate: Negotiate, Basic realm=\"x\\\", y\"\r\n");
+            let both = report(proxy, "Proxy-Authenticate: Negotiate, Basic realm=\"x\\\", y\"\r\n");
             assert!(
                 both.contains("user name and password") && !both.contains("Negotiate"),
                 "{both}"

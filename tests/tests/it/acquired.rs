@@ -245,7 +245,7 @@ fn plain_http_to_elsewhere_is_refused_by_the_transport() {
             text.starts_with("request 1 of 2 (the issuer of this machine): "),
             "{text}"
         );
-        assert!(matches!(error, AcquireError::Transport(error) if error.kind() == TransportErrorKind::Refused));
+        assert!(matches!(error, AcquireError::Transport(error) if error.kind() == TransportErrorKind::NotAllowed));
     }
     assert!(emulator.requests().is_empty());
 }

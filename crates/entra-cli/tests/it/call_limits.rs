@@ -164,7 +164,7 @@ fn stalled_body_times_out() {
     let child = command(&words, &variables(&emulator)).spawn().unwrap();
     let _stream = begin(&listener);
     let output = child.wait_with_output().unwrap();
-    fails(&output, 8, &["no whole response in time", "--timeout"]);
+    fails(&output, 8, &["no complete response in time", "--timeout"]);
     assert_eq!(count(folder.path()), 0);
 }
 

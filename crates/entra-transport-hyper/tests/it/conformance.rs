@@ -1,4 +1,4 @@
-//! The suite of all transports, over hyper.
+//! The conformance suite over hyper.
 
 use std::sync::Arc;
 

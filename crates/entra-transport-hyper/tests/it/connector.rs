@@ -1,4 +1,5 @@
-//! The connector of an API's client: the way that its connections take.
+//! The connector for a client that calls an API: its tunnel, its direct connections, and its
+//! limits.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -17,25 +18,25 @@ use hyper_util::rt::TokioExecutor;
 use tower_service::Service;
 
 #[tokio::test]
-async fn api_call_goes_through_a_tunnel_of_the_proxy() {
+async fn api_call_uses_tunnel_through_proxy() {
     let (proxy, seen) = proxy();
     let connector = connector(through(&proxy), false);
     let shown = format!("{connector:?}");
     assert!(shown.contains(&proxy) && !shown.contains("c4n4ry"), "{shown}");
     let error = get(connector, "https://api.example/users").await.unwrap_err();
-    // The proxy hung up in the middle of the handshake.
+    // The proxy closed the connection during the handshake.
     assert_eq!(error.kind(), TransportErrorKind::Tls);
     assert!(!format!("{error:?}").contains("c4n4ry"), "{error:?}");
     let (head, handshake) = seen.join().unwrap();
     assert!(head.starts_with("CONNECT api.example:443 HTTP/1.1\r\n"), "{head}");
     // printf 'user:c4n4ry' | base64
     assert!(head.contains("Basic dXNlcjpjNG40cnk="), "{head}");
-    // A record of TLS with the client's greeting: the proxy sees nothing of the request.
+    // The first byte of a TLS handshake record: the proxy sees nothing of the request.
     assert_eq!(handshake, 0x16);
 }
 
 #[tokio::test]
-async fn loopback_and_exceptions_go_past_the_proxy() {
+async fn loopback_and_exceptions_bypass_proxy() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.set_nonblocking(true).unwrap();
     let proxies = through(&proxy.local_addr().unwrap().to_string()).except("api.invalid");
@@ -48,7 +49,7 @@ async fn loopback_and_exceptions_go_past_the_proxy() {
 }
 
 #[tokio::test]
-async fn plain_http_is_refused_except_to_loopback_if_allowed() {
+async fn plain_http_is_rejected_except_to_allowed_loopback() {
     let (proxies, api) = (through("127.0.0.1:9"), api());
     for (uri, is_allowed) in [
         (format!("http://{api}/"), false),
@@ -58,10 +59,10 @@ async fn plain_http_is_refused_except_to_loopback_if_allowed() {
         ("ftp://api.example/".to_owned(), true),
     ] {
         let error = call(connector(proxies.clone(), is_allowed), &uri).await.unwrap_err();
-        assert_eq!(error.kind(), TransportErrorKind::Refused, "{uri}");
+        assert_eq!(error.kind(), TransportErrorKind::NotAllowed, "{uri}");
     }
     let error = call(connector(proxies, true), "/users").await.unwrap_err();
-    assert_eq!(error.kind(), TransportErrorKind::Refused);
+    assert_eq!(error.kind(), TransportErrorKind::NotAllowed);
 }
 
 fn connector(proxies: Proxies, is_plain_allowed: bool) -> Connector {
@@ -92,7 +93,8 @@ async fn get(connector: Connector, uri: &str) -> Result<Bytes, TransportError> {
     }
 }
 
-/// A proxy that opens one tunnel, and ends it after its first byte. Returns that byte, and the request for the tunnel.
+/// Starts a proxy that opens one tunnel and closes it after its first byte. Returns the request for
+/// the tunnel and that byte.
 fn proxy() -> (String, JoinHandle<(String, u8)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -110,7 +112,7 @@ fn proxy() -> (String, JoinHandle<(String, u8)>) {
     (address, seen)
 }
 
-/// An API over plain HTTP that answers one request.
+/// Starts an API over plain HTTP that responds to one request.
 fn api() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

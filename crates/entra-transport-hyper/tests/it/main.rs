@@ -1,4 +1,4 @@
-//! The hyper transport under the shared suite and beyond it.
+//! The tests of the hyper transport: the conformance suite, and what is specific to this transport.
 
 mod conformance;
 mod connector;

@@ -1,4 +1,4 @@
-//! Any tower service as a transport.
+//! Transports over any tower service.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, pending, ready};
@@ -13,18 +13,19 @@ use entra_transport_hyper::ServiceTransport;
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
 
-/// Takes one turn to get ready, panics where it is called before, and is not ready again after a call.
+/// A service that becomes ready at the second poll, panics if it is called before, and is not ready
+/// after a call.
 struct Strict {
     ready: bool,
-    asked: bool,
+    polled: bool,
 }
 
 impl Clone for Strict {
-    /// As with tower's own: that one handle is ready says nothing about its clones.
+    /// As with tower's own services, a clone of a ready service is not ready.
     fn clone(&self) -> Self {
         Self {
             ready: false,
-            asked: false,
+            polled: false,
         }
     }
 }
@@ -35,7 +36,7 @@ impl Service<http::Request<Full<Bytes>>> for Strict {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.ready = std::mem::replace(&mut self.asked, true);
+        self.ready = std::mem::replace(&mut self.polled, true);
         if self.ready {
             return Poll::Ready(Ok(()));
         }
@@ -45,43 +46,43 @@ impl Service<http::Request<Full<Bytes>>> for Strict {
 
     fn call(&mut self, request: http::Request<Full<Bytes>>) -> Self::Future {
         assert!(std::mem::take(&mut self.ready), "called before it was ready");
-        self.asked = false;
+        self.polled = false;
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();
-            let mut answer = http::Response::new(Full::from(body));
-            answer.headers_mut().extend(
+            let mut response = http::Response::new(Full::from(body));
+            response.headers_mut().extend(
                 parts
                     .headers
                     .get("x-echo")
                     .map(|value| (http::header::ETAG, value.clone())),
             );
-            Ok(answer)
+            Ok(response)
         })
     }
 }
 
 #[tokio::test]
-async fn a_service_is_called_when_it_is_ready_and_not_before() {
+async fn service_is_called_only_when_it_is_ready() {
     let transport = ServiceTransport::new(Strict {
         ready: false,
-        asked: false,
+        polled: false,
     });
     for _ in 0..3 {
-        let answer = transport.send(request()).await.unwrap();
-        assert_eq!(answer.body().as_bytes(), b"client_secret=canary");
-        assert_eq!(answer.headers()["etag"], "seen");
+        let response = transport.send(request()).await.unwrap();
+        assert_eq!(response.body().as_bytes(), b"client_secret=canary");
+        assert_eq!(response.headers()["etag"], "seen");
     }
     let clone = transport.clone();
     let (one, other) = tokio::join!(transport.send(request()), clone.send(request()));
     assert!(one.is_ok() && other.is_ok());
 }
 
-/// A service that answers with what a function makes, for everything that is not about readiness.
+/// A service that is always ready and responds with the result of a function.
 #[derive(Clone)]
-struct Answers<F>(F);
+struct RespondsWith<F>(F);
 
-impl<F, A, E> Service<http::Request<Text>> for Answers<F>
+impl<F, A, E> Service<http::Request<Text>> for RespondsWith<F>
 where
     F: Fn() -> Result<http::Response<A>, E>,
 {
@@ -98,7 +99,7 @@ where
     }
 }
 
-/// A body of somebody's own: all that is asked of it is that it can be made of bytes.
+/// A custom body. The only requirement is that it can be created from bytes.
 struct Text;
 
 impl From<Bytes> for Text {
@@ -116,19 +117,19 @@ async fn any_body_is_read_to_its_end() {
             Ok(http_body::Frame::trailers(http::HeaderMap::new())),
         ])
     };
-    let transport = ServiceTransport::new(Answers(move || Ok::<_, Infallible>(http::Response::new(frames()))));
+    let transport = ServiceTransport::new(RespondsWith(move || Ok::<_, Infallible>(http::Response::new(frames()))));
     assert_eq!(transport.send(request()).await.unwrap().body().as_bytes(), b"in pieces");
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_an_error() {
+async fn cut_body_is_an_error() {
     let frames = || {
         Frames(vec![
             Ok(http_body::Frame::data(Bytes::from("half"))),
             Err(io::Error::from(io::ErrorKind::ConnectionReset)),
         ])
     };
-    let transport = ServiceTransport::new(Answers(move || Ok::<_, Infallible>(http::Response::new(frames()))));
+    let transport = ServiceTransport::new(RespondsWith(move || Ok::<_, Infallible>(http::Response::new(frames()))));
     assert_eq!(
         kind(transport.send(request()).await),
         (TransportErrorKind::Interrupted, true)
@@ -136,32 +137,32 @@ async fn a_body_that_breaks_off_is_an_error() {
 }
 
 #[tokio::test]
-async fn the_rules_hold_for_services_too() {
+async fn rules_apply_to_services() {
     let with_header = |name: &'static str, value: &'static str| {
-        let answer = move || {
+        let respond = move || {
             http::Response::builder()
                 .header(name, value)
                 .body(Full::<Bytes>::from("1234"))
         };
-        ServiceTransport::new(Answers(answer)).policy(four_bytes())
+        ServiceTransport::new(RespondsWith(respond)).policy(four_bytes())
     };
     assert!(with_header("x-other", "x").send(request()).await.is_ok());
-    let answer = with_header("content-encoding", "gzip").send(request()).await;
-    assert_eq!(kind(answer), (TransportErrorKind::Encoding, false));
-    let answer = with_header("content-length", "5").send(request()).await;
-    assert_eq!(kind(answer), (TransportErrorKind::TooLarge, false));
-    let long = ServiceTransport::new(Answers(|| {
+    let outcome = with_header("content-encoding", "gzip").send(request()).await;
+    assert_eq!(kind(outcome), (TransportErrorKind::Encoding, false));
+    let outcome = with_header("content-length", "5").send(request()).await;
+    assert_eq!(kind(outcome), (TransportErrorKind::TooLarge, false));
+    let long = ServiceTransport::new(RespondsWith(|| {
         Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::from("12345")))
     }))
     .policy(four_bytes());
     assert_eq!(kind(long.send(request()).await), (TransportErrorKind::TooLarge, false));
     let mut plain = request();
     *plain.uri_mut() = http::Uri::from_static("http://login.example/");
-    assert_eq!(kind(long.send(plain).await), (TransportErrorKind::Refused, false));
+    assert_eq!(kind(long.send(plain).await), (TransportErrorKind::NotAllowed, false));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_holds_for_services_too() {
+async fn deadline_applies_to_services() {
     #[derive(Clone)]
     struct Stuck;
 
@@ -184,18 +185,18 @@ async fn the_deadline_holds_for_services_too() {
         kind(ServiceTransport::new(Stuck).send(request()).await),
         (TransportErrorKind::Timeout, true)
     );
-    // The clock of this test stands still until everybody waits.
+    // The paused clock advances only when all tasks wait.
     assert_eq!(started.elapsed().as_secs(), Duration::from_secs(30).as_secs());
 }
 
 #[tokio::test]
-async fn an_error_of_ours_comes_back_as_it_is() {
-    let ours = || TransportError::new(TransportErrorKind::Dns, "not found");
-    let transport = ServiceTransport::new(Answers(move || Err::<http::Response<Full<Bytes>>, _>(ours())));
+async fn transport_error_of_service_is_returned_unchanged() {
+    let own = || TransportError::new(TransportErrorKind::Dns, "not found");
+    let transport = ServiceTransport::new(RespondsWith(move || Err::<http::Response<Full<Bytes>>, _>(own())));
     let error = transport.send(request()).await.unwrap_err();
     assert_eq!(error.to_string(), "login.example:443: not found");
-    let theirs = || io::Error::other("of some layer");
-    let transport = ServiceTransport::new(Answers(move || Err::<http::Response<Full<Bytes>>, _>(theirs())));
+    let other = || io::Error::other("an error of a layer");
+    let transport = ServiceTransport::new(RespondsWith(move || Err::<http::Response<Full<Bytes>>, _>(other())));
     assert!(!transport.send(request()).await.unwrap_err().is_retryable());
 }
 
@@ -220,13 +221,13 @@ fn request() -> Request {
         .unwrap()
 }
 
-fn kind(answer: Result<Response, TransportError>) -> (TransportErrorKind, bool) {
-    let error = answer.unwrap_err();
+fn kind(outcome: Result<Response, TransportError>) -> (TransportErrorKind, bool) {
+    let error = outcome.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
     (error.kind(), error.is_retryable())
 }
 
-/// The default rules, but for the shortest of bodies.
+/// Returns the default rules with a limit of four bytes for bodies.
 fn four_bytes() -> Policy {
     let mut policy = Policy::default();
     policy.max_body = 4;

@@ -1,4 +1,4 @@
-//! The reqwest of others in the same program: it works as it did without this crate.
+//! Other reqwest clients of the same program: they work as without this crate.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -11,17 +11,17 @@ use entra_transport_reqwest::ReqwestTransport;
 use rustls::crypto::CryptoProvider;
 
 #[test]
-fn a_client_of_its_own_is_built_as_before() {
-    // reqwest reads the roots whenever it builds a client that may speak TLS.
+fn other_clients_are_built_as_without_this_crate() {
+    // reqwest reads the roots whenever it builds a client that supports TLS.
     let roots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("beside.pem");
     std::fs::write(&roots, root_pem()).unwrap();
     run_with(&[("SSL_CERT_FILE", OsStr::new(&roots))], "beside::child_builds_clients");
 }
 
 #[test]
-#[ignore = "run by the test above in a process of its own"]
+#[ignore = "the test above runs it in a separate process"]
 fn child_builds_clients() {
-    // As the crate's documentation tells programs that choose ring.
+    // The crate's documentation says so for programs that choose ring.
     #[cfg(not(feature = "aws-lc-rs"))]
     rustls::crypto::ring::default_provider().install_default().unwrap();
 
@@ -41,8 +41,8 @@ fn child_builds_clients() {
         for stream in server.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]).unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
-            stream.write_all(answer).unwrap();
+            let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+            stream.write_all(response).unwrap();
         }
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();

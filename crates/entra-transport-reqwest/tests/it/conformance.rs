@@ -1,4 +1,4 @@
-//! The suite of all transports, over reqwest.
+//! The conformance suite over reqwest.
 
 use std::sync::Arc;
 

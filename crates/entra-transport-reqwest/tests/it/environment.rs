@@ -1,4 +1,4 @@
-//! The proxy and the file of roots that the environment of a process names.
+//! The proxy and the root certificates that environment variables name.
 
 use entra_transport::{Request, Response, Transport, TransportError};
 use entra_transport_reqwest::ReqwestTransport;

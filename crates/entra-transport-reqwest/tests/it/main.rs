@@ -1,4 +1,5 @@
-//! The reqwest transport under the shared suite and beyond it.
+//! The tests of the reqwest transport: the conformance suite, and what is specific to this
+//! transport.
 
 mod beside;
 mod conformance;

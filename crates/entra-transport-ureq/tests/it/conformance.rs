@@ -1,4 +1,4 @@
-//! The suite of all transports, over ureq.
+//! The conformance suite over ureq.
 
 use entra_transport_conformance::{leave_out_of_logs, run};
 use entra_transport_ureq::UreqTransport;

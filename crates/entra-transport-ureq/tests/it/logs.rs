@@ -1,4 +1,4 @@
-//! Where the program's logger would record what is on the wire, nothing goes there.
+//! A logger that records all bytes: nothing is sent while it does.
 
 use std::net::TcpListener;
 
@@ -22,12 +22,12 @@ impl Log for Everything {
 }
 
 #[test]
-fn nothing_is_sent_while_the_wire_is_logged() {
+fn nothing_is_sent_while_bytes_are_logged() {
     run_with(&[], "logs::child_logs_the_wire");
 }
 
 #[test]
-#[ignore = "run by the test above in a process of its own, as a process has one logger"]
+#[ignore = "the test above runs it in a separate process, because a process has one logger"]
 fn child_logs_the_wire() {
     log::set_logger(&Everything).unwrap();
     log::set_max_level(LevelFilter::Trace);

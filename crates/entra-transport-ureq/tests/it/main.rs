@@ -1,4 +1,4 @@
-//! The ureq transport under the shared suite and beyond it.
+//! The tests of the ureq transport: the conformance suite, and what is specific to this transport.
 
 mod careless;
 mod conformance;

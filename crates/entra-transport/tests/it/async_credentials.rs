@@ -1,4 +1,4 @@
-//! Credentials that take their time, in an acquisition that awaits and in one that blocks.
+//! Async credentials, in an async acquisition and in a blocking one.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,7 +13,7 @@ use entra_proto::assertion::{
 use entra_proto::{Application, ClientCredential, Error, Guid, Target, TokenRequest};
 use entra_transport::{AcquireError, Acquisition, Body, Request, Response, blocking_transport_fn, transport_fn};
 
-/// Is pending once before it is done.
+/// A credential whose future is pending once before it completes.
 #[derive(Clone, Default)]
 struct Slow(Arc<AtomicUsize>);
 
@@ -106,7 +106,7 @@ fn acquisition_awaits_a_slow_credential() {
 }
 
 #[test]
-fn blocking_acquisition_says_that_it_cannot_await() {
+fn blocking_acquisition_rejects_async_credential() {
     let slow = Slow::default();
     for request in both(&slow) {
         let transport = blocking_transport_fn(|_| panic!("nothing is sent"));

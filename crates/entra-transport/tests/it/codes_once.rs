@@ -1,4 +1,5 @@
-//! What is sent once: an authorization code that may have gone out, and a password that a proxy did not take.
+//! Requests that are sent only once: an authorization code that may have been sent, and a password
+//! that a proxy rejected.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -26,7 +27,7 @@ fn redemption() -> TokenRequest {
 }
 
 #[test]
-fn it_is_sent_again_only_where_it_was_not_sent() {
+fn code_is_sent_again_only_if_it_was_not_sent() {
     use TransportErrorKind::{Connect, Dns, Interrupted, Malformed, Timeout, Tls};
     let new = |kind, retryable| TransportError::new(kind, "first").retryable(retryable);
     for (first, sent) in [
@@ -51,7 +52,7 @@ fn it_is_sent_again_only_where_it_was_not_sent() {
     }
 }
 
-/// Each try may count as a wrong password.
+/// Each attempt may count as a wrong password.
 #[test]
 fn a_request_is_not_sent_again_after_407() {
     let proxies = Proxies::through("http://user:secret@proxy.example:3128").unwrap();
@@ -70,7 +71,8 @@ fn a_request_is_not_sent_again_after_407() {
     }
 }
 
-/// The outcome where the first response is this and the second a token, and how many requests there were.
+/// Returns the outcome and the number of requests, for `first` as the first response and a token as
+/// the second.
 fn exchange(
     request: TokenRequest,
     first: impl Fn() -> Result<Response, TransportError> + Send + Sync,

@@ -1,4 +1,4 @@
-//! The traits as their users hold them: behind pointers, as closures, for everybody at once.
+//! The traits as programs use them: behind pointers, as closures, and shared between callers.
 
 use std::error::Error;
 use std::future::Future;
@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use entra_transport::{
-    BlockingTransport, Body, Policy, Proxies, Request, Response, Transport, TransportError, TransportErrorKind,
+    BlockingTransport, Body, Policy, Proxies, Report, Request, Response, Transport, TransportError, TransportErrorKind,
     blocking_transport_fn, transport_fn,
 };
-
-type Report = entra_proto::report::ReportFor<entra_transport::Errors>;
 
 #[test]
 fn blocking_transports_are_closures_and_pointers_to_transports() {
@@ -19,28 +17,28 @@ fn blocking_transports_are_closures_and_pointers_to_transports() {
     let echo = blocking_transport_fn(move |request: Request| {
         Ok(Response::new(Body::from(format!("{greeting}{}", request.uri().path()))))
     });
-    assert_eq!(answer(&echo), "hello /path");
+    assert_eq!(body(&echo), "hello /path");
     let shared: Arc<dyn BlockingTransport> = Arc::new(echo);
-    assert_eq!(answer(&shared), "hello /path");
+    assert_eq!(body(&shared), "hello /path");
     let boxed: Box<dyn BlockingTransport> = Box::new(Arc::clone(&shared));
-    assert_eq!(answer(&boxed), "hello /path");
-    assert_eq!(answer(&&*boxed), "hello /path");
+    assert_eq!(body(&boxed), "hello /path");
+    assert_eq!(body(&&*boxed), "hello /path");
 }
 
 #[test]
 fn transports_are_closures_and_pointers_to_transports() {
     let echo =
         transport_fn(|request: Request| async move { Ok(Response::new(Body::from(request.uri().path().to_owned()))) });
-    assert_eq!(answered(&echo), "/path");
+    assert_eq!(async_body(&echo), "/path");
     let shared: Arc<dyn Transport> = Arc::new(echo);
-    assert_eq!(answered(&shared), "/path");
+    assert_eq!(async_body(&shared), "/path");
     let boxed: Box<dyn Transport> = Box::new(Arc::clone(&shared));
-    assert_eq!(answered(&boxed), "/path");
-    assert_eq!(answered(&&*boxed), "/path");
+    assert_eq!(async_body(&boxed), "/path");
+    assert_eq!(async_body(&&*boxed), "/path");
 }
 
 #[test]
-fn a_future_of_a_transport_goes_to_any_thread() {
+fn future_of_transport_is_send() {
     fn any_thread<T: Send>(_: T) {}
     let never = transport_fn(|_| async { Err(TransportError::new(TransportErrorKind::Connect, "no")) });
     let shared: Arc<dyn Transport> = Arc::new(never);
@@ -48,9 +46,9 @@ fn a_future_of_a_transport_goes_to_any_thread() {
 }
 
 #[test]
-fn an_error_is_shared_by_all_who_wait() {
+fn clones_of_error_share_their_source() {
     fn shareable<T: Clone + Send + Sync + 'static>(_: &T) {}
-    let error = TransportError::new(TransportErrorKind::Tls, "refused").because(std::io::Error::other("beneath"));
+    let error = TransportError::new(TransportErrorKind::Tls, "no TLS").because(std::io::Error::other("the cause"));
     shareable(&error);
     let (one, other) = (error.clone(), error);
     assert_eq!(one.to_string(), other.to_string());
@@ -58,13 +56,13 @@ fn an_error_is_shared_by_all_who_wait() {
 }
 
 #[test]
-fn what_may_be_tried_again_follows_from_the_kind() {
+fn kind_determines_whether_error_is_retryable() {
     use TransportErrorKind as Kind;
     for kind in [Kind::Dns, Kind::Connect, Kind::Timeout, Kind::Interrupted] {
         assert!(TransportError::new(kind, "x").is_retryable(), "{kind:?}");
     }
     for kind in [
-        Kind::Refused,
+        Kind::NotAllowed,
         Kind::Tls,
         Kind::TooLarge,
         Kind::Encoding,
@@ -79,7 +77,7 @@ fn what_may_be_tried_again_follows_from_the_kind() {
 #[test]
 fn nothing_shows_a_secret() {
     let mut request = request();
-    let refusal = Policy::default()
+    let error = Policy::default()
         .admit(&mut http::Request::get(CANARY_URI).body(Body::default()).unwrap())
         .unwrap_err();
     Policy::default().admit(&mut request).unwrap();
@@ -88,7 +86,7 @@ fn nothing_shows_a_secret() {
     let async_echo = transport_fn(|_| async { Ok(Response::default()) });
     for shown in [
         format!("{request:?}"),
-        format!("{refusal} {refusal:?} {refusal:#?}"),
+        format!("{error} {error:?} {error:#?}"),
         format!("{proxies:?} {:?}", proxies.proxy()),
         format!("{echo:?} {async_echo:?}"),
         format!("{:?}", Response::new(Body::from("canary".to_owned()))),
@@ -96,8 +94,8 @@ fn nothing_shows_a_secret() {
         assert!(!shown.contains("canary"), "{shown}");
     }
     assert_eq!(
-        format!("{:#}", Report::of(&refusal)),
-        "login.example:80: plain http would show the credentials to everybody on the way; use https"
+        format!("{:#}", Report::of(&error)),
+        "login.example:80: plain http would expose the credentials on the network; use https"
     );
 }
 
@@ -108,20 +106,20 @@ fn request() -> Request {
         .unwrap()
 }
 
-fn answer(transport: &dyn BlockingTransport) -> String {
+fn body(transport: &dyn BlockingTransport) -> String {
     text(transport.send(request()))
 }
 
-fn answered(transport: &dyn Transport) -> String {
+fn async_body(transport: &dyn Transport) -> String {
     let future = pin!(transport.send(request()));
     match future.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => text(answer),
-        Poll::Pending => panic!("nothing in it has to wait"),
+        Poll::Ready(response) => text(response),
+        Poll::Pending => panic!("the future waits"),
     }
 }
 
-fn text(answer: Result<Response, TransportError>) -> String {
-    String::from_utf8(answer.unwrap().body().as_bytes().to_vec()).unwrap()
+fn text(response: Result<Response, TransportError>) -> String {
+    String::from_utf8(response.unwrap().body().as_bytes().to_vec()).unwrap()
 }
 
 const CANARY_URI: &str = "http://login.example/canary/token?code=canary";

@@ -1,4 +1,4 @@
-//! Public behaviour of entra-transport: one binary, a module for each subject.
+//! The tests of entra-transport's public behavior, with a module for each subject.
 
 mod async_credentials;
 mod codes_once;

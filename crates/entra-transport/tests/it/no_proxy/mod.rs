@@ -1,4 +1,5 @@
-//! `NO_PROXY` and its relatives, decided as curl decides: a table, and the curl of this machine against it.
+//! The proxy variables, interpreted as in curl: a table, and a comparison of the table with this
+//! machine's curl.
 
 mod table;
 
@@ -12,35 +13,35 @@ use std::time::Duration;
 use entra_transport::Proxies;
 use http::Uri;
 
-use table::{Curl, TABLE, Way};
+use table::{Curl, Path, TABLE};
 
 #[test]
-fn exceptions_are_decided_as_the_table_says() {
-    for (uri, list, way, _) in TABLE {
+fn exceptions_match_table() {
+    for (uri, list, path, _) in TABLE {
         let proxies = Proxies::through("http://proxy.example:3128").unwrap();
         let proxies = match list {
             Some(list) => proxies.except(list),
             None => proxies,
         };
-        assert_eq!(decide(&proxies, uri), *way, "{uri} with NO_PROXY={list:?}");
+        assert_eq!(decide(&proxies, uri), *path, "{uri} with NO_PROXY={list:?}");
     }
 }
 
 #[test]
-fn curl_decides_as_the_table_says() {
+fn curl_matches_table() {
     let Some(curl) = curl() else { return };
-    let wires = Wires::start();
-    let rows = TABLE.iter().filter(|row| curl.knows(row.3));
+    let servers = Servers::start();
+    let rows = TABLE.iter().filter(|row| curl.supports(row.3));
     let mut wrong = Vec::new();
     let mut compared = 0;
-    for (uri, list, way, _) in rows {
-        let proxy = ("https_proxy", wires.proxy.as_str());
+    for (uri, list, path, _) in rows {
+        let proxy = ("https_proxy", servers.proxy.as_str());
         let variables = [Some(proxy), list.map(|list| ("no_proxy", list))];
-        let seen = wires.curl(&variables.into_iter().flatten().collect::<Vec<_>>(), uri);
+        let seen = servers.curl(&variables.into_iter().flatten().collect::<Vec<_>>(), uri);
         compared += 1;
-        if seen != Some(*way) {
+        if seen != Some(*path) {
             wrong.push(format!(
-                "{uri} with no_proxy={list:?}: curl {seen:?}, the table {way:?}"
+                "{uri} with no_proxy={list:?}: curl {seen:?}, the table {path:?}"
             ));
         }
     }
@@ -48,21 +49,22 @@ fn curl_decides_as_the_table_says() {
     assert!(compared >= 60, "{compared} rows");
 }
 
-/// Which of several variables counts; `PROXY` stands for the proxy, and the host is a.example.
+/// Sets of variables, and the path of a request to a.example. `PROXY` stands for the URI of the
+/// proxy, and `DEAD` for that of a closed port.
 #[cfg(unix)]
-const VARIABLES: &[(&[(&str, &str)], Way)] = &[
-    (&[], Way::Direct),
-    (&[("https_proxy", "PROXY")], Way::Proxied),
-    (&[("HTTPS_PROXY", "PROXY")], Way::Proxied),
-    (&[("all_proxy", "PROXY")], Way::Proxied),
-    (&[("ALL_PROXY", "PROXY")], Way::Proxied),
-    (&[("http_proxy", "PROXY")], Way::Direct),
-    (&[("HTTP_PROXY", "PROXY")], Way::Direct),
-    (&[("https_proxy", "PROXY"), ("HTTPS_PROXY", "DEAD")], Way::Proxied),
-    (&[("https_proxy", ""), ("HTTPS_PROXY", "PROXY")], Way::Proxied),
-    (&[("HTTPS_PROXY", "PROXY"), ("all_proxy", "DEAD")], Way::Proxied),
-    (&[("HTTPS_PROXY", ""), ("all_proxy", "PROXY")], Way::Proxied),
-    (&[("all_proxy", "PROXY"), ("ALL_PROXY", "DEAD")], Way::Proxied),
+const VARIABLES: &[(&[(&str, &str)], Path)] = &[
+    (&[], Path::Direct),
+    (&[("https_proxy", "PROXY")], Path::Proxied),
+    (&[("HTTPS_PROXY", "PROXY")], Path::Proxied),
+    (&[("all_proxy", "PROXY")], Path::Proxied),
+    (&[("ALL_PROXY", "PROXY")], Path::Proxied),
+    (&[("http_proxy", "PROXY")], Path::Direct),
+    (&[("HTTP_PROXY", "PROXY")], Path::Direct),
+    (&[("https_proxy", "PROXY"), ("HTTPS_PROXY", "DEAD")], Path::Proxied),
+    (&[("https_proxy", ""), ("HTTPS_PROXY", "PROXY")], Path::Proxied),
+    (&[("HTTPS_PROXY", "PROXY"), ("all_proxy", "DEAD")], Path::Proxied),
+    (&[("HTTPS_PROXY", ""), ("all_proxy", "PROXY")], Path::Proxied),
+    (&[("all_proxy", "PROXY"), ("ALL_PROXY", "DEAD")], Path::Proxied),
     (
         &[
             ("https_proxy", ""),
@@ -70,72 +72,72 @@ const VARIABLES: &[(&[(&str, &str)], Way)] = &[
             ("all_proxy", ""),
             ("ALL_PROXY", ""),
         ],
-        Way::Direct,
+        Path::Direct,
     ),
-    (&[("HTTPS_PROXY", "PROXY"), ("NO_PROXY", "a.example")], Way::Direct),
-    (&[("HTTPS_PROXY", "PROXY"), ("no_proxy", "a.example")], Way::Direct),
-    (&[("ALL_PROXY", "PROXY"), ("NO_PROXY", "a.example")], Way::Direct),
+    (&[("HTTPS_PROXY", "PROXY"), ("NO_PROXY", "a.example")], Path::Direct),
+    (&[("HTTPS_PROXY", "PROXY"), ("no_proxy", "a.example")], Path::Direct),
+    (&[("ALL_PROXY", "PROXY"), ("NO_PROXY", "a.example")], Path::Direct),
     (
         &[
             ("HTTPS_PROXY", "PROXY"),
             ("no_proxy", "b.example"),
             ("NO_PROXY", "a.example"),
         ],
-        Way::Proxied,
+        Path::Proxied,
     ),
     (
         &[("HTTPS_PROXY", "PROXY"), ("no_proxy", ""), ("NO_PROXY", "a.example")],
-        Way::Direct,
+        Path::Direct,
     ),
     (
         &[("HTTPS_PROXY", "PROXY"), ("no_proxy", " "), ("NO_PROXY", "a.example")],
-        Way::Proxied,
+        Path::Proxied,
     ),
     (
         &[("HTTPS_PROXY", "PROXY"), ("no_proxy", "*"), ("NO_PROXY", "b.example")],
-        Way::Direct,
+        Path::Direct,
     ),
 ];
 
-// UnlistedOrigin, names of variables that differ in case only are the same.
+// On other systems, variables whose names differ only in case are the same.
 #[cfg(unix)]
 #[test]
-fn variables_count_in_the_order_of_curl() {
-    let wires = Wires::start();
+fn precedence_of_variables_is_that_of_curl() {
+    let servers = Servers::start();
     let curl = curl();
-    for (variables, way) in VARIABLES {
+    for (variables, path) in VARIABLES {
         let variables: Vec<_> = variables
             .iter()
             .map(|(name, value)| {
                 let value = match *value {
-                    "PROXY" => wires.proxy.as_str(),
+                    "PROXY" => servers.proxy.as_str(),
                     "DEAD" => "http://127.0.0.1:1",
                     value => value,
                 };
                 (*name, value)
             })
             .collect();
-        let mut again = alone(std::env::current_exe().unwrap());
-        let ended = again
+        let mut child = without_proxies(std::env::current_exe().unwrap());
+        let ended = child
             .args(["--exact", "no_proxy::child_decides", "--ignored", "--nocapture"])
             .envs(variables.iter().copied())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&ended.stdout);
-        // The port of the proxy that is there, and not that of the dead one.
-        let port = wires.proxy.rsplit(':').next().unwrap();
-        let expected = match way {
-            Way::Proxied => format!("decided: {port}"),
-            Way::Direct => "decided: direct".to_owned(),
+        let printed = String::from_utf8_lossy(&ended.stdout);
+        // The port distinguishes the proxy from the dead one.
+        let port = servers.proxy.rsplit(':').next().unwrap();
+        let expected = match path {
+            Path::Proxied => format!("decided: {port}"),
+            Path::Direct => "decided: direct".to_owned(),
         };
         assert!(
-            ended.status.success() && said.contains(&expected),
-            "{variables:?}: {said}"
+            ended.status.success() && printed.contains(&expected),
+            "{variables:?}: {printed}"
         );
         if curl.is_some() {
             assert_eq!(
-                wires.curl(&variables, "https://a.example/"),
-                Some(*way),
+                servers.curl(&variables, "https://a.example/"),
+                Some(*path),
                 "curl: {variables:?}"
             );
         }
@@ -143,7 +145,7 @@ fn variables_count_in_the_order_of_curl() {
 }
 
 #[test]
-#[ignore = "run by the test above in a process of its own"]
+#[ignore = "the test above runs it in a separate process"]
 fn child_decides() {
     let proxies = Proxies::from_env().unwrap();
     let decided = match proxies.for_uri(&Uri::from_static("https://a.example/")) {
@@ -153,18 +155,18 @@ fn child_decides() {
     writeln!(io::stdout(), "decided: {decided}").unwrap();
 }
 
-fn decide(proxies: &Proxies, uri: &str) -> Way {
+fn decide(proxies: &Proxies, uri: &str) -> Path {
     match proxies.for_uri(&uri.parse().unwrap()) {
-        Some(_) => Way::Proxied,
-        None => Way::Direct,
+        Some(_) => Path::Proxied,
+        None => Path::Direct,
     }
 }
 
-/// The version of the curl of this machine.
+/// The version of this machine's curl.
 struct Version(u32, u32);
 
 impl Version {
-    fn knows(&self, rows: Curl) -> bool {
+    fn supports(&self, rows: Curl) -> bool {
         let version = (self.0, self.1);
         match rows {
             Curl::Every => true,
@@ -175,14 +177,18 @@ impl Version {
     }
 }
 
-/// Returns `None`, and says so, where there is no curl that compares networks. That is an error where CI has installed curl.
+/// Returns the version of curl, or `None` with a message if no curl that supports networks is
+/// installed.
+///
+/// # Panics
+/// Panics if `CI` is set, unless `CI_NOT_INSTALLED` names curl.
 fn curl() -> Option<Version> {
     let skipped = |why: &str| {
         let variable = |name| std::env::var(name).unwrap_or_default();
         let not_installed = variable("CI_NOT_INSTALLED");
         let is_installed = not_installed.split_whitespace().all(|name| name != "curl");
         assert!(variable("CI").is_empty() || !is_installed, "{why}");
-        // Not by `eprintln!`, which the test harness keeps to itself.
+        // The test harness captures `eprintln!`.
         let _ = writeln!(io::stderr(), "no_proxy: SKIPPED: {why}");
     };
     let Ok(output) = Command::new("curl").args(["-q", "--version"]).output() else {
@@ -198,8 +204,8 @@ fn curl() -> Option<Version> {
     version.map(|(major, minor)| Version(major, minor))
 }
 
-/// A command without any variable about proxies.
-fn alone(program: impl AsRef<std::ffi::OsStr>) -> Command {
+/// Returns a command whose process has no variables for proxies.
+fn without_proxies(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().to_ascii_lowercase().ends_with("_proxy") {
@@ -209,46 +215,47 @@ fn alone(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// A proxy and an origin that hang up on everybody, and tell who came to which.
-struct Wires {
+/// A proxy and an origin that reject every request, and report each connection.
+struct Servers {
     proxy: String,
     origin: u16,
-    seen: Receiver<Way>,
+    connections: Receiver<Path>,
 }
 
-impl Wires {
+impl Servers {
     fn start() -> Self {
-        let (seen, came) = channel();
+        let (seen, connections) = channel();
         Self {
-            proxy: format!("http://127.0.0.1:{}", listen(Way::Proxied, seen.clone()).unwrap()),
-            origin: listen(Way::Direct, seen).unwrap(),
-            seen: came,
+            proxy: format!("http://127.0.0.1:{}", listen(Path::Proxied, seen.clone()).unwrap()),
+            origin: listen(Path::Direct, seen).unwrap(),
+            connections,
         }
     }
 
-    /// Where curl goes first for `uri`. All its ways lead to the proxy or to the origin, as no name is looked up.
-    fn curl(&self, variables: &[(&str, &str)], uri: &str) -> Option<Way> {
-        let ended = alone("curl")
+    /// Returns the path that curl chooses for `uri`. All its connections lead to the proxy or to
+    /// the origin, because it looks up no name.
+    fn curl(&self, variables: &[(&str, &str)], uri: &str) -> Option<Path> {
+        let ended = without_proxies("curl")
             .args(["-q", "--silent", "--max-time", "60", "--connect-to"])
             .arg(format!("::127.0.0.1:{}", self.origin))
             .arg(uri)
             .envs(variables.iter().copied())
             .output()
             .unwrap();
-        assert!(!ended.status.success(), "nobody answers");
-        let first = self.seen.recv_timeout(Duration::from_secs(60)).ok();
-        assert!(self.seen.try_recv().is_err(), "one connection for {uri}");
+        assert!(!ended.status.success(), "the servers reject every request");
+        let first = self.connections.recv_timeout(Duration::from_secs(60)).ok();
+        assert!(self.connections.try_recv().is_err(), "one connection for {uri}");
         first
     }
 }
 
-fn listen(way: Way, seen: Sender<Way>) -> io::Result<u16> {
+fn listen(path: Path, seen: Sender<Path>) -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            // Told before anything is answered, so that it is known before curl ends.
-            if seen.send(way).is_err() {
+            // Reported before the response, so that it is known before curl exits.
+            if seen.send(path).is_err() {
                 return;
             }
             if let Ok(mut stream) = stream {

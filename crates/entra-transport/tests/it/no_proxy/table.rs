@@ -1,33 +1,33 @@
-//! Hosts, lists of exceptions and what comes of them.
+//! The table of hosts and lists of exceptions, with the path of each request.
 
-/// How a request goes out.
+/// The path of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Path {
     Proxied,
     Direct,
 }
 
-/// Which releases of curl decide a row as it stands here.
+/// The releases of curl that agree with a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Curl {
-    /// Those from 7.86 on, which compares networks.
+    /// All releases from 7.86, the first one that supports networks.
     Every,
-    /// Those from this release on.
+    /// This release and later ones.
     Since(u32, u32),
-    /// Those before this release.
+    /// The releases before this one.
     Before(u32, u32),
-    /// None: the row is about an addition of ours.
+    /// No release: the row is about an extension.
     Never,
 }
 
-/// The URI, the list (`None`: the variable is not set), the way, and the releases of curl.
-pub(crate) type Row = (&'static str, Option<&'static str>, Way, Curl);
+/// The URI, the list (`None` if the variable is not set), the path, and the releases of curl.
+pub(crate) type Row = (&'static str, Option<&'static str>, Path, Curl);
 
 use Curl::{Before, Every, Never, Since};
-use Way::{Direct, Proxied};
+use Path::{Direct, Proxied};
 
 pub(crate) const TABLE: &[Row] = &[
-    // Nothing, and everything.
+    // No exceptions, and every host.
     ("https://a.example/", None, Proxied, Every),
     ("https://a.example/", Some(""), Proxied, Every),
     ("https://a.example/", Some(" "), Proxied, Every),
@@ -36,7 +36,7 @@ pub(crate) const TABLE: &[Row] = &[
     ("https://a.example/", Some("*"), Direct, Every),
     ("https://192.0.2.7/", Some("*"), Direct, Every),
     ("https://[2001:db8::7]/", Some("*"), Direct, Every),
-    // A star is everything only where it is all there is.
+    // A star matches every host only if it is the whole list.
     ("https://a.example/", Some(" *"), Proxied, Every),
     ("https://a.example/", Some("* "), Proxied, Every),
     ("https://a.example/", Some("*,b.example"), Proxied, Every),
@@ -47,7 +47,7 @@ pub(crate) const TABLE: &[Row] = &[
     ("https://x.a.example/", Some("*.a.example"), Proxied, Every),
     ("https://a.example/", Some("a.*"), Proxied, Every),
     ("https://192.0.2.7/", Some("192.0.2.*"), Proxied, Every),
-    // Names stand for what is below them.
+    // A name matches all names below it.
     ("https://a.example/", Some("a.example"), Direct, Every),
     ("https://x.a.example/", Some("a.example"), Direct, Every),
     ("https://y.x.a.example/", Some("a.example"), Direct, Every),
@@ -91,7 +91,7 @@ pub(crate) const TABLE: &[Row] = &[
         Proxied,
         Every,
     ),
-    // Commas and blanks.
+    // Commas and white space.
     ("https://a.example/", Some("b.example,a.example"), Direct, Every),
     ("https://a.example/", Some("b.example, a.example"), Direct, Every),
     ("https://a.example/", Some("b.example ,a.example"), Direct, Every),
@@ -105,7 +105,7 @@ pub(crate) const TABLE: &[Row] = &[
     ("https://10.1.2.3/", Some("b.example 10.0.0.0/8"), Direct, Before(8, 9)),
     ("https://a.example/", Some("b.example;a.example"), Proxied, Every),
     ("https://a.example/", Some("b.example\na.example"), Proxied, Every),
-    // Ports, schemes and paths belong to no entry.
+    // An entry has no port, scheme or path.
     ("https://a.example:8443/", Some("a.example"), Direct, Every),
     ("https://a.example/", Some("a.example:443"), Proxied, Every),
     ("https://a.example:8443/", Some("a.example:8443"), Proxied, Every),
@@ -114,7 +114,7 @@ pub(crate) const TABLE: &[Row] = &[
     ("https://a.example/", Some("https://a.example"), Proxied, Every),
     ("https://a.example/", Some("a.example/"), Proxied, Every),
     ("https://a.example/", Some("user@a.example"), Proxied, Every),
-    // Addresses are compared by value, and never by their ends.
+    // Addresses are compared by value, never by their ends.
     ("https://192.0.2.7/", Some("192.0.2.7"), Direct, Every),
     ("https://192.0.2.7:8443/", Some("b.example,192.0.2.7"), Direct, Every),
     ("https://192.0.2.77/", Some("192.0.2.7"), Proxied, Every),
