@@ -77,9 +77,12 @@ impl TokenResponse {
         let token = std::mem::take(&mut members.access_token).into_text();
         let token = token.filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| response_error(ResponseProblem::NoToken))?;
-        let access_token = AccessToken::from_wire(token).ok_or_else(|| response_error(ResponseProblem::InvalidToken))?;
+        let access_token =
+            AccessToken::from_wire(token).ok_or_else(|| response_error(ResponseProblem::InvalidToken))?;
         let expires_in = match (members.expires_in, members.expires_on) {
-            (Count::Odd, _) | (Count::Missing, Count::Odd) => return Err(response_error(ResponseProblem::InvalidLifetime)),
+            (Count::Odd, _) | (Count::Missing, Count::Odd) => {
+                return Err(response_error(ResponseProblem::InvalidLifetime));
+            }
             (Count::Seconds(life), _) => Duration::from_secs(life),
             (Count::Missing, Count::Seconds(moment)) => Timestamp::from_secs(moment).since(now),
             (Count::Missing, Count::Missing) => Duration::ZERO,

@@ -179,7 +179,7 @@ fn page_shows_the_error_and_command_the_hint() {
         let state = redirect.parameter("state").unwrap();
         let stranger = waiting.come_back(&format!("{}?code=x&state=forged", waiting.callback()));
         assert!(
-            stranger.contains("another state") && !stranger.contains("take only"),
+            stranger.contains("a state other than") && !stranger.contains("accept only"),
             "{stranger}"
         );
         let page = waiting.come_back(&format!("{}?code=x&state={state}", waiting.callback()));
@@ -342,12 +342,12 @@ fn unrelated_redirects_do_not_end_the_wait() {
     let callback = waiting.callback();
     let right = emulator.approve(&waiting.url, ADMIN).unwrap().url;
     for (forged, expected) in [
-        ("?code=x&state=forged".to_owned(), "another state"),
+        ("?code=x&state=forged".to_owned(), "a state other than"),
         ("?code=x".to_owned(), "has no state"),
-        ("?error=access_denied&state=forged".to_owned(), "another state"),
+        ("?error=access_denied&state=forged".to_owned(), "a state other than"),
         (
             "?admin_consent=True&tenant=x&state=%3Cscript%3E".to_owned(),
-            "another state",
+            "a state other than",
         ),
         ("?code=x&amp;state=y".to_owned(), "&amp;amp;"),
         ("?code=x&code=y&state=z".to_owned(), "twice"),

@@ -254,7 +254,10 @@ fn wrong_code_is_reported_without_repeating_it() {
     assert!(page.contains("AADSTS"), "{page}");
     // The user is not the developer.
     let advice = "What to do:</strong> Show this message to the operator of this application";
-    assert!(page.contains(advice) && !page.contains("check that the request body"), "{page}");
+    assert!(
+        page.contains(advice) && !page.contains("check that the request body"),
+        "{page}"
+    );
     assert!(!page.contains("canary") && !page.contains(&state) && !page.contains(world.emulator.client_secret()));
     assert!(text(&visitor.get("/")).contains("None yet."));
 }
