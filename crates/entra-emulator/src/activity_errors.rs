@@ -15,8 +15,8 @@ pub(crate) fn fault_body(code: &str) -> (StatusCode, Vec<u8>) {
     (status, body.to_string().into_bytes())
 }
 
-/// Returns the status of an error code, and its text in Microsoft's reference. `None` if the code is
-/// unknown.
+/// Returns the status of an error code, and its text in Microsoft's reference. `None` if the code
+/// is unknown.
 pub(crate) fn find(code: &str) -> Option<(StatusCode, &'static str)> {
     let (_, status, text) = CODES.iter().find(|(known, ..)| *known == code)?;
     Some((StatusCode::from_u16(*status).ok()?, text))

@@ -169,7 +169,7 @@ fn incomplete_and_unconsented_requests_are_rejected() {
 }
 
 #[test]
-fn exchange_needs_the_tenant_of_the_token() {
+fn exchange_requires_the_tenant_of_the_token() {
     let emulator = Emulator::builder()
         .tenant(entra_emulator::Tenant::new("home.example"))
         .tenant(entra_emulator::Tenant::new("other.example"))

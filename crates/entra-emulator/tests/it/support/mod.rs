@@ -102,8 +102,8 @@ pub(crate) fn authorize_url(emulator: &Emulator, endpoint: &str, more: &[(&str, 
     format!("{}/oauth2/{endpoint}?{}", emulator.authority(), encode(&fields))
 }
 
-/// Returns the token response of a sign-in of this user at the first application. `version` is a part
-/// of the path: `v2.0/`, or empty for v1.
+/// Returns the token response of a sign-in of this user at the first application. `version` is a
+/// part of the path: `v2.0/`, or empty for v1.
 pub(crate) fn sign_in(emulator: &Emulator, version: &str, user: &str, more: &[(&str, &str)]) -> Value {
     let redirect = ("redirect_uri", REDIRECT);
     let parameters = [&[redirect][..], more].concat();
