@@ -120,6 +120,11 @@ impl Graph {
         orphans.map(|(_, module)| module.file.as_str())
     }
 
+    /// The files of the crate.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.modules.iter().map(|module| module.file.as_str())
+    }
+
     /// Every import: the importing file, the imported one, and the place.
     pub(super) fn imports(&self) -> impl Iterator<Item = (&str, &str, String)> {
         self.edges.iter().zip(&self.modules).flat_map(|(edges, from)| {
