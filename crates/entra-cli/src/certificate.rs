@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use entra_credential::{Certificate, CertificateBundle, ClientCertificate, Error, Warning};
@@ -20,6 +19,7 @@ use crate::files::{exposure, name_of, read_bytes, read_text, shell_word};
 use crate::message::warn;
 use crate::prompt;
 use crate::sanitize::shown;
+use crate::time_format::now;
 
 /// The options for a certificate credential.
 #[derive(Args, Clone)]
@@ -49,8 +49,8 @@ pub(crate) struct CertificateSettings {
 /// The option for the password of a certificate's file.
 #[derive(Args, Clone)]
 pub(crate) struct PasswordSettings {
-    /// The file with the password of the certificate's file; also
-    /// AZURE_CLIENT_CERTIFICATE_PASSWORD, or a prompt on a terminal
+    /// The file with the password of the certificate's file; otherwise the password is read from
+    /// AZURE_CLIENT_CERTIFICATE_PASSWORD, or from a prompt
     #[arg(long, value_name = "FILE")]
     certificate_password_file: Option<PathBuf>,
 }
@@ -255,11 +255,6 @@ impl CertificateFiles {
             warn(format_args!("{}: {problem}", self.name), advice);
         }
     }
-}
-
-/// Returns the current time.
-pub(crate) fn now() -> Timestamp {
-    SystemTime::now().into()
 }
 
 /// Converts an error about these files. The hint names the options of this command.

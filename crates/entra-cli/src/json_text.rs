@@ -14,10 +14,22 @@ pub(crate) fn on_one_line(json: &str) -> String {
 
 /// Returns the text of some JSON with all control characters escaped in the way of JSON.
 pub(crate) fn for_terminal(json: &str) -> String {
+    escaped(json, |character| {
+        let is_harmless = character == '\n' || matches!(character, ' '..='~');
+        is_harmless || escape(character.encode_utf8(&mut [0; 4])).starts_with(character)
+    })
+}
+
+/// Returns the text of some JSON with all but ASCII escaped in the way of JSON.
+pub(crate) fn ascii_json(json: &str) -> String {
+    escaped(json, |character| character.is_ascii() && character != '\x7f')
+}
+
+/// Escapes the characters that are not `plain` in the way of JSON.
+fn escaped(json: &str, is_plain: impl Fn(char) -> bool) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
-        let is_harmless = character == '\n' || matches!(character, ' '..='~');
-        if is_harmless || escape(character.encode_utf8(&mut [0; 4])).starts_with(character) {
+        if is_plain(character) {
             text.push(character);
             continue;
         }
@@ -82,21 +94,6 @@ fn laid_out(json: &str, indents: bool) -> String {
 
 /// The maximum number of indented levels.
 const DEEPEST: usize = 40;
-
-/// Returns the text of some JSON with all but ASCII escaped in the way of JSON.
-pub(crate) fn ascii_json(json: &str) -> String {
-    let mut text = String::new();
-    for character in json.chars() {
-        if character.is_ascii() && character != '\x7f' {
-            text.push(character);
-            continue;
-        }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            text.push_str(&format!("\\u{unit:04x}"));
-        }
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests {

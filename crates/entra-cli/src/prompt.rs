@@ -224,7 +224,7 @@ mod terminal {
 
     pub(super) fn read_text(limit: usize, prompt: impl Fn()) -> io::Result<Zeroizing<Vec<u8>>> {
         prompt();
-        // Room for all that may come, so that no copy is left behind by growth.
+        // Capacity for the longest input, so that growth leaves no copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
         io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes)?;
         Ok(bytes)

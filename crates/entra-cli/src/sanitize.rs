@@ -201,7 +201,7 @@ pub(crate) fn origin_of(value: &OsStr) -> Option<String> {
     found.map(|(setting, _)| setting.clone())
 }
 
-/// The registered secrets and the settings that hold them.
+/// The registered secrets and the settings that contain them.
 #[derive(Default)]
 struct Guarded {
     /// Every part of [`WINDOW`] bytes of the secrets, in lower case.

@@ -44,8 +44,8 @@ pub(crate) struct ApplicationSettings {
     #[command(flatten)]
     cloud: CloudSetting,
 
-    /// The file with the client secret, or "-" for standard input; also the variable
-    /// AZURE_CLIENT_SECRET, which contains the secret itself
+    /// The file with the client secret, or "-" for standard input; otherwise the secret is read
+    /// from AZURE_CLIENT_SECRET
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key", "federated_token_file"])]
     secret_file: Option<PathBuf>,
 

@@ -10,7 +10,7 @@ use entra_proto::authorize::RefreshToken;
 use entra_proto::cache::CacheKey;
 use entra_proto::claims::UnverifiedClaims;
 use entra_proto::error::ErrorClass;
-use entra_proto::{Application, Authority, ClientCredential, Target, Tenant, TokenRequest};
+use entra_proto::{Application, Authority, ClientCredential, Cloud, Target, Tenant, TokenRequest};
 use zeroize::Zeroizing;
 
 use crate::exit::Exit;
@@ -284,7 +284,7 @@ fn login_command(account: &Account) -> String {
         "entra login --client-id {} --tenant {}",
         account.client_id, account.tenant
     );
-    if cloud_at("public").is_ok_and(|public| public.origin() != account.origin) {
+    if account.origin != Cloud::Public.origin() {
         command += &format!(" --authority-host {}", shell_quoted(&account.origin));
     }
     command

@@ -1,9 +1,14 @@
-//! Times and durations as text and as JSON.
+//! The current time, and times and durations as text and as JSON.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entra_proto::Timestamp;
 use serde_json::{Map, Value};
+
+/// Returns the current time.
+pub(crate) fn now() -> Timestamp {
+    SystemTime::now().into()
+}
 
 /// Returns a time as text, in UTC.
 pub(crate) fn utc(moment: Timestamp) -> String {
@@ -21,7 +26,7 @@ pub(crate) fn put_time(object: &mut Map<String, Value>, name: &str, moment: Time
 
 /// Returns the distance of a time from now, such as `in 59 min` or `2 h ago`.
 pub(crate) fn from_now(moment: Timestamp) -> String {
-    let now = Timestamp::from(SystemTime::now());
+    let now = now();
     let (ahead, behind) = (moment.since(now), now.since(moment));
     if behind.is_zero() {
         format!("in {}", length(ahead))

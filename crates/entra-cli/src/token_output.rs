@@ -1,7 +1,7 @@
 //! The output formats for tokens.
 
 use std::env;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use entra_client::Token;
@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{print_json, print_secret, tell};
 use crate::sanitize::shell_quoted;
 use crate::store::CachedToken;
-use crate::time_format::{from_now, put_time};
+use crate::time_format::{from_now, now, put_time};
 
 /// An output format for a token.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -174,7 +174,7 @@ impl PrintedToken<'_> {
 
     /// Returns the time until the token expires.
     pub(crate) fn left(&self) -> Duration {
-        self.expires_at.since(Timestamp::from(SystemTime::now()))
+        self.expires_at.since(now())
     }
 
     /// Notes the time at which the service suggests a refresh.

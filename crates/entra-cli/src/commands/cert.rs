@@ -11,12 +11,12 @@ use rcgen::{
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::certificate::{CertificateFiles, PasswordSettings, now};
+use crate::certificate::{CertificateFiles, PasswordSettings};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, shell_word, tell, write_new};
 use crate::named_file::reject_contents;
 use crate::sanitize::shown;
-use crate::time_format::{from_now, put_time, utc};
+use crate::time_format::{from_now, now, put_time, utc};
 
 /// Make and inspect client certificates.
 #[derive(Args)]

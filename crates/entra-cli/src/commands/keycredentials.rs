@@ -4,9 +4,10 @@ use clap::Args;
 use entra_credential::KeyCredential;
 use entra_proto::Guid;
 
-use crate::certificate::{PasswordSettings, now};
+use crate::certificate::PasswordSettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_json_text, read_text};
+use crate::time_format::now;
 
 /// Print the part of an app registration's manifest that registers a certificate.
 ///

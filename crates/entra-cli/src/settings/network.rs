@@ -22,7 +22,7 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// The time limit of a request, and for starting retries, in seconds
+    /// Give up on a request after this many seconds, and start no retry after that time
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }

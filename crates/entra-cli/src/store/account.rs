@@ -3,7 +3,7 @@
 use std::fmt;
 
 use entra_proto::authorize::RefreshToken;
-use entra_proto::{ClientId, Guid, Tenant, Timestamp};
+use entra_proto::{ClientId, Cloud, Guid, Tenant, Timestamp};
 use entra_tenants::{SecretName, Secrets, StoredSecret, TenantStoreError};
 use zeroize::Zeroizing;
 
@@ -200,7 +200,7 @@ impl fmt::Display for Account {
             self.client_id,
             utc(self.signed_in_at)
         )?;
-        if self.origin != PUBLIC_CLOUD {
+        if self.origin != Cloud::Public.origin() {
             write!(f, "  {}", excerpt(&self.origin, 100))?;
         }
         Ok(())
@@ -319,7 +319,6 @@ const PREFIX: &str = "account ";
 const VERSION: &str = "1";
 const PUBLIC: &str = "public";
 const CONFIDENTIAL: &str = "confidential";
-const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
 
 /// The maximum length of a text, in characters.
 const LONGEST_TEXT: usize = 256;
@@ -335,7 +334,7 @@ mod tests {
         Account {
             client_id: Guid::from_bytes([1; 16]).into(),
             tenant: Guid::from_bytes([2; 16]),
-            origin: PUBLIC_CLOUD.to_owned(),
+            origin: Cloud::Public.origin().to_owned(),
             user_id: "u".to_owned(),
             username: "Megan@contoso.com".to_owned(),
             named: "fabrikam.com".to_owned(),

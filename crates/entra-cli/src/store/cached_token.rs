@@ -1,6 +1,6 @@
 //! Cached access tokens: their encoding and names in the store, and the decision to request one.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use entra_client::Token;
 use entra_proto::cache::{CacheKey, Freshness, FreshnessPolicy, Lifetime, MAX_LIFETIME, freshness};
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{Account, Store, failure};
 use crate::failure::Failure;
+use crate::time_format::now;
 
 /// An access token with its lifetime.
 pub(crate) struct CachedToken {
@@ -126,7 +127,7 @@ impl TokenName {
     /// Stores a token under this name. Removes expired tokens, and if there are too many, those
     /// that expire first.
     pub(crate) fn put(&self, secrets: &mut Secrets<'_>, token: &CachedToken) -> Result<(), TenantStoreError> {
-        let now = Timestamp::from(SystemTime::now());
+        let now = now();
         let mut living = Vec::new();
         for kept in secrets.list()? {
             if !kept.name.starts_with(PREFIX) {
@@ -171,7 +172,6 @@ pub(crate) fn acquire(
     wait: Duration,
     request: impl FnOnce() -> Result<CachedToken, RequestFailure>,
 ) -> Result<(CachedToken, bool), Failure> {
-    let now = || Timestamp::from(SystemTime::now());
     let fresh = || {
         let token = name.get(store)?.filter(|_| !force);
         Ok::<_, TenantStoreError>(token.filter(|token| token.freshness(now()) == Freshness::Fresh))

@@ -6,7 +6,7 @@ use entra_emulator::{Emulator, Fault};
 use serde_json::json;
 
 use super::doctor::{Report, both, jwt, text, with};
-use crate::common::{GRAPH, entra, err, file, out, variables};
+use crate::common::{GRAPH, UNREACHABLE, entra, err, file, out, variables};
 
 #[test]
 fn all_invalid_settings_are_reported_in_one_run() {
@@ -207,12 +207,7 @@ fn secret_in_place_of_a_path_is_not_shown() {
         ("AZURE_CLIENT_CERTIFICATE_PATH", key),
         ("AZURE_FEDERATED_TOKEN_FILE", token),
     ] {
-        let variables = [
-            ("AZURE_TENANT_ID", "contoso.com"),
-            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
-            ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
-            (setting, value),
-        ];
+        let variables = [&UNREACHABLE[..], &[(setting, value)]].concat();
         let report = Report::of(&["--resource", GRAPH], &variables);
         report.says(
             "credential",

@@ -3,22 +3,17 @@
 #[cfg(unix)]
 use crate::common::terminal;
 use crate::common::{command, err, fails, out, run};
+
 /// Returns the words of every command, from the lists of commands in the help.
-fn commands() -> Vec<String> {
+pub(crate) fn commands() -> Vec<String> {
     let mut commands = vec![String::new()];
     let mut next = 0;
     while let Some(command) = commands.get(next).cloned() {
-        let help = help(&command, "100");
-        let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);
-        let lines = list.lines().take_while(|line| !line.is_empty());
-        // Long descriptions continue on the next line.
-        let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
-        for name in names
-            .filter_map(|line| line.split(' ').next())
-            .filter(|name| *name != "help")
-        {
-            commands.push(format!("{command} {name}").trim_start().to_owned());
-        }
+        commands.extend(
+            subcommands(&command)
+                .iter()
+                .map(|name| format!("{command} {name}").trim_start().to_owned()),
+        );
         next += 1;
     }
     assert!(
@@ -26,6 +21,17 @@ fn commands() -> Vec<String> {
         "{commands:?}"
     );
     commands
+}
+
+/// Returns the names of the subcommands of a command, from its help.
+pub(crate) fn subcommands(command: &str) -> Vec<String> {
+    let help = help(command, "100");
+    let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    // Long descriptions continue on the next line.
+    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names = names.filter_map(|line| line.split(' ').next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 /// Returns the help of a command for a terminal with this many columns.

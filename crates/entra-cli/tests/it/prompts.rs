@@ -4,7 +4,7 @@ use entra_emulator::{App, Emulator};
 
 use crate::common::terminal::Action::{Pause, Resize, Send, Signal, SignalChild, Wait};
 use crate::common::terminal::{Recording, record, record_program};
-use crate::common::{GRAPH, entra, err, out, variables};
+use crate::common::{GRAPH, UNREACHABLE, entra, err, out, variables};
 
 /// Returns a token of about 6 kB.
 fn long_token() -> String {
@@ -168,15 +168,10 @@ fn signal_ends_a_prompt_and_restores_the_terminal() {
             "User.Read",
         ],
     ] {
-        let settings = [
-            ("AZURE_TENANT_ID", "contoso.com"),
-            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
-            ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
-        ];
         let settings = if words.contains(&"obo") {
-            [&settings[..], &[("AZURE_CLIENT_SECRET", "s3cret")]].concat()
+            [&UNREACHABLE[..], &[("AZURE_CLIENT_SECRET", "s3cret")]].concat()
         } else {
-            settings.to_vec()
+            UNREACHABLE.to_vec()
         };
         let killed = |signal| vec![Wait(" end with "), Send("canary"), Pause(0.3), Signal(signal)];
         for (actions, signal) in [
@@ -238,12 +233,7 @@ fn input_after_a_secret_does_not_reach_the_shell() {
     let script = format!(
         "{entra} token --resource {GRAPH} --secret-file - --timeout 1; sleep 0.3; read -t 1 left; echo \"left: $left.\""
     );
-    let settings = [
-        ("AZURE_TENANT_ID", "contoso.com"),
-        ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
-        ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
-        ("PATH", "/usr/bin:/bin"),
-    ];
+    let settings = [&UNREACHABLE[..], &[("PATH", "/usr/bin:/bin")]].concat();
     let actions = [Wait("Client secret"), Send("first\ncanary\n"), Wait("left: ")];
     let Some(recording) = record_program(200, &["bash", "-c", &script], &settings, &actions) else {
         return;

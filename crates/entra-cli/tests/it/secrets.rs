@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::common::{command, err, out, run};
+use crate::common::{UNREACHABLE, command, err, out, run};
 
 /// Secrets that users put in the wrong place.
 const CANARIES: [&str; 9] = [
@@ -77,13 +77,6 @@ const COMMANDS: [(&[&str], &[&str], usize); 19] = [
     (&["explain"], &[], 2),
 ];
 
-/// The variables of an application, without a credential.
-const SETTINGS: [(&str, &str); 3] = [
-    ("AZURE_TENANT_ID", "contoso.com"),
-    ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
-    ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
-];
-
 const VARIABLES: [&str; 21] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
@@ -133,7 +126,7 @@ impl Case {
     fn of(words: &[&[&str]]) -> Self {
         Self {
             words: words.concat().iter().map(|word| (*word).to_owned()).collect(),
-            variables: SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec(),
+            variables: UNREACHABLE.map(|(name, value)| (name, value.to_owned())).to_vec(),
         }
     }
 
@@ -155,7 +148,7 @@ impl Case {
             pair[1] == value && names_file && option != "--ca-out"
         };
         let is_set =
-            |(name, held): &(&str, String)| held.contains(value) && !SETTINGS.iter().any(|pair| pair.0 == *name);
+            |(name, held): &(&str, String)| held.contains(value) && !UNREACHABLE.iter().any(|pair| pair.0 == *name);
         self.words.windows(2).any(is_file) || self.variables.iter().any(is_set)
     }
 

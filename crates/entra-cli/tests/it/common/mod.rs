@@ -21,6 +21,13 @@ use entra_emulator::Emulator;
 
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 
+/// The variables of an application at an authority to which no connection is possible.
+pub(crate) const UNREACHABLE: [(&str, &str); 3] = [
+    ("AZURE_TENANT_ID", "contoso.com"),
+    ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+    ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+];
+
 /// Returns `entra` with these words and variables, and an empty standard input.
 pub(crate) fn command(words: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entra"));

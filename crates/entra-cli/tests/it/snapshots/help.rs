@@ -5,37 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{err, out, run};
+use crate::help::{commands, subcommands};
 
 use super::transcript::{assert_snapshot, snapshots};
-
-/// Returns the words of every command, from the lists of commands in the help.
-fn commands() -> Vec<String> {
-    let mut commands = vec![String::new()];
-    let mut next = 0;
-    while let Some(command) = commands.get(next).cloned() {
-        commands.extend(
-            subcommands(&command)
-                .iter()
-                .map(|name| format!("{command} {name}").trim_start().to_owned()),
-        );
-        next += 1;
-    }
-    assert!(
-        commands.len() > 20 && commands.contains(&"cert new".to_owned()),
-        "{commands:?}"
-    );
-    commands
-}
-
-fn subcommands(command: &str) -> Vec<String> {
-    let help = help(command, "--help", "100");
-    let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);
-    let lines = list.lines().take_while(|line| !line.is_empty());
-    // Long descriptions continue on the next line.
-    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
-    let names = names.filter_map(|line| line.split(' ').next());
-    names.filter(|name| *name != "help").map(str::to_owned).collect()
-}
 
 fn help(command: &str, option: &str, columns: &str) -> String {
     let words: Vec<&str> = command.split_whitespace().chain([option]).collect();
