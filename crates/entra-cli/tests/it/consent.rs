@@ -449,5 +449,5 @@ fn invalid_redirect_settings_fail_before_browser() {
     let unknown = ["consent", "--admin", "--resource", OFFICE, "--tenant", "common"];
     // The default port may be in use.
     let unknown = fixture.run(&[&unknown[..], &["--listen", "localhost:0"]].concat());
-    fails(&unknown, 3, &["tenant \"common\" is not taken", "organizations"]);
+    fails(&unknown, 3, &["tenant \"common\" is not accepted", "organizations"]);
 }

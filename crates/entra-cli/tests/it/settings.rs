@@ -20,7 +20,7 @@ fn doubtful_secret_is_a_warning() {
         (format!(" {secret}"), "white space"),
         (format!("\"{secret}\""), "quotation marks"),
         (format!("'{secret}'"), "quotation marks"),
-        ("aaaabbbb-0000-cccc-1111-dddd2222eeee".to_owned(), "a secret's id"),
+        ("aaaabbbb-0000-cccc-1111-dddd2222eeee".to_owned(), "the ID of a secret"),
     ] {
         let variables = with(&all, "AZURE_CLIENT_SECRET", "AZURE_CLIENT_SECRET", &value);
         let output = run(&["token", "--resource", GRAPH], &variables);
