@@ -87,14 +87,6 @@ impl StoredGrant for Code {
     fn unknown() -> Rejection {
         unreadable("the authorization code is unknown")
     }
-
-    fn of_another_app() -> Rejection {
-        Rejection::new(700007)
-    }
-
-    fn without_user() -> Rejection {
-        unreadable("its user does not exist")
-    }
 }
 
 /// Returns the target of the token request, which defaults to that of the authorization request.

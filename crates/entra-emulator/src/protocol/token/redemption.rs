@@ -8,6 +8,7 @@ use crate::config::{App, Tenant};
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::protocol::token::client::{Client, identify};
+use crate::protocol::token::form::unreadable;
 use crate::protocol::token::request::{self, RequestedClaims};
 use crate::protocol::token::user;
 use crate::state::State;
@@ -39,10 +40,14 @@ pub(crate) trait StoredGrant: Sized {
     fn unknown() -> Rejection;
 
     /// Returns the error for a grant of another app.
-    fn of_another_app() -> Rejection;
+    fn of_another_app() -> Rejection {
+        Rejection::new(700007)
+    }
 
     /// Returns the error for a grant of a user who does not exist any more.
-    fn without_user() -> Rejection;
+    fn without_user() -> Rejection {
+        unreadable("its user does not exist")
+    }
 }
 
 /// A grant and the authenticated client that redeems it.

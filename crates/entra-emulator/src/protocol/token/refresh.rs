@@ -77,12 +77,4 @@ impl StoredGrant for Refresh {
     fn unknown() -> Rejection {
         unreadable("the refresh token is unknown")
     }
-
-    fn of_another_app() -> Rejection {
-        Rejection::new(700007)
-    }
-
-    fn without_user() -> Rejection {
-        unreadable("its user does not exist")
-    }
 }
