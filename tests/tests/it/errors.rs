@@ -215,7 +215,7 @@ fn fetch_error() -> entra_validate::FetchError {
     let audience = entra_validate::Audience::app(GUID.parse().unwrap());
     let tenants = entra_validate::Tenants::One(GUID.parse::<Guid>().unwrap());
     let api = entra_validate::Api::new(audience, tenants, entra_validate::Permissions::any_granted()).unwrap();
-    entra_validate::Metadata::read(&api, entra_validate::EndpointVersion::V2, b"{").unwrap_err()
+    entra_validate::Metadata::read(&api, entra_proto::EndpointVersion::V2, b"{").unwrap_err()
 }
 
 fn reset() -> TransportError {
