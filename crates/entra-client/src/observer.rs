@@ -71,8 +71,8 @@ pub enum EventKind {
     Requested,
     /// The service issued a token.
     Acquired,
-    /// An acquisition failed, after its retries. Another one follows at once if a newer refresh token
-    /// or a newly signed assertion may avoid the failure.
+    /// An acquisition failed, after its retries. Another one follows at once if a newer refresh
+    /// token or a newly signed assertion may avoid the failure.
     Failed,
     /// A caller got an old but unexpired token, because no newer one is available.
     ServedAnyway,

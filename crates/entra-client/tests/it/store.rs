@@ -171,6 +171,26 @@ async fn refresh_accepts_only_a_newer_stored_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn age_of_a_stored_token_survives_a_clock_set_back() {
+    let (shelf, service) = (Shelf::default(), Service::always(Reply::Token("t", 3600, "")));
+    stage(&shelf, &service).client.token(&api("graph")).await.unwrap();
+    settle().await;
+    let other = stage(&shelf, &service);
+    other.clock.set_ahead(3000);
+    other.client.token(&api("graph")).await.unwrap();
+    assert_eq!(service.requests(), 1);
+    // The token is within the margin from 3,300 s on. By the time of day it is 400 s old then.
+    shelf.tokens.lock().unwrap().clear();
+    other.clock.set_ahead(-2900);
+    pass(seconds(299)).await;
+    other.client.token(&api("graph")).await.unwrap();
+    assert_eq!(service.requests(), 1);
+    pass(seconds(1)).await;
+    other.client.token(&api("graph")).await.unwrap();
+    assert_eq!(service.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rejected_token_does_not_come_back_from_the_store() {
     let (shelf, service) = (
         Shelf::default(),
