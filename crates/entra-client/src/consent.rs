@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::flow::ConsentEffect;
+use crate::flow::{ConsentEffect, TurnLimit};
 use crate::random::{SecureRandom, random_bytes};
 use crate::sign_in::SignIn;
 use crate::tasks::Tasks;
@@ -149,7 +149,9 @@ impl ConsentFlow {
     pub async fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
         let application = self.client.application_here()?;
         let mut effect = ConsentEffect::start(&self.client, &application, pending, redirect);
+        let mut limit = TurnLimit::default();
         loop {
+            limit.count(effect.name());
             effect = match effect {
                 ConsentEffect::Redeem(redeem) => {
                     let outcome = self.client.redeem(redeem.request()).await;

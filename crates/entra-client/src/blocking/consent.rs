@@ -5,7 +5,7 @@ use entra_proto::authorize::Redirect;
 use super::ConsentFlow;
 use crate::consent::{Consent, PendingConsent};
 use crate::error::Error;
-use crate::flow::ConsentEffect;
+use crate::flow::{ConsentEffect, TurnLimit};
 use crate::sign_in::SignIn;
 
 /// The blocking methods.
@@ -18,7 +18,9 @@ impl ConsentFlow {
     pub fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
         let application = self.client.application_here()?;
         let mut effect = ConsentEffect::start(&self.client, &application, pending, redirect);
+        let mut limit = TurnLimit::default();
         loop {
+            limit.count(effect.name());
             effect = match effect {
                 ConsentEffect::Redeem(redeem) => {
                     let outcome = self.client.redeem(redeem.request());

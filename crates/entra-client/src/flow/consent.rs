@@ -62,6 +62,15 @@ impl<D> ConsentEffect<D> {
             Err(error) => Self::Done(Err(error)),
         }
     }
+
+    /// Returns the name of the state.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Redeem(_) => "Redeem",
+            Self::Prove(_) => "Prove",
+            Self::Done(_) => "Done",
+        }
+    }
 }
 
 impl<D> Redeem<D> {
