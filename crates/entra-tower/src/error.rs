@@ -15,6 +15,18 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// It converts by `?` to `Box<dyn Error>` and to `Box<dyn Error + Send + Sync>`, from which
 /// `downcast_ref::<BearerError>()` recovers it. Its [source](Error::source) is the cause.
+///
+/// ```
+/// use entra_tower::BearerError;
+///
+/// /// Returns the status of a gateway whose request to an API failed.
+/// fn status(error: &BearerError) -> u16 {
+///     match error {
+///         BearerError::Token(error) if error.is_retryable() => 503,
+///         _ => 502,
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BearerError {

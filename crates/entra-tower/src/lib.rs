@@ -20,16 +20,16 @@
 //! ```text
 //!   request ─► Bearer ─► listed origin? ─ no ─► error, or sent without token
 //!                │ yes
-//!                ├─ cached token ──► add the header ─► inner service ─► response
-//!                └─ none ─► await the source ─┘ ▲                        │
-//!                                               │       401, or grpc-status 16
-//!                                               │                        ▼
-//!                             once, with a copy │    report the token, or
-//!                            of the request     │    record the claims
-//!                                               │                        │
-//!                                    await another token ◄───────────────┤
-//!                                                                        ▼
-//!                                              without a copy: the response
+//!                ├─ cached token ─────────────► add header ─► inner service
+//!                └─ none ─► await the source ─────┘ ▲               │
+//!                                                   │               ▼
+//!                           once, if the request    │            response
+//!                           was copied              │               │
+//!                                                   │               ├─► caller
+//!                             await another token ──┘               │
+//!                                 ▲                                 ▼
+//!                                 └─ report the token, ◄─ 401, or grpc-status 16
+//!                                    or record the claims
 //! ```
 //!
 //! # Example
@@ -121,8 +121,8 @@
 //!   the service that follows them (`tower_http::follow_redirect`), so that each hop is compared
 //!   with the origins.
 //! - tonic's `Channel` sends everything to the endpoint that it was made with. Make the generated
-//!   client with that origin (`with_origin`). Without it the URIs are relative, and the layer
-//!   rejects them.
+//!   client with that origin (`with_origin`). Without it the URIs are relative, and match no
+//!   origin.
 //!
 //! # Web APIs
 //! The feature `validate` is for the server side. The layer `RequireToken` passes on requests whose

@@ -37,14 +37,12 @@
 //! - **Done**: the acquisition has ended.
 //!
 //! ```text
-//!   Load ─► Sleep ─► begin ─► Sign, Assert ─► Send ─► complete
-//!    │                 ▲        │        ▲    │ │        │
-//!    │                 │        │        │    │ │        ├─► Save ─┐
-//!    │                 │        └─ Sleep ◄────┘ │        ▼         │
-//!    │                 │        (retry)         └─► fail │         │
-//!    │                 └──────── remedy ◄────────────┤   │         │
-//!    ▼                                               ▼   ▼         │
-//!   Done: the stored token serves                  Done ◄──────────┘
+//!   Load ──► Sleep ──► begin ──► Sign, Assert ──► Send ──► complete ──► Save
+//!    │                  ▲             ▲           │  │         │          │
+//!    │                  │             └─ Sleep ◄──┘  ▼         │          │
+//!    │                  └───── remedy ◄──────────── fail       │          │
+//!    ▼                                               ▼         ▼          ▼
+//!   Done: the stored token serves                   Done: the outcome
 //! ```
 //!
 //! The steps between *begin* and *complete* are those of entra-proto's own machine,

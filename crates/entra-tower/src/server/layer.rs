@@ -22,7 +22,7 @@ use crate::server::protected::Protected;
 ///
 /// The response to a rejected request follows RFC 6750: it has a `WWW-Authenticate` header and an
 /// empty body. The reason is logged and not sent. See the [crate's
-/// documentation](crate#at-a-web-api) for the order of layers and for the response to each error.
+/// documentation](crate#web-apis) for the order of layers and for the response to each error.
 ///
 /// ```
 /// use entra_tower::RequireToken;
