@@ -1,3 +1,5 @@
+//! The record of a consent.
+
 use entra_proto::{ClientId, Cloud, Guid, Tenant, Timestamp};
 
 use super::error::TenantStoreError;
@@ -6,26 +8,26 @@ use super::error::TenantStoreError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsentedTenant {
-    /// The application that was consented to.
+    /// The application.
     pub client_id: ClientId,
-    /// The tenant: `tid` of a token, or `tenant` of the admin consent's answer.
+    /// The tenant: `tid` of a token, or `tenant` of the redirect after an admin consent.
     pub tenant: Guid,
-    /// When it consented first, in whole seconds.
+    /// The time of the first consent, in whole seconds.
     pub first_consented_at: Timestamp,
-    /// When it consented last, in whole seconds.
+    /// The time of the last consent, in whole seconds.
     pub consented_at: Timestamp,
-    /// Who consented last, where that is known: a user name or an object id, at most 256 bytes.
-    /// Text of the service's, for people to read.
+    /// The user of the last consent, if known: a user name or an object ID, at most 256 bytes. It
+    /// is text from the service, for display only.
     pub consented_by: Option<String>,
-    /// The cloud that the tenant is in, where that is known: where its tokens come from.
+    /// The cloud of the tenant, if known. Its authority issues the tenant's tokens.
     pub cloud: Option<Cloud>,
-    /// What was granted, as the last consent that told it showed it: scopes or roles, at most 16
-    /// KiB of text. Empty where nothing is known.
+    /// The granted scopes or roles, according to the last consent that reported them: at most 16
+    /// KiB of text. Empty if nothing is known.
     pub granted: Vec<String>,
 }
 
 impl ConsentedTenant {
-    /// A consent of which no more is known. Parts of a second are dropped.
+    /// Creates a record without optional data. Fractions of a second are dropped.
     #[must_use]
     pub const fn new(client_id: ClientId, tenant: Guid, at: Timestamp) -> Self {
         let at = Timestamp::from_secs(at.as_secs());
@@ -40,32 +42,32 @@ impl ConsentedTenant {
         }
     }
 
-    /// Names who consented.
+    /// Sets the user who consented.
     #[must_use]
     pub fn with_user(mut self, user: impl Into<String>) -> Self {
         self.consented_by = Some(user.into());
         self
     }
 
-    /// Names the cloud that the tenant is in.
+    /// Sets the cloud of the tenant.
     #[must_use]
     pub fn with_cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = Some(cloud);
         self
     }
 
-    /// Names what was granted.
+    /// Sets the granted scopes or roles.
     #[must_use]
     pub fn with_granted<S: Into<String>>(mut self, granted: impl IntoIterator<Item = S>) -> Self {
         self.granted = granted.into_iter().map(Into::into).collect();
         self
     }
 
-    /// What is known after two consents of one tenant to one application, told in either order.
+    /// Combines two consents of one tenant to one application, reported in either order.
     ///
-    /// The first moment is the earlier first one and the last moment the later last one. For the
-    /// rest the later consent counts (`newer` where they are of the same second), and the other one
-    /// where the later does not tell.
+    /// The first time is the earlier one of both, and the last time the later one. All other fields
+    /// come from the later consent (`newer` if both have the same second), or from the other one if
+    /// the later consent does not have them.
     #[must_use]
     pub fn merge(older: Self, newer: Self) -> Self {
         let first_consented_at = older.first_consented_at.min(newer.first_consented_at);
@@ -87,23 +89,24 @@ impl ConsentedTenant {
         }
     }
 
-    /// Refuses what no store takes.
+    /// Returns an error for a record that no store accepts.
     pub(super) fn check(&self) -> Result<(), TenantStoreError> {
         if Tenant::check_organization(self.tenant).is_err() {
             return Err(TenantStoreError::PersonalAccounts(self.tenant));
         }
         let too_large = |what, limit| Err(TenantStoreError::TooLarge { what, limit });
         if self.consented_by.as_ref().is_some_and(|user| user.len() > LONGEST_TEXT) {
-            return too_large("the name of who consented", LONGEST_TEXT);
+            return too_large("the name of the user who consented", LONGEST_TEXT);
         }
-        // One more for each, so that many empty ones are not nothing.
+        // Each entry counts one byte more, so that many empty entries count too.
         if self.granted.iter().map(|granted| granted.len() + 1).sum::<usize>() > MOST_GRANTED {
-            return too_large("the list of what was granted", MOST_GRANTED);
+            return too_large("the list of granted scopes or roles", MOST_GRANTED);
         }
         Ok(())
     }
 
-    /// The same, with whole seconds: the fields are public.
+    /// Returns the record with times in whole seconds. The fields are public, so that a caller can
+    /// set others.
     pub(super) const fn in_whole_seconds(mut self) -> Self {
         self.first_consented_at = Timestamp::from_secs(self.first_consented_at.as_secs());
         self.consented_at = Timestamp::from_secs(self.consented_at.as_secs());
@@ -111,6 +114,7 @@ impl ConsentedTenant {
     }
 }
 
-/// In bytes.
+/// The most bytes of a user.
 const LONGEST_TEXT: usize = 256;
+/// The most bytes of all granted scopes.
 const MOST_GRANTED: usize = 16 * 1024;

@@ -1,3 +1,5 @@
+//! The error of tenant stores.
+
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,75 +8,75 @@ use std::{fmt, io};
 use entra_proto::error::{Diagnose, printable};
 use entra_proto::{ClientId, Guid};
 
-/// Why a [`TenantStore`](super::TenantStore) could not do what it was asked for.
+/// The error of a [`TenantStore`](super::TenantStore).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TenantStoreError {
     /// A file or folder could not be used.
     Io {
-        /// Which one.
+        /// The file or folder.
         path: PathBuf,
-        /// What was wanted of it: "open", say.
+        /// The operation as a verb, such as "open".
         doing: &'static str,
-        /// The system's account.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Another process has the store's file open, and had it for all the time that was allowed.
+    /// Another process had the store's file open for the whole permitted time.
     Busy {
         /// The file.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The time that the operation waited.
         waited: Duration,
     },
-    /// The file belongs to another user, or others could read or replace it.
+    /// The file belongs to another user, or other users could read or replace it.
     Exposed {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
-        /// What to do about it.
+        /// The remedy.
         advice: &'static str,
     },
-    /// The file is there, and is no store that this program can read: damaged, cut short, of
-    /// another kind or of a later version. It is left as it is.
+    /// The file is not a store that this program can read: it is damaged, truncated, of another
+    /// kind, or of a later version. It is left unchanged.
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
-    /// The record of one tenant cannot be read. Others can.
+    /// The record of one tenant cannot be read. Other records can.
     Record {
         /// The application.
         client_id: ClientId,
         /// The tenant.
         tenant: Guid,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
-    /// Something is larger than a store takes.
+    /// A value is larger than a store accepts.
     TooLarge {
-        /// What it is.
+        /// The name of the value.
         what: &'static str,
-        /// The most that is taken, in bytes.
+        /// The largest accepted size, in bytes.
         limit: usize,
     },
     /// The tenant is the one of all personal Microsoft accounts, where no daemon gets tokens.
     PersonalAccounts(Guid),
-    /// There is no key to seal secrets with.
+    /// The store has no key to seal secrets with.
     NoKey,
     /// The key file does not hold a key.
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
-        /// What to do about it.
+        /// The remedy.
         advice: &'static str,
     },
-    /// The random number generator failed, or what seals.
+    /// The random number generator or the cipher failed.
     Crypto,
-    /// The failure of a store that somebody else wrote.
+    /// An error of another implementation of the store.
     Other(Box<dyn StdError + Send + Sync>),
 }
 
@@ -88,21 +90,21 @@ impl TenantStoreError {
         }
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns advice about the error, if any is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         Some(match self {
             Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => "run as the user who owns it, or give it to this one",
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
+                io::ErrorKind::PermissionDenied => "run as the user who owns it, or change its owner to this user",
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space on that disk",
                 _ => "check the path, or name another file",
             },
-            Self::Busy { .. } => "try again, or end that process",
+            Self::Busy { .. } => "try again, or stop that process",
             Self::Exposed { advice, .. } | Self::Key { advice, .. } => advice,
-            Self::Unreadable { .. } => "it is left as it is: restore it from a copy, or move it away",
-            Self::Record { .. } => "let its administrator consent again, or forget it",
-            Self::PersonalAccounts(_) => "let an administrator consent with a work or school account",
-            Self::NoKey => "give the store one",
+            Self::Unreadable { .. } => "the file is left unchanged: restore it from a copy, or move it away",
+            Self::Record { .. } => "have an administrator of the tenant consent again, or forget the tenant",
+            Self::PersonalAccounts(_) => "have an administrator consent with a work or school account",
+            Self::NoKey => "give the store a key",
             Self::TooLarge { .. } | Self::Crypto | Self::Other(_) => return None,
         })
     }
@@ -123,10 +125,10 @@ impl fmt::Display for TenantStoreError {
                 write!(f, "{} is not a tenant store that can be read: {why}", shown(path))
             }
             Self::Record { client_id, tenant, why } => {
-                write!(f, "what is kept of tenant {tenant} and application {client_id} {why}")
+                write!(f, "the record of tenant {tenant} and application {client_id} {why}")
             }
             Self::TooLarge { what, limit } => {
-                write!(f, "{what} is larger than the {limit} bytes that a store takes")
+                write!(f, "{what} is larger than the {limit} bytes that a store accepts")
             }
             Self::PersonalAccounts(tenant) => write!(f, "{tenant} is the tenant of all personal Microsoft accounts"),
             Self::NoKey => f.write_str("there is no key to seal secrets with"),

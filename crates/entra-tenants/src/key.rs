@@ -1,3 +1,5 @@
+//! The key that seals secrets.
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -11,33 +13,33 @@ use super::private_file::{self, Draft};
 
 /// The key that seals the secrets of a store: 256 random bits.
 ///
-/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug`
-/// is a constant.
+/// It is cheap to clone, and overwritten when the last clone is dropped. It has no `Display`, and
+/// its `Debug` is a constant.
 #[derive(Clone)]
 pub struct TenantStoreKey(Arc<Zeroizing<[u8; LENGTH]>>);
 
 impl TenantStoreKey {
-    /// The key made of these 32 bytes, from a vault, say. They must be random: this is no password.
+    /// Creates a key from 32 bytes, for example from a vault. They must be random: a password is
+    /// not a key.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Arc::new(Zeroizing::new(bytes)))
     }
 
-    /// The key in a file of 32 bytes. Where there is no file, it is made, with a new key, readable
-    /// by its owner alone. Programs that start together all get the same key.
+    /// Reads the key from a file of 32 bytes. If there is no file, creates one with a new key that
+    /// only its owner can read. Programs that start at the same time get the same key.
     ///
-    /// A key beside what it seals protects against those who get the one file and not the other:
-    /// keep it elsewhere than the copies of the store. Without it the secrets are lost; tenants are
-    /// not.
+    /// A key file protects the secrets against readers who get the store without the key. Do not
+    /// put both into one backup. If the key is lost, the secrets are lost; the tenants are not.
     ///
-    /// Its file belongs to this user or to root, and so does its folder, behind all links: who puts
-    /// a key there knows it. Nobody else may read it, nor may everybody write to a folder on the
-    /// way to it. UnlistedOrigin than on Unix nothing of that is looked at: its folder must see to
-    /// it.
+    /// On Unix, the file and its folder must belong to this user or to root, after all links are
+    /// followed, because another owner would know the key. No other user may read the file, and no
+    /// folder on its path may be writable for everyone. On other systems nothing is checked, and
+    /// the folder must protect the file.
     ///
     /// # Errors
-    /// Where the file cannot be read or made, is another user's or open to others, or does not hold
-    /// 32 bytes.
+    /// Returns an error if the file cannot be read or created, belongs to another user, is readable
+    /// for others, or does not hold 32 bytes.
     pub fn read_or_create(path: impl AsRef<Path>) -> Result<Self, TenantStoreError> {
         let path = path.as_ref();
         if let Some(key) = Self::read(path)? {
@@ -50,7 +52,7 @@ impl TenantStoreKey {
             .and_then(|()| file.sync_all())
             .map_err(|source| TenantStoreError::io(&draft.path, "write", source))?;
         draft.publish(path)?;
-        // Another program may have been quicker: its key counts.
+        // Another program may have created the file first: its key counts.
         Self::read(path)?.ok_or_else(|| TenantStoreError::io(path, "read", io::ErrorKind::NotFound.into()))
     }
 
@@ -62,23 +64,23 @@ impl TenantStoreKey {
         if private_file::is_open_to_others(&file).map_err(failed)? {
             return Err(TenantStoreError::Exposed {
                 path: path.to_owned(),
-                why: "others than its owner may read this key",
-                advice: "if none has, take it away from them (chmod 600)",
+                why: "users other than its owner can read this key",
+                advice: "if no one has read it, remove their permission (chmod 600)",
             });
         }
         let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
         file.take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
         let key: [u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| TenantStoreError::Key {
             path: path.to_owned(),
-            why: "does not hold 32 bytes, so it is no key",
+            why: "does not hold 32 bytes, so it is not a key",
             advice: "name another file, or restore it from a copy",
         })?;
         Ok(Some(Self::from_bytes(key)))
     }
 
-    /// Returns a text that stands for these parts in the name of a secret: 32 hexadecimal digits,
-    /// the same for the same parts and this key, which tell those who lack the key nothing of the
-    /// parts.
+    /// Returns an opaque text for these parts, to be used in the name of a secret: 32 hexadecimal
+    /// digits that depend on the parts and on this key. Without the key they reveal nothing about
+    /// the parts.
     #[must_use]
     pub fn pseudonym(&self, parts: &[&[u8]]) -> String {
         let mut text = b"entra directory pseudonym".to_vec();
@@ -90,13 +92,13 @@ impl TenantStoreKey {
         self.tag(&text)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What tells this key from others, and nothing of it.
+    /// Returns an identifier of this key that reveals nothing about it.
     pub(super) fn id(&self) -> [u8; 8] {
         let tag = self.tag(b"entra directory key id");
         tag[..8].try_into().expect("it is longer")
     }
 
-    /// HMAC-SHA256 of a text.
+    /// Returns the HMAC-SHA256 of a text.
     fn tag(&self, text: &[u8]) -> [u8; 32] {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.bytes());
         let tag = hmac::sign(&key, text);
@@ -114,14 +116,14 @@ impl fmt::Debug for TenantStoreKey {
     }
 }
 
-/// In bytes.
+/// The length of a key in bytes.
 const LENGTH: usize = 32;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Files that are there already hold both.
+    /// Existing files depend on both values.
     #[test]
     fn id_and_pseudonyms_of_a_key_never_change() {
         let key = TenantStoreKey::from_bytes([7; 32]);

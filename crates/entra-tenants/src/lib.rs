@@ -1,37 +1,44 @@
 //! A store for the tenants that consented to a multi-tenant application, and for secrets that
 //! belong to them.
 //!
-//! An administrator consents in a browser, once. The application learns the ID of the tenant then,
-//! and needs it for every token from then on. A [`TenantStore`] holds it, and beside it secrets of
-//! the tenant, such as the refresh tokens of its users.
+//! An administrator of a tenant consents once, in a browser. The redirect returns the ID of the
+//! tenant, which every later token request needs. The primary type, [`TenantStore`], stores that ID
+//! and secrets of the tenant, such as the refresh tokens of its users. [`RedbTenantStore`] is a
+//! file for several processes that seals the secrets; [`MemoryTenantStore`] is for tests.
+//!
+//! Most programs use this crate through the feature `tenants` of the crate `entra`.
 //!
 //! ```text
-//!   a consent ──► ConsentedTenant ──► TenantStore ─┬─► MemoryTenantStore   ends with the process
-//!   a secret ───► SecretName, bytes ──────┘        ├─► RedbTenantStore     a file for several processes; secrets are sealed
-//!                                                  └─► an implementation of yours
+//!  consent ─► ConsentedTenant ─► TenantStore ─┬─► MemoryTenantStore  in memory
+//!  secret ──► SecretName, bytes ──┘           ├─► RedbTenantStore    in a file
+//!                                             └─► your own implementation
 //! ```
 //!
 //! ```
 //! use entra_proto::Timestamp;
-//! use entra_tenants::{ConsentedTenant, MemoryTenantStore, SecretName, TenantStore};
+//! use entra_tenants::{ConsentedTenant, MemoryTenantStore};
+//! use entra_tenants::{SecretName, TenantStore};
 //!
 //! let app = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
 //! let contoso = "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?;
+//! let user = "admin@contoso.com";
 //!
-//! let store = MemoryTenantStore::default(); // or RedbTenantStore::at("tenants.redb")
-//! store.put(&ConsentedTenant::new(app, contoso, Timestamp::from_secs(1_700_000_000)).with_user("admin@contoso.com"))?;
-//! store.put_secret(SecretName::new(app, contoso, "admin@contoso.com"), b"a refresh token")?;
+//! // or RedbTenantStore::at("tenants.redb")
+//! let store = MemoryTenantStore::default();
+//! let now = Timestamp::from_secs(1_700_000_000);
+//! store.put(&ConsentedTenant::new(app, contoso, now).with_user(user))?;
+//! store.put_secret(SecretName::new(app, contoso, user), b"a refresh token")?;
 //!
 //! for tenant in store.list(Some(app))?.tenants {
-//!     assert_eq!(tenant.tenant, contoso); // client.tenant(tenant.tenant) gets its tokens
+//!     assert_eq!(tenant.tenant, contoso); // for client.tenant(tenant.tenant)
 //! }
 //! assert!(store.forget(app, contoso)?); // and its secrets
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Features
-//! - `redb` (default): [`RedbTenantStore`], a store in a file. Without it this crate is the trait
-//!   and the store in memory.
+//! - `redb` (default): [`RedbTenantStore`], a store in a file. Without it, the crate has
+//!   the trait and the store in memory.
 //!
 //! # What is not here
 //! Tokens and the sign-in that ends in a consent (`entra-client`), and a cache of tokens that

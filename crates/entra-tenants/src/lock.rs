@@ -1,3 +1,5 @@
+//! The lock of a store for longer work than a transaction.
+
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -11,9 +13,9 @@ use super::storage::lock_file;
 /// The lock of a store, held by this process: see
 /// [`RedbTenantStore::lock`](super::RedbTenantStore::lock).
 ///
-/// The system ends it with the process, however that ends.
+/// The operating system releases it when the process ends, in whatever way.
 pub struct TenantStoreLock {
-    /// Unlocked when it is closed.
+    /// The lock is released when the file is closed.
     _lock: FileBackend,
 }
 

@@ -1,3 +1,5 @@
+//! A store in memory.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreError};
 
-/// A store that ends with the process: for tests, and for programs that learn their tenants
-/// elsewhere.
+/// A store that ends with the process: for tests, and for programs that get their tenants from
+/// another source.
 #[derive(Default)]
 pub struct MemoryTenantStore(Mutex<Contents>);
 
@@ -18,11 +20,12 @@ struct Contents {
     secrets: BTreeMap<(ClientId, Guid), Secrets>,
 }
 
-/// By name.
+/// The secrets by name.
 type Secrets = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
 impl MemoryTenantStore {
-    /// Every change is one step: what a panic elsewhere left is whole.
+    /// Returns the locked data. Every change is one step, so the data is whole even after a panic
+    /// of another thread.
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,5 @@
-//! A file as redb sees it while a transaction runs: what redb changes lies over the file in memory,
-//! and the file stays as it is.
+//! The file as redb sees it during a transaction: its changes stay in memory, over the unchanged
+//! file.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,26 +7,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-/// The file, which stays locked while this or a clone lives, and what redb did to it.
+/// The locked file, with redb's changes. It is unlocked when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Overlay(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     file: FileBackend,
-    /// In bytes, before any change.
+    /// The length in bytes before all changes.
     file_len: u64,
     log: Mutex<Log>,
 }
 
 #[derive(Debug)]
 struct Log {
-    /// In bytes, after all changes.
+    /// The length in bytes after all changes.
     len: u64,
     changes: Vec<Change>,
 }
 
-/// What redb did to its file.
+/// One change of the file by redb.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
     Write { at: u64, bytes: Vec<u8> },
@@ -44,9 +44,9 @@ impl Overlay {
         Ok(Self(Arc::new(Inner { file, file_len, log })))
     }
 
-    /// Does to the file what redb did, and it is on the disk then. A crash meanwhile leaves what a
-    /// crash of redb would: since redb's order and its syncs are kept, the state before or the one
-    /// after.
+    /// Applies the changes to the file and syncs it. After a crash, the file holds the state before
+    /// or the state after the transaction, as with redb itself, because the order of the writes and
+    /// syncs is the same.
     pub(super) fn replay(&self) -> io::Result<()> {
         replay(&self.log().changes, &self.0.file)
     }
@@ -77,8 +77,8 @@ impl StorageBackend for Overlay {
         Ok(self.log().len)
     }
 
-    /// No read is longer than the file, so that no damaged length asks for more memory than there
-    /// is.
+    /// Limits a read to the length of the file, so that a damaged length cannot request more memory
+    /// than there is.
     fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let log = self.log();
         let end = offset.saturating_add(len as u64);
@@ -92,7 +92,7 @@ impl StorageBackend for Overlay {
             Vec::new()
         };
         bytes.resize(len, 0);
-        // A change from one place of the file to another, as far as it was read.
+        // A range of the file as a range of the buffer, cut to what was read.
         let read = |from: u64, to: u64| {
             let (from, to) = (from.clamp(offset, end), to.clamp(offset, end));
             (from - offset) as usize..(to - offset) as usize
@@ -105,7 +105,7 @@ impl StorageBackend for Overlay {
                     let written = &written[from..from + into.len()];
                     bytes[into].copy_from_slice(written);
                 }
-                // What comes after the end of a file that grows again is zero.
+                // The bytes after the old end of a file that grows again are zero.
                 Change::SetLen(len) => bytes[read(*len, end)].fill(0),
                 Change::Sync => {}
             }
@@ -119,15 +119,15 @@ impl StorageBackend for Overlay {
         }
         let mut log = self.log();
         log.len = len;
-        // redb does not sync here, and panics over a header that tells of more than the file holds:
-        // that may not be on the disk first.
+        // redb does not sync here. It panics at a header that declares more than the file holds, so
+        // the header must not reach the disk first.
         log.changes.extend([Change::SetLen(len), Change::Sync]);
         Ok(())
     }
 
     fn sync_data(&self, _: bool) -> io::Result<()> {
         let mut log = self.log();
-        // redb syncs twice where it closes a file.
+        // redb syncs twice when it closes a file.
         if !matches!(log.changes.last(), Some(Change::Sync)) {
             log.changes.push(Change::Sync);
         }
@@ -136,7 +136,7 @@ impl StorageBackend for Overlay {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut log = self.log();
-        // redb sets the length first, unless what it has read is wrong.
+        // redb sets the length first, unless the data it read is damaged.
         if offset.saturating_add(data.len() as u64) > log.len {
             return Err(io::ErrorKind::InvalidData.into());
         }
@@ -148,5 +148,6 @@ impl StorageBackend for Overlay {
     }
 }
 
-/// In bytes: more than millions of tenants take. What asks for more is damaged.
+/// The longest file in bytes, more than millions of tenants need. A file that requests more is
+/// damaged.
 const LARGEST: u64 = 16 << 30;

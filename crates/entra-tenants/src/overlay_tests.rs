@@ -1,4 +1,4 @@
-//! What a file is while a transaction runs, and what a crash leaves while the file is written.
+//! Tests of the file during a transaction, and after a crash while it is written.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -39,7 +39,7 @@ fn backend(path: &Path) -> FileBackend {
 
 type Kept = (Vec<ConsentedTenant>, Option<Vec<u8>>);
 
-/// The tenants, and a secret of the first.
+/// Creates the tenants, and a secret of the first one.
 fn kept(path: &Path) -> Kept {
     let store = store(path);
     let list = store.list(None).unwrap();
@@ -69,7 +69,8 @@ fn forget_first(transaction: &WriteTransaction) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What is on a disk after a crash: of what was not synced, anything or nothing.
+/// Returns the possible states of a disk after a crash: each write that was not synced is there or
+/// not.
 fn crashes(changes: &[Change]) -> Vec<Vec<Change>> {
     let mut crashes = Vec::new();
     let mut synced = 0;
@@ -97,7 +98,7 @@ fn crashes(changes: &[Change]) -> Vec<Vec<Change>> {
     crashes
 }
 
-/// Writes to the file, and looks at what any crash leaves, in another file.
+/// Writes to the file, and checks the state after each possible crash in another file.
 fn write_and_crash(path: &Path, act: impl FnOnce(&WriteTransaction) -> Result<(), Fault>) {
     let other = path.with_extension("crashed");
     let bytes = fs::read(path).unwrap();
@@ -121,7 +122,7 @@ fn write_and_crash(path: &Path, act: impl FnOnce(&WriteTransaction) -> Result<()
         old += usize::from(found == before);
         new += usize::from(found == after);
         assert!(found == before || found == after, "{found:?}");
-        // It can be written still.
+        // The file is still writable.
         store(&other).put(&consent(200)).unwrap();
         let (mut tenants, secret) = kept(&other);
         assert_eq!(tenants.pop(), Some(consent(200)));
@@ -223,7 +224,7 @@ proptest! {
                 Change::SetLen(len) => overlay.set_len(*len),
                 Change::Sync => overlay.sync_data(false),
             };
-            // What would end beyond the end of the file is refused.
+            // A write beyond the longest file is rejected.
             if done.is_ok() {
                 replay(&[change], &file).unwrap();
             }
@@ -235,7 +236,7 @@ proptest! {
         prop_assert!(fs::read(&path).unwrap() == start);
         overlay.replay().unwrap();
         prop_assert!(fs::read(&path).unwrap() == fs::read(&plain).unwrap());
-        // In the same order, with each sync.
+        // The order and the syncs are kept.
         let other = Overlay::new(backend(&other)).unwrap();
         replay(&overlay.changes(), &other).unwrap();
         prop_assert_eq!(other.changes(), overlay.changes());

@@ -1,4 +1,4 @@
-//! Files that nobody but their owner reads, and that are there whole or not at all.
+//! Files that only their owner can read, and that appear whole or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use super::error::TenantStoreError;
 
-/// A new file beside the one that it shall become, readable by its owner alone from its first
-/// moment. Removed when dropped.
+/// A new file under a temporary name. Only its owner can read it, from its first moment on. It is
+/// removed when dropped.
 pub(super) struct Draft {
-    /// Where it lies until it is published.
+    /// The temporary path.
     pub(super) path: PathBuf,
 }
 
 impl Draft {
-    /// [`open`] has looked at the folders on the way to it.
+    /// Creates the file. [`open`] has checked the folders on its path.
     ///
     /// # Errors
-    /// Where its folder cannot be made or written.
+    /// Returns an error if its folder cannot be created or written.
     pub(super) fn beside(target: &Path) -> Result<(Self, File), TenantStoreError> {
         let folder = folder_of(target);
         if !folder.exists() {
@@ -28,7 +28,7 @@ impl Draft {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder
                 .create(folder)
-                .map_err(|source| TenantStoreError::io(folder, "make the folder", source))?;
+                .map_err(|source| TenantStoreError::io(folder, "create the folder", source))?;
         }
         let mut random = [0; 8];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| TenantStoreError::Crypto)?;
@@ -46,9 +46,8 @@ impl Draft {
         Ok((Self { path }, file))
     }
 
-    /// Gives the file, which is written and synced, its name. Of several that are published at once
-    /// the first stays, and the others are dropped: a link never takes the place of a file that is
-    /// there.
+    /// Gives the written and synced file its final name. If several processes publish at once, the
+    /// first file stays and the others are dropped, because a link never replaces a file.
     pub(super) fn publish(self, target: &Path) -> Result<(), TenantStoreError> {
         match fs::hard_link(&self.path, target) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -56,8 +55,7 @@ impl Draft {
             }
             _ => {}
         }
-        // Its name is to outlast a power cut as well. UnlistedOrigin than on Unix folders cannot be
-        // synced.
+        // The name must survive a power failure as well. Only Unix can sync a folder.
         #[cfg(unix)]
         File::open(folder_of(target))
             .and_then(|folder| folder.sync_all())
@@ -68,13 +66,13 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // What cannot be removed is left behind, under a name that tells what it is.
+        // A file that cannot be removed stays, and its name says what it is.
         drop(fs::remove_file(&self.path));
     }
 }
 
-/// Opens a file that is there; nothing where there is none. Behind all links, it must be a file
-/// that nobody else can have put there.
+/// Opens a file, or returns `None` if there is no such file. After all links are followed, it must
+/// be a file that no other user can have placed there.
 pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantStoreError> {
     let failed = |source| TenantStoreError::io(path, "open", source);
     check_folders(path)?;
@@ -88,7 +86,7 @@ pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantSt
         _ => failed(source),
     })?;
     check_folders(&real)?;
-    // To open a pipe would wait for whoever is at its other end.
+    // Opening a pipe would wait for the process at its other end.
     if !fs::metadata(&real).map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is not a file")));
     }
@@ -97,20 +95,20 @@ pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantSt
     Ok(Some(file))
 }
 
-/// Whether others than its owner may do anything with the file.
+/// Returns true if users other than the owner have any permission on the file.
 #[cfg(unix)]
 pub(super) fn is_open_to_others(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
     Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
 }
 
-/// The access control lists of other systems are their administrators' affair.
+/// Access control lists of other systems are the administrator's responsibility.
 #[cfg(not(unix))]
 pub(super) fn is_open_to_others(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Takes the file away from all but its owner.
+/// Removes the permissions of all users but the owner.
 #[cfg(unix)]
 pub(super) fn close_to_others(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -122,8 +120,8 @@ pub(super) fn close_to_others(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses what belongs to neither this user nor root: whoever it belongs to knows what is in it,
-/// and may write to it.
+/// Rejects a file that belongs to neither this user nor root, because its owner knows the content
+/// and can change it.
 #[cfg(unix)]
 fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), TenantStoreError> {
     let owner = std::os::unix::fs::MetadataExt::uid(metadata);
@@ -132,8 +130,8 @@ fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), TenantStoreEr
     }
     Err(TenantStoreError::Exposed {
         path: path.to_owned(),
-        why: "it belongs to another user, who may change it",
-        advice: "run as that user, give it to this one (chown), or use another",
+        why: "it belongs to another user, who can change it",
+        advice: "run as that user, change its owner to this user (chown), or use another file",
     })
 }
 
@@ -142,16 +140,16 @@ fn check_owner(_: &Path, _: &fs::Metadata) -> Result<(), TenantStoreError> {
     Ok(())
 }
 
-/// Refuses a folder of somebody else's, and one in which everybody may put another file in this
-/// one's place, or another folder in that of a folder on the way. Where the sticky bit is set, as
-/// in `/tmp`, nobody may. A group that may was chosen by whoever owns the folder.
+/// Rejects a folder of another user, and a folder in which everyone can replace this file or a
+/// folder on its path. In a folder with the sticky bit, such as `/tmp`, they cannot. A group that
+/// can do so was chosen by the owner of the folder.
 #[cfg(unix)]
 fn check_folders(file: &Path) -> Result<(), TenantStoreError> {
     use std::os::unix::fs::PermissionsExt;
-    let failed = |source| TenantStoreError::io(file, "look at the folder of", source);
+    let failed = |source| TenantStoreError::io(file, "examine the folder of", source);
     let file = std::path::absolute(file).map_err(failed)?;
-    // Where it is not there yet, it will be made in one that is. Where it cannot be looked at, to
-    // open the file tells why.
+    // A folder that does not exist yet will be created in one that does. If a folder cannot be
+    // examined, opening the file reports the reason.
     let Some(nearest) = file
         .ancestors()
         .skip(1)
@@ -159,14 +157,14 @@ fn check_folders(file: &Path) -> Result<(), TenantStoreError> {
     else {
         return Ok(());
     };
-    // The owners of those above can put only what is theirs in the place of this one.
+    // The owners of the folders above can only replace this folder by files of their own.
     check_owner(&nearest, &fs::metadata(&nearest).map_err(failed)?)?;
     for folder in nearest.ancestors() {
         if fs::metadata(folder).map_err(failed)?.permissions().mode() & 0o1002 == 0o002 {
             return Err(TenantStoreError::Exposed {
                 path: folder.to_owned(),
-                why: "everybody may replace files in this folder",
-                advice: "take it away from others (chmod o-w), or use another",
+                why: "every user can replace files in this folder",
+                advice: "remove the write permission of others (chmod o-w), or use another folder",
             });
         }
     }

@@ -1,7 +1,7 @@
-//! A tenant as it is kept: JSON, which a later version may add to, behind eight bytes of a digest.
+//! The stored form of a tenant: eight bytes of a digest, then JSON to which later versions may add.
 //!
-//! The digest is of the record's key and of the JSON. It finds what a failing disk changed: in the
-//! name of a cloud, say, where a credential would go then.
+//! The digest covers the record's key and the JSON. It detects changes by a failing disk, for
+//! example in the name of the cloud, which decides where a credential is sent.
 
 use aws_lc_rs::digest;
 use entra_proto::{ClientId, Cloud, Guid, Timestamp};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{ConsentedTenant, TenantStoreError};
 
-/// What a store's tables are keyed by: the client id, then the tenant id.
+/// The key of the store's tables: the client ID, then the tenant ID.
 pub(super) fn key(client_id: ClientId, tenant: Guid) -> [u8; KEY] {
     let mut key = [0; KEY];
     key[..16].copy_from_slice(client_id.guid().as_bytes());
@@ -18,13 +18,13 @@ pub(super) fn key(client_id: ClientId, tenant: Guid) -> [u8; KEY] {
     key
 }
 
-/// The application and the tenant of a key.
+/// Returns the application and the tenant of a key.
 pub(super) fn names(key: &[u8; KEY]) -> (ClientId, Guid) {
     let half = |at: usize| Guid::from_bytes(key[at..at + 16].try_into().expect("a key has 32 bytes"));
     (half(0).into(), half(16))
 }
 
-/// A tenant, and what a later version of this program knows of it.
+/// A tenant, with the fields that a later version of this program added.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Record {
     pub(super) tenant: ConsentedTenant,
@@ -35,14 +35,14 @@ impl Record {
     /// Reads the record under this key.
     pub(super) fn decode(key: &[u8; KEY], bytes: &[u8]) -> Result<Self, TenantStoreError> {
         let (client_id, tenant) = names(key);
-        let refused = |why| TenantStoreError::Record { client_id, tenant, why };
+        let unreadable = |why| TenantStoreError::Record { client_id, tenant, why };
         if bytes.len() > LONGEST {
-            return Err(refused("is longer than any record"));
+            return Err(unreadable("is longer than any record"));
         }
         let (digest, json) = bytes
             .split_first_chunk()
             .filter(|(digest, json)| **digest == checksum(key, json))
-            .ok_or_else(|| refused("is damaged"))?;
+            .ok_or_else(|| unreadable("is damaged"))?;
         let _: &[u8; DIGEST] = digest;
         let Wire {
             first_consented_at,
@@ -51,12 +51,12 @@ impl Record {
             cloud,
             granted,
             later,
-        } = serde_json::from_slice(json).map_err(|_| refused("is of another form"))?;
+        } = serde_json::from_slice(json).map_err(|_| unreadable("has another form"))?;
         let read = |text: String| Cloud::at(&text).or_else(|_| Cloud::loopback(&text));
         let cloud = cloud
             .map(read)
             .transpose()
-            .map_err(|_| refused("names no cloud that there can be"))?;
+            .map_err(|_| unreadable("names a cloud that cannot exist"))?;
         let tenant = ConsentedTenant {
             first_consented_at: Timestamp::from_secs(first_consented_at),
             consented_at: Timestamp::from_secs(consented_at),
@@ -114,11 +114,12 @@ fn checksum(key: &[u8; KEY], json: &[u8]) -> [u8; DIGEST] {
     digest.as_ref()[..DIGEST].try_into().expect("SHA-256 gives 32 bytes")
 }
 
-/// In bytes.
+/// The length of a key in bytes.
 pub(super) const KEY: usize = 32;
+/// The length of the digest in bytes.
 const DIGEST: usize = 8;
-/// Six bytes of JSON for each control character of a record, with room for what a later version
-/// adds.
+/// The longest record in bytes: six bytes of JSON for each control character, and room for the
+/// fields of later versions.
 const LONGEST: usize = 128 * 1024;
 
 #[cfg(test)]
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_form_is_refused() {
+    fn what_is_of_another_form_is_unreadable() {
         let sound_and_right = sound(br#"{"first_consented_at":1,"consented_at":2,"more":[{}]}"#);
         assert_eq!(Record::decode(&[1; KEY], &sound_and_right).unwrap().later.len(), 1);
         for json in [

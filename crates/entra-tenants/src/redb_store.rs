@@ -1,3 +1,5 @@
+//! The store in a redb database.
+
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -15,53 +17,53 @@ use super::secrets::{self, Secrets, StoredSecret, full_name};
 use super::storage::{self, Fault, SECRETS, TENANTS};
 use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreError, seal};
 
-/// A store in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
+/// A store in a file that outlives the process: a [redb](https://docs.rs/redb) database.
 ///
-/// A write is on the disk when its method returns. The process may be killed at any time, or the
-/// power fail: what was acknowledged is there, and a write that was not is there whole or not at
-/// all. Of power that fails, folders that the first write made are excepted: make them beforehand.
+/// A write is on the disk when its method returns. If the process is killed or the power fails,
+/// every acknowledged write is there, and another one is there whole or not at all. The exception
+/// is a power failure right after the first write created folders: create them beforehand.
 ///
-/// **Several processes** may use one file: it is opened for each operation, and not held between
-/// them, so that a command can list the tenants of a service that runs. Whoever finds it in use
-/// waits, for five seconds unless told otherwise.
+/// **Several processes** may use one file. It is opened for each operation and closed after it, so
+/// that a command can list the tenants of a running service. An operation waits for another one in
+/// progress, by default up to five seconds.
 ///
-/// **Secrets** are sealed by AES-256-GCM with the key that the store is given, each with the name
-/// it is kept under. Tenants, and the names of secrets, are not hidden: the file is for its owner
-/// alone (mode 0600), folders that are made for it too (0700). Where others can read a file that is
-/// there already, that is taken from them, with a warning (`tracing`). A file or folder that
-/// belongs to neither this user nor root is refused, and a folder in which everybody may put
-/// another file in its place. UnlistedOrigin than on Unix all that is the folder's affair.
+/// **Secrets** are sealed by AES-256-GCM with the key of the store, each together with its name.
+/// Tenants and the names of secrets are not encrypted: only the owner can read the file (mode 0600)
+/// and the folders that are created for it (0700). If an existing file is readable for others, the
+/// permission is removed, with a warning (`tracing`). A file or folder that belongs to neither this
+/// user nor root is rejected, and so is a folder in which everyone can replace the file. On systems
+/// other than Unix, the folder must protect the file.
 ///
-/// **A file that is damaged**, or no store, is an error and left as it is: to read never changes
-/// the file, and what is written is held in memory, a megabyte or two, until redb has seen no
-/// fault. redb panics over some damage: such a panic is caught, and seen by the panic hook alone,
-/// unless the program is built to abort on panics.
+/// **A damaged file**, or a file that is not a store, is an error and left unchanged. Reading never
+/// changes the file. Writes stay in memory, one or two megabytes, until redb has found no damage.
+/// redb panics at some kinds of damage: such a panic is caught, unless the program is built to
+/// abort on panics. Only the panic hook sees it.
 ///
-/// The file needs a file system that locks files and can link them, a local one. It is made under
-/// another name first, `.NAME.….new` beside it, so that nobody meets half of one; what a process
-/// that was killed left under such a name can be removed.
+/// The file requires a local file system with locks and links. It is created under a temporary
+/// name, `.NAME.….new` beside it, so that no process sees an incomplete file. A temporary file that
+/// a killed process left may be deleted.
 ///
 /// ```no_run
 /// use entra_tenants::{RedbTenantStore, TenantStoreKey};
 ///
 /// let key = TenantStoreKey::read_or_create("/var/lib/monitor/tenants.key")?;
 /// let store = RedbTenantStore::at("/var/lib/monitor/tenants.redb").with_key(key);
-/// store.check()?; // rather now than when somebody has consented
+/// store.check()?; // report problems now, not after the first consent
 /// # Ok::<(), entra_tenants::TenantStoreError>(())
 /// ```
 ///
-/// On a machine with two cores a write takes some five milliseconds, and to read a record a quarter
-/// of one, with hundreds of tenants.
+/// On a machine with two cores and with hundreds of tenants, a write takes about five milliseconds,
+/// and reading a record a quarter of a millisecond.
 pub struct RedbTenantStore {
     path: PathBuf,
     key: Option<TenantStoreKey>,
     wait: Duration,
-    /// One thread of this process at a time: they queue here, rather than by trying.
+    /// Held by one thread of this process at a time: the others wait here instead of polling.
     turn: Mutex<()>,
 }
 
 impl RedbTenantStore {
-    /// The store in this file. It is not looked at before it is used, and made by the first write.
+    /// Creates a store in this file. The first use opens it, and the first write creates it.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -72,7 +74,7 @@ impl RedbTenantStore {
         }
     }
 
-    /// Seals secrets with this key, and opens what was sealed with it. Without one there are no
+    /// Sets the key that seals secrets and opens sealed ones. Without a key the store holds no
     /// secrets.
     #[must_use]
     pub fn with_key(mut self, key: TenantStoreKey) -> Self {
@@ -80,30 +82,30 @@ impl RedbTenantStore {
         self
     }
 
-    /// How long an operation waits for another process that has the file open: five seconds unless
-    /// told otherwise.
+    /// Sets the time that an operation waits for another process that has the file open. The
+    /// default is five seconds.
     #[must_use]
     pub const fn with_wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// Its file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the file where there is none, and sees whether it can be written: a program that
-    /// starts may want to know.
+    /// Creates the file if it does not exist, and checks that it is writable. A program can call
+    /// this at its start.
     ///
     /// # Errors
-    /// Where it cannot.
+    /// Returns an error if the file cannot be created or written.
     pub fn check(&self) -> Result<(), TenantStoreError> {
         self.write(|_| Ok(()))
     }
 
-    /// Returns all secrets, of every application and tenant: none where there is no file.
+    /// Returns all secrets, of every application and tenant. Without a file there are no secrets.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read.
@@ -112,9 +114,9 @@ impl RedbTenantStore {
         Ok(found.unwrap_or_default())
     }
 
-    /// Reads and changes secrets in one transaction: all of its changes are kept, or none of them
-    /// where `act` fails or the process ends. No other process changes a secret meanwhile, so that
-    /// a newer one is never replaced by an older one.
+    /// Reads and changes secrets in one transaction. If `act` fails or the process ends, none of
+    /// the changes is stored. No other process changes a secret meanwhile, so that an older secret
+    /// never replaces a newer one.
     ///
     /// # Errors
     /// Returns the error of `act`, or an error if the file cannot be used or there is no key.
@@ -126,13 +128,13 @@ impl RedbTenantStore {
         self.write(|transaction| Ok(act(&mut Secrets::open(transaction, key, &self.path)?)?))
     }
 
-    /// Waits until no other process has taken its turn, which lasts until the returned value is
-    /// dropped or its process ends. It is for what a transaction is too short for: a request with a
-    /// refresh token that the response replaces. It locks `NAME.lock` beside the file; transactions
-    /// do not look at it.
+    /// Waits until no other process holds the lock, and takes it until the returned value is
+    /// dropped or the process ends. It is for work that is too long for a transaction: a request
+    /// with a refresh token that the response replaces. It locks `NAME.lock` beside the file;
+    /// transactions ignore it.
     ///
     /// # Errors
-    /// Returns [`TenantStoreError::Busy`] if another process keeps its turn for all of `wait`, and
+    /// Returns [`TenantStoreError::Busy`] if another process holds the lock for all of `wait`, and
     /// an error if the lock cannot be used.
     pub fn lock(&self, wait: Duration) -> Result<TenantStoreLock, TenantStoreError> {
         TenantStoreLock::take(&self.path, wait)
@@ -151,9 +153,9 @@ impl RedbTenantStore {
         storage::write(&self.path, self.wait, act)
     }
 
-    /// To forget what is not there makes no file. Where nobody can tell, or it is a link to
-    /// nothing, to use it tells why.
-    fn is_there(&self) -> bool {
+    /// Returns false if the file does not exist: forgetting an entry then does not create it.
+    /// Returns true if that is unknown or the path is a dangling link: using it reports the reason.
+    fn may_exist(&self) -> bool {
         let found = fs::symlink_metadata(&self.path);
         !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
@@ -177,7 +179,7 @@ impl TenantStore for RedbTenantStore {
                     record.tenant = ConsentedTenant::merge(known.tenant, record.tenant);
                     record.later = known.later;
                 }
-                Some(Err(error)) => tracing::warn!(%error, "a record is replaced that could not be read"),
+                Some(Err(error)) => tracing::warn!(%error, "a record that could not be read is replaced"),
                 None => {}
             }
             tenants.insert(key.as_slice(), record.encode()?.as_slice())?;
@@ -200,7 +202,7 @@ impl TenantStore for RedbTenantStore {
             for entry in transaction.open_table(TENANTS)?.range::<&[u8]>(..)? {
                 let (key, bytes) = entry?;
                 let Ok(key) = <&[u8; KEY]>::try_from(key.value()) else {
-                    tracing::warn!("a record of the tenant store has no key that can be read");
+                    tracing::warn!("a record of the tenant store has an unreadable key");
                     continue;
                 };
                 if client_id.is_some_and(|client_id| client_id != record::names(key).0) {
@@ -217,7 +219,7 @@ impl TenantStore for RedbTenantStore {
     }
 
     fn forget(&self, client_id: ClientId, tenant: Guid) -> Result<bool, TenantStoreError> {
-        if !self.is_there() {
+        if !self.may_exist() {
             return Ok(false);
         }
         let key = record::key(client_id, tenant);
@@ -261,7 +263,7 @@ impl TenantStore for RedbTenantStore {
     }
 
     fn forget_secret(&self, name: SecretName<'_>) -> Result<bool, TenantStoreError> {
-        if !self.is_there() {
+        if !self.may_exist() {
             return Ok(false);
         }
         let name = full_name(name);
@@ -282,7 +284,7 @@ impl fmt::Debug for RedbTenantStore {
     }
 }
 
-/// From the first to the last name of a tenant's secrets: no UTF-8 has the byte 0xff.
+/// Returns the range of a tenant's secret names. UTF-8 never contains the byte 0xff.
 fn names_under(key: &[u8; KEY]) -> RangeInclusive<Vec<u8>> {
     key.to_vec()..=[key.as_slice(), &[0xff]].concat()
 }

@@ -1,4 +1,4 @@
-//! What a store on disk makes of contents that it did not write.
+//! Tests of a store on disk with contents that it did not write.
 
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn store(path: &Path) -> RedbTenantStore {
         .with_wait(Duration::ZERO)
 }
 
-/// Changes what is in the file, behind the store's back.
+/// Changes the file without the store.
 fn meddle(path: &Path, act: impl FnOnce(&redb::WriteTransaction)) {
     let database = Database::open(path).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -37,7 +37,7 @@ fn meddle(path: &Path, act: impl FnOnce(&redb::WriteTransaction)) {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_costs_no_other_one() {
+fn unreadable_record_hides_no_other_record() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     let store = store(&path);
@@ -61,13 +61,13 @@ fn a_record_that_cannot_be_read_costs_no_other_one() {
         store.get(app(), guid(2)).unwrap_err(),
         TenantStoreError::Record { .. }
     ));
-    // Consent given anew heals it.
+    // A new consent replaces the record.
     store.put(&consent(2)).unwrap();
     assert_eq!(store.get(app(), guid(2)).unwrap(), Some(consent(2)));
 }
 
 #[test]
-fn what_a_later_version_keeps_of_a_tenant_stays() {
+fn unknown_fields_of_a_later_version_are_kept() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     let store = store(&path);
@@ -95,7 +95,7 @@ fn what_a_later_version_keeps_of_a_tenant_stays() {
 }
 
 #[test]
-fn a_secret_moved_to_another_name_or_cut_short_is_not_there() {
+fn moved_or_truncated_secret_is_absent() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     let store = store(&path);
@@ -119,7 +119,7 @@ fn a_secret_moved_to_another_name_or_cut_short_is_not_there() {
 }
 
 #[test]
-fn a_file_that_another_has_open_is_told_as_busy_and_used_when_it_is_free() {
+fn open_file_is_busy_until_it_is_closed() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     let store = store(&path);
@@ -137,7 +137,7 @@ fn a_file_that_another_has_open_is_told_as_busy_and_used_when_it_is_free() {
 }
 
 #[test]
-fn the_redb_file_of_another_program_is_left_alone() {
+fn redb_file_of_another_program_is_unchanged() {
     const THEIRS: TableDefinition<'static, u64, u64> = TableDefinition::new("theirs");
     let folder = folder();
     let path = folder.path().join("t.redb");
@@ -165,7 +165,7 @@ fn the_redb_file_of_another_program_is_left_alone() {
 }
 
 #[test]
-fn a_file_of_a_later_version_is_left_alone() {
+fn file_of_a_later_version_is_unchanged() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     let store = store(&path);

@@ -1,8 +1,8 @@
-//! Secrets, sealed: a version, the key's id, a nonce, and what AES-256-GCM makes of the secret.
+//! Sealed secrets: a version, the key's ID, a nonce, and the secret encrypted by AES-256-GCM.
 //!
-//! The version, the id and the name are authenticated with it, so that a secret opens under its own
-//! name alone. Nonces are 96 random bits: good for 2^32 seals with one key (NIST SP 800-38D,
-//! section 8.3), which is one in a second for a century.
+//! The version, the ID and the name are authenticated too, so that a secret opens only under its
+//! own name. Nonces are 96 random bits, which suffices for 2^32 seals with one key (NIST SP
+//! 800-38D, section 8.3): one per second for a century.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ use super::key::TenantStoreKey;
 pub(super) fn seal(key: &TenantStoreKey, name: &[u8], secret: &[u8]) -> Result<Vec<u8>, TenantStoreError> {
     let id = key.id();
     let cipher = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).map_err(|_| TenantStoreError::Crypto)?;
-    // Room for the tag: a vector that grew would leave a copy behind.
+    // Reserved for the tag too, because a vector that grows leaves a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
     text.extend_from_slice(secret);
     let nonce = cipher
@@ -23,7 +23,7 @@ pub(super) fn seal(key: &TenantStoreKey, name: &[u8], secret: &[u8]) -> Result<V
     Ok([&[VERSION], id.as_slice(), nonce.as_ref(), &text].concat())
 }
 
-/// Opens what was sealed with this key under this name. Anything else is nothing.
+/// Opens a secret that was sealed with this key under this name. Returns `None` for anything else.
 pub(super) fn open(key: &TenantStoreKey, name: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (version, sealed) = sealed.split_first()?;
     let (id, sealed) = sealed.split_first_chunk::<8>()?;
@@ -80,8 +80,7 @@ mod tests {
         }
     }
 
-    /// With the id of one key put upon what another has sealed, the cipher still sees the
-    /// difference.
+    /// A secret with the ID of another key is still rejected by the cipher.
     #[test]
     fn another_key_does_not_open_it_whatever_its_id() {
         let other = TenantStoreKey::from_bytes([8; 32]);
@@ -90,7 +89,7 @@ mod tests {
         assert!(open(&other, b"name", &sealed).is_none());
     }
 
-    /// As another reader would open it.
+    /// Opens a secret as another implementation would.
     #[test]
     fn version_key_id_and_name_are_what_is_authenticated() {
         let sealed = seal(&key(), b"name", SECRET).unwrap();

@@ -1,11 +1,13 @@
+//! The names of secrets.
+
 use entra_proto::{ClientId, Guid};
 
 use super::error::TenantStoreError;
 
-/// What a secret is found by: the application and the tenant it belongs to, and a name of the
-/// caller's, such as the key of a cache of refresh tokens.
+/// The name of a secret: the application and the tenant that it belongs to, and a text of the
+/// caller, such as the key of a cache of refresh tokens.
 ///
-/// A name is no secret: a store keeps it as it is.
+/// A name is not secret: a store does not encrypt it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretName<'a> {
     client_id: ClientId,
@@ -14,7 +16,8 @@ pub struct SecretName<'a> {
 }
 
 impl<'a> SecretName<'a> {
-    /// A name of at most 1024 bytes, compared as it is. A store refuses longer ones.
+    /// Creates a name. The text has at most 1024 bytes, which a store checks, and is compared byte
+    /// by byte.
     #[must_use]
     pub const fn new(client_id: ClientId, tenant: Guid, name: &'a str) -> Self {
         Self {
@@ -24,25 +27,25 @@ impl<'a> SecretName<'a> {
         }
     }
 
-    /// The application.
+    /// Returns the application.
     #[must_use]
     pub const fn client_id(&self) -> ClientId {
         self.client_id
     }
 
-    /// The tenant.
+    /// Returns the tenant.
     #[must_use]
     pub const fn tenant(&self) -> Guid {
         self.tenant
     }
 
-    /// The caller's name.
+    /// Returns the caller's text.
     #[must_use]
     pub const fn name(&self) -> &'a str {
         self.name
     }
 
-    /// Refuses what no store takes.
+    /// Returns an error for a name that no store accepts.
     pub(super) const fn check(&self, secret: &[u8]) -> Result<(), TenantStoreError> {
         let (what, limit) = if self.name.len() > LONGEST_NAME {
             ("the name of a secret", LONGEST_NAME)
@@ -55,6 +58,7 @@ impl<'a> SecretName<'a> {
     }
 }
 
-/// In bytes. Refresh tokens have one or two thousand.
+/// The most bytes of a secret. Refresh tokens have one or two thousand.
 const LONGEST_SECRET: usize = 16 * 1024;
+/// The most bytes of a name.
 const LONGEST_NAME: usize = 1024;

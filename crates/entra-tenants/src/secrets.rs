@@ -1,3 +1,5 @@
+//! Secrets within a transaction.
+
 use std::fmt;
 use std::path::Path;
 
@@ -18,14 +20,14 @@ pub struct StoredSecret {
     pub client_id: ClientId,
     /// The tenant.
     pub tenant: Guid,
-    /// The caller's name for it.
+    /// The caller's text in its name.
     pub name: String,
-    /// The secret; none where it was sealed with another key or is damaged.
+    /// The secret, or `None` if it was sealed with another key or is damaged.
     pub secret: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl StoredSecret {
-    /// Returns the name that it is kept under.
+    /// Returns its name.
     #[must_use]
     pub fn secret_name(&self) -> SecretName<'_> {
         SecretName::new(self.client_id, self.tenant, &self.name)
@@ -42,7 +44,7 @@ impl fmt::Debug for StoredSecret {
     }
 }
 
-/// The secrets of a store within one transaction: see
+/// The secrets of a store during one transaction: see
 /// [`RedbTenantStore::change_secrets`](super::RedbTenantStore::change_secrets).
 pub struct Secrets<'a> {
     table: Table<'a, &'static [u8], &'static [u8]>,
@@ -63,7 +65,7 @@ impl<'a> Secrets<'a> {
         })
     }
 
-    /// Returns the secret under this name. One that cannot be unsealed is none.
+    /// Returns the secret under this name. One that cannot be unsealed counts as absent.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read.
@@ -73,11 +75,11 @@ impl<'a> Secrets<'a> {
         Ok(sealed.and_then(|sealed| seal::open(self.key, &name, sealed.value())))
     }
 
-    /// Keeps a secret under this name, in the place of what was there.
+    /// Stores a secret under this name, and replaces the old one.
     ///
     /// # Errors
-    /// Returns an error if secret or name are larger than a store takes, or the file cannot be
-    /// written.
+    /// Returns an error if the secret or its name is larger than a store accepts, or if the file
+    /// cannot be written.
     pub fn put(&mut self, name: SecretName<'_>, secret: &[u8]) -> Result<(), TenantStoreError> {
         name.check(secret)?;
         let name = full_name(name);
@@ -86,7 +88,7 @@ impl<'a> Secrets<'a> {
         put.map_err(|error| self.failed(error))
     }
 
-    /// Removes the secret under this name. Returns whether there was one.
+    /// Removes the secret under this name. Returns true if there was one.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
@@ -103,11 +105,11 @@ impl<'a> Secrets<'a> {
     /// # Errors
     /// Returns an error if the file cannot be read.
     pub fn list(&self) -> Result<Vec<StoredSecret>, TenantStoreError> {
-        list(&self.table, Some(self.key)).map_err(|error| storage::told(self.path, error))
+        list(&self.table, Some(self.key)).map_err(|error| storage::error_of(self.path, error))
     }
 
     fn failed(&self, error: redb::StorageError) -> TenantStoreError {
-        storage::told(self.path, error.into())
+        storage::error_of(self.path, error.into())
     }
 }
 
@@ -117,7 +119,7 @@ impl fmt::Debug for Secrets<'_> {
     }
 }
 
-/// Reads every secret of a table. A name that this program did not write is passed over.
+/// Reads every secret of a table. A name that this program did not write is ignored.
 pub(super) fn list(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
     key: Option<&TenantStoreKey>,
@@ -143,7 +145,7 @@ pub(super) fn list(
     Ok(found)
 }
 
-/// The key of a secret in the file: the key of its tenant, then its name.
+/// Returns the key of a secret in the file: the key of its tenant, then its text.
 pub(super) fn full_name(name: SecretName<'_>) -> Vec<u8> {
     let key = record::key(name.client_id(), name.tenant());
     [key.as_slice(), name.name().as_bytes()].concat()

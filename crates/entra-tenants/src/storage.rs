@@ -1,8 +1,8 @@
 //! A redb file, opened for one transaction.
 //!
-//! redb trusts what it reads: a damaged file makes it panic rather than fail, after it has written
-//! to it. Such a panic ends here, and becomes an error; and all that redb writes stays in memory
-//! until it has come to its end without one.
+//! redb trusts its input: a damaged file makes it panic, after it has written to the file. Such a
+//! panic is caught here and becomes an error. All writes of redb stay in memory until it has
+//! finished without a panic.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,12 +18,12 @@ use super::error::{TenantStoreError, shown};
 use super::overlay::Overlay;
 use super::private_file::{self, Draft};
 
-/// Tenants by client id and tenant id: see [`super::record`].
+/// Tenants by client ID and tenant ID: see [`super::record`].
 pub(super) const TENANTS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("tenants");
-/// Secrets by client id, tenant id and name: see [`super::seal`].
+/// Secrets by client ID, tenant ID and text: see [`super::seal`].
 pub(super) const SECRETS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("secrets");
 
-/// Runs one transaction that reads; nothing where there is no file.
+/// Runs a transaction that reads. Returns `None` if there is no file.
 pub(super) fn read<T>(
     path: &Path,
     wait: Duration,
@@ -40,7 +40,7 @@ pub(super) fn read<T>(
     .map(Some)
 }
 
-/// Runs one transaction that writes, unless `act` fails; makes the file where there is none.
+/// Runs a transaction that writes, unless `act` fails. Creates the file if it does not exist.
 pub(super) fn write<T>(
     path: &Path,
     wait: Duration,
@@ -52,7 +52,7 @@ pub(super) fn write<T>(
     Ok(done)
 }
 
-/// Runs one transaction that writes, in memory: the file has what it changes still to come.
+/// Runs a transaction that writes in memory. The file is changed afterwards.
 pub(super) fn prepare<T>(
     path: &Path,
     wait: Duration,
@@ -71,7 +71,7 @@ pub(super) fn prepare<T>(
         let database = open_database(file.clone())?;
         let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate);
-        // What redb would write when the database is closed, where nobody hears of what fails.
+        // The writes that redb makes when the database is closed, where errors would be lost.
         transaction.set_quick_repair(true);
         let done = act(&transaction)?;
         transaction.commit()?;
@@ -80,7 +80,7 @@ pub(super) fn prepare<T>(
     Ok((done, file))
 }
 
-/// Makes an empty store: elsewhere first, so that nobody ever meets half of one.
+/// Creates an empty store under a temporary name, so that no process sees an incomplete one.
 pub(super) fn create(path: &Path) -> Result<(), TenantStoreError> {
     let (draft, file) = Draft::beside(path)?;
     contain(&draft.path, || {
@@ -95,8 +95,7 @@ pub(super) fn create(path: &Path) -> Result<(), TenantStoreError> {
     draft.publish(path)
 }
 
-/// Opens the file, where there is one, and sees to it that it is what it should be and nobody
-/// else's to read.
+/// Opens the file if it exists, and checks that it is a store that only its owner can read.
 fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantStoreError> {
     let Some(mut file) = private_file::open(path, writable)? else {
         return Ok(None);
@@ -112,9 +111,9 @@ fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantStoreError> {
         };
         return Err(unreadable(path, why));
     }
-    if private_file::is_open_to_others(&file).map_err(|source| TenantStoreError::io(path, "look at", source))? {
+    if private_file::is_open_to_others(&file).map_err(|source| TenantStoreError::io(path, "examine", source))? {
         private_file::close_to_others(&file)
-            .map_err(|source| TenantStoreError::io(path, "take away from others (chmod 600)", source))?;
+            .map_err(|source| TenantStoreError::io(path, "restrict to its owner (chmod 600)", source))?;
         tracing::warn!(path = %shown(path), "others could read this file; its mode is 0600 now");
     }
     Ok(Some(file))
@@ -126,7 +125,7 @@ fn lock(path: &Path, file: File, wait: Duration) -> Result<Overlay, TenantStoreE
     Overlay::new(lock_file(path, &file, wait)?).map_err(failed)
 }
 
-/// Waits until no other process has locked the file.
+/// Waits until no other process holds the lock of the file.
 pub(super) fn lock_file(path: &Path, file: &File, wait: Duration) -> Result<FileBackend, TenantStoreError> {
     let failed = |source| TenantStoreError::io(path, "lock", source);
     let since = Instant::now();
@@ -149,16 +148,16 @@ pub(super) fn lock_file(path: &Path, file: &File, wait: Duration) -> Result<File
     }
 }
 
-/// What ends a transaction.
+/// The reason for the end of a transaction.
 pub(super) enum Fault {
-    /// What redb says, which is large.
+    /// The error of redb, which is large.
     Redb(Box<redb::Error>),
-    Directory(TenantStoreError),
+    Store(TenantStoreError),
 }
 
 impl From<TenantStoreError> for Fault {
     fn from(error: TenantStoreError) -> Self {
-        Self::Directory(error)
+        Self::Store(error)
     }
 }
 
@@ -192,35 +191,35 @@ fn open_database(file: Overlay) -> Result<Database, Fault> {
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    // Each transaction opens the file anew, so that little of a cache is ever used. A tenth of it
-    // is for writes: the state of redb's allocator, a page of a megabyte, should fit, lest it is
-    // written three times. The third format is what redb reads from now on.
+    // Each transaction opens the file again, so little of the cache is used. A tenth of it is for
+    // writes: the state of redb's allocator, a page of a megabyte, must fit, or it is written three
+    // times. redb uses the third format from now on.
     builder.set_cache_size(32 << 20).create_with_file_format_v3(true);
     builder
 }
 
-/// Runs what uses redb; a panic of it is a damaged file. Nothing that the panic may have left half
-/// done is used again.
+/// Runs code that uses redb. A panic means a damaged file; no data that it may have left incomplete
+/// is used again.
 fn contain<T>(path: &Path, act: impl FnOnce() -> Result<T, Fault>) -> Result<T, TenantStoreError> {
     match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(Err(fault)) => Err(told(path, fault)),
+        Ok(Err(fault)) => Err(error_of(path, fault)),
         Ok(Ok(done)) => Ok(done),
         Err(_) => Err(unreadable(path, "it is damaged")),
     }
 }
 
-/// What ended a transaction, as it is told.
-pub(super) fn told(path: &Path, fault: Fault) -> TenantStoreError {
+/// Returns the error to report for the end of a transaction.
+pub(super) fn error_of(path: &Path, fault: Fault) -> TenantStoreError {
     match fault {
         Fault::Redb(error) => self::fault(path, *error),
-        Fault::Directory(error) => error,
+        Fault::Store(error) => error,
     }
 }
 
 fn fault(path: &Path, error: redb::Error) -> TenantStoreError {
     use redb::Error as Redb;
     match error {
-        Redb::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => unreadable(path, "it is cut short"),
+        Redb::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => unreadable(path, "it is truncated"),
         Redb::Io(error) if error.kind() == io::ErrorKind::InvalidData => unreadable(path, "it is damaged"),
         Redb::Io(source) => TenantStoreError::io(path, "use", source),
         Redb::TableDoesNotExist(_) | Redb::TableTypeMismatch { .. } | Redb::TableIsMultimap(_) => {
@@ -237,7 +236,7 @@ fn unreadable(path: &Path, why: impl Into<String>) -> TenantStoreError {
     }
 }
 
-/// What a file of redb begins with.
+/// The first bytes of a redb file.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 pub(super) const FORMAT: TableDefinition<'static, &str, u64> = TableDefinition::new("entra tenant directory");
 const VERSION: u64 = 1;

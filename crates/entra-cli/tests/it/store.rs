@@ -252,7 +252,7 @@ fn damaged_store_names_a_way_to_start_again() {
     fails(&session.run(ME), 4, &["cannot be decrypted", "sign in again"]);
     write(&key, &sound_key);
     set_mode(&key, 0o644);
-    fails(&session.run(ME), 1, &["others than its owner may read this key"]);
+    fails(&session.run(ME), 1, &["users other than its owner can read this key"]);
     write(&key, b"short");
     fails(&session.run(ME), 1, &["does not contain a key", "sign in again"]);
     fs::remove_file(&key).unwrap();

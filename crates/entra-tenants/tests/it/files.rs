@@ -1,4 +1,4 @@
-//! The files of a tenant store: whose they are, what is in them, and what becomes of damaged ones.
+//! The files of a tenant store: their content, and the handling of damaged ones.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn key() -> TenantStoreKey {
     TenantStoreKey::from_bytes([7; 32])
 }
 
-/// The panics that are caught are not shown; those of a failing test are.
+/// Hides the panics that the store catches, but not those of a failing test.
 fn hush_redb() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -60,7 +60,7 @@ fn to_look_makes_no_file() {
 }
 
 #[test]
-fn another_handle_finds_it_all_again() {
+fn another_handle_finds_all_entries() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     let store = RedbTenantStore::at(&path).with_key(key());
@@ -69,7 +69,7 @@ fn another_handle_finds_it_all_again() {
     let again = RedbTenantStore::at(&path).with_key(key());
     assert_eq!(again.get(app(), guid(1)).unwrap(), Some(consent(1)));
     assert_eq!(again.secret(name("a")).unwrap().unwrap().as_slice(), b"secret");
-    // With another key, and with none, there is no secret; tenants are.
+    // With another key or without one, the secret is absent and the tenants are there.
     let other = RedbTenantStore::at(&path).with_key(TenantStoreKey::from_bytes([8; 32]));
     assert!(other.secret(name("a")).unwrap().is_none());
     let keyless = RedbTenantStore::at(&path);
@@ -79,16 +79,16 @@ fn another_handle_finds_it_all_again() {
         TenantStoreError::NoKey
     ));
     assert_eq!(keyless.list(None).unwrap().tenants, [consent(1)]);
-    // What cannot be looked for is not taken for absent.
+    // A store that cannot be read is an error, not an empty store.
     let beneath_a_file = RedbTenantStore::at(path.join("t.redb"));
     beneath_a_file.forget(app(), guid(1)).unwrap_err();
     beneath_a_file.list(None).unwrap_err();
-    // A draft is not left behind.
+    // No temporary file is left.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
-fn a_key_file_of_another_length_is_refused_and_left_alone() {
+fn key_file_of_another_length_is_rejected() {
     let folder = folder();
     for length in [0, 1, 31, 33, 64, 100_000] {
         let path = folder.path().join(format!("{length}.key"));
@@ -106,7 +106,7 @@ fn a_key_file_of_another_length_is_refused_and_left_alone() {
 }
 
 #[test]
-fn those_who_make_a_key_together_get_the_same() {
+fn concurrent_key_creation_yields_one_key() {
     let folder = folder();
     let data = folder.path().join("t.redb");
     for round in 0..20 {
@@ -139,7 +139,7 @@ fn those_who_make_a_key_together_get_the_same() {
 }
 
 #[test]
-fn a_secret_is_nowhere_to_be_seen() {
+fn secret_is_in_no_file_or_debug_text() {
     const CANARY: &[u8] = b"canary-0.AVYAq-refresh-token-canary";
     let folder = folder();
     let path = folder.path().join("t.redb");
@@ -160,7 +160,7 @@ fn a_secret_is_nowhere_to_be_seen() {
     assert!(!shown.contains("canary"), "{shown}");
 
     let file = fs::read(&path).unwrap();
-    // Of three alignments, one is that of any base64 around it.
+    // One of the three alignments matches any base64 text that contains it.
     let mut forms = vec![CANARY.to_vec(), b"canary-key".to_vec()];
     for skipped in 0..3 {
         forms.push(STANDARD_NO_PAD.encode(&CANARY[skipped..33]).into_bytes());
@@ -170,16 +170,16 @@ fn a_secret_is_nowhere_to_be_seen() {
         let form = &form[..form.len().min(20)];
         assert!(!file.windows(form.len()).any(|window| window == form));
     }
-    // The search does find what is there.
+    // The search finds a text that is there.
     assert!(file.windows(17).any(|window| window == b"admin@contoso.com"));
 }
 
-/// A consent of which much is told.
+/// A consent with all optional data.
 fn granted(tenant: u8) -> ConsentedTenant {
     consent(tenant).with_granted([(tenant as char).to_string().repeat(150)])
 }
 
-/// A store with a tree of some pages, and the bytes of its file.
+/// Returns a store whose tree has several pages, and the bytes of its file.
 fn filled(path: &Path) -> (RedbTenantStore, Vec<u8>) {
     let store = RedbTenantStore::at(path).with_key(key());
     for tenant in 1..=40 {
@@ -190,13 +190,13 @@ fn filled(path: &Path) -> (RedbTenantStore, Vec<u8>) {
     (store, bytes)
 }
 
-/// Does everything with a file that may be damaged. What matters is that it returns, and in what
-/// state the file is then.
+/// Runs every operation on a file that may be damaged. The caller checks that it returns, and the
+/// state of the file.
 fn survive(store: &RedbTenantStore, bytes: &[u8], what: &str) -> Vec<TenantStoreError> {
     fs::write(store.path(), bytes).unwrap();
     let mut errors = Vec::new();
     match store.list(None) {
-        // What is listed is what was put: a changed record is found.
+        // The list holds what was stored, so a changed record was detected.
         Ok(list) => {
             for tenant in list.tenants {
                 let number = tenant.tenant.as_bytes()[0];
@@ -222,7 +222,7 @@ fn survive(store: &RedbTenantStore, bytes: &[u8], what: &str) -> Vec<TenantStore
 }
 
 #[test]
-fn a_file_cut_short_is_an_error_and_left_as_it_is() {
+fn truncated_file_is_an_error_and_unchanged() {
     hush_redb();
     let folder = folder();
     let path = folder.path().join("t.redb");
@@ -244,7 +244,7 @@ fn a_file_cut_short_is_an_error_and_left_as_it_is() {
 }
 
 #[test]
-fn garbage_is_an_error_and_left_as_it_is() {
+fn garbage_is_an_error_and_unchanged() {
     hush_redb();
     let folder = folder();
     let path = folder.path().join("t.redb");
@@ -268,23 +268,23 @@ fn garbage_is_an_error_and_left_as_it_is() {
 }
 
 #[test]
-fn flipped_bits_are_errors_or_found_and_never_a_panic() {
+fn flipped_bits_are_detected_without_a_panic() {
     hush_redb();
     let folder = folder();
     let path = folder.path().join("t.redb");
     let (store, bytes) = filled(&path);
     let used: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] != 0).collect();
     let places = (0..320).chain(used.iter().copied().skip(320).step_by(used.len() / 100));
-    let (mut refused, mut places_tried) = (0, 0);
+    let (mut detected, mut places_tried) = (0, 0);
     for (number, at) in places.enumerate() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (number % 8);
-        refused += usize::from(!survive(&store, &flipped, &format!("byte {at}")).is_empty());
+        detected += usize::from(!survive(&store, &flipped, &format!("byte {at}")).is_empty());
         places_tried += 1;
     }
     assert!(
-        refused > 0 && refused < places_tried,
-        "{refused} of {places_tried}: the test flips what matters, and what does not"
+        detected > 0 && detected < places_tried,
+        "{detected} of {places_tried}: the flipped bits must be partly relevant"
     );
 }
 
@@ -312,7 +312,7 @@ fn secrets_change_together_or_not_at_all() {
     let listed = store.secrets().unwrap();
     assert_eq!(listed[0].secret.as_ref().unwrap().as_slice(), b"other");
     assert!(!format!("{listed:?}").contains("111, 116, 104"), "a secret is shown");
-    // Another key lists the names alone.
+    // A store with another key lists only the names.
     let other = RedbTenantStore::at(store.path()).with_key(TenantStoreKey::from_bytes([8; 32]));
     assert!(other.secrets().unwrap()[0].secret.is_none());
     let keyless = RedbTenantStore::at(store.path()).change_secrets(|_| Ok(()));
@@ -320,21 +320,21 @@ fn secrets_change_together_or_not_at_all() {
 }
 
 #[test]
-fn a_turn_is_taken_by_one_at_a_time() {
+fn lock_is_held_by_one_process_at_a_time() {
     let folder = folder();
     let store = RedbTenantStore::at(folder.path().join("t.redb")).with_key(key());
     let turn = store.lock(std::time::Duration::ZERO).unwrap();
     let other = RedbTenantStore::at(store.path());
     let waited = other.lock(std::time::Duration::from_millis(5));
     assert!(matches!(waited, Err(TenantStoreError::Busy { .. })), "{waited:?}");
-    // It keeps nobody from the store itself.
+    // The store itself stays usable.
     store.put_secret(name("a"), b"x").unwrap();
     drop(turn);
     other.lock(std::time::Duration::ZERO).unwrap();
 }
 
 #[test]
-fn a_pseudonym_stands_for_its_parts_and_key() {
+fn pseudonym_depends_on_its_parts_and_key() {
     let of = |key: u8, parts: &[&[u8]]| TenantStoreKey::from_bytes([key; 32]).pseudonym(parts);
     let one = of(1, &[b"ab", b"c"]);
     assert_eq!((one.len(), &one), (32, &of(1, &[b"ab", b"c"])));

@@ -1,4 +1,4 @@
-//! What every tenant store keeps to, whoever wrote it.
+//! The laws of every implementation of a tenant store.
 
 use entra_proto::{ClientId, Cloud, Guid, Timestamp};
 use entra_tenants::{ConsentedTenant, MemoryTenantStore, SecretName, TenantStore, TenantStoreError};
@@ -18,17 +18,17 @@ fn consent(client_id: u8, tenant: u8, at: u64) -> ConsentedTenant {
     ConsentedTenant::new(app(client_id), guid(tenant), Timestamp::from_secs(at))
 }
 
-/// Runs every law over stores that are new.
+/// Checks every law with new stores.
 fn keeps_the_laws<D: TenantStore>(new: impl Fn() -> D) {
     for law in [
         what_is_put_is_there,
-        to_consent_again_keeps_the_first_moment_and_tells_the_last,
-        a_consent_told_late_takes_nothing_back,
-        the_list_is_sorted_and_of_one_application_where_that_is_wanted,
-        to_forget_a_tenant_forgets_its_secrets_and_nobody_elses,
-        secrets_are_kept_by_application_tenant_and_name,
-        what_is_too_large_is_refused_and_changes_nothing,
-        the_tenant_of_personal_accounts_is_refused,
+        second_consent_keeps_the_first_time,
+        late_report_of_a_consent_removes_nothing,
+        list_is_sorted_and_filtered_by_application,
+        forgetting_a_tenant_forgets_only_its_secrets,
+        secrets_are_keyed_by_application_tenant_and_name,
+        too_large_values_are_rejected_without_a_change,
+        tenant_of_personal_accounts_is_rejected,
         threads_share_it,
     ] {
         law(&new());
@@ -36,13 +36,13 @@ fn keeps_the_laws<D: TenantStore>(new: impl Fn() -> D) {
 }
 
 #[test]
-fn a_store_in_memory_keeps_the_laws() {
+fn memory_store_obeys_the_laws() {
     keeps_the_laws(MemoryTenantStore::default);
 }
 
 #[cfg(feature = "redb")]
 #[test]
-fn a_store_on_disk_keeps_the_laws() {
+fn redb_store_obeys_the_laws() {
     use entra_tenants::{RedbTenantStore, TenantStoreKey};
 
     let folder = folder::folder();
@@ -54,7 +54,7 @@ fn a_store_on_disk_keeps_the_laws() {
     });
 }
 
-fn the_tenant_of_personal_accounts_is_refused(store: &dyn TenantStore) {
+fn tenant_of_personal_accounts_is_rejected(store: &dyn TenantStore) {
     let personal: Guid = "9188040d-6c67-4c5b-b112-36a304b66dad".parse().unwrap();
     let refused = store.put(&ConsentedTenant::new(app(1), personal, Timestamp::from_secs(100)));
     assert!(matches!(refused, Err(TenantStoreError::PersonalAccounts(tenant)) if tenant == personal));
@@ -85,7 +85,7 @@ fn what_is_put_is_there(store: &dyn TenantStore) {
     assert_eq!(store.get(app(3), guid(3)).unwrap(), Some(consent(3, 3, 5)));
 }
 
-fn to_consent_again_keeps_the_first_moment_and_tells_the_last(store: &dyn TenantStore) {
+fn second_consent_keeps_the_first_time(store: &dyn TenantStore) {
     let first = consent(1, 1, 100)
         .with_user("one")
         .with_cloud(Cloud::China)
@@ -98,18 +98,18 @@ fn to_consent_again_keeps_the_first_moment_and_tells_the_last(store: &dyn Tenant
     assert_eq!(known.first_consented_at, Timestamp::from_secs(100));
     assert_eq!(known.consented_at, Timestamp::from_secs(200));
     assert_eq!(known.granted, ["c"]);
-    // What the second did not tell, the first did.
+    // Data that the second consent lacks comes from the first.
     assert_eq!(
         (known.consented_by.as_deref(), known.cloud),
         (Some("one"), Some(Cloud::China))
     );
-    // In the same second, what is put last counts.
+    // Within one second, the consent stored last counts.
     store.put(&consent(1, 1, 200).with_user("two")).unwrap();
     let known = store.get(app(1), guid(1)).unwrap().unwrap();
     assert_eq!((known.consented_by.as_deref(), known.granted.len()), (Some("two"), 1));
 }
 
-fn a_consent_told_late_takes_nothing_back(store: &dyn TenantStore) {
+fn late_report_of_a_consent_removes_nothing(store: &dyn TenantStore) {
     store.put(&consent(1, 1, 200).with_user("later")).unwrap();
     store
         .put(&consent(1, 1, 100).with_user("earlier").with_granted(["a"]))
@@ -123,7 +123,7 @@ fn a_consent_told_late_takes_nothing_back(store: &dyn TenantStore) {
     );
 }
 
-fn the_list_is_sorted_and_of_one_application_where_that_is_wanted(store: &dyn TenantStore) {
+fn list_is_sorted_and_filtered_by_application(store: &dyn TenantStore) {
     for (client_id, tenant) in [(2, 9), (1, 5), (2, 1), (1, 200), (3, 3)] {
         store.put(&consent(client_id, tenant, 1)).unwrap();
     }
@@ -138,7 +138,7 @@ fn the_list_is_sorted_and_of_one_application_where_that_is_wanted(store: &dyn Te
     assert_eq!(listed(Some(app(4))), []);
 }
 
-fn to_forget_a_tenant_forgets_its_secrets_and_nobody_elses(store: &dyn TenantStore) {
+fn forgetting_a_tenant_forgets_only_its_secrets(store: &dyn TenantStore) {
     assert!(!store.forget(app(1), guid(1)).unwrap());
     let names = [(1, 1), (1, 2), (2, 1), (0xff, 0xff)];
     for (client_id, tenant) in names {
@@ -168,7 +168,7 @@ fn to_forget_a_tenant_forgets_its_secrets_and_nobody_elses(store: &dyn TenantSto
     assert!(!store.forget(app(1), guid(1)).unwrap());
 }
 
-fn secrets_are_kept_by_application_tenant_and_name(store: &dyn TenantStore) {
+fn secrets_are_keyed_by_application_tenant_and_name(store: &dyn TenantStore) {
     let all = [
         (1, 1, "a"),
         (1, 1, "b"),
@@ -195,7 +195,7 @@ fn secrets_are_kept_by_application_tenant_and_name(store: &dyn TenantStore) {
     assert!(store.list(None).unwrap().tenants.is_empty(), "a secret makes no tenant");
 }
 
-fn what_is_too_large_is_refused_and_changes_nothing(store: &dyn TenantStore) {
+fn too_large_values_are_rejected_without_a_change(store: &dyn TenantStore) {
     let text = |length| "x".repeat(length);
     let known = consent(1, 1, 1)
         .with_user(text(256))
@@ -212,7 +212,7 @@ fn what_is_too_large_is_refused_and_changes_nothing(store: &dyn TenantStore) {
         ));
     }
     assert_eq!(store.get(app(1), guid(1)).unwrap(), Some(known));
-    // Bytes that JSON writes as six are taken as well.
+    // Characters that JSON escapes with six bytes are accepted as well.
     store
         .put(&consent(1, 2, 1).with_granted(["\0".repeat(16_000)]))
         .unwrap();

@@ -1,4 +1,4 @@
-//! Owners and permissions of the files, and what others have put in their place.
+//! Owners and permissions of the files, and files that other users placed there.
 
 use std::fs;
 use std::io::Write;
@@ -21,7 +21,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn both_files_and_new_folders_are_the_owners_alone() {
+fn files_and_new_folders_are_private_to_the_owner() {
     let folder = folder();
     let path = folder.path().join("a").join("b").join("t.redb");
     let key_path = folder.path().join("c").join("t.key");
@@ -34,7 +34,7 @@ fn both_files_and_new_folders_are_the_owners_alone() {
 }
 
 #[test]
-fn a_file_that_others_can_read_is_taken_from_them() {
+fn permission_of_others_is_removed() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     let store = RedbTenantStore::at(&path);
@@ -42,16 +42,16 @@ fn a_file_that_others_can_read_is_taken_from_them() {
     set_mode(&path, 0o644);
     assert_eq!(store.get(app(), guid(1)).unwrap(), Some(consent(1)));
     assert_eq!(mode(&path), 0o600);
-    // What is no store stays as it is, its mode too.
+    // A file that is not a store stays unchanged, with its mode.
     let other = folder.path().join("other");
-    fs::write(&other, "somebody's notes").unwrap();
+    fs::write(&other, "another program's notes").unwrap();
     set_mode(&other, 0o644);
     RedbTenantStore::at(&other).list(None).unwrap_err();
     assert_eq!(mode(&other), 0o644);
 }
 
 #[test]
-fn a_key_that_others_can_read_is_refused() {
+fn key_readable_by_others_is_rejected() {
     let folder = folder();
     let path = folder.path().join("t.key");
     TenantStoreKey::read_or_create(&path).unwrap();
@@ -67,7 +67,7 @@ fn a_key_that_others_can_read_is_refused() {
 }
 
 #[test]
-fn a_folder_where_everybody_may_replace_files_is_refused() {
+fn folder_writable_by_everyone_is_rejected() {
     let folder = folder();
     let open = folder.path().join("open");
     fs::create_dir(&open).unwrap();
@@ -80,7 +80,7 @@ fn a_folder_where_everybody_may_replace_files_is_refused() {
         assert!(matches!(error, TenantStoreError::Exposed { .. }), "{error}");
     }
     assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
-    // As /tmp is.
+    // Like /tmp.
     set_mode(&open, 0o1777);
     RedbTenantStore::at(open.join("t.redb")).put(&consent(1)).unwrap();
     TenantStoreKey::read_or_create(open.join("t.key")).unwrap();
@@ -99,7 +99,7 @@ fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "{test}: SKIPPED: {why}");
 }
 
-fn refused(path: &Path, why: &str) {
+fn rejected(path: &Path, why: &str) {
     for error in [
         TenantStoreKey::read_or_create(path).unwrap_err(),
         RedbTenantStore::at(path).list(None).unwrap_err(),
@@ -111,7 +111,7 @@ fn refused(path: &Path, why: &str) {
 }
 
 #[test]
-fn what_somebody_else_has_put_there_is_refused() {
+fn files_of_other_users_are_rejected() {
     const SOMEBODY: Option<u32> = Some(12345);
     let folder = folder();
     let sticky = folder.path().join("sticky");
@@ -144,7 +144,7 @@ fn what_somebody_else_has_put_there_is_refused() {
         theirs.join("file"),
         theirs.join("new").join("file"),
     ] {
-        refused(&path, "belongs to another user");
+        rejected(&path, "belongs to another user");
     }
     assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
 }
@@ -175,7 +175,7 @@ fn a_link_leads_round_no_check() {
         inner.join("key"),
         mine.join("folder").join("key"),
     ] {
-        refused(&path, "everybody may replace files");
+        rejected(&path, "every user can replace files");
     }
     assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
     TenantStoreKey::read_or_create(mine.join("within")).unwrap();
@@ -184,7 +184,7 @@ fn a_link_leads_round_no_check() {
 }
 
 #[test]
-fn a_link_to_nothing_is_told_as_such() {
+fn dangling_link_is_reported() {
     let folder = folder();
     let path = folder.path().join("dangling");
     symlink(folder.path().join("nothing"), &path).unwrap();
@@ -201,7 +201,7 @@ fn a_link_to_nothing_is_told_as_such() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+fn named_pipe_is_not_opened() {
     let folder = folder();
     let path = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&path).status();

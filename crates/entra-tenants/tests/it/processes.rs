@@ -1,7 +1,7 @@
 //! Several processes with one tenant store, and processes that are killed.
 //!
-//! A child is this test binary again, with what it shall do in its environment. What a child has
-//! acknowledged stands in its output.
+//! A child process is this test binary again; its environment names its task. It prints each
+//! acknowledged write.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ fn child() {
     }
 }
 
-/// A child, which ends with this.
+/// A child process that is killed when dropped.
 struct Writer {
     process: Child,
     out: BufReader<ChildStdout>,
@@ -101,7 +101,7 @@ impl Writer {
         }
     }
 
-    /// Reads until so much is acknowledged, or the child has ended.
+    /// Reads until this many writes are acknowledged or the child has ended.
     fn read_until(&mut self, count: usize) {
         let mut line = String::new();
         while self.kept.len() < count {
@@ -109,8 +109,7 @@ impl Writer {
             if self.out.read_line(&mut line).unwrap() == 0 {
                 return;
             }
-            // The last line of a child that was killed may lack its end, and is no acknowledgement
-            // then.
+            // An incomplete last line of a killed child is not an acknowledgement.
             let Some(kept) = line.strip_suffix('\n').and_then(|line| line.strip_prefix("kept ")) else {
                 continue;
             };
@@ -125,7 +124,7 @@ impl Writer {
         self.read_until(usize::MAX);
     }
 
-    /// Whether all that was acknowledged is there.
+    /// Returns true if every acknowledged write is there.
     fn check(&self, store: &RedbTenantStore) {
         for &(what, number) in &self.kept {
             if what == 't' {
@@ -151,7 +150,7 @@ impl Drop for Writer {
     }
 }
 
-/// A xorshift generator: the same kills each time, as far as the machine's pace allows.
+/// A xorshift generator, so that the kills repeat as far as the machine's speed permits.
 struct Dice(u64);
 
 impl Dice {
@@ -167,14 +166,14 @@ impl Dice {
 fn after_200_kills_all_that_was_acknowledged_is_there() {
     let mut dice = Dice(0x5eed);
     let (mut kept, mut before_any, mut unacknowledged, mut drafts) = (0, 0, 0, 0);
-    // Twenty stores of ten kills each: those that are made meanwhile, and those that have grown.
+    // Twenty stores with ten kills each, so that new and grown stores are both covered.
     for _ in 0..20 {
         let folder = folder();
         let mut writers: Vec<Writer> = Vec::new();
         for kill in 0..10 {
             let mut writer = Writer::start(folder.path(), 1, kill * 1000, 1000);
-            // The first is killed while it starts and makes the files, the others anywhere in the
-            // write after so many, or before any.
+            // The first child is killed while it creates the files, the others during a later write
+            // or before the first one.
             let (writes, steps) = if kill == 0 {
                 (0, 30_000_000)
             } else {
@@ -198,7 +197,7 @@ fn after_200_kills_all_that_was_acknowledged_is_there() {
             let acknowledged = writers.iter().flat_map(|writer| &writer.kept);
             unacknowledged += list.tenants.len() - acknowledged.filter(|(what, _)| *what == 't').count();
         }
-        // Nothing that one left was lost to those after it, and the store can be written still.
+        // Later processes see every acknowledged write, and the store is still writable.
         let store = store(folder.path());
         for writer in &writers {
             writer.check(&store);
@@ -218,7 +217,7 @@ fn after_200_kills_all_that_was_acknowledged_is_there() {
 }
 
 #[test]
-fn processes_that_write_at_once_lose_nothing() {
+fn concurrent_processes_lose_no_write() {
     const WRITES: u32 = 40;
     let folder = folder();
     let mut writers: Vec<Writer> = (1..=3)
@@ -234,6 +233,6 @@ fn processes_that_write_at_once_lose_nothing() {
         writer.check(&store);
     }
     assert_eq!(store.list(None).unwrap().tenants.len(), 3 * WRITES as usize);
-    // One key file, one store, and no drafts.
+    // One key file, one store, and no temporary files.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
