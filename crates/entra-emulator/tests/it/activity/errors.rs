@@ -153,6 +153,25 @@ fn every_error_code_can_be_reached() {
 }
 
 #[test]
+fn rejections_and_faults_have_the_text_of_the_reference() {
+    let emulator = good();
+    let token = token(&emulator, SCOPE);
+    let path = |content_type: &str| {
+        let feed = emulator.activity_url();
+        format!("{feed}/subscriptions/content?contentType={content_type}")
+    };
+    let message = |content_type: &str| {
+        let response = get_as(&emulator, &path(content_type), &token);
+        json_body(&response)["error"]["message"].clone()
+    };
+    let no_subscription = "No subscription found for the specified content type.";
+    assert_eq!(message("Audit.Nothing"), "The specified content type is not valid.");
+    assert_eq!(message("Audit.Exchange"), no_subscription);
+    emulator.fault(Fault::activity("AF20022"));
+    assert_eq!(message("Audit.Nothing"), no_subscription);
+}
+
+#[test]
 fn sensitive_type_names_are_localized() {
     let emulator = good();
     let token = token(&emulator, SCOPE);
