@@ -367,7 +367,7 @@ mod tests {
             "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789-_",
             "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
             "/u3+7QAAAAIAAAABAAAAAQAGZGFlbW9uAAABjX2kL3Q7pQ8zT1xY9",
-            "https://MIIEvQaa/+0a/aa+AaaaaaA+a00+0AA+Aa+//a+aAAa/A+AaaA/",
+            "https://MIIEvQaa/+0a/aa+AaaaaaA+a00+0AA+Aa+//a+aAAa/A+AaaA/aaaaa000AA0aAAA0a/aa+Aaaa/AAA+a//0+AAAAaA==//.default",
             "0.AXAAtFtP5fPbjEWGYrAVhqhC1k9Xz2vQ",
             "1.AX0A8kRb2Qd7Yt5Zk3WmVx9Lp.AgABAwEAAAApTwJmzXqdR4BN2miheQMYAg",
             "xYz12345abcDEF67890ghiJKL==",
