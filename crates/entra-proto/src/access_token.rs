@@ -14,6 +14,16 @@ use crate::pasted;
 ///
 /// It is not empty and consists of visible ASCII, so that every access token forms a valid header.
 /// It is overwritten when dropped. It has no `Display`, and its `Debug` is a constant.
+///
+/// ```
+/// use entra_proto::AccessToken;
+///
+/// let token = AccessToken::new("Bearer eyJ0eXAi")?;
+/// assert_eq!(token.expose(), "eyJ0eXAi");
+/// assert_eq!(token.authorization(), "Bearer eyJ0eXAi");
+/// assert_eq!(format!("{token:?}"), "AccessToken(..)");
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct AccessToken(BearerText);
 

@@ -25,6 +25,37 @@ pub use crate::signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgo
 /// The defaults are those that Entra recommends. The algorithm is PS256 with `x5t#S256` on v2, and
 /// RS256 with `x5t` on v1 and for AD FS. The audience is the URL that the assertion is posted to.
 /// The lifetime is ten minutes.
+///
+/// ```
+/// use entra_proto::assertion::{
+///     CertificateCredential, Signer, SignerError, SigningAlgorithm,
+///     SigningCertificate,
+/// };
+///
+/// struct Key {
+///     certificate: SigningCertificate,
+/// }
+///
+/// # fn sign_with_key(input: &[u8]) -> Vec<u8> { input.to_vec() }
+/// impl Signer for Key {
+///     fn certificate(&self) -> SigningCertificate {
+///         self.certificate.clone()
+///     }
+///
+///     fn sign(
+///         &self,
+///         _: &SigningCertificate,
+///         _: SigningAlgorithm,
+///         input: &[u8],
+///     ) -> Result<Vec<u8>, SignerError> {
+///         Ok(sign_with_key(input))
+///     }
+/// }
+///
+/// let certificate = SigningCertificate::new([0x5a; 20], [0xa5; 32], Vec::new());
+/// let credential =
+///     CertificateCredential::new(Key { certificate }).with_chain(true);
+/// ```
 #[derive(Clone)]
 pub struct CertificateCredential {
     signer: AnySigner,

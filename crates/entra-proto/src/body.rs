@@ -9,6 +9,14 @@ use zeroize::Zeroizing;
 /// It may contain a client secret, an assertion or a token. Its memory is therefore overwritten
 /// when it is dropped, and its `Debug` shows only its length. It is not `Clone`: to send a request
 /// again, encode it again.
+///
+/// ```
+/// use entra_proto::Body;
+///
+/// let body = Body::from("client_secret=s3cret".to_owned());
+/// assert_eq!(body.as_bytes(), b"client_secret=s3cret");
+/// assert_eq!(format!("{body:?}"), "Body(20 bytes)");
+/// ```
 #[derive(Default)]
 pub struct Body(Zeroizing<Vec<u8>>);
 

@@ -8,6 +8,20 @@ use crate::secret::{ClientAssertion, ClientSecret};
 use crate::signer::Signer;
 
 /// The credential with which an application authenticates itself.
+///
+/// ```
+/// use entra_proto::assertion::{ClientAssertion, FederatedCredential};
+/// use entra_proto::{ClientCredential, ClientSecret};
+///
+/// let secret: ClientCredential =
+///     ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?.into();
+/// assert!(!secret.is_async());
+///
+/// let source = |_: &str| ClientAssertion::new("header.claims.signature");
+/// let federated: ClientCredential = FederatedCredential::new(source).into();
+/// assert!(matches!(federated, ClientCredential::Federated(_)));
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientCredential {

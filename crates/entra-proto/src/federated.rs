@@ -64,6 +64,18 @@ pub trait AsyncAssertionSource: Send + Sync {
 }
 
 /// Another issuer's assertion as a credential, fetched for each acquisition.
+///
+/// ```
+/// use entra_proto::assertion::{ClientAssertion, FederatedCredential};
+///
+/// // Kubernetes renews this file.
+/// let source = |_: &str| {
+///     let path = "/var/run/secrets/azure/tokens/azure-identity-token";
+///     ClientAssertion::new(std::fs::read_to_string(path).unwrap_or_default())
+/// };
+/// let credential = FederatedCredential::new(source);
+/// assert_eq!(credential.audience(), "api://AzureADTokenExchange");
+/// ```
 #[derive(Clone)]
 pub struct FederatedCredential {
     source: AnySource,

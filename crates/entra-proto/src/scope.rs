@@ -16,6 +16,15 @@ use crate::secrecy::may_be_secret;
 ///
 /// `https://graph.microsoft.com/.default` stands for all permissions that the application was
 /// granted, and is the only kind of scope that a daemon can request.
+///
+/// ```
+/// use entra_proto::Scope;
+///
+/// let scope: Scope = "https://graph.microsoft.com/User.Read".parse()?;
+/// assert_eq!(scope.resource(), Some("https://graph.microsoft.com"));
+/// assert!(!scope.is_default());
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(Arc<str>);
 

@@ -15,6 +15,17 @@ use crate::time::Timestamp;
 ///
 /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug`
 /// is a constant.
+///
+/// ```
+/// use entra_proto::ClientSecret;
+/// use entra_proto::error::SecretDoubt;
+///
+/// let secret = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?;
+/// assert_eq!(secret.doubt(), None);
+/// let with_line_end = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX\n")?;
+/// assert_eq!(with_line_end.doubt(), Some(SecretDoubt::WhiteSpace));
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ClientSecret(Arc<Zeroizing<String>>);
 

@@ -35,6 +35,21 @@ use crate::token_response::TokenResponse;
 /// Created by [`Application::client_credentials`] and its siblings, one for each grant.
 /// [`encode`](Self::encode) returns the HTTP request, and [`decode`](Self::decode) reads the
 /// response; any HTTP client carries them.
+///
+/// ```
+/// use entra_proto::{Application, Authority, ClientSecret, Guid, Target};
+///
+/// let authority: Authority =
+///     "https://login.microsoftonline.com/contoso.com".parse()?;
+/// let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// let app = Application::new(authority, client_id, ClientSecret::new("s3cret")?);
+/// let target = Target::resource("https://graph.microsoft.com")?;
+///
+/// let request = app.client_credentials(target)?;
+/// let http = request.encode(Guid::from_random([7; 16]));
+/// assert_eq!(http.method(), "POST");
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct TokenRequest {
     application: Application,

@@ -17,6 +17,19 @@ use crate::unverified_claims::UnverifiedClaims;
 
 /// A token response: an access token with its lifetime (RFC 6749, section 5.1), and a user's
 /// further tokens.
+///
+/// ```
+/// use entra_proto::{Timestamp, TokenResponse};
+/// use http::{HeaderMap, StatusCode};
+/// use std::time::Duration;
+///
+/// let body = br#"{"access_token":"eyJ0eXAi","expires_in":"3599"}"#;
+/// let now = Timestamp::from_secs(1_767_225_600);
+/// let token =
+///     TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body, now)?;
+/// assert_eq!(token.lifetime.expires_at, now.plus(Duration::from_secs(3599)));
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenResponse {

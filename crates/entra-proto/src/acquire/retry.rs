@@ -16,6 +16,15 @@ use crate::guid::Guid;
 /// An authorization code is sent again only if the service reported that it has not redeemed it, or
 /// was never reached. The polls of a device flow do not count as attempts: they continue until the
 /// code expires. If `max_attempts` is 1, the first failed poll ends the flow.
+///
+/// ```
+/// use std::time::Duration;
+/// use entra_proto::acquire::RetryPolicy;
+///
+/// let mut policy = RetryPolicy::default();
+/// policy.max_attempts = 5;
+/// policy.deadline = Duration::from_secs(120);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {

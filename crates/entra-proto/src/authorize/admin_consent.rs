@@ -25,6 +25,28 @@ use crate::tenant::Tenant;
 ///
 /// Created by [`Application::admin_consent`]. The v1 page, `/adminconsent`, covers all permissions
 /// of the app registration; the v2 page, `/v2.0/adminconsent`, covers those of the target.
+///
+/// ```
+/// use entra_proto::authorize::Redirect;
+/// use entra_proto::{Application, ClientSecret, Target};
+///
+/// let authority = "https://login.microsoftonline.com/organizations".parse()?;
+/// let client_id = "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?;
+/// let app = Application::new(authority, client_id, ClientSecret::new("s3cret")?);
+/// let request = app
+///     .admin_consent("https://www.mycompany.com/myapp/".parse()?)
+///     .with_target(Target::resource("https://graph.microsoft.com")?);
+/// let (url, pending) = request.start(&[7; 32])?; // 32 random bytes
+///
+/// // Send the browser to `url` and store `pending`. When the browser returns:
+/// let query = format!(
+///     "admin_consent=True&tenant=41463f53-8812-40f4-890f-865bf6e35190&state={}",
+///     pending.state(),
+/// );
+/// let consent = pending.accept(&app, &Redirect::from_query(&query)?)?;
+/// assert_eq!(consent.tenant.to_string(), "41463f53-8812-40f4-890f-865bf6e35190");
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AdminConsentRequest {
     application: Application,

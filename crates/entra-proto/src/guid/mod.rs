@@ -8,6 +8,14 @@ use std::fmt;
 ///
 /// It is parsed in any case and written in lower case with hyphens
 /// (`aaaabbbb-0000-cccc-1111-dddd2222eeee`). It is compared as a value.
+///
+/// ```
+/// use entra_proto::Guid;
+///
+/// let guid: Guid = "{AAAABBBB-0000-cccc-1111-dddd2222eeee}".parse()?;
+/// assert_eq!(guid.to_string(), "aaaabbbb-0000-cccc-1111-dddd2222eeee");
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Guid([u8; 16]);
 
