@@ -118,7 +118,7 @@ failure_from!(
     entra_credential::Error,
     EnvironmentError,
     entra_client::BuildError,
-    entra_tower::BuildError,
+    entra_tower::OriginError,
     BearerError,
     TransportError,
     http::Error,

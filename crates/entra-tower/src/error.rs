@@ -119,35 +119,35 @@ impl Diagnose for BearerError {
     }
 }
 
-/// The reason why a layer cannot be built.
+/// The reason why the origins of a layer or middleware are rejected.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum BuildError {
+pub enum OriginError {
     /// There are no origins, so the token could not be sent anywhere.
     NoOrigin,
     /// A text is not a valid origin.
-    Origin(entra_proto::Error),
+    Invalid(entra_proto::Error),
     /// An origin is plain `http` to another machine, where the token could be read in transit.
     PlainHttp(Origin),
 }
 
-impl BuildError {
+impl OriginError {
     /// Returns advice on how to fix the error, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::NoOrigin => Some("name the origins of the API"),
-            Self::Origin(error) => error.hint(),
+            Self::Invalid(error) => error.hint(),
             Self::PlainHttp(_) => Some("use https"),
         }
     }
 }
 
-impl fmt::Display for BuildError {
+impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoOrigin => f.write_str("there are no origins"),
-            Self::Origin(error) => error.fmt(f),
+            Self::Invalid(error) => error.fmt(f),
             Self::PlainHttp(origin) => write!(
                 f,
                 "{} is plain http, which would send the token in the clear",
@@ -157,23 +157,23 @@ impl fmt::Display for BuildError {
     }
 }
 
-impl Error for BuildError {
+impl Error for OriginError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Origin(error) => error.source(),
+            Self::Invalid(error) => error.source(),
             Self::NoOrigin | Self::PlainHttp(_) => None,
         }
     }
 }
 
-impl Diagnose for BuildError {
+impl Diagnose for OriginError {
     fn hint(&self) -> Option<&str> {
         self.hint()
     }
 }
 
 /// The error types of this crate and of the crates below it, for a [`ReportFor`].
-pub type Errors = (BearerError, BuildError, entra_client::Errors);
+pub type Errors = (BearerError, OriginError, entra_client::Errors);
 
 /// An error in the form that a user should read, of this crate or of any other:
 /// `fn main() -> Result<(), entra_tower::Report>`.

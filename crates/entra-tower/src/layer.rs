@@ -7,7 +7,7 @@ use entra_client::TokenSource;
 use tower_layer::Layer;
 
 use crate::bearer::Bearer;
-use crate::error::BuildError;
+use crate::error::OriginError;
 use crate::origins::Origins;
 use crate::replay::{CloneBody, CopyBody, NoReplay};
 use crate::shared::Shared;
@@ -30,8 +30,8 @@ impl BearerLayer {
     ///
     /// ```
     /// # use entra_client::TokenSource;
-    /// # use entra_tower::{BearerLayer, BuildError};
-    /// # fn layer(source: TokenSource) -> Result<BearerLayer, BuildError> {
+    /// # use entra_tower::{BearerLayer, OriginError};
+    /// # fn layer(source: TokenSource) -> Result<BearerLayer, OriginError> {
     /// let arm = "https://management.azure.com";
     /// let regional = "https://eastus.management.azure.com";
     /// BearerLayer::new(source, [arm, regional])
@@ -41,7 +41,7 @@ impl BearerLayer {
     /// # Errors
     /// Returns an error if there are no origins, if an origin has a path, a user or a query, or if
     /// it is plain `http` to another machine than this one.
-    pub fn new(source: TokenSource, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, BuildError> {
+    pub fn new(source: TokenSource, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, OriginError> {
         let origins = Origins::parse(origins)?;
         Ok(Self {
             shared: Arc::new(Shared::new(source, origins)),

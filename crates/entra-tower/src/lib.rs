@@ -208,7 +208,7 @@ mod table;
 mod ureq_middleware;
 
 pub use bearer::Bearer;
-pub use error::{BearerError, BuildError, Errors, Report};
+pub use error::{BearerError, Errors, OriginError, Report};
 pub use future::ResponseFuture;
 pub use layer::{BearerLayer, UnlistedOrigin};
 pub use replay::{CloneBody, CopyBody, NoReplay, Replay};

@@ -6,7 +6,7 @@ use entra_proto::endpoint::Origin;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use crate::error::BuildError;
+use crate::error::OriginError;
 
 /// The origins that a token may be sent to.
 pub(crate) struct Origins(Box<[Listed]>);
@@ -18,11 +18,11 @@ struct Listed {
 }
 
 impl Origins {
-    pub(crate) fn parse(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, BuildError> {
+    pub(crate) fn parse(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, OriginError> {
         let origins = texts.into_iter().map(|text| Listed::parse(text.as_ref()));
         let origins: Box<[Listed]> = origins.collect::<Result<_, _>>()?;
         if origins.is_empty() {
-            return Err(BuildError::NoOrigin);
+            return Err(OriginError::NoOrigin);
         }
         Ok(Self(origins))
     }
@@ -51,14 +51,14 @@ impl fmt::Debug for Origins {
 }
 
 impl Listed {
-    fn parse(text: &str) -> Result<Self, BuildError> {
-        let origin: Origin = text.parse().map_err(BuildError::Origin)?;
+    fn parse(text: &str) -> Result<Self, OriginError> {
+        let origin: Origin = text.parse().map_err(OriginError::Invalid)?;
         let (scheme, usual_port) = if origin.is_https() {
             (Scheme::HTTPS, HTTPS_PORT)
         } else if origin.is_loopback() {
             (Scheme::HTTP, HTTP_PORT)
         } else {
-            return Err(BuildError::PlainHttp(origin));
+            return Err(OriginError::PlainHttp(origin));
         };
         let port = authority(&origin)[origin.host().len()..].strip_prefix(':');
         let port = port.map_or(usual_port, |port| port.parse().expect("the origin's port was parsed"));

@@ -10,7 +10,7 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::middleware::{Middleware, MiddlewareNext};
 use ureq::{Body, RequestExt, ResponseExt, SendBody};
 
-use crate::error::{BearerError, BuildError};
+use crate::error::{BearerError, OriginError};
 use crate::layer::UnlistedOrigin;
 use crate::origins::Origins;
 use crate::rejection::is_rejection;
@@ -60,7 +60,7 @@ impl BearerMiddleware {
     ///
     /// # Errors
     /// As for [`BearerLayer::new`](crate::BearerLayer::new).
-    pub fn new(source: TokenSource, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, BuildError> {
+    pub fn new(source: TokenSource, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, OriginError> {
         let origins = Origins::parse(origins)?;
         Ok(Self {
             shared: Arc::new(Shared::new(source, origins)),

@@ -160,7 +160,7 @@ fn table() -> Vec<Entry> {
         Entry::of(entra_client::BuildError::NoRuntime),
         Entry::of(entra_tower::BearerError::Token(rejected().into())),
         Entry::of(entra_tower::BearerError::UnlistedOrigin { origin: None }),
-        Entry::of(entra_tower::BuildError::NoOrigin),
+        Entry::of(entra_tower::OriginError::NoOrigin),
         Entry::of(entra_credential::Error::PasswordNeeded),
         Entry::of(tenant_store_error),
         Entry::of(fetch_error()),

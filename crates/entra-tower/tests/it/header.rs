@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use entra_tower::{BearerError, BearerLayer, BuildError, UnlistedOrigin};
+use entra_tower::{BearerError, BearerLayer, OriginError, UnlistedOrigin};
 use http::{HeaderValue, Request};
 use tower::{Layer, Service, ServiceExt};
 
@@ -174,7 +174,7 @@ fn origin_is_a_scheme_a_host_and_a_port() {
         "",
     ] {
         let error = made(&["https://graph.microsoft.com", origin]).unwrap_err();
-        assert!(matches!(error, BuildError::Origin(_)), "{origin}: {error}");
+        assert!(matches!(error, OriginError::Invalid(_)), "{origin}: {error}");
         assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     }
     for origin in [
@@ -183,9 +183,9 @@ fn origin_is_a_scheme_a_host_and_a_port() {
         "http://127.0.0.1.evil.test",
     ] {
         let error = made(&[origin]).unwrap_err();
-        assert!(matches!(error, BuildError::PlainHttp(_)), "{origin}: {error}");
+        assert!(matches!(error, OriginError::PlainHttp(_)), "{origin}: {error}");
     }
-    assert!(matches!(made(&[]), Err(BuildError::NoOrigin)));
+    assert!(matches!(made(&[]), Err(OriginError::NoOrigin)));
     for origin in ["http://localhost", "http://[::1]:8400", "http://127.8.9.10:1/"] {
         made(&[origin]).expect(origin);
     }
