@@ -178,7 +178,7 @@ pub use body::Body;
 pub use client_id::ClientId;
 pub use cloud::Cloud;
 pub use credential::ClientCredential;
-pub use error::Error;
+pub use error::top::Error;
 pub use guid::Guid;
 pub use known_api::KnownApi;
 pub use resource::Resource;

@@ -243,7 +243,8 @@ type AnyError = dyn StdError + 'static;
 
 /// Returns the error as an `E`, also if it is an `Arc` or `Box` of one, up to three deep.
 ///
-/// A field of type `Arc<E>` is an error by itself, and the `source()` that returns it hides the `E`.
+/// A field of type `Arc<E>` is an error by itself, and the `source()` that returns it hides the
+/// `E`.
 fn downcast<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
     fn once<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
         let shared = error.downcast_ref::<Arc<E>>().map(|error| &**error);
@@ -264,7 +265,8 @@ fn downcast<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
 
 /// Returns the error inside an [`io::Error`] or a shared error of any type.
 ///
-/// These containers show the text of the error that they contain, but their `source()` leaves it out.
+/// These containers show the text of the error that they contain, but their `source()` leaves it
+/// out.
 fn contained(error: &AnyError) -> Option<&AnyError> {
     if let Some(io) = downcast::<io::Error>(error) {
         return io.get_ref().map(|error| error as _);

@@ -69,7 +69,8 @@
 //! # Errors
 //!
 //! Every error states the problem in its `Display` and the remedy in `hint()`. A `main` that
-//! returns `Result<(), Report>` prints both: see [`Report`]. [`Error::class`] says who has to act.
+//! returns `Result<(), Report>` prints both: see [`Report`]. [`Error::class`] says who has to act. The
+//! types of the protocol return a [`ProtocolError`] for an invalid input.
 //!
 //! # Crate features
 //!
@@ -116,8 +117,9 @@ pub use entra_client::{
 };
 pub use entra_credential as credential;
 pub use entra_proto::{
-    Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, Guid, KnownApi, Resource,
-    Scope, Scopes, Target, Tenant, Timestamp, assertion, authorize, claims, device, endpoint, error,
+    Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, Error as ProtocolError,
+    Guid, KnownApi, Resource, Scope, Scopes, Target, Tenant, Timestamp, assertion, authorize, claims, device, endpoint,
+    error,
 };
 #[cfg(feature = "tenants")]
 pub use entra_tenants as tenants;

@@ -39,8 +39,6 @@ pub enum Input {
     AdminConsent,
     /// An authority: the URL of a tenant at a cloud.
     Authority,
-    /// An authorization code.
-    AuthorizationCode,
     /// A claims request.
     Claims,
     /// A client assertion.
@@ -49,8 +47,6 @@ pub enum Input {
     ClientId,
     /// A client secret.
     ClientSecret,
-    /// A PKCE code verifier.
-    CodeVerifier,
     /// The credential of an application.
     Credential,
     /// A device code.
@@ -167,12 +163,10 @@ impl fmt::Display for Input {
             Self::AccessToken => "access token",
             Self::AdminConsent => "admin consent",
             Self::Authority => "authority",
-            Self::AuthorizationCode => "authorization code",
             Self::Claims => "claims",
             Self::ClientAssertion => "client assertion",
             Self::ClientId => "client ID",
             Self::ClientSecret => "client secret",
-            Self::CodeVerifier => "code verifier",
             Self::Credential => "credential",
             Self::DeviceCode => "device code",
             Self::Grant => "grant",
