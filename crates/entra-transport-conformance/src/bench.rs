@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use entra_transport::adapter::FromSettings;
-use entra_transport::{BlockingTransport, Policy, Proxies, Request, Response, TransportBuilder, TransportError};
+use entra_transport::{
+    BlockingTransport, Proxies, Request, Response, TransportBuilder, TransportError, TransportPolicy,
+};
 
 use crate::certificate;
 use crate::report::Skip;
@@ -14,7 +16,7 @@ use crate::report::Skip;
 #[non_exhaustive]
 pub struct Setup {
     /// The rules for requests and responses.
-    pub policy: Policy,
+    pub policy: TransportPolicy,
     /// The only trusted certificate authorities, as DER.
     pub roots: Vec<Vec<u8>>,
     /// The proxy, if any. The environment has no effect.
@@ -102,7 +104,7 @@ pub(crate) fn whole(error: &TransportError) -> String {
 /// Returns the default settings. The trusted authority signed nothing; a transport cannot be built
 /// without any.
 pub(crate) fn setup() -> Setup {
-    let mut policy = Policy::default();
+    let mut policy = TransportPolicy::default();
     policy.timeout = UNHURRIED;
     policy.connect_timeout = UNHURRIED;
     policy.allow_plain_loopback = true;

@@ -15,12 +15,12 @@
 //!
 //! ```no_run
 //! use entra_transport::{
-//!     BlockingTransport, Policy, Request, Response, TransportError,
+//!     BlockingTransport, TransportPolicy, Request, Response, TransportError,
 //! };
 //! use entra_transport_conformance::{Setup, run};
 //!
 //! struct MyTransport {
-//!     policy: Policy,
+//!     policy: TransportPolicy,
 //! }
 //!
 //! impl MyTransport {

@@ -12,7 +12,7 @@
 //!   hyper-util that calls an API.
 //!
 //! ```text
-//!   Request ──> Policy::admit
+//!   Request ──> TransportPolicy::admit
 //!                    │
 //!                    ▼
 //!               ServiceTransport<S>    S: Service<http::Request<B>>
@@ -20,7 +20,7 @@
 //!                    │  HyperTransport: S is the client of hyper-util over
 //!                    │  Connector: DNS ──> TCP ──> proxy ──> rustls
 //!                    ▼
-//!               Policy::admit_response ──> Collector ──> Response
+//!               TransportPolicy::admit_response ──> Collector ──> Response
 //! ```
 //!
 //! ```no_run

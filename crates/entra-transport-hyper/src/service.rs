@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
-use entra_transport::{Policy, Request, Response, Transport, TransportError};
+use entra_transport::{Request, Response, Transport, TransportError, TransportPolicy};
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
 
@@ -21,9 +21,9 @@ use crate::error::transport_error;
 /// [`Bytes`]. The bytes are overwritten when their last owner is dropped. Each request clones the
 /// service, waits until this clone is ready, and calls it, as tower requires.
 ///
-/// The rules of [`Policy`] apply. The transport cannot control what the service does in addition:
-/// do not use a layer that follows redirects, stores cookies, decompresses bodies, or repeats
-/// requests.
+/// The rules of [`TransportPolicy`] apply. The transport cannot control what the service does in
+/// addition: do not use a layer that follows redirects, stores cookies, decompresses bodies, or
+/// repeats requests.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -69,29 +69,30 @@ pub struct ServiceTransport<S, B = Full<Bytes>> {
     // The lock is held only while the service is cloned. Many services are `Send` and `Clone`, but
     // not `Sync`.
     service: Mutex<S>,
-    policy: Policy,
+    policy: TransportPolicy,
     body: PhantomData<fn(B)>,
 }
 
 impl<S, B> ServiceTransport<S, B> {
-    /// Creates a transport over `service` with the default [`Policy`].
+    /// Creates a transport over `service` with the default [`TransportPolicy`].
     #[must_use]
     pub fn new(service: S) -> Self {
         Self {
             service: Mutex::new(service),
-            policy: Policy::default(),
+            policy: TransportPolicy::default(),
             body: PhantomData,
         }
     }
 
-    /// Sets the rules. [`Policy::connect_timeout`] has no effect, because the service connects.
+    /// Sets the rules. [`TransportPolicy::connect_timeout`] has no effect, because the service
+    /// connects.
     #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
+    pub fn policy(mut self, policy: TransportPolicy) -> Self {
         self.policy = policy.bounded();
         self
     }
 
-    pub(crate) fn rules(&self) -> &Policy {
+    pub(crate) fn rules(&self) -> &TransportPolicy {
         &self.policy
     }
 }

@@ -10,7 +10,7 @@
 //! around the connector), but not from a ready client.
 //!
 //! ```text
-//!   Request ──> Policy::admit
+//!   Request ──> TransportPolicy::admit
 //!                    │
 //!                    ▼
 //!               reqwest           no redirects, no cookies,
@@ -19,7 +19,7 @@
 //!               TCP ──> rustls    aws-lc-rs or ring, never the
 //!                    │            default provider of the process
 //!                    ▼
-//!               Policy::admit_response ──> Collector ──> Response
+//!               TransportPolicy::admit_response ──> Collector ──> Response
 //! ```
 //!
 //! ```no_run

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use entra_transport::{
-    Policy, Proxies, Request, Response, Transport, TransportBuilder, TransportError, TransportErrorKind,
+    Proxies, Request, Response, Transport, TransportBuilder, TransportError, TransportErrorKind, TransportPolicy,
 };
 
 use crate::error::transport_error;
@@ -17,7 +17,7 @@ use crate::error::transport_error;
 #[derive(Clone)]
 pub struct ReqwestTransport {
     pub(crate) client: reqwest::Client,
-    pub(crate) policy: Policy,
+    pub(crate) policy: TransportPolicy,
     pub(crate) proxies: Arc<Proxies>,
 }
 

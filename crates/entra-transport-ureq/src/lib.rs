@@ -5,7 +5,7 @@
 //! token without a cache.
 //!
 //! ```text
-//!   Request ──> Policy::admit
+//!   Request ──> TransportPolicy::admit
 //!                    │
 //!                    ▼
 //!               ureq              no redirects, no cookies,
@@ -17,7 +17,7 @@
 //!               Monitored         distinguishes a cut connection
 //!                    │            from a closed one
 //!                    ▼
-//!               Policy::admit_response ──> Collector ──> Response
+//!               TransportPolicy::admit_response ──> Collector ──> Response
 //! ```
 //!
 //! ```no_run

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use entra_transport::{
-    BlockingTransport, Policy, Request, Response, TransportBuilder, TransportError, TransportErrorKind,
+    BlockingTransport, Request, Response, TransportBuilder, TransportError, TransportErrorKind, TransportPolicy,
 };
 use http::Uri;
 use ureq::{Agent, BodyReader};
@@ -17,7 +17,7 @@ use crate::error::{body_error, transport_error};
 #[derive(Clone)]
 pub struct UreqTransport {
     pub(crate) agent: Agent,
-    pub(crate) policy: Policy,
+    pub(crate) policy: TransportPolicy,
 }
 
 impl UreqTransport {

@@ -1,9 +1,10 @@
 //! The parts of a transport, for authors of a transport over another HTTP client.
 //!
 //! Programs do not need this module. A transport checks each request and response with its
-//! [`Policy`](crate::Policy), reads the body into the [`Collector`] that it gets there, and uses an
-//! HTTP proxy through a [`Tunnel`]. A transport over rustls implements `FromSettings` (feature
-//! `tls`), so that a [`TransportBuilder`](crate::TransportBuilder) builds it.
+//! [`TransportPolicy`](crate::TransportPolicy), reads the body into the [`Collector`] that it gets
+//! there, and uses an HTTP proxy through a [`Tunnel`]. A transport over rustls implements
+//! `FromSettings` (feature `tls`), so that a [`TransportBuilder`](crate::TransportBuilder) builds
+//! it.
 
 #[cfg(feature = "tls")]
 pub use crate::builder::{FromSettings, Settings};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use entra_proto::Cloud;
 
 use crate::tls::Trust;
-use crate::{Policy, Proxies, TransportError};
+use crate::{Proxies, TransportError, TransportPolicy};
 
 /// A builder for a transport over rustls: `UreqTransport`, `HyperTransport` or `ReqwestTransport`.
 ///
@@ -39,7 +39,7 @@ pub struct TransportBuilder<T> {
 #[non_exhaustive]
 pub struct Settings {
     /// The rules for requests and responses, and their deadlines.
-    pub policy: Policy,
+    pub policy: TransportPolicy,
     /// The trusted certificate authorities.
     pub trust: Trust,
     /// The proxy, and the hosts that are reached without it.
@@ -60,7 +60,7 @@ impl<T> TransportBuilder<T> {
     /// Creates a builder with the default settings.
     pub fn new() -> Self {
         let settings = Settings {
-            policy: Policy::default(),
+            policy: TransportPolicy::default(),
             trust: Trust::default(),
             proxies: Proxies::none(),
         };

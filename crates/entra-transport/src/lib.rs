@@ -4,28 +4,29 @@
 //! choose a transport there. Depend on this crate to write a transport over another HTTP client, or
 //! to acquire single tokens without a cache.
 //!
-//! The primary types are [`Transport`], [`BlockingTransport`], [`Policy`] and [`Acquisition`].
+//! The primary types are [`Transport`], [`BlockingTransport`], [`TransportPolicy`] and
+//! [`Acquisition`].
 //!
 //! A token request is one HTTP request to one host, and its response is a few kilobytes of JSON. A
 //! [`Transport`], or a [`BlockingTransport`] for programs without a runtime, sends one such request
 //! and returns its response with any status. The layers above know nothing else about HTTP. The
-//! rules that protect a client secret in transit are implemented here once, as [`Policy`] and
-//! [`Collector`](adapter::Collector), and every transport applies them.
+//! rules that protect a client secret in transit are implemented here once, as [`TransportPolicy`]
+//! and [`Collector`](adapter::Collector), and every transport applies them.
 //!
 //! ```text
 //!   Request
 //!      │
 //!      ▼
-//!   Policy::admit            https only (plain http to loopback by choice),
-//!      │                     no user:password@ in the URI
+//!   TransportPolicy::admit      https only (plain http to loopback by choice),
+//!      │                        no user:password@ in the URI
 //!      ▼
-//!   any HTTP client          no redirects, no cookies, one deadline
+//!   any HTTP client             no redirects, no cookies, one deadline
 //!      │
 //!      ▼
-//!   Policy::admit_response   no compression, declared length within the limit
-//!      │
+//!   TransportPolicy::           no compression, declared length within the
+//!      │      admit_response    limit
 //!      ▼
-//!   Collector                at most 1 MiB, memory is zeroized
+//!   Collector                   at most 1 MiB, memory is zeroized
 //!      │
 //!      ▼
 //!   Response
@@ -101,7 +102,7 @@ pub use entra_proto::Body;
 pub use environment::cloud_from_env;
 pub use error::{TransportError, TransportErrorKind};
 pub use errors::{Errors, Report};
-pub use policy::{MAX_BODY, Policy};
+pub use policy::{MAX_BODY, TransportPolicy};
 pub use proxy::{Proxies, Proxy};
 pub use transport::{Transport, TransportFn, transport_fn};
 

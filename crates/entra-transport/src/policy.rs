@@ -15,9 +15,9 @@ use crate::{Request, TransportError, TransportErrorKind};
 ///
 /// ```
 /// use std::time::Duration;
-/// use entra_transport::{MAX_BODY, Policy};
+/// use entra_transport::{MAX_BODY, TransportPolicy};
 ///
-/// let policy = Policy::default();
+/// let policy = TransportPolicy::default();
 /// assert_eq!(policy.timeout, Duration::from_secs(30));
 /// assert_eq!(policy.connect_timeout, Duration::from_secs(10));
 /// assert_eq!(policy.max_body, MAX_BODY);
@@ -25,7 +25,7 @@ use crate::{Request, TransportError, TransportErrorKind};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Policy {
+pub struct TransportPolicy {
     /// The longest time of a whole request, from the DNS lookup to the last byte of the response.
     pub timeout: Duration,
     /// The longest time for connecting, including the TLS handshake.
@@ -36,7 +36,7 @@ pub struct Policy {
     pub allow_plain_loopback: bool,
 }
 
-impl Default for Policy {
+impl Default for TransportPolicy {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
@@ -47,7 +47,7 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl TransportPolicy {
     /// Returns the same rules with deadlines of at most one day. HTTP clients add them to the
     /// current time, and some overflow.
     #[must_use]
@@ -235,7 +235,7 @@ mod tests {
             .header("authorization", "Basic canary")
             .body(Body::default())
             .unwrap();
-        Policy::default().admit(&mut request).unwrap();
+        TransportPolicy::default().admit(&mut request).unwrap();
         assert_eq!(request.headers()["accept-encoding"], "identity");
         assert!(request.headers()["authorization"].is_sensitive());
         assert!(!format!("{request:?}").contains("canary"));
@@ -246,7 +246,10 @@ mod tests {
         let kind = |name: &'static str, value: &'static str| {
             let headers =
                 HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))]);
-            Policy::default().admit_response(&headers).err().map(|e| e.kind())
+            TransportPolicy::default()
+                .admit_response(&headers)
+                .err()
+                .map(|e| e.kind())
         };
         assert_eq!(kind("content-length", "1048576"), None);
         assert_eq!(kind("content-length", "1048577"), Some(TransportErrorKind::TooLarge));

@@ -30,7 +30,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
-use crate::{Policy, TransportError, TransportErrorKind};
+use crate::{TransportError, TransportErrorKind, TransportPolicy};
 
 /// The certificate authorities that a transport trusts.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +98,7 @@ impl Trust {
     /// # Errors
     /// Returns [`TransportErrorKind::Configuration`] if no certificate is trusted and the policy
     /// does not allow plain http to loopback.
-    pub fn certificates(&self, policy: &Policy) -> Result<Vec<CertificateDer<'static>>, TransportError> {
+    pub fn certificates(&self, policy: &TransportPolicy) -> Result<Vec<CertificateDer<'static>>, TransportError> {
         let mut all = self.added.clone();
         if !self.added_only {
             match built_in() {
@@ -123,7 +123,7 @@ impl Trust {
     /// # Errors
     /// Returns the errors of [`certificates`](Self::certificates), and an error if no provider is
     /// compiled in.
-    pub fn client_config(&self, policy: &Policy) -> Result<ClientConfig, TransportError> {
+    pub fn client_config(&self, policy: &TransportPolicy) -> Result<ClientConfig, TransportError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.certificates(policy)?);
         let config = ClientConfig::builder_with_provider(provider()?)
@@ -325,10 +325,10 @@ mod tests {
         }
         assert!(trust.add_der(b"canary").is_err());
         trust.added_only(true);
-        assert!(trust.certificates(&Policy::default()).is_err());
-        let loopback = Policy {
+        assert!(trust.certificates(&TransportPolicy::default()).is_err());
+        let loopback = TransportPolicy {
             allow_plain_loopback: true,
-            ..Policy::default()
+            ..TransportPolicy::default()
         };
         assert!(trust.certificates(&loopback).is_ok_and(|roots| roots.is_empty()));
     }

@@ -23,8 +23,8 @@ use crate::{Request, Response, TransportError};
 /// - There are no retries, because only the caller knows which request may be sent twice.
 /// - Dropping the future cancels the request.
 ///
-/// [`Policy`](crate::Policy) and [`Collector`](crate::adapter::Collector) implement the rules that
-/// do not depend on the HTTP client.
+/// [`TransportPolicy`](crate::TransportPolicy) and [`Collector`](crate::adapter::Collector)
+/// implement the rules that do not depend on the HTTP client.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Sends `request` and waits for the complete response.

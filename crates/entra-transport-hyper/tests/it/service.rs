@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use entra_transport::{Body, Policy, Request, Response, Transport, TransportError, TransportErrorKind};
+use entra_transport::{Body, Request, Response, Transport, TransportError, TransportErrorKind, TransportPolicy};
 use entra_transport_hyper::ServiceTransport;
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
@@ -228,8 +228,8 @@ fn kind(outcome: Result<Response, TransportError>) -> (TransportErrorKind, bool)
 }
 
 /// Returns the default rules with a limit of four bytes for bodies.
-fn four_bytes() -> Policy {
-    let mut policy = Policy::default();
+fn four_bytes() -> TransportPolicy {
+    let mut policy = TransportPolicy::default();
     policy.max_body = 4;
     policy
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use entra_transport::{
-    BlockingTransport, Body, Policy, Proxies, Report, Request, Response, Transport, TransportError, TransportErrorKind,
-    blocking_transport_fn, transport_fn,
+    BlockingTransport, Body, Proxies, Report, Request, Response, Transport, TransportError, TransportErrorKind,
+    TransportPolicy, blocking_transport_fn, transport_fn,
 };
 
 #[test]
@@ -77,10 +77,10 @@ fn kind_determines_whether_error_is_retryable() {
 #[test]
 fn nothing_shows_a_secret() {
     let mut request = request();
-    let error = Policy::default()
+    let error = TransportPolicy::default()
         .admit(&mut http::Request::get(CANARY_URI).body(Body::default()).unwrap())
         .unwrap_err();
-    Policy::default().admit(&mut request).unwrap();
+    TransportPolicy::default().admit(&mut request).unwrap();
     let proxies = Proxies::through("http://user:canary@proxy.example:3128").unwrap();
     let echo = blocking_transport_fn(|_| Ok(Response::default()));
     let async_echo = transport_fn(|_| async { Ok(Response::default()) });

@@ -3,7 +3,7 @@ use std::env;
 use entra_proto::endpoint::{Endpoint, Region};
 use entra_proto::{Application, Authority, ClientId, ClientSecret, Cloud, EndpointVersion, Guid, Target, Tenant};
 use entra_transport::tls::{self, Trust};
-use entra_transport::{Policy, Proxies};
+use entra_transport::{Proxies, TransportPolicy};
 use entra_transport_ureq::UreqTransport;
 use http::Uri;
 
@@ -23,7 +23,8 @@ pub(crate) struct Configuration {
     pub(crate) target: Option<Target>,
     /// Where tokens come from, the region included.
     pub(crate) authority: Option<Authority>,
-    /// The URL at which the authority tells about the tenant; where that cannot be used, about all of them, to see whether it answers.
+    /// The URL at which the authority tells about the tenant; where that cannot be used, about all
+    /// of them, to see whether it answers.
     pub(crate) discovery: Option<String>,
     pub(crate) network: Option<Network>,
 }
@@ -252,7 +253,7 @@ fn examine_network(
         Some(proxy) => format!("past the proxy {proxy} ({variable}), which is not for this host"),
     };
     let named = tls::named();
-    let missing = named.is_some() && Trust::default().certificates(&Policy::default()).is_err();
+    let missing = named.is_some() && Trust::default().certificates(&TransportPolicy::default()).is_err();
     let mut roots = match &named {
         Some((name, path)) => format!("the roots in {} ({name})", path.display()),
         None => "the system's roots".to_owned(),
@@ -279,7 +280,8 @@ fn examine_network(
     }))
 }
 
-/// An application that asks for nothing: what it is refused before anything is sent is wrong with the tenant or the target.
+/// An application that asks for nothing: what it is refused before anything is sent is wrong with
+/// the tenant or the target.
 fn nobody(authority: Authority) -> Result<Application, Failure> {
     let id = ClientId::from(Guid::from_bytes([1; 16]));
     Ok(Application::new(authority, id, ClientSecret::new("none")?))
