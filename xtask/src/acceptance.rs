@@ -1,12 +1,18 @@
-//! Clients and validators of other makers against the emulator. `acceptance/clients.txt` and `acceptance/validators.txt` say
-//! what each of them has to get, and `acceptance/corpus.txt` where validators differ from the corpus of access tokens.
+//! Clients and validators of other vendors against the emulator. `acceptance/clients.txt` and
+//! `acceptance/validators.txt` list the expected result of each, and `acceptance/corpus.txt` the
+//! validators' differences from the corpus of access tokens.
 //!
 //! ```text
-//!  install   fetches the clients           python/prepare.py  writes keys, configuration and settings
-//!  emulator  runs `entra emulator --tls`   python/drive.py, node/drive.mjs, rust/  run the cases, a line of JSON each
-//!  matrix    compares and prints           python/judge.py  checks the tokens and turns the lines into cells
-//!  corpus    compares and prints           python/corpus.py, node/corpus.mjs  judge the corpus of access tokens
-//!                                          python/validate.py, node/validate.mjs  validate tokens and forgeries
+//!  install   fetches the clients
+//!  emulator  runs `entra emulator --tls`
+//!  matrix    compares the results of clients and prints them
+//!  corpus    compares the verdicts on the corpus and prints them
+//!
+//!  python/prepare.py                        writes keys and settings
+//!  python/drive.py, node/drive.mjs, rust/   run the cases: JSON lines
+//!  python/judge.py                          checks tokens, writes cells
+//!  python/corpus.py, node/corpus.mjs        judge the corpus
+//!  python/validate.py, node/validate.mjs    validate tokens, forgeries
 //! ```
 
 mod corpus;
@@ -30,12 +36,13 @@ use crate::cargo::{cargo, output};
 use crate::verdict::Verdict;
 use crate::workspace::Workspace;
 
-/// Runs every client that can be installed, prints what each got, and fails if a cell is not as expected.
+/// Runs every client that can be installed, prints what each got, and fails if a cell is not as
+/// expected.
 pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     let scripts = workspace.root.join("xtask/acceptance");
     let folder = workspace.target.join("acceptance");
     let run = folder.join("run");
-    // Keys and tokens of the run before.
+    // Keys and tokens of the previous run.
     let _ = fs::remove_dir_all(&run);
     fs::create_dir_all(&run)?;
     // Python makes the keys and judges the tokens: nothing runs without it.
@@ -61,7 +68,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     Ok(results.verdict(&run))
 }
 
-/// What the drivers reported, and what went wrong besides.
+/// The reports of the drivers, and other failures.
 #[derive(Default)]
 struct Results {
     clients: Observed,
@@ -75,7 +82,7 @@ impl Results {
     fn install(&mut self, python: &Python, scripts: &Path, folder: &Path) -> Result<Vec<Driver>> {
         let mut drivers = vec![
             Driver::new(PYTHON, ENTRA, python.script("drive.py", &[])),
-            // It leaves its tokens to the other validators.
+            // The other validators check its tokens.
             Driver::new(PYTHON_VALIDATORS, ENTRA, python.script("validate.py", &[])),
         ];
         match install::node(&scripts.join("node"), &folder.join("node"))? {
@@ -93,7 +100,8 @@ impl Results {
         Ok(drivers)
     }
 
-    /// Notes that clients cannot run here. Where CI has installed what they need, that is a finding.
+    /// Notes that clients cannot run here. Where CI has installed what they need, that is a
+    /// finding.
     fn skip(&mut self, names: &[&str], verdict: Verdict) {
         let reason = match verdict {
             Verdict::Skipped(reason) => reason,
@@ -111,7 +119,7 @@ impl Results {
         }
     }
 
-    /// Has the validators judge the corpus. They need no emulator.
+    /// Runs the validators on the corpus. They do not use the emulator.
     fn judge_corpus(&mut self, python: &Python, folder: &Path, run: &Path) -> Result<()> {
         let tokens = run.join("access-tokens.json");
         fs::write(&tokens, CORPUS)?;
@@ -150,7 +158,7 @@ impl Results {
         }
     }
 
-    /// Prints the tables and notes every cell that is not as expected.
+    /// Prints the tables and records every unexpected cell.
     fn compare(&mut self) -> Result<()> {
         for (expected, observed) in [
             (EXPECTED_OF_VALIDATORS, &self.validators),
@@ -170,7 +178,7 @@ impl Results {
     }
 
     fn verdict(mut self, run: &Path) -> Verdict {
-        // Those that judge the corpus are skipped as validators.
+        // The validators of the corpus are skipped as validators here.
         let skipped = [self.clients.skipped(), self.validators.skipped()].concat();
         if !self.findings.is_empty() {
             let run = run.display();
@@ -188,7 +196,7 @@ impl Results {
 /// A program that runs the cases of some clients or validators.
 struct Driver {
     names: &'static [&'static str],
-    /// The issuer of the emulator that they need.
+    /// The emulator's issuer that they require.
     issuer: &'static str,
     command: Command,
 }
@@ -198,7 +206,7 @@ impl Driver {
         Self { names, issuer, command }
     }
 
-    /// Runs it with its output in `printed`, and returns what is wrong about the run itself.
+    /// Runs it with its output in `printed`, and returns a failure of the run itself.
     fn run(&mut self, emulator: &Emulator, settings: &Path, printed: &Path) -> Result<Option<String>> {
         emulator.lend_to(&mut self.command);
         let command = self.command.arg(settings).args(self.names);
@@ -206,7 +214,8 @@ impl Driver {
     }
 }
 
-/// Runs the driver of these clients or validators with its output in `printed`, and returns what is wrong about the run.
+/// Runs the driver of these clients or validators with its output in `printed`, and returns what is
+/// wrong about the run.
 fn finished(command: &mut Command, names: &[&str], printed: &Path) -> Result<Option<String>> {
     let mut child = command.stdin(Stdio::null()).stdout(File::create(printed)?).spawn()?;
     let problem = match ended_within(&mut child, LONGEST_RUN)? {
@@ -217,7 +226,7 @@ fn finished(command: &mut Command, names: &[&str], printed: &Path) -> Result<Opt
     Ok(Some(format!("the driver of {} {problem}", names.join(", "))))
 }
 
-/// The status of a process that ends in time. One that does not is ended.
+/// Returns the status of a process that ends in time. Kills one that does not.
 fn ended_within(child: &mut Child, longest: Duration) -> Result<Option<ExitStatus>> {
     let start = Instant::now();
     while start.elapsed() < longest {
@@ -275,7 +284,7 @@ fn build() -> Result<Option<PathBuf>> {
     Ok(executable(&messages, "entra").filter(|_| output.status.success()))
 }
 
-/// Where cargo's messages, a line of JSON each, say that the program `name` was put.
+/// Returns the path of the program `name` according to cargo's messages, one JSON line each.
 fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     let message = |line| serde_json::from_str::<Value>(line).ok();
     let built = |message: Value| {
@@ -292,15 +301,16 @@ const OPENID: &[&str] = &["openid"];
 const RUST: &[&str] = &["rs-id", "oauth2"];
 const PYTHON_VALIDATORS: &[&str] = &["pyjwt"];
 const NODE_VALIDATORS: &[&str] = &["jose", "jwt-js"];
-/// Those that print cells. The others print tokens, which are judged.
+/// The clients that print cells. The others print tokens, which the judge checks.
 const VALIDATORS: &[&str] = &["pyjwt", "jose", "jwt-js"];
 
-/// Those that judge the corpus of access tokens.
+/// The validators that judge the corpus of access tokens.
 const PYTHON_CORPUS: &[&str] = &["pyjwt", "fastapi"];
 const NODE_CORPUS: &[&str] = &["jose"];
 const CORPUS_VALIDATORS: &[&str] = &["pyjwt", "fastapi", "jose"];
 
-/// Values of `entra emulator --issuer`. Some clients compare the issuer with the address of its document.
+/// Values of `entra emulator --issuer`. Some clients compare the issuer with the address of its
+/// document.
 const ENTRA: &str = "entra";
 const ORIGIN: &str = "origin";
 
@@ -369,7 +379,7 @@ mod tests {
     #[test]
     fn every_validator_of_the_corpus_has_a_driver() {
         assert_eq!([PYTHON_CORPUS, NODE_CORPUS].concat(), CORPUS_VALIDATORS);
-        // What is skipped here is counted there.
+        // A skipped client is counted in the other table.
         assert!(NODE_CORPUS.iter().all(|name| NODE_VALIDATORS.contains(name)));
     }
 

@@ -1,8 +1,10 @@
-//! The list of all public names of the library crates, kept in `xtask/api`, so that a growing API shows as a diff.
+//! The list of all public names of the library crates, kept in `xtask/api`, so that a growing API
+//! shows as a diff.
 //!
-//! The names come from the documentation that rustdoc writes: `all.html` links each item by a path such as
-//! `blocking/struct.Client.html`, and the page of an item has an anchor such as `method.token` for each of its parts. Nothing
-//! else of the pages is read, and what traits bring in is left out.
+//! The names come from the documentation that rustdoc writes: `all.html` links each item by a path
+//! such as `blocking/struct.Client.html`, and the page of an item has an anchor such as
+//! `method.token` for each of its parts. Nothing else of the pages is read, and what traits bring
+//! in is left out.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -135,13 +137,15 @@ impl Item {
         joined(&self.module, &self.name)
     }
 
-    /// The variants, fields and functions on its page, without those that traits and `Deref` bring in.
+    /// The variants, fields and functions on its page, without those that traits and `Deref` bring
+    /// in.
     fn parts(&self, page: &str) -> Vec<String> {
         let ends = FOREIGN.iter().filter_map(|end| page.find(end));
         let own = &page[..ends.min().unwrap_or(page.len())];
         let anchors = attributes(own, "id=\"").filter_map(|anchor| {
             let (kind, name) = anchor.split_once('.')?;
-            // `variant.Secret.field.0` belongs to its variant, and `method.new-1` is the function of another type argument.
+            // `variant.Secret.field.0` belongs to its variant, and `method.new-1` is the function
+            // of another type argument.
             let name = name.split(['.', '-']).next()?;
             let kind = PARTS.iter().find(|(part, _)| *part == kind)?.1;
             is_name(name).then(|| format!("{}::{name} {kind}", self.path()))
@@ -170,7 +174,7 @@ fn joined(module: &str, name: &str) -> String {
     }
 }
 
-/// What a list lacks and what it has too much, a line each.
+/// Returns the names that a list lacks and the ones that no longer exist, a line each.
 fn differences(list: &str, kept: &str, names: &[String]) -> Vec<String> {
     let kept: BTreeSet<&str> = kept.lines().collect();
     let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
@@ -187,7 +191,7 @@ fn superfluous(lists: &[List]) -> Result<Vec<String>> {
         .collect())
 }
 
-/// The lists of crates that are no more.
+/// Returns the lists of crates that no longer exist.
 fn superfluous_files(lists: &[List]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder(&Workspace::load()?)).into_iter().flatten() {
@@ -225,7 +229,7 @@ const PARTS: &[(&str, &str)] = &[
     ("variant", "variant"),
 ];
 
-/// Where the parts of an item end and those begin that others bring in.
+/// The headings after which the parts come from traits.
 const FOREIGN: &[&str] = &[
     "id=\"blanket-implementations\"",
     "id=\"deref-methods",

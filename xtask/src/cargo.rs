@@ -1,3 +1,5 @@
+//! Commands of cargo, and the parts of their output that chores use.
+
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -5,10 +7,11 @@ use std::process::{Command, Stdio};
 
 use crate::Result;
 
-/// A cargo command at the root of the workspace, with nothing to read.
+/// Returns a cargo command at the root of the workspace, without input.
 ///
-/// `cargo run` tells this process about the package `xtask` through the environment. Passed on, that would look like a change
-/// to every build script that watches such a variable, and big C libraries would be built again: so it is taken out.
+/// `cargo run` tells this process about the package `xtask` through the environment. Passed on,
+/// that would look like a change to every build script that watches such a variable, and big C
+/// libraries would be built again: so it is taken out.
 pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
@@ -20,7 +23,8 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Comma
     command
 }
 
-/// The command that builds the documentation of all our crates. It is the same for each stage, so that the second finds it built.
+/// The command that builds the documentation of all our crates. It is the same for each stage, so
+/// that the second finds it built.
 pub(crate) fn document() -> Command {
     let mut command = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
@@ -34,15 +38,16 @@ pub(crate) fn root() -> PathBuf {
     xtask
 }
 
-/// Runs `command` with its output passed on, and says whether it ended well.
+/// Runs `command` with its output passed on. Returns true if it succeeds.
 pub(crate) fn passes(mut command: Command) -> Result<bool> {
     Ok(command.status()?.success())
 }
 
-/// What `command` printed.
+/// Returns the output of `command`.
 ///
 /// # Errors
-/// Where it does not start or does not end well; the error holds what it wrote to its standard error.
+/// Where it does not start or does not end well; the error holds what it wrote to its standard
+/// error.
 pub(crate) fn output(mut command: Command) -> Result<String> {
     let output = command.output()?;
     if output.status.success() {
@@ -104,12 +109,13 @@ pub(crate) fn host() -> Result<String> {
     Ok(host.ok_or("`rustc -vV` names no host")?.to_owned())
 }
 
-/// Whether cargo has the subcommand `name` here: not every machine has every one.
+/// Returns true if cargo has the subcommand `name` on this machine.
 pub(crate) fn has(name: &str) -> bool {
     output(cargo([name, "--version"])).is_ok()
 }
 
-/// The unique packages of the tree of `package`, itself among them, as `name vX.Y.Z ..` in alphabetical order.
+/// The unique packages of the tree of `package`, itself among them, as `name vX.Y.Z ..` in
+/// alphabetical order.
 ///
 /// It counts as `cargo tree .. --prefix none | sed 's/ (\*)//' | sort -u` does.
 pub(crate) fn tree(package: &str, edges: &str, options: &[&str]) -> Result<Vec<String>> {
@@ -160,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_the_builder_pass_and_facts_of_this_package_do_not() {
+    fn facts_of_this_package_are_not_passed_on() {
         for name in [
             "CARGO_BUILD_JOBS",
             "CARGO_TARGET_DIR",

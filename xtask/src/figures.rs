@@ -1,3 +1,5 @@
+//! The figures of the workspace and their limits: crates, allocations, ratios of times, sizes.
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -7,14 +9,14 @@ use crate::cargo::{Fetched, cargo, fetch, host, passes, root, tree};
 use crate::readme::markdown;
 use crate::workspace::Workspace;
 
-/// Something measured, and the limit it has to keep.
+/// A measured value and its limit.
 #[derive(Debug)]
 struct Figure {
     name: &'static str,
     value: f64,
     unit: &'static str,
     limit: f64,
-    /// Whether the limit is the most it may be; otherwise it is the least.
+    /// True if the limit is an upper one, false if it is a lower one.
     at_most: bool,
 }
 
@@ -74,9 +76,11 @@ pub(crate) fn run() -> ExitCode {
     ExitCode::from(u8::from(missed > 0))
 }
 
-/// Runs the program that measures what needs our crates at run time, where there is one, and gives back its figures.
+/// Runs the program that measures what needs our crates at run time, where there is one, and gives
+/// back its figures.
 ///
-/// It prints them in the format of [`Figure::line`]; whatever else it prints is passed on and not counted.
+/// It prints them in the format of [`Figure::line`]; whatever else it prints is passed on and not
+/// counted.
 fn measured_elsewhere() -> Result<Vec<String>> {
     if !Workspace::load()?
         .member(ELSEWHERE)
@@ -107,7 +111,8 @@ fn measured_of_collector() -> Result<Vec<String>> {
     printed(command)
 }
 
-/// Runs the program that measures entra-validate beside validators of other projects, and gives back its figures.
+/// Runs the program that measures entra-validate beside validators of other projects, and gives
+/// back its figures.
 ///
 /// It is a workspace of its own, whose packages are not on every machine.
 fn measured_beside_peers() -> Result<Vec<String>> {
@@ -212,7 +217,7 @@ fn driver(cryptography: &str) -> Result<PathBuf> {
     Ok(target.join(PROFILE).join("entra-bench-driver"))
 }
 
-/// How a printed figure came out; `None` where the line is no figure.
+/// Returns the verdict of a printed figure, or `None` if the line is not a figure.
 fn verdict(line: &str) -> Option<&'static str> {
     let (_, measured) = line.split_once(": ")?;
     let (rest, verdict) = measured.trim_end().rsplit_once(' ')?;
@@ -238,7 +243,8 @@ fn crates_in(name: &'static str, package: &str, options: &[&str], limit: f64) ->
     })
 }
 
-/// The crates that a program over ureq has more if it depends on `entra` and not on the crates below it: `entra` itself.
+/// The crates that a program over ureq has more if it depends on `entra` and not on the crates
+/// below it: `entra` itself.
 fn added_by_facade(name: &'static str) -> Result<Figure> {
     let facade = tree("entra", "normal", &["--features", "ureq"])?;
     let mut below = tree(
@@ -308,12 +314,13 @@ const ELSEWHERE: &str = "entra-tests";
 /// The program of the examples that collects audit records.
 const COLLECTOR: &str = "office365_collector";
 
-/// The profile of the workspace that measurements are built with: the release profile with line numbers for a profiler.
+/// The profile of the workspace that measurements are built with: the release profile with line
+/// numbers for a profiler.
 const PROFILE: &str = "figures";
 
 type Measure = fn(&'static str) -> Result<Figure>;
 
-/// What may be under the driver's TLS, and the variable in which the program that runs it looks for it.
+/// The cryptography libraries of the driver's TLS, each with the variable that names the driver.
 const DRIVERS: [(&str, &str); 2] = [("ring", "ENTRA_DRIVER_RING"), ("aws-lc-rs", "ENTRA_DRIVER_AWS_LC_RS")];
 
 const FIGURES: &[(&str, Measure)] = &[
@@ -338,7 +345,8 @@ const FIGURES: &[(&str, Measure)] = &[
         let client = ["--no-default-features", "--features", "tokio"];
         together(name, "entra-client", &client, "entra-transport-hyper", 60.0)
     }),
-    // Over the design's 60 by the three crates of the clocks, which halve the cost of a cached token.
+    // Over the design's 60 by the three crates of the clocks, which halve the cost of a cached
+    // token.
     ("async client over hyper, as it comes", |name| {
         together(name, "entra-client", &[], "entra-transport-hyper", 63.0)
     }),

@@ -1,4 +1,5 @@
-//! A short run of every fuzz target, where the tool for it can be had. Their corpora are replayed by plain tests always.
+//! A short run of every fuzz target, where the tool for it can be had. Their corpora are replayed
+//! by plain tests always.
 
 use std::env;
 use std::fs;
@@ -10,7 +11,7 @@ use crate::cargo::{Fetched, cargo, fetch, has, host, passes, root};
 use crate::skips::missing;
 use crate::verdict::Verdict;
 
-/// How long each target runs.
+/// The run time of each target.
 const SECONDS: u32 = 20;
 
 pub(crate) fn check() -> Result<Verdict> {
@@ -45,7 +46,7 @@ pub(crate) fn check() -> Result<Verdict> {
     })
 }
 
-/// Whether there is such a program. `CXX` may hold arguments behind its name.
+/// Returns true if there is such a program. `CXX` may hold arguments after its name.
 fn starts(program: &str) -> bool {
     let mut words = program.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
@@ -53,7 +54,8 @@ fn starts(program: &str) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// One target, begun from its corpus. What it finds beside goes to a folder of its own: the corpus is kept small by hand.
+/// One target, begun from its corpus. What it finds beside goes to a folder of its own: the corpus
+/// is kept small by hand.
 fn run(folder: &Path, target: &str) -> Result<Command> {
     let found = root().join("target").join("fuzz").join("found").join(target);
     fs::create_dir_all(&found)?;
@@ -67,9 +69,10 @@ fn run(folder: &Path, target: &str) -> Result<Command> {
         .arg(found)
         .arg(folder.with_file_name("tests").join("corpora").join(target));
     command.args(["--", &format!("-max_total_time={SECONDS}"), "-verbosity=0"]);
-    // A stable compiler has the sanitizers and keeps their flags for nightly ones, unless it is told so.
+    // A stable compiler has the sanitizers, but accepts their flags only with this variable.
     command.env("RUSTC_BOOTSTRAP", "1");
-    // `cargo fuzz` has no `--locked`. Everything is fetched, and without a network the lock file stays as it is.
+    // `cargo fuzz` has no `--locked`. Everything is fetched, and without a network the lock file
+    // stays as it is.
     command.env("CARGO_NET_OFFLINE", "true");
     Ok(command)
 }

@@ -1,6 +1,8 @@
+//! The layers of the workspace: the crates that each crate may import.
+
 use crate::workspace::Workspace;
 
-/// Which of our crates names one that it must not, among what it is built from (its tests may use whom they like).
+/// Returns the imports that the layers do not permit. Dependencies of tests are not restricted.
 pub(crate) fn check(workspace: &Workspace) -> Vec<String> {
     let mut findings = Vec::new();
     for package in workspace.ours() {
@@ -13,11 +15,11 @@ pub(crate) fn check(workspace: &Workspace) -> Vec<String> {
     findings
 }
 
-/// Whom a crate may import among ours.
+/// The crates of the workspace that a crate may import.
 enum Imports {
-    /// These, and of the crates of others none that has another home.
+    /// These, and no external crate that belongs to another crate of the workspace.
     Only(&'static [&'static str]),
-    /// Whom it likes: nobody builds upon it.
+    /// All of them, because no crate builds upon it.
     Anyone,
 }
 
@@ -25,7 +27,7 @@ fn judge(name: &str, ours: &[&str], others: &[&str]) -> Vec<String> {
     let allowed = match LAWS.iter().find(|(of, _)| *of == name) {
         None => {
             return vec![format!(
-                "{name} has no row in LAWS (xtask/src/imports.rs): add one that says whom it may import"
+                "{name} has no row in LAWS (xtask/src/imports.rs): add one with the crates that it may import"
             )];
         }
         Some((_, Imports::Anyone)) => return Vec::new(),
@@ -51,7 +53,7 @@ fn judge(name: &str, ours: &[&str], others: &[&str]) -> Vec<String> {
     findings
 }
 
-/// The layers. A crate without a row is refused, so that a new one gets its place on purpose.
+/// The layers. A crate without a row is an error, so that a new one gets its place on purpose.
 const LAWS: &[(&str, Imports)] = &[
     ("entra-proto", Imports::Only(&[])),
     ("entra-transport", Imports::Only(&["entra-proto"])),
@@ -91,7 +93,7 @@ const LAWS: &[(&str, Imports)] = &[
             "entra-validate",
         ]),
     ),
-    // It judges what the others send, so it shares no line with them.
+    // It checks what the others send, so it shares no code with them.
     ("entra-emulator", Imports::Only(&[])),
     ("entra-bench-driver", Imports::Anyone),
     ("entra-cli", Imports::Anyone),
@@ -100,12 +102,14 @@ const LAWS: &[(&str, Imports)] = &[
     ("xtask", Imports::Only(&[])),
 ];
 
-/// Subjects that have a home: what they are, the crates of others that stand for them, and who may name those.
+/// Subjects that have a home: what they are, the crates of others that stand for them, and who may
+/// name those.
 const HOMES: &[(&str, &[&str], &[&str])] = &[
     (
         "tower",
         &["tower", "tower-http", "tower-layer", "tower-service"],
-        // reqwest's transport names the error of a tunnel by the trait of tower: that type has no other name.
+        // reqwest's transport names the error of a tunnel by the trait of tower: that type has no
+        // other name.
         &["entra-tower", "entra-transport-hyper", "entra-transport-reqwest"],
     ),
     (

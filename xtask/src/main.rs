@@ -1,24 +1,25 @@
-//! The one entry point of CI and of every chore: `cargo xtask ci`, each of its stages alone, and `cargo xtask figures`.
+//! The one entry point of CI and of every chore: `cargo xtask ci`, each of its stages alone, and
+//! `cargo xtask figures`.
 //!
 //! ```text
-//!  main ----> stage     the stages, their order, their time, the summary
-//!                |----> purity ---> source    what entra-proto may name, read from its code
-//!                |          `-----> imports   who may import whom, read from the manifests
-//!                |----> shape ----> circles, floors   which files of a crate import one another; how long a file is
-//!                |----> msrv                  no dependency wants a newer Rust than we promise
-//!                |----> readme ---> markdown, command
-//!                |----> api                   the lists of public names, `api --write` among the chores
-//!                |----> wasm                  the crates without IO, for WebAssembly
-//!                |----> package               what the published archives hold, and their tests: `archives`
-//!                |----> skips                 what cannot run on this machine
-//!                |----> acceptance            clients of other makers against the emulator, in Python, Node and Rust
-//!                `----> cargo, workspace      the tool, and what it tells about us
-//!       ----> figures   what is measured, and its limits; the soak of the collector
+//!  main ─┬─► stage ─┬─► purity      code without I/O (source), layers (imports)
+//!        │          ├─► shape       circles and floors of imports, long files
+//!        │          ├─► msrv        the oldest Rust of the dependencies
+//!        │          ├─► package     the archives to publish
+//!        │          ├─► wasm        the crates without I/O, for WebAssembly
+//!        │          ├─► api         the lists of public names
+//!        │          ├─► readme      README and guides (markdown, command)
+//!        │          ├─► fuzz        the fuzz targets
+//!        │          └─► acceptance  clients of other vendors
+//!        └─► figures              measurements, and the collector's soak
+//!
+//!  cargo, workspace   the commands of cargo, the packages
+//!  skips, verdict     skipped tests, the result of a stage
 //! ```
 //!
-//! It leans on nothing but `std`, `serde_json` and cargo itself, so that it builds in seconds on a bare machine.
+//! It depends on `std`, `serde_json` and cargo only, so that it builds in seconds.
 
-#![expect(clippy::print_stdout, reason = "what a chore finds out is printed")]
+#![expect(clippy::print_stdout, reason = "a chore prints its findings")]
 
 mod acceptance;
 mod api;
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every word that may follow `cargo xtask`.
+/// Returns every word that may follow `cargo xtask`.
 fn chores() -> Vec<&'static str> {
     stage::STAGES
         .iter()

@@ -29,12 +29,12 @@ pub(crate) fn files(folder: &FilePath) -> Result<Vec<(PathBuf, Source)>> {
     Ok(found)
 }
 
-/// Whether `file` holds the module whose path without extension is `module`, or one below it.
+/// Returns true if `file` holds the module `module` (a path without extension) or one below it.
 fn belongs_to(file: &FilePath, module: &FilePath) -> bool {
     file.starts_with(module) || file == module.with_extension("rs")
 }
 
-/// Where the modules that `file` declares have their files.
+/// Returns the folder of the modules that `file` declares.
 fn folder_of_modules(file: &FilePath) -> PathBuf {
     let is_root = file.file_stem().is_some_and(|stem| stem == "lib" || stem == "mod");
     if is_root {

@@ -4,8 +4,8 @@ use crate::Result;
 use crate::cargo::tree;
 use crate::workspace::Workspace;
 
-/// Returns the crates of ours that promise an older Rust than something in their tree builds with, or that have a pre-release in it, on any
-/// platform and with any feature.
+/// Returns the crates of ours that promise an older Rust than something in their tree builds with,
+/// or that have a pre-release in it, on any platform and with any feature.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let wanted: BTreeMap<(&str, &str), &str> = workspace
         .packages

@@ -1,4 +1,4 @@
-//! The archives that would be published: what each of them holds, and whether its tests pass from there alone.
+//! The archives to publish: their required files, and their tests without the repository.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use crate::Result;
 use crate::cargo::{cargo, output, passes};
 use crate::workspace::{Package, Workspace};
 
-/// What is missing from the archives.
+/// Returns the files that are missing from the archives.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for package in workspace.crates() {
@@ -31,7 +31,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Unpacks every archive beside the others and runs the tests of each crate there. Needs `tar`, and no network.
+/// Unpacks every archive beside the others and runs the tests of each crate there. Needs `tar`, and
+/// no network.
 pub(crate) fn run() -> ExitCode {
     match test_archives() {
         Ok(true) => ExitCode::SUCCESS,
@@ -79,7 +80,8 @@ fn test_archives() -> Result<bool> {
     passes(test)
 }
 
-/// A workspace of the unpacked crates, each of which finds the others there and not at the registry.
+/// A workspace of the unpacked crates, each of which finds the others there and not at the
+/// registry.
 fn manifest_of(crates: &[&Package], profiles: &str) -> String {
     let folder = |package: &Package| format!("{}-{}", package.name, package.version);
     let mut text = "[workspace]\nresolver = \"3\"\nmembers = [\n".to_owned();
@@ -143,7 +145,7 @@ fn normal(path: &Path) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// Whether there is such a file, or a folder of files.
+/// Returns true if there is such a file or folder.
 fn holds(archive: &BTreeSet<&str>, path: &str) -> bool {
     archive.contains(path) || archive.iter().any(|file| PathBuf::from(file).starts_with(path))
 }

@@ -1,11 +1,13 @@
+//! The proof that entra-proto is data in, data out.
+
 use crate::Result;
 use crate::cargo::tree;
 use crate::modules::files;
 use crate::source::{Path, Source};
 use crate::workspace::Workspace;
 
-/// What keeps entra-proto from being data in, data out: a crate in its tree that does IO, reads a clock or draws random bytes,
-/// or code of its own that does.
+/// Returns the dependencies and the code of entra-proto that do I/O, read a clock or draw random
+/// bytes.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let proto = workspace
         .member(PURE)
@@ -30,14 +32,14 @@ fn impure_crate(package: &str) -> Option<String> {
     })
 }
 
-/// What `code` does that pure code must not, as `line: what`.
+/// Returns the impure operations of `code`, as `line: operation`.
 fn impure_code(code: &Source) -> Vec<String> {
     let mut findings = Vec::new();
     for word in ["async", "await"] {
         findings.extend(
             code.lines_with(word)
                 .into_iter()
-                .map(|line| (line, format!("`{word}`: it waits for nobody"))),
+                .map(|line| (line, format!("`{word}`: pure code does not wait"))),
         );
     }
     for path in code.paths() {
@@ -60,7 +62,7 @@ fn impure_path(path: &Path) -> Option<String> {
             "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "AddrParseError",
             ..,
         ] => return None,
-        // What it was built for is no question to the environment.
+        // The target platform is known at build time.
         ["std", "env", "consts", ..] => return None,
         ["std" | "core", "net", ..] => "of `std::net` only the types of an IP address are data",
         ["std", "fs" | "env" | "process" | "thread" | "os", ..] if !path.bang => "it does no IO",

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::Result;
 use crate::workspace::Workspace;
 
-/// Returns the circles that are too large, the imports that lead up, and the files of more than [`MOST_LINES`] lines.
+/// Returns the circles that are too large, the imports that lead up, and the files of more than
+/// [`MOST_LINES`] lines.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for (folder, graph) in crates::graphs(workspace)? {
@@ -58,7 +59,8 @@ fn collect_lengths(folder: &Path, lengths: &mut Vec<(PathBuf, usize)>) -> Result
     Ok(())
 }
 
-/// Compares the lengths with the limit. An exception that nothing needs is a finding too, so that the list stays true.
+/// Compares the lengths with the limit. An exception that nothing needs is a finding too, so that
+/// the list stays true.
 fn judge_lengths(lengths: &[(String, usize)], exceptions: &[(&str, &str)]) -> Vec<String> {
     let is_exception = |file: &str| exceptions.iter().any(|(exception, _)| *exception == file);
     let long = lengths.iter().filter(|(_, lines)| *lines > MOST_LINES);

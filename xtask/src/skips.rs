@@ -1,4 +1,5 @@
-//! What cannot run on this machine: it is neither a pass nor a failure, and CI must not hide it.
+//! Tests and stages that cannot run on this machine. They neither pass nor fail, and CI reports
+//! them.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write, stderr};
@@ -7,7 +8,8 @@ use std::process::{Command, Stdio};
 use crate::Result;
 use crate::verdict::Verdict;
 
-/// The verdict on a stage whose tool is not installed: skipped, or failed where CI has installed the tool.
+/// The verdict on a stage whose tool is not installed: skipped, or failed where CI has installed
+/// the tool.
 pub(crate) fn missing(tool: &str, cure: &str) -> Verdict {
     let variable = |name| env::var(name).unwrap_or_default();
     judge(tool, cure, !variable("CI").is_empty(), &variable(NOT_INSTALLED))
@@ -23,8 +25,8 @@ fn judge(tool: &str, cure: &str, is_ci: bool, not_installed: &str) -> Verdict {
     }
 }
 
-/// Runs tests and passes their output on. A test that cannot run writes `SKIPPED: reason` to its standard error, with its name
-/// before that if it likes.
+/// Runs tests and passes their output on. A test that cannot run writes `SKIPPED: reason` to its
+/// standard error, with its name before that if it likes.
 ///
 /// # Errors
 /// Returns an error if the command does not start.
@@ -55,7 +57,8 @@ fn reason(line: &str) -> Option<String> {
     (before.is_empty() || before.ends_with(": ")).then(|| reason.trim_end().to_owned())
 }
 
-/// The variable in which `.ci/run` lists the tools that it could not install, with a blank between them.
+/// The variable in which `.ci/run` lists the tools that it could not install, with a blank between
+/// them.
 const NOT_INSTALLED: &str = "CI_NOT_INSTALLED";
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-/// Rust code as far as it has to be understood to see which paths it names: neither comments, nor the text of literals, nor what
-/// is built for tests only.
+//! The paths and the modules that Rust code names.
+
+/// Rust code as far as it has to be understood to see which paths it names: neither comments, nor
+/// the text of literals, nor what is built for tests only.
 #[derive(Debug)]
 pub(crate) struct Source {
     tokens: Vec<Token>,
@@ -12,7 +14,7 @@ pub(crate) struct Source {
 pub(crate) struct Path {
     pub(crate) line: usize,
     pub(crate) segments: Vec<String>,
-    /// Whether it calls a macro: `env!`.
+    /// True for the call of a macro: `env!`.
     pub(crate) bang: bool,
     /// The number of inline modules (`mod name { .. }`) around it.
     pub(crate) inline: usize,
@@ -25,7 +27,7 @@ pub(crate) struct Path {
 pub(crate) struct Import {
     /// The last segment, or what stands after `as`.
     pub(crate) name: String,
-    /// Whether other modules are meant to use the name: `pub use`, `pub(crate) use`.
+    /// True if other modules may use the name: `pub use`, `pub(crate) use`.
     pub(crate) reexport: bool,
 }
 
@@ -169,7 +171,8 @@ impl Source {
     }
 }
 
-/// `code` with blanks in the place of comments and of what stands in quotes; the lines stay where they are.
+/// `code` with blanks in the place of comments and of what stands in quotes; the lines stay where
+/// they are.
 fn blanked(code: &str) -> String {
     let code: Vec<char> = code.chars().collect();
     let mut blanked = String::with_capacity(code.len());
@@ -187,7 +190,7 @@ fn blanked(code: &str) -> String {
     blanked
 }
 
-/// Where the comment or literal that starts at `at` ends; `at` itself where none starts.
+/// Returns the end of the comment or literal that starts at `at`, or `at` if none starts there.
 fn end_of_text(code: &[char], at: usize) -> usize {
     let peek = |ahead: usize| code.get(at + ahead).copied().unwrap_or('\0');
     let find =
@@ -210,7 +213,8 @@ fn end_of_text(code: &[char], at: usize) -> usize {
     }
 }
 
-/// Whether the `r` at `at` is part of a name and not the head of a raw literal (`r"`, `br"`, `cr"`).
+/// Returns true if the `r` at `at` is part of a name and does not start a raw literal (`r"`,
+/// `br"`, `cr"`).
 fn follows_name(code: &[char], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map_or(' ', |i| code[i]);
     match before(1) {

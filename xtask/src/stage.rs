@@ -1,3 +1,5 @@
+//! The stages of CI, in their order.
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -11,12 +13,12 @@ use crate::{Result, acceptance, api, fuzz, imports, msrv, package, purity, readm
 pub(crate) struct Stage {
     /// The word after `cargo xtask`.
     pub(crate) name: &'static str,
-    /// What it proves, in a line.
+    /// Its purpose, in a line.
     pub(crate) about: &'static str,
     pub(crate) run: fn() -> Result<Verdict>,
 }
 
-/// Runs every stage, the later ones too where an early one fails: one run tells all that is wrong.
+/// Runs every stage, also after a failure, so that one run reports all problems.
 pub(crate) fn run_all() -> ExitCode {
     run(&STAGES.iter().collect::<Vec<_>>())
 }
@@ -61,7 +63,7 @@ fn fmt() -> Result<Verdict> {
     if !has("fmt") {
         return Ok(missing("rustfmt", "rustup component add rustfmt"));
     }
-    // The clients for Rust that the stage `acceptance` runs are no members of the workspace.
+    // The Rust clients of the stage `acceptance` are not members of the workspace.
     for manifest in ["Cargo.toml", "xtask/acceptance/rust/Cargo.toml"] {
         if !passes(cargo(["fmt", "--all", "--check", "--manifest-path", manifest]))? {
             return Ok(Verdict::Failed(Vec::new()));
@@ -86,12 +88,13 @@ fn clippy() -> Result<Verdict> {
     passes(cargo(args)).map(Verdict::of_tool)
 }
 
-/// Builds everything first, because cargo may have to download: the tests then run as on a foreign machine.
+/// Builds everything first, because cargo may have to download: the tests then run as on a foreign
+/// machine.
 fn test() -> Result<Verdict> {
     if !passes(cargo(["test", "--workspace", "--no-run"]))? {
         return Ok(Verdict::Failed(Vec::new()));
     }
-    // The other cryptography is another build.
+    // The other cryptography library needs another build.
     for (package, features) in [
         ("entra-credential", "ring,pfx"),
         ("entra-validate", "ring,tokio,blocking"),
@@ -113,8 +116,9 @@ fn test() -> Result<Verdict> {
     run_tests(command)
 }
 
-/// An environment that no test may depend on: no system certificates, a proxy that does not answer, a locale with
-/// letters of its own, the last time zone of all, credentials of another application, and the settings of another terminal.
+/// An environment that no test may depend on: no system certificates, a proxy that does not
+/// respond, a locale with letters of its own, the last time zone of all, credentials of another
+/// application, and the settings of another terminal.
 const FOREIGN_MACHINE: &[(&str, &str)] = &[
     ("SSL_CERT_FILE", "/none"),
     ("SSL_CERT_DIR", "/none"),
@@ -139,10 +143,10 @@ const FOREIGN_MACHINE: &[(&str, &str)] = &[
     ("RUST_LOG", "trace"),
 ];
 
-/// The port that discards what it gets, and is closed on every machine.
+/// The discard port, which is closed on every machine.
 const DEAD_PROXY: &str = "http://127.0.0.1:9";
 
-/// In a folder of its own: the flag is another build of everything.
+/// Uses a separate folder, because the flag rebuilds everything.
 fn loom() -> Result<Verdict> {
     let mut command = cargo([
         "test",
@@ -161,7 +165,7 @@ fn doc() -> Result<Verdict> {
     passes(document()).map(Verdict::of_tool)
 }
 
-/// The sources are fetched first, so that cargo-deny itself needs no network.
+/// The sources are fetched first, so that cargo-deny itself runs offline.
 fn deny() -> Result<Verdict> {
     if !has("deny") {
         return Ok(missing("cargo-deny", "cargo install cargo-deny --locked"));
@@ -171,7 +175,7 @@ fn deny() -> Result<Verdict> {
         Fetched::Stale(why) => return Ok(Verdict::Failed(vec![why])),
         Fetched::Unreachable(why) => return Ok(Verdict::Skipped(why)),
     }
-    // Who brings a crate in takes a page for each duplicate, so it is told only where it matters.
+    // The tree above each duplicate is a page long, so it is only printed on request.
     if passes(cargo([
         "deny",
         "--offline",
@@ -219,7 +223,7 @@ fn package() -> Result<Verdict> {
     package::check(&Workspace::load()?).map(Verdict::of_findings)
 }
 
-/// The order is cheap first, so that a slip shows in seconds; last comes what needs more than Rust.
+/// The cheap stages come first, so that a slip shows in seconds; the last ones need more than Rust.
 pub(crate) static STAGES: &[Stage] = &[
     Stage {
         name: "fmt",
@@ -228,27 +232,27 @@ pub(crate) static STAGES: &[Stage] = &[
     },
     Stage {
         name: "purity",
-        about: "entra-proto does no IO, and nobody imports whom they must not",
+        about: "entra-proto does no I/O, and the layers import downwards only",
         run: purity,
     },
     Stage {
         name: "shape",
-        about: "few files of a crate import one another in a circle, and none is long",
+        about: "import circles are small, imports lead down, and files are short",
         run: shape,
     },
     Stage {
         name: "msrv",
-        about: "no dependency wants a newer Rust than we promise, or is a pre-release",
+        about: "no dependency requires a newer Rust than promised or is a pre-release",
         run: msrv,
     },
     Stage {
         name: "package",
-        about: "the archive of each crate holds its licences and every file that its code names",
+        about: "the archive of each crate holds its licenses and every file that its code names",
         run: package,
     },
     Stage {
         name: "deny",
-        about: "banned crates, licences, sources",
+        about: "banned crates, licenses, sources",
         run: deny,
     },
     Stage {
@@ -263,7 +267,7 @@ pub(crate) static STAGES: &[Stage] = &[
     },
     Stage {
         name: "wasm",
-        about: "what does no IO compiles for a machine without any",
+        about: "the crates without I/O compile for WebAssembly",
         run: wasm::check,
     },
     Stage {
@@ -293,7 +297,7 @@ pub(crate) static STAGES: &[Stage] = &[
     },
     Stage {
         name: "acceptance",
-        about: "clients and validators of other makers take the emulator for the service",
+        about: "clients and validators of other vendors accept the emulator",
         run: acceptance,
     },
 ];

@@ -1,14 +1,14 @@
 //! The verdict of a stage.
 
-/// How a stage ended.
+/// The result of a stage.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     Passed,
     /// Passed, but some tests could not run: the reason of each.
     PassedInPart(Vec<String>),
-    /// What is wrong, a line each. Empty where the tool has said it already.
+    /// The findings, a line each. Empty if the tool has printed them.
     Failed(Vec<String>),
-    /// Why it could not run. It is neither a pass nor a failure, and the summary says so.
+    /// The reason why it could not run. It neither passes nor fails, and the summary shows it.
     Skipped(String),
 }
 

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::skips::missing;
 use crate::verdict::Verdict;
 
-/// Checks the crates that do no IO for WebAssembly, whose standard library has no files, sockets, clocks and threads.
+/// Checks the crates that do no IO for WebAssembly, whose standard library has no files, sockets,
+/// clocks and threads.
 pub(crate) fn check() -> Result<Verdict> {
     if !has_target() {
         return Ok(missing(TARGET, "rustup target add wasm32-unknown-unknown"));

@@ -1,3 +1,5 @@
+//! The workspace: its packages, targets and features.
+
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -5,16 +7,16 @@ use serde_json::Value;
 use crate::Result;
 use crate::cargo::{cargo, output};
 
-/// What `cargo metadata` tells of the workspace and of everything it depends on.
+/// The workspace and its dependencies, from `cargo metadata`.
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    /// Where cargo puts what it builds.
+    /// The target folder of cargo.
     pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 
-/// A package, ours or another's.
+/// A package of the workspace, or a dependency.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Package {
     pub(crate) name: String,
@@ -23,9 +25,9 @@ pub(crate) struct Package {
     pub(crate) rust_version: Option<String>,
     /// The folder of its manifest.
     pub(crate) folder: PathBuf,
-    /// Whether it is a member of the workspace.
+    /// True for a member of the workspace.
     pub(crate) ours: bool,
-    /// What its manifest names, whatever the features.
+    /// The dependencies in its manifest, with all features.
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
     pub(crate) features: Vec<String>,
@@ -45,7 +47,7 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// `lib`, `bin`, `example`, `test` ..
     pub(crate) kind: String,
-    /// Whether the examples in its documentation are run as tests.
+    /// True if the examples in its documentation are run as tests.
     pub(crate) doctest: bool,
     pub(crate) source: PathBuf,
 }
@@ -120,7 +122,7 @@ impl Package {
         }
     }
 
-    /// Whether it has a target of this kind and name.
+    /// Returns true if it has a target of this kind and name.
     pub(crate) fn builds(&self, kind: &str, name: &str) -> bool {
         self.targets
             .iter()

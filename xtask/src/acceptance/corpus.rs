@@ -1,5 +1,5 @@
-//! The verdicts of validators of other makers on the corpus of access tokens, compared with the corpus's own.
-//! `acceptance/corpus.txt` lists every difference, with who is right and why.
+//! The verdicts of validators of other makers on the corpus of access tokens, compared with the
+//! corpus's own. `acceptance/corpus.txt` lists every difference, with who is right and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ pub(super) struct Corpus {
 /// A validator and a token.
 type Row = (String, String);
 
-/// What the drivers reported.
+/// The reports of the drivers.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
     verdicts: BTreeMap<Row, String>,
@@ -30,8 +30,9 @@ pub(super) struct Judged {
 impl Corpus {
     /// Reads the corpus and the list of differences.
     ///
-    /// The list has groups: a line `VALIDATOR .. | VERDICT | WHO IS RIGHT | WHY`, and the names of the tokens below it,
-    /// each indented on a line of its own. Lines that begin with `#` are comments.
+    /// The list has groups: a line `VALIDATOR .. | VERDICT | WHO IS RIGHT | WHY`, and the names of
+    /// the tokens below it, each indented on a line of its own. Lines that begin with `#` are
+    /// comments.
     pub(super) fn parse(corpus: &str, list: &str) -> Result<Self> {
         let corpus: Value = serde_json::from_str(corpus)?;
         let tokens = corpus["tokens"].as_array().ok_or("the corpus has no tokens")?;
@@ -159,7 +160,7 @@ impl Judged {
     }
 }
 
-/// Whether a verdict is the corpus's. A library that has no statuses only rejects.
+/// Returns true if a verdict agrees with the corpus. A library without statuses only rejects.
 fn agrees(verdict: &str, expected: &str) -> bool {
     verdict == expected || (verdict == "reject" && expected != "accept")
 }
@@ -255,7 +256,7 @@ mod tests {
         for list in [
             "    poor\n",
             "a | accept | corpus\n    poor\n",
-            "a | accept | nobody | why\n    poor\n",
+            "a | accept | unheard | why\n    poor\n",
             "a | accept | corpus | \n    poor\n",
             "a | accept | corpus | why\n    unknown\n",
             "a | accept | corpus | why\n    good\n",

@@ -17,7 +17,8 @@ pub(super) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the program `entra` with a configuration and a kind of issuer. The log of its requests is `log`.
+    /// Starts the program `entra` with a configuration and a kind of issuer. The log of its
+    /// requests is `log`.
     pub(super) fn start(entra: &Path, config: &Path, issuer: &str, log: &Path) -> Result<Self> {
         let ca = log.with_extension("ca.pem");
         let mut child = Command::new("/bin/sh")
@@ -79,7 +80,8 @@ fn address(printed: &mut impl BufRead) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// A shell that ends the command at the end of its input, which comes with the end of this process, however that ends.
+/// A shell that ends the command at the end of its input, which comes with the end of this process,
+/// however that ends.
 const KEEPER: &str = r#"trap : HUP INT TERM; "$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL $!"#;
 
 /// The last variable that the emulator prints.

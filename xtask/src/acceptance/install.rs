@@ -68,7 +68,8 @@ pub(super) fn python(requirements: &Path, folder: &Path) -> Result<Installed> {
     Ok(Ok(python))
 }
 
-/// The folder with the packages for Node and a copy of the scripts: modules look for packages beside themselves.
+/// The folder with the packages for Node and a copy of the scripts: modules look for packages
+/// beside themselves.
 pub(super) fn node(scripts: &Path, folder: &Path) -> Result<Installed> {
     for program in ["node", "npm"] {
         let mut command = Command::new(program);
@@ -127,7 +128,7 @@ pub(super) fn rust(manifest: &Path, folder: &Path) -> Result<Installed> {
     Ok(Ok(program.with_extension(std::env::consts::EXE_EXTENSION)))
 }
 
-/// Whether `folder` was filled by this very list.
+/// Returns true if `folder` was filled from this list.
 fn is_current(list: &Path, folder: &Path) -> bool {
     let installed = fs::read(folder.join(NOTE));
     installed.is_ok_and(|installed| fs::read(list).is_ok_and(|list| list == installed))

@@ -1,4 +1,4 @@
-//! What each client is expected to get in each case, and what it got.
+//! The expected and the actual result of each client in each case.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,11 +13,11 @@ pub(super) struct Matrix {
     clients: Vec<String>,
     /// Each case with a cell for each client.
     rows: Vec<(String, Vec<String>)>,
-    /// What the file says about itself.
+    /// The comment at the head of the file.
     legend: String,
 }
 
-/// What the drivers reported.
+/// The reports of the drivers.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     cells: BTreeMap<(String, String), Cell>,
@@ -51,7 +51,8 @@ impl Matrix {
         })
     }
 
-    /// The cells that differ from what is expected, a line each. A client that was skipped differs nowhere.
+    /// The cells that differ from what is expected, a line each. A client that was skipped differs
+    /// nowhere.
     pub(super) fn differences(&self, observed: &Observed) -> Vec<String> {
         let mut differences = Vec::new();
         for (case, client, expected) in self.cells() {
@@ -75,7 +76,8 @@ impl Matrix {
         differences
     }
 
-    /// The table of what was observed, the totals of each client, and the versions. `!` marks a cell that differs.
+    /// The table of what was observed, the totals of each client, and the versions. `!` marks a
+    /// cell that differs.
     pub(super) fn shown(&self, observed: &Observed) -> String {
         let first = self.rows.iter().map(|(case, _)| case.len()).max().unwrap_or(0);
         let mut text = format!("{}\n\n{:first$}", self.legend, "");
@@ -173,7 +175,7 @@ impl Observed {
     }
 }
 
-/// How often a client got what.
+/// The number of each result of a client.
 #[derive(Clone, Debug, Default)]
 struct Totals {
     ok: usize,

@@ -5,13 +5,14 @@ use crate::shape::graph::{Circle, Graph};
 /// The most files that a circle may have.
 const MOST: usize = 4;
 
-/// Returns the circles of more than [`MOST`] files below `folder`, each with the imports that make it.
+/// Returns the circles of more than [`MOST`] files below `folder`, each with the imports that make
+/// it.
 pub(super) fn check(folder: &str, graph: &Graph) -> Vec<String> {
     judge(folder, &graph.circles(), LARGER)
 }
 
-/// Compares the circles below `folder` with the limit, or with the folder's own. A limit of its own that nothing needs is a
-/// finding too, so that the list stays true.
+/// Compares the circles below `folder` with the limit, or with the folder's own. A limit of its own
+/// that nothing needs is a finding too, so that the list stays true.
 fn judge(folder: &str, circles: &[Circle], larger: &[(&str, usize, &str)]) -> Vec<String> {
     let exception = larger.iter().find(|(of, ..)| *of == folder);
     let most = exception.map_or(MOST, |(_, most, _)| *most);

@@ -30,7 +30,8 @@ pub(super) fn graphs(workspace: &Workspace) -> Result<Vec<(String, Graph)>> {
     Ok(graphs)
 }
 
-/// Whether `file` is the root of another target than `root`, or lies in the folder of one that lies deeper.
+/// Returns true if `file` is the root of another target than `root`, or is in the folder of a
+/// target below it.
 fn is_of_another(file: &Path, root: &Path, roots: &[&Path]) -> bool {
     let folder = root.parent();
     let mut others = roots.iter().filter(|other| **other != root);
@@ -43,7 +44,7 @@ fn is_of_another(file: &Path, root: &Path, roots: &[&Path]) -> bool {
     })
 }
 
-/// Whether the other files of the target lie beside its root and below.
+/// Returns true if the other files of the target are beside its root and below.
 fn has_modules(target: &Target) -> bool {
     target
         .source

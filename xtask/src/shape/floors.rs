@@ -2,8 +2,8 @@
 
 use crate::shape::graph::Graph;
 
-/// Returns the imports that lead up, or into another room of the same floor, and the rooms without a
-/// file.
+/// Returns the imports that lead up, or into another room of the same floor, and the rooms without
+/// a file.
 pub(super) fn check(folder: &str, graph: &Graph) -> Vec<String> {
     let Some((_, floors)) = FLOORS.iter().find(|(of, _)| *of == folder) else {
         return Vec::new();
@@ -46,8 +46,8 @@ fn room<'f>(folder: &str, file: &str, floors: &[&'f [&'f str]]) -> Option<(usize
     rooms.find(|(_, room)| file.starts_with(room))
 }
 
-/// The floors of each crate, from the lowest to the highest, each with its rooms. Files in no room are
-/// free.
+/// The floors of each crate, from the lowest to the highest, each with its rooms. Files in no room
+/// are free.
 const FLOORS: &[(&str, &[&[&str]])] = &[
     (
         "crates/entra-proto/src",
@@ -230,7 +230,8 @@ mod tests {
         );
     }
 
-    /// Seeds each row with an import from each room into each other room of its floor and of the next.
+    /// Seeds each row with an import from each room into each other room of its floor and of the
+    /// next.
     #[test]
     fn every_row_rejects_imports_up_and_across() {
         let file = |room: &str| match room.strip_suffix('/') {

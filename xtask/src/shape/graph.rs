@@ -1,7 +1,8 @@
 //! The graph of the files of a crate and their imports.
 //!
-//! A file imports another one if its code names an item of it: `crate::a::Item`, `super::Item`, or a name that a `use` binds.
-//! An item belongs to the file that defines it, not to the files that re-export it, and `pub use` alone is no import.
+//! A file imports another one if its code names an item of it: `crate::a::Item`, `super::Item`, or
+//! a name that a `use` binds. An item belongs to the file that defines it, not to the files that
+//! re-export it, and `pub use` alone is no import.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -135,8 +136,8 @@ impl Graph {
         })
     }
 
-    /// Finds the file that defines the item which `path` names in the module `from`. None for a module and for what is not of
-    /// this crate.
+    /// Finds the file that defines the item which `path` names in the module `from`. None for a
+    /// module and for what is not of this crate.
     fn home(&self, from: usize, path: &[String], depth: usize) -> Option<usize> {
         let depth = depth.checked_sub(1)?;
         let (first, rest) = path.split_first()?;
@@ -230,7 +231,8 @@ impl Graph {
     }
 }
 
-/// The part of a path in an inline module that leads out of that module. Inside of it everything is of the same file.
+/// The part of a path in an inline module that leads out of that module. Inside of it everything is
+/// of the same file.
 fn outside(path: &source::Path) -> &[String] {
     let up = path
         .segments

@@ -67,7 +67,7 @@ fn version(package: &str) -> String {
     format!("{package} {}", rest.split('"').next().unwrap_or_default())
 }
 
-/// What stands behind an error.
+/// Returns the causes of an error.
 fn causes(error: &dyn Error) -> String {
     let mut texts = Vec::new();
     let mut cause = error.source();

@@ -1,4 +1,5 @@
-//! oauth2, which speaks RFC 6749 alone: secrets in the body and by Basic, PKCE, refresh tokens, device codes.
+//! oauth2, which speaks RFC 6749 alone: secrets in the body and by Basic, PKCE, refresh tokens,
+//! device codes.
 
 use std::error::Error;
 
@@ -146,7 +147,7 @@ impl<'a> Client<'a> {
         Ok(access_token(&self.redeem_code(twice).await?))
     }
 
-    /// The response to a code, or to the same code sent once more.
+    /// The response to a code, or to the same code sent twice.
     async fn redeem_code(self, twice: bool) -> Result<BasicTokenResponse, Box<dyn Error>> {
         let client = self.build(&self.right())?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();

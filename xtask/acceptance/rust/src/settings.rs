@@ -1,9 +1,11 @@
+//! The settings of a run.
+
 use std::error::Error;
 use std::{env, fs};
 
 use serde_json::Value;
 
-/// What `python/prepare.py` wrote, and the emulator's address.
+/// The settings that `python/prepare.py` wrote, and the emulator's address.
 pub struct Settings {
     pub host: String,
     pub all: Value,

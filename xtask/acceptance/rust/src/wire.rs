@@ -1,4 +1,5 @@
-//! The HTTP client of both libraries. It trusts the emulator's CA, stays on loopback and notes client assertions.
+//! The HTTP client of both libraries. It trusts the emulator's CA, stays on loopback and notes
+//! client assertions.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};
