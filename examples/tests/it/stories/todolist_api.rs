@@ -24,10 +24,15 @@ pub(crate) fn delivered(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("todolist_api").join(name)).unwrap()
 }
 
-/// The emulator of the example, and an API that is not the example's.
+/// Starts the emulator of the example, with an API that is not the example's.
 pub(crate) fn emulator() -> Emulator {
+    emulator_with(|config| config.apis.push(Api::new(OTHER_API).role("ToDoList.Read.All")))
+}
+
+/// Starts the emulator of the example with a changed configuration.
+pub(crate) fn emulator_with(change: impl FnOnce(&mut Config)) -> Emulator {
     let mut config = Config::from_json(&delivered("emulator.json")).unwrap();
-    config.apis.push(Api::new(OTHER_API).role("ToDoList.Read.All"));
+    change(&mut config);
     EmulatorBuilder::from(config).start()
 }
 

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use entra_emulator::{App, Config, Emulator, EmulatorBuilder, Fault};
+use entra_emulator::{App, Emulator, Fault};
 use serde_json::{Value, json};
 
 use crate::stories::daemon_graph::assert_no_secret;
 use crate::stories::support::{certificate, folder, printed, run_in, text};
-use crate::stories::todolist_api::{self, Server, delivered, emulator};
+use crate::stories::todolist_api::{self, Server, delivered, emulator, emulator_with};
 
 const DAEMON: &str = env!("CARGO_BIN_EXE_todolist_daemon");
 const SCOPE: &str = "api://22223333-cccc-4444-dddd-5555eeee6666";
@@ -110,6 +110,12 @@ fn both(emulator: &Emulator, folder: &Path, api: &[&str], daemon: &[&str]) -> Ou
         .unwrap()
 }
 
+/// Returns the variables of the daemon: those of the emulator, and the API.
+fn variables<'a>(emulator: &'a Emulator, endpoint: &'a str) -> Vec<(&'a str, &'a str)> {
+    let api = [("API_ENDPOINT", endpoint), ("SCOPES", SCOPE)];
+    printed(emulator).into_iter().chain(api).collect()
+}
+
 #[test]
 fn dotnet_prints_the_text_of_the_document() {
     let (emulator, folder) = (emulator(), folder("todolist-dotnet"));
@@ -201,14 +207,12 @@ fn files_of_the_samples_are_read_as_they_are() {
 
 #[test]
 fn certificate_takes_the_place_of_the_secret() {
-    let mut config = Config::from_json(&delivered("emulator.json")).unwrap();
     let app = App::new("ciam-daemon-app")
         .without_secrets()
-        .certificate_pem(certificate().pem.as_str());
-    config.apps[0] = app
+        .certificate_pem(certificate().pem.as_str())
         .grant(SCOPE, "ToDoList.Read.All")
         .grant(SCOPE, "ToDoList.ReadWrite.All");
-    let emulator = EmulatorBuilder::from(config).start();
+    let emulator = emulator_with(|config| config.apps[0] = app);
     let folder = folder("todolist-certificate");
     let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &["--sample-data"]);
     let made = certificate();
@@ -247,11 +251,10 @@ fn certificate_takes_the_place_of_the_secret() {
 
 #[test]
 fn failures_end_the_daemon_with_advice() {
-    let mut config = Config::from_json(&delivered("emulator.json")).unwrap();
-    config.apps[0]
-        .granted
-        .retain(|granted| granted.role == "ToDoList.Read.All");
-    let emulator = EmulatorBuilder::from(config).start();
+    let emulator = emulator_with(|config| {
+        let granted = &mut config.apps[0].granted;
+        granted.retain(|granted| granted.role == "ToDoList.Read.All");
+    });
     let folder = folder("todolist-failures");
     let server = Server::start(
         &emulator,
@@ -260,9 +263,7 @@ fn failures_end_the_daemon_with_advice() {
         &["--data", "f.sqlite"],
     );
     let run = |like: &str, changes: &[(&str, &str)]| {
-        let mut variables = printed(&emulator).to_vec();
-        variables.extend([("API_ENDPOINT", server.endpoint.as_str()), ("SCOPES", SCOPE)]);
-        variables.extend(changes);
+        let variables = [&variables(&emulator, &server.endpoint)[..], changes].concat();
         fs::create_dir_all(folder.join("empty")).unwrap();
         let output = run_in(&folder.join("empty"), DAEMON, &["--like", like], &variables);
         assert_eq!(output.status.code(), Some(1), "{changes:?}: {}", text(&output.stderr));
@@ -325,11 +326,7 @@ fn post_is_not_sent_twice_unless_it_was_not_carried_out() {
         let fault = Fault::status(status).retry_after(std::time::Duration::ZERO);
         emulator.fault(fault.on("/api/todolist"));
         let endpoint = format!("{}/api/todolist", emulator.base_url());
-        let variables = [
-            &printed(&emulator)[..],
-            &[("API_ENDPOINT", endpoint.as_str()), ("SCOPES", SCOPE)],
-        ]
-        .concat();
+        let variables = variables(&emulator, &endpoint);
         let output = run_in(&folder, DAEMON, &["--like", "dotnet"], &variables);
         assert_eq!(output.status.code(), Some(1));
         let requests = emulator.requests();
@@ -355,11 +352,7 @@ fn api_with_a_certificate_is_called_over_https() {
     // Away from the configuration of the API, which has the same name.
     let empty = folder.join("empty");
     fs::create_dir(&empty).unwrap();
-    let variables = [
-        &printed(&emulator)[..],
-        &[("API_ENDPOINT", server.endpoint.as_str()), ("SCOPES", SCOPE)],
-    ]
-    .concat();
+    let variables = variables(&emulator, &server.endpoint);
     let trusted = folder.join("api.crt");
     let trust = [("SSL_CERT_FILE", trusted.to_str().unwrap())];
     let output = run_in(
