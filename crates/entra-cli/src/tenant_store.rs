@@ -20,7 +20,7 @@ pub(crate) struct TenantStoreSettings {
     /// The tenant store: the file with the tenants that consented [default: entra/tenants.redb in
     /// $XDG_DATA_HOME, or in ~/.local/share]
     // An empty variable counts as unset; clap's parser for paths would reject it.
-    #[arg(long = "tenant-store", alias = "directory", env = "ENTRA_TENANT_STORE", hide_env_values = true, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    #[arg(long = "tenant-store", env = "ENTRA_TENANT_STORE", hide_env_values = true, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     file: Option<PathBuf>,
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct ConfigFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
     Text(String),
-    /// A path, relative to the folder of `entra.toml`.
+    /// A path, resolved against the folder of `entra.toml`.
     Path(PathBuf),
     Flag(bool),
     List(Vec<String>),
