@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use entra_credential::{Certificate, CertificateBundle, ClientCertificate, Error, Warning};
-use entra_proto::Timestamp;
 use entra_proto::assertion::{CertificateCredential, SigningAlgorithm};
 use entra_proto::environment::sends_chain;
 pub(crate) use entra_proto::environment::{
