@@ -14,7 +14,10 @@ use std::sync::Arc;
 ///
 /// let builder = Emulator::builder().reached_as("https://login.example");
 /// let error = builder.try_start().unwrap_err();
-/// assert!(error.to_string().ends_with("is neither a host name nor an IP address"));
+/// assert_eq!(
+///     error.to_string(),
+///     r#""https://login.example" is neither a host name nor an IP address"#,
+/// );
 /// assert!(error.hint().is_some_and(|hint| hint.contains("login.example")));
 /// ```
 #[derive(Clone, Debug)]
