@@ -216,10 +216,18 @@ pub(crate) fn acquisition_span(key: &Key) -> Span {
     )
 }
 
-#[cold]
 /// Reports that a caller got a cached token.
+///
+/// One load and one comparison if nothing listens: this is part of the path of a cached token.
+#[inline]
 pub(crate) fn record_hit(observer: Option<&dyn Observer>, key: KeyRef<'_>) {
-    // One load if nothing listens: this is part of the path of a cached token.
+    if observer.is_some() || Level::TRACE <= LevelFilter::current() {
+        report_hit(observer, key);
+    }
+}
+
+#[inline(never)]
+fn report_hit(observer: Option<&dyn Observer>, key: KeyRef<'_>) {
     if Level::TRACE <= LevelFilter::current() {
         trace_hit(key);
     }
@@ -227,6 +235,8 @@ pub(crate) fn record_hit(observer: Option<&dyn Observer>, key: KeyRef<'_>) {
         observer.observe(&Event::new(EventKind::CacheHit, key.tenant, key.target, None));
     }
 }
+
+#[cold]
 fn trace_hit(key: KeyRef<'_>) {
     drop(tracing::trace_span!("entra.token", tenant = %key.tenant, target = %key.target, source = "cache").entered());
 }

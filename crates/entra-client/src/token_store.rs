@@ -1,4 +1,4 @@
-//! The seam for a cache of tokens that several processes share.
+//! The trait for a token cache that several processes share.
 
 use async_trait::async_trait;
 use entra_proto::cache::{CacheKey, Lifetime};

@@ -26,12 +26,14 @@ impl Timestamp {
     }
 
     /// Creates the moment this long after the epoch.
+    #[inline]
     #[must_use]
     pub const fn from_epoch(duration: Duration) -> Self {
         Self(duration)
     }
 
     /// Returns the whole seconds since the epoch, as in `exp` and `nbf`.
+    #[inline]
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0.as_secs()
@@ -60,18 +62,21 @@ impl Timestamp {
     }
 
     /// Returns the time from `earlier` to this moment, or zero if `earlier` is later.
+    #[inline]
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
     /// Returns this moment plus `duration`.
+    #[inline]
     #[must_use]
     pub const fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 
     /// Returns this moment minus `duration`, at the earliest the epoch.
+    #[inline]
     #[must_use]
     pub const fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration))
