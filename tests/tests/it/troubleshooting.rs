@@ -161,8 +161,8 @@ fn a_secret_is_wrong_its_id_or_expired() {
     let id = emulator.apps()[0].secrets.as_ref().unwrap()[0].id.clone();
     for carrier in carriers(None) {
         for (secret, code, hint) in [
-            ("wrong", 7_000_215, "value, not its id"),
-            (id.as_str(), 7_000_215, "value, not its id"),
+            ("wrong", 7_000_215, "value, not its ID"),
+            (id.as_str(), 7_000_215, "value, not its ID"),
             ("yesterday's", 7_000_222, "new secret"),
         ] {
             let app = application(&emulator, "daemon");

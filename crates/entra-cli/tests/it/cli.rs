@@ -219,7 +219,7 @@ fn each_failure_has_its_exit_code() {
     fails(
         &entra(&token, &with("AZURE_CLIENT_SECRET", "canary"), ""),
         5,
-        &["AADSTS7000215", "value, not its id"],
+        &["AADSTS7000215", "value, not its ID"],
     );
     fails(
         &entra(&["token", "--resource", "https://unknown.example"], &all, ""),
@@ -387,7 +387,7 @@ fn scopes_and_errors_are_explained() {
         &["explain", "AADSTS7000215:", "Invalid", "secret"],
     ] {
         let output = entra(words, &[], "");
-        assert!(out(&output).contains("value, not its id"), "{}", out(&output));
+        assert!(out(&output).contains("value, not its ID"), "{}", out(&output));
     }
     for (words, input) in [
         (

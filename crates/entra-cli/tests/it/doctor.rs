@@ -167,7 +167,7 @@ fn wrong_secret_is_reported_with_request_ids() {
         assert!(lines[at].contains(expected), "{}", lines[at]);
     }
     assert!(
-        lines[at + 1].starts_with("         hint: send the secret's value, not its id"),
+        lines[at + 1].starts_with("         hint: send the secret's value, not its ID"),
         "{}",
         lines[at + 1]
     );

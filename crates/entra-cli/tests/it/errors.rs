@@ -49,7 +49,7 @@ fn error_response_is_json_with_codes_and_ids() {
         "AADSTS7000215 invalid_client: Invalid client secret provided"
     );
     let hint = common::hints(&error);
-    assert!(hint.contains("not its id") && hint.contains("entra doctor"), "{hint}");
+    assert!(hint.contains("not its ID") && hint.contains("entra doctor"), "{hint}");
     assert_eq!(
         (&error["kind"], &error["class"], &error["exit_code"]),
         (&"rejected".into(), &"credential".into(), &5.into())
@@ -341,7 +341,7 @@ fn failure_without_a_terminal_is_one_line() {
     let text = err(&output);
     assert_eq!(text.lines().count(), 1, "{text}");
     let start =
-        "error: AADSTS7000215 invalid_client: Invalid client secret provided; send the secret's value, not its id; ";
+        "error: AADSTS7000215 invalid_client: Invalid client secret provided; send the secret's value, not its ID; ";
     assert!(text.starts_with(start), "{text}");
     assert!(text.contains("to check the credential (status 401, trace id "));
     assert_eq!(text.to_lowercase().matches("not its id").count(), 1);
