@@ -69,8 +69,8 @@
 //! # Errors
 //!
 //! Every error states the problem in its `Display` and the remedy in `hint()`. A `main` that
-//! returns `Result<(), Report>` prints both: see [`Report`]. [`Error::class`] says who has to act. The
-//! types of the protocol return a [`ProtocolError`] for an invalid input.
+//! returns `Result<(), Report>` prints both: see [`Report`]. [`Error::class`] says who has to act.
+//! The types of the protocol return a [`ProtocolError`] for an invalid input.
 //!
 //! # Crate features
 //!
