@@ -1,3 +1,5 @@
+//! The command `entra lint`: finds common errors in files.
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -6,27 +8,30 @@ use serde_json::{Value, json};
 use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
+use crate::linter::{Finding, RULES, Skipped, check, inputs};
+use crate::linter::{Level, Rule};
 use crate::message::warn_only;
-use crate::mistakes::{Finding, RULES, Skipped, check, inputs};
-use crate::mistakes::{Level, Rule};
 use crate::sanitize::without_secrets;
 use crate::terminal::{Stream, columns, wrapped};
 
-/// Find common errors of applications for Entra, in code, configuration and documents.
+/// Find common Entra errors in code, configuration and documents.
 ///
-/// Among them are misspelled grant types, a scope in the place of a resource, missing slashes and /.default, secrets in files, and
-/// placeholders. --list prints the rules, and --explain RULE explains one. The languages are not parsed: a rule reads lines, and a URL
-/// together with the parameters near it.
+/// The rules find, among others, misspelled grant types, scopes in place of resources, missing
+/// slashes and /.default, secrets in files, and placeholders. --list prints the rules, and
+/// --explain RULE explains one.
 ///
-/// Folders are searched recursively. Links are not followed, and the folders of tools (.git, target, node_modules) are skipped, as are
-/// binary files and files of more than 4 MiB. The comment "entra-lint: allow RULE" turns a rule off for its line and the next one. Secrets
-/// that are found in files are not printed.
+/// The command reads lines and does not parse any language: a rule reads one line, or a URL
+/// together with the parameters near it. Texts that are joined in one line ("a" + "b") are read,
+/// and so are YAML lists below `scope:`. A value that is joined with a variable or over several
+/// lines is not.
 ///
-/// Lines are read, without a parser of any language: a value that is put together ("a" + "b"), or is a list on lines of its own, is not
-/// seen.
+/// Folders are searched recursively. Links are not followed. The folders of tools (.git, target,
+/// node_modules), binary files and files over 4 MiB are skipped. The comment "entra-lint: allow
+/// RULE" turns a rule off for its line and the next one. Secrets that are found are not printed.
 ///
-/// The exit code is 11 if there is a problem; notes do not count as problems. JSON output has findings (file, line, column, rule, level,
-/// problem and hints of each) and files, the number of files that were read.
+/// The exit code is 11 if a problem is found, and 0 otherwise, even with notes. The JSON output has
+/// findings (each with file, line, column, rule, level, problem and hints) and files, the number of
+/// files that were read.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -35,11 +40,11 @@ Examples:
   entra lint . --allow placeholder -o json
   entra lint --explain resource-slash")]
 pub(crate) struct Arguments {
-    /// The files and folders to read; "-" is standard input
+    /// Files and folders to read; "-" is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["list", "explain"])]
     files: Vec<PathBuf>,
 
-    /// Turn this rule off; can be given several times
+    /// Turn this rule off; may be repeated
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
 
@@ -47,11 +52,11 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["files", "explain"])]
     list: bool,
 
-    /// Explain a rule: what it finds, why, and what to write instead
+    /// Explain a rule: the problem, the reason, and what to write instead
     #[arg(long, value_name = "RULE", conflicts_with = "files")]
     explain: Option<String>,
 
-    /// What to print
+    /// Output format
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     output: Output,
 }
@@ -60,7 +65,7 @@ pub(crate) struct Arguments {
 enum Output {
     /// Two lines for each finding
     Text,
-    /// One object, as JSON
+    /// One JSON object
     Json,
 }
 
@@ -94,17 +99,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for input in inputs(&arguments.files)? {
         match input.read() {
             Ok(text) => report.add(&input.name(), &check(&input.file_name(), &text, &arguments.allow))?,
-            // A folder has images and programs in it.
+            // Binary files in a folder are normal, and skipped without a warning.
             Err(Skipped::Binary) if input.is_named => {
-                warn_only(format!("{} is binary, and not looked at", input.name()));
+                warn_only(format!("{} is binary, and skipped", input.name()));
             }
             Err(Skipped::Binary) => {}
-            Err(Skipped::TooLong) => warn_only(format!("{} is longer than 4 MiB, and not looked at", input.name())),
+            Err(Skipped::TooLong) => warn_only(format!("{} is longer than 4 MiB, and skipped", input.name())),
             Err(Skipped::Unreadable(error)) if input.is_named => {
                 let problem = format!("{}: {error}", input.name());
-                return Err(Failure::text(Exit::Usage, problem).hint("check the file and who may read it"));
+                return Err(Failure::text(Exit::Usage, problem).hint("check the path and the permissions of the file"));
             }
-            Err(Skipped::Unreadable(error)) => warn_only(format!("{}: {error}, so it is not looked at", input.name())),
+            Err(Skipped::Unreadable(error)) => warn_only(format!("{} is skipped: {error}", input.name())),
         }
     }
     report.end()
@@ -157,11 +162,11 @@ impl Report {
             count(self.files, "file"),
         );
         match (self.problems, self.notes) {
-            (0, 0) => tell(format_args!("nothing is found in {files}")),
-            (0, _) => tell(format_args!("{notes} and no problem in {files}")),
+            (0, 0) => tell(format_args!("no problems in {files}")),
+            (0, _) => tell(format_args!("{notes} and no problems in {files}")),
             _ => {
                 let problem = format!("{problems} and {notes} in {} of {files}", self.concerned);
-                return Err(Failure::text(Exit::Findings, problem).hint("`entra lint --explain RULE` says why"));
+                return Err(Failure::text(Exit::Findings, problem).hint("`entra lint --explain RULE` explains a rule"));
             }
         }
         Ok(())
@@ -193,14 +198,14 @@ fn rule(id: &str) -> Result<&'static Rule, Failure> {
         let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
         match nearest(id, &ids) {
             Some(near) => failure.hint(format!("did you mean {near}")),
-            None => failure.hint("`entra lint --list` names the rules"),
+            None => failure.hint("`entra lint --list` lists the rules"),
         }
     })
 }
 
 fn explained(rule: &Rule) -> String {
     let text = format!(
-        "{} ({})\n  what is wrong  {}\n  why            {}\n  instead        {}",
+        "{} ({})\n  problem  {}\n  reason   {}\n  instead  {}",
         rule.id,
         rule.level.name(),
         rule.title,
@@ -208,7 +213,7 @@ fn explained(rule: &Rule) -> String {
         rule.instead
     );
     match Stream::Out.width() {
-        Some(width) => wrapped(&text, width, 15),
+        Some(width) => wrapped(&text, width, 9),
         None => text,
     }
 }

@@ -161,7 +161,7 @@ fn unreadable_named_file_is_a_failure() {
     fails(
         &run(&["lint", path.to_str().unwrap()], &[]),
         2,
-        &["closed.txt", "who may read it"],
+        &["closed.txt", "the permissions of the file"],
     );
     let output = run(&["lint", folder.to_str().unwrap()], &[]);
     assert!(

@@ -41,7 +41,7 @@ fn findings_have_a_place_and_a_fix() {
     );
     let output = entra(&["lint", "-"], &[], "");
     assert!(
-        output.status.success() && err(&output).contains("nothing is found in 1 file"),
+        output.status.success() && err(&output).contains("no problems in 1 file"),
         "{}",
         err(&output)
     );
@@ -58,7 +58,7 @@ fn rules_are_listed_explained_and_allowed() {
         assert!(out(&list).lines().any(|line| line.starts_with(id)), "{id}");
         let output = run(&["lint", "--explain", id], &[]);
         assert!(
-            out(&output).contains("why  ") && out(&output).contains("instead  "),
+            out(&output).contains("reason  ") && out(&output).contains("instead  "),
             "{}",
             out(&output)
         );

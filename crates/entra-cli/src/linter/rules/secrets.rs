@@ -1,21 +1,21 @@
-//! Rules about secrets. No finding repeats one.
+//! Rules about secrets. Findings never repeat a secret.
 
 use entra_proto::Guid;
 use entra_proto::error::may_be_secret;
 
-use crate::mistakes::line::beginning;
-use crate::mistakes::param::{Param, Role, Shape};
-use crate::mistakes::rule::Level::{Note, Problem};
-use crate::mistakes::rule::{Findings, Rule};
-use crate::mistakes::text::Text;
+use crate::linter::line::beginning;
+use crate::linter::param::{Param, Role, Shape};
+use crate::linter::rule::Level::{Note, Problem};
+use crate::linter::rule::{Findings, Rule};
+use crate::linter::text::Text;
 use crate::secret_detection::{PEM, looks_secret};
 
 pub(super) const SECRET_ID: Rule = Rule {
     id: "secret-id",
     level: Problem,
-    title: "a client secret is a GUID: that is the ID of a secret",
-    instead: "copy the secret's Value, which is shown once; the Secret ID is something else",
-    why: "The portal shows \"Value\" and \"Secret ID\" side by side. With the ID, the response is AADSTS7000215.",
+    title: "a client secret is a GUID, which is the ID of a secret",
+    instead: "copy the secret's Value, which is shown only once, and not the Secret ID",
+    why: "The portal shows \"Value\" and \"Secret ID\" side by side. With the ID, the service responds with AADSTS7000215.",
     check: secret_id,
 };
 
@@ -24,10 +24,10 @@ fn secret_id(text: &Text<'_>, found: &mut Findings) {
         .params()
         .filter(|(_, param)| param.role == Some(Role::ClientSecret))
     {
-        // A GUID of one digit is an example.
+        // A GUID with few distinct digits is an example.
         let is_id = |value: &str| value.parse::<Guid>().is_ok() && distinct(value) > 4;
         if param.shape != Shape::Cell && param.literal().is_some_and(|value| is_id(&value)) {
-            found.at(line, param.value_at);
+            found.add(line, param.value_at);
         }
     }
 }
@@ -35,9 +35,9 @@ fn secret_id(text: &Text<'_>, found: &mut Findings) {
 pub(super) const SECRET_IN_FILE: Rule = Rule {
     id: "secret-in-file",
     level: Problem,
-    title: "a client secret or a private key stands in the file",
-    instead: "take it out, replace it at the registration, and read it from the environment or a file that is not checked in",
-    why: "Everyone who can read the file, or any older version of it, can act as the application.",
+    title: "the file contains a client secret or a private key",
+    instead: "remove it, replace it at the registration, and read it from the environment or from a file that is not checked in",
+    why: "Everyone who can read the file or an older version of it can act as the application.",
     check: secret_in_file,
 };
 
@@ -46,17 +46,18 @@ fn secret_in_file(text: &Text<'_>, found: &mut Findings) {
         let named = line.params.iter().find(|param| is_secret_value(param));
         let byte = named.map(|param| param.value_at).or_else(|| shaped(line.text));
         if let Some(byte) = byte {
-            found.told(at, byte, "a client secret stands in the file".to_owned(), None);
+            found.add_with(at, byte, "the file contains a client secret".to_owned(), None);
         }
         let next = text.lines.get(at + 1).map_or("", |line| line.text);
         let mut keys = line.text.match_indices(PEM).map(|(byte, _)| byte);
         if let Some(byte) = keys.find(|byte| is_key(&line.text[*byte..], next)) {
-            found.told(at, byte, "a private key stands in the file".to_owned(), None);
+            found.add_with(at, byte, "the file contains a private key".to_owned(), None);
         }
     }
 }
 
-/// Whether a value that is named a secret looks like one, and not like an example or the name of something.
+/// Returns true if the value of a secret's name looks like a secret, and not like an example or a
+/// name.
 fn is_secret_value(param: &Param<'_>) -> bool {
     if param.role != Some(Role::ClientSecret) || param.shape == Shape::Cell || param.value.len() > LONGEST_SECRET {
         return false;
@@ -73,7 +74,7 @@ fn is_secret_value(param: &Param<'_>) -> bool {
     param.literal().is_some_and(|value| is_secret(&value))
 }
 
-/// Whether a value has the words, or the few letters, of an example.
+/// Returns true if a value has a word of an example, or few distinct letters.
 fn is_example(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let words = [
@@ -90,13 +91,14 @@ fn is_example(value: &str) -> bool {
     words.iter().any(|word| lower.contains(word)) || distinct(value) < 8
 }
 
+/// Returns the number of distinct bytes of a value.
 fn distinct(value: &str) -> usize {
     let mut seen = [false; 256];
     value.bytes().for_each(|byte| seen[usize::from(byte)] = true);
     seen.iter().filter(|is_seen| **is_seen).count()
 }
 
-/// The place of a word that has the shape of a client secret as Entra makes them.
+/// Returns the position of a word in the format of Entra's client secrets.
 fn shaped(line: &str) -> Option<usize> {
     if !line.contains("Q~") {
         return None;
@@ -113,7 +115,7 @@ fn shaped(line: &str) -> Option<usize> {
     None
 }
 
-/// Whether a PEM label opens a private key, which begins behind the label or in the next line.
+/// Returns true if a PEM label is followed by a private key, in the same line or in the next one.
 fn is_key(label: &str, next: &str) -> bool {
     let Some((_, rest)) = beginning(label, 200)
         .split_once("PRIVATE KEY-----")
@@ -127,18 +129,19 @@ fn is_key(label: &str, next: &str) -> bool {
         let mut bytes = text.bytes().take(24);
         text.len() >= 24 && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
     };
-    // A legacy key has headers before its base64.
+    // A legacy key has headers before the base64 text.
     is_base64(rest) || is_base64(beginning(next, 200)) || next.starts_with("Proc-Type:")
 }
 
+/// The longest secret, in bytes.
 const LONGEST_SECRET: usize = 256;
 
 pub(super) const TOKEN_IN_FILE: Rule = Rule {
     id: "token-in-file",
     level: Note,
-    title: "a token or a signed assertion stands in the file",
-    instead: "shorten it: even one that has expired names tenants, applications and users",
-    why: "Everyone who has it can use it until it expires: a token for an hour to a day, an assertion mostly for ten minutes.",
+    title: "the file contains a token or a signed assertion",
+    instead: "shorten it: even an expired token names tenants, applications and users",
+    why: "Everyone who has it can use it until it expires: a token for an hour to a day, an assertion usually for ten minutes.",
     check: token_in_file,
 };
 
@@ -152,14 +155,14 @@ fn token_in_file(text: &Text<'_>, found: &mut Findings) {
             let rest = &line.text[byte..];
             let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
             let mut parts = rest[..end].split('.');
-            // A signature by RSA or an elliptic curve is longer.
+            // A signature with RSA or an elliptic curve has at least 80 characters.
             if let (Some(header), Some(claims), Some(signature), None) =
                 (parts.next(), parts.next(), parts.next(), parts.next())
                 && header.len() >= 20
                 && claims.starts_with("eyJ")
                 && signature.len() >= 80
             {
-                found.at(at, byte);
+                found.add(at, byte);
             }
         }
     }

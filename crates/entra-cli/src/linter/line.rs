@@ -1,9 +1,10 @@
-//! A line of a file, with the parameters in it.
+//! A line of a file, with its parameters.
 
-use crate::mistakes::kind::Kind;
-use crate::mistakes::param::{Param, Shape};
+use crate::linter::kind::Kind;
+use crate::linter::param::{Param, Shape};
+use crate::linter::work;
 
-/// A line, or a part of one that is longer than anybody writes.
+/// A line, or a part of a very long line.
 pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
     /// The number of the line, from 1.
@@ -11,16 +12,16 @@ pub(crate) struct Line<'a> {
     /// The number of characters of the line before this part.
     pub(crate) column: usize,
     pub(crate) params: Vec<Param<'a>>,
-    /// The kind of the file; of a block of code in a document, the kind of the block.
+    /// The kind of the file, or of the block of code in a document.
     pub(crate) kind: Kind,
-    /// Whether it is code: in a document, only what stands in a block of code.
+    /// True for code. In a document, true only inside blocks of code.
     pub(crate) is_code: bool,
-    /// Whether it opens or closes a block of code.
+    /// True if the line opens or closes a block of code.
     pub(crate) is_fence: bool,
 }
 
 impl Line<'_> {
-    /// Whether several parameters of a form stand in it, as in the body of a request.
+    /// Returns true if the line has several form parameters, like the body of a request.
     pub(crate) fn is_form(&self) -> bool {
         let forms = self
             .params
@@ -30,20 +31,22 @@ impl Line<'_> {
     }
 }
 
-/// The beginning of a text, of at most this many bytes.
+/// Returns the beginning of a text, of at most this many bytes.
 pub(crate) fn beginning(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
+    work::count(end);
     &text[..end]
 }
 
-/// The last part of a text, of at most this many bytes.
+/// Returns the end of a text, of at most this many bytes.
 pub(crate) fn ending(text: &str, most: usize) -> &str {
     let mut start = text.len().saturating_sub(most);
     while !text.is_char_boundary(start) {
         start += 1;
     }
+    work::count(text.len() - start);
     &text[start..]
 }

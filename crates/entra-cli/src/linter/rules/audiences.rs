@@ -1,21 +1,21 @@
-//! Rules about the slashes of audiences.
+//! Rules about slashes at the end of audiences.
 
 use entra_proto::KnownApi;
 use percent_encoding::percent_decode_str;
 
-use crate::mistakes::line::ending;
-use crate::mistakes::param::Role;
-use crate::mistakes::rule::Level::{Note, Problem};
-use crate::mistakes::rule::{Findings, Rule, shown};
-use crate::mistakes::text::Text;
+use crate::linter::line::ending;
+use crate::linter::param::Role;
+use crate::linter::rule::Level::{Note, Problem};
+use crate::linter::rule::{Findings, Rule, shown};
+use crate::linter::text::Text;
 
 pub(super) const RESOURCE_SLASH: Rule = Rule {
     id: "resource-slash",
     level: Problem,
     title: "the slash at the end of an audience is missing",
     instead: "copy the audience from `entra resources`",
-    why: "Audiences are compared letter for letter. The v2 endpoint cuts the scope at its last slash, so an audience that ends with a \
-          slash needs two: https://database.windows.net//.default. With one, Azure SQL rejects the token.",
+    why: "APIs compare audiences character by character. The v2 endpoint cuts the scope at its last slash, so the scope for an \
+          audience with a slash at the end needs two: https://database.windows.net//.default. With one, Azure SQL rejects the token.",
     check: resource_slash,
 };
 
@@ -23,8 +23,8 @@ fn resource_slash(text: &Text<'_>, found: &mut Findings) {
     let mut lacking = |line: usize, byte: usize, audience: &str, end: &str| {
         if let Some(api) = KnownApi::lacking_slash(audience) {
             let shown = shown(audience, 100);
-            let problem = format!("the audience of {} ends with a slash, and {shown} does not", api.name);
-            found.told(line, byte, problem, format!("write {}{end}", api.audience));
+            let problem = format!("the audience of {} ends with a slash, but {shown} does not", api.name);
+            found.add_with(line, byte, problem, format!("write {}{end}", api.audience));
         }
     };
     for (line, byte, audience) in default_scopes(text) {
@@ -40,10 +40,10 @@ fn resource_slash(text: &Text<'_>, found: &mut Findings) {
 pub(super) const DOUBLED_SLASH: Rule = Rule {
     id: "doubled-slash",
     level: Note,
-    title: "a slash too many stands at the end of an audience",
+    title: "an audience ends with an extra slash",
     instead: "copy the audience from `entra resources`",
-    why: "The audience of the token is what is requested, letter for letter. The v2 endpoint cuts the scope at its last slash: two slashes \
-          before .default make a token whose audience ends with one. Few APIs take both. Azure SQL needs it.",
+    why: "The token has exactly the requested audience. The v2 endpoint cuts the scope at its last slash: with two slashes before \
+          .default the audience ends with one. Azure SQL requires that, but few APIs accept both forms.",
     check: doubled_slash,
 };
 
@@ -70,14 +70,14 @@ fn doubled(line: usize, byte: usize, audience: &str, end: &str, found: &mut Find
     if let Some(api) = api.filter(|_| KnownApi::with_audience(audience).is_none()) {
         let shown = shown(audience, 100);
         let problem = format!(
-            "the audience of {} is {}, and this token is for {shown}",
+            "the audience of {} is {}, but this token is for {shown}",
             api.name, api.audience
         );
-        found.told(line, byte, problem, format!("write {}{end}", api.audience));
+        found.add_with(line, byte, problem, format!("write {}{end}", api.audience));
     }
 }
 
-/// The audiences of scopes that end with `/.default`, with their lines and where they begin.
+/// Returns the audiences of scopes that end with `/.default`, with their lines and positions.
 fn default_scopes(text: &Text<'_>) -> Vec<(usize, usize, String)> {
     let is_apart = |c: char| c.is_whitespace() || "\"'`=&,;()<>[]|{}*".contains(c);
     let mut found = Vec::new();
@@ -97,7 +97,19 @@ fn default_scopes(text: &Text<'_>) -> Vec<(usize, usize, String)> {
             }
         }
     }
+    // A scope that is joined of several texts.
+    for (at, param) in text.params() {
+        if param.role == Some(Role::Scope)
+            && param.is_joined()
+            && let Some(scopes) = param.literal()
+        {
+            let scopes = scopes.split_whitespace();
+            let audiences = scopes.filter_map(|scope| scope.strip_suffix("/.default"));
+            found.extend(audiences.map(|audience| (at, param.value_at, audience.to_owned())));
+        }
+    }
     found
 }
 
+/// The longest audience, in bytes.
 const LONGEST_AUDIENCE: usize = 200;

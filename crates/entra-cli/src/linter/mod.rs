@@ -1,7 +1,8 @@
-//! The classic mistakes of applications for Entra, found in code, configuration and documents without a parser of any language.
+//! Finds common Entra errors in code, configuration and documents, without parsing any language.
 //!
-//! A rule is a member of [`RULES`]. It sees lines, the parameters in them and the requests that they make up ([`text::Text`]). The work
-//! is linear in the file: what is looked at around a place is bounded.
+//! A rule is an item of [`RULES`]. It sees lines, the parameters in them, and the requests that
+//! they form ([`text::Text`]). The work is linear in the length of the file, because each rule
+//! reads a bounded text around a position.
 
 mod kind;
 mod line;
@@ -11,28 +12,30 @@ mod rule;
 mod rules;
 mod text;
 mod walk;
+mod work;
 
 use std::borrow::Cow;
 
 pub(crate) use self::rule::{Level, Rule};
 pub(crate) use self::rules::RULES;
 pub(crate) use self::walk::{Skipped, inputs};
-use crate::mistakes::rule::{Findings, MOST};
-use crate::mistakes::text::Text;
+use crate::linter::rule::{Findings, MOST};
+use crate::linter::text::Text;
 
-/// A place where a rule is broken.
+/// A violation of a rule, with its position in the file.
 pub(crate) struct Finding {
     pub(crate) rule: &'static Rule,
-    /// From 1.
+    /// The number of the line, from 1.
     pub(crate) line: usize,
-    /// In characters, from 1.
+    /// The column in characters, from 1.
     pub(crate) column: usize,
-    /// What is wrong there. It repeats no secret of the file.
+    /// The problem. It never repeats a secret of the file.
     pub(crate) problem: Cow<'static, str>,
+    /// The text to write instead.
     pub(crate) instead: Cow<'static, str>,
 }
 
-/// Looks for the mistakes in a text. `allowed` are the rules that are not looked at.
+/// Checks a text with all rules except those in `allowed`.
 pub(crate) fn check(name: &str, text: &str, allowed: &[String]) -> Vec<Finding> {
     let text = Text::new(name, text);
     let allowances = allowances(&text);
@@ -43,7 +46,7 @@ pub(crate) fn check(name: &str, text: &str, allowed: &[String]) -> Vec<Finding> 
         findings
             .0
             .retain(|(line, ..)| !is_allowed(&allowances, text.lines[*line].number, rule.id));
-        // A document says the same thing on a line once.
+        // Each problem is reported once per line.
         findings.0.sort_by_key(|(line, byte, ..)| (*line, *byte));
         findings
             .0
@@ -65,7 +68,7 @@ pub(crate) fn check(name: &str, text: &str, allowed: &[String]) -> Vec<Finding> 
     found
 }
 
-/// What the file allows, in the order of its lines: `entra-lint: allow RULE`.
+/// Returns the comments `entra-lint: allow RULE` of a file, in the order of their lines.
 fn allowances<'a>(text: &Text<'a>) -> Vec<(usize, &'a str)> {
     let lines = text.lines.iter();
     lines
@@ -73,7 +76,7 @@ fn allowances<'a>(text: &Text<'a>) -> Vec<(usize, &'a str)> {
         .collect()
 }
 
-/// Whether the file allows it, in the line or the one above it.
+/// Returns true if a comment in the line or in the line above it allows the rule.
 fn is_allowed(allowances: &[(usize, &str)], line: usize, rule: &str) -> bool {
     let first = allowances.partition_point(|(at, _)| at + 1 < line);
     let mut near = allowances[first..].iter().take_while(|(at, _)| *at <= line);

@@ -1,31 +1,33 @@
-//! URLs and the bodies near them: which belong together.
+//! Pairs URLs with the bodies near them.
 //!
-//! A file puts all its bodies on the same side of the URLs: `url = ..; data = ..; post(url, data)`, or `body = ..; fetch(url, body)`.
-//! What stands first in a function, a chapter or a block of code tells which side it is.
+//! A file has all its bodies on the same side of their URLs: `url = ..; data = ..; post(url, data)`
+//! or `body = ..; fetch(url, body)`. The first of both in a function, a chapter or a block of code
+//! shows which side it is.
 
 use std::collections::HashSet;
 use std::mem::take;
 
-use crate::mistakes::kind::Kind;
-use crate::mistakes::line::Line;
-use crate::mistakes::request::{REACH, Request};
+use crate::linter::kind::Kind;
+use crate::linter::line::Line;
+use crate::linter::request::{REACH, Request};
+use crate::linter::work;
 
-/// Something in a file that matters here, in the order of the file.
+/// An item of a file that matters for pairing. Events are in the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// The URL of the request with this index, which has no parameters yet.
     Url(usize),
     /// The index of a line with parameters that are sent.
     Body(usize),
-    /// What separates requests for certain.
+    /// A certain separator of requests.
     Break,
-    /// The beginning of a function. A constant above it may be used in it.
+    /// The beginning of a function. The function may use a constant above it.
     Function,
-    /// Behind this, bodies stand below their URLs.
+    /// A mark after which bodies are below their URLs.
     Below,
 }
 
-/// The lines that belong together.
+/// The result of pairing: the lines of each request, and the bodies without a URL.
 #[derive(Default)]
 pub(super) struct Groups {
     /// The index of a request, and its lines.
@@ -79,7 +81,7 @@ impl Event {
     }
 }
 
-/// Returns which lines belong to which request.
+/// Pairs the lines with their requests.
 pub(super) fn pair(events: &[Event], requests: &[Request<'_>], lines: &[Line<'_>]) -> Groups {
     let pairing = Pairing { requests, lines };
     let mut groups = Groups::default();
@@ -92,7 +94,7 @@ pub(super) fn pair(events: &[Event], requests: &[Request<'_>], lines: &[Line<'_>
         }
         left.extend(part.iter().filter_map(|event| match event {
             Event::Url(index) if groups.requests.contains(index) => None,
-            // A constant above the functions is used in them.
+            // Functions may use a constant above them.
             Event::Url(index) if is_constant(lines[requests[*index].line].text) => Some(*event),
             Event::Body(line) if groups.lines.contains(line) => None,
             Event::Body(_) => Some(*event),
@@ -125,7 +127,7 @@ struct Pairing<'r, 'a> {
 }
 
 impl Pairing<'_, '_> {
-    /// Puts the URLs and bodies of a function, a chapter or a block of code together.
+    /// Pairs the URLs and bodies of a function, a chapter or a block of code.
     fn part(&self, part: &[Event], groups: &mut Groups) {
         let is_below = part.contains(&Event::Below);
         let first = part
@@ -137,10 +139,10 @@ impl Pairing<'_, '_> {
         for event in part {
             match event {
                 Event::Url(_) if is_below && !bodies.is_empty() => {
-                    self.put_together(&take(&mut urls), take(&mut bodies), is_below, groups);
+                    self.join(&take(&mut urls), take(&mut bodies), is_below, groups);
                 }
                 Event::Body(_) if !is_below && !urls.is_empty() => {
-                    self.put_together(&take(&mut urls), take(&mut bodies), is_below, groups);
+                    self.join(&take(&mut urls), take(&mut bodies), is_below, groups);
                 }
                 _ => {}
             }
@@ -150,10 +152,10 @@ impl Pairing<'_, '_> {
                 _ => {}
             }
         }
-        self.put_together(&urls, bodies, is_below, groups);
+        self.join(&urls, bodies, is_below, groups);
     }
 
-    fn put_together(&self, urls: &[usize], mut bodies: Vec<usize>, is_below: bool, groups: &mut Groups) {
+    fn join(&self, urls: &[usize], mut bodies: Vec<usize>, is_below: bool, groups: &mut Groups) {
         let (Some(first), Some(last)) = (urls.first(), urls.last()) else {
             return;
         };
@@ -172,13 +174,16 @@ impl Pairing<'_, '_> {
         }
     }
 
-    /// The lines of one body, from the nearest one on: a request has each parameter once.
+    /// Returns the lines of one body, from the nearest one on. It ends before a repeated parameter,
+    /// because a request has each parameter once. Only items of a list repeat their name.
     fn body(&self, start: usize, lines: impl Iterator<Item = usize>, reach: usize) -> Vec<usize> {
         let mut found = Vec::new();
         let mut names: Vec<&str> = Vec::new();
         let mut last = start;
         for line in lines {
-            let own = self.lines[line].params.iter().filter(|param| param.is_sent());
+            work::count(1 + self.lines[line].params.len());
+            let params = self.lines[line].params.iter();
+            let own = params.filter(|param| param.is_sent() && !param.is_item);
             let own: Vec<&str> = own
                 .filter_map(|param| param.wire)
                 .filter(|name| *name != "code")
@@ -194,7 +199,8 @@ impl Pairing<'_, '_> {
         found
     }
 
-    /// Of several URLs that stand together, the one that takes this body. With two token endpoints, that is not known.
+    /// Returns the URL for this body, out of several URLs. It is unknown if there are two different
+    /// token endpoints.
     fn url_of(&self, urls: &[usize], body: &[usize]) -> Option<usize> {
         if let [only] = urls {
             return Some(*only);
@@ -208,7 +214,7 @@ impl Pairing<'_, '_> {
     }
 }
 
-/// The lines that open and close blocks of code with both a URL and a body in them.
+/// Returns the lines that open or close a block of code with both a URL and a body.
 fn blocks_with_both(lines: &[Line<'_>], requests: &[Request<'_>], bodies: &[bool]) -> HashSet<usize> {
     let fences: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].is_fence).collect();
     let mut urls = requests.iter().peekable();
@@ -227,7 +233,7 @@ fn blocks_with_both(lines: &[Line<'_>], requests: &[Request<'_>], bodies: &[bool
     found
 }
 
-/// Whether a line is the definition of a constant.
+/// Returns true if a line defines a constant.
 fn is_constant(text: &str) -> bool {
     !text.starts_with([' ', '\t'])
         || ["const ", "static ", "final ", "readonly "]
@@ -235,7 +241,7 @@ fn is_constant(text: &str) -> bool {
             .any(|word| text.contains(word))
 }
 
-/// Whether a function or a test begins in a line.
+/// Returns true if a function or a test begins in a line.
 fn begins_function(text: &str) -> bool {
     const WORDS: [&str; 18] = [
         "fn ",
@@ -266,5 +272,5 @@ fn begins_function(text: &str) -> bool {
             .any(|word| text.starts_with(word))
 }
 
-/// The number of lines without parameters that may stand inside a body without a URL.
+/// The most lines between two parameters of a body without a URL.
 const NEAR: usize = 3;

@@ -1,35 +1,36 @@
-//! Requests in a text: the URL of an endpoint, and the parameters that belong to it.
+//! Requests in a file: the URL of an endpoint, and the parameters that belong to it.
 
 mod brackets;
 mod pairing;
 
 use std::collections::HashSet;
 
-use crate::mistakes::kind::Kind;
-use crate::mistakes::line::{Line, ending};
-use crate::mistakes::param::{Param, Role};
-use crate::mistakes::request::brackets::spans_around;
-use crate::mistakes::request::pairing::{Event, pair};
+use crate::linter::kind::Kind;
+use crate::linter::line::{Line, ending};
+use crate::linter::param::{Param, Role};
+use crate::linter::request::brackets::spans_around;
+use crate::linter::request::pairing::{Event, pair};
+use crate::linter::work;
 
 /// The parameters of a request, with the indices of their lines.
 pub(crate) type Body<'a> = Vec<(usize, Param<'a>)>;
 
-/// The URL of an endpoint, and the parameters that belong to it as far as lines can tell.
+/// The URL of an endpoint, and the parameters that belong to it, as far as the lines show.
 pub(crate) struct Request<'a> {
     /// The index of the line with the URL.
     pub(crate) line: usize,
-    /// The place of the URL in it.
+    /// The position of the URL in the line, in bytes.
     pub(crate) at: usize,
     pub(crate) url: &'a str,
     pub(crate) is_v2: bool,
-    /// Whether it is the token endpoint, not the authorize endpoint.
+    /// True for the token endpoint, false for the authorize endpoint.
     pub(crate) is_token: bool,
     /// The part of the path before `/oauth2`.
     pub(crate) tenant: &'a str,
     pub(crate) params: Body<'a>,
 }
 
-/// Whether these parameters request a token of the application itself.
+/// Returns true if these parameters request an app-only token.
 pub(crate) fn is_app_only(body: &[(usize, Param<'_>)]) -> bool {
     let mut grants = body.iter().filter(|(_, param)| param.role == Some(Role::GrantType));
     grants.any(|(_, param)| {
@@ -65,7 +66,7 @@ pub(crate) fn requests_in<'a>(lines: &[Line<'a>], kind: Kind) -> (Vec<Request<'a
     (requests, bodies)
 }
 
-/// The parameters of a line that are sent, or say how a token is requested.
+/// Returns the parameters of a line that are sent, or name the grant type.
 fn body_of<'b, 'a>(line: &'b Line<'a>, at: usize) -> impl Iterator<Item = (usize, Param<'a>)> + use<'a, 'b> {
     let params = line.params.iter();
     params
@@ -81,7 +82,8 @@ fn params_of<'a>(lines: &[Line<'a>], found: &[usize]) -> Body<'a> {
         .collect()
 }
 
-/// The parameters that the text itself puts together with a URL: in its query, in the call around it, in one command.
+/// Returns the parameters that clearly belong to a URL: in its query, in the call around it, or in
+/// the same command.
 fn own_params<'a>(lines: &[Line<'a>], requests: &[Request<'a>], index: usize) -> Body<'a> {
     let request = &requests[index];
     let line = &lines[request.line];
@@ -95,6 +97,7 @@ fn own_params<'a>(lines: &[Line<'a>], requests: &[Request<'a>], index: usize) ->
     };
     let between = |from: (usize, usize), to: (usize, usize)| -> Body<'a> {
         let lines = lines.iter().enumerate().take(to.0 + 1).skip(from.0);
+        let lines = lines.inspect(|(_, line)| work::count(1 + line.params.len()));
         let params = lines.flat_map(|(at, line)| body_of(line, at));
         params
             .filter(|(at, param)| (*at, param.at) >= from && (*at, param.at) <= to)
@@ -106,7 +109,7 @@ fn own_params<'a>(lines: &[Line<'a>], requests: &[Request<'a>], index: usize) ->
         let length = query
             .find(|c: char| c.is_whitespace() || "\"'`<>".contains(c))
             .unwrap_or(query.len());
-        // A long query goes on in the lines below.
+        // A long query continues in the lines below.
         let below = lines[request.line + 1..].iter().take(REACH);
         let below = below.take_while(|line| line.text.trim_start().starts_with('&')).count();
         let last = if below > 0 {
@@ -131,7 +134,7 @@ fn own_params<'a>(lines: &[Line<'a>], requests: &[Request<'a>], index: usize) ->
     let (first, last) = command_around(lines, request.line);
     let (from, to) = ((first, 0), (last, usize::MAX));
     if is_other((from, to)) {
-        // Several requests in a line: each has what stands behind its URL.
+        // With several requests in a line, each has the parameters after its URL.
         let next = requests.get(index + 1).filter(|next| next.line == request.line);
         between(
             (request.line, end),
@@ -142,7 +145,8 @@ fn own_params<'a>(lines: &[Line<'a>], requests: &[Request<'a>], index: usize) ->
     }
 }
 
-/// The first and the last line of the command that a line is a part of: all but the last end with a mark that continues it.
+/// Returns the first and the last line of the command around a line. All lines of a command but the
+/// last end with a continuation mark.
 fn command_around(lines: &[Line<'_>], line: usize) -> (usize, usize) {
     let is_continued = |at: usize| {
         let text = ending(lines[at].text, 80).trim_end();
@@ -157,10 +161,10 @@ fn command_around(lines: &[Line<'_>], line: usize) -> (usize, usize) {
     (line - above, line + below)
 }
 
-/// The endpoints in a line.
+/// Returns the URLs of endpoints in a line.
 fn endpoints<'a>(line: &Line<'a>) -> impl Iterator<Item = Request<'a>> + use<'a> {
     let (text, is_code) = (line.text, line.is_code);
-    // In prose, the path alone is the name of an endpoint.
+    // In prose, a path without a host is only the name of an endpoint.
     let is_start = ["POST ", "GET "]
         .iter()
         .any(|method| text.trim_start().starts_with(method));
@@ -175,9 +179,9 @@ fn endpoints<'a>(line: &Line<'a>) -> impl Iterator<Item = Request<'a>> + use<'a>
             None => (false, rest),
         };
         let word = ["token", "authorize"].into_iter().find(|word| rest.starts_with(word))?;
-        let behind = &rest[word.len()..];
-        let is_longer = behind.starts_with(|c: char| c.is_ascii_alphanumeric() || "_-/.".contains(c));
-        let ends_sentence = behind
+        let after = &rest[word.len()..];
+        let is_longer = after.starts_with(|c: char| c.is_ascii_alphanumeric() || "_-/.".contains(c));
+        let ends_sentence = after
             .strip_prefix('.')
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
         if is_longer && !ends_sentence {
@@ -204,7 +208,7 @@ fn endpoints<'a>(line: &Line<'a>) -> impl Iterator<Item = Request<'a>> + use<'a>
     })
 }
 
-/// For each line, whether it is part of the service's response, in which `scope` and `resource` are reported.
+/// Returns for each line true if it is part of a response, which also has `scope` and `resource`.
 fn responses(lines: &[Line<'_>], requests: &[Request<'_>]) -> Vec<bool> {
     let is_member = |text: &str| RESPONSES.iter().any(|mark| text.contains(mark));
     let members: Vec<bool> = lines.iter().map(|line| is_member(line.text)).collect();
@@ -213,7 +217,7 @@ fn responses(lines: &[Line<'_>], requests: &[Request<'_>]) -> Vec<bool> {
         let last = (at + NEAR_RESPONSE + 1).min(lines.len());
         responses[at.saturating_sub(NEAR_RESPONSE)..last].fill(true);
     }
-    // From its first line on, up to the next request.
+    // A response continues from its first line up to the next request.
     let mut urls = requests.iter().map(|request| request.line).peekable();
     let mut is_open = false;
     for (at, line) in lines.iter().enumerate() {
@@ -229,7 +233,7 @@ fn responses(lines: &[Line<'_>], requests: &[Request<'_>]) -> Vec<bool> {
     responses
 }
 
-/// Members of the service's responses.
+/// Members that show that a text is a response.
 const RESPONSES: [&str; 5] = [
     "access_token\":",
     "access_token\" :",
@@ -237,13 +241,17 @@ const RESPONSES: [&str; 5] = [
     "expires_in\":",
     "access_token':",
 ];
+/// The number of lines around such a member that belong to the response.
 const NEAR_RESPONSE: usize = 4;
 
 /// The number of lines around a URL that may belong to its request.
 pub(super) const REACH: usize = 30;
 
-/// The number of requests, and of parameters of each, that are looked at.
+/// The most requests of a file that are checked.
 const MOST: usize = 2000;
+
+/// The most parameters of a request that are checked.
 const MOST_PARAMS: usize = 100;
 
+/// The longest part of a URL before the endpoint, in bytes.
 const LONGEST_URL: usize = 512;

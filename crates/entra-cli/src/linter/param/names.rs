@@ -1,6 +1,6 @@
-//! The names of parameters and settings, in whatever case and with whatever marks they are written.
+//! The names of parameters and settings, in any case and with any separators.
 
-/// The use of a parameter, by its name.
+/// The purpose of a parameter, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     ClientId,
@@ -13,15 +13,15 @@ pub(crate) enum Role {
     Authority,
 }
 
-/// A name that rules look at.
+/// A name that rules check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) role: Option<Role>,
-    /// The name on the wire, if it is one of a parameter of a token request.
+    /// The name on the wire, if the name is that of a parameter of a token request.
     pub(crate) wire: Option<&'static str>,
 }
 
-/// Returns what a name stands for, or `None` if no rule looks at it.
+/// Returns the meaning of a name, or `None` if no rule checks it.
 pub(crate) fn known(name: &str) -> Option<Known> {
     if name.len() > LONGEST_NAME {
         return None;
@@ -41,19 +41,19 @@ pub(crate) fn known(name: &str) -> Option<Known> {
     })
 }
 
-/// Returns whether a text is the name of a parameter of OAuth, and so no value of one.
+/// Returns true if a text is the name of an OAuth parameter, and therefore not a value.
 pub(crate) fn is_parameter(text: &str) -> bool {
     WIRE_NAMES.iter().any(|(name, _)| *name == text) || OTHER_NAMES.contains(&text)
 }
 
-/// The ends of the names of parameters and settings, without case and marks.
+/// Suffixes of the names of parameters and settings, in lower case and without separators.
 const ROLES: [(&str, Role); 20] = [
     ("clientsecret", Role::ClientSecret),
     ("clientsecretvalue", Role::ClientSecret),
     ("appsecret", Role::ClientSecret),
     ("clientkey", Role::ClientSecret),
     ("appkey", Role::ClientSecret),
-    // As MSAL for Python calls it.
+    // The name in MSAL for Python.
     ("clientcredential", Role::ClientSecret),
     ("serviceprincipalkey", Role::ClientSecret),
     ("clientid", Role::ClientId),
@@ -71,7 +71,7 @@ const ROLES: [(&str, Role); 20] = [
     ("instance", Role::Authority),
 ];
 
-/// The parameters of token requests, as the service reads them, and without marks.
+/// The parameters of token requests: their names on the wire, and the names without separators.
 const WIRE_NAMES: [(&str, &str); 14] = [
     ("client_id", "clientid"),
     ("client_secret", "clientsecret"),
@@ -89,7 +89,7 @@ const WIRE_NAMES: [(&str, &str); 14] = [
     ("code", "code"),
 ];
 
-/// Parameters and members of responses that stand beside them in lists of names.
+/// Other parameters, and members of responses, that occur with them in lists of names.
 const OTHER_NAMES: [&str; 14] = [
     "access_token",
     "assertion",
@@ -107,4 +107,5 @@ const OTHER_NAMES: [&str; 14] = [
     "username",
 ];
 
+/// The longest name that is checked, in bytes.
 const LONGEST_NAME: usize = 64;

@@ -1,16 +1,16 @@
-//! Rules about switches that are not safe, and libraries at the end of their life.
+//! Rules about insecure settings and obsolete libraries.
 
-use crate::mistakes::line::beginning;
-use crate::mistakes::rule::Level::{Note, Problem};
-use crate::mistakes::rule::{Findings, Rule};
-use crate::mistakes::text::Text;
+use crate::linter::line::beginning;
+use crate::linter::rule::Level::{Note, Problem};
+use crate::linter::rule::{Findings, Rule};
+use crate::linter::text::Text;
 
 pub(super) const TLS_OFF: Rule = Rule {
     id: "tls-off",
     level: Problem,
-    title: "the check of certificates is turned off",
-    instead: "trust the CA that you mean: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, REQUESTS_CA_BUNDLE",
-    why: "Without the check, others on the network can read the secret and the token.",
+    title: "the validation of TLS certificates is turned off",
+    instead: "trust your CA instead: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, REQUESTS_CA_BUNDLE",
+    why: "Without validation, others on the network can read the secret and the token.",
     check: tls_off,
 };
 
@@ -23,18 +23,18 @@ fn tls_off(text: &Text<'_>, found: &mut Findings) {
                 let is_set = rest.len() > value.len()
                     && !rest.trim_start_matches(['"', '\'', ']']).trim_start().starts_with("==");
                 let is_off = values.iter().any(|off| {
-                    let behind = value.strip_prefix(off);
-                    behind.is_some_and(|behind| !behind.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+                    let after = value.strip_prefix(off);
+                    after.is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
                 });
                 if is_set && is_off {
-                    found.at(at, byte);
+                    found.add(at, byte);
                 }
             }
         }
     }
 }
 
-/// The switches of the check of certificates, and the values that turn it off.
+/// Settings for the validation of certificates, with the values that turn it off.
 const SWITCHES: [(&str, &[&str]); 8] = [
     ("NODE_TLS_REJECT_UNAUTHORIZED", &["0", "false"]),
     ("rejectUnauthorized", &["false"]),
@@ -49,9 +49,9 @@ const SWITCHES: [(&str, &[&str]); 8] = [
 pub(super) const ADAL: Rule = Rule {
     id: "adal",
     level: Note,
-    title: "ADAL is at the end of its life",
+    title: "ADAL is not supported any more",
     instead: "use MSAL, or this library",
-    why: "The Azure AD Authentication Libraries get no fixes since June 2023. They speak to the v1 endpoint alone.",
+    why: "The Azure AD Authentication Libraries get no fixes since June 2023, and use only the v1 endpoint.",
     check: adal,
 };
 
@@ -65,12 +65,12 @@ fn adal(text: &Text<'_>, found: &mut Findings) {
             is_whole.then_some(byte)
         });
         if let Some(byte) = byte {
-            found.at(at, byte);
+            found.add(at, byte);
         }
     }
 }
 
-/// Names that show that a text is about ADAL.
+/// Names that show that a text uses ADAL.
 const LIBRARIES: [&str; 7] = [
     "ADAL",
     "Azure AD Authentication Library",

@@ -3,20 +3,20 @@
 use entra_proto::endpoint::is_loopback_host;
 use http::Uri;
 
-use crate::mistakes::kind::Kind;
-use crate::mistakes::line::{Line, beginning, ending};
-use crate::mistakes::param::{Role, known};
-use crate::mistakes::rule::Level::Problem;
-use crate::mistakes::rule::{Findings, Rule};
-use crate::mistakes::text::Text;
+use crate::linter::kind::Kind;
+use crate::linter::line::{Line, beginning, ending};
+use crate::linter::param::{Role, known};
+use crate::linter::rule::Level::Problem;
+use crate::linter::rule::{Findings, Rule};
+use crate::linter::text::Text;
 
 pub(super) const HTML_ESCAPE: Rule = Rule {
     id: "html-escape",
     level: Problem,
-    title: "&amp; stands in a URL or a form",
-    instead: "write & alone",
-    why: "&amp; is how HTML writes &. In a URL or in the body of a request it makes parameters named amp;client_id, which the service \
-          does not read: it says that the parameter is missing (AADSTS900144).",
+    title: "&amp; is used in a URL or a form",
+    instead: "write & instead of &amp;",
+    why: "&amp; is the escape of & in HTML. In a URL or in the body of a request it causes parameters named amp;client_id, which the \
+          service ignores: it responds that the parameter is missing (AADSTS900144).",
     check: html_escape,
 };
 
@@ -24,9 +24,9 @@ fn html_escape(text: &Text<'_>, found: &mut Findings) {
     let has_fences = text.lines.iter().any(|line| line.is_fence);
     let mut in_tag = false;
     for (at, line) in text.numbered() {
-        // A tag ends with its line, except where the file is markup.
+        // A tag ends with its line, except in a file with markup.
         in_tag &= line.kind == Kind::Mixed;
-        // Comments that documentation is made of are markup as well.
+        // Documentation comments are markup, too.
         let is_comment = ["///", "//!", "*"]
             .iter()
             .any(|mark| line.text.trim_start().starts_with(mark));
@@ -44,7 +44,7 @@ fn html_escape(text: &Text<'_>, found: &mut Findings) {
                     _ => true,
                 };
             if is_wrong {
-                found.at(at, byte);
+                found.add(at, byte);
                 break;
             }
         }
@@ -52,7 +52,7 @@ fn html_escape(text: &Text<'_>, found: &mut Findings) {
     }
 }
 
-/// Whether a tag of HTML is open behind this text.
+/// Returns true if an HTML tag is open after this text.
 fn is_tag_open(text: &str, mut is_open: bool) -> bool {
     let bytes = text.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
@@ -65,7 +65,7 @@ fn is_tag_open(text: &str, mut is_open: bool) -> bool {
     is_open
 }
 
-/// Whether a text begins with an escaped ampersand and a parameter behind it.
+/// Returns true if a text begins with an escaped ampersand and a parameter.
 fn escapes_parameter(text: &str) -> bool {
     let Some(escape) = ESCAPES.iter().find(|escape| text.starts_with(**escape)) else {
         return false;
@@ -76,7 +76,8 @@ fn escapes_parameter(text: &str) -> bool {
     name.is_some_and(|name| known(name).is_some_and(|known| known.wire.is_some()))
 }
 
-/// Whether a place in a file with markup and code is in a string of the code: it is assigned, passed or returned.
+/// Returns true if a position in a file with markup and code is in a string of the code, which is
+/// assigned, passed or returned.
 fn in_string_of_code(before: &str) -> bool {
     let before = ending(before, 512);
     let Some(quote) = before.rfind(['"', '\'', '`']) else {
@@ -86,7 +87,8 @@ fn in_string_of_code(before: &str) -> bool {
     before.ends_with("= ") || before.ends_with("return ") || before.trim_end().ends_with(['(', ',', '[', ':', '+', '?'])
 }
 
-/// Whether a place in a document is not code, and shown as `&`: in the prose of Markdown, or as the target of a link.
+/// Returns true if a position in a document is rendered as `&`: in the prose of Markdown, or in the
+/// target of a link.
 fn is_rendered(line: &Line<'_>, byte: usize, has_fences: bool) -> bool {
     let before = ending(&line.text[..byte], 512);
     let is_target = before
@@ -96,48 +98,49 @@ fn is_rendered(line: &Line<'_>, byte: usize, has_fences: bool) -> bool {
     !in_span && (is_target || has_fences && !line.is_code)
 }
 
-/// The ways in which HTML, and JSON with HTML in it, write an ampersand.
+/// The escapes of an ampersand in HTML, and in JSON that contains HTML.
 const ESCAPES: [&str; 5] = ["&amp;amp;", "&amp;", "&#38;", "&#x26;", "\\u0026amp;"];
 
 pub(super) const ENDPOINT_SLASH: Rule = Rule {
     id: "endpoint-slash",
     level: Problem,
-    title: "the host of the authority and the tenant are put together without a slash",
-    instead: "end the setting with a slash, or put one between the two",
-    why: "AAD_ENDPOINT + TENANT_ID becomes https://login.microsoftonline.comTENANT, which is another host or none. With two slashes, the \
-          tenant is the second part of the path, and the endpoint is not found (404).",
+    title: "the host of the authority and the tenant are joined without a slash",
+    instead: "end the setting with a slash, or insert one between the two",
+    why: "AAD_ENDPOINT + TENANT_ID becomes https://login.microsoftonline.comTENANT, which is not the host of the service. With two \
+          slashes, the tenant is the second segment of the path, and the endpoint is not found (status 404).",
     check: endpoint_slash,
 };
 
 fn endpoint_slash(text: &Text<'_>, found: &mut Findings) {
     for (at, line) in text.numbered() {
         if let Some(byte) = joined(line.text) {
-            found.at(at, byte);
+            found.add(at, byte);
         } else if let Some(byte) = doubled(line.text) {
-            let problem = "two slashes stand between the host of the authority and the tenant".to_owned();
-            found.told(at, byte, problem, "write one slash".to_owned());
+            let problem = "there are two slashes between the host of the authority and the tenant".to_owned();
+            found.add_with(at, byte, problem, "write one slash".to_owned());
         } else if let Some((byte, name)) = without_slash(line.text) {
-            found.told(
+            found.add_with(
                 at,
                 byte,
-                format!("{name} has no slash at its end, and samples put the tenant right behind it"),
+                format!("{name} does not end with a slash, and samples append the tenant to it"),
                 "end it with a slash: https://login.microsoftonline.com/".to_owned(),
             );
         }
     }
 }
 
-/// The place where the host of the authority and a tenant are put together without a slash.
+/// Returns the position where the host of the authority and a tenant are joined without a slash.
 fn joined(line: &str) -> Option<usize> {
-    // "https://login.microsoftonline.com" + tenant, and `https://login.microsoftonline.com${tenant}`.
+    // "https://login.microsoftonline.com" + tenant, and
+    // `https://login.microsoftonline.com${tenant}`.
     for (byte, host) in line.match_indices("://login.") {
-        let behind = behind_host(&line[byte + host.len()..]);
-        let added = behind
+        let after = after_host(&line[byte + host.len()..]);
+        let added = after
             .strip_prefix(['"', '\''])
             .and_then(|rest| rest.trim_start().strip_prefix(['+', '.']));
         let inserted = ["${", "#{", "{", "\" & "]
             .iter()
-            .find_map(|open| behind.strip_prefix(open));
+            .find_map(|open| after.strip_prefix(open));
         if added.is_some_and(names_tenant) || inserted.is_some_and(names_tenant) {
             return Some(byte);
         }
@@ -155,26 +158,27 @@ fn joined(line: &str) -> Option<usize> {
     None
 }
 
-/// The place where two slashes stand between a host of the service and the tenant.
+/// Returns the position of a host of the service with two slashes between it and the tenant.
 fn doubled(line: &str) -> Option<usize> {
     let mut hosts = line.match_indices("://login.").filter(|(byte, host)| {
-        let behind = behind_host(&line[byte + host.len()..]);
-        let name = &line[byte + 3..line.len() - behind.len()];
+        let after = after_host(&line[byte + host.len()..]);
+        let name = &line[byte + 3..line.len() - after.len()];
         let is_tenant = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "{$<%#".contains(c));
         // The tenant is in the same text, or added to it.
-        let is_doubled = behind.strip_prefix("//").is_some_and(|rest| {
+        let is_doubled = after.strip_prefix("//").is_some_and(|rest| {
             let added = rest.strip_prefix(['"', '\'']).map(str::trim_start);
             is_tenant(rest)
                 || added
                     .and_then(|rest| rest.strip_prefix(['+', '.']))
                     .is_some_and(names_tenant)
         });
-        HOSTS.contains(&name) && (is_doubled || DOUBLED.iter().any(|mark| behind.starts_with(mark)))
+        HOSTS.contains(&name) && (is_doubled || DOUBLED.iter().any(|mark| after.starts_with(mark)))
     });
     hosts.next().map(|(byte, _)| byte + 3)
 }
 
-/// The setting of the samples that put the tenant right behind it, where it has no slash at its end.
+/// Returns the position and the name of a setting without a slash at the end, to which the samples
+/// append the tenant.
 fn without_slash(line: &str) -> Option<(usize, &'static str)> {
     let (start, name) = SETTINGS.iter().find_map(|name| Some((line.find(name)?, *name)))?;
     let rest = &line[start + name.len()..];
@@ -189,12 +193,12 @@ fn without_slash(line: &str) -> Option<(usize, &'static str)> {
     (value.matches('/').count() == 2).then_some((start + name.len() + url, name))
 }
 
-/// Returns what follows the rest of a host.
-fn behind_host(rest: &str) -> &str {
+/// Returns the text after the rest of a host.
+fn after_host(rest: &str) -> &str {
     rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-.".contains(c))
 }
 
-/// Whether an expression begins with the name of a tenant.
+/// Returns true if an expression begins with the name of a tenant.
 fn names_tenant(text: &str) -> bool {
     let text = beginning(text, LONGEST_EXPRESSION).trim_start();
     let end = text.find(|c: char| !c.is_alphanumeric() && !"_.$[]\"'->(:".contains(c));
@@ -203,7 +207,7 @@ fn names_tenant(text: &str) -> bool {
         .contains("tenant")
 }
 
-/// The settings of samples that hold the host of the authority.
+/// The settings of samples that contain the host of the authority.
 const SETTINGS: [&str; 4] = [
     "AAD_ENDPOINT",
     "Enter_the_Cloud_Instance_Id_Here",
@@ -211,7 +215,7 @@ const SETTINGS: [&str; 4] = [
     "AAD_ENDPOINT_HOST",
 ];
 
-/// Hosts of the service that take a tenant as the first part of the path.
+/// Hosts of the service with the tenant as the first segment of the path.
 const HOSTS: [&str; 5] = [
     "login.microsoftonline.com",
     "login.microsoftonline.us",
@@ -220,24 +224,25 @@ const HOSTS: [&str; 5] = [
     "login.windows.net",
 ];
 
-/// A slash at the end of a text, and one at the beginning of the text that is added to it.
+/// A slash at the end of a text, and one at the beginning of the text that is appended to it.
 const DOUBLED: [&str; 4] = ["/\" + \"/", "/' + '/", "/\"+\"/", "/'+'/"];
 
+/// The longest expression that is read, in bytes.
 const LONGEST_EXPRESSION: usize = 80;
 
 pub(super) const REDIRECT_HTTP: Rule = Rule {
     id: "redirect-http",
     level: Problem,
-    title: "a redirect URI is plain http, and not on this machine",
-    instead: "use https; http is for localhost alone",
-    why: "The code comes back through it, and others on the network can read it. The service registers no such URI.",
+    title: "a redirect URI uses plain http for a host other than localhost",
+    instead: "use https; plain http is only for localhost",
+    why: "The authorization code is sent to this URI, and others on the network can read it. The service does not register such URIs.",
     check: redirect_http,
 };
 
 fn redirect_http(text: &Text<'_>, found: &mut Findings) {
     for (line, param) in text.params().filter(|(_, param)| param.role == Some(Role::RedirectUri)) {
-        if param.literal().is_some_and(|url| is_plain_elsewhere(&url)) {
-            found.at(line, param.value_at);
+        if param.literal().is_some_and(|url| is_plain_remote(&url)) {
+            found.add(line, param.value_at);
         }
     }
     let is_apart = |c: char| c.is_whitespace() || "\"'`<>()".contains(c);
@@ -247,16 +252,16 @@ fn redirect_http(text: &Text<'_>, found: &mut Findings) {
             let query = word.find("?code=").or_else(|| word.find("&code="));
             if let Some(query) = query
                 && let Some(scheme) = word[..query].rfind("http://")
-                && is_plain_elsewhere(word[scheme..query].split('?').next().unwrap_or_default())
+                && is_plain_remote(word[scheme..query].split('?').next().unwrap_or_default())
             {
-                found.at(at, start + scheme);
+                found.add(at, start + scheme);
             }
             start += word.len() + line.text[start + word.len()..].chars().next().map_or(0, char::len_utf8);
         }
     }
 }
 
-fn is_plain_elsewhere(url: &str) -> bool {
+fn is_plain_remote(url: &str) -> bool {
     let uri = Some(url)
         .filter(|url| url.len() <= LONGEST_URL)
         .and_then(|url| url.parse::<Uri>().ok());
@@ -264,6 +269,7 @@ fn is_plain_elsewhere(url: &str) -> bool {
         .is_some_and(|uri| uri.host().is_some_and(|host| !is_loopback_host(host)))
 }
 
+/// The longest URL that is parsed, in bytes.
 const LONGEST_URL: usize = 2048;
 
 pub(super) const OLD_HOST: Rule = Rule {
@@ -271,7 +277,7 @@ pub(super) const OLD_HOST: Rule = Rule {
     level: Problem,
     title: "an old host of the token service",
     instead: "write login.microsoftonline.com",
-    why: "Some older names still work and some do not, and no new document has them: tokens, caches and firewalls name the new host.",
+    why: "Only some of the old names still work, and current documentation does not use them: tokens, caches and firewalls use the new host.",
     check: old_host,
 };
 
@@ -283,7 +289,7 @@ fn old_host(text: &Text<'_>, found: &mut Findings) {
             .filter(|(byte, old, _)| !is_listed(line, *byte, old))
             .min();
         if let Some((byte, old, new)) = first {
-            found.told(
+            found.add_with(
                 at,
                 byte,
                 format!("{old} is an old host of the token service"),
@@ -293,7 +299,8 @@ fn old_host(text: &Text<'_>, found: &mut Findings) {
     }
 }
 
-/// Whether a host stands alone in a list of names, or is compared: a program that knows old names does not call them.
+/// Returns true if a host is an item of a list or is compared: a program that only knows an old
+/// name does not call it.
 fn is_listed(line: &Line<'_>, byte: usize, host: &str) -> bool {
     let before = ending(&line.text[..byte], 80);
     let is_alone = before.ends_with(['"', '\'']) && line.text[byte + host.len()..].starts_with(['"', '\'']);
@@ -306,7 +313,8 @@ fn is_listed(line: &Line<'_>, byte: usize, host: &str) -> bool {
         && (is_compared || before.is_empty() || before.ends_with(['[', ',', '{', '|', '&']))
 }
 
-/// Hosts that were the token service's, and those that are. login.chinacloudapi.cn is none: Azure's own libraries name it.
+/// Old hosts of the token service, with the new ones. `login.chinacloudapi.cn` is not one of them:
+/// Azure's own libraries use it.
 const OLD_HOSTS: [(&str, &str); 4] = [
     ("login.windows.net", "login.microsoftonline.com"),
     ("login-us.microsoftonline.com", "login.microsoftonline.us"),
@@ -322,28 +330,28 @@ pub(super) const AZURE_AD_GRAPH: Rule = Rule {
     level: Problem,
     title: "Azure AD Graph (graph.windows.net) is retired",
     instead: "call Microsoft Graph: https://graph.microsoft.com",
-    why: "The API is turned off. Its permissions do not carry over: grant those of Microsoft Graph.",
+    why: "The API is turned off. Its permissions do not apply to Microsoft Graph, which needs its own.",
     check: azure_ad_graph,
 };
 
 fn azure_ad_graph(text: &Text<'_>, found: &mut Findings) {
     for (at, line) in text.numbered() {
         if let Some(byte) = find_host(line.text, "graph.windows.net") {
-            found.at(at, byte);
+            found.add(at, byte);
         }
     }
 }
 
-/// The place of a host that is whole, not a part of a longer one.
+/// Returns the position of a host that is not part of a longer host.
 fn find_host(line: &str, host: &str) -> Option<usize> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
     let mut places = line.match_indices(host).map(|(byte, _)| byte);
     places.find(|byte| {
-        let behind = line[byte + host.len()..].chars().next();
-        let is_behind = behind.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
-        // The F of %2F is no part of it.
+        let after = line[byte + host.len()..].chars().next();
+        let is_continued = after.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+        // The F of %2F is not part of the host.
         let before = &line[..*byte];
-        let is_before = before.ends_with(is_part) && !before.ends_with("%2F") && !before.ends_with("%2f");
-        !is_behind && !is_before
+        let has_prefix = before.ends_with(is_part) && !before.ends_with("%2F") && !before.ends_with("%2f");
+        !is_continued && !has_prefix
     })
 }

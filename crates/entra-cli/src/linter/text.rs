@@ -1,16 +1,16 @@
-//! A file as the rules see it: lines, the parameters in them, and the requests that they make up.
+//! A file as the rules see it: lines, the parameters in them, and the requests that they form.
 
-use crate::mistakes::kind::Kind;
-use crate::mistakes::line::{Line, beginning};
-use crate::mistakes::param::{Param, Scanner};
-use crate::mistakes::request::{Body, Request, requests_in};
+use crate::linter::kind::Kind;
+use crate::linter::line::{Line, beginning};
+use crate::linter::param::{Param, Scanner};
+use crate::linter::request::{Body, Request, requests_in};
 
-/// A file, whole or in part.
+/// A scanned file.
 pub(crate) struct Text<'a> {
     pub(crate) kind: Kind,
     pub(crate) lines: Vec<Line<'a>>,
     pub(crate) requests: Vec<Request<'a>>,
-    /// Bodies of requests whose URL is not known.
+    /// Bodies of requests with an unknown URL.
     pub(crate) bodies: Vec<Body<'a>>,
 }
 
@@ -56,18 +56,18 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The lines with their indices.
+    /// Returns the lines with their indices.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, &Line<'a>)> {
         self.lines.iter().enumerate()
     }
 
-    /// The parameters with the indices of their lines.
+    /// Returns the parameters with the indices of their lines.
     pub(crate) fn params(&self) -> impl Iterator<Item = (usize, &Param<'a>)> {
         self.numbered()
             .flat_map(|(at, line)| line.params.iter().map(move |param| (at, param)))
     }
 
-    /// Whether a line has one of these words.
+    /// Returns true if any line contains one of these words.
     pub(crate) fn has_any(&self, words: &[&str]) -> bool {
         self.lines
             .iter()
@@ -75,7 +75,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The lines of a text, which end as on any system: with LF, CR LF or CR.
+/// Returns the lines of a text. A line ends with LF, CR LF or CR.
 fn lines_of(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text).filter(|text| !text.is_empty());
     std::iter::from_fn(move || {
@@ -84,14 +84,14 @@ fn lines_of(text: &str) -> impl Iterator<Item = &str> {
             rest = None;
             return Some(text);
         };
-        let behind = &text[end..];
-        let behind = &behind[if behind.starts_with("\r\n") { 2 } else { 1 }..];
-        rest = Some(behind).filter(|text| !text.is_empty());
+        let after = &text[end..];
+        let after = &after[if after.starts_with("\r\n") { 2 } else { 1 }..];
+        rest = Some(after).filter(|text| !text.is_empty());
         Some(&text[..end])
     })
 }
 
-/// The parts of a line: one, or several if it is long, so that the work for each part is bounded.
+/// Returns the parts of a line. Only a long line has several, so that the work for each is bounded.
 fn parts_of(line: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -101,7 +101,7 @@ fn parts_of(line: &str) -> impl Iterator<Item = &str> {
             return Some(text);
         }
         let most = beginning(text, LONGEST_PART);
-        // A part ends where a name or a value does, if that is near.
+        // A part ends at the end of a name or a value, if there is one in its second half.
         let near = most.len() - most.len().min(LONGEST_PART / 2);
         let is_apart = |byte: &u8| matches!(byte, b' ' | b',' | b';' | b'&' | b'}' | b'>');
         let end = most.as_bytes()[near..].iter().rposition(is_apart);
@@ -111,7 +111,7 @@ fn parts_of(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The length of a part of a line, in bytes.
+/// The greatest length of a part of a line, in bytes.
 const LONGEST_PART: usize = 8 * 1024;
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_as_on_any_system() {
+    fn lines_end_with_any_line_ending() {
         let all = |text| lines_of(text).collect::<Vec<_>>();
         assert_eq!(all("a\nb\r\nc\rd"), ["a", "b", "c", "d"]);
         assert_eq!(all("a\n\r\n\rb\n"), ["a", "", "", "b"]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_cut_between_words() {
+    fn long_lines_are_split_between_words() {
         for line in [
             "\u{e9}".repeat(30_000),
             "ab ".repeat(30_000),

@@ -1,13 +1,15 @@
-//! The brackets around a place: the call or the object that a URL is a part of.
+//! The brackets around a position: the call or the object that contains a URL.
 
-use crate::mistakes::line::Line;
-use crate::mistakes::request::REACH;
+use crate::linter::line::Line;
+use crate::linter::request::REACH;
+use crate::linter::work;
 
-/// A place in a file: the index of a line, and a byte in it.
-type Place = (usize, usize);
+/// A position in a file: the index of a line, and a byte in the line.
+type Position = (usize, usize);
 
-/// Returns the spans of the brackets around a place, from the innermost one, up to a block of statements.
-pub(super) fn spans_around(lines: &[Line<'_>], line: usize, at: usize) -> Vec<(Place, Place)> {
+/// Returns the spans of the brackets around a position, from the innermost one out to a block of
+/// statements.
+pub(super) fn spans_around(lines: &[Line<'_>], line: usize, at: usize) -> Vec<(Position, Position)> {
     let mut closers = closers(lines, line, at).into_iter();
     openers(lines, line, at)
         .into_iter()
@@ -15,8 +17,8 @@ pub(super) fn spans_around(lines: &[Line<'_>], line: usize, at: usize) -> Vec<(P
         .collect()
 }
 
-/// The brackets before a place that are open there.
-fn openers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Place> {
+/// Returns the brackets before a position that are open there.
+fn openers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Position> {
     let mut found = Vec::new();
     let mut closed = 0_usize;
     let mut budget = BUDGET;
@@ -25,6 +27,7 @@ fn openers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Place> {
         let end = if index == line { at } else { bytes.len() };
         for at in (0..end).rev() {
             budget -= 1;
+            work::count(1);
             match bytes[at] {
                 b')' | b']' | b'}' => closed += 1,
                 b'(' | b'[' | b'{' if closed > 0 => closed -= 1,
@@ -40,8 +43,8 @@ fn openers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Place> {
     found
 }
 
-/// The brackets behind a place that close those which are open there.
-fn closers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Place> {
+/// Returns the brackets after a position that close the open ones.
+fn closers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Position> {
     let mut found = Vec::new();
     let mut opened = 0_usize;
     let mut budget = BUDGET;
@@ -49,6 +52,7 @@ fn closers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Place> {
         let start = if index == line { at } else { 0 };
         for (at, byte) in text.text.bytes().enumerate().skip(start) {
             budget -= 1;
+            work::count(1);
             match byte {
                 b'(' | b'[' | b'{' => opened += 1,
                 b')' | b']' | b'}' if opened > 0 => opened -= 1,
@@ -63,7 +67,7 @@ fn closers(lines: &[Line<'_>], line: usize, at: usize) -> Vec<Place> {
     found
 }
 
-/// Whether the bracket behind this text opens a block of statements, not an object.
+/// Returns true if the bracket after this text opens a block of statements, not an object.
 fn is_block(before: &str) -> bool {
     let before = before.trim_end();
     let word = before
@@ -91,7 +95,8 @@ fn is_block(before: &str) -> bool {
         .any(|end| !word.is_empty() && before_word.ends_with(end))
 }
 
+/// The most nested brackets that are returned.
 const DEEPEST: usize = 6;
 
-/// The number of bytes that are read in each direction.
+/// The most bytes that are read in each direction.
 const BUDGET: usize = 8 * 1024;

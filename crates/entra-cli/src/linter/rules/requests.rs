@@ -2,20 +2,21 @@
 
 use entra_proto::{Guid, KnownApi, Scope};
 
-use crate::mistakes::line::Line;
-use crate::mistakes::param::Param;
-use crate::mistakes::request::{Body, Request, is_app_only};
-use crate::mistakes::rule::Level::Problem;
-use crate::mistakes::rule::{Findings, Rule, shown};
-use crate::mistakes::text::Text;
+use crate::linter::line::Line;
+use crate::linter::param::Param;
+use crate::linter::request::{Body, Request, is_app_only};
+use crate::linter::rule::Level::Problem;
+use crate::linter::rule::{Findings, Rule, shown};
+use crate::linter::text::Text;
+use crate::linter::work;
 
 pub(super) const V1_SCOPE: Rule = Rule {
     id: "v1-scope",
     level: Problem,
-    title: "scope is sent to the v1 token endpoint, which reads resource",
+    title: "scope is sent to the v1 token endpoint, which requires resource",
     instead: "send resource=AUDIENCE (without /.default), or call /oauth2/v2.0/token with scope",
-    why: "/oauth2/token takes the audience of the API as resource, and ignores scope: without resource, the token is for another API, \
-          or AADSTS500014 or AADSTS90014 is the response. A resource that ends with /.default is AADSTS500011.",
+    why: "/oauth2/token requires the audience of the API as resource, and ignores scope: without resource, the token is for another \
+          API, or the service responds with AADSTS500014 or AADSTS90014. A resource that ends with /.default causes AADSTS500011.",
     check: v1_scope,
 };
 
@@ -28,13 +29,13 @@ fn v1_scope(text: &Text<'_>, found: &mut Findings) {
                     .is_some_and(|value| Scope::resource_of_default(&value).is_some())
                 {
                     let problem = "resource ends with /.default, which belongs to the scope of the v2 endpoint";
-                    found.told(line, param.value_at, problem.to_owned(), None);
+                    found.add_with(line, param.value_at, problem.to_owned(), None);
                 }
             }
             None if request.params.iter().any(|(_, param)| param.wire == Some("resource")) => {}
             None => {
                 if let Some((line, param)) = value_of(&request.params, "scope") {
-                    found.at(line, param.at);
+                    found.add(line, param.at);
                 }
             }
         }
@@ -44,16 +45,16 @@ fn v1_scope(text: &Text<'_>, found: &mut Findings) {
 pub(super) const V2_RESOURCE: Rule = Rule {
     id: "v2-resource",
     level: Problem,
-    title: "resource is sent to a v2 endpoint, which reads scope",
+    title: "resource is sent to a v2 endpoint, which requires scope",
     instead: "send scope=AUDIENCE/.default, or call the v1 endpoint with resource",
-    why: "/oauth2/v2.0/token takes a scope. With resource its response is AADSTS901002.",
+    why: "/oauth2/v2.0/token requires a scope. With resource, the service responds with AADSTS901002.",
     check: v2_resource,
 };
 
 fn v2_resource(text: &Text<'_>, found: &mut Findings) {
     for request in text.requests.iter().filter(|request| request.is_v2) {
         if let Some((line, param)) = value_of(&request.params, "resource") {
-            found.at(line, param.at);
+            found.add(line, param.at);
         }
     }
 }
@@ -61,10 +62,10 @@ fn v2_resource(text: &Text<'_>, found: &mut Findings) {
 pub(super) const MISSING_DEFAULT: Rule = Rule {
     id: "missing-default",
     level: Problem,
-    title: "the scope of an application's own token does not end with /.default",
-    instead: "write one scope: the audience of the API with /.default behind it",
-    why: "With client credentials an application gets everything that it was granted on one API, so it can name the API alone: \
-          https://graph.microsoft.com/.default. A single permission or several scopes are AADSTS1002012 or AADSTS70011.",
+    title: "the scope of an app-only token does not end with /.default",
+    instead: "write one scope: the audience of the API followed by /.default",
+    why: "With client credentials an application gets all permissions that it was granted for one API, so the scope can only name the \
+          API: https://graph.microsoft.com/.default. A single permission or several scopes cause AADSTS1002012 or AADSTS70011.",
     check: missing_default,
 };
 
@@ -72,28 +73,28 @@ fn missing_default(text: &Text<'_>, found: &mut Findings) {
     for request in token_requests(text).filter(|request| request.is_v2 && is_app_only(&request.params)) {
         scopes_without_default(&request.params, |_| true, found);
     }
-    // The body of another service's request is not known from one of Entra, unless its scope is.
+    // A body without a URL may be for another service, unless its scope is that of a known API.
     for body in text.bodies.iter().filter(|body| is_app_only(body)) {
         scopes_without_default(body, is_of_known_api, found);
     }
     for (at, byte, scope) in calls(text).flat_map(|at| literals_of_call(&text.lines, at)) {
         let is_scope = scope.contains("://") || scope.parse::<Guid>().is_ok() || is_permission(scope);
         if is_scope && !is_default(scope) {
-            found.told(at, byte, not_default(scope), None);
+            found.add_with(at, byte, not_default(scope), None);
         }
     }
 }
 
-fn scopes_without_default(body: &Body<'_>, is_judged: fn(&str) -> bool, found: &mut Findings) {
+fn scopes_without_default(body: &Body<'_>, is_checked: fn(&str) -> bool, found: &mut Findings) {
     for (line, param) in body.iter().filter(|(_, param)| param.wire == Some("scope")) {
-        let literal = param.literal().filter(|value| !is_default(value) && is_judged(value));
+        let literal = param.literal().filter(|value| !is_default(value) && is_checked(value));
         if let Some(value) = literal {
-            found.told(*line, param.value_at, not_default(&value), None);
+            found.add_with(*line, param.value_at, not_default(&value), None);
         }
     }
 }
 
-/// Whether a scope is all that an application was granted on one API.
+/// Returns true if a scope is a single one that ends with `/.default`.
 fn is_default(scope: &str) -> bool {
     Scope::resource_of_default(scope).is_some() && !scope.contains(' ')
 }
@@ -103,7 +104,7 @@ fn is_of_known_api(scope: &str) -> bool {
     scope.starts_with("api://") || KnownApi::all().iter().any(is_of)
 }
 
-/// Whether a text is a permission such as `User.Read.All`.
+/// Returns true if a text is a permission such as `User.Read.All`.
 fn is_permission(text: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(|c| c.is_ascii_alphabetic())
@@ -114,23 +115,23 @@ fn is_permission(text: &str) -> bool {
 
 fn not_default(scope: &str) -> String {
     let scope = shown(scope, 80);
-    format!("an application's own token cannot be requested with the scope \"{scope}\"")
+    format!("an app-only token cannot be requested with the scope \"{scope}\"")
 }
 
 pub(super) const COMMON_APP_ONLY: Rule = Rule {
     id: "common-app-only",
     level: Problem,
-    title: "an application requests its own token without naming a tenant",
-    instead: "put the tenant's ID or domain where common, organizations or consumers stands",
-    why: "An application's own token is issued by one tenant. At common the service cannot know which: AADSTS50194 or AADSTS90002, or a \
-          token of the wrong tenant.",
+    title: "an app-only token is requested without naming a tenant",
+    instead: "replace common, organizations or consumers with the tenant's ID or domain",
+    why: "An app-only token is issued by one tenant. At common the service cannot know which one: it responds with AADSTS50194 or \
+          AADSTS90002, or issues a token of the wrong tenant.",
     check: common_app_only,
 };
 
 fn common_app_only(text: &Text<'_>, found: &mut Findings) {
     for request in token_requests(text).filter(|request| is_app_only(&request.params)) {
         if MANY.contains(&request.tenant) {
-            found.told(request.line, request.at, many(request.tenant), None);
+            found.add_with(request.line, request.at, many(request.tenant), None);
         }
     }
     if !text.has_any(&APP_ONLY) || text.has_any(&FOR_USERS) {
@@ -140,20 +141,20 @@ fn common_app_only(text: &Text<'_>, found: &mut Findings) {
         for (byte, url) in literals(line.text).filter(|(_, url)| url.contains("://login.")) {
             let tenant = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             if MANY.contains(&tenant) {
-                found.told(at, byte, many(tenant), None);
+                found.add_with(at, byte, many(tenant), None);
             }
         }
     }
 }
 
 fn many(tenant: &str) -> String {
-    format!("an application requests its own token at {tenant}, which is no tenant")
+    format!("an app-only token is requested at {tenant}, which is not a tenant")
 }
 
-/// Names that stand for many tenants.
+/// Path segments that stand for many tenants.
 const MANY: [&str; 3] = ["common", "organizations", "consumers"];
 
-/// Calls of libraries that show that users sign in as well.
+/// Texts that show that users also sign in.
 const FOR_USERS: [&str; 10] = [
     "authorization_code",
     "AcquireTokenInteractive",
@@ -172,7 +173,7 @@ pub(super) const NO_TENANT: Rule = Rule {
     level: Problem,
     title: "the URL of an endpoint has no tenant",
     instead: "write https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
-    why: "The tenant is the first part of the path. Without it, there is no such endpoint (404).",
+    why: "The tenant is the first segment of the path. Without it, the endpoint does not exist (status 404).",
     check: no_tenant,
 };
 
@@ -188,7 +189,7 @@ fn no_tenant(text: &Text<'_>, found: &mut Findings) {
             && (host.starts_with("login.") || host.ends_with(".ciamlogin.com") && host.contains("login."))
     };
     for request in text.requests.iter().filter(is_host) {
-        found.at(request.line, request.at);
+        found.add(request.line, request.at);
     }
 }
 
@@ -196,9 +197,9 @@ fn token_requests<'t, 'a>(text: &'t Text<'a>) -> impl Iterator<Item = &'t Reques
     text.requests.iter().filter(|request| request.is_token)
 }
 
-/// The parameter of this name that a request has a value for.
+/// Returns the parameter with this name and a value.
 fn value_of<'b, 'a>(body: &'b Body<'a>, wire: &str) -> Option<(usize, &'b Param<'a>)> {
-    // A text explains it by a word in capitals.
+    // Explanations use a word in capital letters as the value.
     let is_value = |value: &str| {
         let word = value.trim().split('/').next().unwrap_or_default();
         let is_word = word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase()) && value.contains('/');
@@ -210,17 +211,19 @@ fn value_of<'b, 'a>(body: &'b Body<'a>, wire: &str) -> Option<(usize, &'b Param<
     found.next().map(|(line, param)| (*line, param))
 }
 
-/// The lines with a call of a library for an application's own token.
+/// Returns the lines with a library call for an app-only token.
 fn calls(text: &Text<'_>) -> impl Iterator<Item = usize> {
     let is_call = |line: &Line<'_>| APP_ONLY.iter().any(|call| line.text.contains(call));
     text.numbered().filter(move |(_, line)| is_call(line)).map(|(at, _)| at)
 }
 
-/// The texts in quotes in a call that begins in a line: up to its last bracket, or some lines below.
+/// Returns the quoted texts of a call that begins in a line: up to its last bracket, but at most
+/// [`LINES_OF_CALL`] lines.
 fn literals_of_call<'a>(lines: &[Line<'a>], first: usize) -> Vec<(usize, usize, &'a str)> {
     let mut found = Vec::new();
     let mut depth = 0_isize;
     for (at, line) in lines.iter().enumerate().skip(first).take(LINES_OF_CALL) {
+        work::count(line.text.len());
         found.extend(literals(line.text).map(|(byte, text)| (at, byte, text)));
         depth += line.text.matches(['(', '{', '[']).count() as isize;
         depth -= line.text.matches([')', '}', ']']).count() as isize;
@@ -231,7 +234,7 @@ fn literals_of_call<'a>(lines: &[Line<'a>], first: usize) -> Vec<(usize, usize, 
     found
 }
 
-/// The texts in quotes in a line, and where they begin.
+/// Returns the quoted texts in a line, with their positions.
 fn literals(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start: Option<(usize, char)> = None;
     let quotes = line.char_indices().filter(|(_, c)| "\"'`".contains(*c));
@@ -248,7 +251,7 @@ fn literals(line: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Calls of libraries for an application's own tokens.
+/// Library calls for app-only tokens.
 const APP_ONLY: [&str; 6] = [
     "AcquireTokenForClient",
     "acquireTokenForClient",
@@ -257,4 +260,5 @@ const APP_ONLY: [&str; 6] = [
     "AcquireTokenByCredential",
     "ClientCredentialParameters",
 ];
+/// The most lines of a call that are read.
 const LINES_OF_CALL: usize = 5;

@@ -1,18 +1,20 @@
-//! Kinds of files, told by their names.
+//! Kinds of files, determined by their names.
 
 /// The kind of a file, or of a block of code in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// XML, in which `&amp;` is right everywhere.
+    /// XML, in which `&amp;` is correct everywhere.
     Markup,
-    /// Markup with code in it: `&amp;` is right in the markup, and wrong in the strings of the code.
+    /// Markup with embedded code: `&amp;` is correct in the markup, and wrong in strings of the
+    /// code.
     Mixed,
-    /// A document with code in it.
+    /// A document with blocks of code.
     Document,
     /// Settings, such as a `.env` file.
     Settings,
-    /// Commands of a shell, a request as it is sent, or a text of which nothing is known: what has no quotes is text.
+    /// Shell commands, an HTTP request, or a text of unknown kind: words without quotes are text.
     Plain,
+    /// A program: words without quotes are expressions.
     Code,
 }
 
@@ -31,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// Returns the kind of a block of code, by the words behind the marks that open it.
+    /// Returns the kind of a block of code, by its info string.
     pub(crate) fn of_block(info: &str) -> Self {
         let word = info
             .split(|c: char| !c.is_ascii_alphanumeric())
@@ -43,7 +45,7 @@ impl Kind {
     }
 }
 
-/// Returns the kind that an extension, or the name of a language, stands for.
+/// Returns the kind for a file extension or the name of a language.
 fn by_word(word: &str) -> Option<Kind> {
     Some(match word {
         "xml" | "svg" | "xaml" | "axaml" | "csproj" | "vbproj" | "fsproj" | "config" | "resx" | "wsdl" | "xsd"

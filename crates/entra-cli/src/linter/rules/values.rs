@@ -1,57 +1,57 @@
-//! Rules about values that were copied from somewhere, and not completely.
+//! Rules about values that were not copied correctly.
 
 use entra_proto::Guid;
 
-use crate::mistakes::kind::Kind;
-use crate::mistakes::line::{Line, ending};
-use crate::mistakes::param::{Param, Role, Shape};
-use crate::mistakes::rule::Level::Problem;
-use crate::mistakes::rule::{Findings, Rule, shown};
-use crate::mistakes::text::Text;
+use crate::linter::kind::Kind;
+use crate::linter::line::{Line, ending};
+use crate::linter::param::{Param, Role, Shape};
+use crate::linter::rule::Level::Problem;
+use crate::linter::rule::{Findings, Rule, shown};
+use crate::linter::text::Text;
 
 pub(super) const BLANK_IN_VALUE: Rule = Rule {
     id: "blank-in-value",
     level: Problem,
-    title: "a blank stands around a value",
-    instead: "take the blank out",
-    why: "A blank is part of the value: an authority that begins with one is no URL, and an ID with one is not found.",
-    check: blank_in_value,
+    title: "there is white space around a value",
+    instead: "remove the white space",
+    why: "White space is part of the value: an authority that begins with it is not a URL, and an ID with it is not found.",
+    check: white_space,
 };
 
-fn blank_in_value(text: &Text<'_>, found: &mut Findings) {
+fn white_space(text: &Text<'_>, found: &mut Findings) {
     for (at, line) in text.numbered() {
         let before = found.len();
         let is_form = line.is_form();
         for param in line.params.iter().filter(|param| param.role.is_some()) {
-            let Some(what) = blank(line, param, is_form) else {
+            let Some(problem) = white_space_problem(line, param, is_form) else {
                 continue;
             };
-            let place = if param.is_quoted { param.value_at - 1 } else { param.at };
-            found.told(at, place, format!("{what} {}", shown(param.name, 40)), None);
+            let start = if param.is_quoted { param.value_at - 1 } else { param.at };
+            found.add_with(at, start, format!("{problem} {}", shown(param.name, 40)), None);
             if is_form {
                 break;
             }
         }
-        // Whatever it is called: an authority in quotes is used as it is.
+        // A quoted authority is checked whatever its name is.
         if found.len() == before
-            && let Some(byte) = authority_behind_blank(line.text)
+            && let Some(byte) = authority_after_space(line.text)
         {
-            let problem = "a blank stands at the beginning of the URL of an authority".to_owned();
-            found.told(at, byte, problem, None);
+            let problem = "there is white space at the beginning of the URL of an authority".to_owned();
+            found.add_with(at, byte, problem, None);
         }
     }
 }
 
-/// What is wrong with the blanks around a value, if anything is.
-fn blank(line: &Line<'_>, param: &Param<'_>, is_form: bool) -> Option<&'static str> {
-    const AROUND: &str = "a blank stands at the beginning or the end of the value of";
+/// Returns the problem with white space around a value, if there is one.
+fn white_space_problem(line: &Line<'_>, param: &Param<'_>, is_form: bool) -> Option<&'static str> {
+    const AROUND: &str = "there is white space at the beginning or the end of the value of";
     if param.is_quoted {
         let trimmed = param.value.trim();
         let is_value = trimmed.parse::<Guid>().is_ok()
             || ["http://", "https://", "api://"]
                 .iter()
                 .any(|start| trimmed.starts_with(start));
-        // A message goes on behind a URL; a list of scopes has several.
+        // A message continues after a URL; a list of scopes has several.
         let is_alone = !trimmed.contains(' ') || param.role == Some(Role::Scope) && param.is_sent();
         return (is_value && is_alone && trimmed.len() < param.value.len()).then_some(AROUND);
     }
@@ -62,11 +62,11 @@ fn blank(line: &Line<'_>, param: &Param<'_>, is_form: bool) -> Option<&'static s
     if is_form {
         let is_followed =
             rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('&') && !rest.trim_start().starts_with("&&");
-        let has_blank = param.has_gap || is_followed || param.value.contains(" }");
-        return has_blank.then_some("a blank stands in a form, around the value of");
+        let has_space = param.has_gap || is_followed || param.value.contains(" }");
+        return has_space.then_some("in a form, there is white space around the value of");
     }
-    let has_blank = param.has_gap || (!rest.is_empty() && rest.trim().is_empty());
-    if line.kind != Kind::Settings || !has_blank {
+    let has_space = param.has_gap || (!rest.is_empty() && rest.trim().is_empty());
+    if line.kind != Kind::Settings || !has_space {
         return None;
     }
     let before = &line.text[..param.at];
@@ -75,8 +75,8 @@ fn blank(line: &Line<'_>, param: &Param<'_>, is_form: bool) -> Option<&'static s
     is_variable.then_some(AROUND)
 }
 
-/// The place of a text in quotes that is a blank and the URL of an authority, and nothing else.
-fn authority_behind_blank(line: &str) -> Option<usize> {
+/// Returns the position of a quoted text that consists of white space and the URL of an authority.
+fn authority_after_space(line: &str) -> Option<usize> {
     let mut places = line.match_indices(" https://login.").map(|(byte, _)| byte);
     places.find(|byte| {
         let before = ending(&line[..*byte], 80).trim_end_matches(' ');
@@ -93,16 +93,16 @@ fn authority_behind_blank(line: &str) -> Option<usize> {
 pub(super) const PLACEHOLDER: Rule = Rule {
     id: "placeholder",
     level: Problem,
-    title: "a placeholder is not replaced",
-    instead: "put the value of your application there",
-    why: "The service is sent the words of the sample: AADSTS900023 (tenant), AADSTS700016 (application) or AADSTS7000215 (secret).",
+    title: "a placeholder was not replaced",
+    instead: "write the value of your application",
+    why: "The service rejects the placeholder: AADSTS900023 (tenant), AADSTS700016 (application) or AADSTS7000215 (secret).",
     check: placeholder,
 };
 
 fn placeholder(text: &Text<'_>, found: &mut Findings) {
     for (at, line) in text.numbered().filter(|(_, line)| line.is_code) {
         let trimmed = line.text.trim_start();
-        // Comments tell what to replace, and comparisons look for what was not.
+        // Comments explain placeholders, and comparisons detect them.
         if COMMENTS.iter().any(|mark| trimmed.starts_with(mark))
             || COMPARISONS.iter().any(|mark| trimmed.contains(mark))
         {
@@ -110,22 +110,22 @@ fn placeholder(text: &Text<'_>, found: &mut Findings) {
         }
         let lower = line.text.to_ascii_lowercase();
         let sample = SAMPLES.iter().find_map(|words| lower.find(words));
-        // A document explains; a file of settings is used.
-        let yours = || {
+        // Placeholders are normal in a document, but not in a settings file.
+        let placeholder_value = || {
             let mut params = line
                 .params
                 .iter()
-                .filter(|param| text.kind == Kind::Settings && is_yours(param));
+                .filter(|param| text.kind == Kind::Settings && is_placeholder(param));
             params.next().map(|param| param.value_at)
         };
-        if let Some(byte) = sample.or_else(yours) {
-            found.at(at, byte);
+        if let Some(byte) = sample.or_else(placeholder_value) {
+            found.add(at, byte);
         }
     }
 }
 
-/// Whether a setting has a value that stands for the reader's own.
-fn is_yours(param: &Param<'_>) -> bool {
+/// Returns true if the value of a setting is a placeholder.
+fn is_placeholder(param: &Param<'_>) -> bool {
     let is_value = param.is_quoted || param.is_text;
     is_value && param.role.is_some() && {
         let value = param.value.trim();
@@ -137,8 +137,9 @@ fn is_yours(param: &Param<'_>) -> bool {
     }
 }
 
-/// How the placeholders of samples begin.
+/// Beginnings of the placeholders of samples, in lower case.
 const SAMPLES: [&str; 3] = ["enter_the_", "\"enter the ", "'enter the "];
+/// Beginnings of placeholders in settings, in lower case.
 const PLACEHOLDERS: [&str; 12] = [
     "your_",
     "your-",
@@ -153,5 +154,7 @@ const PLACEHOLDERS: [&str; 12] = [
     "changeme",
     "todo",
 ];
+/// Beginnings of comments.
 const COMMENTS: [&str; 6] = ["//", "#", "*", "--", "<!--", ";"];
+/// Texts that show that a line compares a value.
 const COMPARISONS: [&str; 6] = ["contains(", "starts_with(", "startsWith(", "StartsWith(", "==", "!="];

@@ -1,31 +1,40 @@
-//! Finds the parameters of a line, with what the lines above say about it.
+//! Finds the parameters of a line, with the context of the lines above it.
 
-use crate::mistakes::kind::Kind;
-use crate::mistakes::line::{beginning, ending};
-use crate::mistakes::param::names::{Known, is_parameter, known};
-use crate::mistakes::param::value::{blanks, value};
-use crate::mistakes::param::{Param, Shape};
+use crate::linter::kind::Kind;
+use crate::linter::line::{beginning, ending};
+use crate::linter::param::list::List;
+use crate::linter::param::names::{Known, is_parameter, known};
+use crate::linter::param::pair::{MARKS, pair, separator_at, value_in};
+use crate::linter::param::value::{after_spaces, is_scalar, value};
+use crate::linter::param::{Param, Shape};
+use crate::linter::work;
 
-/// Reads the lines of a file in their order.
+/// A scanner that reads the lines of a file in order.
 #[derive(Default)]
 pub(crate) struct Scanner<'a> {
-    /// Whether a hash table of PowerShell is open, in which `name = value` is a member.
+    /// True inside a PowerShell hash table, in which `name = value` is a member.
     in_table: bool,
-    /// A name whose value stands on a line below it, and how many lines are left for it.
+    /// A name with its value on a line below, and the number of lines left to search.
     pending: Option<(&'a str, Known, usize)>,
-    /// A value whose name may stand on a line below it: the line, the place behind its separator, and how many lines are left.
+    /// A value with its name on a line below: its line, the position after its separator, and the
+    /// number of lines left to search.
     above: Option<(&'a str, usize, usize)>,
-    /// Whether the line above opened an object.
+    /// True if the line above opened an object.
     opens: bool,
+    /// The YAML list that the lines below a name may form.
+    list: Option<List<'a>>,
 }
 
 impl<'a> Scanner<'a> {
     /// Returns the parameters of the next line.
     pub(crate) fn params(&mut self, line: &'a str, kind: Kind) -> Vec<Param<'a>> {
+        work::count(line.len());
         let bytes = line.as_bytes();
         let mut found = Vec::new();
         self.value_of_pending(line, kind, &mut found);
         self.value_without_name(line);
+        found.extend(self.list.as_mut().and_then(|list| list.item(line)));
+        self.list = self.list.take().filter(|list| !list.is_over());
         let is_row = line.trim_start().starts_with('|');
         let mut quote = 0;
         let mut at = 0;
@@ -47,12 +56,12 @@ impl<'a> Scanner<'a> {
                 at += 1;
             }
             let name = &line[start..at];
-            // What is percent-encoded is no name.
+            // A percent-encoded byte is not the start of a name.
             if start > 0 && bytes[start - 1] == b'%' {
                 continue;
             }
             let Some(known) = known(name) else { continue };
-            let place = Place {
+            let name_at = Name {
                 line,
                 kind,
                 start,
@@ -62,9 +71,9 @@ impl<'a> Scanner<'a> {
                 in_table: self.in_table,
                 in_string: quote != 0,
             };
-            if place.is_keyed() {
+            if name_at.is_keyed() {
                 match (
-                    place.pair(),
+                    name_at.pair(),
                     self.above.take_if(|(above, ..)| !std::ptr::eq(*above, line)),
                 ) {
                     (Some(param), _) => found.push(param),
@@ -76,8 +85,11 @@ impl<'a> Scanner<'a> {
                     (None, None) => self.pending = Some((name, known, LINES_TO_VALUE)),
                 }
             } else {
-                found.extend(place.param());
+                found.extend(name_at.param());
             }
+        }
+        if let Some(list) = List::below(line, kind, found.last()) {
+            self.list = Some(list);
         }
         found
     }
@@ -94,8 +106,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Keeps the value of a line whose name may follow: `- value: x` above `name: AZURE_CLIENT_SECRET`. It is the first of its item or
-    /// object, or else it belongs to a name above.
+    /// Remembers a value whose name may follow: `- value: x` above `name: AZURE_CLIENT_SECRET`. It
+    /// must be the first member of its item or object; otherwise it belongs to a name above it.
     fn value_without_name(&mut self, line: &'a str) {
         let trimmed = line.trim();
         let is_item = trimmed.starts_with("- ");
@@ -111,8 +123,8 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// A name in a line, before it is known whether a value stands behind it.
-struct Place<'a> {
+/// A name in a line, which may have a value.
+struct Name<'a> {
     line: &'a str,
     kind: Kind,
     start: usize,
@@ -123,7 +135,7 @@ struct Place<'a> {
     in_string: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Name<'a> {
     fn byte(&self, at: usize) -> u8 {
         self.line.as_bytes().get(at).copied().unwrap_or(0)
     }
@@ -150,8 +162,8 @@ impl<'a> Place<'a> {
             is_indexed |= is_name_quoted && self.byte(at) == b']';
             at += 1;
         }
-        let sign = blanks(self.line, at);
-        let (shape, behind) = match (self.byte(sign), self.byte(sign + 1)) {
+        let sign = after_spaces(self.line, at);
+        let (shape, after) = match (self.byte(sign), self.byte(sign + 1)) {
             (b'=', b'=' | b'~') | (b':', b':') => return None,
             (b'=', b'>') if is_name_quoted => (Shape::Member, sign + 2),
             (b'=', b'>') | (b':', b'=') => (Shape::Assigned, sign + 2),
@@ -160,21 +172,21 @@ impl<'a> Place<'a> {
             (b'=', _) if sign == at => (Shape::Form, sign + 1),
             (b'=', _) => (Shape::Assigned, sign + 1),
             (b':', _) if is_name_quoted => (Shape::Member, sign + 1),
-            (b':', _) => (Shape::Assigned, self.behind_type(sign + 1).unwrap_or(sign + 1)),
+            (b':', _) => (Shape::Assigned, self.after_type(sign + 1).unwrap_or(sign + 1)),
             (b'-', b'>') if is_name_quoted => (Shape::Member, sign + 2),
             (b't', b'o') if is_name_quoted && self.byte(sign + 2) == b' ' => (Shape::Tuple, sign + 2),
             (b',', _) if is_name_quoted => (Shape::Tuple, sign + 1),
             (b'|', _) if self.is_row => (Shape::Cell, sign + 1),
             _ if before == b'-' && sign > at => (Shape::Flag, sign),
-            _ if sign > at && !is_name_quoted => (Shape::Assigned, self.behind_type(sign)?),
+            _ if sign > at && !is_name_quoted => (Shape::Assigned, self.after_type(sign)?),
             _ => return None,
         };
         if shape == Shape::Cell {
-            let value = &self.line[behind..];
-            return Some(self.made(shape, value, behind, false, false, false));
+            let value = &self.line[after..];
+            return Some(self.made(shape, value, after, false, false, false));
         }
         let is_long = self.kind == Kind::Settings && shape != Shape::Form;
-        let value = value(self.line, behind, is_long);
+        let value = value(self.line, after, is_long);
         if shape == Shape::Tuple && (!value.is_quoted || is_parameter(value.text)) {
             return None;
         }
@@ -182,14 +194,17 @@ impl<'a> Place<'a> {
         let is_variable = shape == Shape::Form && self.is_variable(value.text, value.at);
         let shape = if is_variable { Shape::Assigned } else { shape };
         let is_text = match shape {
-            _ if value.is_quoted => !value.is_joined,
+            _ if value.is_quoted => value.is_quoted_text(),
             Shape::Form | Shape::Flag => true,
             _ => is_long && is_scalar(value.text),
         };
-        Some(self.made(shape, value.text, value.at, value.is_quoted, is_text, value.has_gap))
+        Some(Param {
+            added: value.added,
+            ..self.made(shape, value.text, value.at, value.is_quoted, is_text, value.has_gap)
+        })
     }
 
-    /// The shape of a name that may be a member of an object, or a variable.
+    /// Returns the shape of a name that is a member of an object or a variable.
     fn member(&self, shape: Shape, sign: usize, is_quoted: bool) -> Shape {
         let is_exact = self.known.wire == Some(&self.line[self.start..self.end]);
         if shape != Shape::Assigned || !is_exact {
@@ -200,7 +215,7 @@ impl<'a> Place<'a> {
         let is_argument = before.ends_with(['(', ',', '{'])
             || before.is_empty() && sign == self.end && self.line.trim_end().ends_with([',', ')']);
         let is_member = match self.byte(sign) {
-            // An object of JavaScript has no quotes around its names.
+            // JavaScript objects have no quotes around their names.
             _ if is_colon => is_quoted || self.kind == Kind::Settings,
             b'=' => self.in_table || is_quoted && is_argument,
             _ => false,
@@ -208,7 +223,7 @@ impl<'a> Place<'a> {
         if is_member { Shape::Member } else { shape }
     }
 
-    /// Whether `name=value` stands in a program, as an argument with a variable for its value.
+    /// Returns true if `name=value` is an argument in a program, with a variable as its value.
     fn is_variable(&self, value: &str, value_at: usize) -> bool {
         let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
         let is_word =
@@ -222,36 +237,38 @@ impl<'a> Place<'a> {
         matches!(self.kind, Kind::Code | Kind::Mixed) && is_word && !in_form && !is_data && !self.in_string
     }
 
-    /// The place behind a type and an equals sign: `name: string = "x"`, `name string = 'x'`.
-    fn behind_type(&self, at: usize) -> Option<usize> {
+    /// Returns the position after a type and an equals sign: `name: string = "x"`,
+    /// `name string = 'x'`.
+    fn after_type(&self, at: usize) -> Option<usize> {
         if self.kind == Kind::Settings {
             return None;
         }
         let rest = beginning(&self.line[at..], 48);
         let sign = rest.find('=')?;
         let is_type = |c: char| c.is_ascii_alphanumeric() || " _&'<>[]?.|".contains(c);
-        let behind = rest[sign + 1..].trim_start();
-        let is_value = behind.starts_with(['"', '\'', '`']) || behind.get(1..2) == Some("\"");
+        let after = rest[sign + 1..].trim_start();
+        let is_value = after.starts_with(['"', '\'', '`']) || after.get(1..2) == Some("\"");
         (rest[..sign].chars().all(is_type) && is_value).then_some(at + sign + 1)
     }
 
-    /// `<name>value</name>`.
+    /// Returns the parameter of the notation `<name>value</name>`.
     fn element(&self) -> Option<Param<'a>> {
         let rest = beginning(&self.line[self.end + 1..], LONGEST_ELEMENT);
         let end = rest.find('<').filter(|end| rest[*end..].starts_with("</"))?;
         Some(self.made(Shape::Element, &rest[..end], self.end + 1, false, true, false))
     }
 
-    /// `.name("value")`.
+    /// Returns the parameter of the notation `.name("value")`.
     fn call(&self) -> Option<Param<'a>> {
         let value = value(self.line, self.end + 1, false);
-        let is_text = !value.is_joined;
-        value
-            .is_quoted
-            .then(|| self.made(Shape::Call, value.text, value.at, true, is_text, false))
+        value.is_quoted.then(|| Param {
+            added: value.added,
+            ..self.made(Shape::Call, value.text, value.at, true, value.is_quoted_text(), false)
+        })
     }
 
-    /// Whether the name is itself a value: `"key": "name"`, `<add key="name"`, `variable "name"`.
+    /// Returns true if the name is itself a value: `"key": "name"`, `<add key="name"`,
+    /// `variable "name"`.
     fn is_keyed(&self) -> bool {
         const MARKS: [char; 5] = [' ', '\t', '"', '\'', '\\'];
         let before = ending(&self.line[..self.start], 80);
@@ -270,7 +287,7 @@ impl<'a> Place<'a> {
         key.is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.'))
     }
 
-    /// The value beside the name, in the same line.
+    /// Returns the parameter of a key-value pair with its value in the same line.
     fn pair(&self) -> Option<Param<'a>> {
         let rest = beginning(&self.line[self.end..], 200);
         let mut places = rest
@@ -302,70 +319,25 @@ impl<'a> Place<'a> {
             role: self.known.role,
             wire: self.known.wire,
             is_quoted,
+            added: "",
+            is_item: false,
             is_text,
             has_gap: has_gap && !is_quoted,
         }
     }
 }
 
-/// The place behind the separator of a line that is a value alone: `value: x`, `"value": "x"`.
-fn value_in(line: &str) -> Option<usize> {
-    let trimmed = line.trim_start_matches(MARKS);
-    let keys = ["value", "Value", "default"];
-    let key = keys.into_iter().find(|key| trimmed.starts_with(key))?;
-    separator_at(line, line.len() - trimmed.len() + key.len())
-}
-
-/// The place behind the colon or equals sign that follows a key.
-fn separator_at(line: &str, end: usize) -> Option<usize> {
-    let rest = &line[end..];
-    let behind = rest.trim_start_matches(['"', '\'', '\\', ' ', '\t']);
-    let behind = behind.strip_prefix([':', '=', '>'])?;
-    Some(line.len() - behind.len())
-}
-
-fn pair<'a>(line: &'a str, kind: Kind, name: &'a str, known: Known, separator: usize) -> Param<'a> {
-    let is_plain = matches!(kind, Kind::Settings | Kind::Markup);
-    let value = value(line, separator, is_plain);
-    let is_text = if value.is_quoted {
-        !value.is_joined
-    } else {
-        is_plain && is_scalar(value.text)
-    };
-    Param {
-        name,
-        at: value.at,
-        value: value.text,
-        value_at: value.at,
-        shape: Shape::Pair,
-        role: known.role,
-        wire: known.wire,
-        is_quoted: value.is_quoted,
-        is_text,
-        has_gap: false,
-    }
-}
-
-/// Whether a value without quotes in a file of settings is a text, not a mark of YAML.
-fn is_scalar(value: &str) -> bool {
-    !value.is_empty()
-        && !value.starts_with(['!', '&', '*', '|', '>', '[', '{'])
-        && !matches!(value, "null" | "~" | "true" | "false")
-}
-
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// What may stand before the first key of a line.
-const MARKS: [char; 6] = [' ', '\t', '"', '\'', '-', '<'];
-
-/// The number of parameters of a line that are looked at.
+/// The most parameters of a line that are checked.
 const MOST: usize = 200;
 
-/// The number of lines in which the value of a name may follow.
+/// The number of lines below a name that are searched for its value, and the other way round.
 const LINES_TO_VALUE: usize = 4;
 
+/// The longest content of an element, in bytes.
 const LONGEST_ELEMENT: usize = 4096;
 
 #[cfg(test)]
@@ -430,7 +402,7 @@ mod tests {
                 "{\n\"value\": \"b\",\n\"name\": \"CLIENT_ID\"\n}",
                 vec![("CLIENT_ID", "b", Pair)],
             ),
-            // It belongs to the name above it, or to none.
+            // The value belongs to the name above it, or to no name.
             ("- name: LEVEL\n  value: \"b\"\n  key: CLIENT_ID", vec![]),
             ("- value: \"b\"\n- name: CLIENT_ID\n  valueFrom: c", vec![]),
             ("{\n\"value\": \"b\"\n},\n{\n\"name\": \"CLIENT_ID\"\n}", vec![]),
@@ -458,14 +430,16 @@ mod tests {
     }
 
     #[test]
-    fn expressions_are_no_literals() {
+    fn expressions_are_not_literals() {
         let literal = |kind, line| {
             let params = Scanner::default().params(line, kind);
             params[0].literal().map(|value| value.into_owned())
         };
         for line in [
             "scope: api + \"/.default\"",
-            "scope: \"https://a\" + \"/.default\"",
+            "scope: \"https://a\" + end",
+            "scope: \"https://a\" + \"/.default\" + end",
+            "scope: \"https://a\" +",
             "'scope' => 'https://a' . $end",
             "scope: `${api}/.default`",
             "f(scope=scope)",
@@ -481,8 +455,13 @@ mod tests {
             "&scope=a+b&",
             "scope: (\"a b\")",
             "scope: b\"a b\"",
+            "scope: \"a\" + \" b\"",
+            "'scope' => 'a' . ' ' . 'b',",
+            "scope: \"a%20\"+'b', x + y",
         ] {
             assert_eq!(literal(Kind::Code, line).as_deref(), Some("a b"), "{line}");
         }
+        let long = format!("scope: \"a\"{}", " + \"b\"".repeat(9));
+        assert_eq!(literal(Kind::Code, &long), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The rules. Each stands in one place: its words, its check and what the check looks for.
+//! The rules. Each file contains the texts of its rules, their checks, and the data of the checks.
 
 mod audiences;
 mod names;
@@ -8,9 +8,9 @@ mod settings;
 mod urls;
 mod values;
 
-use crate::mistakes::rule::Rule;
+use crate::linter::rule::Rule;
 
-/// All rules, in the order in which they are listed.
+/// All rules, in the order of `entra lint --list`.
 pub(crate) static RULES: [Rule; 21] = [
     names::GRANT_TYPE,
     names::PARAMETER_CASE,

@@ -1,4 +1,4 @@
-//! The files that are looked at: those that are named, and those in folders that are named.
+//! The files to check: those on the command line, and those in folders on the command line.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,14 +9,14 @@ use crate::files::name_of;
 use crate::named_file::reject_contents;
 use crate::sanitize::shown;
 
-/// A file to look at, or standard input (`-`).
+/// A file to check, or standard input (`-`).
 pub(crate) struct Input {
     path: PathBuf,
-    /// Whether the caller named it, and not the folder that it is in.
+    /// True for a file from the command line, false for a file in a folder.
     pub(crate) is_named: bool,
 }
 
-/// Why a file is not looked at.
+/// The reason why a file is skipped.
 pub(crate) enum Skipped {
     Binary,
     TooLong,
@@ -24,17 +24,17 @@ pub(crate) enum Skipped {
 }
 
 impl Input {
-    /// Its name in messages.
+    /// Returns the name for messages.
     pub(crate) fn name(&self) -> String {
         name_of(&self.path)
     }
 
-    /// The name that tells which kind of file it is.
+    /// Returns the name that determines the kind of the file.
     pub(crate) fn file_name(&self) -> String {
         self.path.to_string_lossy().into_owned()
     }
 
-    /// Its text, with marks in the place of what is neither UTF-8 nor UTF-16.
+    /// Reads the text. Bytes that are neither UTF-8 nor UTF-16 become replacement characters.
     pub(crate) fn read(&self) -> Result<String, Skipped> {
         let mut bytes = Vec::new();
         let read = if self.path.as_os_str() == "-" {
@@ -61,7 +61,8 @@ impl Input {
     }
 }
 
-/// How two bytes make a unit of UTF-16, if the bytes are that: they begin with its mark, or all begin as ASCII does in it.
+/// Returns the function that decodes a UTF-16 unit, or `None` if the bytes are not UTF-16. They are
+/// if they begin with a byte order mark, or with ASCII characters in UTF-16.
 fn unit_of_utf16(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
     let start = &bytes[..bytes.len().min(64)];
     let is_ascii = |at: usize| {
@@ -77,7 +78,8 @@ fn unit_of_utf16(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
     }
 }
 
-/// The files at these paths, in order. In a folder, links are not followed, and folders of tools are left out.
+/// Returns the files at these paths, in order. In folders, links are not followed, and the folders
+/// of tools are skipped.
 pub(crate) fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     let mut found = Vec::new();
     for path in paths {
@@ -95,9 +97,9 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
                 .hint("name a file, a folder, or \"-\" for standard input")
         })?;
         if metadata.is_dir() {
-            in_folder(path, 0, &mut found)?;
-        } else if is_endless(path, &metadata) {
-            let problem = format!("{} is a pipe: to open it may take forever", shown(path));
+            add_folder(path, 0, &mut found)?;
+        } else if may_block(path, &metadata) {
+            let problem = format!("{} is a pipe, and opening it could block without end", shown(path));
             return Err(Failure::text(Exit::Usage, problem).hint("redirect it to standard input, and name \"-\""));
         } else {
             found.push(named());
@@ -106,9 +108,10 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     Ok(found)
 }
 
-/// Whether a path is a named pipe, which may have no writer. Those that a shell opened stand in /dev and /proc.
+/// Returns true for a named pipe, which may not have a writer. Pipes that a shell opened are in
+/// `/dev` and `/proc`.
 #[cfg(unix)]
-fn is_endless(path: &Path, metadata: &fs::Metadata) -> bool {
+fn may_block(path: &Path, metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt;
 
     let is_open = path.starts_with("/dev") || path.starts_with("/proc");
@@ -116,11 +119,11 @@ fn is_endless(path: &Path, metadata: &fs::Metadata) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_endless(_: &Path, _: &fs::Metadata) -> bool {
+fn may_block(_: &Path, _: &fs::Metadata) -> bool {
     false
 }
 
-fn in_folder(folder: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), Failure> {
+fn add_folder(folder: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::text(Exit::Usage, format!("{}: {error}", shown(folder)));
     let mut entries = fs::read_dir(folder)
         .and_then(Iterator::collect::<io::Result<Vec<_>>>)
@@ -129,15 +132,15 @@ fn in_folder(folder: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), 
     for entry in entries {
         let Ok(kind) = entry.file_type() else { continue };
         let name = entry.file_name();
-        if kind.is_dir() && depth < DEEPEST && !LEFT_OUT.iter().any(|left| name == *left) {
-            // What cannot be read below a named folder does not end the rest.
-            if let Err(failure) = in_folder(&entry.path(), depth + 1, found) {
-                failure.warn("not looked at");
+        if kind.is_dir() && depth < DEEPEST && !SKIPPED_FOLDERS.iter().any(|left| name == *left) {
+            // An unreadable folder inside a named folder does not end the search.
+            if let Err(failure) = add_folder(&entry.path(), depth + 1, found) {
+                failure.warn("skipped");
             }
         } else if kind.is_file() {
             if found.len() >= MOST {
                 let problem = format!("there are more than {MOST} files in {}", shown(folder));
-                return Err(Failure::text(Exit::Usage, problem).hint("name folders with fewer"));
+                return Err(Failure::text(Exit::Usage, problem).hint("name smaller folders"));
             }
             found.push(Input {
                 path: entry.path(),
@@ -148,8 +151,8 @@ fn in_folder(folder: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), 
     Ok(())
 }
 
-/// Folders with generated files.
-const LEFT_OUT: [&str; 9] = [
+/// Folders with files of tools, which are skipped.
+const SKIPPED_FOLDERS: [&str; 9] = [
     ".git",
     ".hg",
     ".svn",
@@ -161,9 +164,11 @@ const LEFT_OUT: [&str; 9] = [
     ".terraform",
 ];
 
-/// How long a file may be, in bytes.
+/// The longest file that is checked, in bytes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
-/// How deep folders are looked into, and how many files.
+/// The greatest depth of folders.
 const DEEPEST: usize = 64;
+
+/// The most files that are checked.
 const MOST: usize = 100_000;
