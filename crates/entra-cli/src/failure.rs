@@ -285,11 +285,19 @@ impl From<ProtocolError> for Failure {
             ..Self::of(exit, &error)
         };
         match error {
-            ProtocolError::Service(service) => Self {
-                class: Some(service.class()),
-                service: Some(service),
-                ..failure
-            },
+            ProtocolError::Service(service) => {
+                let failure = match service.codes.last() {
+                    Some(code) if failure.hints.is_empty() => {
+                        failure.hint(format!("see https://login.microsoftonline.com/error?code={code}"))
+                    }
+                    _ => failure,
+                };
+                Self {
+                    class: Some(service.class()),
+                    service: Some(service),
+                    ..failure
+                }
+            }
             _ => failure,
         }
     }

@@ -10,7 +10,7 @@ use entra_proto::authorize::{Prompt, UserAssertion};
 use entra_proto::claims::ClaimsRequest;
 
 use crate::callback::{CallbackSettings, Outcome};
-use crate::commands::consent::{is_anothers, is_declined};
+use crate::commands::consent::{is_declined, is_of_another_sign_in, sign_in_failure};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, name_of, read_text, tell_always};
 use crate::page::Page;
@@ -88,7 +88,9 @@ impl FlowSettings {
             Flow::ClientCredentials => return without_sign_in(client),
             // Read last, since the program that writes it to a pipe may need a sign-in first.
             Flow::Obo => return without_sign_in(client.on_behalf_of(&self.assertion()?)),
-            Flow::DeviceCode => client.device_code(&target, |code| tell_always(harmless(&code.message)))?,
+            Flow::DeviceCode => client
+                .device_code(&target, |code| tell_always(harmless(&code.message)))
+                .map_err(sign_in_failure)?,
             Flow::AuthCode => through_browser(
                 &client,
                 &self.callback,
@@ -199,14 +201,14 @@ pub(crate) fn through_browser(
                 Outcome::Done(Page::bad("The sign-in was not saved", text), Err(failure))
             }
         },
-        Err(error) if is_anothers(&error) => Outcome::Unrelated(error),
+        Err(error) if is_of_another_sign_in(&error) => Outcome::Unrelated(error),
         Err(error) => {
             let page = if is_declined(&error) {
                 Page::failed("The sign-in was canceled", "You are not signed in.", &error)
             } else {
                 Page::failed("You are not signed in", "The command got no token.", &error)
             };
-            Outcome::Done(page, Err(error.into()))
+            Outcome::Done(page, Err(sign_in_failure(error)))
         }
     })?
 }

@@ -1,3 +1,5 @@
+//! The command `entra accounts`: lists the users who are signed in.
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -9,9 +11,9 @@ use crate::store::{Account, StoreSettings};
 use crate::terminal::Stream;
 use crate::time_format::{put_time, utc};
 
-/// List the users who are signed in, each with its tenant, its application and the time of the sign-in.
+/// List the signed-in users, with the tenant, the application and the time of each sign-in.
 ///
-/// `entra login` signs users in, `entra logout` removes a sign-in. No token is shown.
+/// `entra login` signs users in, and `entra logout` removes a sign-in. Tokens are not shown.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -26,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (accounts, unreadable) = store.accounts()?;
     if unreadable > 0 {
         let problem = format!(
-            "{unreadable} of the sign-ins cannot be opened: {}",
+            "{unreadable} of the sign-ins cannot be read: {}",
             store.reason_unreadable()
         );
         warn(
@@ -60,7 +62,7 @@ fn table(accounts: &[Account]) -> Table<5> {
     Table::new(["USER", "TENANT", "APPLICATION", "SIGNED IN", "AUTHORITY"], rows)
 }
 
-/// An account without its token.
+/// Returns an account as JSON, without its token.
 pub(crate) fn to_json(account: &Account) -> Value {
     let mut object = json!({
         "username": account.username,

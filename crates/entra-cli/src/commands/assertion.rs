@@ -1,3 +1,5 @@
+//! The command `entra assertion`: signs a client assertion and prints or explains it.
+
 use clap::{Args, ValueEnum};
 use entra_credential::Thumbprints;
 use entra_proto::Target;
@@ -10,34 +12,36 @@ use crate::exit::{Exit, Failure};
 use crate::files::{print, print_json, print_secret};
 use crate::settings::ApplicationSettings;
 
-/// Sign a client assertion with a certificate, and show what it says.
+/// Sign a client assertion with a certificate, and print or explain it.
 ///
-/// The assertion proves for ten minutes that its bearer is the application: treat it as a secret. With --show, its parts are shown and
-/// explained, and its signature is left out.
+/// Any program that has the assertion can act as the application for ten minutes: treat it as a
+/// secret.
+/// With --show, the command explains the header and the claims, and omits the signature.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   entra assertion --certificate daemon.pem --show
   entra assertion --certificate daemon.pem --v1")]
-// What has no part in an assertion is not offered. Given all the same, it is refused with what to do.
+// These options do not affect an assertion, so the help hides them. If one is given, it is an error
+// with a hint.
 #[command(mut_arg("secret_file", |arg| arg.hide(true)), mut_arg("federated_token_file", |arg| arg.hide(true)))]
 #[command(mut_arg("region", |arg| arg.hide(true)), mut_arg("capabilities", |arg| arg.hide(true)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     application: ApplicationSettings,
 
-    /// Show what it says instead of the assertion itself
+    /// Explain the header and the claims instead of printing the assertion
     #[arg(long)]
     show: bool,
 
-    /// What to print
+    /// Output format
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     output: Output,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// The assertion alone, or what it says
+    /// The assertion only, or its explanation
     Text,
     /// The assertion, or its header and its claims, as JSON
     Json,
@@ -45,7 +49,7 @@ enum Output {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.application.reject_request_options()?;
-    // What the token would be for does not enter into an assertion.
+    // An assertion does not depend on the API of the token request.
     let request = arguments
         .application
         .application()?
@@ -53,16 +57,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let id = entra_transport::request_id()?;
     let step = request.start(RetryPolicy::default(), id, entra_transport::now());
     let Step::Sign(sign) = step else {
-        return Err(Failure::text(Exit::Usage, "only a certificate signs assertions")
-            .hint("give --certificate FILE, and no other credential"));
+        return Err(
+            Failure::text(Exit::Usage, "assertions can be signed only with a certificate")
+                .hint("pass --certificate FILE and no other credential"),
+        );
     };
     let thumbprints = Thumbprints::from(sign.assertion().certificate());
     let Step::Exchange(exchange) = sign.sign()? else {
-        return Err(Failure::text(Exit::Credential, "nothing was signed"));
+        return Err(Failure::text(Exit::Credential, "no assertion was signed"));
     };
     let assertion = exchange
         .assertion()
-        .ok_or_else(|| Failure::text(Exit::Credential, "nothing was signed"))?;
+        .ok_or_else(|| Failure::text(Exit::Credential, "no assertion was signed"))?;
     if !arguments.show {
         return match arguments.output {
             Output::Text => print_secret(assertion.expose()),
@@ -77,22 +83,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return print_json(&object);
     }
     print(&format!(
-        "{}signature\n  by the key of the certificate {} (SHA-1)\n  in hexadecimal by SHA-256, as errors name it: {}",
+        "{}signature\n  by the key of the certificate with the SHA-1 thumbprint {}\n  SHA-256 thumbprint, as Entra's errors show it: {}",
         describe(&claims, explain),
         thumbprints.sha1_hex(),
         thumbprints.sha256_hex()
     ))
 }
 
-/// What a member of an assertion means: mostly what it means in a token.
+/// Returns the meaning of a member of an assertion. Most have the same meaning as in a token.
 fn explain(name: &str, value: &Value) -> Option<String> {
     let own = match name {
-        "aud" => "the token endpoint that it is posted to",
-        "iss" => "the application, which vouches for itself",
-        "sub" => "the application again",
-        "jti" => "its own id: another one each time",
-        "x5t" => "the certificate, by its SHA-1 thumbprint in base64url",
-        "x5t#S256" => "the certificate, by its SHA-256 thumbprint in base64url",
+        "aud" => "the token endpoint that receives the assertion",
+        "iss" => "the issuer: the application",
+        "sub" => "the subject: the application",
+        "jti" => "a unique ID of the assertion",
+        "x5t" => "the SHA-1 thumbprint of the certificate, in base64url",
+        "x5t#S256" => "the SHA-256 thumbprint of the certificate, in base64url",
         "x5c" => "the certificate and its chain, in base64",
         _ => return meaning(name, value),
     };

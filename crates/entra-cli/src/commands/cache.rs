@@ -1,10 +1,12 @@
+//! The command `entra cache`: manages the cached access tokens.
+
 use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 use crate::files::tell;
 use crate::store::StoreSettings;
 
-/// The access tokens that `entra token --cache` and `entra token --account` keep.
+/// Manage the access tokens that `entra token --cache` and `entra token --account` cache.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -13,7 +15,9 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Remove all cached access tokens; sign-ins stay (`entra logout` removes them)
+    /// Remove all cached access tokens
+    ///
+    /// Sign-ins are not removed: use `entra logout` for them.
     Clear {
         #[command(flatten)]
         store: StoreSettings,
@@ -23,6 +27,6 @@ enum Command {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Command::Clear { store } = &arguments.command;
     let (_, tokens) = store.open_existing()?.clear(false)?;
-    tell(format_args!("removed: cached tokens {tokens}"));
+    tell(format_args!("cached tokens removed: {tokens}"));
     Ok(())
 }

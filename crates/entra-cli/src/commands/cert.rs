@@ -1,3 +1,5 @@
+//! The command `entra cert`: makes and inspects client certificates.
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -29,8 +31,9 @@ pub(crate) struct Arguments {
 enum Command {
     /// Make an RSA key and a self-signed certificate for it.
     ///
-    /// Both go into one PEM file that only you may read (on Unix); the certificate alone goes into another, to be uploaded. Entra needs no
-    /// certificate authority: it knows the certificate because an administrator registered it.
+    /// Writes two files: NAME.pem with the key and the certificate, which only you can read (on
+    /// Unix), and NAME.crt with only the certificate, for upload. A certificate authority is not
+    /// needed: Entra trusts the certificate because an administrator registers it.
     #[command(after_help = "\
 Examples:
   entra cert new --name daemon
@@ -41,48 +44,50 @@ Examples:
   entra token --certificate daemon.pem \\
     --resource https://graph.microsoft.com")]
     New {
-        /// The certificate's common name, and the name of its files: NAME.pem (with the key) and NAME.crt
+        /// Common name of the certificate, and base name of the files NAME.pem and NAME.crt
         #[arg(long, default_value = "entra-client")]
         name: String,
 
-        /// The folder for the two files, or the file with the key, which has that of the certificate beside it [default: the current folder]
+        /// Folder for the two files, or path of the file with the key; the certificate is then
+        /// written next to it, with the extension .crt [default: the current folder]
         #[arg(long, value_name = "PATH")]
         out: Option<PathBuf>,
 
-        /// The length of the key, in bits
+        /// Length of the key, in bits
         #[arg(long, value_enum, default_value_t = Bits::B2048)]
         bits: Bits,
 
-        /// For how many days it is valid
+        /// Validity of the certificate in days, from 1 to 3650
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3650))]
         days: u64,
 
-        /// What to print
+        /// Output format
         #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
     /// Show the certificate in a file, with the thumbprints that Entra shows.
     ///
-    /// The private key may be in the file, in another one, or nowhere: what is shown of a certificate is public. If a private key is
-    /// there, it is checked to belong to the certificate.
+    /// The private key is optional, and may be in the same file or in another one. If it is
+    /// present, the command checks that it belongs to the certificate. Only public information is
+    /// shown.
     #[command(after_help = "\
 Examples:
   entra cert inspect daemon.pem
   entra cert inspect tls.crt --certificate-key tls.key
   entra cert inspect daemon.cer -o json")]
     Inspect {
-        /// The file: PEM, DER (.cer) or PFX
+        /// The certificate: a file in PEM, DER (.cer) or PFX format
         #[arg(value_name = "FILE")]
         file: PathBuf,
 
-        /// A file with the private key, where it is not in the certificate's file
+        /// A file with the private key, if the certificate's file does not contain it
         #[arg(long, value_name = "FILE")]
         certificate_key: Option<PathBuf>,
 
         #[command(flatten)]
         password: PasswordSettings,
 
-        /// What to print
+        /// Output format
         #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
@@ -100,7 +105,7 @@ enum Bits {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Output {
-    /// One line a property
+    /// One line for each property
     Text,
     /// The properties, as JSON
     Json,
@@ -133,7 +138,7 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64, output: Output) ->
         Bits::B3072 => RsaKeySize::_3072,
         Bits::B4096 => RsaKeySize::_4096,
     };
-    // Neither becomes the name of a file, where everybody may read it.
+    // A secret that is passed by accident must not become the name of a file.
     for given in [Some(Path::new(name)), out].into_iter().flatten() {
         reject_contents(given, Exit::Usage)?;
     }
@@ -143,12 +148,12 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64, output: Output) ->
     let both = Zeroizing::new(format!("{}{certificate}", key.as_str()));
     write_new(&public, &certificate, false)?;
     if let Err(failure) = write_new(&private, &both, true) {
-        // Made a moment ago, and of no use without its key.
+        // The certificate that was just written is useless without its key.
         let _ = std::fs::remove_file(&public);
         return Err(failure);
     }
     tell(format_args!(
-        "{} has the private key: keep it secret. {} is the certificate alone: upload it, or use",
+        "{} contains the private key: keep it secret. {} contains only the certificate: upload it, or use",
         shown(&private),
         shown(&public)
     ));
@@ -160,22 +165,19 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64, output: Output) ->
     show(certificate.leaf(), "in the file", output, files.into_iter().collect())
 }
 
-/// Refuses a name that no certificate should have.
+/// Returns an error if the name cannot be the common name of a certificate.
 fn check_common_name(name: &str) -> Result<(), Failure> {
     let (problem, hint) = if name.trim().is_empty() {
-        (
-            "the name is empty",
-            "give the certificate a common name, such as --name daemon",
-        )
+        ("the name is empty", "pass a common name, such as --name daemon")
     } else if name.chars().any(char::is_control) {
         (
-            "the name has a control character in it, such as a line end",
-            "give another name",
+            "the name contains a control character, such as a line end",
+            "choose another name",
         )
     } else if name.chars().count() > LONGEST_COMMON_NAME {
         (
-            "the name is longer than the 64 characters that a common name may have (RFC 5280)",
-            "give a shorter name",
+            "the name is longer than 64 characters, the limit for a common name (RFC 5280)",
+            "choose a shorter name",
         )
     } else {
         return Ok(());
@@ -183,7 +185,7 @@ fn check_common_name(name: &str) -> Result<(), Failure> {
     Err(Failure::text(Exit::Usage, problem).hint(hint))
 }
 
-/// The files for the key with its certificate, and for the certificate alone.
+/// Returns the paths of the file with the key and of the file with only the certificate.
 fn destination(name: &str, out: Option<&Path>) -> Result<(PathBuf, PathBuf), Failure> {
     let is_folder = |path: &Path| path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator);
     match out {
@@ -191,8 +193,7 @@ fn destination(name: &str, out: Option<&Path>) -> Result<(PathBuf, PathBuf), Fai
             let file_name = file.file_name().unwrap_or_default().to_string_lossy();
             if file_name == "-" {
                 return Err(
-                    Failure::text(Exit::Usage, "--out - is no place for a key and a certificate")
-                        .hint("name a folder or a file"),
+                    Failure::text(Exit::Usage, "--out cannot be standard output").hint("name a folder or a file")
                 );
             }
             check_file_name(&file_name)?;
@@ -200,9 +201,9 @@ fn destination(name: &str, out: Option<&Path>) -> Result<(PathBuf, PathBuf), Fai
             if public == file {
                 return Err(Failure::text(
                     Exit::Usage,
-                    "--out names the file with the key, and the certificate is written beside it as .crt",
+                    "--out names the file with the key, which cannot have the extension .crt of the certificate",
                 )
-                .hint("give the file with the key another extension, such as .pem"));
+                .hint("use another extension for the file with the key, such as .pem"));
             }
             Ok((file.to_owned(), public))
         }
@@ -214,7 +215,8 @@ fn destination(name: &str, out: Option<&Path>) -> Result<(PathBuf, PathBuf), Fai
     }
 }
 
-/// Refuses a name that would be more than a file: a path, a stream of another file or a device of Windows.
+/// Returns an error if the name is not that of a plain file, but a path, an NTFS stream or a
+/// Windows device.
 fn check_file_name(name: &str) -> Result<(), Failure> {
     let device = name
         .split('.')
@@ -228,31 +230,32 @@ fn check_file_name(name: &str) -> Result<(), Failure> {
             .is_some_and(|number| number.chars().count() == 1 && number.contains(PORTS))
     };
     let (problem, hint) = if name.contains(['/', '\\', ':', '\0']) {
-        ("has a slash or a colon in it", "give the folder with --out")
+        ("contains a slash or a colon", "name the folder with --out")
     } else if matches!(name, "." | "..") {
-        ("is a folder", "give another name")
+        ("is a folder", "choose another name")
     } else if DEVICES.contains(&device.as_str()) || is_port("COM") || is_port("LPT") {
-        ("is a device of Windows", "give another name")
+        ("is a Windows device", "choose another name")
     } else {
         return Ok(());
     };
     let name = harmless(name);
     Err(Failure::text(
         Exit::Usage,
-        format_args!("{name} cannot be the name of a file: it {problem}"),
+        format_args!("{name} is not a valid file name: it {problem}"),
     )
     .hint(hint))
 }
 
-/// What Windows takes for a device, with any extension.
+/// Names of Windows devices, which are reserved with every extension.
 const DEVICES: [&str; 6] = ["AUX", "CON", "CONIN$", "CONOUT$", "NUL", "PRN"];
+/// The digits that name a device after `COM` or `LPT`.
 const PORTS: [char; 13] = [
     '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '\u{b9}', '\u{b2}', '\u{b3}',
 ];
-/// RFC 5280, appendix A: ub-common-name.
+/// The limit `ub-common-name` of RFC 5280, appendix A, in characters.
 const LONGEST_COMMON_NAME: usize = 64;
 
-/// An RSA key and a certificate that it signed itself, in PEM.
+/// Makes an RSA key and a self-signed certificate. Returns both in PEM.
 pub(crate) fn self_signed(
     name: &str,
     size: RsaKeySize,
@@ -265,7 +268,7 @@ pub(crate) fn self_signed(
     params.distinguished_name.push(DnType::CommonName, name);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    // Five minutes back, for machines whose clocks differ.
+    // Valid from five minutes ago, because the clocks of machines differ.
     let now = SystemTime::now();
     params.not_before = (now - Duration::from_secs(300)).into();
     params.not_after = (now + life).into();
@@ -287,7 +290,8 @@ fn inspect(files: &CertificateFiles, output: Output) -> Result<(), Failure> {
     show(&certificate, &key, output, Map::new())
 }
 
-/// Prints a certificate, and where its private key is; in JSON with these members more.
+/// Prints a certificate and the location of its private key. JSON output also has the members of
+/// `more`.
 fn show(certificate: &Certificate, private_key: &str, output: Output, more: Map<String, Value>) -> Result<(), Failure> {
     let thumbprints = certificate.thumbprints();
     let key_type = certificate.key_type();
@@ -311,11 +315,11 @@ fn show(certificate: &Certificate, private_key: &str, output: Output, more: Map<
                 ("private key", private_key.to_owned()),
                 (
                     "thumbprint",
-                    format!("{}  (SHA-1: what the portal shows)", thumbprints.sha1_hex()),
+                    format!("{}  (SHA-1, as the portal shows it)", thumbprints.sha1_hex()),
                 ),
                 (
                     "sha256",
-                    format!("{}  (SHA-256: what AADSTS700027 shows)", thumbprints.sha256_hex()),
+                    format!("{}  (SHA-256, as AADSTS700027 shows it)", thumbprints.sha256_hex()),
                 ),
                 ("x5t", format!("{}  (SHA-1 in an assertion)", thumbprints.x5t())),
                 (
@@ -350,7 +354,7 @@ fn show(certificate: &Certificate, private_key: &str, output: Output, more: Map<
     }
 }
 
-/// What a certificate is told by, as JSON.
+/// Returns the properties that identify a certificate, as JSON members.
 pub(crate) fn json_of(certificate: &Certificate) -> Map<String, Value> {
     let thumbprints = certificate.thumbprints();
     let mut members = Map::new();
@@ -375,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_more_than_a_file_are_refused() {
+    fn invalid_file_names_are_rejected() {
         for name in [
             "a/b",
             "a\\b",
@@ -411,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_no_certificate_are_refused() {
+    fn invalid_common_names_are_rejected() {
         for (name, said) in [
             ("", "empty"),
             ("  ", "empty"),
@@ -425,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn files_go_where_they_are_told_to() {
+    fn out_determines_both_paths() {
         let both = |name, out: &str| destination(name, Some(Path::new(out))).ok();
         let paths = |private: &str, public: &str| Some((PathBuf::from(private), PathBuf::from(public)));
         assert_eq!(destination("a", None).ok(), paths("a.pem", "a.crt"));

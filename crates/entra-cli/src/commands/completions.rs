@@ -1,3 +1,5 @@
+//! The command `entra completions`: prints a completion script for a shell.
+
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgGroup, Args, Command, ValueHint};
 use clap_complete::{Shell, generate};
@@ -5,10 +7,10 @@ use clap_complete::{Shell, generate};
 use crate::exit::Failure;
 use crate::files::print_secret;
 
-/// Print a script with which a shell completes the words of this command.
+/// Print a completion script for a shell.
 #[derive(Args)]
 #[command(after_help = "\
-Where to put the script:
+To install the script:
   bash (with the package bash-completion)
     mkdir -p ~/.local/share/bash-completion/completions
     entra completions bash \\
@@ -27,25 +29,26 @@ Where to put the script:
   elvish
     entra completions elvish >> ~/.config/elvish/rc.elv
 
-To try it in the shell that runs now:
+To try it in the current shell:
   source <(entra completions bash)
   entra completions fish | source
 
-Write the script again after an update of this command.")]
+After an update of this command, install the script again.")]
 pub(crate) struct Arguments {
-    /// The shell
+    /// The shell that runs the script
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// `command` is the whole command line.
+/// Prints the completion script. `command` is the root command.
 pub(crate) fn run(arguments: &Arguments, command: &Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     generate(arguments.shell, &mut visible(command), "entra", &mut script);
     print_secret(String::from_utf8_lossy(&script).trim_end())
 }
 
-/// The command with what its help shows alone: the scripts offer hidden options and values, too.
+/// Returns a copy of the command without hidden options and values: the generator of the scripts
+/// would offer them.
 fn visible(command: &Command) -> Command {
     let mut copy = Command::new(command.get_name().to_owned())
         .about(command.get_about().cloned().unwrap_or_default())
@@ -64,14 +67,15 @@ fn visible(command: &Command) -> Command {
                 .map(visible),
         );
     for group in command.get_groups() {
-        // Options name it that exclude each other.
+        // Options that exclude each other refer to their group.
         copy = copy.group(ArgGroup::new(group.get_id().clone()).multiple(true));
     }
     copy
 }
 
-/// An option's value by its name: scripts offer files, folders, or nothing. Without a hint, bash offers files for every option, and
-/// splits their names at blanks.
+/// Adds a hint for the value of an option, by the value's name: scripts complete files, folders, or
+/// nothing. Without a hint, bash completes files for every option, and splits their names at
+/// spaces.
 fn with_hint(argument: Arg) -> Arg {
     if !argument.get_action().takes_values() {
         return argument;

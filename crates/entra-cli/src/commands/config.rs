@@ -1,3 +1,5 @@
+//! The command `entra config`: shows settings and their sources, and writes a file with profiles.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,22 +17,27 @@ use crate::settings::{ApplicationSettings, cloud_at, is_allowed_in_project};
 use crate::source::Traced;
 use crate::terminal::{Stream, columns};
 
-/// Profiles: settings of applications under a name, in entra.toml.
+/// Manage profiles: named settings of applications, in entra.toml.
 ///
-/// A setting comes from the first of these that has it: an option, an environment variable, the profile in the project's file, the
-/// profile of the same name in the user's file. The profile is the one that --profile or ENTRA_PROFILE names, else the one that
-/// default_profile names in the project's file, then in the user's. Without any, no profile is used.
+/// A setting is taken from the first of these that has it: an option, an environment variable, the
+/// profile in the project's file, the profile of the same name in the user's file. --profile or
+/// ENTRA_PROFILE names the profile; otherwise default_profile does, in the project's file or else
+/// in the user's. Without any of them, no profile is used.
 ///
-/// The project's file is entra.toml in the current folder or the nearest one above it, up to the root of the repository (where .git is)
-/// or up to the home folder, which is not searched; outside of both, the current folder alone. The user's file is entra/entra.toml in
-/// $XDG_CONFIG_HOME, or in ~/.config, or on Windows in %LOCALAPPDATA%. Paths in a file begin at the file's folder.
+/// The project's file is entra.toml in the current folder or the nearest folder above it. The
+/// search ends at the root of the repository (where .git is) or below the home folder; outside of
+/// both, only the current folder is searched. The user's file is entra/entra.toml in
+/// $XDG_CONFIG_HOME, or in ~/.config, or on Windows in %LOCALAPPDATA%. Relative paths in a file
+/// start at the file's folder.
 ///
-/// A file holds no secret: it names a file with it (secret_file), or the secret comes from AZURE_CLIENT_SECRET.
+/// The files contain no secrets: name a file with the secret (secret_file), or set
+/// AZURE_CLIENT_SECRET.
 ///
-/// A project's file may come from an untrusted source, so it cannot send your secret away: it may name Microsoft's clouds and this machine
-/// only, and no file outside its own folder (links count as what they lead to). If it names an authority on this machine, only a
-/// credential of that folder is used. It does choose the tenant and the application: `entra config show` shows both before anything is
-/// sent.
+/// A project's file may come from an untrusted source, so it cannot send your secret to another
+/// place: it can only name Microsoft's clouds and this machine, and only files in its own folder
+/// (links are resolved). If it names an authority on this machine, only a credential of that folder
+/// is used. It can choose the tenant and the application: `entra config show` shows both before a
+/// request is sent.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -39,9 +46,10 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show each setting, and where it comes from
+    /// Show each setting and its source
     ///
-    /// Takes the options of `entra token` and shows what they, the variables and the profile come to. Secrets are shown as "set".
+    /// Takes the options of `entra token`, and shows the settings that result from the options, the
+    /// environment variables and the profile. Secrets are shown as "set".
     #[command(after_help = "\
 Examples:
   entra config show
@@ -49,17 +57,18 @@ Examples:
     Show(Box<Show>),
     /// Write an entra.toml with a comment for each setting
     ///
-    /// It is written to the current folder, or with --user to the user's folder. Nothing is asked, and an existing file is left
-    /// alone unless --force is given.
+    /// Writes to the current folder, or with --user to the user's folder. The command does not
+    /// prompt. It does not replace an existing file without --force.
     #[command(after_help = "\
 Examples:
   entra config init --tenant contoso.onmicrosoft.com \\
     --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
   entra config init contoso --user")]
     Init(Init),
-    /// Print where the files are: the project's, then the user's
+    /// Print the paths of the files: the project's, then the user's
     ///
-    /// A project's file is printed if there is one; the user's is printed even if it is not there yet.
+    /// The path of the project's file is printed only if the file exists; the path of the user's
+    /// file is always printed.
     Path,
 }
 
@@ -74,23 +83,23 @@ struct Show {
 
 #[derive(Args)]
 struct Init {
-    /// The name of the profile
+    /// Name of the profile
     #[arg(value_name = "NAME", default_value = "default")]
     name: String,
 
-    /// The tenant of the profile: its ID, or a domain
+    /// Tenant of the profile: its ID or a domain
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
 
-    /// The application (client) ID of the profile
+    /// Application (client) ID of the profile
     #[arg(long, value_name = "GUID")]
     client_id: Option<String>,
 
-    /// The authority of the profile: public, usgovernment, china or an address
+    /// Authority of the profile: public, usgovernment, china or an address
     #[arg(long, value_name = "HOST")]
     authority_host: Option<String>,
 
-    /// Write the user's own file instead of a project's
+    /// Write the user's file instead of a project's file
     #[arg(long)]
     user: bool,
 
@@ -157,7 +166,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
             }
         }
     }
-    // What would end a command that sends something.
+    // An error that would end a command which sends a request is only a warning here.
     if let Err(failure) = application.settings.check() {
         failure.warn("these settings cannot be used");
     }
@@ -168,7 +177,7 @@ fn init(arguments: &Init) -> Result<(), Failure> {
     let text = contents(arguments)?;
     let path = if arguments.user {
         user_file().ok_or_else(|| {
-            Failure::text(Exit::Configuration, "there is no home for the user's file")
+            Failure::text(Exit::Configuration, "there is no home folder for the user's file")
                 .hint("set HOME or XDG_CONFIG_HOME")
         })?
     } else {
@@ -179,30 +188,31 @@ fn init(arguments: &Init) -> Result<(), Failure> {
         std::fs::create_dir_all(folder).map_err(|error| {
             Failure::of(Exit::Output, &error)
                 .context(format_args!("the folder {}", shown(folder)))
-                .hint("look for a file or a broken link in its place, or set XDG_CONFIG_HOME")
+                .hint("check for a file or a broken link at that path, or set XDG_CONFIG_HOME")
         })?;
     }
     if arguments.force {
         replace(&path, &text).map_err(|error| failed(&error))?;
     } else if path.symlink_metadata().is_ok() {
-        return Err(Failure::text(Exit::Output, format!("{} exists already", shown(&path)))
-            .hint("edit it, or give --force to replace it"));
+        return Err(Failure::text(Exit::Output, format!("{} already exists", shown(&path)))
+            .hint("edit it, or replace it with --force"));
     } else {
         write_new(&path, &text, false)?;
     }
     tell(format_args!(
-        "wrote {}; see the result with `entra config show`",
+        "wrote {}; `entra config show` shows the result",
         shown(&path)
     ));
     Ok(())
 }
 
-/// The file: what was given, and a remark with an example for everything else.
+/// Returns the contents of the file: the given values, and a commented example for every other
+/// setting.
 fn contents(arguments: &Init) -> Result<String, Failure> {
     if !is_name(&arguments.name) {
         return Err(Failure::text(Exit::Usage, "the name of the profile is not valid").hint(NAME_RULE));
     }
-    // Without quotes, TOML reads a dot as the start of another table.
+    // Without quotes, a dot starts another table in TOML.
     let quote = if arguments.name.contains('.') { "\"" } else { "" };
     let tenant = arguments.tenant.as_deref().map(str::parse::<Tenant>).transpose()?;
     let client_id = arguments.client_id.as_deref().map(str::parse::<ClientId>).transpose()?;
@@ -223,8 +233,8 @@ fn contents(arguments: &Init) -> Result<String, Failure> {
         _ => None,
     };
     let mut lines = vec![
-        "# Settings of the entra command. `entra config --help` says which file goes before which.".to_owned(),
-        "# No secret belongs here: name a file with it, or set AZURE_CLIENT_SECRET.".to_owned(),
+        "# Settings of the entra command. `entra config --help` explains which file takes precedence.".to_owned(),
+        "# Do not write secrets here: name a file with the secret, or set AZURE_CLIENT_SECRET.".to_owned(),
         format!("default_profile = \"{}\"", arguments.name),
         String::new(),
         format!("[profile.{quote}{}{quote}]", arguments.name),
@@ -245,7 +255,11 @@ fn path() -> Result<(), Failure> {
         .map(|path| shown(Path::new(path)))
         .collect();
     if paths.is_empty() {
-        return Err(Failure::text(Exit::Configuration, "there is no file, and no home for one").hint("set HOME"));
+        return Err(Failure::text(
+            Exit::Configuration,
+            "there is no project file, and no home folder for the user's file",
+        )
+        .hint("set HOME"));
     }
     print(&paths.join("\n"))
 }

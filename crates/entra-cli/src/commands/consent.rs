@@ -1,3 +1,6 @@
+//! The command `entra consent`: runs the admin-consent flow for a tenant, verifies the result with
+//! an app-only token, and stores the tenant.
+
 use std::fmt;
 use std::time::SystemTime;
 
@@ -24,20 +27,22 @@ use crate::source::{Source, Traced};
 use crate::target::TargetSettings;
 use crate::tenant_store::TenantStoreSettings;
 
-/// Let the administrator of a tenant consent to an application, and print the tenant's id.
+/// Let the administrator of a tenant consent to an application, and print the tenant's ID.
 ///
-/// It opens the browser, or prints a URL for the administrator's, and waits for the browser to come back. Then it requests an app-only token in the
-/// tenant, which shows the application permissions that were granted, stores the tenant (`entra tenants list`) and prints its id. From
-/// then on `entra token --tenant ID` gets app-only tokens there.
+/// The command opens the browser, or prints a URL for the administrator, and waits until the
+/// browser returns. Then it requests an app-only token in the tenant, which shows the application
+/// permissions that were granted. It stores the tenant (`entra tenants list`) and prints its ID.
+/// After that, `entra token --tenant ID` gets app-only tokens in the tenant.
 ///
-/// Register the redirect URI first: http://localhost:8400/ (or http://HOST:PORT/ of --listen, or --redirect-uri) in the app registration,
-/// under Authentication, platform "Web", or "Mobile and desktop applications" for a public client. If it is missing, Entra's page says
-/// AADSTS50011 or AADSTS500113.
+/// Before you start, register the redirect URI http://localhost:8400/ (or http://HOST:PORT/ of
+/// --listen, or --redirect-uri) in the app registration, under Authentication, platform "Web", or
+/// "Mobile and desktop applications" for a public client. If it is not registered, Entra's page
+/// shows AADSTS50011 or AADSTS500113.
 #[derive(Args)]
 #[command(override_usage = USAGE, after_help = "\
 Examples:
   export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-  # the administrator signs in, a code comes back
+  # the administrator signs in; the browser returns a code
   entra consent --v1 --resource https://manage.office.com
   # the admin-consent page
   entra consent --admin \\
@@ -46,15 +51,16 @@ Examples:
     --tenant $(entra consent --v1 \\
       --resource https://manage.office.com)
 
-With --v1 or --admin the administrator consents for the whole tenant, application permissions included. On v2 without --admin the consent \
-is for the signed-in user alone and grants no application permission: the tenant is connected only if the application has some already.
+With --v1 or --admin the administrator consents for the whole tenant, including application permissions. On v2 without --admin the \
+consent is only for the signed-in user and grants no application permissions: the tenant is stored only if the application already \
+has some.
 
-Exit code 6: the application has no application permission for the API in that tenant, and its app-only tokens are of no use there. On \
-v2 without --admin nothing is stored then. Where the token service cannot tell yet, a consent for the whole tenant is stored, and \"not \
-proved\" is written to standard error (\"proved\": false in JSON).")]
+Exit code 6 means that the application has no application permission for the API in that tenant, so its app-only tokens are useless \
+there; on v2 without --admin the tenant is then not stored. If no app-only token is available yet, a consent for the whole tenant is \
+stored, and \"not verified\" is written to standard error (\"proved\": false in JSON).")]
 #[command(mut_arg("tenant", |tenant| tenant
     .env(Resettable::Reset)
-    .help("The tenant whose administrator consents: its id or a domain [default: any tenant may sign in]")))]
+    .help("The tenant whose administrator consents: its ID or a domain [default: any tenant]")))]
 #[command(mut_arg("region", |region| region.hide(true)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -72,20 +78,20 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     tenant_store: TenantStoreSettings,
 
-    /// Through the admin-consent page: /v2.0/adminconsent, or /adminconsent with --v1
+    /// Use the admin-consent page: /v2.0/adminconsent, or /adminconsent with --v1
     #[arg(long)]
     admin: bool,
 
-    /// What to print
+    /// Output format
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Tenant)]
     output: Output,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Output {
-    /// The tenant's id alone
+    /// The tenant's ID only
     Tenant,
-    /// All that is known of the consent, as JSON
+    /// All details of the consent, as JSON
     Json,
 }
 
@@ -93,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let target = arguments.target.target()?;
     let application = application(arguments)?;
     let tenant_store = arguments.tenant_store.store()?;
-    // Better now than when somebody has consented.
+    // Checked before the administrator consents, and not after.
     tenant_store.check()?;
     let client_id = application.client_id();
     let cloud = application.authority().cloud().clone();
@@ -118,17 +124,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             tenant = tenant.with_user(user);
         }
         tenant_store.put(&tenant).map_err(|error| {
-            let context = format!("{} has consented, but that is not stored", consent.tenant);
+            let context = format!("{} has consented, but the consent could not be stored", consent.tenant);
             Failure::from(error).context(context)
         })
     };
-    // The page tells what is true: what the app-only token holds, and that the tenant is stored. The administrator closes the page and
-    // does not look again.
+    // The page is shown only after the app-only token was checked and the tenant was stored: the
+    // administrator closes the page and sees no later errors.
     let connected = callback.wait(|redirect| {
         let consent = match flow.finish(&pending, redirect) {
             Ok(consent) => consent,
-            Err(error) if is_anothers(&error) => return Outcome::Unrelated(error),
-            Err(error) => return Outcome::Done(refusal_page(&error), Err(refusal(error, for_tenant))),
+            Err(error) if is_of_another_sign_in(&error) => return Outcome::Unrelated(error),
+            Err(error) => return Outcome::Done(rejection_page(&error), Err(rejection(error, for_tenant))),
         };
         let access = Access::of(&client, &consent, &target);
         if !access.connects(for_tenant) {
@@ -145,14 +151,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &access {
         Access::NoRoles(api) => {
             let problem = format!(
-                "{} has consented, but the app-only token for {api} holds no application permission",
+                "{} has consented, but the app-only token for {api} contains no application permission",
                 consent.tenant
             );
-            return Err(Failure::text(Exit::Permission, problem)
-                .hint("add application permissions to the app registration, and let the administrator consent again"));
+            return Err(Failure::text(Exit::Permission, problem).hint(
+                "add application permissions to the app registration, and have the administrator consent again",
+            ));
         }
-        Access::Failed(error) if !may_pass(error) => {
-            let context = format!("{} has consented, but gives the application no token", consent.tenant);
+        Access::Failed(error) if !may_succeed_later(error) => {
+            let context = format!(
+                "{} has consented, but the application gets no token there",
+                consent.tenant
+            );
             return Err(Failure::from((**error).clone()).context(context));
         }
         access => tell(access),
@@ -177,33 +187,34 @@ fn application(arguments: &Arguments) -> Result<Application, Failure> {
         _ if arguments.admin && settings.version()? == EndpointVersion::V2 => Tenant::Organizations,
         _ => Tenant::Common,
     };
-    // Rather now than when somebody has signed in there.
+    // Checked before a user signs in, and not after.
     tenant.check_consent()?;
-    // The admin-consent page sends no code, so nothing has to be proved.
+    // The admin-consent page returns no code to redeem, so it works without a credential.
     settings.application_in(tenant, arguments.admin)
 }
 
-/// What the application itself may do in the tenant, by its app-only token: what all this is for, and the proof of it, since a browser
-/// can say anything.
+/// The access of the application in the tenant, as its app-only token shows it.
+///
+/// The token verifies the consent: the parameters of a redirect can be forged.
 enum Access {
-    /// The token holds these application permissions.
+    /// The token contains these application permissions.
     Granted(Vec<String>),
-    /// The token for this API holds none.
+    /// The token for this API contains no application permissions.
     NoRoles(String),
-    /// No token was requested: the reason, to be written behind "not proved".
-    Unproved(String),
-    /// There is no token.
+    /// No token was requested. Holds the reason, as it follows "not verified".
+    Unverified(String),
+    /// The token request failed.
     Failed(Box<entra_client::Error>),
 }
 
 impl Access {
     fn of(client: &Client, consent: &Consent, target: &Target) -> Self {
         if matches!(client.application().credential(), ClientCredential::Public) {
-            return Self::Unproved(", without a credential: the browser alone has said so".to_owned());
+            return Self::Unverified(", without a credential: only the browser reported the consent".to_owned());
         }
         let api = match target.audience() {
             Ok(api) => api,
-            Err(error) => return Self::Unproved(format!(": {error}")),
+            Err(error) => return Self::Unverified(format!(": {error}")),
         };
         match client.tenant(consent.tenant).roles(target) {
             Ok(roles) if roles.is_empty() => Self::NoRoles(harmless(&api)),
@@ -212,24 +223,27 @@ impl Access {
         }
     }
 
-    /// Whether the tenant is to be stored. Without proof, the consent of one user gives the application nothing, and a tenant that the
-    /// service does not know was made up by the browser.
+    /// Returns true if the tenant is to be stored.
+    ///
+    /// If the consent is not verified, one for the whole tenant is stored. The consent of one user
+    /// is not, because it grants the application nothing; nor is a tenant that the service does not
+    /// know, because the redirect was forged.
     fn connects(&self, for_tenant: bool) -> bool {
         match self {
             Self::Granted(_) => true,
             Self::Failed(error) if error.class() == ErrorClass::Tenant => false,
-            Self::NoRoles(_) | Self::Unproved(_) | Self::Failed(_) => for_tenant,
+            Self::NoRoles(_) | Self::Unverified(_) | Self::Failed(_) => for_tenant,
         }
     }
 
     fn roles(&self) -> &[String] {
         match self {
             Self::Granted(roles) => roles,
-            Self::NoRoles(_) | Self::Unproved(_) | Self::Failed(_) => &[],
+            Self::NoRoles(_) | Self::Unverified(_) | Self::Failed(_) => &[],
         }
     }
 
-    /// The page for an administrator who has consented for the whole tenant.
+    /// Returns the page for an administrator whose consent was stored.
     fn page(&self, consent: &Consent) -> Page {
         let tenant = consent.tenant;
         match self {
@@ -237,13 +251,13 @@ impl Access {
             Self::NoRoles(api) => Page::bad(
                 "Consented, without application permissions",
                 format!(
-                    "The tenant {tenant} has consented, but the application has no permission of its own for {api}."
+                    "The tenant {tenant} has consented, but the application has no application permissions for {api}."
                 ),
             ),
-            Self::Unproved(_) | Self::Failed(_) => Page::good(
+            Self::Unverified(_) | Self::Failed(_) => Page::good(
                 "Consent received",
                 format!(
-                    "The consent of the tenant {tenant} has come back. The application has no token of its own to confirm it yet."
+                    "The consent of the tenant {tenant} was received. It is not confirmed yet by an app-only token of the application."
                 ),
             ),
         }
@@ -253,28 +267,25 @@ impl Access {
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Granted(roles) => write!(
-                f,
-                "proved: app-only tokens are issued there, with the roles {}",
-                roles.join(" ")
-            ),
-            Self::NoRoles(api) => write!(f, "app-only tokens for {api} are issued there, without any role"),
-            Self::Unproved(why) => write!(f, "not proved{why}"),
-            Self::Failed(error) => write!(f, "not proved: no app-only token there yet: {:#}", Report::of(&**error)),
+            Self::Granted(roles) => write!(f, "verified: the app-only token has the roles {}", roles.join(" ")),
+            Self::NoRoles(api) => write!(f, "the app-only token for {api} has no roles"),
+            Self::Unverified(reason) => write!(f, "not verified{reason}"),
+            Self::Failed(error) => write!(f, "not verified: no app-only token yet: {:#}", Report::of(&**error)),
         }
     }
 }
 
-/// Whether there may be a token later: the service takes a while to know of a consent everywhere.
-fn may_pass(error: &entra_client::Error) -> bool {
-    let of_late_consent = matches!(
+/// Returns true if a token may be available later. The service needs some time to replicate a
+/// consent.
+fn may_succeed_later(error: &entra_client::Error) -> bool {
+    let of_new_consent = matches!(
         error.class(),
         ErrorClass::Application | ErrorClass::Consent | ErrorClass::Scope
     );
-    of_late_consent || error.is_retryable() || error.service().is_none()
+    of_new_consent || error.is_retryable() || error.service().is_none()
 }
 
-/// Whether the application lacks a permission in the tenant, and nothing else is known to be wrong.
+/// Returns true if the only known problem is that the application lacks a permission in the tenant.
 fn is_missing_permission(access: &Access) -> bool {
     match access {
         Access::Failed(error) => matches!(error.class(), ErrorClass::Application | ErrorClass::Consent),
@@ -282,15 +293,15 @@ fn is_missing_permission(access: &Access) -> bool {
     }
 }
 
-/// What the command says of a consent that did not come about.
-fn refusal(error: entra_client::Error, for_tenant: bool) -> Failure {
+/// Returns the failure for a consent that was rejected.
+fn rejection(error: entra_client::Error, for_tenant: bool) -> Failure {
     if !for_tenant && is_missing_consent(&error) {
         return Failure::new(Exit::Permission, error).hint_instead(USE_ADMIN);
     }
     error.into()
 }
 
-fn refusal_page(error: &entra_client::Error) -> Page {
+fn rejection_page(error: &entra_client::Error) -> Page {
     let outcome = "The tenant is not connected.";
     if is_declined(error) {
         Page::failed("Consent was declined", outcome, error)
@@ -299,25 +310,25 @@ fn refusal_page(error: &entra_client::Error) -> Page {
     }
 }
 
-/// What is said after a consent that is not stored.
+/// Returns the failure for a consent that is not stored.
 fn unconnected(consent: &Consent, access: &Access) -> Failure {
-    let why = match access {
-        Access::NoRoles(api) => format!("the app-only token for {api} holds no application permission"),
+    let reason = match access {
+        Access::NoRoles(api) => format!("the app-only token for {api} contains no application permission"),
         Access::Failed(error) if !is_missing_permission(access) => {
             let context = format!(
-                "the tenant {} is not connected: no app-only token proves the consent",
+                "the tenant {} is not connected: no app-only token verifies the consent",
                 consent.tenant
             );
             return Failure::from((**error).clone()).context(context);
         }
         Access::Failed(error) => {
             let problem = Failure::from((**error).clone()).problem;
-            format!("no app-only token proves it: {problem}")
+            format!("no app-only token verifies it: {problem}")
         }
         access => access.to_string(),
     };
     let problem = format!(
-        "the tenant {} is not connected: on v2 one user consented, and {why}",
+        "the tenant {} is not connected: on v2 one user consented, and {reason}",
         consent.tenant
     );
     Failure::text(Exit::Permission, problem).hint(USE_ADMIN)
@@ -328,7 +339,7 @@ fn unconnected_page(consent: &Consent, access: &Access) -> Page {
         && !is_missing_permission(access)
     {
         let outcome = format!(
-            "The application got no token of its own in the tenant {}.",
+            "The application did not get an app-only token in the tenant {}.",
             consent.tenant
         );
         return Page::failed("The tenant is not connected", &outcome, error);
@@ -336,8 +347,8 @@ fn unconnected_page(consent: &Consent, access: &Access) -> Page {
     Page::bad(
         "The tenant is not connected",
         format!(
-            "You signed in to the tenant {} and consented for yourself. The application still has no permission of its own there: an \
-             administrator has to consent for the whole tenant.",
+            "You signed in to the tenant {} and consented for yourself. The application still has no application permissions \
+             there: an administrator has to consent for the whole tenant.",
             consent.tenant
         ),
     )
@@ -347,14 +358,15 @@ fn unstored_page(consent: &Consent) -> Page {
     Page::bad(
         "The tenant could not be stored",
         format!(
-            "The tenant {} has consented, but that could not be stored. The command that waited for you says why.",
+            "The tenant {} has consented, but the consent could not be stored. The command in the terminal shows the reason.",
             consent.tenant
         ),
     )
 }
 
-/// Whether a redirect belongs to another sign-in, by its state: the one that is waited for may still come.
-pub(crate) fn is_anothers(error: &entra_client::Error) -> bool {
+/// Returns true if the state of a redirect is that of another sign-in. The expected redirect may
+/// still arrive.
+pub(crate) fn is_of_another_sign_in(error: &entra_client::Error) -> bool {
     match error.cause() {
         AcquireError::Protocol(ProtocolError::Redirect(error)) => {
             matches!(error.problem, RedirectProblem::WrongState | RedirectProblem::NoState(_))
@@ -363,25 +375,40 @@ pub(crate) fn is_anothers(error: &entra_client::Error) -> bool {
     }
 }
 
-/// Whether the user pressed Cancel.
+/// Returns true if the user declined, for example with the Cancel button.
 pub(crate) fn is_declined(error: &entra_client::Error) -> bool {
     error.service().is_some_and(|service| {
-        let word = matches!(&*service.error, "access_denied" | "permission_denied");
-        service.codes.contains(&65004) || word && service.codes.is_empty()
+        let is_denied = matches!(
+            &*service.error,
+            "access_denied" | "permission_denied" | "authorization_declined"
+        );
+        service.codes.contains(&65004) || is_denied && service.codes.is_empty()
     })
+}
+
+/// Returns the failure of a sign-in. A user who declined needs another hint than an application
+/// without consent.
+pub(crate) fn sign_in_failure(error: entra_client::Error) -> Failure {
+    let is_declined = is_declined(&error);
+    let failure = Failure::from(error);
+    if is_declined {
+        failure.hint_instead("sign in again, and accept the request")
+    } else {
+        failure
+    }
 }
 
 fn is_missing_consent(error: &entra_client::Error) -> bool {
     error.service().is_some_and(|service| service.codes.contains(&65001))
 }
 
-/// Who consented, in as many characters as a directory takes.
+/// Returns the name of the user who consented, cut to the length that the tenant store allows.
 fn user(consent: &Consent) -> Option<String> {
     Some(excerpt(&consent.username()?, 60))
 }
 
-/// What was granted, by the names that tokens have for it: the roles of the app-only token, the scopes of the administrator's, and what
-/// the admin-consent page named.
+/// Returns the granted permissions, by their names in tokens: the roles of the app-only token, the
+/// scopes of the administrator's token, and the scopes that the admin-consent page returned.
 fn granted(consent: &Consent, access: &Access, target: &Target) -> Vec<String> {
     let claims = consent.sign_in.as_ref();
     let claims = claims.and_then(|sign_in| UnverifiedClaims::decode(sign_in.token.expose()).ok());
@@ -402,9 +429,9 @@ fn granted(consent: &Consent, access: &Access, target: &Target) -> Vec<String> {
     granted
 }
 
-const USE_ADMIN: &str = "grant application permissions with --admin, or with --v1";
+const USE_ADMIN: &str = "grant application permissions with --admin or --v1";
 
-/// How many permissions are stored.
+/// The most permissions that are stored.
 const MOST_NAMED: usize = 100;
 
 // Each form fits a terminal of 60 columns.

@@ -1,3 +1,5 @@
+//! The command `entra decode`: shows the claims of a token without validating it.
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,11 +12,14 @@ use crate::files::{harmless, print, print_json, read_loosely, tell};
 use crate::pasted_token;
 use crate::time_format::{from_now, utc};
 
-/// Show the claims of a token, without checking it.
+/// Show the claims of a token without validating it.
 ///
-/// The token is read from standard input or a file: on the command line, other users could see it. It may stand in JSON (of `az account
-/// get-access-token`, of a token endpoint), in a header, in quotation marks, or on several lines. Its signature is not looked at, so
-/// whatever it says may be made up. Access tokens are the API's to read: use this to find mistakes, not to make decisions.
+/// The token is read from standard input or a file, because other users can see the command line.
+/// The input may be the token itself, a header, or JSON (of `az account get-access-token` or a
+/// token endpoint); the token may be quoted or broken into lines.
+///
+/// The signature is not checked, so the claims may be forged. Access tokens are meant for the API:
+/// use this command to find errors, not to make decisions. `entra validate` validates a token.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -23,18 +28,18 @@ Examples:
   az account get-access-token | entra decode
   entra decode token.txt -o json")]
 pub(crate) struct Arguments {
-    /// The file with the token; "-" is standard input
+    /// File with the token; "-" is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     file: PathBuf,
 
-    /// What to print
+    /// Output format
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     output: Output,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Output {
-    /// One line a claim, with what it means
+    /// One line for each claim, with its meaning
     Text,
     /// The header and the claims, as JSON
     Json,
@@ -44,16 +49,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.file.to_str().is_some_and(|name| name.starts_with("eyJ")) {
         return Err(Failure::text(
             Exit::Usage,
-            "a token on the command line is seen by every user of the machine",
+            "all users of this machine can see a token on the command line",
         )
-        .hint("pipe it in: entra decode < token.txt"));
+        .hint("read it from standard input: entra decode < token.txt"));
     }
     let text = read_loosely(&arguments.file, "a token", MAX_TOKEN, Exit::Credential)?;
     let pasted = pasted_token::find(&text)?;
     if let Some(note) = pasted.note {
         tell(note);
     }
-    tell("not verified: a token with these claims can be forged");
+    tell("not verified: these claims may be forged");
     let claims = pasted.claims;
     match arguments.output {
         Output::Text => print(describe(&claims, meaning).trim_end()),
@@ -61,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The header and the claims, as JSON.
+/// Returns the header and the claims as JSON.
 pub(crate) fn json_of(claims: &UnverifiedClaims) -> Value {
     let object = |members: Vec<(&str, &Value)>| -> Map<String, Value> {
         members
@@ -73,7 +78,7 @@ pub(crate) fn json_of(claims: &UnverifiedClaims) -> Value {
     json!({ "header": header, "claims": claims })
 }
 
-/// One line a member: its name, its value, and what that means where it is known.
+/// Formats each member as one line: its name, its value, and its meaning if it is known.
 pub(crate) fn describe(claims: &UnverifiedClaims, meaning: impl Fn(&str, &Value) -> Option<String>) -> String {
     let mut text = String::new();
     for (part, members) in [
@@ -99,28 +104,29 @@ pub(crate) fn describe(claims: &UnverifiedClaims, meaning: impl Fn(&str, &Value)
     text
 }
 
+/// Returns the meaning of a member of a token's header or claims.
 pub(crate) fn meaning(name: &str, value: &Value) -> Option<String> {
     let fixed = match name {
-        "alg" => "how it is signed",
-        "kid" => "the signing key's id",
-        "x5t" => "the signing certificate's SHA-1 thumbprint, base64url",
-        "aud" => "the API it is for",
-        "iss" => "who issued it",
+        "alg" => "the signature algorithm",
+        "kid" => "the ID of the signing key",
+        "x5t" => "the SHA-1 thumbprint of the signing certificate, base64url",
+        "aud" => "the API that the token is for",
+        "iss" => "the issuer",
         "tid" => "the tenant",
-        "oid" => "the object id: of the service principal, or of the user",
-        "sub" => "the subject: of an app-only token, the oid again",
-        "azp" | "appid" => "the application that asked for it",
+        "oid" => "the object ID of the service principal or the user",
+        "sub" => "the subject; equal to oid in an app-only token",
+        "azp" | "appid" => "the application that requested the token",
         "azpacr" | "appidacr" => match value.as_str() {
-            Some("0") => "the application proved nothing: a public client",
-            Some("1") => "the application proved itself with a secret",
-            Some("2") => "the application proved itself with a certificate",
-            _ => "how the application proved itself",
+            Some("0") => "the application did not authenticate: a public client",
+            Some("1") => "the application authenticated with a secret",
+            Some("2") => "the application authenticated with a certificate",
+            _ => "the authentication method of the application",
         },
-        "roles" => "the application permissions granted",
-        "scp" => "the permissions delegated by a user",
-        "idtyp" => "app: no user is behind it",
-        "ver" => "its format; the API chooses it",
-        "uti" => "its own id",
+        "roles" => "the granted application permissions",
+        "scp" => "the permissions that a user delegated",
+        "idtyp" => "\"app\" for an app-only token",
+        "ver" => "the token version; the API chooses it",
+        "uti" => "the ID of the token",
         "exp" | "nbf" | "iat" => {
             let moment = Timestamp::from_secs(value.as_f64().filter(|seconds| *seconds >= 0.0)? as u64);
             let what = match name {
@@ -135,5 +141,5 @@ pub(crate) fn meaning(name: &str, value: &Value) -> Option<String> {
     Some(fixed.to_owned())
 }
 
-/// How long a token may be, in bytes: no header may hold a longer one.
+/// The longest input, in bytes. No header can contain a longer token.
 const MAX_TOKEN: u64 = 256 * 1024;

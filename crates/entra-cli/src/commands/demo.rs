@@ -1,3 +1,5 @@
+//! The command `entra demo`: shows the other commands at work against an emulator in this process.
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +17,15 @@ use crate::files::{excerpt, print, random_name, write_new};
 use crate::sanitize::shell_quoted;
 use crate::terminal::{Stream, wrapped};
 
-/// Show what this command does, in ten short steps against an emulator.
+/// Show the main commands in ten short steps against a local emulator.
 ///
-/// Each step prints the command that does it, so that you can type it yourself: tokens and their cache, calls with paging, certificates,
-/// common errors with their hints, the Office 365 activity feed, and Managed Desktop. Nothing leaves this machine, and nothing stays on it.
+/// Each step prints its command, so that you can type it yourself. The steps cover tokens and their
+/// cache, calls with paging, certificates, common errors with their hints, the Office 365 activity
+/// feed, and Managed Desktop. Nothing leaves this machine, and the files of the demo are removed at
+/// the end.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What all made-up values are derived from: the same number makes the same tenant and applications
+    /// Seed of the generated values: the same seed generates the same tenant and applications
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -171,7 +175,7 @@ impl Demo {
         Ok(Identity::of(app))
     }
 
-    /// Runs a command as this application, and prints it with what came of it.
+    /// Runs a command as this application, and prints the command and its output.
     fn show(&self, identity: &Identity, words: &[&str], shown: Shown) -> Result<Output, Failure> {
         let mut command = Command::new(&self.program);
         command.args(words).current_dir(&self.folder.0).env_clear();
@@ -208,24 +212,24 @@ impl Demo {
         if output.status.code() != Some(expected) {
             return Err(Failure::text(
                 Exit::NotRun,
-                "a step of the demo did not end as it should",
+                "a step of the demo ended with an unexpected exit code",
             ));
         }
         Ok(output)
     }
 }
 
-/// What is printed of a command.
+/// The output of a command that is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
     All,
-    /// Standard error alone: the result is a token.
+    /// Only standard error, because the result is a token.
     Notes,
-    /// All of a command that fails with this exit code.
+    /// All output of a command that is expected to fail with this exit code.
     Failure(Exit),
 }
 
-/// An application as the variables of a command name it.
+/// The credentials of an application, for the environment variables of a command.
 #[derive(Clone)]
 struct Identity {
     client_id: String,
@@ -242,7 +246,7 @@ impl Identity {
     }
 }
 
-/// A private folder, removed at the end.
+/// A private temporary folder, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -268,10 +272,10 @@ fn say(text: &str) -> Result<(), Failure> {
     print(&wrapped(text, Stream::Out.width().unwrap_or(USUAL_WIDTH), 2))
 }
 
-/// The width of the text where it does not go to a terminal.
+/// The width of the text if standard output is not a terminal, in columns.
 const USUAL_WIDTH: usize = 100;
 
-/// How much is shown of a line of standard error, in characters.
+/// The most characters shown of a line of standard error.
 const LONGEST_NOTE: usize = 700;
-/// How much is shown of a line of standard output, in characters.
+/// The most characters shown of a line of standard output.
 const LONGEST_RESULT: usize = 160;

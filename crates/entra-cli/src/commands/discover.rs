@@ -1,3 +1,5 @@
+//! The command `entra discover`: shows the public information about a tenant.
+
 use clap::Args;
 use entra_proto::endpoint::Endpoint;
 use entra_proto::{Authority, Cloud, EndpointVersion, Error, Tenant, TokenResponse};
@@ -13,12 +15,14 @@ use crate::sanitize::without_secrets;
 use crate::settings::{CloudSetting, NetworkSettings, cloud_at};
 use crate::terminal::{Stream, columns};
 
-/// Show what is public about a tenant: its ID, its cloud and region, and its endpoints.
+/// Show the public information about a tenant: its ID, its cloud and region, and its endpoints.
 ///
-/// This information is public: no credential is needed and none is sent. The discovery documents of the v2 and the v1 endpoint are
-/// read (OpenID Connect). An address in them that is not Microsoft's is shown with a warning, and nothing is sent there.
+/// No credential is needed, and none is sent. The command reads the OpenID Connect discovery
+/// documents of the v2 and the v1 endpoint. An address in them that is not Microsoft's is shown
+/// with a warning, and no request is sent to it.
 ///
-/// In JSON: tenant_id, asked, kind, cloud, authority_host, region_scope, region_sub_scope, and v1 and v2 with what each document says.
+/// The members in JSON are tenant_id, asked (the TENANT argument), kind, cloud, authority_host,
+/// region_scope, region_sub_scope, graph_host, and v1 and v2 with the endpoints of each document.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +31,7 @@ Examples:
     --authority-host usgovernment
   entra discover contoso.ciamlogin.com -o json")]
 pub(crate) struct Arguments {
-    /// The tenant: its ID, one of its domains, or the host of an external tenant
+    /// Tenant: its ID, one of its domains, or the host of an external tenant
     #[arg(value_name = "TENANT")]
     tenant: String,
 
@@ -49,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map(str::trim)
         .filter(|host| !host.is_empty());
     let tenant: Tenant = arguments.tenant.parse()?;
-    // The host of an external tenant begins with its name.
+    // The host of an external tenant begins with the tenant's name.
     let (cloud, tenant) = match tenant
         .to_string()
         .strip_suffix(EXTERNAL)
@@ -63,8 +67,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     if !tenant.is_specific() {
         return Err(
-            Failure::text(Exit::Configuration, format!("{tenant} is not a particular tenant"))
-                .hint("name one by its ID or a domain, such as contoso.onmicrosoft.com"),
+            Failure::text(Exit::Configuration, format!("{tenant} does not name a specific tenant"))
+                .hint("name a tenant by its ID or a domain, such as contoso.onmicrosoft.com"),
         );
     }
     let authority = Authority::new(cloud.clone(), tenant.clone())?;
@@ -74,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let v1 = match document(EndpointVersion::V1) {
         Ok(v1) => Some(v1),
         Err(failure) => {
-            failure.warn("what the v1 endpoint has is not known");
+            failure.warn("the document of the v1 endpoint cannot be read");
             None
         }
     };
@@ -102,7 +106,7 @@ fn fetch(
     let response = transport.send(discovery::request(&url)?)?;
     let (status, body) = (response.status(), response.body().as_bytes());
     if !status.is_success() {
-        // It refuses here as it does at its token endpoint.
+        // Error responses have the same form as those of the token endpoint.
         return Err(match TokenResponse::decode(status, response.headers(), body, now()) {
             Err(error @ Error::Service(_)) => {
                 let is_unknown = error
@@ -113,29 +117,29 @@ fn fetch(
                     .is_some_and(|service| !service.error.is_empty() || !service.codes.is_empty());
                 let failure = Failure::from(error);
                 if is_unknown {
-                    failure.hint("ask the other clouds as well: --authority-host usgovernment, or china")
+                    failure.hint("try the other clouds: --authority-host usgovernment or china")
                 } else if has_code {
                     failure
                 } else {
-                    failure.hint(STRANGE)
+                    failure.hint(CHECK_HOST)
                 }
             }
-            _ => strange(status.as_u16()),
+            _ => unexpected_response(status.as_u16()),
         });
     }
-    Document::read(body).ok_or_else(|| strange(status.as_u16()))
+    Document::read(body).ok_or_else(|| unexpected_response(status.as_u16()))
 }
 
-fn strange(status: u16) -> Failure {
-    let problem = format!("what came is not the description of a tenant (status {status})");
-    Failure::text(Exit::Token, problem).hint(STRANGE)
+fn unexpected_response(status: u16) -> Failure {
+    let problem = format!("the response is not a discovery document (status {status})");
+    Failure::text(Exit::Token, problem).hint(CHECK_HOST)
 }
 
-/// What to do where another program than Entra answers.
-const STRANGE: &str =
+/// The hint for a response that does not come from Entra.
+const CHECK_HOST: &str =
     "check the authority's host, and look for a proxy or a sign-in portal between this machine and the service";
 
-/// What the documents say.
+/// The discovery documents of a tenant.
 struct Found {
     asked: Tenant,
     cloud: Cloud,
@@ -144,7 +148,7 @@ struct Found {
 }
 
 impl Found {
-    /// Which kind of tenant it is, by the hosts that stand in the document.
+    /// Returns the kind of tenant, by the hosts in the document.
     fn kind(&self) -> &'static str {
         let hosts = [
             &*self.v2.issuer,
@@ -165,7 +169,7 @@ impl Found {
         }
     }
 
-    /// The host to ask for tokens.
+    /// Returns the cloud that issues the tenant's tokens.
     fn authority_host(&self) -> &Cloud {
         self.v2.other_cloud(&self.cloud).unwrap_or(&self.cloud)
     }
@@ -180,7 +184,7 @@ impl Found {
         let member = |name: &str| self.v2.text(name).map(|text| excerpt(text, 200));
         let mut rows = vec![
             ("tenant", self.v2.tenant_id.map(|id| id.to_string())),
-            ("asked as", Some(self.asked.to_string())),
+            ("requested as", Some(self.asked.to_string())),
             ("kind", Some(self.kind().to_owned())),
             ("cloud", member("cloud_instance_name")),
             ("authority host", Some(self.authority_host().origin().to_owned())),
@@ -189,7 +193,7 @@ impl Found {
             ("graph host", member("msgraph_host")),
         ]
         .into_iter()
-        .map(|(label, value)| [label.to_owned(), value.unwrap_or_else(|| "not told".to_owned())])
+        .map(|(label, value)| [label.to_owned(), value.unwrap_or_else(|| "unknown".to_owned())])
         .collect::<Vec<_>>();
         for (version, document) in self.documents() {
             for (member, label) in MEMBERS {
@@ -203,7 +207,7 @@ impl Found {
 
     fn to_json(&self) -> Value {
         let member = |name: &str| self.v2.text(name).map(without_secrets);
-        let mut answer = json!({
+        let mut object = json!({
             "tenant_id": self.v2.tenant_id.map(|id| id.to_string()),
             "asked": self.asked.to_string(),
             "kind": self.kind(),
@@ -217,9 +221,9 @@ impl Found {
             let members = MEMBERS
                 .iter()
                 .filter_map(|(name, _)| Some(((*name).to_owned(), without_secrets(document.text(name)?).into())));
-            answer[version] = members.collect::<Map<String, Value>>().into();
+            object[version] = members.collect::<Map<String, Value>>().into();
         }
-        answer
+        object
     }
 
     fn warn(&self) {
@@ -227,15 +231,15 @@ impl Found {
             let problem = format!("the tenant is in another cloud than {}", self.cloud.origin());
             warn(
                 problem,
-                format!("give --authority-host {} to other commands", other.origin()),
+                format!("use --authority-host {} with other commands", other.origin()),
             );
         }
         if let (Tenant::Id(asked), Some(found)) = (&self.asked, self.v2.tenant_id)
             && *asked != found
         {
             warn(
-                format!("asked about {asked}, the authority told about {found}"),
-                "check the authority's host: it does not answer as Entra does",
+                format!("the request was for tenant {asked}, but the authority described {found}"),
+                "check the authority's host: it does not behave like Entra",
             );
         }
         for (version, document) in self.documents() {
@@ -246,7 +250,7 @@ impl Found {
                         excerpt(member, 60),
                         excerpt(url, 200)
                     ),
-                    "send nothing there unless you know who runs it",
+                    "do not send requests to it unless you know who runs it",
                 );
             }
         }
@@ -263,7 +267,7 @@ impl Found {
     }
 }
 
-/// The members that are shown of a document.
+/// The members of a document that are shown, with their labels.
 const MEMBERS: [(&str, &str); 7] = [
     ("issuer", "issuer"),
     ("authorization_endpoint", "authorize"),
@@ -274,8 +278,8 @@ const MEMBERS: [(&str, &str); 7] = [
     ("end_session_endpoint", "sign out"),
 ];
 
-/// How the hosts of external tenants end.
+/// The suffix of the hosts of external tenants.
 const EXTERNAL: &str = ".ciamlogin.com";
 
-/// The codes for a tenant that the cloud does not know.
+/// The AADSTS codes for a tenant that the cloud does not know.
 const UNKNOWN: [u32; 2] = [90_002, 900_023];

@@ -1,3 +1,5 @@
+//! The command `entra emulator`: runs the emulator, alone or for the time of another command.
+
 mod address;
 mod config;
 mod control;
@@ -20,25 +22,28 @@ use crate::sanitize::{escape, shell_quoted, without_suspected_secrets};
 use crate::stop::{Stop, end_as, is_first};
 use crate::verbosity;
 
-/// Run a local token service that behaves like Entra, until it is stopped or the command after -- ends.
+/// Run a local Entra emulator.
 ///
-/// Prints its addresses, its tenant and applications, and the environment variables that other programs (and `entra token`) read. Logs
-/// each request on a line of standard error. Its keys and secrets are public, so only tests may trust its tokens.
+/// The emulator is a token service that enforces Entra's rules, for tests without a tenant. It runs
+/// until it is stopped. It prints its addresses, its tenant and applications, and the environment
+/// variables that other programs (and `entra token`) read, and logs each request as one line on
+/// standard error. Its keys and secrets are public, so only tests may trust its tokens.
 ///
-/// With a command after --, sets the variables for that command instead of printing them, logs requests only with -v, and exits with the
-/// exit code of the command.
+/// With a command after --, the emulator runs until the command ends. It then sets the variables
+/// for that command instead of printing them, logs requests only with -v, and exits with the exit
+/// code of the command.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = concat!("\
 Examples:
   entra emulator --port 8500
-  # for the time that one command takes
+  # while one command runs
   entra emulator -- cargo test
   entra emulator -- entra token \\
     --resource https://graph.microsoft.com
   # for other containers; wait for it with
   # curl http://emulator:8500/healthz
   entra emulator --listen 0.0.0.0:8500 --name emulator
-  # applications of your own: edit what this prints
+  # your own applications: edit the printed example
   entra emulator config --example > emulator.json
   entra emulator --config emulator.json --tls \\
     --ca-out ca.pem
@@ -48,12 +53,11 @@ Examples:
     http://127.0.0.1:8500/healthz; . ./emulator.env
   entra token --resource https://graph.microsoft.com
 
-Sign a user in to the public application `cli`, with the client ID that is printed for it:
+To sign a user in to the public application `cli`, use the client ID that is printed for it:
   entra login --client-id ...
   entra token --account --scope User.Read
 
-`entra token --flow obo` needs an application with an API of its own, for which users get tokens.
-In obo.json:
+`entra token --flow obo` needs an application that is also an API, so that users can get tokens for it. In obo.json:
   {\"apis\": [{
      \"app_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\",
      \"identifiers\": [\"api://todo\"],
@@ -68,14 +72,14 @@ In obo.json:
      \"granted_scopes\": [
        {\"api\": \"https://graph.microsoft.com\",
         \"scope\": \"User.Read\"}]}]}
-Run the first command, and the second in another shell with the variables that the first prints:
+Run the first command, then the second in another shell with the variables that the first prints:
   entra emulator --port 8500 --config obo.json
   entra token --flow auth-code \\
     --scope api://todo/Todo.Read |
     entra token --flow obo --assertion-file - \\
       --scope User.Read
 
-Other libraries require TLS, and validate the authority with Microsoft unless that is turned off. Use --tls and:
+Other libraries require TLS, and validate the authority with Microsoft by default. Use --tls, and turn that off:
   MSAL Python
     ConfidentialClientApplication(...,
       authority=f\"{host}/{tenant}\",
@@ -100,36 +104,42 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     control: Control,
 
-    /// Write the CA's certificate (PEM) to this file, and keep it [default: a file in a new temporary folder, removed at the end]
+    /// Write the CA's certificate (PEM) to this file, which is not removed [default: a file in a
+    /// temporary folder, removed at the end]
     #[arg(long, value_name = "FILE", requires = "tls")]
     ca_out: Option<PathBuf>,
 
-    /// The seed of all generated values [default: what the configuration says, or 0]
+    /// Seed of the generated values [default: the value of the configuration, or 0]
     #[arg(long)]
     seed: Option<u64>,
 
-    /// How long tokens live, such as 20 to see them renewed soon [default: what the configuration says, or 3600]
+    /// Lifetime of tokens in seconds, such as 20 to see early renewals [default: the value of the
+    /// configuration, or 3600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     token_lifetime: Option<u64>,
 
-    /// The seconds after which a response tells clients to request the next token (refresh_in) [default: what the configuration says, or not at all]
+    /// Tell clients to request the next token after this many seconds (refresh_in) [default: the
+    /// value of the configuration, or no refresh_in]
     #[arg(long, value_name = "SECONDS")]
     refresh_in: Option<u64>,
 
-    /// The issuer in tokens and documents: `entra` for those of Entra, `origin` for the address that each request is sent to, or a
-    /// URL such as http://emulator:8500 for all requests [default: what the configuration says, or entra]
+    /// Issuer in tokens and documents: `entra` for Entra's own issuers, `origin` for the address of
+    /// each request, or a URL such as http://emulator:8500 for all requests [default: the value of
+    /// the configuration, or entra]
     #[arg(long, value_name = "entra|origin|URL", value_parser = issuers)]
     issuer: Option<Issuers>,
 
-    /// Register this certificate (PEM) with the first application, such as one of `entra cert new`
+    /// Register this certificate (PEM), for example from `entra cert new`, with the first
+    /// application
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
 
-    /// Tenants, applications and APIs, in JSON; `-` is standard input. `entra emulator config --example` prints one to start from
+    /// JSON file with tenants, applications and APIs; `-` is standard input; `entra emulator config
+    /// --example` prints an example
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// A program to run against it, and its arguments
+    /// Command and arguments to run against the emulator
     #[arg(last = true, value_name = "PROGRAM")]
     guest: Vec<OsString>,
 }
@@ -143,10 +153,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(Command::Config(arguments)) = &arguments.command {
         return config::run(arguments);
     }
-    // Such as that of a script whose variable with the command is empty: it would wait for ever.
+    // A script with an empty variable for the command would otherwise wait without end.
     if arguments.guest.is_empty() && std::env::args_os().last().is_some_and(|last| last == "--") {
         return Err(Failure::text(Exit::Usage, "there is no command after --")
-            .hint("name the command that is run against the emulator, or leave -- out"));
+            .hint("name the command to run against the emulator, or omit --"));
     }
     let mut builder = match &arguments.config {
         Some(path) => EmulatorBuilder::from(read_config(path)?),
@@ -166,18 +176,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     if let Some(path) = &arguments.certificate {
         let pem = read_text(path, "the certificate", MAX_CERTIFICATE, Exit::Configuration)?;
-        // Else its fault would be told as one of the configuration.
+        // Checked here, because the builder would report an error of the configuration.
         let certificate = KeyCredential::pem(pem.as_str());
-        certificate.check().map_err(|error| refused_certificate(path, &error))?;
+        certificate.check().map_err(|error| certificate_failure(path, &error))?;
         builder = builder.certificate_pem(pem.as_str());
     }
-    // The output of a command is not mixed with requests, unless the user wants that.
+    // By default the log of requests is not mixed with the output of the command.
     let is_logged = arguments.guest.is_empty() || verbosity::logs();
     let mut emulator = arguments
         .control
         .apply(arguments.address.apply(builder)?)
         .paused()
-        // A client that is set up wrongly has a secret in the path.
+        // A misconfigured client may send a secret in the path.
         .on_request(move |event| {
             if is_logged {
                 tell(without_suspected_secrets(&event.to_string()));
@@ -185,16 +195,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         })
         .try_start()
         .map_err(|error| match error {
-            entra_emulator::Error::Config(problem) => refused_config(arguments.config.as_deref(), &problem),
+            entra_emulator::Error::Config(problem) => config_failure(arguments.config.as_deref(), &problem),
             entra_emulator::Error::Listen {
                 address,
                 error: ref cause,
-            } => match arguments.control.advice(address) {
-                Some(advice) => Failure::of(Exit::Configuration, &error).hint(advice),
+            } => match arguments.control.hint(address) {
+                Some(hint) => Failure::of(Exit::Configuration, &error).hint(hint),
                 None => arguments.address.failed(address, &error, cause.kind()),
             },
             entra_emulator::Error::Name(_) => Failure::of(Exit::Configuration, &error)
-                .hint("give --name a host name or an IP address alone, without scheme and port"),
+                .hint("pass --name a host name or an IP address, without scheme and port"),
             error => Failure::of(Exit::Configuration, &error),
         })?;
     arguments.address.warn(&emulator);
@@ -212,7 +222,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         drop((ca, emulator));
         end_as(status);
     }
-    // Before the lines, as their reader may stop it at once.
+    // Before the lines are printed, because their reader may stop the emulator at once.
     let stop = is_first().then(Stop::watch).transpose()?;
     let mut text = describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path()));
     export(&mut text, &variables);
@@ -220,16 +230,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         text.push_str(TRUST);
         export(&mut text, &trust);
     }
-    // The last ones: with them all has been said.
+    // The control variables come last: a reader that sees them has seen everything.
     export(&mut text, &control::variables(&emulator));
     print_secret(&text)?;
-    // Where /healthz answers, the lines have been printed, and can be read.
+    // /healthz responds only after the lines were printed.
     emulator.resume();
     match ca.filter(|ca| ca.folder.is_some()) {
         Some(ca) => ca.remove_when_stopped(),
         None => match stop {
             Some(stop) => stop.wait().end(),
-            // Until a signal ends it.
+            // A signal ends the process.
             None => loop {
                 std::thread::park();
             },
@@ -240,24 +250,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn read_config(path: &Path) -> Result<Config, Failure> {
     let text = read_text(path, "the configuration", MAX_CONFIG, Exit::Configuration)?;
     Config::from_json(&text).map_err(|error| match error {
-        entra_emulator::Error::Config(problem) => refused_config(Some(path), &problem),
+        entra_emulator::Error::Config(problem) => config_failure(Some(path), &problem),
         error => Failure::of(Exit::Configuration, &error),
     })
 }
 
-/// A configuration that cannot be used. What is wrong with it may be that a secret stands where something else belongs.
-fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
+/// Returns the failure for an invalid configuration. The problem is redacted: it may quote a secret
+/// that was written in the wrong place.
+fn config_failure(path: Option<&Path>, problem: &str) -> Failure {
     let name = path.map_or_else(String::new, |path| format!("{}: ", name_of(path)));
     Failure::text(Exit::Configuration, name + &without_suspected_secrets(problem))
 }
 
-fn refused_certificate(path: &Path, error: &entra_emulator::Error) -> Failure {
+fn certificate_failure(path: &Path, error: &entra_emulator::Error) -> Failure {
     let problem = match error {
         entra_emulator::Error::Config(problem) => problem.clone(),
         error => error.to_string(),
     };
     Failure::text(Exit::Configuration, format!("{}: {problem}", name_of(path)))
-        .hint("give --certificate a certificate in PEM, such as one of `entra cert new`")
+        .hint("pass --certificate a certificate in PEM, for example from `entra cert new`")
 }
 
 fn issuers(text: &str) -> Result<Issuers, String> {
@@ -269,14 +280,14 @@ fn issuers(text: &str) -> Result<Issuers, String> {
 
 fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
     let mut text = format!(
-        "# The emulator: {0}\n# What is registered, and what came in: open {0}/ in a browser",
+        "# The emulator: {0}\n# Applications and received requests: open {0}/ in a browser",
         emulator.base_url()
     );
     if let (Some(url), Some(ca)) = (emulator.tls_url(), ca) {
         let _ = write!(
             text,
             "
-# with TLS: {url}, by the CA in {}",
+# with TLS: {url}, with the CA in {}",
             escape(&ca.to_string_lossy())
         );
     }
@@ -298,7 +309,7 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
         );
     }
     for api in emulator.apis() {
-        // An API may have no other name than its id.
+        // An API without identifiers is named by its ID.
         let names = match api.identifiers.as_slice() {
             [] => api.app_id.clone(),
             names => names.join(" = "),
@@ -309,7 +320,7 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
     text
 }
 
-/// The variables that name the emulator and its first application.
+/// Returns the variables with the address of the emulator and its first application.
 fn variables(emulator: &Emulator) -> Vec<(&'static str, String)> {
     let host = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
     vec![
@@ -320,8 +331,8 @@ fn variables(emulator: &Emulator) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The variables that have programs trust the emulator's CA. OpenSSL and this library, Python's requests, curl and Node each look at
-/// their own.
+/// Returns the variables with which programs trust the emulator's CA: one each for OpenSSL and this
+/// library, Python's requests, curl, and Node.
 fn trust_variables(ca: &Path) -> Vec<(&'static str, String)> {
     let names = [
         "SSL_CERT_FILE",
@@ -332,7 +343,7 @@ fn trust_variables(ca: &Path) -> Vec<(&'static str, String)> {
     names.map(|name| (name, ca.to_string_lossy().into_owned())).to_vec()
 }
 
-/// Adds a line for a shell for each variable.
+/// Adds an `export` line for each variable.
 fn export(text: &mut String, variables: &[(&str, String)]) {
     for (name, value) in variables {
         let _ = write!(text, "\nexport {name}={}", shell_quoted(value));
@@ -340,11 +351,11 @@ fn export(text: &mut String, variables: &[(&str, String)]) {
 }
 
 const TRUST: &str = "
-# These take the place of this machine's root certificates in a shell: programs there trust the emulator's CA alone,
-# and TLS to any other server fails. Node trusts it as well as its own roots.";
+# These variables replace this machine's root certificates in a shell: programs there trust only the emulator's CA,
+# and TLS to any other server fails. Node trusts the CA in addition to its own roots.";
 
-/// How long a configuration may be, in bytes.
+/// The longest configuration, in bytes.
 const MAX_CONFIG: u64 = 1024 * 1024;
 
-/// How long a certificate may be, in bytes.
+/// The longest certificate, in bytes.
 const MAX_CERTIFICATE: u64 = 64 * 1024;

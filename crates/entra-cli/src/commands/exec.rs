@@ -1,3 +1,5 @@
+//! The command `entra exec`: runs a program with an access token in its environment.
+
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind};
@@ -13,11 +15,14 @@ use crate::token_settings::TokenSettings;
 
 /// Run a command with an access token in its environment.
 ///
-/// The command finds the token in ENTRA_ACCESS_TOKEN, and in ENTRA_TOKEN_EXPIRES_ON the second at which it expires (Unix time). It is not
-/// renewed, so it suits commands that end before it expires, usually within an hour. What AZURE_CLIENT_SECRET and
-/// AZURE_CLIENT_CERTIFICATE_PASSWORD hold is for getting the token, and is taken out of the command's environment.
+/// The variable ENTRA_ACCESS_TOKEN has the token, and ENTRA_TOKEN_EXPIRES_ON the time at which it
+/// expires (Unix time, in seconds). The token is not renewed, so the command should end before it
+/// expires, usually within an hour. AZURE_CLIENT_SECRET and AZURE_CLIENT_CERTIFICATE_PASSWORD are
+/// only used to get the token, and are removed from the command's environment.
 ///
-/// The command takes the place of this one (on Unix), so that signals reach it and its exit code is the one that is seen.
+/// On Unix the command replaces this process: it receives signals directly, and its exit code is
+/// the exit code of `entra exec`. The exit code is 126 if the command cannot be run, and 127 if it
+/// is not found.
 #[derive(Args)]
 #[command(override_usage = USAGE, after_help = "\
 Examples:
@@ -30,21 +35,21 @@ Examples:
       echo \"Authorization: Bearer $ENTRA_ACCESS_TOKEN\" |
       curl -H @- https://graph.microsoft.com/v1.0/users'
 
-A shell puts $ENTRA_ACCESS_TOKEN into the arguments of what it runs, where every user of the machine sees it: pass it on through a pipe, \
-as above, or let the command read the variable.")]
+Do not write $ENTRA_ACCESS_TOKEN in the arguments of a command: all users of the machine can see them. Pass the token on through a \
+pipe, as above, or let the command read the variable.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     wanted: TokenSettings,
 
-    /// The variable that is to hold the token
+    /// Name of the environment variable for the token
     #[arg(long, value_name = "NAME", default_value = ACCESS_TOKEN, value_parser = variable)]
     env: String,
 
-    /// Leave AZURE_CLIENT_SECRET and AZURE_CLIENT_CERTIFICATE_PASSWORD in the command's environment
+    /// Keep AZURE_CLIENT_SECRET and AZURE_CLIENT_CERTIFICATE_PASSWORD in the command's environment
     #[arg(long)]
     keep_secrets: bool,
 
-    /// The command, and what it is given
+    /// Command and arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -56,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
 
     let [program, words @ ..] = arguments.command.as_slice() else {
-        return Err(Failure::text(Exit::Usage, "there is no command to run"));
+        return Err(Failure::text(Exit::Usage, "there is no command to run").hint("name a command after --"));
     };
     let mut command = Command::new(program);
     command.args(words);
@@ -73,49 +78,52 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The failure for a command that cannot be run, with the exit code that shells have for it.
+/// Returns the failure for a command that cannot be run, with the exit code that shells use.
 pub(super) fn not_run(program: &OsStr, error: &Error) -> Failure {
     let (exit, hint) = match error.kind() {
-        ErrorKind::NotFound => (Exit::NotFound, "check the command's name, and PATH"),
-        _ => (Exit::NotRun, "name a program that this user may run"),
+        ErrorKind::NotFound => (Exit::NotFound, "check the command's name and PATH"),
+        _ => (Exit::NotRun, "name a program that this user can run"),
     };
     Failure::of(exit, error).context(program.display()).hint(hint)
 }
 
-/// Runs the command in the place of this process.
+/// Replaces this process with the command. Returns only if that fails.
 #[cfg(unix)]
 fn replace_with(mut command: Command) -> Result<Infallible, Error> {
     Err(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
-/// Runs the command, and ends this process as it ended.
+/// Runs the command, and ends this process with its exit status.
 #[cfg(not(unix))]
 fn replace_with(mut command: Command) -> Result<Infallible, Error> {
     crate::stop::end_as(command.status()?)
 }
 
-/// A variable's name as shells take it, and none that is needed for something else.
+/// Parses the name of an environment variable.
+///
+/// # Errors
+/// Returns an error if shells do not accept the name, or if the variable has another purpose.
 fn variable(name: &str) -> Result<String, WrongValue> {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     if !name.starts_with(is_letter) || !name.chars().all(|c| is_letter(c) || c.is_ascii_digit()) {
         return Err(WrongValue::new(
-            "it is no variable's name",
-            "use letters, digits and _, and no digit first",
+            "it is not a valid variable name",
+            "use letters, digits and _, and do not begin with a digit",
         ));
     }
     if name == EXPIRES_ON || SECRET_VARIABLES.contains(&name) {
         return Err(WrongValue::new(
-            "this variable holds something else",
-            "name another one",
+            "this variable has another purpose",
+            "choose another name",
         ));
     }
     Ok(name.to_owned())
 }
 
-/// The variable with the token, unless another is named.
+/// The default name of the variable with the token.
 pub(crate) const ACCESS_TOKEN: &str = "ENTRA_ACCESS_TOKEN";
 
-/// The variable with the second at which the token expires.
+/// The variable with the time at which the token expires, in seconds since 1970.
 pub(crate) const EXPIRES_ON: &str = "ENTRA_TOKEN_EXPIRES_ON";
 
 // Each form fits a terminal of 60 columns.

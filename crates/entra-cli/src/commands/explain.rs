@@ -1,3 +1,5 @@
+//! The command `entra explain`: explains AADSTS codes.
+
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
@@ -8,10 +10,12 @@ use zeroize::Zeroizing;
 use crate::exit::{Exit, Failure};
 use crate::files::{print, print_json, read_loosely, tell};
 
-/// Explain an error of Entra: its AADSTS code, or any text with such codes in it.
+/// Explain an error of Entra: an AADSTS code, or a text with such codes.
 ///
-/// The text may be a message, an address such as https://login.microsoftonline.com/error?code=7000215, or JSON. Without one, it is read
-/// from standard input.
+/// The text may be a message, a URL such as https://login.microsoftonline.com/error?code=7000215,
+/// or JSON. Without arguments it is read from standard input. Prints the meaning of each code, a
+/// hint, and whether the same request can succeed later. The exit code is 2 if no code is found or
+/// known.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -22,20 +26,20 @@ Examples:
     entra explain
   entra explain all")]
 pub(crate) struct Arguments {
-    /// A code, any text with codes in it, "-" for standard input, or "all" for every code known here
+    /// A code, a text with codes, "-" for standard input, or "all" for all known codes
     #[arg(value_name = "ERROR")]
     errors: Vec<String>,
 
-    /// What to print
+    /// Output format
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     output: Output,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// A few lines for each number
+    /// A few lines for each code
     Text,
-    /// A list with one object for each number, as JSON
+    /// A JSON list with one object for each code
     Json,
 }
 
@@ -53,18 +57,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = text(&arguments.errors)?;
     let codes = Aadsts::codes_in(&text);
     if codes.is_empty() {
-        return Err(Failure::text(Exit::Usage, "the text has no AADSTS code")
-            .hint("give a code, such as AADSTS7000215, or a text with one in it"));
+        return Err(Failure::text(Exit::Usage, "the text contains no AADSTS code")
+            .hint("pass a code, such as AADSTS7000215, or a text that contains one"));
     }
     let known: Vec<Aadsts> = codes.iter().filter_map(|code| Aadsts::find(*code)).collect();
     for code in codes.iter().filter(|code| Aadsts::find(**code).is_none()) {
         tell(format_args!(
-            "AADSTS{code} has no explanation here; see {}",
+            "AADSTS{code} is not known to this command; see {}",
             page(*code)
         ));
     }
     if known.is_empty() {
-        return Err(Failure::text(Exit::Usage, "no explanation of these codes").hint(format!("see {}", page(codes[0]))));
+        return Err(Failure::text(Exit::Usage, "none of the codes is known to this command")
+            .hint(format!("see {}", page(codes[0]))));
     }
     match arguments.output {
         Output::Json => print_json(&known.iter().map(to_json).collect()),
@@ -72,18 +77,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The arguments as one text; without any, or with `-`, what comes on standard input.
+/// Returns the arguments as one text. Without arguments, or with `-`, reads standard input.
 fn text(errors: &[String]) -> Result<Zeroizing<String>, Failure> {
     match errors {
         [] if io::stdin().is_terminal() => Err(Failure::text(Exit::Usage, "no error is given")
-            .hint("name a number, such as AADSTS7000215, or pipe a message in")),
+            .hint("pass a code, such as AADSTS7000215, or pipe a message to standard input")),
         [] => read_loosely("-".as_ref(), "an error", MAX_TEXT, Exit::Usage),
         [dash] if dash == "-" => read_loosely("-".as_ref(), "an error", MAX_TEXT, Exit::Usage),
         errors => Ok(errors.join(" ").into()),
     }
 }
 
-/// The service's own page about a code.
+/// Returns the URL of Microsoft's page about a code.
 fn page(code: u32) -> String {
     format!("https://login.microsoftonline.com/error?code={code}")
 }
@@ -102,7 +107,7 @@ fn to_json(row: &Aadsts) -> Value {
 
 fn describe(row: &Aadsts) -> String {
     let again = if row.retryable {
-        "yes, a little later"
+        "yes, after a pause"
     } else {
         "no: the same request will fail again"
     };
@@ -119,5 +124,5 @@ fn describe(row: &Aadsts) -> String {
     )
 }
 
-/// How long a text may be, in bytes: a log, say.
+/// The longest text, such as a log, in bytes.
 const MAX_TEXT: u64 = 1024 * 1024;

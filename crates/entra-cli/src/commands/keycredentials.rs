@@ -1,3 +1,5 @@
+//! The command `entra keycredentials`: prints the entries that register certificates.
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,12 +11,13 @@ use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_json_text, read_text};
 use crate::time_format::now;
 
-/// Print the part of an app registration's manifest that registers a certificate.
+/// Print the manifest entries that register certificates for an application.
 ///
-/// Prints the list keyCredentials in the format of Microsoft Graph, which is also that of the manifest in the portal. With --manifest,
-/// prints the given manifest with the certificates added. Existing entries stay, a certificate that is registered already is not added
-/// again, and new entries have the format of that manifest. An application can have several certificates, as during a rollover. No private
-/// key is needed.
+/// Prints the list keyCredentials in the format of Microsoft Graph and of the manifest in the
+/// portal. With --manifest, prints the given manifest with the certificates added: existing entries
+/// stay, a registered certificate is not added again, and new entries have the format of that
+/// manifest. An application can have several certificates, as during a rollover. Private keys are
+/// not needed.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -22,11 +25,12 @@ Examples:
   entra keycredentials new.crt \\
     --manifest manifest.json > uploaded.json")]
 pub(crate) struct Arguments {
-    /// Files with a certificate, as PEM, DER (.cer) or PFX; a private key in them is not used
+    /// Files with one certificate each, in PEM, DER (.cer) or PFX format; private keys in them are
+    /// ignored
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// A manifest, as downloaded from the portal, to add the certificates to; "-" is standard input
+    /// Add the certificates to this manifest, as downloaded from the portal; "-" is standard input
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 
@@ -59,5 +63,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_json_text(merged.trim_end())
 }
 
-/// How long a manifest may be, in bytes.
+/// The longest manifest, in bytes.
 const MAX_MANIFEST: u64 = 1024 * 1024;

@@ -1,22 +1,26 @@
+//! The command `entra kube-credential`: the credential plugin for kubectl.
+
 use clap::Args;
 use serde_json::Value;
 
-use crate::commands::token::{one_request, print_issued, print_kept};
+use crate::commands::token::{one_request, print_cached, print_issued};
 use crate::exit::Failure;
 use crate::silent::CacheSettings;
 use crate::token_output::Output;
 use crate::token_settings::TokenSettings;
 
-/// Get a token for kubectl: `entra token -o exec-credential`, for a cluster of the Azure Kubernetes Service.
+/// Get a token for kubectl and a cluster of the Azure Kubernetes Service.
 ///
-/// kubectl runs it whenever it needs a token, and keeps the token until that expires. The cluster needs Entra sign-in; what the
-/// application may do there is set by role assignments in Azure or by role bindings in the cluster. For a cluster with a server
-/// application of its own, name that with --resource.
+/// This is `entra token -o exec-credential` for the server application of the service. kubectl runs
+/// the command when it needs a token, and caches the token until it expires. The cluster must use
+/// Entra sign-in; role assignments in Azure or role bindings in the cluster determine what the
+/// application can do. If the cluster has its own server application, name it with --resource.
 ///
-/// The version of the answer is the one that kubectl asks for in KUBERNETES_EXEC_INFO: v1 or v1beta1 of client.authentication.k8s.io.
+/// The version of the output is the one that kubectl requests in KUBERNETES_EXEC_INFO: v1 or
+/// v1beta1 of client.authentication.k8s.io.
 #[derive(Args)]
 #[command(
-    // The server application of the service is the usual one.
+    // The default is the server application of the service.
     mut_group("api", |group| group.required(false)),
     after_help = "\
 Examples:
@@ -31,7 +35,7 @@ Examples:
   kubectl config set-context --current --user daemon
   AZURE_CLIENT_SECRET=... kubectl get pods
 
-In the kubeconfig file that is:
+The same in the kubeconfig file:
   users:
   - name: daemon
     user:
@@ -60,7 +64,7 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<(), Failure> {
     kept.check(true)?;
     let output = Output::ExecCredential.ready()?;
     if kept.is_enabled() {
-        return print_kept(wanted, kept, &output);
+        return print_cached(wanted, kept, &output);
     }
     let client = wanted.client(one_request())?.build();
     let client = client?;
@@ -68,5 +72,6 @@ pub(crate) fn run(arguments: &mut Arguments) -> Result<(), Failure> {
     print_issued(wanted, &token, &client.authority()?, &output, Value::Null)
 }
 
-/// The server application of the Azure Kubernetes Service, the same in every tenant.
+/// The ID of the server application of the Azure Kubernetes Service, which is the same in every
+/// tenant.
 const SERVER_APPLICATION: &str = "6dae42f8-4368-4678-94ff-3960e28e3630";

@@ -1,3 +1,5 @@
+//! The command `entra login`: signs a user in and stores the sign-in.
+
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
@@ -7,6 +9,7 @@ use entra_proto::{Application, EndpointVersion, Target, Tenant, Timestamp};
 
 use crate::callback::CallbackSettings;
 use crate::commands::accounts::to_json;
+use crate::commands::consent::sign_in_failure;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{excerpt, harmless, print, print_json, tell, tell_always};
@@ -18,19 +21,25 @@ use crate::source::Traced;
 use crate::store::{Account, CachedToken, Store, StoreSettings, TokenName, failure, one_line};
 use crate::target::TargetSettings;
 
-/// Sign a user in and keep the sign-in: from then on `entra token --account` gets tokens without asking.
+/// Sign a user in and store the sign-in for `entra token --account`.
 ///
-/// A browser is opened, in which the user signs in, and which comes back to this command (authorization code with PKCE); or, with
-/// --device-code, the user types a code in elsewhere. There is no client ID of this command's own: name an application of yours with
-/// --client-id or AZURE_CLIENT_ID. It is a public client, whose registration has the redirect URI http://localhost for the platform
-/// "Mobile and desktop applications", or says "Allow public client flows" for --device-code; or it has a secret or a certificate, which
-/// each `entra token --account` then needs as well.
+/// The command opens a browser for the sign-in (authorization code with PKCE); with --device-code
+/// it prints a code that the user enters on another device. After that, `entra token --account`
+/// gets tokens without user interaction.
 ///
-/// What is kept: the user's name, the refresh token and the access tokens, sealed by AES-256-GCM, in sign-ins.redb; the IDs of the
-/// application and the tenant are not sealed. The key is in a file beside it, for its owner alone. That protects against other users of
-/// the machine, changed files, and copies of the one file without the other. It does not protect against programs that run as you,
-/// against an administrator, or against a copy of the whole folder, and it does not notice an older copy of sign-ins.redb in its place: put
-/// the key elsewhere with --store-key where the machine has a safer place, and keep the folder out of backups. The keyring of the
+/// The command has no client ID of its own: name your application with --client-id or
+/// AZURE_CLIENT_ID. A public client needs the redirect URI http://localhost for the platform
+/// "Mobile and desktop applications", or "Allow public client flows" for --device-code. An
+/// application with a secret or a certificate also works, but each `entra token --account` then
+/// needs the same credential.
+///
+/// The user's name, the refresh token and the access tokens are stored in sign-ins.redb, sealed
+/// with AES-256-GCM. The IDs of the application and the tenant are not sealed. The key is in a file
+/// next to it that only its owner can read. This protects against other users of the machine,
+/// modified files, and a copy of only one of the two files. It does not protect against programs
+/// that run as you, against an administrator, or against a copy of the whole folder, and it does
+/// not detect that sign-ins.redb was replaced with an older copy. If the machine has a safer place
+/// for the key, name it with --store-key, and exclude the folder from backups. The keyring of the
 /// operating system is not used.
 #[derive(Args)]
 #[command(after_help = "\
@@ -39,18 +48,18 @@ Examples:
     --client-id 11111111-2222-3333-4444-555555555555
   entra login --client-id ... --scope User.Read \\
     --tenant contoso.onmicrosoft.com
-  # where no browser is on this machine
+  # on a machine without a browser
   entra login --client-id ... --device-code
-  # for the one who is signed in
+  # for the user who is signed in
   entra token --account --scope User.Read
   entra token --account megan@contoso.com \\
     --scope Mail.Read
   entra accounts
   entra logout --account megan@contoso.com")]
 #[command(mut_arg("tenant", |tenant| tenant
-    .help("The tenant to sign in to: its ID or a domain [default: organizations, any tenant]")))]
+    .help("The tenant to sign in to: its ID or a domain [default: organizations, which is any tenant]")))]
 #[command(mut_arg("scope", |scope| scope
-    .help("Sign in for this scope, which the user consents to if need be [default: User.Read of Microsoft Graph]")))]
+    .help("Sign in for this scope; the user is asked for consent if necessary [default: User.Read of Microsoft Graph]")))]
 #[command(mut_arg("region", |region| region.hide(true)))]
 #[command(mut_group("api", |api| api.required(false)))]
 pub(crate) struct Arguments {
@@ -63,15 +72,17 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     network: NetworkSettings,
 
-    /// The user types a code in elsewhere: on a machine without a browser
+    /// Use the device code flow: print a code that the user enters on another device
     #[arg(long, conflicts_with_all = ["listen", "redirect_uri", "no_browser", "wait"])]
     device_code: bool,
 
-    /// Sign in as an error or an API's claims challenge asks for, as JSON: with another factor, say
+    /// Request these claims (JSON): those of an error or an API's claims challenge, for example for
+    /// a second factor
     #[arg(long, value_name = "JSON", conflicts_with = "device_code")]
     claims: Option<String>,
 
-    /// The application is a public client: send no credential, whatever the environment holds
+    /// Treat the application as a public client: send no credential, even if the environment has
+    /// one
     #[arg(long, conflicts_with_all = ["secret_file", "certificate", "certificate_key", "federated_token_file"])]
     public: bool,
 
@@ -81,7 +92,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     store: StoreSettings,
 
-    /// Print the account, as `entra accounts` does [default: print nothing]
+    /// Print the account in this format, as `entra accounts` does [default: do not print it]
     #[arg(short, long, value_enum, ignore_case = true)]
     output: Option<Output>,
 }
@@ -98,7 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = &arguments.application.settings;
     let target = match (arguments.target.target_if_given()?, settings.version()?) {
         (Some(target), _) => target,
-        // What every new registration asks for.
+        // Every new registration requests this permission.
         (None, EndpointVersion::V1) => Target::resource("https://graph.microsoft.com")?,
         (None, EndpointVersion::V2) => Target::scopes("User.Read")?,
     };
@@ -106,17 +117,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let tenant = settings.tenant_if_given()?.unwrap_or(Tenant::Organizations);
     let application = ApplicationSettings::sign_in_application(&arguments.application, tenant, arguments.public)?;
     let store = arguments.store.open()?;
-    // Rather now than when the user has signed in.
+    // Checked before the user signs in, and not after.
     store.check()?;
     let client = arguments
         .network
         .client(application.clone(), Policy::default())?
         .build();
     let client = client?;
-    let keep = |sign_in: &SignIn| keep(&store, &application, &target, sign_in);
+    let store_sign_in = |sign_in: &SignIn| store_sign_in(&store, &application, &target, sign_in);
     let sign_in = if arguments.device_code {
-        let sign_in = client.device_code(&target, |code| tell_always(harmless(&code.message)))?;
-        keep(&sign_in)?;
+        let sign_in = client
+            .device_code(&target, |code| tell_always(harmless(&code.message)))
+            .map_err(sign_in_failure)?;
+        store_sign_in(&sign_in)?;
         sign_in
     } else {
         through_browser(
@@ -125,7 +138,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             target.clone(),
             claims,
             "--device-code",
-            keep,
+            store_sign_in,
         )?
     };
     let account = account(&application, &sign_in)?;
@@ -142,8 +155,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Keeps the account, and its first token.
-fn keep(store: &Store, application: &Application, target: &Target, sign_in: &SignIn) -> Result<(), Failure> {
+/// Stores the account and its first token.
+fn store_sign_in(store: &Store, application: &Application, target: &Target, sign_in: &SignIn) -> Result<(), Failure> {
     let account = account(application, sign_in)?;
     account.save(store)?;
     let application = application
@@ -161,8 +174,8 @@ fn account(application: &Application, sign_in: &SignIn) -> Result<Account, Failu
         .as_ref()
         .and_then(entra_client::User::refresh_token)
         .ok_or_else(|| {
-            let problem = "the service issued no refresh token, so the sign-in cannot be kept";
-            Failure::text(Exit::Rejected, problem).hint("allow offline_access for the application")
+            let problem = "the service issued no refresh token, so the sign-in cannot be stored";
+            Failure::text(Exit::Rejected, problem).hint("allow the scope offline_access for the application")
         })?;
     let claims = sign_in.id_token.as_ref().and_then(|token| token.claims().ok());
     let subject = claims.as_ref().and_then(UnverifiedClaims::subject).map(str::to_owned);
@@ -171,8 +184,9 @@ fn account(application: &Application, sign_in: &SignIn) -> Result<Account, Failu
     let user_id = object_id.or(subject).or_else(|| username.clone()).ok_or_else(|| {
         Failure::text(
             Exit::Token,
-            "the service does not say who signed in, so the sign-in cannot be kept",
+            "the response does not identify the user, so the sign-in cannot be stored",
         )
+        .hint("check the authority's host: it does not behave like Entra")
     })?;
     let authority = application.authority();
     Ok(Account {

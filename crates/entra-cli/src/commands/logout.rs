@@ -1,3 +1,5 @@
+//! The command `entra logout`: removes stored sign-ins and their tokens.
+
 use clap::Args;
 
 use crate::exit::Exit;
@@ -6,11 +8,11 @@ use crate::files::{excerpt, tell};
 use crate::settings::cloud_at;
 use crate::store::{AccountFilter, StoreSettings};
 
-/// Remove a sign-in that `entra login` kept, with its tokens.
+/// Remove a sign-in that `entra login` stored, with its tokens.
 ///
-/// It is removed on this machine only: the service is not told. The session in the browser goes on, and a token that was copied before
-/// stays valid until it expires. The user or an administrator can revoke all sessions of the user (Microsoft Graph:
-/// POST /users/ID/revokeSignInSessions).
+/// The sign-in is removed only on this machine; the service is not informed. The session in the
+/// browser continues, and copied tokens stay valid until they expire. To revoke all sessions of the
+/// user, the user or an administrator calls Microsoft Graph: POST /users/ID/revokeSignInSessions.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -19,11 +21,11 @@ Examples:
   # all sign-ins and cached tokens
   entra logout --all")]
 pub(crate) struct Arguments {
-    /// The user who signs out [default: the one who is signed in]
+    /// User to sign out [default: the only user who is signed in]
     #[arg(long, value_name = "USER")]
     account: Option<String>,
 
-    /// Remove all sign-ins and all cached tokens, unreadable ones too
+    /// Remove all sign-ins and all cached tokens, including unreadable ones
     #[arg(long, conflicts_with_all = ["account", "tenant", "client_id", "authority_host"])]
     all: bool,
 
@@ -47,12 +49,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.all {
         let (accounts, tokens) = arguments.store.open_existing()?.clear(true)?;
         tell(format_args!(
-            "removed: sign-ins {accounts}, cached tokens {tokens}; {NOT_REVOKED}"
+            "sign-ins removed: {accounts}, cached tokens removed: {tokens}; {NOT_REVOKED}"
         ));
         return Ok(());
     }
     if arguments.account.as_deref().is_some_and(|user| user.trim().is_empty()) {
-        return Err(Failure::text(Exit::Usage, "--account names no user").hint("name the user, or leave --account out"));
+        return Err(Failure::text(Exit::Usage, "--account is empty").hint("name a user, or omit --account"));
     }
     let cloud = arguments.authority_host.as_deref().map(cloud_at).transpose()?;
     let wanted = AccountFilter {
@@ -66,10 +68,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     account.forget(&store)?;
     let user = excerpt(&account.username, 100);
     tell(format_args!(
-        "{user} of {} is signed out here; {NOT_REVOKED}",
+        "{user} of {} is signed out on this machine; {NOT_REVOKED}",
         account.tenant
     ));
     Ok(())
 }
 
-const NOT_REVOKED: &str = "nothing is revoked at the service: tokens that were copied stay good until they expire";
+const NOT_REVOKED: &str = "the service revokes nothing: copied tokens stay valid until they expire";

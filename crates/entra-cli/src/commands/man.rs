@@ -1,3 +1,5 @@
+//! The command `entra man`: prints or writes manual pages.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +12,9 @@ use crate::files::{harmless, print_secret, tell, write_new};
 use crate::named_file::reject_contents;
 use crate::sanitize::shown;
 
-/// Print a manual page, or write all of them.
+/// Print a manual page, or write all of them to a folder.
 ///
-/// The pages are in the format of man(1). They say what --help says.
+/// The pages are in the format of man(1), and contain the texts of --help.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -21,20 +23,20 @@ Examples:
   entra man --out ~/.local/share/man/man1
   man entra-token
 
-Pages that are in the folder already are replaced.")]
+Existing pages in the folder are replaced.")]
 pub(crate) struct Arguments {
-    /// The command of the page, such as token or cert new [default: entra itself]
+    /// Command to describe, such as token or cert new [default: entra itself]
     #[arg(value_name = "COMMAND", conflicts_with = "out")]
     command: Vec<String>,
 
-    /// Write the pages of all commands to this folder, which is made if it does not exist
+    /// Write the pages of all commands to this folder, which is created if necessary
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
 
-/// `command` is the whole command line.
+/// Prints or writes the pages. `command` is the root command.
 pub(crate) fn run(arguments: &Arguments, command: Command) -> Result<(), Failure> {
-    // `entra help token` is no command of its own.
+    // `entra help token` is not a separate command.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     match &arguments.out {
@@ -58,28 +60,30 @@ fn find<'a>(command: &'a Command, words: &[String]) -> Result<&'a Command, Failu
 
 fn write_all(command: &Command, folder: &Path) -> Result<(), Failure> {
     reject_contents(folder, Exit::Usage)?;
-    let failed = |error: io::Error| Failure::text(Exit::Output, format!("{}: {error}", shown(folder)));
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    let failed = |path: &Path, error: io::Error| {
+        Failure::text(Exit::Output, format!("{}: {error}", shown(path))).hint("name a folder that you can write to")
+    };
+    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     let mut count = 0;
     let mut commands = vec![command];
     while let Some(command) = commands.pop() {
         let path = folder.join(format!("{}.1", name(command)));
         let text = page(command)?;
-        // An older page gives way. What is there instead of it, such as a link, is not written through.
+        // An existing page is removed first, so that a link in its place is not followed.
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Failure::text(Exit::Output, format!("{}: {error}", shown(&path))));
+                return Err(failed(&path, error));
             }
             _ => write_new(&path, &text, false)?,
         }
         count += 1;
         commands.extend(command.get_subcommands().filter(|command| !command.is_hide_set()));
     }
-    tell(format_args!("{count} pages are in {}", shown(folder)));
+    tell(format_args!("wrote {count} pages to {}", shown(folder)));
     Ok(())
 }
 
-/// The page of one command, as roff.
+/// Returns the page of one command in roff.
 fn page(command: &Command) -> Result<String, Failure> {
     let man = Man::new(command.clone())
         .title(name(command).to_uppercase())
@@ -104,7 +108,7 @@ fn render(command: &Command, man: &Man, page: &mut Vec<u8>) -> io::Result<()> {
         roff.control("SH", ["NOTES"]);
         let mut is_example = false;
         for line in notes.to_string().lines() {
-            // Examples stay as they are; other text is filled.
+            // Examples keep their lines; other text is filled.
             if line.starts_with(' ') != is_example {
                 is_example = !is_example;
                 roff.control(if is_example { "nf" } else { "fi" }, []);
@@ -119,7 +123,7 @@ fn render(command: &Command, man: &Man, page: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// The name of a command's page, such as `entra-cert-new`.
+/// Returns the name of a command's page, such as `entra-cert-new`.
 fn name(command: &Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }

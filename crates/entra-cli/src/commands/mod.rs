@@ -1,3 +1,5 @@
+//! The subcommands of `entra`, one module for each.
+
 pub(crate) mod accounts;
 pub(crate) mod assertion;
 pub(crate) mod cache;

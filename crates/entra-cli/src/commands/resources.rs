@@ -1,3 +1,5 @@
+//! The command `entra resources`: lists the well-known APIs.
+
 use clap::Args;
 use entra_proto::{Cloud, KnownApi, Scope};
 use http::Uri;
@@ -8,12 +10,14 @@ use crate::files::{excerpt, print, print_json};
 use crate::listing::{Form, ListOutput, Table};
 use crate::terminal::{Stream, wrapped_behind};
 
-/// List the well-known APIs: the audience that a token needs, and the scope that requests it.
+/// List the well-known APIs with the audience and the scope for their tokens.
 ///
-/// An audience is compared byte for byte, so copy it as it is here: with its slash at the end, or without. The scope is for the v2
-/// endpoint; the v1 endpoint takes the audience itself as the resource. The table is part of this program: nothing is sent.
+/// APIs compare an audience byte for byte, so copy it unchanged, with or without a slash at the
+/// end. The scope is for the v2 endpoint; on the v1 endpoint the audience itself is the resource.
+/// The table is part of this program: no request is sent.
 ///
-/// In JSON each API has the members name, audience, scope, cloud, hosts, other_audiences, and where they are known app_id and note.
+/// In JSON each API has the members name, audience, scope, cloud, hosts and other_audiences, and
+/// app_id and note if they are known.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +26,8 @@ Examples:
   entra resources https://contoso.vault.azure.net/keys
   entra resources -o json")]
 pub(crate) struct Arguments {
-    /// Show in full the APIs that have this in their name, audience, ID, cloud or host, or that serve this URL
+    /// Show all details of the APIs with this text in their name, audience, scope, ID, cloud or
+    /// host, or of the API that serves this URL
     #[arg(value_name = "WORD|URL")]
     word: Option<String>,
 
@@ -34,9 +39,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let word = arguments.word.as_deref().map(str::trim).filter(|word| !word.is_empty());
     let apis = found(word);
     if apis.is_empty() {
-        let problem = format!("no well-known API fits \"{}\"", excerpt(word.unwrap_or_default(), 100));
+        let problem = format!(
+            "no well-known API matches \"{}\"",
+            excerpt(word.unwrap_or_default(), 100)
+        );
         return Err(Failure::text(Exit::Usage, problem)
-            .hint("`entra resources` lists them all; the audience of an API of your own is its application ID URI"));
+            .hint("`entra resources` lists all of them; the audience of your own API is its application ID URI"));
     }
     let form = arguments.output.form();
     if form == Form::Json {
@@ -50,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print(&blocks.join("\n\n"))
 }
 
-/// Returns the APIs that serve a URL, or else have a word in one of their texts.
+/// Returns the API that serves a URL, or else the APIs that contain the word in one of their texts.
 fn found(word: Option<&str>) -> Vec<&'static KnownApi> {
     let Some(word) = word else {
         return KnownApi::all().iter().collect();
@@ -72,7 +80,7 @@ fn found(word: Option<&str>) -> Vec<&'static KnownApi> {
     KnownApi::all().iter().filter(matches).collect()
 }
 
-/// Returns the name of the API's cloud, as `--authority-host` takes it.
+/// Returns the name of the API's cloud, as `--authority-host` accepts it.
 pub(crate) fn cloud(api: &KnownApi) -> &'static str {
     match api.cloud {
         Cloud::UsGovernment => "usgovernment",
@@ -97,7 +105,7 @@ fn table(apis: &[&KnownApi]) -> Table<4> {
     Table::new(["API", "CLOUD", "AUDIENCE", "SCOPE"], rows)
 }
 
-/// All that is known of an API, in lines.
+/// Formats all details of an API, one on each line.
 fn block(api: &KnownApi, width: Option<usize>) -> String {
     let scope = scope(api).to_string();
     let hosts = api.hosts.join(", ");
@@ -144,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_urls_choose_apis() {
+    fn words_and_urls_select_apis() {
         let names = |word| found(Some(word)).iter().map(|api| api.audience).collect::<Vec<_>>();
         assert_eq!(
             names("https://contoso.vault.azure.net/keys"),
@@ -164,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_is_named_as_options_name_it() {
+    fn cloud_names_are_valid_option_values() {
         for api in KnownApi::all() {
             assert_eq!(cloud(api).parse::<Cloud>().unwrap(), api.cloud);
         }

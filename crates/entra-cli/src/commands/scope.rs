@@ -1,3 +1,5 @@
+//! The command `entra scope`: explains scopes and audiences.
+
 use clap::{Args, Subcommand, ValueEnum};
 use entra_proto::{EndpointVersion, Error, Guid, KnownApi, Scope, Target};
 use serde_json::{Value, json};
@@ -5,7 +7,7 @@ use serde_json::{Value, json};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print, print_json};
 
-/// Work with scopes.
+/// Explain scopes and audiences.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -14,20 +16,22 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show what a scope or an API's audience becomes on the v1 and the v2 endpoint, and which audience its token will have.
+    /// Show how a scope or an audience is requested, and which audience the token will have.
     ///
-    /// The v1 endpoint takes an audience as it is; the v2 endpoint takes it with /.default behind it, and cuts at the last slash. So
-    /// an audience that ends with a slash needs two of them: https://database.windows.net//.default
+    /// The v1 endpoint takes the audience unchanged. The v2 endpoint takes it with /.default
+    /// appended, and cuts at the last slash. So the scope for an audience with a slash at the end
+    /// has two slashes: https://database.windows.net//.default
     #[command(after_help = "\
 Examples:
   entra scope explain https://database.windows.net//.default
   entra scope explain https://graph.microsoft.com")]
     Explain {
-        /// A scope that ends with /.default, several scopes in quotes, or an API's audience
+        /// A scope that ends with /.default, several scopes as one quoted argument, or the audience
+        /// of an API
         #[arg(value_name = "SCOPE|AUDIENCE", required = true)]
         targets: Vec<String>,
 
-        /// What to print
+        /// Output format
         #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
@@ -35,9 +39,9 @@ Examples:
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// A few lines for each
+    /// A few lines for each argument
     Text,
-    /// A list with one object for each, as JSON
+    /// A JSON list with one object for each argument
     Json,
 }
 
@@ -56,33 +60,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// What a scope or an audience stands for.
+/// The meaning of a scope or an audience.
 struct Explained {
     text: String,
     is_scope: bool,
     audience: String,
-    /// The parameter of a token request on each endpoint, and its value.
+    /// The parameter of a token request on the v1 endpoint, with its value.
     v1: (&'static str, String),
+    /// The parameter of a token request on the v2 endpoint, with its value.
     v2: (&'static str, String),
     notes: Vec<String>,
-    /// What else it may be.
+    /// Another possible meaning.
     other: Option<String>,
 }
 
 impl Explained {
     fn of(text: &str) -> Result<Self, Failure> {
-        // What ends with /.default, is a short name or is more than one word is scopes; an address or a GUID is an audience.
+        // A text that ends with /.default, a short name, or several words are scopes. A URI or a
+        // GUID is an audience.
         let is_short = !text.contains(':') && text.parse::<Guid>().is_err();
         let is_scope = Scope::resource_of_default(text).is_some() || text.contains(' ') || is_short;
         if is_short && looks_like_id(text) {
             return Err(Failure::text(
                 Exit::Usage,
                 format_args!(
-                    "\"{}\" is neither a permission nor the ID of an application",
+                    "\"{}\" is neither a permission nor an application ID",
                     excerpt(text, 100)
                 ),
             )
-            .hint("write an ID in full, such as aaaabbbb-0000-cccc-1111-dddd2222eeee"));
+            .hint("write the complete ID, such as aaaabbbb-0000-cccc-1111-dddd2222eeee"));
         }
         let target = if is_scope {
             Target::scopes(text)
@@ -99,17 +105,17 @@ impl Explained {
         let mut notes = Vec::new();
         if audience.ends_with('/') {
             notes
-                .push("the audience ends with a slash, and the v2 endpoint removes one slash with /.default: so two are needed".to_owned());
+                .push("the audience ends with a slash, and the v2 endpoint removes one slash with /.default: so the scope needs two".to_owned());
         } else if KnownApi::lacking_slash(&audience).is_some() {
             notes.push(format!(
-                "this API expects {audience}/, with a slash, and rejects this token: request {audience}//.default"
+                "this API expects {audience}/, with a slash, and rejects tokens for {audience}: request {audience}//.default"
             ));
         }
         if KnownApi::with_audience(&audience).is_none()
             && let Some(api) = audience.parse().ok().as_ref().and_then(KnownApi::at)
         {
             notes.push(format!(
-                "this is a host of {}, whose audience is {}: `entra resources` lists the well-known APIs",
+                "this is a host of {}, whose audience is {}: `entra resources` lists well-known APIs",
                 api.name, api.audience
             ));
         }
@@ -119,7 +125,7 @@ impl Explained {
             .find(|scope| is_scope && !scope.is_default() && !scope.is_openid())
         {
             notes.push(format!(
-                "{named} is one permission: a daemon cannot request it alone, only {audience}/.default"
+                "{named} is a single permission: a daemon cannot request it, only {audience}/.default"
             ));
         }
         // A permission of an API looks like an audience with a path.
@@ -135,7 +141,7 @@ impl Explained {
             v2: on(EndpointVersion::V2)?,
             notes,
             other: other.map(|(api, permission)| {
-                format!("if it is a scope: the permission {permission} of {api}, which a daemon cannot request alone")
+                format!("if it is a scope: the permission {permission} of {api}, which a daemon cannot request")
             }),
             audience,
         })
@@ -164,7 +170,8 @@ impl Explained {
     }
 }
 
-/// Whether a text is a part of a GUID, or one with a slip in it, rather than the name of a permission.
+/// Returns true if a text is a part of a GUID or a misspelled GUID, and not the name of a
+/// permission.
 fn looks_like_id(text: &str) -> bool {
     text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
@@ -178,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_double_slash_is_explained() {
+    fn double_slash_is_explained() {
         for text in [
             "https://database.windows.net//.default",
             "https://database.windows.net/",
@@ -212,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_of_a_known_api_shows_its_audience() {
+    fn host_of_known_api_shows_its_audience() {
         for (host, audience) in [
             (
                 "https://mmdls.microsoft.com",
@@ -241,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_an_id_is_no_permission() {
+    fn partial_id_is_not_a_permission() {
         for text in ["0000-1", "aaaabbbb-0000-cccc-1111-dddd2222eee", "1"] {
             let failure = explain(text).unwrap_err();
             assert!(failure.problem.contains("neither a permission nor"), "{failure}");

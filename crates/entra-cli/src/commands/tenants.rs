@@ -1,3 +1,5 @@
+//! The command `entra tenants`: lists and removes stored tenant consents.
+
 use clap::{Args, Subcommand};
 use entra_proto::{ClientId, Guid};
 use entra_tenants::{ConsentedTenant, TenantList, TenantStore, TenantStoreError};
@@ -11,10 +13,10 @@ use crate::tenant_store::TenantStoreSettings;
 use crate::terminal::Stream;
 use crate::time_format::{put_time, utc};
 
-/// The tenants that consented: list them, or forget one.
+/// Manage the stored tenants: list the tenants that consented, or remove one.
 ///
-/// `entra consent` stores them. To forget one takes nothing from the application: its administrator does that, under Enterprise
-/// applications.
+/// `entra consent` stores them. Removing one here does not revoke the consent: the tenant's
+/// administrator does that in the portal, under Enterprise applications.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -23,27 +25,29 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the tenants that consented, each with the application, the time, the administrator and the permissions
+    /// List the tenants that consented
+    ///
+    /// Each with the application, the time, the administrator and the granted permissions.
     List {
         #[command(flatten)]
         tenant_store: TenantStoreSettings,
 
-        /// Only those that consented to this application
+        /// Only tenants that consented to this application
         #[arg(long, value_name = "GUID")]
         client_id: Option<String>,
 
         #[command(flatten)]
         output: ListOutput,
     },
-    /// Forget that a tenant consented, and the secrets that are kept for it
+    /// Remove a stored tenant, with the secrets stored for it
     Forget {
-        /// The tenant's id
+        /// The tenant's ID
         tenant: String,
 
         #[command(flatten)]
         tenant_store: TenantStoreSettings,
 
-        /// Only its consent to this application [default: to any]
+        /// Only its consent to this application [default: to all applications]
         #[arg(long, value_name = "GUID")]
         client_id: Option<String>,
     },
@@ -88,7 +92,7 @@ fn list(settings: &TenantStoreSettings, client_id: Option<ClientId>, form: Form)
 fn forget(settings: &TenantStoreSettings, tenant: &str, client_id: Option<ClientId>) -> Result<(), Failure> {
     let tenant: Guid = tenant.trim().parse().map_err(|_| {
         let problem = format!("\"{}\" is not a tenant's ID", excerpt(tenant, 100));
-        Failure::text(Exit::Configuration, problem).hint("find the id with `entra tenants list`")
+        Failure::text(Exit::Configuration, problem).hint("`entra tenants list` shows the IDs")
     })?;
     let tenant_store = settings.existing()?;
     let applications: Vec<ClientId> = match client_id {
@@ -102,14 +106,14 @@ fn forget(settings: &TenantStoreSettings, tenant: &str, client_id: Option<Client
     if !forgotten {
         return Err(
             Failure::text(Exit::Configuration, format_args!("no consent of {tenant} is stored"))
-                .hint("list them with `entra tenants list`"),
+                .hint("`entra tenants list` shows the stored consents"),
         );
     }
-    tell(format_args!("{tenant} is forgotten"));
+    tell(format_args!("{tenant} is removed"));
     Ok(())
 }
 
-/// The applications that something is kept of in this tenant, be it damaged.
+/// Returns the applications with a record for this tenant, including damaged records.
 fn applications_in(tenant: Guid, found: &TenantList) -> Vec<ClientId> {
     let known = found.tenants.iter().map(|known| (known.client_id, known.tenant));
     let damaged = found.unreadable.iter().filter_map(|error| match error {

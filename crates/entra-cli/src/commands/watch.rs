@@ -1,3 +1,6 @@
+//! The option `entra token --watch`: requests a token repeatedly and shows how the client caches
+//! and refreshes it.
+
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,25 +26,28 @@ use crate::token_output::{Output, PrintedToken};
 use crate::token_settings::TokenSettings;
 use crate::verbosity::{is_quiet, logs};
 
-/// Whether to keep asking, and how.
+/// The options of `--watch`.
 #[derive(Args)]
 pub(crate) struct WatchSettings {
-    /// Keep asking, and show where the token comes from, when it is renewed, and what is done where that fails
+    /// Request the token repeatedly, and show its source, its refreshes, and failures
     ///
-    /// Goes on until Ctrl-C. On a terminal the last line counts down; elsewhere there is a line for each change. The token itself is
-    /// not shown, unless --output says how: then each new one is. "asked" is how often the service was turned to, tries again not counted.
+    /// Continues until Ctrl-C. On a terminal the last line counts down; otherwise one line is
+    /// printed for each change. The token itself is printed only with --output, each time it
+    /// changes. The number of requests does not count retries.
     #[arg(long, conflicts_with_all = ["account", "cache"])]
     watch: bool,
 
-    /// Request a token every this many seconds, such as 0.5
+    /// Seconds between requests to the client, from 0.01 to 86400, such as 0.5
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval, requires = "watch")]
     interval: Duration,
 
-    /// Request a token from the client this many times, then end, with exit code 0 if the last time gave one
+    /// End after this many requests to the client; the exit code is 0 if the last one returned a
+    /// token
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), requires = "watch")]
     count: Option<u64>,
 
-    /// Use a token until this many seconds before it expires, and longer if there is no newer one; at most a quarter of its life
+    /// Treat a token as expired this many seconds early, unless no newer one is available; at most
+    /// a quarter of its lifetime
     #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "watch")]
     margin: u64,
 }
@@ -54,8 +60,8 @@ impl WatchSettings {
 
 pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Option<Output>) -> Result<(), Failure> {
     if output.is_some_and(|output| !output.is_line()) {
-        let problem = "--watch prints each token on one line";
-        return Err(Failure::text(Exit::Usage, problem).hint("use -o token, json or header"));
+        let problem = "--watch requires an output format with one line";
+        return Err(Failure::text(Exit::Usage, problem).hint("use -o token, -o json or -o header"));
     }
     let mut policy = Policy::default();
     policy.freshness.margin = Duration::from_secs(settings.margin);
@@ -74,7 +80,7 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
     let mut screen = Screen::new(io::stderr(), view, || Stream::Error.width());
     let mut left = settings.count;
     loop {
-        let seen = watch.look()?;
+        let seen = watch.observe()?;
         if let (Some(output), Some(token)) = (output, &seen.new_token) {
             screen.end_line()?;
             print_secret(&output.line(&PrintedToken::from(token)))?;
@@ -89,12 +95,12 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
     }
 }
 
-/// Looks on while a client keeps the token for one API.
+/// An observer of a client that caches the token for one API.
 struct Watch<C> {
     client: Client,
     target: Target,
     options: TokenOptions,
-    /// The client's.
+    /// The freshness policy of the client.
     freshness: FreshnessPolicy,
     start: Moment,
     tally: Arc<Tally<C>>,
@@ -115,21 +121,21 @@ impl<C: Clock> Watch<C> {
         }
     }
 
-    /// Asks once.
+    /// Requests the token from the client once, and returns what was observed.
     ///
     /// # Errors
-    /// Where nothing can be asked for in this way, and never could.
-    fn look(&mut self) -> Result<Observation, Failure> {
+    /// Returns an error if the request is invalid, so that every repetition would fail.
+    fn observe(&mut self) -> Result<Observation, Failure> {
         let counted = |kind| self.tally.counters.of(kind);
         let (hits, served_anyway) = (counted(EventKind::CacheHit), counted(EventKind::ServedAnyway));
         let outcome = self.client.token_with(&self.target, &self.options);
         let served_anyway = counted(EventKind::ServedAnyway) > served_anyway;
         let from_cache = counted(EventKind::CacheHit) > hits || served_anyway;
 
-        let (now, setback) = (self.tally.clock.now(), self.tally.setback().clone());
-        let cooling_down = setback
+        let (now, cached_failure) = (self.tally.clock.now(), self.tally.cached_failure().clone());
+        let cooling_down = cached_failure
             .as_ref()
-            .map(|setback| setback.until.saturating_sub(now.monotonic))
+            .map(|cached_failure| cached_failure.until.saturating_sub(now.monotonic))
             .filter(|left| !left.is_zero());
         let mut seen = Observation {
             at: now.monotonic.saturating_sub(self.start.monotonic),
@@ -138,7 +144,7 @@ impl<C: Clock> Watch<C> {
             fresh_for: Duration::ZERO,
             expires_in: Duration::ZERO,
             cooling_down,
-            failure: setback.map(|setback| setback.why),
+            failure: cached_failure.map(|cached_failure| cached_failure.why),
             requests: counted(EventKind::Requested),
             new_token: None,
             outcome: Ok(()),
@@ -146,7 +152,7 @@ impl<C: Clock> Watch<C> {
         match outcome {
             Ok(token) => {
                 seen.source = if from_cache { Source::Cache } else { Source::Network };
-                self.judge(&mut seen, token, served_anyway, now);
+                self.classify(&mut seen, token, served_anyway, now);
             }
             Err(error) if matches!(error.cause(), AcquireError::Protocol(entra_proto::Error::Input(_))) => {
                 return Err(error.into());
@@ -156,8 +162,8 @@ impl<C: Clock> Watch<C> {
         Ok(seen)
     }
 
-    /// What state a token is in.
-    fn judge(&mut self, seen: &mut Observation, token: Token, served_anyway: bool, now: Moment) {
+    /// Sets the state of the token, and its remaining times.
+    fn classify(&mut self, seen: &mut Observation, token: Token, served_anyway: bool, now: Moment) {
         seen.expires_in = token.expires_at().since(now.wall);
         seen.fresh_for = match token.refresh_at() {
             Some(moment) => moment.since(now.wall),
@@ -188,33 +194,33 @@ impl<C: Clock> Watch<C> {
     }
 }
 
-/// What a client did, as its observer hears it.
+/// The events of a client: their counts and the last failure.
 struct Tally<C> {
     clock: C,
     counters: Counters,
-    setback: Mutex<Option<Setback>>,
+    cached_failure: Mutex<Option<CachedFailure>>,
 }
 
-/// A failure that is remembered.
+/// A failure that the client caches.
 #[derive(Clone)]
-struct Setback {
+struct CachedFailure {
     why: String,
-    /// Until when, by the monotonic clock.
+    /// The end of the cool-down, by the monotonic clock.
     until: Duration,
 }
 
 impl<C: Clock + 'static> Tally<C> {
-    /// What tells it: an observer for the client.
+    /// Returns the observer for the client.
     fn observer(self: Arc<Self>) -> impl Observer {
         move |event: &Event<'_>| {
             log_event(event);
             self.counters.observe(event);
             match (event.kind, event.error, event.cool_down) {
-                (EventKind::Acquired, ..) => *self.setback() = None,
+                (EventKind::Acquired, ..) => *self.cached_failure() = None,
                 (EventKind::Failed, Some(error), Some(cool_down)) => {
                     let until = self.clock.now().monotonic.saturating_add(cool_down);
                     let why = format!("{:#}", Report::of(error));
-                    *self.setback() = Some(Setback { why, until });
+                    *self.cached_failure() = Some(CachedFailure { why, until });
                 }
                 _ => {}
             }
@@ -227,12 +233,12 @@ impl<C> Tally<C> {
         Self {
             clock,
             counters: Counters::default(),
-            setback: Mutex::default(),
+            cached_failure: Mutex::default(),
         }
     }
 
-    fn setback(&self) -> MutexGuard<'_, Option<Setback>> {
-        self.setback.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached_failure(&self) -> MutexGuard<'_, Option<CachedFailure>> {
+        self.cached_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -240,7 +246,7 @@ fn interval(text: &str) -> Result<Duration, WrongValue> {
     let seconds = text.parse().ok().filter(|seconds| (0.01..=86_400.0).contains(seconds));
     seconds
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| WrongValue::new("it is no interval", "write seconds, from 0.01 to 86400"))
+        .ok_or_else(|| WrongValue::new("it is not a valid interval", "write seconds, from 0.01 to 86400"))
 }
 
 #[cfg(test)]
@@ -255,7 +261,7 @@ mod tests {
 
     use super::*;
 
-    /// No jitter: a token needs refresh as late as possible.
+    /// A source of zeros, so that there is no jitter and tokens are refreshed as late as possible.
     struct Zeros;
 
     impl SecureRandom for Zeros {
@@ -265,10 +271,10 @@ mod tests {
         }
     }
 
-    /// Runs what belongs into the background at once.
-    struct AtOnce;
+    /// A runtime that runs background tasks immediately.
+    struct Immediately;
 
-    impl Runtime for AtOnce {
+    impl Runtime for Immediately {
         fn sleep(&self, _: Duration) {}
 
         fn spawn(&self, task: Box<dyn FnOnce() + Send>) {
@@ -276,9 +282,9 @@ mod tests {
         }
     }
 
-    /// What is shown of so many seconds with tokens for 19 s each, due after 10 s and used until 4 s before they expire. From second
-    /// `down` on until second `up` the service is out of order.
-    fn story(seconds: u64, down: u64, up: u64, is_terminal: bool) -> String {
+    /// Returns the output of `seconds` seconds. Tokens live 19 s, need refresh after 10 s, and are
+    /// used until 4 s before they expire. From second `down` until second `up` the service fails.
+    fn watched(seconds: u64, down: u64, up: u64, is_terminal: bool) -> String {
         let emulator = Arc::new(
             Emulator::builder()
                 .token_lifetime(Duration::from_secs(20))
@@ -303,7 +309,7 @@ mod tests {
         let client = Client::builder(app, transport)
             .clock(clock.clone())
             .secure_random(Zeros)
-            .runtime(AtOnce)
+            .runtime(Immediately)
             .policy(policy)
             .observer(Arc::clone(&tally).observer())
             .build()
@@ -320,7 +326,7 @@ mod tests {
             if second == up {
                 emulator.clear_faults();
             }
-            screen.show(&watch.look().unwrap()).unwrap();
+            screen.show(&watch.observe().unwrap()).unwrap();
             clock.advance(Duration::from_secs(1));
         }
         screen.end_line().unwrap();
@@ -328,8 +334,8 @@ mod tests {
     }
 
     #[test]
-    fn a_good_day_is_a_new_token_before_the_old_one_ends() {
-        let shown = story(14, 99, 99, false);
+    fn token_is_refreshed_before_it_expires() {
+        let shown = watched(14, 99, 99, false);
         assert_eq!(
             shown.lines().collect::<Vec<_>>(),
             [
@@ -343,9 +349,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_day_is_seen_from_the_first_failure_to_the_next_token() {
-        let shown = story(47, 5, 27, false);
-        let failed = "the service rejected the request: Service Unavailable; try again a little later (status 503)";
+    fn outage_is_shown_until_the_next_token() {
+        let shown = watched(47, 5, 27, false);
+        let failed = "the service rejected the request: Service Unavailable; try again later (status 503)";
         assert_eq!(
             shown.lines().skip(2).collect::<Vec<_>>(),
             [
@@ -361,8 +367,8 @@ mod tests {
     }
 
     #[test]
-    fn a_terminals_last_line_counts_down_in_place() {
-        let shown = story(12, 99, 99, true);
+    fn last_line_of_terminal_counts_down_in_place() {
+        let shown = watched(12, 99, 99, true);
         let (lines, fresh) = (shown.lines().collect::<Vec<_>>(), "fresh for 2 s, expires in 11 s");
         assert_eq!(lines.len(), 4, "a line for each change: {shown:?}");
         assert_eq!(lines[1].matches('\r').count(), 9, "{shown:?}");

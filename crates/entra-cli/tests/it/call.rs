@@ -36,7 +36,7 @@ fn path_at_an_emulator_determines_the_api() {
     let printed: Value = serde_json::from_str(out(&output)).unwrap();
     assert!(!printed["value"].as_array().unwrap().is_empty(), "{printed}");
     assert!(
-        err(&output).contains("resource: https://graph.microsoft.com (from the path, at an emulator)"),
+        err(&output).contains("resource: https://graph.microsoft.com (from the path, at the emulator)"),
         "{}",
         err(&output)
     );
@@ -70,7 +70,7 @@ fn unknown_host_requires_an_api_option() {
         );
     }
     let output = call(&emulator, &["GET", &format!("{}/elsewhere", emulator.base_url())]);
-    fails(&output, 2, &["the path does not tell which API"]);
+    fails(&output, 2, &["the path does not belong to an API"]);
     assert!(emulator.token_requests().is_empty());
 }
 
@@ -175,7 +175,7 @@ fn bodies_come_from_text_files_and_standard_input() {
         assert!(request.header("authorization").unwrap().starts_with("Bearer eyJ"));
     }
     let output = call(&emulator, &["GET", &users(&emulator), "-d", "{}"]);
-    fails(&output, 2, &["GET takes no body"]);
+    fails(&output, 2, &["GET cannot have a body"]);
     let output = call(&emulator, &["POST", &users(&emulator), "-d", "@/nowhere"]);
     fails(&output, 2, &["/nowhere", "check the path"]);
     let output = call(&emulator, &["POST", &users(&emulator), "-d", "-", "--secret-file", "-"]);
@@ -214,14 +214,14 @@ fn headers_are_sent_except_authorization() {
     assert!(!err(&output).contains("canary"), "{}", err(&output));
 
     for (header, expected) in [
-        ("Authorization: Bearer canary", "the header with the token is set here"),
-        ("authorization:Basic canary", "the header with the token is set here"),
+        ("Authorization: Bearer canary", "sets the header with the token"),
+        ("authorization:Basic canary", "sets the header with the token"),
         ("Proxy-Authorization: Basic canary", "set by the connection"),
         ("Host: canary.example", "set by the connection"),
         ("Cookie: canary=1", "-H @FILE"),
         ("x-functions-key: canary", "-H @FILE"),
         ("no colon canary", "has no colon"),
-        ("X: canary\r\nY: z", "no header may have"),
+        ("X: canary\r\nY: z", "invalid in headers"),
     ] {
         let output = call(&emulator, &["GET", &users(&emulator), "-H", header]);
         fails(&output, 2, &[expected]);
@@ -457,7 +457,7 @@ fn call_to_another_cloud_warns() {
     );
     assert_eq!(output.status.code(), Some(7), "{}", err(&output));
     assert!(
-        err(&output).contains("takes tokens of https://login.microsoftonline.us"),
+        err(&output).contains("accepts tokens of https://login.microsoftonline.us"),
         "{}",
         err(&output)
     );

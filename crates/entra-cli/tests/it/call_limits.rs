@@ -218,9 +218,9 @@ fn relative_next_links_are_followed() {
 
     let server = Server::start(|_| Response::new(200).body(br#"{"value":[1],"@odata.nextLink":7}"#));
     let output = call(&emulator, &server, &["--paginate"]);
-    fails(&output, 10, &["page 1: @odata.nextLink is not the address"]);
+    fails(&output, 10, &["page 1: @odata.nextLink is not a URL"]);
     let output = call(&emulator, &server, &["--paginate", "-i"]);
-    fails(&output, 2, &["--include does not go with --paginate"]);
+    fails(&output, 2, &["--include cannot be combined with --paginate"]);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn secret_in_a_body_argument_warns() {
         let output = run(&words, &variables(&emulator));
         assert!(output.status.success(), "{}", err(&output));
         assert_eq!(
-            err(&output).contains("may hold a secret"),
+            err(&output).contains("may contain a secret"),
             is_warned,
             "{data}: {}",
             err(&output)
@@ -250,5 +250,5 @@ fn secret_in_a_body_argument_warns() {
         assert_eq!(server.requests().last().unwrap().body, data.as_bytes());
     }
     let words = ["call", "POST", &url, "--resource", GRAPH, "-d", "@"];
-    fails(&run(&words, &variables(&emulator)), 2, &["no file behind the @"]);
+    fails(&run(&words, &variables(&emulator)), 2, &["no file name follows the @"]);
 }

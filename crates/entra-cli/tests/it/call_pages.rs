@@ -86,7 +86,7 @@ fn next_links_to_other_hosts_and_cycles_are_errors() {
         (other.as_str(), "the next page is at another host"),
         ("https://evil.example/x", "the next page is at another host"),
         ("//evil.example/x", "next page"),
-        ("/x", "was read before"),
+        ("/x", "was already read"),
     ] {
         let body = serde_json::json!({ "value": [1], "@odata.nextLink": next }).to_string();
         let server = Server::start(move |_| server::Response::new(200).body(body.as_bytes()));
@@ -107,5 +107,5 @@ fn next_links_to_other_hosts_and_cycles_are_errors() {
     assert_eq!(server.requests().len(), 3);
 
     let output = call(&emulator, &["POST", &users(&emulator), "--paginate"]);
-    fails(&output, 2, &["--paginate goes with GET"]);
+    fails(&output, 2, &["--paginate requires GET"]);
 }

@@ -227,7 +227,10 @@ fn key_and_certificate_in_two_files_are_combined() {
     let (certificate, credential) = doctor(&["--certificate-key", "daemon.key"], &path("daemon.crt"));
     assert_eq!(certificate["status"], "ok", "{certificate}");
     assert!(
-        credential["found"].as_str().unwrap().contains("its key in daemon.key"),
+        credential["found"]
+            .as_str()
+            .unwrap()
+            .contains("with the key in daemon.key"),
         "{credential}"
     );
     let (certificate, _) = doctor(&[], &path("daemon.cer"));
@@ -345,7 +348,7 @@ fn certificate_is_written_to_the_given_path() {
     fails(&new(&["--name", ""]), 2, &["the name is empty"]);
     fails(&new(&["--name", "a:b"]), 2, &["a:b", "colon", "--out"]);
     fails(&new(&["--name", "a/b"]), 2, &["slash", "--out"]);
-    fails(&new(&["--name", "nul"]), 2, &["device of Windows"]);
+    fails(&new(&["--name", "nul"]), 2, &["Windows device"]);
     fails(&new(&["--out", "key.crt"]), 2, &[".pem"]);
     assert!(!folder.join("key.crt").exists());
 }

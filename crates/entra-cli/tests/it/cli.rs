@@ -261,7 +261,7 @@ fn token_is_decoded_from_a_pipe() {
     assert!(output.status.success(), "{}", err(&output));
     assert!(err(&output).contains("not verified"));
     assert!(
-        out(&output).contains("  aud       https://graph.microsoft.com  (the API it is for)\n"),
+        out(&output).contains("  aud       https://graph.microsoft.com  (the API that the token is for)\n"),
         "{}",
         out(&output)
     );
@@ -277,7 +277,7 @@ fn token_is_decoded_from_a_pipe() {
     fails(
         &entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], ""),
         2,
-        &["pipe it in"],
+        &["read it from standard input"],
     );
     assert!(!err(&entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], "")).contains("eyJ"));
     fails(&entra(&["decode", "nowhere.txt"], &[], ""), 4, &["nowhere.txt"]);

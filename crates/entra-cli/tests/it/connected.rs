@@ -129,7 +129,7 @@ fn consent_without_application_permissions_is_reported() {
         let waiting = fixture.start(&[&["consent", "--resource", OFFICE], words].concat());
         let page = accepted(&waiting, &emulator);
         assert!(
-            !page.contains("is connected") && page.contains("no permission of its own"),
+            !page.contains("is connected") && page.contains("no application permissions"),
             "{page}"
         );
         // The administrator has consented, so the tenant is stored.
@@ -153,7 +153,7 @@ fn unverified_consent_is_stored() {
     assert!(!page.contains("is connected"), "{page}");
     let output = waiting.end();
     assert_eq!(out(&output), format!("{contoso}\n"), "{}", err(&output));
-    assert!(err(&output).contains("not proved: no app-only token there yet: AADSTS700016"));
+    assert!(err(&output).contains("not verified: no app-only token yet: AADSTS700016"));
     assert!(out(&fixture.run(&["tenants", "list", "-o", "text"])).contains(contoso));
 }
 
@@ -203,7 +203,7 @@ fn failed_verification_is_not_a_missing_permission() {
         let waiting = fixture.start(&["consent", "--resource", OFFICE]);
         let page = accepted(&waiting, &emulator);
         assert_eq!(heading(&page), "The tenant is not connected");
-        assert!(!page.contains("no permission of its own"), "{page}");
+        assert!(!page.contains("no application permissions"), "{page}");
         let output = waiting.end();
         fails(&output, 7, &[]);
         assert!(
@@ -226,7 +226,10 @@ fn rejected_credential_is_named() {
     fails(
         &output,
         5,
-        &["has consented, but gives the application no token", "AADSTS7000215"],
+        &[
+            "has consented, but the application gets no token there",
+            "AADSTS7000215",
+        ],
     );
     assert_eq!(out(&output), "");
     assert!(out(&fixture.run(&["tenants", "list", "-o", "text"])).contains(&*emulator.tenants()[1].id));

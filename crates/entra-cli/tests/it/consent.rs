@@ -57,7 +57,7 @@ fn admin_consent_stores_a_usable_tenant() {
     let output = waiting.end();
     assert_eq!(out(&output), format!("{contoso}\n"), "{}", err(&output));
     assert!(
-        err(&output).contains("with the roles ActivityFeed.Read"),
+        err(&output).contains("has the roles ActivityFeed.Read"),
         "{}",
         err(&output)
     );
@@ -114,7 +114,11 @@ fn all_consent_endpoints_report_the_tenant() {
         let output = waiting.end();
         let printed: Value = json(&output);
         assert_eq!(printed["tenant"], *contoso);
-        assert!(err(&output).contains("proved: app-only tokens"), "{}", err(&output));
+        assert!(
+            err(&output).contains("verified: the app-only token has the roles"),
+            "{}",
+            err(&output)
+        );
     }
 }
 
@@ -159,11 +163,11 @@ fn page_confirms_only_a_stored_tenant() {
     std::fs::write(&fixture.tenant_store, "not a tenant store").unwrap();
     let page = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     let contoso = &*emulator.tenants()[1].id;
-    let expected = format!("The tenant {contoso} has consented, but that could not be stored.");
+    let expected = format!("The tenant {contoso} has consented, but the consent could not be stored.");
     let path = fixture.tenant_store.to_str().unwrap();
     assert!(page.contains(&expected) && !page.contains("is connected"), "{page}");
     assert!(!page.contains(path), "{page}");
-    fails(&waiting.end(), 1, &[contoso, "is not stored", path]);
+    fails(&waiting.end(), 1, &[contoso, "could not be stored", path]);
 }
 
 #[test]
@@ -205,7 +209,7 @@ fn scopes_of_two_apis_are_rejected_before_browser() {
     let redirect = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert!(redirect.contains("The tenant is not connected"), "{redirect}");
     let output = waiting.end();
-    fails(&output, 6, &["not proved: scope", "--admin"]);
+    fails(&output, 6, &["not verified: scope", "--admin"]);
     assert!(!err(&output).contains("yet"), "{}", err(&output));
 }
 
@@ -274,7 +278,10 @@ fn tenant_that_cannot_be_stored_is_reported() {
     let waiting = fixture.start(&["consent", "--v1", "--resource", OFFICE]);
     std::fs::write(&fixture.tenant_store, "not a tenant store").unwrap();
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
-    let expected = format!("{} has consented, but that is not stored: ", emulator.tenants()[1].id);
+    let expected = format!(
+        "{} has consented, but the consent could not be stored: ",
+        emulator.tenants()[1].id
+    );
     fails(&waiting.end(), 1, &[&expected]);
 }
 
@@ -295,7 +302,7 @@ fn admin_consent_needs_no_credential() {
         err(&output)
     );
     assert!(
-        err(&output).contains("not proved, without a credential"),
+        err(&output).contains("not verified, without a credential"),
         "{}",
         err(&output)
     );

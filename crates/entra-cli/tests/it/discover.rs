@@ -68,12 +68,12 @@ fn tenant_is_described_without_a_credential() {
     assert!(output.status.success(), "{}", err(&output));
     for line in [
         format!("tenant          {tenant}"),
-        "asked as        contoso.onmicrosoft.com".to_owned(),
+        "requested as    contoso.onmicrosoft.com".to_owned(),
         "kind            workforce".to_owned(),
         "cloud           microsoftonline.com".to_owned(),
         format!("authority host  {host}"),
         "region scope    EU".to_owned(),
-        "sub-scope       not told".to_owned(),
+        "sub-scope       unknown".to_owned(),
         format!("v2 token        {host}/{tenant}/oauth2/v2.0/token"),
         format!("v1 token        {host}/{tenant}/oauth2/token"),
     ] {
@@ -101,9 +101,9 @@ fn unknown_tenant_is_searched_in_other_clouds() {
         &["discover", "nowhere.example", "--authority-host", emulator.base_url()],
         &[],
     );
-    fails(&output, 5, &["90002", "--authority-host usgovernment, or china"]);
+    fails(&output, 5, &["90002", "--authority-host usgovernment or china"]);
     let output = run(&["discover", "common", "--authority-host", emulator.base_url()], &[]);
-    fails(&output, 3, &["common is not a particular tenant"]);
+    fails(&output, 3, &["common does not name a specific tenant"]);
     let output = run(&["discover", "https://login.microsoftonline.com/contoso.com"], &[]);
     fails(&output, 3, &["is a URL"]);
 }
@@ -162,7 +162,7 @@ fn document_of_another_tenant_is_noticed() {
         &json!({"issuer": format!("https://login.microsoftonline.com/{other}/v2.0")}),
     ));
     assert!(
-        err(&output).contains("the authority told about 11111111"),
+        err(&output).contains("the authority described 11111111"),
         "{}",
         err(&output)
     );
@@ -180,7 +180,7 @@ fn other_bodies_are_errors() {
     ] {
         let host = server("200 OK", body);
         let output = run(&["discover", ID, "--authority-host", &host], &[]);
-        fails(&output, 9, &["not the description of a tenant (status 200)"]);
+        fails(&output, 9, &["not a discovery document (status 200)"]);
     }
     let host = server("200 OK", vec![b' '; 32 * 1024 * 1024]);
     let output = run(&["discover", ID, "--authority-host", &host], &[]);
@@ -229,9 +229,12 @@ fn tenant_arguments_are_parsed_or_explained() {
         ("Contoso Inc", "is a name with spaces"),
         ("bücher.example", "with xn-- before such a part"),
         ("aaaabbbb0000cccc1111dddd2222eeee", "without its hyphens"),
-        ("common", "common is not a particular tenant"),
-        ("Organizations", "organizations is not a particular tenant"),
-        ("9188040d-6c67-4c5b-b112-36a304b66dad", "is not a particular tenant"),
+        ("common", "common does not name a specific tenant"),
+        ("Organizations", "organizations does not name a specific tenant"),
+        (
+            "9188040d-6c67-4c5b-b112-36a304b66dad",
+            "does not name a specific tenant",
+        ),
         ("adfs", "an AD FS server"),
         ("https://login.microsoftonline.com/contoso.com", "tenant is a URL"),
         ("ada@contoso.com", "write only the domain"),

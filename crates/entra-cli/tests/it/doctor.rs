@@ -311,7 +311,7 @@ fn settings_are_checked_without_a_connection() {
         report.not_ok(),
         skipped.into_iter().chain([("connection", "fail")]).collect()
     );
-    report.says("connection", "127.0.0.1:1", "something listens at 127.0.0.1:1");
+    report.says("connection", "127.0.0.1:1", "a server listens at 127.0.0.1:1");
     assert_eq!(report.check("connection")["details"]["stage"], "connect");
     report.skips("clock", "connection");
     for secret in [emulator.client_secret(), "eyJ"] {
@@ -354,7 +354,11 @@ fn missing_tls_root_differs_from_dead_host() {
     let nowhere = with(&variables, "SSL_CERT_FILE", "/no/such/roots.pem");
     let report = Report::of(&["--resource", GRAPH], &nowhere);
     assert_eq!(report.not_ok()["network"], "warn");
-    report.says("network", "no certificate is found there", "the path in SSL_CERT_FILE");
+    report.says(
+        "network",
+        "no certificates were found there",
+        "the path in SSL_CERT_FILE",
+    );
     report.says("connection", "not trusted here", "check its path");
 
     let ca = file("doctor-ca.pem", emulator.ca_pem().unwrap());
@@ -456,7 +460,7 @@ fn trailing_slash_of_an_audience_is_checked_in_the_token() {
         report.says("target", "scope=https://database.windows.net//.default", "");
         report.says(
             "audience",
-            "https://database.windows.net/, as asked for, slash at the end included",
+            "https://database.windows.net/, as requested, including the slash at the end",
             "",
         );
     }

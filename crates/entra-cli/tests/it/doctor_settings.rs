@@ -57,11 +57,11 @@ fn settings_that_fail_elsewhere_warn() {
         (0, [("credential", "warn"), ("tenant", "warn")].into())
     );
     report.says("tenant", "white space", "white space");
-    report.says("credential", "AZURE_FEDERATED_TOKEN_FILE is set as well", "unset");
+    report.says("credential", "AZURE_FEDERATED_TOKEN_FILE is also set", "unset");
 
     let twice = with(&variables, "AZURE_CLIENT_ID", emulator.tenant_id());
     let report = Report::of(&["--resource", GRAPH], &twice);
-    report.says("tenant", "it is the client id as well", "copy");
+    report.says("tenant", "it is equal to the client id", "copy");
     report.says("token-request", "AADSTS700016", "");
 
     let secret = format!("{}\n\n", emulator.client_secret());
@@ -142,7 +142,7 @@ fn unusual_responses_are_named_and_checks_continue() {
             (report.code, &report.check("tenant-found")["status"]),
             (9, &json!("fail"))
         );
-        report.says("tenant-found", "not the description of a tenant", "proxy");
+        report.says("tenant-found", "not a discovery document", "proxy");
         assert!(!report.shown.contains("canary"), "{}", report.shown);
         assert_eq!(emulator.token_requests().len(), asked);
     }
@@ -179,7 +179,7 @@ fn echoed_request_shows_no_token() {
     assert!(
         reported
             .iter()
-            .all(|reported| reported.contains("[not shown], Some.Role") && reported.contains("60 s, so short")),
+            .all(|reported| reported.contains("[not shown], Some.Role") && reported.contains("60 s, too short")),
         "{reported:?}"
     );
     let reported = echo("canary-opaque");

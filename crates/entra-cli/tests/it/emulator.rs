@@ -328,7 +328,7 @@ fn listening_beyond_loopback_warns() {
         signal(&child, "TERM");
         let mut text = String::new();
         child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        assert_eq!(text.contains("warning: everybody on every network"), warns, "{text}");
+        assert_eq!(text.contains("warning: users on all networks"), warns, "{text}");
         // The log does not show the probe.
         assert!(!text.contains("healthz"), "{text}");
         child.wait().unwrap();
@@ -343,13 +343,9 @@ fn invalid_addresses_are_rejected_with_advice() {
     let example = common::file("named-config.json", "{}");
     let example = example.to_str().unwrap();
     for (words, exit, expected) in [
-        (&["--listen", "emulator"][..], 2, &["no IP address", "--name"][..]),
+        (&["--listen", "emulator"][..], 2, &["not an IP address", "--name"][..]),
         (&["--listen", ":8500"], 2, &["0.0.0.0:8500"]),
-        (
-            &["--listen", "127.0.0.1:1", "--port", "2"],
-            2,
-            &["port 1", "2", "leave out"],
-        ),
+        (&["--listen", "127.0.0.1:1", "--port", "2"], 2, &["port 1", "2", "omit"]),
         (
             &["--port", "8599", "--tls", "--tls-port", "8599"],
             2,

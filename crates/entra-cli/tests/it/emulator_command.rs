@@ -147,7 +147,7 @@ fn unrunnable_emulator_command_has_a_shells_exit_code() {
     fails(
         &run(&emulator(&[], &[]), &[PATH]),
         2,
-        &["there is no command after --", "leave -- out"],
+        &["there is no command after --", "omit --"],
     );
 }
 

@@ -77,7 +77,7 @@ fn tls_lines_name_what_they_replace() {
     let comment = &printed[at - 2..at];
     assert!(comment.iter().all(|line| line.starts_with("# ")), "{comment:?}");
     assert!(
-        comment[0].contains("the place of this machine's root certificates"),
+        comment[0].contains("replace this machine's root certificates"),
         "{comment:?}"
     );
 }

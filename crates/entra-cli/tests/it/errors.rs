@@ -183,20 +183,16 @@ fn all_commands_with_json_fail_in_json() {
             "check the path",
         ),
         (&["cert", "inspect", garbage], "credential", "give a PEM file"),
-        (
-            &["cert", "new", "--name", ""],
-            "usage",
-            "give the certificate a common name",
-        ),
+        (&["cert", "new", "--name", ""], "usage", "pass a common name"),
         (&["decode", garbage], "token", "give only the token"),
-        (&["explain", "nothing"], "usage", "give a code"),
+        (&["explain", "nothing"], "usage", "pass a code"),
         (
             &["explain", "1"],
             "usage",
             "https://login.microsoftonline.com/error?code=1",
         ),
-        (&["scope", "explain", "0000-1"], "usage", "write an ID in full"),
-        (&["assertion"], "usage", "give --certificate"),
+        (&["scope", "explain", "0000-1"], "usage", "write the complete ID"),
+        (&["assertion"], "usage", "pass --certificate"),
     ] {
         for form in [&["-o", "json"][..], &["--output=json"]] {
             let words = [words, form].concat();
@@ -236,7 +232,7 @@ fn command_line_error_is_json_too() {
         ),
         (
             &["token", "--resource", GRAPH, "--interval", "0", "-o", "JSON"],
-            "--interval <SECONDS>, 0: it is no interval",
+            "--interval <SECONDS>, 0: it is not a valid interval",
             "write seconds, from 0.01",
         ),
         (

@@ -51,7 +51,7 @@ fn help_of_each_command_is_longer_than_its_summary() {
         ("token", "A slash at the end of an audience is part of it"),
         ("exec", "ENTRA_TOKEN_EXPIRES_ON"),
         ("login", "does not protect against programs that run as you"),
-        ("logout", "the service is not told"),
+        ("logout", "the service is not informed"),
         ("keycredentials", "as during a rollover"),
         ("assertion", "treat it as a secret"),
     ] {

@@ -294,7 +294,7 @@ fn one_of_several_accounts_is_selected() {
 
     fails(&session.run(&["logout"]), 2, &["3 accounts match"]);
     let logout = session.run(&["logout", "--account", MEGAN, "--client-id", session.cli()]);
-    assert!(err(&logout).contains("nothing is revoked"), "{}", err(&logout));
+    assert!(err(&logout).contains("the service revokes nothing"), "{}", err(&logout));
     assert_eq!(
         json(&session.run(&["accounts", "-o", "json"]))
             .as_array()
@@ -303,7 +303,7 @@ fn one_of_several_accounts_is_selected() {
         2
     );
     let logout = session.run(&["logout", "--all"]);
-    assert!(err(&logout).contains("sign-ins 2"), "{}", err(&logout));
+    assert!(err(&logout).contains("sign-ins removed: 2"), "{}", err(&logout));
     assert_eq!(json(&session.run(&["accounts", "-o", "json"])), serde_json::json!([]));
 }
 
@@ -367,5 +367,5 @@ fn concurrent_sign_out_is_final() {
     done(&session.run(&["logout"]));
     done(&child.output());
     fails(&session.run(ME), 4, &["no user is signed in"]);
-    assert!(err(&session.run(&["cache", "clear"])).contains("cached tokens 0"));
+    assert!(err(&session.run(&["cache", "clear"])).contains("cached tokens removed: 0"));
 }

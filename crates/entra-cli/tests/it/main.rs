@@ -25,6 +25,7 @@ mod emulator_tls;
 mod errors;
 #[cfg(unix)]
 mod exec;
+mod flow_errors;
 mod help;
 mod lint;
 mod lint_inputs;

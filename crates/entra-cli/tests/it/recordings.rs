@@ -50,7 +50,7 @@ fn token_doctor_and_watch_fit_the_terminal() {
     ];
     for columns in WIDTHS {
         for (name, words, expected) in [
-            ("token", &["token", "--resource", GRAPH][..], "good for 60 min"),
+            ("token", &["token", "--resource", GRAPH][..], "valid for 60 min"),
             (
                 "doctor",
                 &["doctor", "--resource", GRAPH],

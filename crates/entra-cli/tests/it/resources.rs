@@ -76,7 +76,7 @@ fn word_without_a_match_is_an_error() {
         fails(
             &output,
             2,
-            &["no well-known API fits", "`entra resources` lists them all"],
+            &["no well-known API matches", "`entra resources` lists all of them"],
         );
     }
 }

@@ -143,7 +143,7 @@ fn app_only_tokens_are_cached_on_request() {
     let wrong = session.run_with(&words, &[("AZURE_CLIENT_SECRET", "another")]);
     fails(&wrong, 5, &["AADSTS7000215"]);
     let cleared = session.run(&["cache", "clear"]);
-    assert!(err(&cleared).contains("cached tokens 5"), "{}", err(&cleared));
+    assert!(err(&cleared).contains("cached tokens removed: 5"), "{}", err(&cleared));
     let before = session.token_requests();
     done(&session.run(&words));
     assert_eq!(session.token_requests(), before + 1);
@@ -263,14 +263,14 @@ fn damaged_store_names_a_way_to_start_again() {
     );
     let accounts = session.run(&["accounts"]);
     assert!(
-        err(&accounts).contains("1 of the sign-ins cannot be opened: the key file"),
+        err(&accounts).contains("1 of the sign-ins cannot be read: the key file"),
         "{}",
         err(&accounts)
     );
     write(&key, &sound_key);
     done(&session.run(ME));
     fs::remove_file(&key).unwrap();
-    assert!(err(&session.run(&["logout", "--all"])).contains("sign-ins 1"));
+    assert!(err(&session.run(&["logout", "--all"])).contains("sign-ins removed: 1"));
     done(&session.login(MEGAN));
     done(&session.run(ME));
 }

@@ -42,7 +42,7 @@ fn short_lived_token_is_accepted() {
         "{}",
         err(&output)
     );
-    assert!(err(&output).contains(", good for 5"), "{}", err(&output));
+    assert!(err(&output).contains(", valid for 5"), "{}", err(&output));
     assert_eq!(emulator.token_requests().len(), 1);
 }
 
@@ -225,7 +225,7 @@ fn watch_prints_one_line_for_each_token() {
     for form in ["env", "curl", "exec-credential", "az"] {
         let words = ["token", "--resource", GRAPH, "--watch", "--count", "1", "-o", form];
         let output = run(&words, &variables(&emulator));
-        common::fails(&output, 2, &["--watch prints each token on one line"]);
+        common::fails(&output, 2, &["--watch requires an output format with one line"]);
     }
     assert!(emulator.token_requests().is_empty());
 }

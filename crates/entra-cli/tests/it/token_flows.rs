@@ -80,6 +80,7 @@ fn user_signs_in_with_a_device_code() {
         } else {
             assert_ne!(output.status.code(), Some(0));
             assert!(err(&output).contains("authorization_declined"), "{}", err(&output));
+            assert!(err(&output).contains("sign in again"), "{}", err(&output));
         }
     }
 }

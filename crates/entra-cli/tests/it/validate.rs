@@ -199,7 +199,11 @@ fn token_is_found_in_pasted_text() {
         let output = validate(&emulator, &[], &text);
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         assert!(!err(&output).contains(tail) && !out(&output).contains(tail));
-        assert!(out(&output).contains("any scope or role will do"), "{}", out(&output));
+        assert!(
+            out(&output).contains("any scope or role is accepted"),
+            "{}",
+            out(&output)
+        );
     }
 }
 
@@ -235,7 +239,7 @@ fn without_keys_there_is_no_verdict() {
     let token = emulator.forge().token();
     let check = |more: &[&str], code: i32, expected: &str| {
         let output = validate(&emulator, more, &token);
-        fails(&output, code, &[expected, "the token is not judged"]);
+        fails(&output, code, &[expected, "the token was not validated"]);
     };
     check(&["--authority-host", "http://127.0.0.1:9"], 7, "127.0.0.1:9");
     check(

@@ -1,4 +1,4 @@
-//! The API that a URL belongs to.
+//! The audience of the API that serves a URL.
 
 use entra_proto::endpoint::is_loopback_host;
 use entra_proto::{Cloud, KnownApi};
@@ -11,27 +11,27 @@ use crate::sanitize::excerpt;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) audience: &'static str,
-    /// The part of the URL that tells it.
+    /// The part of the URL that identifies the API.
     pub(super) from: &'static str,
-    /// Why a token for it may be wrong.
+    /// The reason why the API may reject a token for this audience.
     pub(super) doubt: Option<String>,
 }
 
-/// Returns the audience of the API that serves this URL. The cloud issues the tokens.
+/// Returns the audience of the API that serves this URL. `cloud` issues the tokens.
 ///
 /// # Errors
 /// Returns an error if the host is not that of a well-known API.
 pub(super) fn of(uri: &Uri, cloud: &Cloud) -> Result<Found, Failure> {
     let host = uri.host().unwrap_or_default();
     if let Some(api) = KnownApi::at(uri) {
-        // An external tenant has an address of its own, and its tokens are for the public cloud.
+        // An external tenant has its own host, and issues tokens for the public cloud.
         let is_elsewhere = *cloud != api.cloud && !is_external(cloud);
         return Ok(Found {
             audience: api.audience,
             from: "host",
             doubt: is_elsewhere.then(|| {
                 format!(
-                    "{} at {host} takes tokens of {}, and this one is from {}",
+                    "{} at {host} accepts tokens of {}, but this one is from {}",
                     api.name,
                     api.cloud.origin(),
                     cloud.origin()
@@ -43,30 +43,30 @@ pub(super) fn of(uri: &Uri, cloud: &Cloud) -> Result<Found, Failure> {
     if is_emulator && let Some(audience) = at_emulator(uri.path()) {
         return Ok(Found {
             audience,
-            from: "path, at an emulator",
+            from: "path, at the emulator",
             doubt: None,
         });
     }
     let host = excerpt(host, 100);
     let failure = if is_emulator {
-        Failure::text(Exit::Usage, "the path does not tell which API of the emulator is meant")
+        Failure::text(Exit::Usage, "the path does not belong to an API of the emulator")
     } else {
         Failure::text(Exit::Usage, format!("{host} is not the host of a well-known API"))
     };
     Err(failure
-        .hint("name the API with --resource AUDIENCE or --scope: `entra resources` lists the well-known ones")
+        .hint("name the API with --resource AUDIENCE or --scope: `entra resources` lists well-known APIs")
         .hint(
-            "for an API of your own it is the application ID URI, such as api://GUID; for SharePoint and Dynamics 365 \
-             https:// and the host",
+            "the audience of your own API is its application ID URI, such as api://GUID; for SharePoint and Dynamics 365 \
+             it is https:// and the host",
         ))
 }
 
-/// Whether a cloud is neither a named one nor an emulator.
+/// Returns true if the cloud is a custom host, but not the emulator.
 fn is_external(cloud: &Cloud) -> bool {
     matches!(cloud, Cloud::Custom(_)) && !cloud.is_loopback()
 }
 
-/// Returns the audience of the API that an emulator has at this path.
+/// Returns the audience of the API that the emulator serves at this path.
 fn at_emulator(path: &str) -> Option<&'static str> {
     PATHS
         .iter()
@@ -77,7 +77,7 @@ fn at_emulator(path: &str) -> Option<&'static str> {
         .map(|(_, audience)| *audience)
 }
 
-/// The beginnings of the paths of the APIs that an emulator serves.
+/// The path prefixes of the APIs that the emulator serves, with their audiences.
 const PATHS: [(&str, &str); 5] = [
     ("/v1.0/", "https://graph.microsoft.com"),
     ("/beta/", "https://graph.microsoft.com"),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_tells_the_api() {
+    fn host_determines_the_audience() {
         let graph = found("https://graph.microsoft.com/v1.0/me", "public").unwrap();
         assert_eq!((graph.audience, graph.from), ("https://graph.microsoft.com", "host"));
         assert_eq!(graph.doubt, None);
@@ -114,12 +114,12 @@ mod tests {
         assert!(
             doubt
                 .unwrap()
-                .contains("takes tokens of https://login.microsoftonline.us")
+                .contains("accepts tokens of https://login.microsoftonline.us")
         );
     }
 
     #[test]
-    fn the_path_tells_the_api_of_an_emulator_alone() {
+    fn path_determines_the_audience_only_at_the_emulator() {
         const EMULATOR: &str = "http://127.0.0.1:8500";
         for (_, audience) in PATHS {
             assert!(KnownApi::with_audience(audience).is_some(), "{audience}");
@@ -139,7 +139,7 @@ mod tests {
             let found_there = found(&url, EMULATOR).unwrap();
             assert_eq!(
                 (found_there.audience, found_there.from),
-                (audience, "path, at an emulator")
+                (audience, "path, at the emulator")
             );
             assert!(found(&url, "public").is_err());
             assert!(found(&format!("https://api.contoso.com{path}"), EMULATOR).is_err());

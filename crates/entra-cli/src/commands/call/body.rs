@@ -1,4 +1,4 @@
-//! The body of a response, in which the token of the request is not shown.
+//! The body of a response, with the token of the request redacted.
 
 use entra_proto::AccessToken;
 use entra_transport::{TransportError, TransportErrorKind};
@@ -10,9 +10,9 @@ use memchr::memmem;
 use crate::exit::Failure;
 use crate::sanitize::REDACTED;
 
-/// A body that is read in pieces.
+/// A response body that is read in pieces.
 ///
-/// An API may repeat the request, as those for tests do. In its response another text stands in the place of the token.
+/// An API may echo the request, as APIs for tests do. The token is replaced by another text.
 pub(super) struct ApiBody {
     body: OpenBody,
     chunk: Vec<u8>,
@@ -20,10 +20,10 @@ pub(super) struct ApiBody {
 }
 
 impl ApiBody {
-    /// Returns a response to a request with this token.
+    /// Wraps the response to a request that was sent with this token.
     pub(super) fn of(response: Response<OpenBody>, token: &AccessToken) -> Response<Self> {
         let (mut parts, body) = response.into_parts();
-        take_out(&mut parts.headers, token);
+        redact(&mut parts.headers, token);
         let body = Self {
             body,
             chunk: vec![0; CHUNK],
@@ -32,7 +32,7 @@ impl ApiBody {
         Response::from_parts(parts, body)
     }
 
-    /// Returns the next piece, if there is one.
+    /// Returns the next piece, or `None` at the end of the body.
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         loop {
             let length = self.body.read(&mut self.chunk).map_err(unread)?;
@@ -47,19 +47,19 @@ impl ApiBody {
     }
 }
 
-/// Returns the failure for a body that does not end well.
+/// Returns the failure for a body that cannot be read to its end.
 fn unread(error: TransportError) -> Failure {
     let is_late = error.kind() == TransportErrorKind::Timeout;
     let failure = Failure::from(error);
     if is_late {
-        failure.hint("name more seconds with --timeout: the time includes the whole body")
+        failure.hint("allow more seconds with --timeout: the time limit includes the whole body")
     } else {
         failure
     }
 }
 
-/// Takes the token out of the values of headers.
-fn take_out(headers: &mut HeaderMap, token: &AccessToken) {
+/// Replaces the token in the values of headers.
+fn redact(headers: &mut HeaderMap, token: &AccessToken) {
     for value in headers.values_mut() {
         if memmem::find(value.as_bytes(), token.expose().as_bytes()).is_none() {
             continue;
@@ -86,7 +86,7 @@ impl Filter {
         }
     }
 
-    /// Takes the next bytes, and returns those that may be shown.
+    /// Takes the next bytes, and returns the bytes that can be shown now.
     fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let token = self.token.expose().as_bytes();
         let mut stream = std::mem::take(&mut self.held);
@@ -106,13 +106,13 @@ impl Filter {
         clean
     }
 
-    /// Returns what is left at the end of the stream.
+    /// Returns the held bytes at the end of the stream.
     fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }
 
-/// How much is read at once, in bytes.
+/// The size of a piece, in bytes.
 const CHUNK: usize = 16 * 1024;
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_found_wherever_the_stream_is_cut() {
+    fn token_is_redacted_across_piece_boundaries() {
         let token = AccessToken::new("aab.aac").unwrap();
         for (text, clean) in [
             ("x aab.aac y", "x [not shown] y"),
@@ -145,17 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_the_token_is_not_held_back() {
+    fn bytes_that_cannot_begin_the_token_are_not_held() {
         let mut filter = Filter::new(AccessToken::new("aab.aac").unwrap());
         assert_eq!(filter.push(b"{\"a\":1}\n"), b"{\"a\":1}\n");
     }
 
     #[test]
-    fn headers_are_shown_without_the_token() {
+    fn token_is_redacted_in_headers() {
         let mut headers = HeaderMap::new();
         headers.append("x-echo", "Bearer aab.aac".parse().unwrap());
         headers.append("x-echo", "other".parse().unwrap());
-        take_out(&mut headers, &AccessToken::new("aab.aac").unwrap());
+        redact(&mut headers, &AccessToken::new("aab.aac").unwrap());
         let values: Vec<_> = headers.values().collect();
         assert_eq!(values, ["Bearer [not shown]", "other"]);
     }

@@ -1,4 +1,4 @@
-//! `entra call`: one request to an API, with a token.
+//! The command `entra call`: sends one request with a token to an API.
 
 mod audience;
 mod body;
@@ -16,7 +16,7 @@ use http::Method;
 use crate::commands::call::output::Sink;
 use crate::commands::call::pages::PageSettings;
 use crate::commands::call::request::RequestSettings;
-use crate::commands::call::send::{Caller, Reply};
+use crate::commands::call::send::{ApiResponse, Caller};
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
 use crate::message::warn;
@@ -25,16 +25,21 @@ use crate::token_settings::TokenSettings;
 
 /// Call an API with a token: a request, its retries, and the pages of its result.
 ///
-/// The API that the token is for is inferred from the host of the URL if it is one that `entra resources` lists, and named on standard
-/// error. For every other host, name it with --resource or --scope. The token goes to the host of the URL alone: no redirect is
-/// followed, and no page at another host. It is never printed: where the API repeats it, "[not shown]" stands in its place.
+/// If `entra resources` lists the host of the URL, the token is requested for that API, and the
+/// audience is printed to standard error. For every other host, name the API with --resource or
+/// --scope.
 ///
-/// The body of the response goes to standard output: indented if it is JSON and standard output is a terminal, otherwise byte for byte.
-/// A status of 300 or more, except 304, is a failure: its exit code is 6 where a permission is missing and 10 otherwise, and standard output has no
-/// result, except with --include.
+/// The token is sent only to the host of the URL: redirects and pages at other hosts are not
+/// followed. The token is never printed: if the API repeats it, "[not shown]" replaces it.
 ///
-/// A request that the API does not take yet (status 429 or 503, or code AF429) is sent again after the pause that the API asks for. If
-/// the API rejects the token, another one is requested, once.
+/// The body of the response goes to standard output: indented if it is JSON and standard output is
+/// a terminal, otherwise byte for byte. A status of 300 or more, except 304, is a failure with exit
+/// code 6 if a permission is missing, and 10 otherwise. Standard output then has no result, except
+/// with --include.
+///
+/// If the API throttles (status 429 or 503, or code AF429), the request is sent again after the
+/// pause that the API requires. If the API rejects the token (status 401), the command requests a
+/// new token and sends the request again, once.
 #[derive(Args)]
 #[command(
     override_usage = "entra call [OPTIONS] <METHOD> <URL>",
@@ -70,15 +75,16 @@ pub(crate) struct Arguments {
     #[arg(short, long)]
     include: bool,
 
-    /// How the body is printed
+    /// Format of the body
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Auto)]
     output: Output,
 
-    /// Write the body to this file, or to standard output if it is "-". An existing file is replaced once the body is complete
+    /// Write the body to this file, or to standard output if it is "-"; an existing file is
+    /// replaced once the body is complete
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// How often to send the request again when the API does not take it yet
+    /// Send a throttled request again at most this many times, from 0 to 20
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=20))]
     retries: u32,
 
@@ -89,14 +95,14 @@ pub(crate) struct Arguments {
     kept: CacheSettings,
 }
 
-/// How the body of a response is printed.
+/// The format of the body of a response.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// JSON indented at a terminal, everything else byte for byte
+    /// Indented JSON at a terminal, everything else byte for byte
     Auto,
     /// Byte for byte
     Raw,
-    /// JSON indented, and a failure as JSON
+    /// Indented JSON; a failure is JSON as well
     Json,
 }
 
@@ -112,21 +118,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         kept,
     } = arguments;
     kept.check(true)?;
-    refuse_two_readers(&request, &wanted)?;
+    reject_two_readers(&request, &wanted)?;
     let prepared = request.prepare()?;
     pages.check(&prepared.method, include)?;
     name_api(&prepared.uri, &mut wanted, &kept)?;
 
     let sink = Sink::open(out.as_deref())?;
-    // A response to HEAD is its headers.
+    // A response to HEAD has only headers.
     let include = include || prepared.method == Method::HEAD;
     let mut caller = Caller::new(wanted, kept, prepared, retries)?;
     if pages.are_wanted() {
         return pages::run(&mut caller, &pages, sink);
     }
     match caller.send(None)? {
-        Reply::Success(response) => output::print(*response, include, output, sink),
-        Reply::Rejected(rejected) => {
+        ApiResponse::Success(response) => output::print(*response, include, output, sink),
+        ApiResponse::Rejected(rejected) => {
             if include {
                 output::print_rejected(&rejected)?;
             }
@@ -135,28 +141,28 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Names the API that the token is for, where no option does.
+/// Sets the audience of the token from the URL, unless an option names the API.
 fn name_api(uri: &http::Uri, wanted: &mut TokenSettings, kept: &CacheSettings) -> Result<(), Failure> {
     let cloud = wanted.settings().settings.cloud()?;
     if wanted.names_api() {
         return Ok(());
     }
     let found = audience::of(uri, &cloud)?;
-    // The cloud of an account is that of its sign-in.
+    // An account uses the cloud of its sign-in.
     if let Some(doubt) = found.doubt.filter(|_| !kept.is_for_account()) {
-        warn(doubt, "name the right cloud with --authority-host");
+        warn(doubt, "name the cloud of the API with --authority-host");
     }
     wanted.default_resource(found.audience);
     tell(format_args!("resource: {} (from the {})", found.audience, found.from));
     Ok(())
 }
 
-/// Refuses two options that read standard input.
-fn refuse_two_readers(request: &RequestSettings, wanted: &TokenSettings) -> Result<(), Failure> {
+/// Returns an error if two options read standard input.
+fn reject_two_readers(request: &RequestSettings, wanted: &TokenSettings) -> Result<(), Failure> {
     let secret = wanted.secret_file().is_some_and(|file| file.as_os_str() == "-");
     if usize::from(secret) + request.readers_of_stdin() > 1 {
         return Err(Failure::text(Exit::Usage, "two options read standard input")
-            .hint("write one of the two to a file, and name the file"));
+            .hint("write one of the inputs to a file, and name the file"));
     }
     Ok(())
 }

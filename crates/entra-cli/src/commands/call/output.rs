@@ -1,4 +1,4 @@
-//! The place that a response is written to, and the forms of its body.
+//! The output of a response: standard output or a file, and the formats of the body.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::sanitize::{escape, excerpt, shown};
 use crate::stop::Stop;
 use crate::terminal::Stream;
 
-/// Where bodies are written.
+/// The destination of bodies.
 pub(super) enum Sink {
     Out,
     File(Replacement, String),
@@ -42,7 +42,7 @@ impl Sink {
         }
     }
 
-    /// Whether a terminal shows what is written.
+    /// Returns true if the destination is a terminal.
     pub(super) fn is_terminal(&self) -> bool {
         matches!(self, Self::Out) && Stream::Out.is_terminal()
     }
@@ -57,7 +57,7 @@ impl Sink {
         }
     }
 
-    /// Writes what is left, and puts a file in its place.
+    /// Writes the remaining bytes, and moves a file to its final path.
     pub(super) fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Out => io::stdout()
@@ -90,7 +90,7 @@ pub(super) fn print(response: Response<ApiBody>, include: bool, output: Output, 
     sink.finish()
 }
 
-/// Prints a response that is a failure, for a user who wants to see all of it.
+/// Prints an error response with its headers, for `--include`.
 pub(super) fn print_rejected(rejected: &Rejected) -> Result<(), Failure> {
     print_secret(&head(rejected.status, &rejected.headers))?;
     let text = String::from_utf8_lossy(&rejected.body);
@@ -109,7 +109,7 @@ pub(super) fn collect(body: &mut ApiBody, limit: usize) -> Result<Vec<u8>, Failu
         if bytes.len() + piece.len() > limit {
             return Err(
                 Failure::text(Exit::Api, format!("the response is longer than {limit} bytes"))
-                    .hint("write it to a file with --out, or to a pipe, without -o json"),
+                    .hint("write it to a file with --out or to a pipe, without -o json"),
             );
         }
         bytes.extend(piece);
@@ -117,7 +117,7 @@ pub(super) fn collect(body: &mut ApiBody, limit: usize) -> Result<Vec<u8>, Failu
     Ok(bytes)
 }
 
-/// Returns a body as text that people read.
+/// Returns a body as readable text: indented if it is JSON.
 fn readable(headers: &HeaderMap, bytes: &[u8], output: Output) -> Result<String, Failure> {
     if bytes.is_empty() {
         return Ok(String::new());
@@ -131,7 +131,7 @@ fn readable(headers: &HeaderMap, bytes: &[u8], output: Output) -> Result<String,
         return Ok(for_terminal(&indented(json)));
     }
     let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let kind = excerpt(header(CONTENT_TYPE).unwrap_or("without a content type"), 100);
+    let kind = excerpt(header(CONTENT_TYPE).unwrap_or("of unknown content type"), 100);
     let kind = match header(CONTENT_ENCODING).filter(|_| !is_plain) {
         Some(encoding) => format!("{kind}, compressed as {}", excerpt(encoding, 100)),
         None => kind,
@@ -155,7 +155,7 @@ fn print_head(parts: &Parts) -> Result<(), Failure> {
     print_secret(&head(parts.status, &parts.headers))
 }
 
-/// The status line and the headers, with an empty line behind them.
+/// Returns the status line and the headers. Each ends with a line feed.
 fn head(status: StatusCode, headers: &HeaderMap) -> String {
     let mut text = format!(
         "{} {}\n",
@@ -168,5 +168,5 @@ fn head(status: StatusCode, headers: &HeaderMap) -> String {
     text
 }
 
-/// How long a body may be that is shown in another form than its own, in bytes.
+/// The longest body that is reformatted for output, in bytes.
 const MAX_SHOWN: usize = 16 * 1024 * 1024;

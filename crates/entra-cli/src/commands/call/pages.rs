@@ -1,4 +1,4 @@
-//! The pages of a list: the items of all of them, one a line.
+//! The pages of a list (`--paginate`): prints the items of all pages, one on each line.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -9,22 +9,23 @@ use http::{HeaderMap, Method, Uri};
 use serde_json::value::RawValue;
 
 use crate::commands::call::output::{Sink, collect};
-use crate::commands::call::send::{Caller, Reply};
+use crate::commands::call::send::{ApiResponse, Caller};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, tell};
 use crate::json_text::{for_terminal, on_one_line};
 
-/// Which pages are read.
+/// The options for pages.
 #[derive(Args)]
 pub(super) struct PageSettings {
-    /// Read the pages that follow as well, and print each item of the lists on a line, as JSON
+    /// Request all pages of a list, and print each item as JSON on one line
     ///
-    /// The next page is where @odata.nextLink or nextLink in the body says, or the header NextPageUri or NextPageUrl. One at another
-    /// host is not read: the token would go there.
+    /// The address of the next page comes from @odata.nextLink or nextLink in the body, or from the
+    /// header NextPageUri or NextPageUrl. A page at another host is an error, because that host
+    /// would receive the token.
     #[arg(long)]
     paginate: bool,
 
-    /// With --paginate: stop with an error after this many pages
+    /// With --paginate: fail after this many pages
     #[arg(long, value_name = "COUNT", default_value_t = 10_000, requires = "paginate", value_parser = clap::value_parser!(u32).range(1..))]
     max_pages: u32,
 }
@@ -34,15 +35,17 @@ impl PageSettings {
         self.paginate
     }
 
-    /// Refuses a method whose requests have no pages, and the headers of many pages.
+    /// Returns an error if `--paginate` is combined with `--include` or a method other than GET.
     pub(super) fn check(&self, method: &Method, include: bool) -> Result<(), Failure> {
         if self.paginate && include {
-            return Err(Failure::text(Exit::Usage, "--include does not go with --paginate")
-                .hint("leave one of the two out: each page has headers of its own"));
+            return Err(
+                Failure::text(Exit::Usage, "--include cannot be combined with --paginate")
+                    .hint("omit one of them: each page has its own headers"),
+            );
         }
         if self.paginate && *method != Method::GET {
             return Err(
-                Failure::text(Exit::Usage, format!("--paginate goes with GET, not with {method}")).hint("leave it out"),
+                Failure::text(Exit::Usage, format!("--paginate requires GET, not {method}")).hint("omit --paginate"),
             );
         }
         Ok(())
@@ -50,16 +53,18 @@ impl PageSettings {
 }
 
 pub(super) fn run(caller: &mut Caller, settings: &PageSettings, mut sink: Sink) -> Result<(), Failure> {
-    let origin = Place::of(caller.uri());
-    // Hashes alone: an address may be long.
+    let first = Origin::of(caller.uri());
+    // Only hashes are stored, because a URI may be long.
     let hasher = RandomState::new();
     let mut seen = HashSet::from([hasher.hash_one(caller.uri())]);
     let mut next: Option<Uri> = None;
     let mut items = 0_u64;
     for page in 1..=settings.max_pages {
         let response = match caller.send(next.as_ref())? {
-            Reply::Success(response) => *response,
-            Reply::Rejected(rejected) => return Err(rejected.into_failure().context(format_args!("page {page}"))),
+            ApiResponse::Success(response) => *response,
+            ApiResponse::Rejected(rejected) => {
+                return Err(rejected.into_failure().context(format_args!("page {page}")));
+            }
         };
         let (parts, mut body) = response.into_parts();
         let bytes = collect(&mut body, MAX_PAGE)?;
@@ -77,26 +82,27 @@ pub(super) fn run(caller: &mut Caller, settings: &PageSettings, mut sink: Sink) 
             return sink.finish();
         };
         let base = next.as_ref().unwrap_or_else(|| caller.uri());
-        let link = origin
+        let link = first
             .resolve(base, &link)
             .map_err(|failure| failure.context(format_args!("page {page}")))?;
         if !seen.insert(hasher.hash_one(&link)) {
             return Err(Failure::text(
                 Exit::Api,
-                format!("page {page} names a page as the next one that was read before"),
-            ));
+                format!("page {page} names as its next page one that was already read"),
+            )
+            .hint("the list of the API has no end: omit --paginate to see one page"));
         }
         next = Some(link);
     }
     Err(
         Failure::text(Exit::Api, format!("there are more than {} pages", settings.max_pages))
-            .hint("allow more with --max-pages, or ask for larger pages"),
+            .hint("allow more with --max-pages, or request larger pages"),
     )
 }
 
 /// A page of a list.
 struct Page {
-    /// The text of each item.
+    /// The JSON text of each item.
     items: Vec<String>,
     next: Option<String>,
 }
@@ -106,8 +112,8 @@ impl Page {
         let header = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim().to_owned());
         let in_header = || HEADERS.into_iter().find_map(header).filter(|link| !link.is_empty());
         let wrong = || {
-            Failure::text(Exit::Api, "the response is no list in JSON")
-                .hint("leave --paginate out to see the response as it is")
+            Failure::text(Exit::Api, "the response is not a JSON list")
+                .hint("omit --paginate to see the response unchanged")
         };
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         if body.trim_ascii().is_empty() {
@@ -135,10 +141,10 @@ impl Page {
             .filter(|(name, _)| LINKS.iter().any(|link| link.eq_ignore_ascii_case(name)));
         let mut in_body = None;
         for (name, link) in links {
-            // Pages that cannot be found are not the end of the list.
+            // An unreadable link is an error and not the end of the list.
             let link: Option<String> = serde_json::from_str(link.get()).map_err(|_| {
-                Failure::text(Exit::Api, format!("{name} is not the address of the next page"))
-                    .hint("leave --paginate out to see the response as it is")
+                Failure::text(Exit::Api, format!("{name} is not a URL"))
+                    .hint("omit --paginate to see the response unchanged")
             })?;
             in_body = in_body.or_else(|| link.filter(|link| !link.is_empty()));
         }
@@ -149,13 +155,13 @@ impl Page {
     }
 }
 
-/// The scheme, the host and the port that the token goes to.
-struct Place {
+/// The scheme, the host and the port that receive the token.
+struct Origin {
     scheme: String,
     endpoint: String,
 }
 
-impl Place {
+impl Origin {
     fn of(uri: &Uri) -> Self {
         Self {
             scheme: uri.scheme_str().unwrap_or_default().to_ascii_lowercase(),
@@ -163,7 +169,10 @@ impl Place {
         }
     }
 
-    /// Returns the address of a page that the page at `base` names, if it is here.
+    /// Resolves the link to the next page against the URI of the page that contains it.
+    ///
+    /// # Errors
+    /// Returns an error if the link is malformed or leads to another origin.
     fn resolve(&self, base: &Uri, link: &str) -> Result<Uri, Failure> {
         let link = link.trim();
         let is_absolute = link.starts_with("//")
@@ -181,27 +190,29 @@ impl Place {
         } else {
             format!("{}://{}{path}{link}", self.scheme, self.endpoint)
         };
-        let uri = super::request::uri(&absolute)
-            .map_err(|_| Failure::text(Exit::Api, "the address of the next page cannot be read"))?;
-        let place = Self::of(&uri);
-        if (&place.scheme, &place.endpoint) != (&self.scheme, &self.endpoint) {
+        let uri = super::request::uri(&absolute).map_err(|_| {
+            Failure::text(Exit::Api, "the address of the next page is not a valid URL")
+                .hint("omit --paginate to see the response unchanged")
+        })?;
+        let origin = Self::of(&uri);
+        if (&origin.scheme, &origin.endpoint) != (&self.scheme, &self.endpoint) {
             let problem = format!(
-                "the next page is at another host, {}, where the token does not go",
-                excerpt(&place.endpoint, 100)
+                "the next page is at another host, {}, which must not receive the token",
+                excerpt(&origin.endpoint, 100)
             );
-            return Err(Failure::text(Exit::Api, problem).hint("call that address by itself, if it is trusted"));
+            return Err(Failure::text(Exit::Api, problem).hint("if you trust that host, call the address separately"));
         }
         Ok(uri)
     }
 }
 
-/// The members in which APIs name the next page.
+/// The JSON members in which APIs name the next page.
 const LINKS: [&str; 4] = ["@odata.nextLink", "@nextLink", "odata.nextLink", "nextLink"];
 
-/// The headers in which the Office 365 Management APIs name it.
+/// The headers in which the Office 365 Management APIs name the next page.
 const HEADERS: [&str; 2] = ["nextpageuri", "nextpageurl"];
 
-/// How long a page may be, in bytes.
+/// The longest page, in bytes.
 const MAX_PAGE: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
@@ -217,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_every_api_are_read() {
+    fn page_formats_of_known_apis_are_read() {
         let link = Some("https://a.example/2".to_owned());
         for (body, headers) in [
             (
@@ -263,9 +274,9 @@ mod tests {
     }
 
     #[test]
-    fn pages_elsewhere_are_not_read() {
+    fn next_page_at_another_origin_is_rejected() {
         let base: Uri = "https://a.example/v1/list?x=/y".parse().unwrap();
-        let place = Place::of(&base);
+        let origin = Origin::of(&base);
         for (link, resolved) in [
             ("https://a.example/2?x=y", "https://a.example/2?x=y"),
             ("HTTPS://A.example:443/2", "https://A.example:443/2"),
@@ -273,7 +284,7 @@ mod tests {
             ("2?x=y:z", "https://a.example:443/v1/2?x=y:z"),
             ("?skip=2", "https://a.example:443/v1/list?skip=2"),
         ] {
-            assert_eq!(place.resolve(&base, link).unwrap().to_string(), resolved);
+            assert_eq!(origin.resolve(&base, link).unwrap().to_string(), resolved);
         }
         for link in [
             "http://a.example/2",
@@ -288,7 +299,7 @@ mod tests {
             "https:/2",
             "/2#x",
         ] {
-            assert_eq!(place.resolve(&base, link).unwrap_err().exit, Exit::Api, "{link}");
+            assert_eq!(origin.resolve(&base, link).unwrap_err().exit, Exit::Api, "{link}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Responses that are no success: what the API says, and what to do about it.
+//! Error responses of an API: their codes and messages, and the hints for users.
 
 use std::time::SystemTime;
 
@@ -15,18 +15,18 @@ use crate::files::excerpt;
 use crate::requests::shown;
 use crate::sanitize::shell_quoted;
 
-/// A response that is a failure.
+/// An error response of an API.
 pub(super) struct Rejected {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The beginning of the body.
+    /// The body, truncated at [`MAX_BODY`] bytes.
     pub(super) body: Vec<u8>,
     request: String,
     audience: String,
 }
 
 impl Rejected {
-    /// Reads the body of a response.
+    /// Reads the error response to a request.
     pub(super) fn read(
         response: Response<ApiBody>,
         method: &Method,
@@ -35,7 +35,7 @@ impl Rejected {
     ) -> Result<Self, Failure> {
         let (parts, mut body) = response.into_parts();
         let mut bytes = Vec::new();
-        // The status is worth more than the end of its explanation, so that an error ends it.
+        // The status matters more than the rest of the body, so a read error only ends the body.
         while bytes.len() < MAX_BODY
             && let Ok(Some(piece)) = body.next()
         {
@@ -51,7 +51,7 @@ impl Rejected {
         })
     }
 
-    /// Whether the same request may be taken a little later.
+    /// Returns true if the API may accept the same request later.
     pub(super) fn is_throttled(&self) -> bool {
         match self.status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => true,
@@ -101,7 +101,7 @@ impl Rejected {
             None => String::new(),
         };
         format!(
-            "the redirect{to} is not followed, since the token would go along: -i shows the whole address, which may hold a secret"
+            "the redirect{to} is not followed, because it would receive the token; -i shows the full address, which may contain a secret"
         )
     }
 
@@ -110,16 +110,17 @@ impl Rejected {
         let audience = shell_quoted(&self.audience);
         let text = match (self.status, code) {
             (_, "Authorization_RequestDenied" | "AF10001") => format!(
-                "grant the application the permission that the API's documents name for this request, and have an administrator \
-                 consent: `entra consent --resource {audience}`; `entra token --resource {audience} | entra decode` shows what was granted"
+                "grant the application the permission that the API's documentation requires for this request, and have an \
+                 administrator consent: `entra consent --resource {audience}`; `entra token --resource {audience} | entra decode` \
+                 shows what was granted"
             ),
             _ if fixed.is_some() => fixed?.to_owned(),
             (StatusCode::UNAUTHORIZED, _) => format!(
-                "the token is for {audience}: check that this is the API's audience, and that the tenant and the cloud are the right ones; \
+                "the token is for {audience}: check that this is the API's audience, and check the tenant and the cloud; \
                  `entra token --resource {audience} | entra decode` shows the token"
             ),
             (StatusCode::FORBIDDEN, _) => {
-                "grant the application the permission or the role that the API's documents name for this request"
+                "grant the application the permission or the role that the API's documentation requires for this request"
                     .to_owned()
             }
             (StatusCode::NOT_FOUND, _) => "check the path of the URL".to_owned(),
@@ -128,14 +129,14 @@ impl Rejected {
                 "try again later".to_owned()
             }
             (status, _) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
-                "try again later; if it lasts, give the request ID to the API's support".to_owned()
+                "try again later; if the error persists, give the request ID to the API's support".to_owned()
             }
             _ => return None,
         };
         Some(text)
     }
 
-    /// Reads the API's own words.
+    /// Reads the code and the message of the API from the body or the headers.
     fn explanation(&self) -> Explanation {
         let header = |name: &str| Some(self.headers.get(name)?.to_str().ok()?.to_owned());
         let json: Value = serde_json::from_slice(&self.body).unwrap_or_default();
@@ -150,7 +151,7 @@ impl Rejected {
         if said.code.is_none() && said.message.is_none() && !is_compressed && !self.body.contains(&0) {
             let text = String::from_utf8_lossy(&self.body);
             said.code = text.contains(THROTTLED).then(|| THROTTLED.to_owned());
-            // Storage answers in XML, gateways in HTML.
+            // Storage responds with XML, gateways with HTML.
             let is_markup = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
             said.code = said.code.or_else(|| element(&text, "Code"));
             said.message = element(&text, "Message").or_else(|| {
@@ -171,10 +172,10 @@ struct Explanation {
 }
 
 impl Explanation {
-    /// Reads the JSON of OData, of Azure Resource Manager, of OAuth, and of older frameworks.
+    /// Reads the error formats of OData, Azure Resource Manager, OAuth and older frameworks.
     fn of(json: &Value) -> Self {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        // Some APIs write a list of one error.
+        // Some APIs return a list with one error.
         let json = json.get(0).unwrap_or(json);
         let error = ["error", "odata.error", "Error"]
             .into_iter()
@@ -197,14 +198,14 @@ impl Explanation {
     }
 }
 
-/// The text of the first element of this name.
+/// Returns the text of the first XML element with this name.
 fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once("</")?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// Whether the token is accepted, and its application may not do this.
+/// Returns true if the API accepted the token, but the application lacks a permission.
 fn is_permission(status: StatusCode, code: &str) -> bool {
     code == "AF10001" || (status == StatusCode::FORBIDDEN && code != THROTTLED)
 }
@@ -212,7 +213,7 @@ fn is_permission(status: StatusCode, code: &str) -> bool {
 /// The code of the Office 365 Management APIs for too many requests.
 const THROTTLED: &str = "AF429";
 
-/// What to do about the codes of APIs.
+/// Hints for the error codes of APIs.
 const HINTS: [(&str, &str); 30] = [
     (
         "InvalidAuthenticationToken",
@@ -232,7 +233,7 @@ const HINTS: [(&str, &str); 30] = [
     ),
     (
         "LinkedAuthorizationFailed",
-        "assign the application a role on the other resource that the request names, too",
+        "also assign the application a role on the other resource that the request names",
     ),
     (
         "SubscriptionNotFound",
@@ -245,19 +246,19 @@ const HINTS: [(&str, &str); 30] = [
     ),
     (
         "AuthorizationPermissionMismatch",
-        "assign the application a data role on the account, such as Storage Blob Data Reader; a new assignment takes some minutes",
+        "assign the application a data role on the account, such as Storage Blob Data Reader; a new assignment takes effect after some minutes",
     ),
     (
         "InvalidAuthenticationInfo",
-        "add -H 'x-ms-version: 2021-12-02': without it, Storage takes no token",
+        "add -H 'x-ms-version: 2021-12-02': Storage accepts tokens only with this header",
     ),
     (
         "AKV10022",
-        "ask for a token for the service, not for one vault: --resource https://vault.azure.net",
+        "request a token for the service, not for one vault: --resource https://vault.azure.net",
     ),
     (
         "ForbiddenByRbac",
-        "assign the application a role on the vault, such as Key Vault Secrets User; a new assignment takes some minutes",
+        "assign the application a role on the vault, such as Key Vault Secrets User; a new assignment takes effect after some minutes",
     ),
     ("Request_ResourceNotFound", "check the ID or the name in the URL"),
     (
@@ -266,17 +267,17 @@ const HINTS: [(&str, &str); 30] = [
     ),
     (
         "Directory_QuotaExceeded",
-        "remove objects that are no longer needed, or ask for a larger quota",
+        "remove objects that are no longer needed, or request a larger quota",
     ),
     ("AF20001", "add the parameter that the error names to the query"),
     (
         "AF20010",
-        "name the same tenant in the URL and in --tenant: the token's tenant is not that of the URL",
+        "name the same tenant in the URL and with --tenant: the token is for another tenant than the URL",
     ),
     ("AF20011", "check the tenant's ID in the URL"),
     (
         "AF20012",
-        "have an administrator of that tenant consent to the application: `entra consent` makes the link",
+        "have an administrator of that tenant consent to the application: `entra consent` prints the link",
     ),
     (
         "AF20020",
@@ -284,7 +285,7 @@ const HINTS: [(&str, &str); 30] = [
     ),
     (
         "AF20021",
-        "let the webhook answer the validation request with status 200, over https",
+        "make the webhook respond to the validation request with status 200, over https",
     ),
     (
         "AF20022",
@@ -293,23 +294,32 @@ const HINTS: [(&str, &str); 30] = [
     ("AF20023", "start the subscription again: it was stopped or disabled"),
     (
         "AF20030",
-        "give startTime and endTime both: at most 24 hours apart, and the start at most 7 days ago",
+        "pass both startTime and endTime: at most 24 hours apart, with the start at most 7 days ago",
     ),
     (
         "AF20055",
-        "give startTime and endTime both: at most 24 hours apart, and the start at most 7 days ago",
+        "pass both startTime and endTime: at most 24 hours apart, with the start at most 7 days ago",
     ),
-    ("AF20024", "nothing to do: the subscription exists"),
-    ("AF20050", "list the content again: this one has expired, or never was"),
-    ("AF20051", "list the content again: this one has expired, or never was"),
+    ("AF20024", "no change is needed: the subscription exists"),
+    (
+        "AF20050",
+        "list the content again: this content expired or never existed",
+    ),
+    (
+        "AF20051",
+        "list the content again: this content expired or never existed",
+    ),
     ("AF50000", "try again later: the API failed"),
-    ("AF429", "try again later, with fewer requests a minute for this tenant"),
+    (
+        "AF429",
+        "try again later, with fewer requests per minute for this tenant",
+    ),
 ];
 
-/// How long the parts of an API's text may be that are repeated, in characters.
+/// The most characters shown of the API's code or message.
 const LONGEST_TEXT: usize = 500;
 
-/// How much of a body is read, in bytes.
+/// The most bytes read of the body of an error response.
 const MAX_BODY: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -327,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_every_form_are_read() {
+    fn every_error_format_is_read() {
         for (status, body, code, message, exit) in [
             (
                 403,
@@ -406,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_is_told_by_status_or_code() {
+    fn throttling_is_detected_by_status_or_code() {
         for (status, body, is_throttled) in [
             (429, "", true),
             (503, "", true),
@@ -419,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_is_shown_without_its_query() {
+    fn redirect_is_shown_without_its_query() {
         let mut redirect = rejected(302, "");
         for (location, to) in [
             (

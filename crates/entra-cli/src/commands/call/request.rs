@@ -26,15 +26,18 @@ pub(super) struct RequestSettings {
     #[arg(value_name = "METHOD")]
     method: String,
 
-    /// The URL: https, or http at this machine. Blanks and what else no URL may hold are percent-encoded
+    /// The URL: https, or http on this machine; characters that a URL cannot contain, such as
+    /// spaces, are percent-encoded
     #[arg(value_name = "URL")]
     url: String,
 
-    /// Send this body; the file that is named behind @; or standard input if it is "-". It is JSON unless -H Content-Type says otherwise
+    /// The body: text, @FILE for the contents of a file, or "-" for standard input; it is sent as
+    /// JSON unless -H sets Content-Type
     #[arg(short, long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true)]
     data: Option<String>,
 
-    /// Send this header, or those in the file that is named behind @, one a line: for values that other users must not see
+    /// A header, or @FILE for a file with one header on each line, for values that other users must
+    /// not see; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE|@FILE")]
     headers: Vec<String>,
 }
@@ -44,7 +47,7 @@ pub(super) struct Prepared {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
-    /// Kept as bytes, since it may be sent more than once.
+    /// Held in memory, because it may be sent more than once.
     pub(super) body: Vec<u8>,
 }
 
@@ -55,7 +58,7 @@ impl RequestSettings {
         usize::from(data) + self.headers.iter().filter(|header| *header == "@-").count()
     }
 
-    /// Reads all that the options name.
+    /// Checks the options, and reads the files that they name.
     pub(super) fn prepare(&self) -> Result<Prepared, Failure> {
         let method = method(&self.method)?;
         let uri = uri(&self.url)?;
@@ -71,7 +74,7 @@ impl RequestSettings {
                     }
                 }
                 None => {
-                    refuse_secret(header)?;
+                    reject_secret(header)?;
                     add_header(&mut headers, header)?;
                 }
             }
@@ -85,8 +88,8 @@ impl RequestSettings {
         let body = match &self.data {
             None => Vec::new(),
             Some(_) if [Method::GET, Method::HEAD].contains(&method) => {
-                return Err(Failure::text(Exit::Usage, format!("{method} takes no body"))
-                    .hint("leave --data out, or use POST, PATCH or PUT"));
+                return Err(Failure::text(Exit::Usage, format!("{method} cannot have a body"))
+                    .hint("omit --data, or use POST, PATCH or PUT"));
             }
             Some(data) => {
                 headers
@@ -105,48 +108,47 @@ impl RequestSettings {
 }
 
 fn method(text: &str) -> Result<Method, Failure> {
-    let refused = |problem: &str| {
-        Failure::text(Exit::Usage, problem).hint("write GET, POST, PATCH, PUT or DELETE, and then the URL")
-    };
+    let rejected =
+        |problem: &str| Failure::text(Exit::Usage, problem).hint("write GET, POST, PATCH, PUT or DELETE, then the URL");
     let method = Method::from_bytes(text.trim().to_ascii_uppercase().as_bytes())
-        .map_err(|_| refused("the method is not a word"))?;
+        .map_err(|_| rejected("the method is not a single word"))?;
     if [Method::CONNECT, Method::TRACE].contains(&method) {
-        return Err(refused("this method could show the token to others"));
+        return Err(rejected("this method could show the token to others"));
     }
     Ok(method)
 }
 
-/// Reads a URL that a token may be sent to.
+/// Parses the URL of a request with a token.
 pub(super) fn uri(text: &str) -> Result<Uri, Failure> {
-    let refused = |problem: &str, hint: &'static str| Failure::text(Exit::Usage, problem).hint(hint);
+    let rejected = |problem: &str, hint: &'static str| Failure::text(Exit::Usage, problem).hint(hint);
     let text = text.trim();
     if text.contains(char::is_control) {
-        return Err(refused("the URL has a control character", "write it on one line"));
+        return Err(rejected("the URL contains a control character", "write it on one line"));
     }
     if text.contains('#') {
-        return Err(refused(
-            "the URL has a #, behind which nothing is sent",
-            "write %23 for it",
+        return Err(rejected(
+            "the URL contains a #, and the part after it is never sent",
+            "write %23 instead",
         ));
     }
     let host = text
         .split_once("://")
         .map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
     if !host.is_ascii() {
-        return Err(refused(
-            "the host of the URL has characters that no host may have",
-            "write it as browsers send it, with labels that begin with xn--",
+        return Err(rejected(
+            "the host of the URL contains non-ASCII characters",
+            "write it in its ASCII form, with labels that begin with xn--",
         ));
     }
     let encoded = utf8_percent_encode(text, NOT_IN_URLS).to_string();
     let uri: Uri = encoded.parse().map_err(|_| {
-        refused(
+        rejected(
             "the URL cannot be read",
             "write it as https://graph.microsoft.com/v1.0/users",
         )
     })?;
     if uri.scheme().is_none() {
-        return Err(refused(
+        return Err(rejected(
             "the URL has no scheme",
             "write it in full: https://graph.microsoft.com/v1.0/users",
         ));
@@ -155,46 +157,51 @@ pub(super) fn uri(text: &str) -> Result<Uri, Failure> {
     Ok(uri)
 }
 
-/// Adds a header to those of the request.
+/// Parses a header and adds it to the headers of the request.
 fn add_header(headers: &mut HeaderMap, line: &str) -> Result<(), Failure> {
-    // The value is not repeated: it may be a secret.
-    let refused = |problem: String| Failure::text(Exit::Usage, problem);
+    // No error repeats the value: it may be a secret.
+    let rejected = |problem: String| Failure::text(Exit::Usage, problem);
     let (name, value) = line
         .split_once(':')
-        .ok_or_else(|| refused("a header has no colon".to_owned()).hint("write it as 'NAME: VALUE'"))?;
+        .ok_or_else(|| rejected("a header has no colon".to_owned()).hint("write it as 'NAME: VALUE'"))?;
     let shown = excerpt(name.trim(), 60);
-    let name: HeaderName = name.trim().parse().map_err(|_| {
-        refused(format!("\"{shown}\" cannot be the name of a header")).hint("write it as 'NAME: VALUE'")
-    })?;
+    let name: HeaderName = name
+        .trim()
+        .parse()
+        .map_err(|_| rejected(format!("\"{shown}\" is not a valid header name")).hint("write it as 'NAME: VALUE'"))?;
     if name == AUTHORIZATION {
-        let problem = "the header with the token is set here, to the one that is requested".to_owned();
-        return Err(refused(problem).hint(
-            "leave it out; to send a token that you have, use `curl -K -`, which reads the header from standard input",
+        let problem = "this command sets the header with the token, to the one that it requests".to_owned();
+        return Err(rejected(problem).hint(
+            "omit it; to send a token that you have, use `curl -K -`, which reads the header from standard input",
         ));
     }
     if [HOST, PROXY_AUTHORIZATION].contains(&name) || MESSAGE_HEADERS.contains(&name.as_str()) {
-        return Err(refused(format!("the header {name} is set by the connection")).hint("leave it out"));
+        return Err(rejected(format!("the header {name} is set by the connection")).hint("omit it"));
     }
-    let mut value = HeaderValue::from_str(value.trim())
-        .map_err(|_| refused(format!("the value of {name} has a character that no header may have")))?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| {
+        rejected(format!(
+            "the value of {name} contains a character that is invalid in headers"
+        ))
+        .hint("remove control characters, such as line ends")
+    })?;
     value.set_sensitive(true);
     headers.append(name, value);
     Ok(())
 }
 
-/// Refuses a header that carries a secret on the command line, where other users see it.
-fn refuse_secret(header: &str) -> Result<(), Failure> {
+/// Returns an error if a header on the command line contains a secret: other users can see it.
+fn reject_secret(header: &str) -> Result<(), Failure> {
     let (name, value) = header.split_once(':').unwrap_or((header, ""));
     let name = name.trim().to_ascii_lowercase();
     let is_named = SECRET_NAMES.iter().any(|part| name.contains(part));
-    // The tags of versions look random.
+    // Entity tags look random.
     let is_tag = TAGGED.iter().any(|tagged| name == tagged.as_str());
     if name == AUTHORIZATION.as_str() || is_tag || !(is_named || holds_secret(value)) {
         return Ok(());
     }
-    let problem = format!("the header {} holds a secret", excerpt(&name, 60));
+    let problem = format!("the header {} contains a secret", excerpt(&name, 60));
     Err(Failure::text(Exit::Usage, problem).hint(
-        "write the header to a file that only you may read, and name it with -H @FILE: every user of the machine sees the command line",
+        "write the header to a file that only you can read, and name it with -H @FILE: all users of this machine can see the command line",
     ))
 }
 
@@ -205,9 +212,9 @@ fn read_data(data: &str) -> Result<Vec<u8>, Failure> {
         None if data == "-" => Path::new("-"),
         None => {
             if holds_secret(data) {
-                // It may as well be content that looks like one.
+                // Only a warning: harmless content may look like a secret.
                 warn(
-                    "the body on the command line may hold a secret, and every user of the machine sees the command line",
+                    "the body on the command line may contain a secret, and all users of this machine can see the command line",
                     "send such a body from a file, with -d @FILE, or from standard input, with -d -",
                 );
             }
@@ -215,7 +222,7 @@ fn read_data(data: &str) -> Result<Vec<u8>, Failure> {
         }
     };
     if path.as_os_str().is_empty() {
-        return Err(Failure::text(Exit::Usage, "there is no file behind the @ of --data").hint("write -d @FILE"));
+        return Err(Failure::text(Exit::Usage, "no file name follows the @ of --data").hint("write -d @FILE"));
     }
     reject_contents(path, Exit::Usage)?;
     let mut bytes = Vec::new();
@@ -225,15 +232,15 @@ fn read_data(data: &str) -> Result<Vec<u8>, Failure> {
         File::open(path).and_then(|file| file.take(MAX_BODY + 1).read_to_end(&mut bytes))
     };
     let failed = |problem: String| Failure::text(Exit::Usage, format!("{}: {problem}", name_of(path)));
-    read.map_err(|error| failed(error.to_string()).hint("check the path behind @"))?;
+    read.map_err(|error| failed(error.to_string()).hint("check the path after the @"))?;
     if bytes.len() as u64 > MAX_BODY {
         return Err(failed(format!("is longer than {MAX_BODY} bytes"))
-            .hint("send it in parts, as the API's documents describe for large files"));
+            .hint("send it in parts, as the API's documentation describes for large files"));
     }
     Ok(bytes)
 }
 
-/// The characters that people write in a URL and that no URL may hold.
+/// Characters that users write in a URL, and that a URL cannot contain.
 const NOT_IN_URLS: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -271,13 +278,13 @@ const SECRET_NAMES: [&str; 10] = [
     "x-ms-authorization",
 ];
 
-/// The headers that hold tags of versions (RFC 9110, section 13.1).
+/// The headers with entity tags (RFC 9110, section 13.1).
 const TAGGED: [HeaderName; 3] = [IF_MATCH, IF_NONE_MATCH, IF_RANGE];
 
-/// How long a file of headers may be, in bytes.
+/// The longest file of headers, in bytes.
 const MAX_HEADERS: u64 = 64 * 1024;
 
-/// How long the body of a request may be, in bytes. It is held in memory, to be sent again.
+/// The longest body of a request, in bytes. It is held in memory, so that it can be sent again.
 const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 #[cfg(test)]
@@ -285,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_encoded_where_they_must_be() {
+    fn urls_are_percent_encoded_or_rejected() {
         for (text, encoded) in [
             (
                 "https://graph.microsoft.com/v1.0/users?$filter=displayName eq 'Zo\u{eb}'&$top=1",
@@ -318,19 +325,19 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_are_set_here_are_refused() {
+    fn headers_set_by_the_command_are_rejected() {
         let add = |line: &str| add_header(&mut HeaderMap::new(), line).map_err(|failure| failure.to_string());
         for line in ["Prefer: return=minimal", "x-ms-version:2021-12-02", "If-Match: *", "A:"] {
             add(line).unwrap();
         }
         for (line, problem) in [
-            ("authorization: Bearer canary", "header with the token is set here"),
+            ("authorization: Bearer canary", "sets the header with the token"),
             ("Host: a.example", "set by the connection"),
             ("Content-Length: 1", "set by the connection"),
             ("Transfer-Encoding: chunked", "set by the connection"),
             ("Prefer", "no colon"),
-            ("a b: canary", "name of a header"),
-            ("X: canary\u{7}", "no header may have"),
+            ("a b: canary", "valid header name"),
+            ("X: canary\u{7}", "invalid in headers"),
         ] {
             let failure = add(line).unwrap_err();
             assert!(
@@ -341,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_refused_on_the_command_line() {
+    fn secrets_on_the_command_line_are_rejected() {
         for header in [
             "Ocp-Apim-Subscription-Key: 0123456789abcdef0123456789abcdef",
             "Cookie: a=b",
@@ -351,7 +358,7 @@ mod tests {
             "ApiKey: 0123",
             "x-ms-copy-source: https://a.blob.core.windows.net/c/b?sv=2020&sig=0123456789eyJabcdefghijk%3D",
         ] {
-            let failure = refuse_secret(header).unwrap_err().to_string();
+            let failure = reject_secret(header).unwrap_err().to_string();
             assert!(
                 failure.contains("-H @FILE") && !failure.contains("0123") && !failure.contains("eyJ"),
                 "{failure}"
@@ -364,7 +371,7 @@ mod tests {
             "If-None-Match: W/\"JzEtVXNlci1BYkNkRWZHaElqS2xNbk9wUXJTdFV2V3hZejAxMjM0NTY3ODkn\"",
             "if-match: \"AbCdEf0123456789AbCdEf==\"",
         ] {
-            refuse_secret(header).unwrap();
+            reject_secret(header).unwrap();
         }
     }
 

@@ -1,4 +1,4 @@
-//! Requests with a token: their retries, and another token where the API rejects the first.
+//! Requests with a token: retries of throttled requests, and a new token after a status 401.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ use crate::silent::CacheSettings;
 use crate::time_format::length;
 use crate::token_settings::TokenSettings;
 
-/// Sends requests to one API.
+/// A sender of requests to one API.
 pub(super) struct Caller {
     bearer: Bearer,
     transport: Logged<UreqTransport>,
@@ -31,14 +31,14 @@ pub(super) struct Caller {
 }
 
 /// A response of the API.
-pub(super) enum Reply {
-    /// Its body has not been read.
+pub(super) enum ApiResponse {
+    /// A success, with the body not read yet.
     Success(Box<Response<ApiBody>>),
     Rejected(Rejected),
 }
 
 impl Caller {
-    /// Gets a token for the request.
+    /// Creates a caller, and acquires a token for the request.
     pub(super) fn new(
         wanted: TokenSettings,
         kept: CacheSettings,
@@ -54,13 +54,13 @@ impl Caller {
         })
     }
 
-    /// The address of the request.
+    /// Returns the URI of the request.
     pub(super) fn uri(&self) -> &Uri {
         &self.request.uri
     }
 
-    /// Sends the request, or the same request to another address of this API.
-    pub(super) fn send(&mut self, uri: Option<&Uri>) -> Result<Reply, Failure> {
+    /// Sends the request, or the same request to another URI of this API.
+    pub(super) fn send(&mut self, uri: Option<&Uri>) -> Result<ApiResponse, Failure> {
         let uri = uri.unwrap_or(&self.request.uri).clone();
         let mut is_renewed = false;
         let mut tries = 0;
@@ -72,19 +72,19 @@ impl Caller {
             let response = self.transport.open(self.prepared(&uri))?;
             let response = ApiBody::of(response, &self.bearer.token);
             if is_success(response.status()) {
-                return Ok(Reply::Success(Box::new(response)));
+                return Ok(ApiResponse::Success(Box::new(response)));
             }
             let audience = self.bearer.audience();
             let rejected = Rejected::read(response, &self.request.method, &uri, audience)?;
             if rejected.status == StatusCode::UNAUTHORIZED && !is_renewed {
                 is_renewed = true;
-                tell("the API rejected the token: another one is requested");
+                tell("the API rejected the token: requesting a new token");
                 self.bearer.renew(ClaimsChallenge::find(&rejected.headers))?;
                 continue;
             }
             let pause = rejected.is_throttled().then(|| self.pause(&rejected, tries)).flatten();
             let Some(pause) = pause else {
-                return Ok(Reply::Rejected(rejected));
+                return Ok(ApiResponse::Rejected(rejected));
             };
             tries += 1;
             tell(format_args!(
@@ -97,15 +97,16 @@ impl Caller {
         }
     }
 
-    /// Returns the pause before the next try, if there is to be one.
+    /// Returns the pause before the next attempt, or `None` if no attempts are left or the API
+    /// requires a pause over [`LONGEST_PAUSE`].
     fn pause(&self, rejected: &Rejected, tries: u32) -> Option<Duration> {
-        let asked = retry_after(&rejected.headers, Timestamp::from(SystemTime::now()));
+        let requested = retry_after(&rejected.headers, Timestamp::from(SystemTime::now()));
         let own = || {
             FIRST_PAUSE
                 .saturating_mul(2_u32.saturating_pow(tries))
                 .min(LONGEST_OWN_PAUSE)
         };
-        let pause = asked.unwrap_or_else(own);
+        let pause = requested.unwrap_or_else(own);
         (tries < self.retries && pause <= LONGEST_PAUSE).then_some(pause)
     }
 
@@ -120,13 +121,13 @@ impl Caller {
     }
 }
 
-/// The token of the requests, and how it was got.
+/// The token of the requests, with the settings to acquire another one.
 struct Bearer {
     wanted: TokenSettings,
     kept: CacheSettings,
     token: AccessToken,
     expires_at: Timestamp,
-    /// Whether a request was sent with it. A new token is used, however short its life is.
+    /// True once a request was sent with the token. A new token is used however soon it expires.
     is_used: bool,
 }
 
@@ -142,7 +143,7 @@ impl Bearer {
         })
     }
 
-    /// Requests another token, with the claims that the API asked for.
+    /// Requests another token, with the claims of the API's challenge.
     fn renew(&mut self, challenge: Option<ClaimsChallenge>) -> Result<(), Failure> {
         if let Some(challenge) = challenge {
             self.wanted.set_claims(challenge.claims());
@@ -155,7 +156,7 @@ impl Bearer {
         Ok(())
     }
 
-    /// Whether the next request should get another token.
+    /// Returns true if the next request needs another token.
     fn is_expiring(&self) -> bool {
         let left = self.expires_at.since(Timestamp::from(SystemTime::now()));
         self.is_used && left < EXPIRING
@@ -178,22 +179,23 @@ fn acquire(wanted: &TokenSettings, kept: &CacheSettings) -> Result<(AccessToken,
         let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
         (AccessToken::new(token.expose())?, token.expires_at())
     };
-    // An API may repeat a part of it in an error.
+    // An API may repeat a part of the token in an error.
     register_secret(token.expose());
     Ok((token, expires_at))
 }
 
-/// Whether a status is no failure. That a condition in the request does not hold (304) is a success as well.
+/// Returns true for a status of success, and for 304: a condition of the request was not met.
 fn is_success(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::NOT_MODIFIED
 }
 
-/// A token with less time left is renewed before the next request.
+/// The remaining lifetime below which a token is renewed before the next request.
 const EXPIRING: Duration = Duration::from_secs(5);
 
-/// The pause before the second try, where the API does not ask for one. It doubles with each try.
+/// The pause before the second attempt if the API names none. It doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause if the API names none.
 const LONGEST_OWN_PAUSE: Duration = Duration::from_secs(30);
 
-/// The longest pause that a command waits.
+/// The longest pause that an API may require; the command fails instead of a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);

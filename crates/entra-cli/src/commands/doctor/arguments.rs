@@ -9,13 +9,15 @@ use crate::target::TargetSettings;
 
 /// Find out why a daemon gets no token: settings, network, clock, tenant, credential, permissions.
 ///
-/// Reads the same options and variables as `entra token` and requests a token in the same way. Prints one line for each check, with its
-/// result (ok, warn, fail or skipped), what was found, and what to do. After a check that fails, the checks that do not depend on it still
-/// run. The report contains no secrets and no tokens, so that it can be shared. It contains names: of the tenant, the application, the API
-/// and files.
+/// Reads the same options and variables as `entra token` and requests a token in the same way.
+/// Prints one line for each check, with its result (ok, warn, fail or skipped), what was found, and
+/// what to do. After a check that fails, the checks that do not depend on it still run.
+///
+/// The report contains no secrets and no tokens, so you can share it. It does contain the names of
+/// the tenant, the application, the API and files.
 #[derive(Args)]
 #[command(
-    // Without a target there is still much to look at.
+    // Most checks do not need a target.
     mut_group("api", |group| group.required(false)),
     after_help = "\
 Examples:
@@ -25,12 +27,12 @@ Examples:
   entra doctor -o json > report.json \\
     --scope https://graph.microsoft.com/.default
 
-The exit code is 0 if no check fails, even with warnings. Otherwise it is that of the first check that fails:
-  2, 3  a setting: tenant, client id, authority, scope,
-        proxy; this machine's clock
+The exit code is 0 if no check fails, even with warnings. Otherwise it is the exit code of the first check that failed:
+  2, 3  a setting is wrong: tenant, client id, authority,
+        scope, proxy, or this machine's clock
   4     the secret, the certificate or the federated token
         cannot be read, or has expired
-  5, 6  the authority rejects the request (unknown tenant,
+  5, 6  the authority rejected the request (unknown tenant,
         wrong credential); a permission is missing
   7, 8  there is no connection; no response in time
   9     a response or a token is malformed or unexpected"
@@ -45,11 +47,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) network: Traced<NetworkSettings>,
 
-    /// Request these claims (JSON), as an API's claims challenge asks for
+    /// Request these claims: the JSON from an API's claims challenge
     #[arg(long, value_name = "JSON")]
     pub(super) claims: Option<String>,
 
-    /// What to print
+    /// Output format
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     pub(super) output: Output,
 }

@@ -1,4 +1,4 @@
-//! A certificate as the doctor reads and judges it.
+//! The check of the client certificate.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use crate::commands::doctor::report::Check;
 use crate::exit::{Exit, Failure};
 use crate::time_format::{length, utc};
 
-/// What could be read of the certificate's file, and of the file of its key.
+/// The contents of the certificate's file and of the file of its key, as far as readable.
 pub(crate) struct Read {
     pub(crate) opened: Result<ClientCertificate, Failure>,
-    /// The certificate alone, where its key is missing.
+    /// The certificate, even if its key is missing.
     public: Option<Certificate>,
-    /// What is wrong with the permissions of the files, and what to do about it.
+    /// Problems with the permissions of the files, each with a hint.
     exposures: Vec<(String, String)>,
 }
 
@@ -37,7 +37,7 @@ impl Read {
         }
     }
 
-    /// Judges it by the time `now` of the service.
+    /// Checks the certificate at the service's time `now`.
     pub(crate) fn judge(&self, path: &str, now: Timestamp) -> Check {
         let mut check = match (&self.opened, &self.public) {
             (Ok(certificate), _) => {
@@ -45,28 +45,28 @@ impl Read {
                     "make a new one (entra cert new), register it (entra keycredentials), and use it instead of {path}"
                 );
                 let found = format!(
-                    "key and certificate go together; {}",
+                    "the key matches the certificate; {}",
                     described(certificate.leaf(), now)
                 );
                 with_details(judged(certificate, found, &renew, now), certificate.leaf())
             }
             (Err(failure), public) => {
-                let advice = "give a PEM or PFX file with the certificate and its private key";
+                let advice = "name a PEM or PFX file with the certificate and its private key";
                 let check = Check::failure(name::CERTIFICATE, failure, advice);
                 match public {
-                    Some(certificate) => with_details(check.and(&described(certificate, now)), certificate),
+                    Some(certificate) => with_details(check.with_found(&described(certificate, now)), certificate),
                     None => check,
                 }
             }
         };
         for (problem, advice) in &self.exposures {
-            check = check.but(problem, advice);
+            check = check.with_warning(problem, advice);
         }
         check
     }
 }
 
-/// A certificate on one line.
+/// Describes a certificate in one line.
 fn described(certificate: &Certificate, now: Timestamp) -> String {
     let until = certificate.not_after();
     let left = until.since(now);
@@ -91,7 +91,7 @@ fn described(certificate: &Certificate, now: Timestamp) -> String {
 }
 
 fn judged(certificate: &ClientCertificate, found: String, renew: &str, now: Timestamp) -> Check {
-    // What keeps it from being used comes last, and stays.
+    // The warnings that make the certificate unusable come last, so that one of them is taken.
     let mut warnings = certificate.warnings(now);
     warnings.sort_by_key(|warning| matches!(warning, Warning::Expired { .. } | Warning::NotYetValid { .. }));
     let Some(warning) = warnings.pop() else {
@@ -104,7 +104,10 @@ fn judged(certificate: &ClientCertificate, found: String, renew: &str, now: Time
             name::CERTIFICATE,
             Exit::Credential,
             found,
-            format!("wait until {}, or use another", utc(certificate.not_before())),
+            format!(
+                "wait until {}, or use another certificate",
+                utc(certificate.not_before())
+            ),
         ),
         Warning::ExpiresSoon { .. } => Check::warn(name::CERTIFICATE, found, renew),
         _ => Check::warn(name::CERTIFICATE, found, warning.hint()),

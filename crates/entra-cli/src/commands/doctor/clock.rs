@@ -1,36 +1,40 @@
+//! The check of this machine's clock against the clock of the service.
+
 use std::time::Duration;
 
 use entra_proto::Timestamp;
 use entra_proto::acquire::server_time;
 
-use crate::commands::doctor::connection::Answer;
+use crate::commands::doctor::connection::TimedResponse;
 use crate::commands::doctor::name;
 use crate::commands::doctor::report::{Check, Report};
 use crate::exit::{Exit, Failure};
 use crate::time_format::length;
 
-/// Compares this machine's clock with the service's. Gives the time by the service's, where that is known.
-pub(crate) fn examine(answer: Option<&Answer>, report: &mut Report) -> Result<Timestamp, Failure> {
-    let Some(answer) = answer else {
+/// Compares this machine's clock with the service's.
+///
+/// Returns the time of the service, or the local time if the service's is unknown.
+pub(crate) fn examine(timed: Option<&TimedResponse>, report: &mut Report) -> Result<Timestamp, Failure> {
+    let Some(timed) = timed else {
         report.skip(name::CLOCK, &[name::CONNECTION])?;
         return Ok(entra_transport::now());
     };
-    let Some(date) = server_time(answer.response.headers()) else {
+    let Some(date) = server_time(timed.response.headers()) else {
         report.add(Check::warn(
             name::CLOCK,
-            "the answer does not say what time it is",
-            "compare this machine's clock with another",
+            "the response has no date",
+            "compare this machine's clock with another clock",
         ))?;
-        return Ok(answer.received);
+        return Ok(timed.received);
     };
-    report.add(judge(Skew::between(answer.sent, date, answer.received)))?;
+    report.add(judge(Skew::between(timed.sent, date, timed.received)))?;
     Ok(date)
 }
 
 fn judge(skew: Skew) -> Check {
-    let fix = "set this machine's clock, by NTP say: the service refuses assertions with AADSTS700024 beyond five minutes or so, and \
-               tokens seem to last longer or shorter than they do";
-    let found = skew.in_words();
+    let fix = "set this machine's clock (for example with NTP): beyond about five minutes the service rejects assertions \
+               with AADSTS700024, and the lifetimes of tokens are misjudged";
+    let found = skew.to_text();
     let check = if skew.length() < SMALL {
         Check::ok(name::CLOCK, found)
     } else if skew.length() <= LARGE {
@@ -41,7 +45,7 @@ fn judge(skew: Skew) -> Check {
     check.with("ahead_seconds", skew.ahead_seconds())
 }
 
-/// How far this machine's clock is from the service's. One of the two is zero.
+/// The difference between this machine's clock and the service's. One of the two fields is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Skew {
     ahead: Duration,
@@ -49,8 +53,10 @@ struct Skew {
 }
 
 impl Skew {
-    /// The least that explains an answer dated `date`, to the second below, whose request was `sent` and which was `received` by the
-    /// clock here.
+    /// Returns the smallest skew that explains a response.
+    ///
+    /// `date` is the time of the service, rounded down to the second; `sent` and `received` are the
+    /// local times of the request and the response.
     fn between(sent: Timestamp, date: Timestamp, received: Timestamp) -> Self {
         Self {
             ahead: sent.since(date.plus(Duration::from_secs(1))),
@@ -67,7 +73,7 @@ impl Skew {
         whole(self.ahead) - whole(self.behind)
     }
 
-    fn in_words(self) -> String {
+    fn to_text(self) -> String {
         if self.length().as_secs() == 0 {
             "this machine's clock agrees with the service's".to_owned()
         } else if self.behind.is_zero() {
@@ -78,10 +84,10 @@ impl Skew {
     }
 }
 
-/// Below this, a difference is none.
+/// The skew from which there is a warning.
 const SMALL: Duration = Duration::from_secs(60);
 
-/// Beyond this, assertions are refused.
+/// The skew beyond which the service rejects assertions.
 const LARGE: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
@@ -94,11 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_answer_is_no_skew() {
+    fn slow_response_is_not_skew() {
         assert_eq!(skew(1000, 1000, 1000), 0);
-        // Somewhere in the 30 seconds that it took.
+        // The date may be of any moment in the 30 seconds of the request.
         assert_eq!(skew(1000, 1015, 1030), 0);
-        // The date is cut to the second.
+        // The date is rounded down to the second.
         assert_eq!(skew(1001, 1000, 1001), 0);
         assert_eq!(skew(1000, 1100, 1002), -98);
         assert_eq!(skew(1100, 1000, 1101), 99);
@@ -106,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_is_worth_a_warning_and_five_are_too_much() {
+    fn skew_warns_from_one_minute_and_fails_beyond_five() {
         let judged = |seconds: u64| {
             [(seconds, 0), (0, seconds)].map(|(ahead, behind)| {
                 let [ahead, behind] = [ahead, behind].map(Duration::from_secs);

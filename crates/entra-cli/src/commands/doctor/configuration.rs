@@ -1,3 +1,5 @@
+//! The checks of the settings: authority, tenant, client ID, target, region and network.
+
 use std::env;
 
 use entra_proto::endpoint::{Endpoint, Region};
@@ -15,29 +17,29 @@ use crate::requests::Logged;
 use crate::settings::authority_doubt;
 use crate::source::Source;
 
-/// The settings that can be used, each for itself. What is not there went wrong.
+/// The settings that passed their checks; `None` for a setting that failed.
 pub(crate) struct Configuration {
     pub(crate) cloud: Option<Cloud>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) client_id: Option<ClientId>,
     pub(crate) target: Option<Target>,
-    /// Where tokens come from, the region included.
+    /// The authority that issues tokens, with its region.
     pub(crate) authority: Option<Authority>,
-    /// The URL at which the authority tells about the tenant; where that cannot be used, about all
-    /// of them, to see whether it answers.
+    /// The URL of the discovery document of the tenant, or of `common` if the tenant is unusable:
+    /// then it only shows that the authority responds.
     pub(crate) discovery: Option<String>,
     pub(crate) network: Option<Network>,
 }
 
-/// The way out.
+/// The transport, and the proxy that it uses for the authority.
 pub(crate) struct Network {
     pub(crate) transport: Logged<UreqTransport>,
-    /// The proxy on the way to the authority, `host:port`, and the variable that names it.
+    /// The proxy for the authority as `host:port`, and the variable that names it.
     pub(crate) proxy: Option<(String, String)>,
 }
 
 impl Configuration {
-    /// Looks at the settings one by one.
+    /// Checks each setting and adds the results to the report.
     pub(crate) fn examine(
         arguments: &Arguments,
         credential: &Credential,
@@ -45,7 +47,7 @@ impl Configuration {
     ) -> Result<Self, Failure> {
         let application = &arguments.application.settings;
         let (cloud, tenant, client_id) = (application.cloud(), application.tenant(), application.client_id());
-        // Where the profile cannot be read, the checks of the settings say so.
+        // If the profile cannot be read, the checks of the settings report it.
         let version = application.version().unwrap_or(EndpointVersion::V2);
 
         let setting = |argument: &str, check: Check| setting(arguments, argument, check);
@@ -53,7 +55,7 @@ impl Configuration {
         if origin(arguments, "authority_host") == Source::Default
             && let Some((problem, fix)) = authority_doubt()
         {
-            authority = authority.but(&problem, fix);
+            authority = authority.with_warning(&problem, fix);
         }
         report.add(authority)?;
         let cloud = cloud.ok();
@@ -82,19 +84,19 @@ impl Configuration {
     }
 }
 
-/// Where a setting of the application comes from.
+/// Returns the source of a setting of the application.
 fn origin(arguments: &Arguments, argument: &str) -> Source {
     arguments.application.origin(argument).unwrap_or(Source::Default)
 }
 
-/// A setting with where it comes from, and with what may be wrong with it elsewhere.
+/// Adds the source of a setting to its check, and a warning if other programs may misread it.
 fn setting(arguments: &Arguments, argument: &str, check: Check) -> Check {
     let application = &arguments.application;
-    let check = check.taken_from(origin(arguments, argument));
+    let check = check.with_source(origin(arguments, argument));
     if application.has_blanks(argument) {
-        check.but(
+        check.with_warning(
             "there is white space around it",
-            "take the white space out: it is ignored here, and other programs may not ignore it",
+            "remove the white space: this command ignores it, other programs may not",
         )
     } else {
         check
@@ -120,13 +122,13 @@ fn describe_tenant(tenant: &Result<Tenant, Failure>, client_id: Option<&ClientId
     let check = match tenant {
         Ok(tenant) => Check::ok(name::TENANT, tenant.to_string()),
         Err(failure) => {
-            let fix = "write the tenant's id or one of its domains, such as contoso.onmicrosoft.com";
+            let fix = "name the tenant by its id or one of its domains, such as contoso.onmicrosoft.com";
             return Check::failure(name::TENANT, failure, fix);
         }
     };
     match (tenant, client_id) {
-        (Ok(Tenant::Id(tenant)), Some(client_id)) if *tenant == client_id.guid() => check.but(
-            "it is the client id as well",
+        (Ok(Tenant::Id(tenant)), Some(client_id)) if *tenant == client_id.guid() => check.with_warning(
+            "it is equal to the client id",
             "copy \"Directory (tenant) ID\" and \"Application (client) ID\" from the app registration's overview page again",
         ),
         _ => check,
@@ -144,10 +146,13 @@ fn describe_client_id(client_id: &Result<ClientId, Failure>) -> Check {
     }
 }
 
-/// The tenant, where a daemon can be at home in it.
+/// Returns the tenant.
+///
+/// # Errors
+/// Returns an error if client credentials cannot be used with it: `common`, for example.
 fn specific(cloud: Option<&Cloud>, tenant: Tenant) -> Result<Tenant, Failure> {
     let authority = Authority::new(cloud.cloned().unwrap_or_default(), tenant.clone())?;
-    nobody(authority)?.client_credentials(Target::resource(SOME_API)?)?;
+    placeholder_application(authority)?.client_credentials(Target::resource(SOME_API)?)?;
     Ok(tenant)
 }
 
@@ -156,40 +161,40 @@ fn examine_target(
     version: EndpointVersion,
     report: &mut Report,
 ) -> Result<Option<Target>, Failure> {
-    let asked = |target: Target| {
+    let examined = |target: Target| {
         let authority = Authority::new(Cloud::Public, Tenant::Id(Guid::from_bytes([1; 16])))?;
-        let request = nobody(authority)?.client_credentials(target.clone())?;
+        let request = placeholder_application(authority)?.client_credentials(target.clone())?;
         if let Some(claims) = &arguments.claims {
             request.with_claims(claims)?;
         }
         let (parameter, value) = target.wire_parameter(version)?;
-        let found = format!("{}, asked for by {parameter}={value}", target.audience()?);
+        let found = format!("{}, requested by {parameter}={value}", target.audience()?);
         Ok::<_, Failure>((target, found))
     };
     let source = match arguments.target.source("scope") {
         Source::Default => arguments.target.source("resource"),
         scope => scope,
     };
-    match arguments.target.settings.target().and_then(asked) {
+    match arguments.target.settings.target().and_then(examined) {
         Ok((target, found)) => {
             let audience = target.audience()?.into_owned();
             report.add(
                 Check::ok(name::TARGET, found)
                     .with("audience", audience)
-                    .taken_from(source),
+                    .with_source(source),
             )?;
             Ok(Some(target))
         }
         Err(failure) => {
             let fix =
                 "name one API: --resource https://graph.microsoft.com, or --scope https://graph.microsoft.com/.default";
-            report.add(Check::failure(name::TARGET, &failure, fix).taken_from(source))?;
+            report.add(Check::failure(name::TARGET, &failure, fix).with_source(source))?;
             Ok(None)
         }
     }
 }
 
-/// Gives the authority that is asked for tokens.
+/// Checks the region, and returns the authority for token requests.
 fn examine_region(
     arguments: &Arguments,
     cloud: Option<&Cloud>,
@@ -205,7 +210,7 @@ fn examine_region(
         let Some(region) = region else {
             return Ok((None, tenant.map(at).transpose()?.flatten()));
         };
-        // Whether the cloud has regions does not hang on the tenant.
+        // The tenant does not matter for whether the cloud has regions.
         let regional = at(tenant.unwrap_or(&Tenant::Common))?
             .map(|authority| authority.with_region(region.clone()))
             .transpose()?;
@@ -216,7 +221,7 @@ fn examine_region(
         Ok((Some(region), authority)) => (Check::ok(name::REGION, region.as_str()), authority),
         Err(failure) => (Check::failure(name::REGION, &failure, "leave the region out"), None),
     };
-    report.add(check.taken_from(origin(arguments, "region")))?;
+    report.add(check.with_source(origin(arguments, "region")))?;
     Ok(authority)
 }
 
@@ -243,14 +248,14 @@ fn examine_network(
         .unwrap_or_default();
     let uri = cloud.and_then(|cloud| cloud.origin().parse::<Uri>().ok());
     let through = uri.is_some_and(|uri| proxies.for_uri(&uri).is_some());
-    // Its host and port alone: a password may stand beside them.
+    // Only the host and port: the setting may contain a password.
     let proxy = proxies
         .proxy()
         .map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
-    let way = match &proxy {
+    let route = match &proxy {
         None => "no proxy".to_owned(),
         Some(proxy) if through => format!("through the proxy {proxy} ({variable})"),
-        Some(proxy) => format!("past the proxy {proxy} ({variable}), which is not for this host"),
+        Some(proxy) => format!("not through the proxy {proxy} ({variable}), which is not for this host"),
     };
     let named = tls::named();
     let missing = named.is_some() && Trust::default().certificates(&TransportPolicy::default()).is_err();
@@ -262,11 +267,14 @@ fn examine_network(
         roots = format!("{roots} and those in {} (--ca-file)", path.display());
     }
     let timeout = (settings.timeout(), arguments.network.source("timeout"));
-    let found = format!("{way}; trusts {roots}; {} s for a request ({})", timeout.0, timeout.1);
+    let found = format!(
+        "{route}; trusts {roots}; request timeout {} s ({})",
+        timeout.0, timeout.1
+    );
     let mut check = Check::ok(name::NETWORK, found).with("timeout", timeout.0);
     if missing {
-        check = check.but(
-            "no certificate is found there",
+        check = check.with_warning(
+            "no certificates were found there",
             "check the path in SSL_CERT_FILE or SSL_CERT_DIR, or unset it",
         );
     }
@@ -280,9 +288,9 @@ fn examine_network(
     }))
 }
 
-/// An application that asks for nothing: what it is refused before anything is sent is wrong with
-/// the tenant or the target.
-fn nobody(authority: Authority) -> Result<Application, Failure> {
+/// Returns an application that never sends a request. An error that it reports while a request is
+/// built is a fault of the tenant or the target.
+fn placeholder_application(authority: Authority) -> Result<Application, Failure> {
     let id = ClientId::from(Guid::from_bytes([1; 16]));
     Ok(Application::new(authority, id, ClientSecret::new("none")?))
 }

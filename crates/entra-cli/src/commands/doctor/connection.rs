@@ -1,3 +1,5 @@
+//! The check of the connection to the authority.
+
 use entra_proto::Timestamp;
 use entra_transport::adapter::endpoint;
 use entra_transport::{BlockingTransport, Response, TransportError, TransportErrorKind, now};
@@ -9,15 +11,15 @@ use crate::commands::doctor::report::{Check, Report};
 use crate::discovery;
 use crate::exit::Failure;
 
-/// What the authority answered when it was asked about itself, and when, by this machine's clock.
-pub(crate) struct Answer {
+/// The authority's response to the discovery request, with its times by this machine's clock.
+pub(crate) struct TimedResponse {
     pub(crate) response: Response,
     pub(crate) sent: Timestamp,
     pub(crate) received: Timestamp,
 }
 
-/// Asks the authority about itself, once.
-pub(crate) fn examine(configuration: &Configuration, report: &mut Report) -> Result<Option<Answer>, Failure> {
+/// Sends one discovery request to the authority.
+pub(crate) fn examine(configuration: &Configuration, report: &mut Report) -> Result<Option<TimedResponse>, Failure> {
     let (Some(url), Some(network)) = (&configuration.discovery, &configuration.network) else {
         report.skip(name::CONNECTION, &[name::AUTHORITY, name::NETWORK])?;
         return Ok(None);
@@ -29,7 +31,7 @@ pub(crate) fn examine(configuration: &Configuration, report: &mut Report) -> Res
     let response = match network.transport.send(request) {
         Ok(response) => response,
         Err(error) => {
-            report.add(lost(name::CONNECTION, error, &uri, network))?;
+            report.add(transport_failure(name::CONNECTION, error, &uri, network))?;
             return Ok(None);
         }
     };
@@ -40,46 +42,45 @@ pub(crate) fn examine(configuration: &Configuration, report: &mut Report) -> Res
     } else {
         "plain http"
     };
-    let way = network
+    let route = network
         .proxy
         .as_ref()
         .map_or_else(String::new, |(proxy, _)| format!(" through {proxy}"));
-    let found = format!("{host} answers{way} over {secured}, in {} ms", took.as_millis());
+    let found = format!("{host} responded{route} over {secured} in {} ms", took.as_millis());
     report.add(
         Check::ok(name::CONNECTION, found)
             .with("url", url.as_str())
             .with("status", status),
     )?;
-    Ok(Some(Answer {
+    Ok(Some(TimedResponse {
         response,
         sent,
         received,
     }))
 }
 
-/// No answer came: where on the way it failed, and what to do there.
-pub(crate) fn lost(name: &'static str, error: TransportError, uri: &Uri, network: &Network) -> Check {
+/// Returns the failed check of a request without a response: the stage that failed, and a hint.
+pub(crate) fn transport_failure(name: &'static str, error: TransportError, uri: &Uri, network: &Network) -> Check {
     let stage = stage(error.kind(), network.proxy.is_some());
     let host = endpoint(uri);
     let fix = match (stage, &network.proxy) {
         ("proxy", Some((proxy, variable))) => format!(
-            "check the proxy {proxy} in {variable}: its name and port, its user name and password, and that it lets through to {host}; \
-             or except the host in NO_PROXY"
+            "check the proxy {proxy} in {variable}: its name and port, its user name and password, and that it allows connections \
+             to {host}; or list the host in NO_PROXY"
         ),
-        ("dns", _) => {
-            "check the host's spelling, and that this machine resolves names: its DNS server, a VPN".to_owned()
-        }
+        ("dns", _) => "check the host's spelling, and this machine's name resolution: its DNS server, a VPN".to_owned(),
         ("connect", _) => {
             format!(
-                "check that something listens at {host} and that no firewall is in between; if only a proxy leads out, name it in HTTPS_PROXY"
+                "check that a server listens at {host} and that no firewall blocks it; if a proxy is required, name it in HTTPS_PROXY"
             )
         }
         ("tls", _) => format!(
-            "check that {host} is meant, and this machine's clock; if a company's proxy or an emulator answers there, name its root with --ca-file"
+            "check that {host} is the host you mean, and this machine's clock; if a company's proxy or an emulator responds \
+             there, pass its root certificate with --ca-file"
         ),
         ("timeout", _) => {
             format!(
-                "check that no firewall swallows what goes to {host}; if only a proxy leads out, name it in HTTPS_PROXY; or raise --timeout"
+                "check that no firewall drops packets to {host}; if a proxy is required, name it in HTTPS_PROXY; or raise --timeout"
             )
         }
         _ => "look for a proxy or a sign-in portal between this machine and the service, and check the authority"
@@ -88,16 +89,16 @@ pub(crate) fn lost(name: &'static str, error: TransportError, uri: &Uri, network
     let failure = Failure::from(error);
     let check = Check::fail(name, failure.exit, format!("{stage}: {}", failure.problem), fix).with("stage", stage);
     match stage {
-        // The error's own advice says the same in fewer words.
+        // The hint of the error itself says the same in fewer words.
         "connect" | "timeout" => check,
-        _ => check.advise(&failure),
+        _ => check.with_hints_of(&failure),
     }
 }
 
-/// Where on the way a request failed.
+/// Returns the stage at which a request failed.
 fn stage(kind: TransportErrorKind, proxied: bool) -> &'static str {
     match kind {
-        // The proxy looks up the host's name, so the one not found here is its own.
+        // The proxy resolves the name of the host, so a name that fails here is the proxy's.
         TransportErrorKind::Dns | TransportErrorKind::Connect if proxied => "proxy",
         TransportErrorKind::ProxyAuthentication => "proxy",
         TransportErrorKind::Dns => "dns",
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_failure_has_its_stage() {
+    fn transport_error_kind_determines_stage() {
         use TransportErrorKind::{Connect, Dns, Interrupted, Malformed, ProxyAuthentication, Timeout, Tls};
         let stages = |proxied| [Dns, Connect, Tls, Timeout, Interrupted, Malformed].map(|kind| stage(kind, proxied));
         assert_eq!(stages(false), ["dns", "connect", "tls", "timeout", "http", "http"]);

@@ -1,3 +1,5 @@
+//! The checks of the credential: a client secret, a certificate, or a federated token.
+
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,7 @@ use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen};
 use crate::source::Source;
 use crate::time_format::length;
 
-/// The credential, as far as it could be read.
+/// The configured credential, as far as it could be read.
 pub(crate) enum Credential {
     Secret(ClientSecret, Source),
     Certificate {
@@ -29,7 +31,7 @@ pub(crate) enum Credential {
         source: Source,
         assertion: Result<ClientAssertion, Failure>,
     },
-    /// There is none, or none that can be read.
+    /// No credential is configured, or it cannot be read.
     Missing(Failure),
 }
 
@@ -55,20 +57,20 @@ impl Credential {
         }
     }
 
-    pub(crate) fn keep_out_of(&self, report: &mut Report) {
+    pub(crate) fn redact_in(&self, report: &mut Report) {
         match self {
-            // One that is an id is known to others: a report without the client id, say, would help nobody.
+            // A GUID is an id and not a secret. Redacting it could hide the client id, for example.
             Self::Secret(secret, _) if is_guid(secret.expose()) => {}
-            Self::Secret(secret, _) => report.register_secret(secret.expose().trim()),
+            Self::Secret(secret, _) => report.redact(secret.expose().trim()),
             Self::Federated {
                 assertion: Ok(assertion),
                 ..
-            } => report.register_secret(assertion.expose()),
+            } => report.redact(assertion.expose()),
             _ => {}
         }
     }
 
-    /// The credential as a client sends it, where it can be read.
+    /// Returns the credential for a client, or `None` if it cannot be read.
     pub(crate) fn to_client(&self, settings: &ApplicationSettings) -> Option<ClientCredential> {
         match self {
             Self::Secret(secret, _) => Some(secret.clone().into()),
@@ -84,17 +86,19 @@ impl Credential {
         }
     }
 
-    /// What the token says of how the application proved itself, `appidacr` and `azpacr`: a secret, or an assertion.
+    /// Returns the expected value of the claims `appidacr` and `azpacr`: `1` for a secret, `2` for
+    /// an assertion.
     pub(crate) fn class(&self) -> &'static str {
         if matches!(self, Self::Secret(..)) { "1" } else { "2" }
     }
 
-    /// Which credential it is, and where it comes from. Of a secret nothing is told, not even how long it is.
+    /// Returns the check that names the credential and its source. It does not reveal a secret or
+    /// its length.
     pub(crate) fn describe(&self) -> Check {
         let (kind, found, source) = match self {
             Self::Secret(_, source) => ("secret", "a client secret".to_owned(), source),
             Self::Certificate { path, key, source, .. } => {
-                let key = key.as_ref().map(|key| format!(", its key in {}", key.display()));
+                let key = key.as_ref().map(|key| format!(", with the key in {}", key.display()));
                 (
                     "certificate",
                     format!("the certificate in {}{}", path.display(), key.unwrap_or_default()),
@@ -106,25 +110,28 @@ impl Credential {
                 format!("the federated token in {}", file.path().display()),
                 source,
             ),
-            Self::Missing(failure) => return Check::failure(name::CREDENTIAL, failure, "name one that can be read"),
+            Self::Missing(failure) => {
+                return Check::failure(name::CREDENTIAL, failure, "name a credential that can be read");
+            }
         };
         let mut check = Check::ok(name::CREDENTIAL, found);
         if let Self::Secret(secret, _) = self
             && let Some(doubt) = secret.doubt()
         {
-            check = check.but(&doubt.to_string(), doubt.hint());
+            check = check.with_warning(&doubt.to_string(), doubt.hint());
         }
-        let others = passed_over(source);
+        let others = overridden_by(source);
         if !others.is_empty() {
-            check = check.but(
-                &format!("{} is set as well, and not used", others.join(" and ")),
-                "unset what is not meant: other programs choose otherwise",
+            check = check.with_warning(
+                &format!("{} is also set, but not used", others.join(" and ")),
+                "unset the variables that you do not mean: other programs choose differently",
             );
         }
-        check.with("kind", kind).taken_from(source.clone())
+        check.with("kind", kind).with_source(source.clone())
     }
 
-    /// Looks at a certificate or a federated token by the time `now` of the service. Of a secret, only the service can judge.
+    /// Checks a certificate or a federated token at the service's time `now`. Only the service can
+    /// check a secret.
     pub(crate) fn examine(&self, cloud: Option<&Cloud>, now: Timestamp, report: &mut Report) -> Result<(), Failure> {
         match self {
             Self::Secret(..) | Self::Missing(_) => Ok(()),
@@ -134,15 +141,16 @@ impl Credential {
                 Err(failure) => Check::failure(
                     name::FEDERATED_TOKEN,
                     failure,
-                    "check the path, and that the platform writes the token there: workload identity must be on for this workload",
+                    "check the path, and that the platform writes the token there: workload identity must be enabled for this workload",
                 ),
             }),
         }
     }
 }
 
-/// The credentials of the environment that another variable goes before. What stands on the command line was chosen.
-fn passed_over(source: &Source) -> Vec<&'static str> {
+/// Returns the credential variables that are set, but overridden by another variable. A credential
+/// from the command line is a deliberate choice, and the list is then empty.
+fn overridden_by(source: &Source) -> Vec<&'static str> {
     let Source::Variable(chosen) = source else {
         return Vec::new();
     };
@@ -173,25 +181,25 @@ fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Time
         subject.unwrap_or("none"),
         audience.unwrap_or("none"),
         match expires {
-            Some(moment) if moment > now => format!("good for {}", length(moment.since(now))),
+            Some(moment) if moment > now => format!("valid for {}", length(moment.since(now))),
             Some(moment) => format!("expired {} ago", length(now.since(moment))),
-            None => "without an expiry".to_owned(),
+            None => "no expiry".to_owned(),
         }
     );
-    let registered = "they must stand in the application's federated credential, letter for letter";
+    let registered = "the application's federated credential must contain exactly the same values";
     let check = if expires.is_some_and(|moment| moment <= now) {
         Check::fail(
             name::FEDERATED_TOKEN,
             Exit::Credential,
             found,
-            "let the platform renew it: a token that a workload keeps to itself, or a copy of one, is renewed by nobody",
+            "name the file that the platform renews: a copy of a token is never renewed",
         )
     } else if issuer.is_none() || subject.is_none() || expires.is_none() {
         Check::warn(
             name::FEDERATED_TOKEN,
             found,
             format!(
-                "check which token the platform writes there; issuer, subject and audience are needed: {registered}"
+                "check which token the platform writes there; issuer, subject, audience and expiry are required: {registered}"
             ),
         )
     } else if !audience.is_some_and(|audience| is_exchange(audience, cloud)) {
@@ -199,7 +207,7 @@ fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Time
             name::FEDERATED_TOKEN,
             found,
             format!(
-                "have it issued for {TOKEN_EXCHANGE}, or see that this audience is registered: issuer, subject and audience, {registered}"
+                "have the token issued for {TOKEN_EXCHANGE}, or register this audience: {registered} of issuer, subject and audience"
             ),
         )
     } else {
@@ -215,7 +223,8 @@ fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Time
     }
 }
 
-/// Whether an assertion is for the exchange of tokens: national clouds have names of their own that begin alike.
+/// Returns true if the audience is that of the token exchange. National clouds have their own
+/// audiences, which begin with the same text.
 fn is_exchange(audience: &str, cloud: Option<&Cloud>) -> bool {
     match cloud {
         Some(Cloud::Public) => audience == TOKEN_EXCHANGE,
@@ -238,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_federated_token_is_judged_by_its_claims() {
+    fn federated_token_is_checked_by_its_claims() {
         let sound = r#"{"iss":"i","sub":"s","aud":"api://AzureADTokenExchange","exp":1001}"#;
         assert_eq!(judged(sound), Mark::Ok);
         assert_eq!(judged(&sound.replace("1001", "1000")), Mark::Fail(Exit::Credential));

@@ -1,4 +1,5 @@
-//! Why a daemon gets no token, step by step.
+//! The command `entra doctor`: checks each step that a daemon takes to a token, and reports the
+//! results.
 
 mod arguments;
 mod certificate;
@@ -7,7 +8,7 @@ mod configuration;
 mod connection;
 mod credential;
 mod name;
-mod refusal;
+mod rejection;
 mod report;
 mod tenant;
 mod token;
@@ -22,14 +23,14 @@ pub(crate) use self::arguments::Arguments;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut report = Report::new(arguments.output);
-    // Before anything is told, so that nothing that is told can hold it.
+    // Before the first check is reported, so that no check can contain the secret.
     let credential = Credential::read(&arguments.application.settings);
-    credential.keep_out_of(&mut report);
+    credential.redact_in(&mut report);
 
     let configuration = Configuration::examine(arguments, &credential, &mut report)?;
-    let answer = connection::examine(&configuration, &mut report)?;
-    let now = clock::examine(answer.as_ref(), &mut report)?;
-    let tenant_id = tenant::examine(&configuration, answer.as_ref(), &mut report)?;
+    let timed = connection::examine(&configuration, &mut report)?;
+    let now = clock::examine(timed.as_ref(), &mut report)?;
+    let tenant_id = tenant::examine(&configuration, timed.as_ref(), &mut report)?;
     credential.examine(configuration.cloud.as_ref(), now, &mut report)?;
     let token = token::request(arguments, &configuration, &credential, &mut report)?;
     token::examine(&configuration, &credential, tenant_id, token.as_ref(), &mut report)?;

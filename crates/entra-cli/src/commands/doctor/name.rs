@@ -1,4 +1,4 @@
-//! The names of the checks, in their order.
+//! The names of the checks, in the order of the report.
 
 pub(super) const AUTHORITY: &str = "authority";
 pub(super) const TENANT: &str = "tenant";

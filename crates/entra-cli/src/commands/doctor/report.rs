@@ -1,3 +1,5 @@
+//! The checks of `entra doctor` and the report that prints them.
+
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
@@ -12,27 +14,27 @@ use crate::source::Source;
 use crate::terminal::{Stream, Style, wrapped_behind};
 use crate::time_format::put_time;
 
-/// What was looked at, and what came of it.
+/// One check and its result.
 #[derive(Debug)]
 pub(crate) struct Check {
     name: &'static str,
     mark: Mark,
     found: String,
-    /// What to do about it. Every failure and every warning has some.
+    /// The hints. Every failure and every warning has at least one.
     hints: Vec<String>,
     source: Option<Source>,
     details: Map<String, Value>,
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     Ok,
-    /// It may be on purpose, or do no harm.
+    /// The finding may be intended or harmless.
     Warn,
-    /// No token comes, or none that helps. The command ends so.
+    /// The daemon gets no usable token. Holds the exit code of the command.
     Fail(Exit),
-    /// It was not looked at.
+    /// The check did not run.
     Skipped,
 }
 
@@ -49,13 +51,13 @@ impl Check {
         Self::new(name, Mark::Fail(exit), found.into(), vec![hint.into()])
     }
 
-    /// A failure that says what to do itself; where it does not, `hint` does.
+    /// Creates a failed check with the hints of the failure, or with `hint` if it has none.
     pub(crate) fn failure(name: &'static str, failure: &Failure, hint: &str) -> Self {
         let mut check = Self::fail(name, failure.exit, failure.problem.as_str(), hint);
         if !failure.hints().is_empty() {
             check.hints.clear();
         }
-        check.advise(failure)
+        check.with_hints_of(failure)
     }
 
     #[cfg(test)]
@@ -63,8 +65,8 @@ impl Check {
         self.mark
     }
 
-    /// Adds a doubt: what is in order so far becomes a warning.
-    pub(crate) fn but(mut self, problem: &str, hint: &str) -> Self {
+    /// Adds a problem and a hint. A check that is ok so far becomes a warning.
+    pub(crate) fn with_warning(mut self, problem: &str, hint: &str) -> Self {
         if self.mark == Mark::Ok {
             self.mark = Mark::Warn;
         }
@@ -73,32 +75,32 @@ impl Check {
         self
     }
 
-    /// Adds what the failure itself advises.
-    pub(crate) fn advise(mut self, failure: &Failure) -> Self {
+    /// Adds the hints of the failure.
+    pub(crate) fn with_hints_of(mut self, failure: &Failure) -> Self {
         self.hints.extend(failure.hints().iter().map(ToString::to_string));
         self
     }
 
-    /// Adds what else was found.
-    pub(crate) fn and(mut self, found: &str) -> Self {
+    /// Appends to what was found.
+    pub(crate) fn with_found(mut self, found: &str) -> Self {
         self.found = format!("{}: {found}", self.found);
         self
     }
 
-    /// Says where the setting comes from. What is missing comes from nowhere.
-    pub(crate) fn taken_from(mut self, source: Source) -> Self {
+    /// Adds the source of the setting. A missing setting has none.
+    pub(crate) fn with_source(mut self, source: Source) -> Self {
         let missing = source == Source::Default && matches!(self.mark, Mark::Fail(_));
         self.source = Some(source).filter(|_| !missing);
         self
     }
 
-    /// Adds a moment that a program may want to read out of it.
+    /// Adds a time to the details, which are for programs.
     pub(crate) fn with_moment(mut self, name: &str, moment: Timestamp) -> Self {
         put_time(&mut self.details, name, moment);
         self
     }
 
-    /// Adds what a program may want to read out of it, under this name.
+    /// Adds a value to the details, which are for programs.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
@@ -115,7 +117,7 @@ impl Check {
         }
     }
 
-    /// The check in words, wrapped to the width of a terminal.
+    /// Formats the check as text, wrapped to the width of a terminal.
     fn to_text(&self, width: Option<usize>) -> String {
         let width = width.unwrap_or(usize::MAX);
         let behind = |label: &str, text: &str| {
@@ -150,21 +152,21 @@ impl Check {
         object
     }
 
-    fn blot(&mut self, secrets: &[Zeroizing<String>]) {
-        let blot = |text: &mut String| {
+    fn redact(&mut self, secrets: &[Zeroizing<String>]) {
+        let redact = |text: &mut String| {
             *text = without_secrets(text);
             for secret in secrets {
                 *text = text.replace(secret.as_str(), REDACTED);
             }
         };
-        blot(&mut self.found);
-        self.hints.iter_mut().for_each(blot);
-        self.details.values_mut().for_each(|value| each_text(value, &blot));
+        redact(&mut self.found);
+        self.hints.iter_mut().for_each(redact);
+        self.details.values_mut().for_each(|value| each_text(value, &redact));
     }
 }
 
 impl Mark {
-    /// The word in the colour of the mark, on a terminal.
+    /// Returns the word in the color of the mark, if standard output is a terminal.
     fn painted(self, word: &str) -> String {
         match self {
             Self::Fail(_) => Style::Error.paint(word, Stream::Out),
@@ -183,16 +185,16 @@ impl Mark {
     }
 }
 
-/// What to print.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// One line a check, and below it what to do
+    /// One line for each check, with its hints below
     Text,
-    /// One object with the list of checks, for programs
+    /// One JSON object with the list of checks, for programs
     Json,
 }
 
-/// All checks so far. As a text, each is printed as soon as it is made: some take their time.
+/// The checks so far. In text form each is printed at once, because some checks take long.
 pub(crate) struct Report {
     output: Output,
     checks: Vec<Check>,
@@ -208,19 +210,19 @@ impl Report {
         }
     }
 
-    /// Keeps a secret out of whatever is added from now on. None is put there on purpose; but settings get mixed up, and a server may
-    /// send back what it was sent.
-    pub(crate) fn register_secret(&mut self, secret: &str) {
+    /// Redacts a secret in all checks that are added later. No check contains one on purpose, but
+    /// users mix up settings, and a server may echo what it received.
+    pub(crate) fn redact(&mut self, secret: &str) {
         if secret.len() >= SHORTEST {
             self.secrets.push(Zeroizing::new(secret.to_owned()));
         }
     }
 
     pub(crate) fn add(&mut self, mut check: Check) -> Result<(), Failure> {
-        check.blot(&self.secrets);
+        check.redact(&self.secrets);
         if self.output == Output::Text {
             let text = check.to_text(Stream::Out.width());
-            // No text from outside stands in it unescaped, and the colours must not be escaped.
+            // Only the part after the mark is escaped: the mark may have a color.
             let (mark, rest) = text.split_at(check.mark.as_str().len());
             print_secret(&(check.mark.painted(mark) + &printable(rest)))?;
         }
@@ -228,19 +230,22 @@ impl Report {
         Ok(())
     }
 
-    /// Whether one of these checks went wrong, or was left out itself.
+    /// Returns true if one of these checks failed or was skipped.
     pub(crate) fn lacks(&self, needs: &[&str]) -> bool {
         !self.missing(needs).is_empty()
     }
 
-    /// Leaves a check out because of those that it needs and that went wrong, or were left out themselves.
+    /// Skips a check because checks that it needs failed or were skipped.
     pub(crate) fn skip(&mut self, name: &'static str, needs: &[&str]) -> Result<(), Failure> {
         let missing = self.missing(needs);
         let found = format!("needs {}", missing.join(", "));
         self.add(Check::new(name, Mark::Skipped, found, Vec::new()).with("needs", missing))
     }
 
-    /// Ends the report. It is a failure where a check failed: the first of them gives the exit code.
+    /// Ends the report.
+    ///
+    /// # Errors
+    /// Returns an error if a check failed, with the exit code of the first one.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let failed: Vec<(&str, Exit)> = self
             .checks
@@ -273,7 +278,7 @@ impl Report {
         self.checks.iter().filter(wrong).map(|check| check.name).collect()
     }
 
-    /// The worst of all. What was left out was so because of something that failed.
+    /// Returns the worst mark. Skipped checks do not count: each depends on one that failed.
     fn worst(&self) -> Mark {
         let marks = || self.checks.iter().map(|check| check.mark);
         let failed = marks().find(|mark| matches!(mark, Mark::Fail(_)));
@@ -283,7 +288,7 @@ impl Report {
     }
 }
 
-/// Changes each text in a value.
+/// Applies `change` to each string in a value.
 fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
     match value {
         Value::String(text) => change(text),
@@ -293,10 +298,10 @@ fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
     }
 }
 
-/// What is shorter is no secret, and would be found in every other word.
+/// The least length in bytes of a secret to redact. Shorter texts would match parts of words.
 const SHORTEST: usize = 4;
 
-/// How many characters of a text are shown: a token may name a thousand roles.
+/// The most characters shown of a text. A token may contain a thousand roles.
 const SHOWN: usize = 800;
 
 #[cfg(test)]
@@ -312,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_check_that_failed_gives_the_exit_code() {
+    fn first_failed_check_determines_exit_code() {
         let ended = |checks| report(checks).finish().map_err(|failure| failure.exit);
         assert_eq!(ended(vec![Check::ok("a", ""), Check::warn("b", "", "")]), Ok(()));
         let failed = vec![
@@ -324,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_says_because_of_what() {
+    fn skipped_check_names_what_it_needs() {
         let mut report = report(vec![
             Check::ok("a", ""),
             Check::fail("b", Exit::Rejected, "", ""),
@@ -338,17 +343,17 @@ mod tests {
     }
 
     #[test]
-    fn a_check_is_wrapped_to_the_terminal() {
+    fn check_is_wrapped_to_the_terminal() {
         let text = Check::warn("clock", "a b ".repeat(20), "c d ".repeat(20)).to_text(Some(40));
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
         assert!(text.contains("\n         hint: c d "), "{text}");
     }
 
     #[test]
-    fn a_secret_is_kept_out_of_every_part() {
+    fn secret_is_redacted_in_every_part() {
         let mut report = report(Vec::new());
-        report.register_secret("canary");
-        report.register_secret("");
+        report.redact("canary");
+        report.redact("");
         let check = Check::fail("a", Exit::Token, "x canary", "y canary").with("z", vec!["canary"]);
         report.add(check).unwrap();
         let shown = format!("{:?} {}", report.checks, report.checks[0].to_json());
@@ -356,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_stays_on_its_lines_and_short() {
+    fn check_text_is_short_and_escaped() {
         let text = Check::warn("a", "b\n\u{1b}[2Jc", "d".repeat(5000)).to_text(None);
         assert_eq!(text.lines().count(), 2);
         assert!(!text.contains('\u{1b}') && text.chars().count() < 1000, "{text}");

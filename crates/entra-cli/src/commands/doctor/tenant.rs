@@ -1,43 +1,45 @@
+//! The check of the tenant's discovery document.
+
 use entra_proto::{Cloud, Error, Guid, Tenant, TokenResponse};
 
 use crate::commands::doctor::configuration::Configuration;
-use crate::commands::doctor::connection::Answer;
+use crate::commands::doctor::connection::TimedResponse;
 use crate::commands::doctor::name;
-use crate::commands::doctor::refusal::refused;
+use crate::commands::doctor::rejection::rejected;
 use crate::commands::doctor::report::{Check, Report};
 use crate::discovery::Document;
 use crate::exit::{Exit, Failure};
 
-/// Reads what the authority told about the tenant. Gives the tenant's id.
+/// Checks the discovery document of the tenant, and returns the tenant's ID.
 pub(crate) fn examine(
     configuration: &Configuration,
-    answer: Option<&Answer>,
+    timed: Option<&TimedResponse>,
     report: &mut Report,
 ) -> Result<Option<Guid>, Failure> {
-    let (Some(tenant), Some(cloud), Some(answer)) = (&configuration.tenant, &configuration.cloud, answer) else {
+    let (Some(tenant), Some(cloud), Some(timed)) = (&configuration.tenant, &configuration.cloud, timed) else {
         report.skip(name::TENANT_FOUND, &[name::TENANT, name::CONNECTION])?;
         return Ok(None);
     };
     let (status, headers, body) = (
-        answer.response.status(),
-        answer.response.headers(),
-        answer.response.body().as_bytes(),
+        timed.response.status(),
+        timed.response.headers(),
+        timed.response.body().as_bytes(),
     );
     if !status.is_success() {
-        // It refuses here as it does at its token endpoint.
-        report.add(match TokenResponse::decode(status, headers, body, answer.received) {
+        // Error responses have the same form as those of the token endpoint.
+        report.add(match TokenResponse::decode(status, headers, body, timed.received) {
             Err(Error::Service(error)) if error.is_retryable() => Check::warn(
                 name::TENANT_FOUND,
-                format!("the service does not tell now: {error}"),
-                "try again a little later",
+                format!("the service cannot describe the tenant now: {error}"),
+                "try again later",
             ),
-            Err(Error::Service(error)) => refused(name::TENANT_FOUND, &error),
-            _ => strange(status.as_u16()),
+            Err(Error::Service(error)) => rejected(name::TENANT_FOUND, &error),
+            _ => unexpected_response(status.as_u16()),
         })?;
         return Ok(None);
     }
     let Some(document) = Document::read(body) else {
-        report.add(strange(status.as_u16()))?;
+        report.add(unexpected_response(status.as_u16()))?;
         return Ok(None);
     };
     let check = judge(&document, cloud, tenant);
@@ -49,24 +51,24 @@ pub(crate) fn examine(
     Ok(document.tenant_id)
 }
 
-fn strange(status: u16) -> Check {
+fn unexpected_response(status: u16) -> Check {
     Check::fail(
         name::TENANT_FOUND,
         Exit::Token,
-        format!("what came is not the description of a tenant (status {status})"),
+        format!("the response is not a discovery document (status {status})"),
         "check the authority's host, and look for a proxy or a sign-in portal between this machine and the service",
     )
     .with("status", status)
 }
 
-/// What a description of the tenant says about the settings.
+/// Compares the discovery document with the settings.
 fn judge(document: &Document, cloud: &Cloud, tenant: &Tenant) -> Check {
     if let Some(found) = document.other_cloud(cloud) {
         return Check::fail(
             name::TENANT_FOUND,
             Exit::Configuration,
             format!("the tenant is in another cloud, at {}", found.origin()),
-            format!("ask there: --authority-host {}", found.origin()),
+            format!("use --authority-host {}", found.origin()),
         );
     }
     if let (Tenant::Id(asked), Some(found)) = (tenant, document.tenant_id)
@@ -75,8 +77,8 @@ fn judge(document: &Document, cloud: &Cloud, tenant: &Tenant) -> Check {
         return Check::fail(
             name::TENANT_FOUND,
             Exit::Token,
-            format!("asked about {asked}, the authority told about {found}"),
-            "check the authority's host: it does not answer as Entra does",
+            format!("the request was for tenant {asked}, but the authority described {found}"),
+            "check the authority's host: it does not behave like Entra",
         );
     }
     let found = match document.tenant_id {
@@ -88,8 +90,9 @@ fn judge(document: &Document, cloud: &Cloud, tenant: &Tenant) -> Check {
             name::TENANT_FOUND,
             format!("{found}; its tokens come from {}", other.origin()),
             format!(
-                "if {} only stands before it, leave it so; else ask there",
-                cloud.origin()
+                "if {} is only a proxy for that host, no change is needed; otherwise use --authority-host {}",
+                cloud.origin(),
+                other.origin()
             ),
         ),
         _ => Check::ok(name::TENANT_FOUND, found),
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_of_another_cloud_is_told_apart() {
+    fn tenant_of_another_cloud_is_detected() {
         let us = document("login.microsoftonline.us");
         let wrong = Mark::Fail(Exit::Configuration);
         assert_eq!(judged("public", ID, &us), wrong);
@@ -128,7 +131,7 @@ mod tests {
         assert_eq!(judged("public", ID, &named), Mark::Ok);
         named["cloud_instance_name"] = "partner.microsoftonline.cn".into();
         assert_eq!(judged("public", ID, &named), wrong);
-        // An emulator says the name of the public cloud; whoever stands before Entra passes on its host.
+        // The emulator names the public cloud; a proxy passes Entra's own host on.
         assert_eq!(
             judged(
                 "http://127.0.0.1:1",
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn another_tenant_than_the_one_asked_about_is_refused() {
+    fn description_of_another_tenant_is_rejected() {
         let other = "11111111-2222-3333-4444-555555555555";
         let document = document("login.microsoftonline.com");
         assert_eq!(judged("public", other, &document), Mark::Fail(Exit::Token));

@@ -1,3 +1,5 @@
+//! The checks of the token request and of the claims of the token.
+
 use std::time::Duration;
 
 use entra_proto::cache::Lifetime;
@@ -8,15 +10,15 @@ use serde_json::Value;
 
 use crate::commands::decode::meaning;
 use crate::commands::doctor::configuration::Configuration;
-use crate::commands::doctor::connection::lost;
+use crate::commands::doctor::connection::transport_failure;
 use crate::commands::doctor::credential::Credential;
-use crate::commands::doctor::refusal::refused;
+use crate::commands::doctor::rejection::rejected;
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{Arguments, name};
 use crate::exit::{Exit, Failure};
 use crate::time_format::length;
 
-/// Asks for a token, as `entra token` does.
+/// Requests a token in the same way as `entra token`.
 pub(crate) fn request(
     arguments: &Arguments,
     configuration: &Configuration,
@@ -36,11 +38,11 @@ pub(crate) fn request(
         name::NETWORK,
     ];
     let regional = |authority: &Authority| authority.token_endpoint(version).host() != Some(authority.cloud().host());
-    // A region has a host of its own, which may answer where the cloud's does not.
+    // A region has its own host, which may respond although the cloud's does not.
     if !configuration.authority.as_ref().is_some_and(regional) {
         needs.extend([name::CONNECTION, name::TENANT_FOUND]);
     }
-    // One that has expired is sent all the same: the service decides.
+    // An expired credential is sent nevertheless: the service decides.
     if client_credential.is_none() {
         needs.extend([name::CERTIFICATE, name::FEDERATED_TOKEN]);
     }
@@ -64,10 +66,10 @@ pub(crate) fn request(
             None => Ok(request),
         }
     };
-    let answer = request()
+    let response = request()
         .map_err(AcquireError::from)
         .and_then(|request| arguments.network.settings.acquire_over(&network.transport, request));
-    let check = match answer {
+    let check = match response {
         Ok(token) => {
             report.add(Check::ok(
                 name::TOKEN_REQUEST,
@@ -75,9 +77,9 @@ pub(crate) fn request(
             ))?;
             return Ok(Some(token));
         }
-        Err(AcquireError::Protocol(Error::Service(error))) => refused(name::TOKEN_REQUEST, &error),
+        Err(AcquireError::Protocol(Error::Service(error))) => rejected(name::TOKEN_REQUEST, &error),
         Err(AcquireError::Transport(error)) => {
-            lost(name::TOKEN_REQUEST, error, authority.token_endpoint(version), network)
+            transport_failure(name::TOKEN_REQUEST, error, authority.token_endpoint(version), network)
         }
         Err(error) => Check::failure(
             name::TOKEN_REQUEST,
@@ -89,7 +91,7 @@ pub(crate) fn request(
     Ok(None)
 }
 
-/// Looks at what the token says of itself: what the API will see. Nothing is verified.
+/// Checks the claims of the token, as the API will see them. The signature is not verified.
 pub(crate) fn examine(
     configuration: &Configuration,
     credential: &Credential,
@@ -104,7 +106,7 @@ pub(crate) fn examine(
         Ok(claims) => claims,
         Err(error) => {
             let problem = Failure::from(error).problem;
-            let fix = "nothing, if the API takes it: what it says is between the two";
+            let fix = "no change is needed if the API accepts the token: its format is between the service and the API";
             report.add(Check::warn(name::TOKEN, problem, fix))?;
             return report.add(lifetime(&token.lifetime));
         }
@@ -120,41 +122,42 @@ pub(crate) fn examine(
     report.add(issued_to(&claims, tenant_id, client_id.as_deref(), credential.class()))
 }
 
-/// Whether the token is for what was asked for, the slash at the end included: APIs compare it letter for letter.
-fn audience(claims: &UnverifiedClaims, asked: &str) -> Check {
-    let (found, version) = (claims.audience().unwrap_or("nobody"), claims.version());
+/// Compares the audience of the token with the requested one, including a slash at the end: APIs
+/// compare it character by character.
+fn audience(claims: &UnverifiedClaims, requested: &str) -> Check {
+    let (found, version) = (claims.audience().unwrap_or("none"), claims.version());
     let format = match version {
         Some("1.0") => "a v1 token",
         Some("2.0") => "a v2 token",
-        _ => "a token of no known version",
+        _ => "a token of unknown version",
     };
-    let check = if found == asked && KnownApi::lacking_slash(asked).is_some() {
+    let check = if found == requested && KnownApi::lacking_slash(requested).is_some() {
         Check::warn(
             name::AUDIENCE,
             format!("{found}, without the slash at the end that this API expects; {format}"),
-            format!("ask for --resource {asked}/ or --scope {asked}//.default, with two slashes"),
+            format!("use --resource {requested}/ or --scope {requested}//.default, with two slashes"),
         )
-    } else if found == asked {
-        let slash = if asked.ends_with('/') {
-            ", slash at the end included"
+    } else if found == requested {
+        let slash = if requested.ends_with('/') {
+            ", including the slash at the end"
         } else {
             ""
         };
-        Check::ok(name::AUDIENCE, format!("{found}, as asked for{slash}; {format}"))
-    } else if found.trim_end_matches('/') == asked.trim_end_matches('/') {
+        Check::ok(name::AUDIENCE, format!("{found}, as requested{slash}; {format}"))
+    } else if found.trim_end_matches('/') == requested.trim_end_matches('/') {
         Check::warn(
             name::AUDIENCE,
-            format!("{found}, and asked for was {asked}: the slashes at the end differ; {format}"),
-            "if the API refuses the audience, ask with one slash more or less: entra scope explain shows how",
+            format!("{found}, but {requested} was requested: the slashes at the end differ; {format}"),
+            "if the API rejects the audience, request it with one slash more or less: entra scope explain shows how",
         )
     } else if found.parse::<Guid>().is_ok() {
-        // The API is named by its application's id, whatever name it was asked for by.
+        // The token may name the API by its application's id, whatever the request said.
         Check::ok(name::AUDIENCE, format!("{found}, the API's application id; {format}"))
     } else {
         Check::warn(
             name::AUDIENCE,
-            format!("{found}, and asked for was {asked}; {format}"),
-            "check that the API takes this audience; else ask for the one that it expects",
+            format!("{found}, but {requested} was requested; {format}"),
+            "check that the API accepts this audience; otherwise request the one that it expects",
         )
     };
     check.with("audience", claims.audience()).with("version", version)
@@ -165,9 +168,9 @@ fn roles(claims: &UnverifiedClaims) -> Check {
     let check = if roles.is_empty() {
         Check::warn(
             name::ROLES,
-            "none: an API that goes by roles refuses this token",
-            "add the application permission that the API asks for, and have an administrator grant consent to it; then get a new token. \
-             Nothing, if access is granted elsewhere: by a role assignment in Azure, by a user in the database",
+            "none: an API that authorizes by roles rejects this token",
+            "add the application permission that the API requires, have an administrator grant consent to it, and get a new token; \
+             no change is needed if access is granted in another way, such as an Azure role assignment or a database user",
         )
     } else {
         Check::ok(name::ROLES, roles.join(", "))
@@ -181,10 +184,10 @@ fn lifetime(lifetime: &Lifetime) -> Check {
         Check::warn(
             name::LIFETIME,
             format!(
-                "{}, so short that a client which keeps tokens keeps this one hardly at all",
+                "{}, too short for caching: clients with the usual margin of five minutes request a token each time",
                 length(life)
             ),
-            "ask the tenant's administrator for the policy on token lifetimes",
+            "ask the tenant's administrator about the token lifetime policy",
         )
     } else {
         Check::ok(name::LIFETIME, length(life))
@@ -192,7 +195,7 @@ fn lifetime(lifetime: &Lifetime) -> Check {
     check.with("seconds", life.as_secs())
 }
 
-/// Whether the token was issued in the tenant and to the application that were asked for, and how that proved itself.
+/// Compares the tenant, the application and the kind of credential in the token with the request.
 fn issued_to(claims: &UnverifiedClaims, tenant_id: Option<Guid>, client_id: Option<&str>, class: &str) -> Check {
     let (tenant, application) = (claims.tenant_id(), claims.application_id());
     let (member, proof) = ["azpacr", "appidacr"]
@@ -205,23 +208,25 @@ fn issued_to(claims: &UnverifiedClaims, tenant_id: Option<Guid>, client_id: Opti
         application.unwrap_or("none"),
         tenant.map_or_else(|| "none".to_owned(), |id| id.to_string()),
     );
-    let other_tenant = tenant.zip(tenant_id).is_some_and(|(found, asked)| found != asked);
+    let other_tenant = tenant
+        .zip(tenant_id)
+        .is_some_and(|(found, requested)| found != requested);
     let other_application = application
         .zip(client_id)
-        .is_some_and(|(found, asked)| !found.eq_ignore_ascii_case(asked));
+        .is_some_and(|(found, requested)| !found.eq_ignore_ascii_case(requested));
     let incomplete = application.is_none() || tenant_id.is_some() && tenant.is_none();
     let check = if other_tenant || other_application {
         Check::fail(
             name::ISSUED_TO,
             Exit::Token,
-            format!("{found}: not who asked"),
-            "check the authority's host: it does not answer as Entra does",
+            format!("{found}: not the application and tenant of the request"),
+            "check the authority's host: it does not behave like Entra",
         )
     } else if incomplete || proof != class {
         Check::warn(
             name::ISSUED_TO,
-            format!("{found}: it differs from what was sent"),
-            "check the authority's host; an API that asks for a certificate goes by this",
+            format!("{found}: it differs from the request"),
+            "check the authority's host; an API that requires a certificate checks this claim",
         )
     } else {
         Check::ok(name::ISSUED_TO, found)
@@ -232,7 +237,8 @@ fn issued_to(claims: &UnverifiedClaims, tenant_id: Option<Guid>, client_id: Opti
         .with("proof", proof)
 }
 
-/// Below this, clients with the usual margin of five minutes ask again each time.
+/// The lifetime below which clients with the usual margin of five minutes request a token each
+/// time.
 const SHORT: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
@@ -247,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audience_is_compared_slash_for_slash() {
+    fn audience_is_compared_including_slashes() {
         const SQL: &str = "https://database.windows.net";
         let judged =
             |found: &str, asked: &str| audience(&claims(&format!(r#"{{"aud":"{found}","ver":"1.0"}}"#)), asked).mark();
@@ -266,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_somebody_else_is_refused() {
+    fn token_of_another_application_is_rejected() {
         let (tenant, app) = (
             "aaaabbbb-0000-cccc-1111-dddd2222eeee",
             "11111111-2222-3333-4444-555555555555",
@@ -280,7 +286,7 @@ mod tests {
         assert_eq!(judged(app, app, "1"), Mark::Fail(Exit::Token));
         assert_eq!(judged(tenant, tenant, "1"), Mark::Fail(Exit::Token));
         assert_eq!(issued_to(&claims("{}"), None, Some(app), "1").mark(), Mark::Warn);
-        let nobody = claims(r#"{"appidacr":"1"}"#);
-        assert_eq!(issued_to(&nobody, None, Some(app), "1").mark(), Mark::Warn);
+        let unnamed = claims(r#"{"appidacr":"1"}"#);
+        assert_eq!(issued_to(&unnamed, None, Some(app), "1").mark(), Mark::Warn);
     }
 }

@@ -1,4 +1,4 @@
-//! Where `entra emulator` listens, and what is said about that.
+//! The options for the addresses of `entra emulator`, with their warnings and errors.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,58 +14,58 @@ use crate::sanitize::without_secrets;
 
 #[derive(Args)]
 pub(super) struct Address {
-    /// The address to listen on: an IP address, with a port or without. 0.0.0.0 and [::] let other machines and containers
-    /// in [default: 127.0.0.1]
-    #[arg(long, value_name = "ADDRESS", value_parser = place)]
-    listen: Option<Place>,
+    /// Listen on this IP address, with or without a port; 0.0.0.0 and [::] accept connections from
+    /// other machines and containers [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    listen: Option<ListenAddress>,
 
-    /// The port for plain http; 0 takes a free one [default: the port of --listen, or 0]
+    /// Port for plain http; 0 chooses a free one [default: the port of --listen, or 0]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
 
-    /// A name or address by which clients reach this machine, such as `emulator` in a compose file. It stands in the printed
-    /// lines and in the certificate; can be given several times
+    /// Name or address by which clients reach this machine, such as `emulator` in a compose file;
+    /// it is used in the printed lines and in the certificate; may be repeated
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
 
-    /// Listen with TLS as well, with a certificate of a CA that is generated at the start
+    /// Also listen with TLS; the certificate is issued by a CA that is generated at the start
     #[arg(long)]
     pub(super) tls: bool,
 
-    /// The port for TLS; 0 takes a free one
+    /// Port for TLS; 0 chooses a free one
     #[arg(long, value_name = "PORT", default_value_t = 0, requires = "tls")]
     tls_port: u16,
 }
 
 /// The value of `--listen`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct ListenAddress {
     ip: IpAddr,
     port: Option<u16>,
 }
 
 impl Address {
-    /// Has the emulator listen there.
+    /// Sets the addresses of the emulator.
     pub(super) fn apply(&self, mut builder: EmulatorBuilder) -> Result<EmulatorBuilder, Failure> {
         let port = self.plain_port()?;
         builder = builder.port(port).ip(self.ip());
         if !self.ip().is_loopback() {
-            // The user named that address.
+            // The user chose an address that other machines reach.
             builder = builder.allow_other_machines();
         }
         for name in &self.name {
-            // What is printed of it is read by programs, and not searched for secrets.
+            // The printed lines are for programs, so secrets in them are not redacted.
             if without_secrets(name) != *name {
-                let failure = Failure::text(Exit::Usage, "--name holds a key or a token");
-                return Err(failure.hint("give the name of a host, or an address"));
+                let failure = Failure::text(Exit::Usage, "--name contains a key or a token");
+                return Err(failure.hint("pass a host name or an address"));
             }
             builder = builder.reached_as(without_brackets(name));
         }
         if self.tls {
             if port != 0 && port == self.tls_port {
                 return Err(conflict(
-                    format!("plain http and TLS cannot both have the port {port}"),
-                    "give --tls-port another one",
+                    format!("plain http and TLS cannot both use the port {port}"),
+                    "choose another port with --tls-port",
                 ));
             }
             builder = builder.tls_port(self.tls_port);
@@ -73,51 +73,52 @@ impl Address {
         Ok(builder)
     }
 
-    /// Warns of strangers, where some can come.
+    /// Warns if other machines can reach the emulator.
     pub(super) fn warn(&self, emulator: &Emulator) {
         let ip = self.ip();
         if ip.is_loopback() {
             return;
         }
-        let whom = if ip.is_unspecified() {
-            "every network of this machine".to_owned()
+        let networks = if ip.is_unspecified() {
+            "all networks of this machine".to_owned()
         } else {
             format!("the network of {ip}")
         };
         warn(
-            format_args!("everybody on {whom} can reach this emulator, and its keys and secrets are public"),
-            "use it with test data alone",
+            format_args!("users on {networks} can reach this emulator, and its keys and secrets are public"),
+            "use it only with test data",
         );
         if ip.is_unspecified() && self.name.is_empty() {
             tell(format_args!(
-                "{} is the address on this machine; for other machines and containers, --name NAME puts theirs into the lines below",
+                "{} is the address on this machine; to print one for other machines and containers, use --name NAME",
                 emulator.base_url()
             ));
         }
     }
 
-    /// The failure to listen at an address, with the option that helps.
+    /// Returns the failure to listen on an address, with the option that changes it.
     pub(super) fn failed(&self, address: SocketAddr, error: &entra_emulator::Error, kind: ErrorKind) -> Failure {
         let is_plain = self.plain_port().is_ok_and(|port| port == address.port());
         let advice = if kind == ErrorKind::AddrNotAvailable || address.port() == 0 {
             "choose another address with --listen"
         } else if is_plain {
-            "choose another port with --port or --listen, or 0 for a free one"
+            "choose another port with --port or --listen; 0 chooses a free one"
         } else {
-            "choose another port with --tls-port, or 0 for a free one"
+            "choose another port with --tls-port; 0 chooses a free one"
         };
         Failure::of(Exit::Configuration, error).hint(advice)
     }
 
     fn ip(&self) -> IpAddr {
-        self.listen.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |place| place.ip)
+        self.listen
+            .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |listen_address| listen_address.ip)
     }
 
     fn plain_port(&self) -> Result<u16, Failure> {
-        match (self.listen.and_then(|place| place.port), self.port) {
+        match (self.listen.and_then(|listen_address| listen_address.port), self.port) {
             (Some(one), Some(other)) if one != other => Err(conflict(
-                format!("--listen says the port {one}, and --port says {other}"),
-                "leave out one of them",
+                format!("--listen names the port {one}, but --port names {other}"),
+                "omit one of them",
             )),
             (one, other) => Ok(one.or(other).unwrap_or(0)),
         }
@@ -128,7 +129,7 @@ fn conflict(problem: String, hint: &'static str) -> Failure {
     Failure::text(Exit::Usage, problem).hint(hint)
 }
 
-fn place(text: &str) -> Result<Place, WrongValue> {
+fn listen_address(text: &str) -> Result<ListenAddress, WrongValue> {
     if let Ok(ip) = without_brackets(text).parse() {
         return listenable(ip, None);
     }
@@ -137,35 +138,36 @@ fn place(text: &str) -> Result<Place, WrongValue> {
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     Err(match host {
-        _ if text.parse::<u16>().is_ok() => {
-            WrongValue::new("that is a port", format!("say `--port {text}`, or 127.0.0.1:{text}"))
-        }
+        _ if text.parse::<u16>().is_ok() => WrongValue::new(
+            "it is a port without an address",
+            format!("use `--port {text}`, or 127.0.0.1:{text}"),
+        ),
         "" if !port.is_empty() => WrongValue::new(
             "there is no address before the port",
-            format!("for all addresses say 0.0.0.0:{port}"),
+            format!("for all addresses use 0.0.0.0:{port}"),
         ),
-        "localhost" => WrongValue::new("localhost can be several addresses", "say 127.0.0.1 or [::1]"),
+        "localhost" => WrongValue::new("localhost can be several addresses", "use 127.0.0.1 or [::1]"),
         _ => WrongValue::new(
-            "it is no IP address with or without a port, such as 127.0.0.1, 0.0.0.0:8500 or [::1]:8500",
-            "a name goes to --name",
+            "it is not an IP address with or without a port, such as 127.0.0.1, 0.0.0.0:8500 or [::1]:8500",
+            "pass a name with --name",
         ),
     })
 }
 
-fn listenable(ip: IpAddr, port: Option<u16>) -> Result<Place, WrongValue> {
-    const HINT: &str = "say 127.0.0.1, [::1], or [::] for all addresses";
-    // An address of the fourth version that is written as one of the sixth is no other address.
+fn listenable(ip: IpAddr, port: Option<u16>) -> Result<ListenAddress, WrongValue> {
+    const HINT: &str = "use 127.0.0.1, [::1], or [::] for all addresses";
+    // An IPv4-mapped IPv6 address is the same as the IPv4 address.
     let ip = ip.to_canonical();
     let problem = match ip {
-        _ if ip.is_multicast() => "no program can be reached at a multicast address",
-        IpAddr::V4(Ipv4Addr::BROADCAST) => "no program can be reached at the broadcast address",
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => "a link-local address means nothing without its interface",
-        ip => return Ok(Place { ip, port }),
+        _ if ip.is_multicast() => "it is a multicast address",
+        IpAddr::V4(Ipv4Addr::BROADCAST) => "it is the broadcast address",
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => "it is a link-local address, which requires an interface",
+        ip => return Ok(ListenAddress { ip, port }),
     };
     Err(WrongValue::new(problem, HINT))
 }
 
-/// An address of the sixth version as it stands without a port.
+/// Removes the brackets around an IPv6 address.
 fn without_brackets(text: &str) -> &str {
     let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     inner.filter(|inner| inner.contains(':')).unwrap_or(text)
@@ -176,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_with_and_without_a_port() {
+    fn addresses_are_parsed_with_and_without_a_port() {
         for (text, ip, port) in [
             ("127.0.0.1", "127.0.0.1", None),
             ("0.0.0.0:8500", "0.0.0.0", Some(8500)),
@@ -188,12 +190,12 @@ mod tests {
             ("[::ffff:0.0.0.0]:8500", "0.0.0.0", Some(8500)),
         ] {
             let ip = ip.parse().unwrap();
-            assert_eq!(place(text), Ok(Place { ip, port }), "{text}");
+            assert_eq!(listen_address(text), Ok(ListenAddress { ip, port }), "{text}");
         }
     }
 
     #[test]
-    fn other_texts_are_rejected_with_advice() {
+    fn invalid_addresses_are_rejected_with_a_hint() {
         for (text, advice) in [
             ("8500", "--port 8500"),
             (":8500", "0.0.0.0:8500"),
@@ -211,7 +213,7 @@ mod tests {
             ("fe80::1", "[::]"),
             ("[fe80::1%2]:8500", "[::]"),
         ] {
-            let problem = place(text).unwrap_err().to_string();
+            let problem = listen_address(text).unwrap_err().to_string();
             assert!(problem.contains(advice), "{text}: {problem}");
         }
     }

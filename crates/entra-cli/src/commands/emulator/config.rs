@@ -1,14 +1,16 @@
+//! The command `entra emulator config`: prints an example configuration or the JSON Schema.
+
 use clap::Args;
 use entra_emulator::Config;
 
 use crate::failure::Failure;
 use crate::files::{print_secret, tell};
 
-/// Print a configuration to start from, or the JSON Schema of configurations.
+/// Print an example configuration for `entra emulator --config`, or the JSON Schema.
 ///
-/// The example has the format that `entra emulator --config` reads: a daemon with a secret that may use Microsoft Graph and an API, a web
-/// application, a multi-tenant application, and a public client. Its secrets are examples, to be replaced. Values that are left out are
-/// generated.
+/// The example defines a daemon with a secret that can use Microsoft Graph and an API, a web
+/// application, a multi-tenant application, and a public client. Replace its secrets. Omitted
+/// values are generated.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -40,15 +42,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// JSON has no comments.
+/// The explanation of the example on standard error, because JSON has no comments.
 const EXPLANATION: &str = "\
-What the example has, for `entra emulator --config FILE`:
-  seed       what every ID, secret and key that is left out is made from
-  tenants    directories and their users; the first is in the lines that the emulator prints
-  apis       your own APIs; Microsoft Graph and others are always there
-  apps       daemon: a secret, and application permissions that are granted
-             web: redirect URIs, and delegated permissions that users consent to
-             saas: registered in one tenant, and waiting for the consent of others
-             command-line: a public client, without a secret
+The members of the example, for `entra emulator --config FILE`:
+  seed       the seed for every omitted ID, secret and key
+  tenants    tenants and their users; the emulator prints the first tenant
+  apis       your own APIs; Microsoft Graph and others are always present
+  apps       daemon: a secret and granted application permissions
+             web: redirect URIs and delegated permissions that users consent to
+             saas: registered in one tenant; other tenants have not consented yet
+             command-line: a public client without a secret
   issuers    entra, origin or a URL, as for --issuer: see `entra emulator --help`
 `entra emulator config --schema` describes each member.";

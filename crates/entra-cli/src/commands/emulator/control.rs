@@ -1,4 +1,4 @@
-//! The options of the control API, by which programs in any language drive the emulator.
+//! The options of the control API, with which programs in any language control the emulator.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -7,11 +7,11 @@ use entra_emulator::{Emulator, EmulatorBuilder};
 
 use crate::message::warn;
 
-/// The part of `entra emulator --help` about it.
+/// The part of `entra emulator --help` about the control API.
 macro_rules! control_help {
     () => {
         "\
-With --control PORT, programs in any language drive the emulator over HTTP, in JSON; the lines printed name the address and the key:
+With --control PORT, programs in any language control the emulator with JSON over HTTP. The printed lines name the address and the key:
   echo \"Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY\" |
     curl -H @- -H 'Content-Type: application/json' \\
       -d '{\"status\": 429, \"retry_after\": 2,
@@ -42,13 +42,14 @@ pub(super) use control_help;
 
 #[derive(Args)]
 pub(super) struct Control {
-    /// Listen for the control API (faults, clock, requests, approvals) on this port of 127.0.0.1; 0 takes a free one. Its key
-    /// is printed
+    /// Serve the control API (faults, clock, requests, approvals) on this port of 127.0.0.1, and
+    /// print its key; 0 chooses a free port
     #[arg(long, value_name = "PORT", conflicts_with = "control_listen")]
     control: Option<u16>,
 
-    /// Listen for the control API at this address, such as 0.0.0.0:8401 in a container that publishes the port to 127.0.0.1 of
-    /// its host. Anyone who reaches it and knows the key controls the emulator
+    /// Serve the control API at this address, such as 0.0.0.0:8401 in a container that publishes
+    /// the port to 127.0.0.1 of its host; every user who can reach it and knows the key controls
+    /// the emulator
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     control_listen: Option<SocketAddr>,
 }
@@ -58,30 +59,30 @@ impl Control {
         match self.address() {
             None => builder,
             Some(address) if address.ip().is_loopback() => builder.control_at(address),
-            // The user named that address.
+            // The user chose an address that other machines reach.
             Some(address) => builder.allow_other_machines().control_at(address),
         }
     }
 
-    /// Advice for a failure to listen at this address, if it is the control API's.
-    pub(super) fn advice(&self, failed: SocketAddr) -> Option<&'static str> {
+    /// Returns the hint for a failure to listen on this address, if it is that of the control API.
+    pub(super) fn hint(&self, failed: SocketAddr) -> Option<&'static str> {
         let is_own = self.address() == Some(failed);
-        let advice = if self.control.is_some() {
-            "choose another port with --control, or 0 for a free one"
+        let hint = if self.control.is_some() {
+            "choose another port with --control; 0 chooses a free one"
         } else {
             "choose another address or port with --control-listen"
         };
-        is_own.then_some(advice)
+        is_own.then_some(hint)
     }
 
-    /// Warns of strangers, where some can come.
+    /// Warns if other machines can reach the control API.
     pub(super) fn warn(&self) {
         if let Some(address) = self.address().filter(|address| !address.ip().is_loopback()) {
             warn(
                 format_args!(
-                    "other machines reach the control API at {address}: only its key keeps them out, and it travels unencrypted"
+                    "other machines can reach the control API at {address}: only its key protects it, and the key is sent unencrypted"
                 ),
-                "use it in a network of your own alone",
+                "use it only in a private network",
             );
         }
     }
@@ -93,11 +94,11 @@ impl Control {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let problem = |_| "it is no IP address with a port, such as 0.0.0.0:8401 or [::1]:8401".to_owned();
+    let problem = |_| "it is not an IP address with a port, such as 0.0.0.0:8401 or [::1]:8401".to_owned();
     text.parse().map_err(problem)
 }
 
-/// The variables that name the control API, where it listens.
+/// Returns the variables with the address and the key of the control API, if it is enabled.
 pub(super) fn variables(emulator: &Emulator) -> Vec<(&'static str, String)> {
     let Some(url) = emulator.control_url() else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The command that is run against the emulator, which ends with it.
+//! The command that runs against the emulator. The emulator ends when the command ends.
 
 use std::ffi::OsString;
 use std::process::{Child, Command, ExitStatus};
@@ -9,17 +9,18 @@ use crate::commands::exec::not_run;
 use crate::exit::{Exit, Failure};
 use crate::stop::Stop;
 
-/// Runs a command with these variables and waits for its end.
+/// Runs a command with these environment variables, and waits until it ends.
 ///
-/// Signals that stop this process are passed on: the command decides how it ends, and the emulator serves it until then.
+/// Signals that would stop this process are passed on to the command. The emulator serves the
+/// command until it ends.
 ///
 /// # Errors
 /// Returns an error if the command cannot be run.
 pub(super) fn run(words: &[OsString], variables: &[(&str, String)]) -> Result<ExitStatus, Failure> {
     let [program, words @ ..] = words else {
-        return Err(Failure::text(Exit::Usage, "there is no command to run"));
+        return Err(Failure::text(Exit::Usage, "there is no command to run").hint("name a command after --"));
     };
-    // Before the command starts: one that a signal reaches in between would lose its emulator.
+    // Before the command starts: otherwise a signal in between would stop only the emulator.
     let stop = Stop::watch()?;
     let mut command = Command::new(program);
     command
@@ -38,7 +39,8 @@ pub(super) fn run(words: &[OsString], variables: &[(&str, String)]) -> Result<Ex
     }
 }
 
-/// Sends a signal to the command, unless it has it already: a terminal sends SIGINT and SIGQUIT to all processes in front of it.
+/// Sends a signal to the command, unless the terminal already did: a terminal sends SIGINT and
+/// SIGQUIT to all processes of the foreground group.
 #[cfg(unix)]
 fn pass_on(child: &Child, signal: i32) {
     use rustix::process::{Pid, Signal, kill_process};
@@ -48,14 +50,14 @@ fn pass_on(child: &Child, signal: i32) {
     let signal = Signal::from_named_raw(signal).filter(|_| !is_from_terminal);
     let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let (Some(signal), Some(child)) = (signal, child) {
-        // It fails where the command has ended, which the next look finds.
+        // An error means that the command has ended, which the next check detects.
         let _ = kill_process(child, signal);
     }
 }
 
-/// The console sends its events to all its processes.
+/// Does nothing: a Windows console sends its events to all its processes.
 #[cfg(not(unix))]
 fn pass_on(_: &Child, _: i32) {}
 
-/// How often it is looked whether the command has ended or a signal came.
+/// The pause between two checks for the end of the command or a signal.
 const PAUSE: Duration = Duration::from_millis(20);

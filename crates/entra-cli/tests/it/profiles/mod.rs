@@ -421,7 +421,7 @@ fn init_writes_a_valid_file_once() {
     assert!(setting(&shown, "secret_file").0.ends_with("work/app/secret.txt"));
     fs::write(&path, &text).unwrap();
     let output = place.run_in("work/app", init, &[]);
-    fails(&output, 1, &["exists already", "--force"]);
+    fails(&output, 1, &["already exists", "--force"]);
     let output = place.run_in("work/app", &[init, &["--force"][..]].concat(), &[]);
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);

@@ -1,3 +1,5 @@
+//! The check for an error response of the token service.
+
 use entra_proto::Error;
 use entra_proto::error::ServiceError;
 
@@ -5,8 +7,8 @@ use crate::commands::doctor::report::Check;
 use crate::exit::Failure;
 use crate::failure::rfc3339;
 
-/// A refusal of the service's: what it said, and what to do.
-pub(crate) fn refused(name: &'static str, error: &ServiceError) -> Check {
+/// Returns a failed check with the error response of the service and a hint.
+pub(crate) fn rejected(name: &'static str, error: &ServiceError) -> Check {
     let unknown = || match error.codes.last() {
         Some(code) => format!("see https://login.microsoftonline.com/error?code={code}"),
         None => "check the authority, and look for a proxy between this machine and the service".to_owned(),
