@@ -118,6 +118,14 @@ mod tests {
     }
 
     #[test]
+    fn all_but_ascii_is_escaped() {
+        assert_eq!(
+            ascii_json("[\"a\u{7f}é😀\"]\n"),
+            "[\"a\\u007f\\u00e9\\ud83d\\ude00\"]\n"
+        );
+    }
+
+    #[test]
     fn control_characters_in_json_are_escaped() {
         let text = for_terminal("{\n  \"a\": \"é日\u{9b}31m\u{202e}\u{7f}\\u001b\"\n}");
         assert_eq!(text, "{\n  \"a\": \"é日\\u009b31m\\u202e\\u007f\\u001b\"\n}");

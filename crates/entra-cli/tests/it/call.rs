@@ -235,7 +235,11 @@ fn neither_token_nor_query_is_logged() {
     for (query, shown) in [("$top=1", "/v1.0/users?$top=…: 200"), ("sig=canary-7f3k2m9x4q", "501")] {
         let url = format!("{}?{query}", users(&emulator));
         let output = call(&emulator, &["GET", &url, "-vv", "--include"]);
-        assert!(err(&output).contains(shown), "{}", err(&output));
+        assert!(
+            err(&output).contains(shown) && err(&output).contains(" ms; content-type: application/json"),
+            "{}",
+            err(&output)
+        );
         assert!(
             !err(&output).contains("canary") && !err(&output).contains("eyJ"),
             "{}",
