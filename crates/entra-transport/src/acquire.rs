@@ -194,7 +194,11 @@ impl<W: FnMut(&DeviceAuthorization), C: Fn() -> Timestamp> Acquisition<ShownRequ
     ) -> Result<TokenResponse, AcquireError> {
         let step = self.request.start(self.policy, id(self.request_id)?, (self.clock)());
         let send = |request| ready(transport.send(request));
-        let shown = show_code(step, send, &self.clock, |duration| ready(sleep(duration)));
+        let wait = |duration| {
+            sleep(duration);
+            ready(())
+        };
+        let shown = show_code(step, send, &self.clock, wait);
         drive_blocking(transport, output_of_ready(shown)?, self.clock, sleep)
     }
 }
