@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: every transport behind one face, and applications of an
-//! emulator.
+//! Shared parts of the end-to-end tests: every transport behind one interface, and applications of
+//! an emulator.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// A transport with what drives it, async or blocking.
 pub trait Carrier {
-    /// Which one it is.
+    /// Its name.
     fn name(&self) -> &'static str;
 
     /// Sends one request.
@@ -81,7 +81,7 @@ pub fn application(emulator: &Emulator, name: &str) -> Application {
     )
 }
 
-/// Calls an API with a token: the status and the JSON of its answer.
+/// Calls an API with a token: the status and the JSON of its response.
 ///
 /// # Panics
 /// Where no JSON comes back.

@@ -9,13 +9,13 @@ pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
 }
 
-/// What the authority counted under this name.
+/// Returns the authority's counter of this name.
 pub(crate) fn count(name: &str) -> u64 {
     let counts: Value = serde_json::from_str(&get("/_stats")).expect("the counts are JSON");
     counts[name].as_u64().unwrap_or_default()
 }
 
-/// Makes it take this many milliseconds for each answer.
+/// Sets the milliseconds that each response takes.
 pub(crate) fn latency(milliseconds: u64) {
     get(&format!("/_latency?ms={milliseconds}"));
 }
@@ -29,9 +29,9 @@ fn get(path: &str) -> String {
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     )
     .expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    response
         .split_once("\r\n\r\n")
         .map(|(_, body)| body.to_owned())
         .unwrap_or_default()

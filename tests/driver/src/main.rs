@@ -1,5 +1,5 @@
-//! Measures entra-client against an authority that somebody else runs, in the terms of a bench that
-//! runs many libraries alike.
+//! Measures entra-client against an authority that another process runs, in the terms of a bench
+//! that runs many libraries alike.
 //!
 //! `driver main` prints one line of JSON with every figure; `driver first secret|cert` gets one
 //! token from a standing start and prints its peak memory; `driver nothing` ends at once;
@@ -71,7 +71,7 @@ fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").expect("a resource")
 }
 
-/// APIs that nobody has asked for before.
+/// APIs without a cached token.
 fn apis(count: usize) -> Vec<Target> {
     let api = |number| Target::resource(&format!("https://r{number}.example")).expect("a resource");
     (0..count).map(api).collect()

@@ -1,8 +1,8 @@
-//! What is read off the process.
+//! Measurements of this process.
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How often this thread allocated meanwhile, and how many bytes.
+/// Returns the number of allocations of this thread during a call, and their bytes.
 pub(crate) fn allocations(work: impl FnOnce()) -> (u64, u64) {
     let measured = allocation_counter::measure(work);
     (measured.count_total, measured.bytes_total)

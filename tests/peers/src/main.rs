@@ -154,7 +154,7 @@ fn request(token: &str) -> http::Request<()> {
     request.body(()).unwrap()
 }
 
-/// Answers each request that gets through.
+/// Responds to each request that passes.
 #[derive(Clone)]
 struct Accepting;
 
@@ -173,7 +173,7 @@ impl Service<http::Request<()>> for Accepting {
     }
 }
 
-/// What a program reads of such a token.
+/// The claims that a program reads from such a token.
 #[derive(Clone, serde::Deserialize)]
 #[allow(dead_code, reason = "to read them is what is measured")]
 struct Claims {

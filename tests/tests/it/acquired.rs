@@ -34,9 +34,9 @@ struct Issuer {
 }
 
 impl Issuer {
-    /// Answers each request with what `answer` makes of it: the lines of the response's head and
-    /// its body.
-    fn start(answer: impl Fn() -> (String, String) + Send + 'static) -> Self {
+    /// Starts a service that responds to each request with the head and the body that `response`
+    /// returns.
+    fn start(response: impl Fn() -> (String, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = Self {
             address: listener.local_addr().unwrap(),
@@ -50,7 +50,7 @@ impl Issuer {
                 let head = read_head(&mut stream);
                 received.lock().unwrap().push_str(&head);
                 requests.fetch_add(1, SeqCst);
-                let (head, body) = answer();
+                let (head, body) = response();
                 let length = body.len();
                 let _ = write!(
                     stream,
@@ -117,7 +117,7 @@ impl AssertionExchange for FromIssuer {
         let body: Value = serde_json::from_slice(response.body().as_bytes()).unwrap_or_default();
         match body.pointer("/value").and_then(Value::as_str) {
             Some(jwt) => ClientAssertion::new(jwt),
-            None => Err(SignerError::new(format!("the issuer answers with status {}", response.status())).into()),
+            None => Err(SignerError::new(format!("the issuer responded with status {}", response.status())).into()),
         }
     }
 }
@@ -148,7 +148,7 @@ fn for_graph(app: &Application) -> TokenRequest {
 }
 
 #[test]
-fn an_assertion_of_another_service_gets_a_token() {
+fn assertion_of_another_service_gets_a_token() {
     let (emulator, certificate) = stage();
     let app = application(&emulator, "daemon");
     let issuer = Issuer::of_assertions(&app, certificate);
@@ -234,7 +234,7 @@ fn a_token_of_entra_is_the_assertion_of_the_next_request() {
 }
 
 #[test]
-fn plain_http_to_elsewhere_is_refused_by_the_transport() {
+fn transport_rejects_plain_http_beyond_loopback() {
     let (emulator, _) = stage();
     let app = application(&emulator, "daemon");
     for carrier in carriers(emulator.ca_pem()) {

@@ -56,7 +56,7 @@ fn refusal(error: AcquireError) -> (u16, Vec<u32>, ErrorClass) {
 }
 
 #[test]
-fn a_certificate_gets_a_token_that_the_api_takes() {
+fn certificate_gets_a_token_that_the_api_accepts() {
     let (certificate, pem) = certificate();
     let emulator = emulator(&[&pem]);
     let plain = CertificateCredential::new(certificate);
@@ -92,7 +92,7 @@ fn a_certificate_gets_a_token_that_the_api_takes() {
 }
 
 #[test]
-fn a_certificate_that_nobody_registered_is_refused() {
+fn unregistered_certificate_is_rejected() {
     let ((stranger, _), (_, registered)) = (certificate(), certificate());
     let emulator = emulator(&[&registered]);
     for carrier in carriers(emulator.ca_pem()) {
@@ -108,7 +108,7 @@ fn a_certificate_that_nobody_registered_is_refused() {
 }
 
 #[test]
-fn an_assertion_for_somebody_else_is_refused() {
+fn assertion_for_another_audience_is_rejected() {
     let (certificate, pem) = certificate();
     let emulator = emulator(&[&pem]);
     let credential = CertificateCredential::new(certificate)
@@ -123,7 +123,7 @@ fn an_assertion_for_somebody_else_is_refused() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_here_is_put_right_by_the_servers() {
+fn wrong_clock_is_corrected_by_the_server_time() {
     let (certificate, pem) = certificate();
     for (back, by) in [(false, 1200), (true, 1200), (false, 86_400)] {
         let emulator = emulator(&[&pem]);

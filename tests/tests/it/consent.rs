@@ -129,7 +129,7 @@ fn redirect_uri() -> RedirectUri {
     RedirectUri::over_plain_http(REDIRECT_URI).unwrap()
 }
 
-/// What the browser brings back, from wherever the response mode has put it.
+/// Returns the parameters of the redirect, in whatever place the response mode puts them.
 pub(super) fn came_back(redirect: &entra_emulator::Redirect) -> Redirect {
     match &redirect.body {
         Some(body) => Redirect::from_form(body.as_bytes()),
@@ -151,7 +151,7 @@ pub(super) fn code(error: &impl std::fmt::Debug, number: u32) -> bool {
 }
 
 #[test]
-fn the_office_365_seed_from_the_administrators_browser_to_the_tenants_data() {
+fn consent_leads_to_the_office_365_data_of_the_tenant() {
     let (emulator, pem) = emulator();
     let contoso = emulator.tenants()[1].id.clone();
     let office = Target::resource(OFFICE).unwrap();
@@ -160,7 +160,7 @@ fn the_office_365_seed_from_the_administrators_browser_to_the_tenants_data() {
         let app = application(&emulator, "MyCompanyName MyAppName", "common", certificate);
         client(&emulator, app.with_endpoint_version(V1))
     };
-    // Nobody has consented yet.
+    // No administrator has consented yet.
     let error = with_certificate
         .tenant(contoso.parse::<entra_proto::Tenant>().unwrap())
         .token(&office);
@@ -268,7 +268,7 @@ fn every_response_mode_on_both_endpoints_over_every_transport() {
     assert!(emulator.requests().iter().all(|request| request.lints.is_empty()));
 }
 
-/// A code that has come back, and the sign-in that it answers.
+/// Returns a code from a redirect, and the sign-in that it belongs to.
 fn started(emulator: &Arc<Emulator>, app: &Application, uri: &str) -> (PendingAuthorization, Redirect) {
     let uri = RedirectUri::over_plain_http(uri).unwrap();
     let request = app.authorize(Target::resource(OFFICE).unwrap(), uri);
@@ -286,7 +286,7 @@ fn random() -> [u8; 96] {
 }
 
 #[test]
-fn a_code_is_good_once_for_ten_minutes_and_for_whoever_asked_for_it() {
+fn code_is_valid_once_for_ten_minutes_and_one_client() {
     let (emulator, _) = emulator();
     let carrier: &dyn Carrier = &*carriers(None).remove(0);
     for version in [V1, V2] {
@@ -358,7 +358,7 @@ fn a_path_below_a_registered_one_is_for_v1() {
 }
 
 #[test]
-fn who_declines_or_may_not_consent_is_told_apart() {
+fn declined_and_forbidden_consents_are_distinguished() {
     let (emulator, _) = emulator();
     let client = client(&emulator, seed_app(&emulator, V1));
     let office = Target::resource(OFFICE).unwrap();
@@ -388,7 +388,7 @@ fn who_declines_or_may_not_consent_is_told_apart() {
         assert_eq!(consent.tenant.to_string(), emulator.tenants()[1].id);
         page.tenant(consent.tenant).token(&office).unwrap();
     }
-    // Silence where nobody has signed in.
+    // A silent request without a sign-in.
     let quiet = flow.with(|request| request.with_prompt(Prompt::None));
     let (url, pending) = quiet.start().unwrap();
     let back = emulator.approve(&url, ADMIN).unwrap();
@@ -405,7 +405,7 @@ fn client_of(emulator: &Arc<Emulator>, version: EndpointVersion) -> Client {
 }
 
 #[test]
-fn a_user_is_renewed_carried_on_and_revoked() {
+fn sign_in_is_refreshed_delegated_and_revoked() {
     let (emulator, _) = emulator();
     let todo = |version: EndpointVersion| {
         let secret = ClientSecret::new("b-secret").unwrap();
@@ -425,7 +425,8 @@ fn a_user_is_renewed_carried_on_and_revoked() {
         let signed_in = sign_in(&emulator, &client, own.clone(), USER);
         assert_eq!(signed_in.username().as_deref(), Some(USER));
 
-        // The API that he called asks for him: on both endpoints, as user of the same object id.
+        // The API that the user called requests tokens on their behalf: on both endpoints, with the
+        // same object ID.
         let graph = Target::resource(GRAPH).unwrap();
         let assertion = UserAssertion::new(signed_in.token.expose()).unwrap();
         let behalf = client.acquire_on_behalf_of(&assertion, &graph).unwrap();
@@ -444,7 +445,7 @@ fn a_user_is_renewed_carried_on_and_revoked() {
         user.token(&own).unwrap();
         user.token(&graph).unwrap();
         assert_eq!(emulator.token_requests().len(), requests + 2);
-        // His token for the API has expired: so has what is asked for with it.
+        // The user's token for the API has expired, so it is rejected as an assertion.
         let error = client.acquire_on_behalf_of(&assertion, &graph).unwrap_err();
         assert!(code(&error, 500_133), "{error}");
 
@@ -457,14 +458,14 @@ fn a_user_is_renewed_carried_on_and_revoked() {
 }
 
 #[test]
-fn a_person_without_a_browser_signs_in_on_both_endpoints() {
+fn device_code_signs_in_on_both_endpoints() {
     let (emulator, _) = emulator();
     for (version, target) in [(V1, Target::resource(GRAPH)), (V2, Target::scopes("User.Read"))] {
         let target = target.unwrap();
         let app = application(&emulator, "a command", "organizations", ClientCredential::Public)
             .with_endpoint_version(version);
         let client = client(&emulator, app);
-        // He takes his time: several polls find nothing.
+        // The user waits, so several polls find nothing.
         let approving =
             |code: &entra_proto::device::DeviceAuthorization| emulator.approve_device(&code.user_code, USER).unwrap();
         let signed_in = client.device_code(&target, approving).unwrap();

@@ -1,5 +1,5 @@
-//! A daemon's path from its secret to an API's answer, over every transport, with and without TLS,
-//! on v1 and on v2.
+//! A daemon's path from its secret to an API's response, over every transport, with and without
+//! TLS, on v1 and on v2.
 
 use std::time::Duration;
 
@@ -48,17 +48,17 @@ fn a_daemon_gets_a_token_and_reads_every_page() {
                 assert_eq!(users.len(), 3, "{}", carrier.name());
             }
         }
-        let refused: Vec<_> = emulator
+        let rejected: Vec<_> = emulator
             .requests()
             .into_iter()
             .filter(|request| request.status != 200 || !request.lints.is_empty())
             .collect();
-        assert!(refused.is_empty(), "{refused:?}");
+        assert!(rejected.is_empty(), "{rejected:?}");
     }
 }
 
 #[test]
-fn the_audience_of_the_token_is_the_resource_asked_for_on_both_endpoints() {
+fn audience_is_the_requested_resource_on_both_endpoints() {
     let emulator = Emulator::builder()
         .app(App::new("daemon"))
         .api(Api::new("api://orders").identifier("https://orders.example//"))
@@ -130,7 +130,7 @@ fn a_passing_fault_is_tried_again() {
 }
 
 #[test]
-fn what_does_not_pass_is_refused_once() {
+fn what_does_not_pass_is_rejected_once() {
     let emulator = Emulator::builder().app(App::new("daemon")).start();
     for carrier in carriers(None) {
         let acquire = |fault: Fault| {

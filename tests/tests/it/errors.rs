@@ -1,5 +1,5 @@
-//! The shape of every public error type: `Display` shows the problem only, the hint is separate, and a
-//! report shows each part once.
+//! The shape of every public error type: `Display` shows the problem only, the hint is separate,
+//! and a report shows each part once.
 
 use std::any::type_name;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What a full run logs at trace level, over every transport: no secret and no token.
+//! Logs of a full run at trace level, over every transport: they hold no secret and no token.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -13,8 +13,8 @@ static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 struct Recorder;
 
 impl log::Log for Recorder {
-    /// Everything but the one target under which ureq writes every byte it sends: ureq's transport
-    /// refuses to work where that is recorded, and tells how to leave it out.
+    /// Enables everything except the target under which ureq logs every byte that it sends. The
+    /// transport rejects requests while that target is enabled, and its error says so.
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         metadata.target() != "ureq_proto::util"
     }
@@ -83,7 +83,7 @@ fn child_logs_everything() {
             assert_eq!(status, 200);
             tokens.push(token.expose().to_owned());
 
-            // The same by Basic authentication, and with an answer that is cut.
+            // The same by Basic authentication, and with a truncated response.
             let basic = ClientCredential::BasicSecret(ClientSecret::new(secret).unwrap());
             let app = entra_proto::Application::new(app.authority().clone(), app.client_id(), basic)
                 .with_endpoint_version(version);
@@ -124,7 +124,7 @@ fn child_logs_everything() {
     }
 }
 
-/// Everything secret of a user's sign-in, renewal, and the API that asks on his behalf: the code,
+/// Everything secret of a user's sign-in, renewal, and the API that acts on their behalf: the code,
 /// the verifier, the state, the tokens.
 fn of_a_user(emulator: &Emulator, carrier: &dyn Carrier) -> Vec<String> {
     let app = application(emulator, "daemon");

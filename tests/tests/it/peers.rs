@@ -1,9 +1,8 @@
-//! What other clients were seen to get wrong, and what this one does: a test for each, the cell of
-//! the table in its comment.
+//! Observed faults of other clients, and the behaviour of this one. Each test has the cell of the
+//! comparison in its comment.
 //!
-//! Where the trouble is on the wire, the emulator makes it and both clients meet it over real
-//! sockets. Where it is about time and numbers, a stub takes the place of the network and time is
-//! virtual.
+//! Faults on the wire come from the emulator, over real sockets. For time and counts, a stub
+//! replaces the network and time is virtual.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -68,8 +67,8 @@ pub(super) fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").unwrap()
 }
 
-/// Asks with every client while the emulator answers each of its first requests like this; gives
-/// what came of it.
+/// Requests a token with every client while the emulator responds to the first requests with a
+/// fault, and checks the result.
 fn against(fault: &Fault, check: impl Fn(&str, Result<Token, Error>, usize)) {
     let emulator = emulator();
     for (name, ask) in clients(&emulator, EndpointVersion::V2) {
@@ -83,7 +82,7 @@ fn against(fault: &Fault, check: impl Fn(&str, Result<Token, Error>, usize)) {
 
 // azure_identity: "DataConversion", status and AADSTS code lost.
 #[test]
-fn a_refusal_with_line_breaks_and_quotation_marks_keeps_every_field() {
+fn error_text_with_escapes_keeps_every_field() {
     let body = concat!(
         r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid \"secret\" provided.\r\nTrace ID: 00000000-0000-4000-8000-000000000001\r\n"#,
         r#"Correlation ID: 00000000-0000-4000-8000-000000000002","error_codes":[7000215],"timestamp":"2026-01-01 00:00:00Z","#,
@@ -111,10 +110,10 @@ fn a_refusal_with_line_breaks_and_quotation_marks_keeps_every_field() {
 
 // azure_identity: a parse error, status lost; oauth2: status and headers lost.
 #[test]
-fn a_page_of_a_proxy_is_a_status_an_excerpt_and_worth_another_try() {
+fn page_of_a_proxy_is_retryable_with_an_excerpt() {
     let page = format!("<html><body>Bad gateway{}</body></html>", " ".repeat(5000));
-    let answers = [(502, page)];
-    for (status, page) in answers {
+    let responses = [(502, page)];
+    for (status, page) in responses {
         let (client, requests) = stub(move |_| (status, Vec::new(), page.clone()));
         let error = runtime().block_on(client.token(&graph())).unwrap_err();
         let service = error.service().unwrap();
@@ -134,7 +133,7 @@ fn an_empty_object_is_no_token() {
 
 // azure_identity: rejected; oauth2: a Parse error whose Debug holds the whole body.
 #[test]
-fn a_v1_answer_with_numbers_as_strings_is_taken() {
+fn v1_response_with_numbers_as_strings_is_accepted() {
     let emulator = emulator();
     for (name, ask) in clients(&emulator, EndpointVersion::V1) {
         let token = ask(&graph()).expect(name);
@@ -199,7 +198,7 @@ fn callers_at_once_are_one_request() {
 
 // azure_identity: 50 calls one after another, 2.7 s.
 #[test]
-fn callers_of_a_service_that_refuses_are_one_request_of_fifty_milliseconds() {
+fn concurrent_callers_share_one_error_response() {
     let (client, requests) = stub(|_| (401, Vec::new(), r#"{"error":"invalid_client"}"#.to_owned()));
     runtime().block_on(async {
         let start = Instant::now();
@@ -228,7 +227,7 @@ fn a_reader_of_one_scope_does_not_wait_for_another() {
 
 // azure_identity: an error; MSAL Python: raises although the old token is good.
 #[test]
-fn a_service_that_is_down_costs_nobody_a_token_that_is_alive() {
+fn outage_does_not_affect_unexpired_tokens() {
     for (life, refresh_in, asked_at) in [("3600", "", 3360), ("3600", r#","refresh_in":1800"#, 1900)] {
         let good = format!(r#"{{"token_type":"Bearer","expires_in":{life},"access_token":"old"{refresh_in}}}"#);
         let (client, requests) = stub(move |n| {
@@ -263,13 +262,13 @@ fn scopes_in_another_order_are_the_same_token() {
 
 // azure_identity: 9 calls, 81.6 s, the lock held all that time.
 #[test]
-fn a_service_that_is_down_for_ever_is_given_up_within_bounds() {
+fn lasting_outage_ends_within_bounds() {
     let (client, requests) = stub(|_| (503, Vec::new(), String::new()));
     runtime().block_on(async {
         let start = Instant::now();
         client.token(&graph()).await.unwrap_err();
         assert_eq!(requests.load(Ordering::SeqCst), 3);
-        // Three answers of 50 ms and two waits, of at most one second and two.
+        // Three responses of 50 ms and two waits, of at most one second and two.
         assert!(
             start.elapsed() <= 3 * LATENCY + Duration::from_secs(3),
             "{:?}",
@@ -282,7 +281,7 @@ fn a_service_that_is_down_for_ever_is_given_up_within_bounds() {
 
 // azure_identity: the same token again until 5 minutes before expiry.
 #[test]
-fn a_token_that_the_api_challenges_is_dropped_and_asked_for_again_with_the_claims() {
+fn claims_challenge_replaces_the_cached_token() {
     let (client, requests) = stub(|n| (200, Vec::new(), TOKEN.replace("\"t\"", &format!("\"t{n}\""))));
     runtime().block_on(async {
         let refused = client.token(&graph()).await.unwrap();
@@ -296,14 +295,14 @@ fn a_token_that_the_api_challenges_is_dropped_and_asked_for_again_with_the_claim
         assert_eq!(
             client.token(&graph()).await.unwrap().expose(),
             "t2",
-            "and the refused one is not given out again"
+            "and the rejected token is not returned again"
         );
     });
 }
 
 // libhimmelblau: a table of texts.
 #[test]
-fn a_number_is_a_class_a_text_and_what_to_do() {
+fn aadsts_code_has_a_class_a_meaning_and_a_hint() {
     for (code, class, retryable) in [
         (7_000_215, ErrorClass::Credential, false),
         (65_001, ErrorClass::Consent, false),
@@ -396,28 +395,28 @@ fn a_client_is_a_plain_type_that_serves_many_tenants() {
 
 pub(super) const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t"}"#;
 
-/// How long the stub takes for an answer.
+/// The time that the stub takes for a response.
 const LATENCY: Duration = Duration::from_millis(50);
 
-type StubAnswer = (u16, Vec<(&'static str, &'static str)>, String);
+type StubResponse = (u16, Vec<(&'static str, &'static str)>, String);
 
-/// A client over a stub that answers its n-th request, counted from 0, as told; and how many there
-/// were. Time is tokio's, and paused.
-fn stub(answer: impl Fn(usize) -> StubAnswer + Send + Sync + 'static) -> (Client, Arc<AtomicUsize>) {
+/// Returns a client over a stub, and the number of its requests. `respond` gets the number of the
+/// request, from 0. Time is tokio's, and paused.
+fn stub(respond: impl Fn(usize) -> StubResponse + Send + Sync + 'static) -> (Client, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     let credential = ClientCredential::from(ClientSecret::new("s3cret").unwrap());
     let application = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), credential);
-    let client = Client::builder(application, answering(answer, Arc::clone(&requests)))
+    let client = Client::builder(application, stub_transport(respond, Arc::clone(&requests)))
         .clock(PausedClock)
         .build()
         .unwrap();
     (client, requests)
 }
 
-fn answering(answer: impl Fn(usize) -> StubAnswer + Send + Sync, requests: Arc<AtomicUsize>) -> impl Transport {
+fn stub_transport(respond: impl Fn(usize) -> StubResponse + Send + Sync, requests: Arc<AtomicUsize>) -> impl Transport {
     transport_fn(move |_| {
-        let (status, headers, body) = answer(requests.fetch_add(1, Ordering::SeqCst));
+        let (status, headers, body) = respond(requests.fetch_add(1, Ordering::SeqCst));
         async move {
             tokio::time::sleep(LATENCY).await;
             let mut response = Response::new(Body::from(body));
@@ -433,7 +432,7 @@ fn answering(answer: impl Fn(usize) -> StubAnswer + Send + Sync, requests: Arc<A
 /// msal-node: `slow_down` in the device flow fails. Here the interval is five seconds longer from
 /// then on.
 #[test]
-fn slow_down_slows_the_device_flow_down_for_good() {
+fn slow_down_increases_the_interval_permanently() {
     const CODE: &str =
         r#"{"device_code":"d","user_code":"u","verification_uri":"https://microsoft.com/devicelogin","interval":5}"#;
     const TOKEN: &str =

@@ -1,5 +1,5 @@
-//! A token that the API refuses: the next one is got, and the request is sent again, without the
-//! program taking notice.
+//! Tokens that the API rejects: the layer acquires another token and sends the request again,
+//! unnoticed by the program.
 
 use entra_client::{Client, blocking};
 use entra_emulator::{App, Emulator};
@@ -63,7 +63,7 @@ async fn over_reqwest_a_program_takes_no_notice() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_followed_by_one_with_the_claims_of_the_challenge() {
+async fn revoked_token_is_replaced_with_the_challenge_claims() {
     let emulator = emulator();
     emulator.clock().freeze();
     let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
@@ -87,10 +87,10 @@ async fn a_revoked_token_is_followed_by_one_with_the_claims_of_the_challenge() {
     assert!(claims.value.contains("nbf"), "{}", claims.value);
 }
 
-/// Revocations from elsewhere come amid requests that are in flight. No caller sees one, and each
-/// costs one token request or two.
+/// Tokens are revoked while requests are in flight. No caller sees a revocation, and each costs one
+/// or two token requests.
 #[tokio::test]
-async fn revocations_amid_traffic_are_seen_by_no_caller() {
+async fn revocations_during_traffic_are_seen_by_no_caller() {
     let emulator = emulator();
     let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
     let app = application(&emulator, "daemon").with_capabilities(&["cp1"]);

@@ -1,5 +1,5 @@
 //! A revoked token: the API's challenge is read, a token is asked for with its claims, and the API
-//! answers again.
+//! responds again.
 
 use entra_emulator::{App, Emulator};
 use entra_proto::claims::{Challenge, ClaimsChallenge};
@@ -15,7 +15,7 @@ fn users(carrier: &dyn Carrier, origin: &str, token: &AccessToken) -> Response {
 }
 
 #[test]
-fn a_daemon_that_said_cp1_recovers_with_the_claims_of_the_challenge() {
+fn daemon_with_cp1_recovers_with_the_challenge_claims() {
     for tls in [false, true] {
         let builder = Emulator::builder().app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"));
         let emulator = if tls { builder.tls() } else { builder }.start();
@@ -47,7 +47,7 @@ fn a_daemon_that_said_cp1_recovers_with_the_claims_of_the_challenge() {
 }
 
 #[test]
-fn a_daemon_that_said_nothing_is_told_that_its_token_is_invalid() {
+fn daemon_without_cp1_gets_an_invalid_token_error() {
     let emulator = Emulator::builder()
         .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
         .start();

@@ -1,5 +1,5 @@
-//! The troubles that the daemon's documents tell of, brought about on purpose: what the service
-//! answers, and what we make of it.
+//! The failures that the daemon documents describe, caused on purpose: the service's response, and
+//! the error and hint of this library.
 
 use entra::Report;
 use entra_emulator::{App, Emulator};
@@ -10,9 +10,9 @@ use entra_transport::AcquireError;
 
 const MANAGED_DESKTOP: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net";
 
-/// Whoever meets a number here meets it in the service, and wants to know what to do.
+/// Every AADSTS code of the emulator also exists in the service, so each needs a hint.
 #[test]
-fn every_number_that_the_emulator_refuses_with_is_explained() {
+fn every_aadsts_code_of_the_emulator_is_explained() {
     let unknown: Vec<u32> = entra_emulator::Aadsts::table()
         .iter()
         .map(|row| row.code)
@@ -21,8 +21,7 @@ fn every_number_that_the_emulator_refuses_with_is_explained() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// Posts a form as it stands, as a program without this library would, and reads the answer with
-/// ours.
+/// Posts a form as a program without this library would, and decodes the response with it.
 fn post(carrier: &dyn Carrier, url: &str, form: &str) -> Result<TokenResponse, Error> {
     let request = http::Request::post(url)
         .header("content-type", "application/x-www-form-urlencoded")
@@ -203,7 +202,7 @@ fn the_managed_desktop_document_is_followed_to_the_letter() {
         );
         assert!(error.hint().unwrap().contains("client_credentials"), "{error}");
 
-        // With that mended, its parameter is neither in lower case nor one of the v1 endpoint.
+        // After that fix, its parameter is neither in lower case nor one of the v1 endpoint.
         for scope in ["Scope", "scope"] {
             let form = format!(
                 "grant_type=client_credentials&{scope}={MANAGED_DESKTOP}/.default&{}",
@@ -237,7 +236,7 @@ fn the_managed_desktop_document_is_followed_to_the_letter() {
 }
 
 #[test]
-fn the_tenant_the_application_or_the_api_is_not_there() {
+fn missing_tenant_application_or_api_is_reported() {
     let emulator = Emulator::start();
     let known = credentials(&emulator);
     let stranger = "client_id=0e0e0e0e-1111-2222-3333-444444444444&client_secret=s";
@@ -258,7 +257,7 @@ fn the_tenant_the_application_or_the_api_is_not_there() {
             (
                 tenant,
                 &known,
-                "scope=https://nobody.example/.default",
+                "scope=https://unknown.example/.default",
                 500_011,
                 ErrorClass::Scope,
             ),

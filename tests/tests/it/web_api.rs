@@ -71,7 +71,7 @@ impl Tasks {
 }
 
 #[tokio::test]
-async fn revoked_session_at_an_api_of_ones_own_is_seen_by_no_caller() {
+async fn revoked_session_at_a_protected_api_is_recovered() {
     for version in [TokenVersion::V1, TokenVersion::V2] {
         let emulator = emulator(version);
         let validator = validator(&emulator);
@@ -96,7 +96,7 @@ async fn revoked_session_at_an_api_of_ones_own_is_seen_by_no_caller() {
                 .unwrap();
             let response = service.clone().oneshot(request).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "round {round}, {version:?}");
-            // From five minutes ago on, so that only the answer to the challenge is new enough.
+            // From five minutes ago on, so that only the token for the challenge is new enough.
             tasks.since.store(now(&emulator).as_secs() - 1, Ordering::SeqCst);
         }
         assert_eq!(tasks.rejected.load(Ordering::SeqCst), 1);

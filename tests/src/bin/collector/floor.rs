@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 
 use crate::load::TYPES;
 
-/// What the floor is told.
+/// The settings of the floor.
 #[derive(Serialize, Deserialize)]
 struct Task {
     address: String,

@@ -1,4 +1,4 @@
-//! How much there is to collect.
+//! The amount of data to collect.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) struct Load {
     /// Of each tenant, in all content types together.
     pub(crate) contents: u32,
     pub(crate) records: u32,
-    /// How often the collector is killed.
+    /// The number of kills of the collector.
     pub(crate) kills: u32,
     /// Minutes after which the run is given up.
     pub(crate) minutes: u32,

@@ -51,7 +51,7 @@ pub(crate) fn collector(emulator: &Emulator, output: &Path) -> Command {
     command
 }
 
-/// How a process ended.
+/// The end of a process.
 pub(crate) struct Ended {
     pub(crate) succeeded: bool,
     /// It ended by itself, and in time.
@@ -111,7 +111,7 @@ fn processor_time(child: &Child) -> Option<f64> {
     (ticks > 0.0).then_some(ticks / TICKS)
 }
 
-/// What of a tenant's records is missing or stands there too often.
+/// The records of a tenant that are missing or written more than once.
 #[derive(Debug, Default)]
 pub(crate) struct Difference {
     pub(crate) expected: usize,

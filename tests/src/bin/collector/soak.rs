@@ -10,7 +10,7 @@ use entra_emulator::{Emulator, Fault};
 use crate::load::Load;
 use crate::run::{Folder, collector, compare, wait};
 
-/// Collects everything on a bad day, killed again and again, and compares what was written with the
+/// Collects everything during faults and repeated kills, and compares the written records with the
 /// feed.
 pub(crate) fn run(load: &Load) -> ExitCode {
     println!(
@@ -103,7 +103,7 @@ pub(crate) fn run(load: &Load) -> ExitCode {
     ExitCode::from(u8::from(wrong > 0))
 }
 
-/// How often the collector runs to its end: what a round reports as failed, the next one collects.
+/// The number of complete runs of the collector: each collects the failures of the one before.
 const ROUNDS: u32 = 3;
 
 fn bad_day(emulator: &Emulator) {

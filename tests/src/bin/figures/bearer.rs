@@ -1,4 +1,4 @@
-//! What the bearer layer adds to a service that does nothing else.
+//! The cost of the bearer layer over a service that does nothing.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -101,7 +101,7 @@ where
     drop(black_box(answer));
 }
 
-/// Answers at once.
+/// Responds at once.
 #[derive(Clone)]
 struct Trivial;
 
@@ -120,7 +120,7 @@ impl Service<Request<()>> for Trivial {
     }
 }
 
-/// Inserts a clone of a header and answers at once.
+/// Inserts a clone of a header and responds at once.
 struct Inserting(HeaderValue);
 
 impl Service<Request<()>> for Inserting {

@@ -64,19 +64,19 @@ pub(crate) fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").unwrap()
 }
 
-/// APIs that nobody has asked for before.
+/// APIs without a cached token.
 pub(crate) fn apis(count: usize) -> Vec<Target> {
     let api = |number| Target::resource(&format!("https://r{number}.example")).unwrap();
     (0..count).map(api).collect()
 }
 
-/// The body of an answer with a token of 1,500 characters.
+/// The body of a response with a token of 1,500 characters.
 pub(crate) fn answer() -> String {
     let head = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":""#;
     format!("{head}{}\"}}", "a".repeat(TOKEN))
 }
 
-/// Answers at once.
+/// Responds at once.
 pub(crate) fn stub() -> impl Transport {
     let answer = answer();
     transport_fn(move |_| {
@@ -214,7 +214,7 @@ fn slow_neighbour(report: &mut Report) {
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         let beside = p99_of_reads(&client, &graph).await;
-        assert!(!slow.is_finished(), "the slow request was in the air all the while");
+        assert!(!slow.is_finished(), "the slow request was in flight the whole time");
         report.at_most(
             "cached-read-beside-a-slow-request-p99",
             beside / alone,
@@ -237,7 +237,7 @@ async fn p99_of_reads(client: &Client, target: &Target) -> f64 {
     times[989]
 }
 
-/// How many requests are sent for callers who ask at once.
+/// Returns the number of requests for concurrent callers.
 fn herds(report: &mut Report) {
     for (name, callers, slots, status, limit) in [
         ("requests-of-10000-on-one-slot", 10_000, 1, 200, 1.0),
@@ -337,5 +337,5 @@ fn at_random<'n>(names: &'n [String]) -> impl FnMut() -> &'n str {
     }
 }
 
-/// How long the stub's token is.
+/// The length of the stub's token.
 const TOKEN: usize = 1500;

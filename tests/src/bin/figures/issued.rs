@@ -46,7 +46,7 @@ impl Issued {
         issued
     }
 
-    /// The token with a key ID that is nobody's.
+    /// Returns the token with an unknown key ID.
     pub(crate) fn forged(&self, kid: &str) -> String {
         let (_, rest) = self.token.split_once('.').unwrap();
         format!("{}.{rest}", header(kid))

@@ -1,20 +1,20 @@
-//! How things are measured.
+//! Measurements: allocations and ratios of times.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-/// How often this thread allocates meanwhile.
+/// Returns the number of allocations of this thread during a call.
 pub(crate) fn allocations(work: impl FnOnce()) -> f64 {
     allocation_counter::measure(work).count_total as f64
 }
 
-/// How many bytes more this thread has allocated afterwards.
+/// Returns the bytes that this thread has allocated more after a call.
 pub(crate) fn bytes_kept(work: impl FnOnce()) -> f64 {
     allocation_counter::measure(work).bytes_current as f64
 }
 
-/// How many times as long ours takes as the bare operation: the median of many rounds, in each of
-/// which both take their turn.
+/// Returns the time of our operation divided by the time of the bare one: the median of many
+/// rounds, each of which runs both.
 pub(crate) fn ratio(mut ours: impl FnMut() -> f64, mut bare: impl FnMut() -> f64) -> f64 {
     median_of(401, || ours() / bare())
 }

@@ -111,15 +111,15 @@ pub(crate) fn percent_encode_alone() -> String {
     text
 }
 
-/// An answer of v2 of 1.5 kB.
+/// A v2 response of 1.5 kB.
 fn answer() -> String {
     let head = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":""#;
     format!("{head}{}\"}}", "eyJ0eXAiOiJKV1Qi".repeat((1500 - head.len() - 2) / 16))
 }
 
-/// What serde_json alone would read of it.
+/// The fields that serde_json alone reads from it.
 #[derive(serde::Deserialize)]
-#[allow(dead_code, reason = "read by nobody: the reading is what is measured")]
+#[allow(dead_code, reason = "never read: parsing is the measurement")]
 pub(crate) struct Plain {
     token_type: String,
     expires_in: u64,

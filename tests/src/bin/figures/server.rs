@@ -1,5 +1,5 @@
-//! A token endpoint that answers everybody at once with the same token, over TLS: what is measured
-//! is on the other side.
+//! A token endpoint over TLS that returns the same token to every request at once. The client side
+//! is measured.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Server {
                 .into();
                 while let Ok((stream, _)) = listener.accept().await {
                     let (acceptor, answer) = (acceptor.clone(), Arc::clone(&answer));
-                    // Whoever goes away in the middle is no concern of the others.
+                    // A client that disconnects does not affect the others.
                     tokio::spawn(async move { drop(serve(acceptor, stream, &answer).await) });
                 }
             });
@@ -84,7 +84,7 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, answer: &str) -> std::i
     }
 }
 
-/// Whether the head and as much of a body as it declares are there.
+/// Returns true if the head and the declared length of the body have arrived.
 fn is_whole(request: &[u8]) -> bool {
     let Some(end) = request.windows(4).position(|part| part == b"\r\n\r\n") else {
         return false;

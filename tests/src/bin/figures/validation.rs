@@ -50,7 +50,7 @@ fn a_request(report: &mut Report, issued: &Issued) {
     report.at_most("validated-request-allocations", count - of_runtime, "allocations", 25.0);
 }
 
-/// Key IDs that are nobody's, after the keys were fetched.
+/// Unknown key IDs, after the keys were fetched.
 fn forged_kids(report: &mut Report, issued: &Issued) {
     let cloud = Cloud::new(issued, Duration::ZERO);
     let clock = Arc::new(AtomicU64::new(entra_transport::now().as_secs()));

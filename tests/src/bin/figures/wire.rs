@@ -139,7 +139,7 @@ async fn connect(server: &Server) -> SendRequest<Full<Bytes>> {
     sender
 }
 
-/// What a program would send that knows nothing but this one request.
+/// The same request, sent by a program without this library.
 async fn post(sender: &mut SendRequest<Full<Bytes>>, server: &Server) -> Bytes {
     let body: &[u8] =
         b"client_id=535fb089-9ff3-47b6-9bfb-4f1264799865&client_secret=qWgdYAmab0YSkuL1qKv5bPX~a.b_c-d8Q~&\
@@ -158,7 +158,7 @@ async fn post(sender: &mut SendRequest<Full<Bytes>>, server: &Server) -> Bytes {
 fn from_the_start(report: &mut Report) {
     let server = Server::start(answer());
     let folder = std::env::temp_dir().join(format!("entra-figures-{}", std::process::id()));
-    // Fails where somebody else made it.
+    // Fails if another process created it.
     std::fs::create_dir(&folder).unwrap();
     let ca = folder.join("ca.pem");
     std::fs::write(&ca, &server.ca_pem).unwrap();
@@ -199,5 +199,5 @@ const AWS_LC_RS: &str = "ENTRA_DRIVER_AWS_LC_RS";
 
 const ROUNDS: usize = 101;
 
-/// How many requests each side sends in a round.
+/// The number of requests of each side in a round.
 const EACH: usize = 40;
