@@ -14,7 +14,7 @@ use crate::cache::{Key, KeyRef};
 use crate::consent::{Consent, roles_in};
 use crate::core::Core;
 use crate::error::Error;
-use crate::flow::Want;
+use crate::flow::{CallerEffect, Want};
 use crate::random::SecureRandom;
 use crate::sign_in::SignIn;
 use crate::source::TokenSource;
@@ -356,6 +356,7 @@ impl Client<Tasks> {
 
     async fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
         let (slot, request) = self.core.slot(key)?;
-        acquire(&self.core, &slot, request, want).await
+        let caller = CallerEffect::start(&self.core, &slot, request, want);
+        acquire(&self.core, caller).await
     }
 }

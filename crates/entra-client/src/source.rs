@@ -11,7 +11,7 @@ use crate::cache::{KeyRef, Slot};
 use crate::clock::{Clock, Moment};
 use crate::core::{Core, record_hit};
 use crate::error::Error;
-use crate::flow::Want;
+use crate::flow::{CallerEffect, Want};
 use crate::observer::Observer;
 use crate::tasks::{Tasks, acquire};
 use crate::token::Token;
@@ -199,7 +199,8 @@ impl TokenSource {
     }
 
     async fn acquire(&mut self, want: Want) -> Result<Token, Error> {
-        let token = Box::pin(acquire(&self.core, &self.slot, None, want)).await?;
+        let caller = CallerEffect::start(&self.core, &self.slot, None, want);
+        let token = Box::pin(acquire(&self.core, caller)).await?;
         self.record_returned(&token);
         Ok(token)
     }

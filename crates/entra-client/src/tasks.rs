@@ -8,15 +8,14 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use entra_proto::TokenRequest;
 use entra_proto::device::DeviceAuthorization;
 use entra_transport::Transport;
 use tracing::Instrument as _;
 
-use crate::cache::{Key, Slot};
+use crate::cache::Key;
 use crate::core::{Core, acquisition_span};
 use crate::error::Error;
-use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit, Want};
+use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::sign_in::SignIn;
 use crate::token::Token;
@@ -90,14 +89,8 @@ async fn drive<G: Goal>(io: &Tasks, mut effect: Effect<'_, Tasks, G>) -> G::Outp
     }
 }
 
-/// Acquires the token of a slot.
-pub(crate) async fn acquire(
-    core: &Arc<Core<Tasks>>,
-    slot: &Arc<Slot>,
-    request: Option<TokenRequest>,
-    want: Want,
-) -> Result<Token, Error> {
-    let mut effect = CallerEffect::start(core, slot, request, want);
+/// Drives a caller to its end.
+pub(crate) async fn acquire(core: &Arc<Core<Tasks>>, mut effect: CallerEffect<'_, Tasks>) -> Result<Token, Error> {
     let mut limit = TurnLimit::default();
     loop {
         limit.count(effect.name());
@@ -136,28 +129,29 @@ pub(crate) fn spawn_flight(core: &Arc<Core<Tasks>>, flight: FlightTask) {
 }
 
 /// Runs a flight. A panic of foreign code fails the flight.
-fn run_flight(core: Arc<Core<Tasks>>, flight: FlightTask) -> impl Future<Output = ()> + Send {
-    let FlightTask {
-        mut owner,
-        request,
-        permit,
-    } = flight;
-    let span = acquisition_span(owner.slot().key());
+fn run_flight(core: Arc<Core<Tasks>>, mut flight: FlightTask) -> impl Future<Output = ()> + Send {
+    let span = acquisition_span(flight.owner.slot().key());
     let inside = span.clone();
     async move {
         let outcome = {
-            let flight = async { drive(&core.driver, FlightGoal::start(&core, &span, &mut owner, request)).await };
-            let mut flight = pin!(flight);
+            let run = async {
+                drive(
+                    &core.driver,
+                    FlightGoal::start(&core, &span, &mut flight.owner, flight.request),
+                )
+                .await
+            };
+            let mut run = pin!(run);
             poll_fn(|cx| {
-                let poll = catch_unwind(AssertUnwindSafe(|| flight.as_mut().poll(cx)));
+                let poll = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx)));
                 poll.map_or_else(|_| Poll::Ready(Err(Panicked)), |poll| poll.map(Ok))
             })
             .await
         };
         if let Err(Panicked) = outcome {
-            core.fail_after_panic(&mut owner);
+            core.fail_after_panic(&mut flight.owner);
         }
-        drop(permit);
+        drop(flight.permit);
     }
     .instrument(inside)
 }

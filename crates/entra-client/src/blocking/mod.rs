@@ -35,7 +35,7 @@ use crate::TokenOptions;
 use crate::cache::KeyRef;
 use crate::consent::roles_in;
 use crate::error::Error;
-use crate::flow::Want;
+use crate::flow::{CallerEffect, Want};
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
@@ -139,7 +139,7 @@ impl Client {
 
     fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
         let (slot, request) = self.core.slot(key)?;
-        acquire(&self.core, &slot, request, want)
+        acquire(&self.core, CallerEffect::start(&self.core, &slot, request, want))
     }
 }
 
@@ -167,7 +167,8 @@ impl TokenSource {
     }
 
     fn acquire(&mut self, want: Want) -> Result<Token, Error> {
-        let token = acquire(&self.core, &self.slot, None, want)?;
+        let caller = CallerEffect::start(&self.core, &self.slot, None, want);
+        let token = acquire(&self.core, caller)?;
         self.record_returned(&token);
         Ok(token)
     }

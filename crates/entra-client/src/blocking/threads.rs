@@ -9,15 +9,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use entra_proto::TokenRequest;
 use entra_proto::device::DeviceAuthorization;
 use entra_transport::BlockingTransport;
 
 use super::runtime::{Runtime, ThreadRuntime, TokenStore};
-use crate::cache::{Key, Slot};
+use crate::cache::Key;
 use crate::core::{Core, acquisition_span};
 use crate::error::Error;
-use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit, Want};
+use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit};
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
@@ -79,14 +78,8 @@ fn drive<G: Goal>(io: &Threads, mut effect: Effect<'_, Threads, G>) -> G::Output
     }
 }
 
-/// Acquires the token of a slot.
-pub(super) fn acquire(
-    core: &Arc<Core<Threads>>,
-    slot: &Arc<Slot>,
-    request: Option<TokenRequest>,
-    want: Want,
-) -> Result<Token, Error> {
-    let mut effect = CallerEffect::start(core, slot, request, want);
+/// Drives a caller to its end, and blocks the thread meanwhile.
+pub(super) fn acquire(core: &Core<Threads>, mut effect: CallerEffect<'_, Threads>) -> Result<Token, Error> {
     let mut limit = TurnLimit::default();
     loop {
         limit.count(effect.name());
@@ -123,19 +116,19 @@ pub(crate) fn spawn_flight(core: &Arc<Core<Threads>>, flight: FlightTask) {
 }
 
 /// Runs a flight. A panic of foreign code fails the flight.
-fn run_flight(core: &Core<Threads>, flight: FlightTask) {
-    let FlightTask {
-        mut owner,
-        request,
-        permit,
-    } = flight;
-    let span = acquisition_span(owner.slot().key());
+fn run_flight(core: &Core<Threads>, mut flight: FlightTask) {
+    let span = acquisition_span(flight.owner.slot().key());
     let _inside = span.enter();
-    let run = || drive(&core.driver, FlightGoal::start(core, &span, &mut owner, request));
+    let run = || {
+        drive(
+            &core.driver,
+            FlightGoal::start(core, &span, &mut flight.owner, flight.request),
+        )
+    };
     if catch_unwind(AssertUnwindSafe(run)).is_err() {
-        core.fail_after_panic(&mut owner);
+        core.fail_after_panic(&mut flight.owner);
     }
-    drop(permit);
+    drop(flight.permit);
 }
 
 /// Blocks the thread until a future is done, but for at most `patience`.
