@@ -3,12 +3,13 @@
 //! One thread for each listener accepts connections, one thread for each connection reads a
 //! request. The caller judges each redirect and shows a page.
 
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read};
-use std::net::{Shutdown, TcpListener, TcpStream};
+mod readers;
+
+use std::io::{ErrorKind, Read};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use clap::Args;
 use entra_proto::authorize::{Redirect, RedirectUri};
 use entra_proto::{Application, ClientCredential};
 
+use self::readers::{READERS, Readers};
 use crate::browser;
 use crate::exit::{Exit, Failure};
 use crate::files::{tell, tell_always};
@@ -313,32 +315,6 @@ fn accept(
     }
 }
 
-/// The open connections. If there are too many, the oldest is closed, so that idle connections do
-/// not block a browser.
-#[derive(Default)]
-struct Readers(Mutex<(u64, VecDeque<(u64, TcpStream)>)>);
-
-impl Readers {
-    fn enter(&self, stream: &TcpStream) -> io::Result<u64> {
-        let handle = stream.try_clone()?;
-        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, open) = &mut *inside;
-        if open.len() >= READERS
-            && let Some((_, oldest)) = open.pop_front()
-        {
-            let _ = oldest.shutdown(Shutdown::Both);
-        }
-        *last += 1;
-        open.push_back((*last, handle));
-        Ok(*last)
-    }
-
-    fn leave(&self, id: u64) {
-        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.1.retain(|(known, _)| *known != id);
-    }
-}
-
 /// The paths of this server.
 struct Pages {
     /// The path of the redirect URI.
@@ -456,9 +432,6 @@ const WAIT: u64 = 600;
 /// The maximum number of reported ignored redirects.
 const MAX_REPORTS: usize = 5;
 
-/// The maximum number of open connections.
-const READERS: usize = 32;
-
 /// The time limit for a browser to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -478,28 +451,6 @@ mod tests {
         ] {
             assert_eq!(path_of(uri), path);
         }
-    }
-
-    #[test]
-    fn oldest_connection_is_closed_for_a_new_one() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let connect = || {
-            let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            browser.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-            (browser, listener.accept().unwrap().0)
-        };
-        let is_open = |browser: &mut TcpStream| browser.read(&mut [0]).is_err();
-        let readers = Readers::default();
-        let mut all: Vec<_> = (0..READERS).map(|_| connect()).collect();
-        let ids: Vec<_> = all.iter().map(|(_, stream)| readers.enter(stream).unwrap()).collect();
-        // A finished connection frees its place.
-        readers.leave(ids[5]);
-        let next = connect();
-        readers.enter(&next.1).unwrap();
-        assert!(is_open(&mut all[0].0));
-        let one_more = connect();
-        readers.enter(&one_more.1).unwrap();
-        assert!(!is_open(&mut all[0].0) && is_open(&mut all[1].0));
     }
 
     #[test]

@@ -156,7 +156,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
             &["failure.rs"],
             &["tenant_store.rs"],
             &["store/"],
-            &["mistakes/", "profile/"],
+            &["linter/", "profile/"],
             &["settings/"],
             &["commands/"],
         ],

@@ -12,6 +12,7 @@ use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, read_text};
 use crate::folders::home;
+use crate::profile::keys::{CREDENTIALS, HOLD_SECRETS, KEYS, Key, Kind, OTHER_NAMES, SECRET_NAMES};
 use crate::profile::{Entry, Place};
 use crate::sanitize::{register_secret, shown, without_suspected_secrets};
 use crate::secret_detection::{holds_secret, is_path};
@@ -34,26 +35,6 @@ pub(crate) enum Setting {
     Path(PathBuf),
     Flag(bool),
     List(Vec<String>),
-}
-
-/// The definition of a setting of a profile.
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    kind: Kind,
-    /// The example value in the file that `entra config init` writes.
-    pub(crate) example: &'static str,
-    /// The comment in the file that `entra config init` writes.
-    pub(crate) remark: &'static str,
-}
-
-/// The type of a setting.
-enum Kind {
-    Text,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    Path,
-    Flag,
-    List,
 }
 
 impl ConfigFile {
@@ -391,123 +372,8 @@ pub(crate) fn is_name(name: &str) -> bool {
 /// The rule for the names of profiles.
 pub(crate) const NAME_RULE: &str = "use at most 60 letters, digits, hyphens, dots and underscores";
 
-/// The settings of a profile.
-pub(crate) const KEYS: [Key; 13] = [
-    key(
-        "tenant",
-        Kind::Text,
-        "\"contoso.onmicrosoft.com\"",
-        "the tenant's ID, or one of its domains",
-    ),
-    key(
-        "client_id",
-        Kind::Text,
-        "\"00001111-aaaa-2222-bbbb-3333cccc4444\"",
-        "the application (client) ID",
-    ),
-    key(
-        "authority_host",
-        Kind::Text,
-        "\"public\"",
-        "public, usgovernment, china or an address; a project's file may only name Microsoft's and loopback addresses",
-    ),
-    key(
-        "endpoint",
-        Kind::Word(&["v1", "v2"]),
-        "\"v2\"",
-        "v2 (with scope) or v1 (with resource)",
-    ),
-    key(
-        "region",
-        Kind::Text,
-        "\"westeurope\"",
-        "the Azure region of the token endpoint",
-    ),
-    key("capabilities", Kind::List, "[\"cp1\"]", "client capabilities"),
-    key(
-        "secret_file",
-        Kind::Path,
-        "\"secret.txt\"",
-        "one credential: a file with the client secret",
-    ),
-    key(
-        "certificate",
-        Kind::Path,
-        "\"daemon.pem\"",
-        "or a certificate with its private key, PEM or PFX",
-    ),
-    key(
-        "certificate_key",
-        Kind::Path,
-        "\"daemon.key\"",
-        "the private key, if it is in another file",
-    ),
-    key(
-        "certificate_password_file",
-        Kind::Path,
-        "\"password.txt\"",
-        "a file with the password of the certificate's file",
-    ),
-    key(
-        "send_certificate_chain",
-        Kind::Flag,
-        "false",
-        "send the certificate chain (x5c)",
-    ),
-    key(
-        "algorithm",
-        Kind::Word(&["ps256", "rs256"]),
-        "\"ps256\"",
-        "the signature algorithm",
-    ),
-    key(
-        "federated_token_file",
-        Kind::Path,
-        "\"token.jwt\"",
-        "or a file with another issuer's assertion",
-    ),
-];
-
-const fn key(name: &'static str, kind: Kind, example: &'static str, remark: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        example,
-        remark,
-    }
-}
-
-/// The settings that name a credential.
-pub(super) const CREDENTIALS: [&str; 3] = ["secret_file", "certificate", "federated_token_file"];
-
-/// The settings that name a file that contains only a secret.
-const HOLD_SECRETS: [&str; 2] = ["secret_file", "certificate_password_file"];
-
-/// The names of these settings in other programs and in variables, without separators.
-const OTHER_NAMES: [(&str, &str); 16] = [
-    ("tenantid", "tenant"),
-    ("tenantname", "tenant"),
-    ("directoryid", "tenant"),
-    ("domain", "tenant"),
-    ("clientid", "client_id"),
-    ("client", "client_id"),
-    ("app", "client_id"),
-    ("appid", "client_id"),
-    ("applicationid", "client_id"),
-    ("authority", "authority_host"),
-    ("cloud", "authority_host"),
-    ("environment", "authority_host"),
-    ("cert", "certificate"),
-    ("certificatepath", "certificate"),
-    ("certificatefile", "certificate"),
-    ("clientcertificatepath", "certificate"),
-];
-
 /// The parser's message for a duplicate key or table.
 const DUPLICATE: &str = "duplicate key";
-
-/// Parts of the names of settings that would contain a secret.
-const SECRET_NAMES: [&str; 6] = ["secret", "password", "passphrase", "token", "key", "assertion"];
 
 /// The hint for a secret in the file.
 const NO_SECRETS: &str =

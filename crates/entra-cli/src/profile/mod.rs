@@ -5,6 +5,7 @@
 //! files in its own folder. See `settings::project`.
 
 mod file;
+mod keys;
 mod places;
 
 use std::fmt;
@@ -14,7 +15,8 @@ use std::sync::OnceLock;
 use clap::Args;
 use serde_json::{Value, json};
 
-pub(crate) use self::file::{ConfigFile, KEYS, NAME_RULE, Setting, is_name};
+pub(crate) use self::file::{ConfigFile, NAME_RULE, Setting, is_name};
+pub(crate) use self::keys::KEYS;
 pub(crate) use self::places::{FILE, found_files, project_file, user_file};
 use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
@@ -90,7 +92,7 @@ impl Profile {
 
     /// Returns the credential in the first file that names one.
     pub(crate) fn credential(&self) -> Option<&Entry> {
-        let is_credential = |entry: &&Entry| file::CREDENTIALS.contains(&entry.key);
+        let is_credential = |entry: &&Entry| keys::CREDENTIALS.contains(&entry.key);
         self.layers().find_map(|entries| entries.iter().find(is_credential))
     }
 
