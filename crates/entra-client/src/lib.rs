@@ -123,6 +123,8 @@
 //! - The protocol itself, without a cache and without I/O: `entra-proto`.
 //! - A local token service for tests: `entra-emulator`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod assertions;
 pub mod blocking;
 mod builder;

@@ -188,6 +188,8 @@
 //! - Signed requests and proof-of-possession tokens.
 //! - The cache of tokens: `entra-client`. The validation of tokens: `entra-validate`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod bearer;
 mod challenge;
 mod error;
