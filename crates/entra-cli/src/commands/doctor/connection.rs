@@ -1,6 +1,7 @@
 //! The check of the connection to the authority.
 
 use entra_proto::Timestamp;
+use entra_proto::error::hints::FOREIGN_RESPONSE;
 use entra_transport::adapter::endpoint;
 use entra_transport::{BlockingTransport, Response, TransportError, TransportErrorKind, now};
 use http::Uri;
@@ -83,8 +84,7 @@ pub(crate) fn transport_failure(name: &'static str, error: TransportError, uri: 
                 "check that no firewall drops packets to {host}; if a proxy is required, name it in HTTPS_PROXY; or raise --timeout"
             )
         }
-        _ => "look for a proxy or a sign-in portal between this machine and the service, and check the authority"
-            .to_owned(),
+        _ => FOREIGN_RESPONSE.to_owned(),
     };
     let failure = Failure::from(error);
     let check = Check::fail(name, failure.exit, format!("{stage}: {}", failure.problem), fix).with("stage", stage);

@@ -1,5 +1,6 @@
 //! The check of the tenant's discovery document.
 
+use entra_proto::error::hints::TRY_LATER;
 use entra_proto::{Cloud, Error, Guid, Tenant, TokenResponse};
 
 use crate::commands::doctor::configuration::Configuration;
@@ -31,7 +32,7 @@ pub(crate) fn examine(
             Err(Error::Service(error)) if error.is_retryable() => Check::warn(
                 name::TENANT_FOUND,
                 format!("the service cannot describe the tenant now: {error}"),
-                "try again later",
+                TRY_LATER,
             ),
             Err(Error::Service(error)) => rejected(name::TENANT_FOUND, &error),
             _ => unexpected_response(status.as_u16()),
