@@ -240,7 +240,7 @@ fn damaged_tenant_is_reported_and_can_be_forgotten() {
     transaction.commit().unwrap();
     drop(database);
     let output = fixture.run(&["tenants", "list", "-o", "text"]);
-    assert!(err(&output).contains("or forget it"), "{}", err(&output));
+    assert!(err(&output).contains("or forget the tenant"), "{}", err(&output));
     assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     assert_eq!(err(&output).matches(contoso.as_str()).count(), 1, "{}", err(&output));
     let output = fixture.run(&["tenants", "forget", contoso]);
