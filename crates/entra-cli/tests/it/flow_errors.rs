@@ -1,4 +1,5 @@
-//! Errors of the flows for users and of `entra consent`: a sentence, a hint, and a listed exit code.
+//! Errors of the flows for users and of `entra consent`: a sentence, a hint, and a listed exit
+//! code.
 
 use std::process::Output;
 use std::time::Duration;
