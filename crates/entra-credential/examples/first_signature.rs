@@ -2,8 +2,10 @@
 //! token pays in full.
 //!
 //! ```sh
-//! cargo run --release -p entra-credential --example first_signature -- daemon.pem
-//! cargo run --release -p entra-credential --no-default-features --features ring,pfx --example first_signature -- daemon.pem
+//! cargo run --release -p entra-credential \\
+//!     --example first_signature -- daemon.pem
+//! cargo run --release -p entra-credential --no-default-features \\
+//!     --features ring,pfx --example first_signature -- daemon.pem
 //! ```
 
 #![expect(clippy::print_stdout, reason = "it prints its result")]

@@ -3,7 +3,7 @@
 use crate::MAX_ITERATIONS_OF_FILE;
 use crate::error::Error;
 
-/// The rounds of key derivation that a file may still take.
+/// The number of key derivation rounds that a file may still use.
 pub(crate) struct Allowance(u64);
 
 impl Default for Allowance {

@@ -1,19 +1,19 @@
-//! DER from BER (X.690): some tools write PFX files with lengths that are told by an end, and with
-//! strings in pieces.
+//! Conversion of BER to DER (X.690): some tools write PFX files with indefinite lengths and with
+//! strings in segments.
 
 use zeroize::Zeroizing;
 
 use crate::der::{DerError, OCTET_STRING};
 
-/// The first element of `bytes` in DER, as far as its tags, lengths and OCTET STRINGs go, and what
-/// follows it. What is DER comes out as it is.
+/// Converts the tags, lengths and OCTET STRINGs of the first element of `bytes` to DER. Returns the
+/// element and the bytes after it. DER is returned unchanged.
 pub(crate) fn to_der(bytes: &[u8]) -> Result<(Zeroizing<Vec<u8>>, &[u8]), DerError> {
     let mut der = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let rest = element(bytes, &mut der, DEEPEST)?;
     Ok((der, rest))
 }
 
-/// Writes the first element of `bytes`, and returns what follows it.
+/// Writes the first element of `bytes`, and returns the bytes after it.
 fn element<'a>(bytes: &'a [u8], der: &mut Zeroizing<Vec<u8>>, depth: usize) -> Result<&'a [u8], DerError> {
     let [tag, first, rest @ ..] = bytes else {
         return Err(DerError::Damaged);
@@ -46,8 +46,8 @@ fn element<'a>(bytes: &'a [u8], der: &mut Zeroizing<Vec<u8>>, depth: usize) -> R
         Some(length) => rest.split_at_checked(length).ok_or(DerError::Damaged)?,
         None => (rest, &rest[..0]),
     };
-    // Of an endless element nothing is known: what is set aside for it is cleared again, however
-    // little of it is used.
+    // The size of an element with an indefinite length is unknown: the memory reserved for it is
+    // cleared again, however little of it is used.
     let mut value = Zeroizing::new(Vec::with_capacity(length.unwrap_or_default()));
     let behind = loop {
         match (length, inside) {
@@ -64,7 +64,7 @@ fn element<'a>(bytes: &'a [u8], der: &mut Zeroizing<Vec<u8>>, depth: usize) -> R
     Ok(behind)
 }
 
-/// What OCTET STRINGs in DER that stand one after the other hold together.
+/// Returns the joined contents of consecutive OCTET STRINGs in DER.
 pub(crate) fn pieces(mut elements: &[u8]) -> Result<Zeroizing<Vec<u8>>, DerError> {
     let mut whole = Zeroizing::new(Vec::with_capacity(elements.len()));
     while !elements.is_empty() {
@@ -78,7 +78,7 @@ pub(crate) fn pieces(mut elements: &[u8]) -> Result<Zeroizing<Vec<u8>>, DerError
 fn write(tag: u8, value: &[u8], der: &mut Zeroizing<Vec<u8>>) {
     let room = value.len() + 1 + 9;
     if der.capacity() < der.len() + room {
-        // A vector that grows by itself leaves what it held behind.
+        // A vector that grows by itself leaves a copy of its contents behind.
         let mut larger = Zeroizing::new(Vec::with_capacity((der.len() + room) * 2));
         larger.extend_from_slice(der);
         *der = larger;
@@ -98,7 +98,7 @@ fn write(tag: u8, value: &[u8], der: &mut Zeroizing<Vec<u8>>) {
 }
 
 const CONSTRUCTED: u8 = 0x20;
-/// How deep elements may lie in each other. A PFX file has about ten levels.
+/// The deepest nesting of elements. A PFX file has about ten levels.
 const DEEPEST: usize = 24;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Certificates and private keys from one or several files, in any form.
+//! Certificates and private keys from one or several files, in any format.
 
 use std::fmt;
 
@@ -13,22 +13,24 @@ use crate::pem::Section;
 use crate::x509::Certificate;
 use crate::{MAX_FILE, kind, pem, pfx, text};
 
-/// The contents of certificate files: certificates and private keys, in any order and form.
+/// The contents of certificate files: certificates and private keys, in any order and format.
 ///
-/// [`ClientCertificate::read`] is enough where one file holds all of it, and the time is now. This
-/// is for key and certificate in two files, for a certificate without its key, and for a time of
-/// the caller's.
+/// Use [`ClientCertificate::read`] if one file holds all of it and the certificate is chosen for
+/// the current time. This type is for a key and a certificate in two files, for a certificate
+/// without its key, and for another time.
 ///
 /// ```
 /// use entra_credential::CertificateBundle;
 /// use entra_proto::Timestamp;
 ///
-/// # let (crt, key) = (include_bytes!("../tests/vectors/pem/pkcs8.pem"), include_bytes!("../tests/vectors/pem/pkcs8.pem"));
+/// # let crt = include_bytes!("../tests/vectors/pem/pkcs8.pem");
+/// # let key = include_bytes!("../tests/vectors/pem/pkcs8.pem");
 /// # let now = Timestamp::from_secs(1_795_176_000);
 /// let bundle = CertificateBundle::read(crt, None)?; // std::fs::read("tls.crt")
 /// println!("{}", bundle.certificate(now)?.subject());
 ///
-/// let both = bundle.join(CertificateBundle::read(key, None)?); // std::fs::read("tls.key")
+/// let key = CertificateBundle::read(key, None)?; // std::fs::read("tls.key")
+/// let both = bundle.join(key);
 /// println!("{} bits", both.client_certificate(now)?.key_bits());
 /// # Ok::<(), entra_credential::Error>(())
 /// ```
@@ -36,44 +38,44 @@ use crate::{MAX_FILE, kind, pem, pfx, text};
 pub struct CertificateBundle(Bundle);
 
 impl CertificateBundle {
-    /// Reads a file, as [`ClientCertificate::read`] does.
+    /// Reads a file as [`ClientCertificate::read`] does.
     ///
     /// # Errors
     /// Returns an error if the file holds neither a certificate nor a private key, is damaged, or
-    /// does not open with the password. A private key in PEM stays closed if it is encrypted and
-    /// there is no password, or if its encryption is not read here; the certificate is read.
+    /// cannot be decrypted with the password. An encrypted private key in PEM is not an error if
+    /// there is no password or its encryption is not supported: its certificate is still read.
     pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add(bytes, password)?;
         Ok(Self(bundle))
     }
 
-    /// The contents of both, such as of a certificate's file and of the file with its key.
+    /// Combines the contents of two bundles, for example of a certificate file and a key file.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
         self.0.join(other.0);
         self
     }
 
-    /// Returns whether the files hold a private key, including one that could not be read.
+    /// Returns true if the files hold a private key, including one that could not be read.
     #[must_use]
     pub fn has_private_key(&self) -> bool {
         !self.0.keys.is_empty() || self.0.closed_key.is_some()
     }
 
-    /// The private key with its certificate. Of several certificates for the key, the one that is
-    /// valid at `now` and expires last; if none is valid, the one that becomes valid first, else
-    /// the one that expired last.
+    /// Returns the private key with its certificate. If several certificates belong to the key,
+    /// this is the one that is valid at `now` and expires last; if none is valid, the one that
+    /// becomes valid first, otherwise the one that expired last.
     ///
     /// # Errors
-    /// Returns an error if the key or its certificate is missing, if the key is of a kind that
-    /// Entra does not take, or if there are several keys with certificates.
+    /// Returns an error if the key or its certificate is missing, if Entra does not accept this
+    /// kind of key, or if there are several keys with certificates.
     pub fn client_certificate(&self, now: Timestamp) -> Result<ClientCertificate, Error> {
         ClientCertificate::assemble(&self.0, now)
     }
 
-    /// The certificate: the one of the private key where there is one, else the one that issued
-    /// none of the others. Of several for one key, it is chosen as by
+    /// Returns the certificate: the one of the private key if there is a key, otherwise the one
+    /// that did not issue any of the others. Among several for one key, it is chosen as in
     /// [`client_certificate`](Self::client_certificate).
     ///
     /// # Errors
@@ -91,15 +93,15 @@ impl fmt::Debug for CertificateBundle {
 }
 
 impl Bundle {
-    /// Adds what a file holds, whatever its form.
+    /// Adds the contents of a file in any format.
     pub(crate) fn add(&mut self, bytes: &[u8], password: Option<&str>) -> Result<(), Error> {
         self.allowance = Allowance::default();
         self.add_layer(bytes, password, MOST_LAYERS)?;
         self.open_keys(password)
     }
 
-    /// Adds what a PEM text holds. Sections that are neither certificates nor private keys are left
-    /// out.
+    /// Adds the contents of a PEM text. Sections that are neither certificates nor private keys are
+    /// ignored.
     pub(crate) fn add_pem(&mut self, bytes: &[u8], password: Option<&str>) -> Result<(), Error> {
         sized(bytes)?;
         self.allowance = Allowance::default();
@@ -112,7 +114,7 @@ impl Bundle {
         self.open_keys(password)
     }
 
-    /// Adds what a PFX file holds.
+    /// Adds the contents of a PFX file.
     pub(crate) fn add_pfx(&mut self, der: &[u8], password: Option<&str>) -> Result<(), Error> {
         sized(der)?;
         self.allowance = Allowance::default();
@@ -127,7 +129,7 @@ impl Bundle {
         self.refused = self.refused.take().or(other.refused);
     }
 
-    /// Adds a file that may be encoded in base64 so many times more.
+    /// Adds a file that may be encoded in base64 up to this many more times.
     fn add_layer(&mut self, bytes: &[u8], password: Option<&str>, layers: usize) -> Result<(), Error> {
         sized(bytes)?;
         if text::is_der(bytes) {
@@ -139,7 +141,7 @@ impl Bundle {
             return self.add_sections(&sections, password, layers);
         }
         let trimmed = text.trim_ascii();
-        // As a `data:` URL has it.
+        // The prefix of a `data:` URL.
         let digits = match trimmed.strip_prefix(b"data:") {
             Some(url) => url.splitn(2, |byte| *byte == b',').last().unwrap_or(url),
             None => trimmed,
@@ -158,13 +160,13 @@ impl Bundle {
         })
     }
 
-    /// Adds what stands in base64 among other text, as in the JSON of Key Vault or the YAML of a
-    /// secret of Kubernetes.
+    /// Adds the base64 data in other text, such as the JSON of Key Vault or the YAML of a
+    /// Kubernetes secret.
     fn add_members(&mut self, text: &[u8], password: Option<&str>, layers: usize) -> Result<(), Error> {
         let mut added = Err(Error::NotACredential);
         for member in text::members(text).filter(|member| member.len() >= SHORTEST_MEMBER) {
-            // Behind `NAME=`, in a file of variables. Equals signs at the end are padding, which
-            // may be left out.
+            // The value after `NAME=` in a file of variables. Equals signs at the end are padding,
+            // which may be missing.
             let end = member.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
             let value = member
                 .get(..end)
@@ -243,7 +245,7 @@ impl Bundle {
 
     fn add_der(&mut self, der: &[u8], password: Option<&str>) -> Result<(), Error> {
         match Kind::of(der) {
-            // Any other SEQUENCE may be a PFX file that is damaged: its reader says what is wrong.
+            // Another SEQUENCE may be a damaged PFX file: its reader reports the problem.
             None | Some(Kind::Pfx) => pfx::open(der, password.unwrap_or_default(), self),
             kind => {
                 self.add_part(kind, Zeroizing::new(der.to_vec()));
@@ -263,11 +265,11 @@ impl Bundle {
         }
     }
 
-    /// Opens the private keys that are under a password. Without one, or where their encryption is
-    /// not read here, they stay closed: their certificate can be read all the same.
+    /// Decrypts the private keys. Without a password, or if their encryption is not supported, they
+    /// stay encrypted, and only their certificates can be read.
     fn open_keys(&mut self, password: Option<&str>) -> Result<(), Error> {
         let sealed = std::mem::take(&mut self.sealed_keys);
-        // All that is to be opened has to be affordable before anything is.
+        // All keys must be within the allowance before the first one is decrypted.
         let mut affordable = Vec::new();
         for der in &sealed {
             match pfx::spend_on_key(&mut self.allowance, der) {
@@ -307,8 +309,8 @@ fn sized(bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// How often a file may be encoded in base64: a secret of Kubernetes or a pipeline adds one, a
-/// variable another.
+/// The most base64 layers of a file: a Kubernetes secret or a pipeline adds one, a variable
+/// another.
 const MOST_LAYERS: usize = 3;
-/// No key and no certificate is shorter, in base64.
+/// The shortest key or certificate in base64.
 const SHORTEST_MEMBER: usize = 200;

@@ -1,8 +1,8 @@
-//! Moments as certificates write them.
+//! Times in certificates.
 
 use entra_proto::Timestamp;
 
-/// `YYYYMMDDHHMMSSZ` as a moment.
+/// Parses `YYYYMMDDHHMMSSZ`.
 pub(crate) fn moment(text: &[u8; 15]) -> Option<Timestamp> {
     let mut digits = text.iter().map(|byte| char::from(*byte).to_digit(10).map(i64::from));
     let mut number = |length: usize| -> Option<i64> {
@@ -26,8 +26,8 @@ pub(crate) fn moment(text: &[u8; 15]) -> Option<Timestamp> {
     Some(Timestamp::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar. Years are counted from March, so that
-/// the leap day comes last.
+/// Returns the days from 1970-01-01 to a day of the Gregorian calendar. Years begin in March, so
+/// that the leap day comes last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month_from_march = (month + 9) % 12;
@@ -36,7 +36,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leap_days + day_of_year - DAYS_TO_1970
 }
 
-/// From 0000-03-01 to 1970-01-01.
+/// The days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: i64 = 719_468;
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_as_the_same_moment() {
+    fn written_time_parses_to_the_same_time() {
         for day in 0..200_000 {
             let secs = day * 86_400 + day % 86_400;
             let mut digits = Timestamp::from_secs(secs).to_rfc3339().into_bytes();

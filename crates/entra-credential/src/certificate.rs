@@ -1,3 +1,5 @@
+//! The certificate of a client, with its private key.
+
 use std::sync::Arc;
 use std::time::SystemTime;
 use std::{fmt, iter};
@@ -16,21 +18,22 @@ use crate::thumbprints::Thumbprints;
 use crate::warning::Warning;
 use crate::x509::Certificate;
 
-/// A certificate with its private key, which an application proves its identity with instead of a
-/// client secret.
+/// A certificate with its private key: an application authenticates with it instead of a client
+/// secret.
 ///
-/// It is read once, and signs without reading anything again. Cheap to clone: the clones share the
-/// key, which is overwritten when the last one is dropped. It has no `Display`, and its `Debug`
-/// shows the certificate's thumbprint alone.
+/// It is read once; signing reads no file. It is cheap to clone: the clones share the key, which is
+/// overwritten when the last one is dropped. It has no `Display`, and its `Debug` shows only the
+/// thumbprint of the certificate.
 ///
 /// ```
 /// use entra_credential::ClientCertificate;
 /// use entra_proto::Timestamp;
 ///
 /// # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
-/// // let bytes = std::fs::read("daemon.pem")?;       PEM or PFX
+/// // let bytes = std::fs::read("daemon.pem")?; // PEM or PFX
 /// let certificate = ClientCertificate::read(bytes, None)?;
-/// println!("{} ({})", certificate.subject(), certificate.thumbprints().sha1_hex());
+/// let thumbprint = certificate.thumbprints().sha1_hex();
+/// println!("{} ({thumbprint})", certificate.subject());
 /// for warning in certificate.warnings(Timestamp::from_secs(1_795_176_000)) {
 ///     eprintln!("warning: {warning}; {}", warning.hint());
 /// }
@@ -43,58 +46,58 @@ struct Inner {
     key: PrivateKey,
     leaf: Certificate,
     signing: SigningCertificate,
-    /// The warning about the file it came in.
+    /// The warning about the file.
     doubt: Option<Warning>,
 }
 
 impl ClientCertificate {
-    /// Reads a file with a certificate and its private key, whatever its form: PEM, PFX, or either
-    /// in base64, as Key Vault and variables have it.
+    /// Reads a file with a certificate and its private key in any format: PEM, PFX, or either in
+    /// base64, as in Key Vault and in variables.
     ///
-    /// In PEM, a private key (PKCS#8 or PKCS#1, or PKCS#8 under `password`) and certificates stand
-    /// in any order, with anything between them; line ends may be lost, blanks or `\n`. The
-    /// certificate is found by the key. Of several for the key, it is the one that is valid now and
-    /// expires last; if none is valid now, the one that becomes valid first, else the one that
-    /// expired last. Its issuer, the issuer of that one and so on, found by their signatures and
-    /// key identifiers, form the chain. All others are left out.
-    /// [`CertificateBundle`](crate::CertificateBundle) takes the time as an argument, and key and
-    /// certificate from two files.
+    /// A PEM file holds a private key (PKCS#8 or PKCS#1, or PKCS#8 encrypted with `password`) and
+    /// certificates in any order, with any other text between them. Line ends may be missing, or
+    /// replaced by blanks or `\n`. The key determines the certificate. If several certificates
+    /// belong to the key, the one that is valid now and expires last is used; if none is valid, the
+    /// one that becomes valid first, otherwise the one that expired last. Its issuer, the issuer's
+    /// issuer and so on form the chain; they are found by signatures and key identifiers. All other
+    /// certificates are ignored. [`CertificateBundle`](crate::CertificateBundle) takes the time as
+    /// an argument, and reads the key and the certificate from two files.
     ///
     /// # Errors
-    /// Returns an error if something is missing, damaged or of a kind that Entra does not take, or
-    /// if the password does not open it.
+    /// Returns an error if a part is missing, damaged or of a kind that Entra does not accept, or
+    /// if the password is wrong.
     pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add(bytes, password)?;
         Self::assemble(&bundle, now())
     }
 
-    /// Reads a PEM bundle, as [`read`](Self::read) does.
+    /// Reads a PEM bundle like [`read`](Self::read).
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Returns the errors of [`read`](Self::read).
     pub fn from_pem(pem: impl AsRef<[u8]>, password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add_pem(pem.as_ref(), password)?;
         Self::assemble(&bundle, now())
     }
 
-    /// Reads a PFX (PKCS#12, RFC 7292) file, as [`read`](Self::read) does. No password and the
-    /// empty password are the same. What follows the file in `der` is left out.
+    /// Reads a PFX (PKCS#12, RFC 7292) file like [`read`](Self::read). No password and the empty
+    /// password are the same. Bytes after the file in `der` are ignored.
     ///
     /// # Errors
-    /// As [`read`](Self::read); also if deriving the file's keys would take more than two million
-    /// rounds.
+    /// Returns the errors of [`read`](Self::read), and an error if deriving the keys of the file
+    /// would take more than two million rounds.
     pub fn from_pfx(der: &[u8], password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add_pfx(der, password)?;
         Self::assemble(&bundle, now())
     }
 
-    /// Takes certificates and a private key (PKCS#8 or PKCS#1), each in DER.
+    /// Creates a credential from certificates and a private key (PKCS#8 or PKCS#1), each in DER.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Returns the errors of [`read`](Self::read).
     pub fn from_der_parts<C: AsRef<[u8]>>(
         certificates: impl IntoIterator<Item = C>,
         private_key: &[u8],
@@ -107,8 +110,8 @@ impl ClientCertificate {
         Self::assemble(&bundle, now())
     }
 
-    /// The warnings about its validity and about the file it comes from. A certificate that has
-    /// expired is sent all the same: the service decides.
+    /// Returns the warnings about its validity and about its file. An expired certificate is still
+    /// sent: the service decides.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = Warning::of_validity(self.not_before(), self.not_after(), now);
@@ -116,69 +119,69 @@ impl ClientCertificate {
         warnings
     }
 
-    /// The certificate without its private key.
+    /// Returns the certificate without its private key.
     #[must_use]
     pub fn leaf(&self) -> &Certificate {
         &self.0.leaf
     }
 
-    /// Its entry in the `keyCredentials` of an application's manifest. `key_id` names the entry;
-    /// draw a fresh one for each.
+    /// Returns its entry in the `keyCredentials` of an application's manifest. `key_id` identifies
+    /// the entry and must be new for each one.
     #[must_use]
     pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
         self.0.leaf.key_credential(key_id)
     }
 
-    /// Its thumbprints.
+    /// Returns its thumbprints.
     #[must_use]
     pub fn thumbprints(&self) -> Thumbprints {
         Thumbprints::from(&self.0.signing)
     }
 
-    /// The certificate in DER.
+    /// Returns the certificate in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.0.leaf.der
     }
 
-    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to
-    /// print.
+    /// Returns the name of its subject as Windows writes it, such as
+    /// `CN=MyCompanyName MyAppName Cert`. It is safe to print.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.leaf.subject
     }
 
-    /// The name of its issuer, in the form of [`subject`](Self::subject).
+    /// Returns the name of its issuer, in the format of [`subject`](Self::subject).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.leaf.issuer
     }
 
-    /// Its serial number in upper-case hexadecimal.
+    /// Returns its serial number in upper-case hexadecimal.
     #[must_use]
     pub fn serial(&self) -> &str {
         &self.0.leaf.serial
     }
 
-    /// The first moment of its validity.
+    /// Returns the start of its validity.
     #[must_use]
     pub fn not_before(&self) -> Timestamp {
         self.0.leaf.not_before
     }
 
-    /// The last moment of its validity.
+    /// Returns the end of its validity.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.0.leaf.not_after
     }
 
-    /// The length of its RSA key, in bits.
+    /// Returns the length of its RSA key, in bits.
     #[must_use]
     pub fn key_bits(&self) -> usize {
         self.0.key.bits
     }
 
-    /// Whether it is this one that `certificate` tells of.
+    /// Returns true if `certificate` describes this certificate.
     pub(crate) fn is(&self, certificate: &SigningCertificate) -> bool {
         self.0.signing.sha256() == certificate.sha256()
     }
@@ -223,7 +226,7 @@ impl Signer for ClientCertificate {
             .key
             .pair
             .sign(encoding, &SystemRandom::new(), input, &mut signature)
-            .map_err(|_| SignerError::new("the key refused to sign"))?;
+            .map_err(|_| SignerError::new("the signature failed"))?;
         Ok(signature)
     }
 }
@@ -234,7 +237,7 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// The certificates that are valid are judged by the system's clock where no time is given.
+/// Returns the current time, by which certificates are chosen if the caller gives no time.
 fn now() -> Timestamp {
     SystemTime::now().into()
 }

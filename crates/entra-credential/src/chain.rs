@@ -1,5 +1,5 @@
 //! The certificates above a leaf, found by signatures and key identifiers. Names alone prove
-//! nothing: a renewed authority keeps its own.
+//! nothing, because a renewed authority keeps its name.
 
 use std::cmp::Reverse;
 
@@ -8,8 +8,8 @@ use entra_proto::Timestamp;
 use crate::signature::Verdict;
 use crate::x509::Certificate;
 
-/// The issuer of `leaf`, the issuer of that one, and so on, as far as they are among `others`,
-/// whatever their order.
+/// Returns the issuer of `leaf`, the issuer's issuer and so on, as far as they are in `others`, in
+/// any order.
 pub(crate) fn above(leaf: &Certificate, mut others: Vec<Certificate>, now: Timestamp) -> Vec<Certificate> {
     let mut budget = Budget(MOST_VERIFICATIONS);
     let mut above: Vec<Certificate> = Vec::new();
@@ -27,7 +27,7 @@ pub(crate) fn above(leaf: &Certificate, mut others: Vec<Certificate>, now: Times
     above
 }
 
-/// Those of `certificates` that issued none for another key; all of them where each did.
+/// Returns the certificates that did not issue any for another key, or all if each did.
 pub(crate) fn leaves(certificates: &[Certificate]) -> Vec<&Certificate> {
     let mut budget = Budget(MOST_VERIFICATIONS);
     let mut issued_another = |issuer: &Certificate| {
@@ -42,9 +42,9 @@ pub(crate) fn leaves(certificates: &[Certificate]) -> Vec<&Certificate> {
     }
 }
 
-/// The best of several certificates of one key, by its index: the one that is valid now and expires
-/// last; else the one that becomes valid first; else the one that expired last. Of equals, the
-/// first.
+/// Returns the index of the best of several certificates of one key: the one that is valid now and
+/// expires last; otherwise the one that becomes valid first; otherwise the one that expired last.
+/// Among equals, the first one.
 pub(crate) fn best<'a>(certificates: impl Iterator<Item = (usize, &'a Certificate)>, now: Timestamp) -> Option<usize> {
     let rank = |it: &Certificate| {
         if it.is_valid_at(now) {
@@ -58,17 +58,17 @@ pub(crate) fn best<'a>(certificates: impl Iterator<Item = (usize, &'a Certificat
     certificates.min_by_key(|(_, it)| rank(it)).map(|(at, _)| at)
 }
 
-/// How many signatures are verified for one file: hostile ones hold thousands of certificates of
-/// one name.
+/// The most signatures that are verified for one file. A hostile file can hold thousands of
+/// certificates with one name.
 struct Budget(usize);
 
 impl Budget {
-    /// The issuer of `below`. Of several, such as those of a cross-signed authority, the one that
-    /// is valid now, that is named as the issuer, that leads on to others of this file or ends the
-    /// chain, and that expires last.
+    /// Returns the issuer of `below`. Among several, such as those of a cross-signed authority,
+    /// prefers the one that is valid now, is named as the issuer, has an issuer in this file or
+    /// ends the chain, and expires last.
     fn issuer(&mut self, below: &Certificate, others: &[Certificate], now: Timestamp) -> Option<usize> {
         let mut candidates: Vec<usize> = (0..others.len()).filter(|at| may_issue(&others[*at], below)).collect();
-        // The budget is spent where both the name and the identifier speak for it.
+        // The budget is used first where both the name and the identifier match.
         candidates.sort_by_key(|at| {
             let candidate = &others[*at];
             (!candidate.is_identified_by(below), !below.names_as_issuer(candidate))
@@ -94,8 +94,8 @@ impl Budget {
         certificate.is_self_issued() && self.has_issued(certificate, certificate)
     }
 
-    /// Whether the signature proves it, or, where it is of an algorithm that is not verified here,
-    /// the name and the identifiers agree.
+    /// Returns true if the signature proves it or, for an algorithm that is not verified here, if
+    /// the name and the identifiers match.
     fn has_issued(&mut self, issuer: &Certificate, certificate: &Certificate) -> bool {
         if !may_issue(issuer, certificate) {
             return false;
@@ -112,11 +112,11 @@ impl Budget {
     }
 }
 
-/// Whether it is worth the look: by its name or by its key's identifier.
+/// Returns true if the name or the key identifier matches.
 fn may_issue(issuer: &Certificate, certificate: &Certificate) -> bool {
     certificate.names_as_issuer(issuer) || issuer.is_identified_by(certificate)
 }
 
 const MOST_VERIFICATIONS: usize = 100;
-/// How many certificates above the leaf are sent at most.
+/// The most certificates that are sent above the leaf.
 const LONGEST_CHAIN: usize = 10;

@@ -1,4 +1,4 @@
-//! The certificates and private keys of files, and which of them belong together.
+//! The certificates and private keys of files, and how they belong together.
 
 use std::collections::HashSet;
 
@@ -14,32 +14,32 @@ use crate::thumbprints::Thumbprints;
 use crate::warning::Warning;
 use crate::x509::Certificate;
 
-/// The certificates and private keys of files, in DER and in their order.
+/// The certificates and private keys of files, in DER and in the order of the files.
 #[derive(Default)]
 pub(crate) struct Bundle {
     pub(crate) certificates: Vec<Vec<u8>>,
     pub(crate) keys: Vec<Zeroizing<Vec<u8>>>,
     /// The warning about a file.
     pub(crate) doubt: Option<Warning>,
-    /// The reason why a private key that is there is not among `keys`.
+    /// The reason why a private key of the file is not among `keys`.
     pub(crate) closed_key: Option<Error>,
-    /// The refusal of something else that was found, and is no part of a credential.
+    /// The error for other contents that are not part of a credential.
     pub(crate) refused: Option<Error>,
-    /// Private keys under a password that are still to be opened.
+    /// The encrypted private keys that are still to be decrypted.
     pub(crate) sealed_keys: Vec<Zeroizing<Vec<u8>>>,
     pub(crate) allowance: Allowance,
 }
 
-/// Without the feature nothing is opened that could cost anything.
+/// Without the feature `pfx`, nothing is decrypted.
 #[cfg(not(feature = "pfx"))]
 #[derive(Default)]
 pub(crate) struct Allowance;
 
-/// A private key, its certificate, and those above it.
+/// A private key, its certificate, and the certificates above it.
 pub(crate) struct Identity {
     pub(crate) key: PrivateKey,
     pub(crate) leaf: Certificate,
-    /// The issuer of the leaf, the issuer of that one, and so on.
+    /// The issuer of the leaf, the issuer's issuer, and so on.
     pub(crate) above: Vec<Certificate>,
 }
 
@@ -49,8 +49,8 @@ impl Bundle {
         self.doubt = self.doubt.or(Some(warning));
     }
 
-    /// Finds the certificate of the private key, and orders those above it. Certificates that do
-    /// not belong to it are left out.
+    /// Finds the certificate of the private key, and orders the certificates above it. Ignores
+    /// certificates that do not belong to it.
     pub(crate) fn identify(&self, now: Timestamp) -> Result<Identity, Error> {
         if self.keys.is_empty() {
             return Err(self.without_key());
@@ -103,7 +103,7 @@ impl Bundle {
         }
     }
 
-    /// The private key, where there is one alone.
+    /// Returns the private key if there is exactly one.
     pub(crate) fn only_key(&self) -> Result<PrivateKey, Error> {
         let mut keys = readable(&self.keys)?;
         match (keys.pop(), keys.is_empty()) {
@@ -116,25 +116,25 @@ impl Bundle {
         }
     }
 
-    /// The certificates, each once.
+    /// Returns the certificates without duplicates.
     fn parsed(&self) -> Result<Vec<Certificate>, Error> {
         let mut seen = HashSet::new();
         let distinct = self.certificates.iter().filter(|der| seen.insert(der.as_slice()));
         distinct.map(|der| Certificate::parse(der)).collect()
     }
 
-    /// The reason why there is no private key.
+    /// Returns the reason why there is no private key.
     fn without_key(&self) -> Error {
         let other = self.refused.as_ref().filter(|_| self.certificates.is_empty());
         self.closed_key.as_ref().or(other).cloned().unwrap_or(Error::KeyMissing)
     }
 }
 
-/// Returns the keys that Entra takes, or the reason why it does not take the first.
+/// Returns the keys that Entra accepts, or the reason why it does not accept the first one.
 fn readable(keys: &[Zeroizing<Vec<u8>>]) -> Result<Vec<PrivateKey>, Error> {
     let mut readable = Vec::new();
     let mut refused = None;
-    // Reading a key takes a fraction of a millisecond: a file of thousands is not a credential.
+    // Reading a key takes a fraction of a millisecond: a file with thousands is not a credential.
     for der in keys.iter().take(MOST_KEYS) {
         match PrivateKey::parse(der) {
             Ok(key) => readable.push(key),
@@ -154,9 +154,9 @@ fn thumbprints<'a>(certificates: impl Iterator<Item = &'a Certificate>) -> Vec<S
         .collect()
 }
 
-/// How many private keys of a file are looked at.
+/// The most private keys of a file that are read.
 const MOST_KEYS: usize = 16;
-/// Among how many certificates without a key one is looked for that issued none of the others.
+/// The most certificates without a key among which the leaf is searched.
 const MOST_LEAVES: usize = 64;
-/// How many thumbprints an error shows.
+/// The most thumbprints in an error.
 const SHOWN: usize = 4;

@@ -1,5 +1,5 @@
-//! The cryptography under this crate: aws-lc-rs, or ring where that one alone is chosen. What is
-//! used of the two has one interface.
+//! The cryptography of this crate: aws-lc-rs, or ring if only that one is selected. Both have the
+//! same interface here.
 
 #[cfg(feature = "aws-lc-rs")]
 use aws_lc_rs as provider;
@@ -12,14 +12,14 @@ pub(crate) use provider::{digest, signature};
 #[cfg(feature = "pfx")]
 pub(crate) use provider::{hmac, pbkdf2};
 
-/// The longest RSA key that signs, in bits: signing with it takes 50 times as long as with the
-/// shortest. ring takes none beyond 4096 bits.
+/// The longest RSA key that signs, in bits. It takes 50 times as long as the shortest one. ring
+/// accepts at most 4096 bits.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) const MAX_KEY_BITS: usize = 8192;
 #[cfg(not(feature = "aws-lc-rs"))]
 pub(crate) const MAX_KEY_BITS: usize = 4096;
 
-/// The smallest public exponent of a key that signs. ring takes none below 65537.
+/// The smallest public exponent of a key that signs. ring accepts none below 65537.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) const MIN_EXPONENT: u64 = 3;
 #[cfg(not(feature = "aws-lc-rs"))]

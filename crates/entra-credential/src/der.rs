@@ -1,13 +1,15 @@
+//! A reader of DER.
+
 use std::fmt;
 
-/// A reader of DER (X.690): what stands one after the other in a slice. It copies nothing, never
-/// recurses and never reads past the slice.
+/// A reader of DER (X.690) elements in a slice. It copies nothing, never recurses and never reads
+/// beyond the slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Der<'a> {
     rest: &'a [u8],
 }
 
-/// One element: its tag, its contents, and all of it.
+/// An element: its tag, its contents, and all of its bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Element<'a> {
     pub(crate) tag: u8,
@@ -15,12 +17,12 @@ pub(crate) struct Element<'a> {
     pub(crate) whole: &'a [u8],
 }
 
-/// Why something is not the DER that was expected.
+/// The reason why bytes are not the expected DER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DerError {
-    /// It breaks off, or something else stands in its place.
+    /// The bytes end early, or another element is in this place.
     Damaged,
-    /// It is BER: a length is written in a way that DER does not have.
+    /// The bytes are BER: a length has a form that DER does not permit.
     Ber,
 }
 
@@ -29,13 +31,12 @@ impl<'a> Der<'a> {
         Self { rest: bytes }
     }
 
-    /// The next element, whatever it is.
+    /// Reads the next element with any tag.
     pub(crate) fn any(&mut self) -> Result<Element<'a>, DerError> {
         let [tag, first, rest @ ..] = self.rest else {
             return Err(DerError::Damaged);
         };
-        // The structures of certificates, keys and PFX files know no tag that takes more than one
-        // byte.
+        // Certificates, keys and PFX files have no tag of more than one byte.
         if tag & 0x1f == 0x1f {
             return Err(DerError::Damaged);
         }
@@ -57,28 +58,27 @@ impl<'a> Der<'a> {
         })
     }
 
-    /// The next element, which has to have this tag.
+    /// Reads the next element, which must have this tag.
     pub(crate) fn element(&mut self, tag: u8) -> Result<Element<'a>, DerError> {
         match self.any()? {
             element if element.tag == tag => Ok(element),
-            // A string in pieces is how BER writes what DER writes in one.
+            // BER may write a string in segments.
             element if element.tag == tag | CONSTRUCTED => Err(DerError::Ber),
             _ => Err(DerError::Damaged),
         }
     }
 
-    /// The contents of the next element, which has to have this tag.
+    /// Reads the contents of the next element, which must have this tag.
     pub(crate) fn value(&mut self, tag: u8) -> Result<&'a [u8], DerError> {
         Ok(self.element(tag)?.value)
     }
 
-    /// What stands in the next element, which has to have this tag.
+    /// Returns a reader of the contents of the next element, which must have this tag.
     pub(crate) fn inside(&mut self, tag: u8) -> Result<Self, DerError> {
         Ok(Self::new(self.value(tag)?))
     }
 
-    /// The next element if it has this tag; where it has another, or there is none, nothing is
-    /// read.
+    /// Reads the next element if it has this tag. Otherwise reads nothing.
     pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, DerError> {
         if self.peek() == Some(tag) {
             self.element(tag).map(Some)
@@ -87,7 +87,8 @@ impl<'a> Der<'a> {
         }
     }
 
-    /// The next element, an INTEGER that is not negative: its bytes, without leading zeros.
+    /// Reads the next element, an INTEGER that is not negative. Returns its bytes without leading
+    /// zeros.
     pub(crate) fn natural(&mut self) -> Result<&'a [u8], DerError> {
         let value = self.value(INTEGER)?;
         match value.first() {
@@ -96,8 +97,8 @@ impl<'a> Der<'a> {
         }
     }
 
-    /// The next element, an INTEGER from 0 to 2^64 - 1. What is larger counts as the largest: all
-    /// of these are limits and counts.
+    /// Reads the next element, an INTEGER from 0 to 2^64 - 1. A larger one is returned as the
+    /// largest, because all of these are limits and counts.
     #[cfg(any(feature = "pfx", test))]
     pub(crate) fn count(&mut self) -> Result<u64, DerError> {
         let bytes = self.natural()?;
@@ -107,12 +108,12 @@ impl<'a> Der<'a> {
         Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    /// The tag of the next element.
+    /// Returns the tag of the next element.
     pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
-    /// What has not been read yet.
+    /// Returns the bytes that have not been read yet.
     #[cfg(feature = "pfx")]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
@@ -122,7 +123,7 @@ impl<'a> Der<'a> {
         self.rest.is_empty()
     }
 
-    /// That nothing is left.
+    /// Returns an error if anything is left.
     pub(crate) fn end(&self) -> Result<(), DerError> {
         if self.is_empty() {
             Ok(())
@@ -132,9 +133,9 @@ impl<'a> Der<'a> {
     }
 }
 
-/// The length that stands in so many bytes, and what follows it.
+/// Reads a length of this many bytes. Returns it and the bytes after it.
 fn long_length(bytes: usize, rest: &[u8]) -> Result<(usize, &[u8]), DerError> {
-    // Four bytes are 4 GiB: no file that is read here is as long.
+    // Four bytes are 4 GiB: no readable file is that long.
     if bytes > 4 {
         return Err(DerError::Damaged);
     }
@@ -150,20 +151,20 @@ fn long_length(bytes: usize, rest: &[u8]) -> Result<(usize, &[u8]), DerError> {
     Ok((number, rest))
 }
 
-/// A number's bytes without the zeros that it may be written with.
+/// Returns the bytes of a number without leading zeros.
 pub(crate) fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     bytes.get(zeros..).unwrap_or_default()
 }
 
-/// An OBJECT IDENTIFIER in dotted decimal, from its contents.
+/// Returns an OBJECT IDENTIFIER in dotted decimal, from its contents.
 pub(crate) struct Oid<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Oid<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut number = 0_u64;
         let mut first = true;
-        // Longer ones than this exist in no standard; an error message stays short.
+        // No standard has a longer one, and error messages stay short.
         for byte in self.0.iter().take(64) {
             number = number << 7 | u64::from(byte & 0x7f);
             if byte & 0x80 != 0 {
@@ -190,15 +191,15 @@ pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
 pub(crate) const UTC_TIME: u8 = 0x17;
 pub(crate) const GENERALIZED_TIME: u8 = 0x18;
-/// `[0]` around something.
+/// The tag `[0]` around an element.
 pub(crate) const CONTEXT_0: u8 = 0xa0;
-/// `[0]` in the place of a string's own tag.
+/// The tag `[0]` in place of the tag of a string.
 #[cfg(feature = "pfx")]
 pub(crate) const CONTEXT_0_STRING: u8 = 0x80;
-/// The bit of a tag that says: made of elements.
+/// The bit of a tag for an element that contains elements.
 const CONSTRUCTED: u8 = 0x20;
 
-/// The length of a number without leading zeros.
+/// Returns the length of a number without leading zeros.
 pub(crate) fn bits(number: &[u8]) -> usize {
     let leading = number.first().map_or(0, |byte| byte.leading_zeros());
     (number.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or(0))
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_are_read_one_after_the_other() {
+    fn elements_are_read_in_sequence() {
         let mut der = Der::new(&[0x02, 1, 7, 0x30, 3, 0x02, 1, 9]);
         assert_eq!(der.count(), Ok(7));
         let mut inner = der.inside(SEQUENCE).unwrap();

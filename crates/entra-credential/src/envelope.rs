@@ -1,3 +1,5 @@
+//! Decryption of password-protected data.
+
 use cbc::Decryptor;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit};
@@ -13,8 +15,8 @@ use crate::der::{self, Der, DerError, Element, OCTET_STRING, OID, SEQUENCE};
 use crate::error::Error;
 use crate::pkcs12::{Password, Purpose};
 
-/// Something encrypted under a password, with how it was done: PBES2 (RFC 8018, section 6.2), or
-/// one of the two algorithms of PKCS#12 (RFC 7292, appendix C) that are still met.
+/// Data encrypted with a password, and its algorithm: PBES2 (RFC 8018, section 6.2), or one of the
+/// two algorithms of PKCS#12 (RFC 7292, appendix C) that are still in use.
 #[derive(Clone, Copy)]
 pub(crate) struct Envelope<'a> {
     algorithm: &'a [u8],
@@ -23,7 +25,7 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// `algorithm` is what stands in an AlgorithmIdentifier.
+    /// Reads the contents of an AlgorithmIdentifier.
     pub(crate) fn new(mut algorithm: Der<'a>, sealed: &'a [u8]) -> Result<Self, DerError> {
         let envelope = Self {
             algorithm: algorithm.value(OID)?,
@@ -34,7 +36,7 @@ impl<'a> Envelope<'a> {
         Ok(envelope)
     }
 
-    /// An EncryptedPrivateKeyInfo (RFC 5208, section 6).
+    /// Reads an EncryptedPrivateKeyInfo (RFC 5208, section 6).
     pub(crate) fn of_key(mut info: Der<'a>) -> Result<Self, DerError> {
         let algorithm = info.inside(SEQUENCE)?;
         let sealed = info.value(OCTET_STRING)?;
@@ -42,11 +44,11 @@ impl<'a> Envelope<'a> {
         Self::new(algorithm, sealed)
     }
 
-    /// How many rounds of key derivation it takes to open it; those of scrypt by their worth in
-    /// time.
+    /// Returns the number of key derivation rounds that decryption takes. Rounds of scrypt count by
+    /// their time.
     ///
     /// # Errors
-    /// Where no such envelope is opened here, or nobody should have to pay for it.
+    /// Returns an error if the algorithm is not supported, or if its cost is above the limit.
     pub(crate) fn rounds(&self) -> Result<u64, Error> {
         let rounds = match self.algorithm {
             PBES2 => self.pbes2_rounds()?,
@@ -63,7 +65,7 @@ impl<'a> Envelope<'a> {
         Ok(rounds)
     }
 
-    /// What is in it. The two forms of the password are for the two kinds of encryption.
+    /// Decrypts the data. The two kinds of encryption use different forms of the password.
     pub(crate) fn open(&self, password: &str, pkcs12: &Password) -> Result<Zeroizing<Vec<u8>>, Error> {
         match self.algorithm {
             PBES2 => {
@@ -104,7 +106,7 @@ impl<'a> Envelope<'a> {
                 let block = numbers.count().map_err(damaged)?;
                 let parallel = numbers.count().map_err(damaged)?;
                 // RFC 7914, section 2: a power of two above one, and at least one block. The
-                // library below trusts the file here.
+                // library trusts the file here.
                 if cost < 2 || !cost.is_power_of_two() || block == 0 || parallel == 0 {
                     return Err(Error::Damaged(ENVELOPE));
                 }
@@ -149,10 +151,10 @@ fn unsupported(algorithm: &[u8]) -> Error {
     Error::unsupported(what, ADVICE)
 }
 
-/// What the library below has room for.
+/// The longest salt that the library accepts.
 const LONGEST_SALT: usize = pbes2::Salt::MAX_LEN;
-/// What a block of scrypt, 128 bytes, is worth. A million rounds are at most 32 MB then, and take
-/// about as long as they do elsewhere.
+/// The rounds that a block of scrypt, 128 bytes, counts as. A million rounds are then at most 32 MB
+/// and take about as long as those of other functions.
 const ROUNDS_OF_A_BLOCK: u64 = 4;
 
 const ENVELOPE: &str = "its encryption";
@@ -164,7 +166,7 @@ const SCRYPT: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x04, 0x0b];
 const SHA1_3DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03];
 const SHA1_RC2_40: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x06];
 
-/// What PBES2 encrypts with: AES of 128, 192 and 256 bits, and 3DES, each in CBC mode.
+/// The ciphers of PBES2: AES of 128, 192 and 256 bits, and 3DES, each in CBC mode.
 const SCHEMES: [&[u8]; 4] = [
     &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x02],
     &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x16],
@@ -172,7 +174,7 @@ const SCHEMES: [&[u8]; 4] = [
     &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x03, 0x07],
 ];
 
-/// What is still met, and not worth the code to open it.
+/// The algorithms that are still in use but not supported.
 const NAMES: &[(&[u8], &str)] = &[
     (
         &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x01],

@@ -1,3 +1,5 @@
+//! The error of this crate.
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -6,79 +8,78 @@ use entra_proto::error::Diagnose;
 
 use crate::der::DerError;
 
-/// The reason why a file gives no credential, and what to do about it. It never holds a password or
-/// a part of a key.
+/// The reason why a file gives no credential. It never holds a password or a part of a key.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// More bytes than a credential has. Nothing was read.
+    /// The file has more bytes than any credential. Nothing was read.
     TooLarge {
-        /// The most bytes that are read.
+        /// The most bytes of a file.
         limit: usize,
     },
-    /// Neither a PEM bundle nor a PFX file.
+    /// The file is neither a PEM bundle nor a PFX file.
     NotACredential,
-    /// It breaks off, or is not built as it should be: what it is.
+    /// The named part ends early or has a wrong structure.
     Damaged(&'static str),
-    /// The file is under a password, and none was given.
+    /// The file is encrypted, and no password was given.
     PasswordNeeded,
-    /// The password is not this file's, or the file is damaged. The two look alike from outside.
+    /// The password is wrong, or the file is damaged. The two cannot be distinguished.
     WrongPassword,
-    /// No password, or the empty one, and it does not open the file.
+    /// No password or the empty one was given, and the file needs another.
     EmptyPassword,
-    /// There is no private key in it.
+    /// The file holds no private key.
     KeyMissing,
-    /// There is no certificate in it.
+    /// The file holds no certificate.
     CertificateMissing,
-    /// None of the certificates belongs to the private key.
+    /// No certificate belongs to the private key.
     KeyMismatch,
-    /// More than one private key with a certificate: the SHA-1 thumbprints of the certificates, in
-    /// hexadecimal.
+    /// There is more than one private key with a certificate: the SHA-1 thumbprints of the
+    /// certificates, in hexadecimal.
     SeveralKeys(Vec<String>),
-    /// Several certificates for different keys, and no private key that tells which is meant: their
+    /// There are several certificates for different keys, and no private key to choose one: their
     /// SHA-1 thumbprints, in hexadecimal.
     SeveralCertificates(Vec<String>),
-    /// An RSA key that Entra does not take.
+    /// Entra does not accept this RSA key.
     KeyTooShort {
-        /// The length of its modulus.
+        /// The length of its modulus, in bits.
         bits: usize,
     },
-    /// A key of another type than RSA: its type.
+    /// The key is not an RSA key: its type.
     KeyType(String),
-    /// More rounds of key derivation than are done for anybody: the file would keep a processor
-    /// busy, or a memory full.
+    /// Decrypting the file takes more rounds of key derivation than permitted. It would keep a
+    /// processor busy, or fill the memory.
     TooManyIterations {
         /// The most rounds in one file.
         limit: u64,
     },
-    /// Sound, and not read here: what it is, and what to do.
+    /// The file is valid, but this kind is not supported.
     Unsupported {
-        /// What it is.
+        /// The kind.
         what: String,
-        /// What to do instead.
+        /// The remedy.
         advice: &'static str,
     },
-    /// A manifest into which no key can be put.
+    /// No key can be added to this manifest.
     Manifest {
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
-        /// What to do about it.
+        /// The remedy.
         advice: &'static str,
     },
-    /// A file that cannot be read.
+    /// A file cannot be read.
     File {
         /// Its path.
         path: String,
-        /// Why.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// The file with the assertion of a workload holds something else.
+    /// The file of a workload's assertion holds something else.
     Assertion {
         /// Its path.
         path: String,
-        /// What is wrong with its contents.
+        /// The problem with its contents.
         problem: &'static str,
-        /// What to do about it.
+        /// The remedy.
         advice: &'static str,
     },
 }
@@ -98,11 +99,11 @@ impl Error {
         }
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns advice about the error, if any is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         Some(match self {
-            Self::TooLarge { .. } => "check the path: no certificate file is so long",
+            Self::TooLarge { .. } => "check the path: certificate files are shorter",
             Self::NotACredential => "give a PEM file with a certificate and its private key, or a PFX (PKCS#12) file",
             Self::Damaged(_) => "copy or export it again, as binary if it is a PFX file",
             Self::PasswordNeeded | Self::EmptyPassword => "give its password",
@@ -110,23 +111,23 @@ impl Error {
             Self::KeyMissing => "export the certificate together with its private key, or add the key to the PEM file",
             Self::CertificateMissing => "add the certificate that belongs to the key",
             Self::KeyMismatch => "put the certificate that was issued for this key beside it",
-            Self::SeveralKeys(_) | Self::SeveralCertificates(_) => "keep the one to use",
-            Self::KeyTooShort { .. } => "make a new one",
-            Self::KeyType(_) => "make an RSA key of 2048 bits or more",
-            Self::TooManyIterations { .. } => "export it again with fewer (600,000 are plenty)",
+            Self::SeveralKeys(_) | Self::SeveralCertificates(_) => "remove all but the one to use",
+            Self::KeyTooShort { .. } => "create a new key and certificate",
+            Self::KeyType(_) => "create an RSA key of 2048 bits or more",
+            Self::TooManyIterations { .. } => "export it again with fewer iterations (600,000 are enough)",
             Self::Unsupported { advice, .. } | Self::Manifest { advice, .. } | Self::Assertion { advice, .. } => advice,
             Self::File { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => "run as a user who may read it",
+                io::ErrorKind::PermissionDenied => "run as a user who can read it",
                 _ => "check the path, and that the platform writes the token there",
             },
         })
     }
 
-    /// What a fault of the encoding means where `what` was expected.
+    /// Returns the error for an encoding fault in `what`.
     pub(crate) fn der(what: &'static str) -> impl Fn(DerError) -> Self {
         move |error| match error {
             DerError::Damaged => Self::Damaged(what),
-            DerError::Ber => Self::unsupported(format!("{what} in BER where DER is the rule"), BER_ADVICE),
+            DerError::Ber => Self::unsupported(format!("{what} in BER instead of DER"), BER_ADVICE),
         }
     }
 }
@@ -136,10 +137,10 @@ impl fmt::Display for Error {
         match self {
             Self::TooLarge { limit } => write!(f, "it is longer than {limit} bytes"),
             Self::NotACredential => f.write_str("it is neither PEM nor PFX"),
-            Self::Damaged(what) => write!(f, "{what} is damaged or cut short"),
+            Self::Damaged(what) => write!(f, "{what} is damaged or truncated"),
             Self::PasswordNeeded => f.write_str("the private key is encrypted"),
             Self::WrongPassword => f.write_str("wrong password or damaged file"),
-            Self::EmptyPassword => f.write_str("the file does not open without a password"),
+            Self::EmptyPassword => f.write_str("the file needs a password"),
             Self::KeyMissing => f.write_str("it holds no private key"),
             Self::CertificateMissing => f.write_str("it holds a private key and no certificate"),
             Self::KeyMismatch => f.write_str("the private key belongs to none of the certificates"),
@@ -155,17 +156,17 @@ impl fmt::Display for Error {
             }
             Self::KeyTooShort { bits } => write!(
                 f,
-                "the RSA key has {bits} bits and Entra takes no key shorter than {}",
+                "the RSA key has {bits} bits and Entra accepts no key shorter than {}",
                 crate::MIN_KEY_BITS
             ),
-            Self::KeyType(name) => write!(f, "the key is {name} and Entra takes RSA keys only"),
+            Self::KeyType(name) => write!(f, "the key is {name} and Entra accepts only RSA keys"),
             Self::TooManyIterations { limit } => {
                 write!(
                     f,
-                    "its password is stretched by more than {limit} rounds in all, or in too much memory"
+                    "its key derivation takes more than {limit} rounds, or too much memory"
                 )
             }
-            Self::Unsupported { what, .. } => write!(f, "{what} is not read here"),
+            Self::Unsupported { what, .. } => write!(f, "{what} is not supported"),
             Self::Manifest { problem, .. } => write!(f, "the manifest {problem}"),
             Self::File { path, .. } => write!(f, "{path} cannot be read"),
             Self::Assertion { path, problem, .. } => write!(f, "{path} {problem}"),
@@ -192,5 +193,5 @@ impl Diagnose for Error {
 /// [`ReportFor`](entra_proto::report::ReportFor).
 pub type Errors = (Error, entra_proto::report::Errors);
 
-/// How to get DER.
+/// The advice to convert a file to DER.
 pub(crate) const BER_ADVICE: &str = "convert it: `openssl pkcs12 -in old.pfx -out all.pem -nodes`, then use the PEM file or export it to a PFX file again";

@@ -1,3 +1,5 @@
+//! The federated token file as an assertion source.
+
 use entra_proto::Error;
 use entra_proto::assertion::{AssertionSource, ClientAssertion, SignerError};
 use entra_proto::report::ReportFor;
@@ -5,8 +7,8 @@ use entra_proto::report::ReportFor;
 use crate::token_file::FederatedTokenFile;
 
 impl AssertionSource for FederatedTokenFile {
-    /// The assertion that is in the file now. Which audience it is for, the platform decides that
-    /// wrote it.
+    /// Returns the current assertion in the file. The platform that writes the file determines its
+    /// audience.
     fn assertion(&self, _audience: &str) -> Result<ClientAssertion, Error> {
         Self::assertion(self).map_err(|error| {
             let report = ReportFor::<crate::Error>::of(&error);

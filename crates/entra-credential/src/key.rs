@@ -1,10 +1,12 @@
+//! RSA private keys.
+
 use crate::MIN_KEY_BITS;
 use crate::crypto::{KeyPair, MAX_KEY_BITS, MIN_EXPONENT};
 use crate::der::{CONTEXT_0, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE, bits};
 use crate::error::Error;
 use crate::x509::{self, EC, RSA, curve, key_type};
 
-/// An RSA key pair, read and checked once.
+/// An RSA key pair that has been read and checked.
 pub(crate) struct PrivateKey {
     pub(crate) pair: KeyPair,
     pub(crate) bits: usize,
@@ -18,7 +20,7 @@ impl PrivateKey {
         Self::pkcs1(pkcs1_of(der)?)
     }
 
-    /// Whether the certificate is about this key.
+    /// Returns true if the certificate is for this key.
     pub(crate) fn belongs_to(&self, certificate: &x509::Certificate) -> bool {
         self.public == certificate.key
     }
@@ -45,7 +47,7 @@ impl PrivateKey {
                 "make one with the exponent 65537",
             ));
         }
-        // Whether its numbers fit together is checked in here.
+        // This also checks that the numbers of the key match.
         let pair = KeyPair::from_der(der).map_err(|_| Error::Damaged(KEY))?;
         let public = x509::PublicKey::Rsa {
             modulus: modulus.to_vec(),
@@ -55,14 +57,14 @@ impl PrivateKey {
     }
 }
 
-/// The PKCS#1 form in any of the forms that a key comes in.
+/// Returns the PKCS#1 form of a key in any form.
 fn pkcs1_of(der: &[u8]) -> Result<&[u8], Error> {
     let damaged = Error::der(KEY);
     let whole = Der::new(der).element(SEQUENCE).map_err(&damaged)?;
     let mut parts = Der::new(whole.value);
     parts.element(INTEGER).map_err(&damaged)?;
     match parts.peek() {
-        // Nine numbers are RSA's, six are DSA's.
+        // RSA keys have nine numbers, DSA keys six.
         Some(INTEGER) if integers(parts) == 5 => Err(Error::KeyType("DSA".to_owned())),
         Some(INTEGER) => Ok(whole.whole),
         Some(OCTET_STRING) => Err(sec1_type(parts).map_or_else(damaged, Error::KeyType)),
@@ -77,12 +79,12 @@ fn pkcs1_of(der: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-/// How many integers follow.
+/// Returns the number of INTEGERs that follow.
 fn integers(mut parts: Der<'_>) -> usize {
     std::iter::from_fn(|| parts.element(INTEGER).ok()).take(9).count()
 }
 
-/// The type of a key in the form that elliptic curves have of their own (RFC 5915).
+/// Returns the type of a key in the form for elliptic curves (RFC 5915).
 fn sec1_type(mut parts: Der<'_>) -> Result<String, DerError> {
     parts.element(OCTET_STRING)?;
     match parts.optional(CONTEXT_0)? {
@@ -91,14 +93,14 @@ fn sec1_type(mut parts: Der<'_>) -> Result<String, DerError> {
     }
 }
 
-/// Modulus and exponent of a PKCS#1 key.
+/// Returns the modulus and the exponent of a PKCS#1 key.
 fn public_numbers(der: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
     let mut numbers = Der::new(der).inside(SEQUENCE)?;
     numbers.element(INTEGER)?; // the version
     Ok((numbers.natural()?, numbers.natural()?))
 }
 
-/// The longest key takes 4.7 kB; numbers longer than a key's are not computed with.
+/// The most bytes of a key. The longest valid key has 4.7 kB; longer numbers are not computed with.
 const LONGEST_KEY: usize = 8 * 1024;
 const KEY: &str = "the private key";
 

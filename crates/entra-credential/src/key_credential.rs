@@ -1,3 +1,5 @@
+//! The entries of `keyCredentials` in an application's manifest.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entra_proto::{Guid, Timestamp};
@@ -6,10 +8,10 @@ use serde::{Serialize, Serializer};
 use crate::thumbprints::Thumbprints;
 use crate::x509::Certificate;
 
-/// A certificate as an application lists it: an entry of `keyCredentials`. It holds nothing secret.
+/// An entry of an application's `keyCredentials`: a certificate without secrets.
 ///
-/// It serializes in the format of Microsoft Graph, which the portal's manifest has as well.
-/// [`merge`](Self::merge) writes the older format of a manifest where it finds one.
+/// It serializes in the format of Microsoft Graph, which the portal's manifest uses as well.
+/// [`merge`](Self::merge) writes the older format if the manifest has it.
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, KeyCredential};
@@ -17,9 +19,10 @@ use crate::x509::Certificate;
 ///
 /// # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
 /// let certificate = ClientCertificate::read(bytes, None)?;
-/// let entry = certificate.key_credential(Guid::from_random([7; 16])); // 16 random bytes of yours
+/// let key_id = Guid::from_random([7; 16]); // use 16 random bytes
+/// let entry = certificate.key_credential(key_id);
 ///
-/// let downloaded = r#"{"id": "a6099727-6b7b-482c-b509-1df309acc563", "keyCredentials": []}"#;
+/// let downloaded = r#"{"id": "a6099727-6b7b", "keyCredentials": []}"#;
 /// let edited = KeyCredential::merge(downloaded, [&entry])?;
 /// assert!(edited.contains(r#""usage": "Verify""#));
 /// # Ok::<(), entra_credential::Error>(())
@@ -41,7 +44,7 @@ pub struct KeyCredential {
     sha1_hex: String,
 }
 
-/// An entry as the portal's manifest had it until December 2024.
+/// An entry in the format of the portal's manifest before December 2024.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Legacy<'a> {
@@ -58,8 +61,8 @@ struct Legacy<'a> {
 }
 
 impl Certificate {
-    /// Its entry in the `keyCredentials` of an application. `key_id` names the entry; draw a fresh
-    /// one for each.
+    /// Returns its entry in the `keyCredentials` of an application. `key_id` identifies the entry
+    /// and must be new for each one.
     #[must_use]
     pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
         KeyCredential::new(&self.der, key_id)
@@ -67,8 +70,8 @@ impl Certificate {
 }
 
 impl KeyCredential {
-    /// The entry for the certificate with this DER. `key_id` names the entry; draw a fresh one for
-    /// each.
+    /// Creates the entry of the certificate with this DER. `key_id` identifies the entry and must
+    /// be new for each one.
     #[must_use]
     pub fn new(certificate: &[u8], key_id: Guid) -> Self {
         let thumbprints = Thumbprints::of(certificate);
@@ -86,36 +89,36 @@ impl KeyCredential {
         }
     }
 
-    /// SHA-1 of the certificate in standard base64.
+    /// Returns the SHA-1 of the certificate in standard base64.
     #[must_use]
     pub fn custom_key_identifier(&self) -> &str {
         &self.custom_key_identifier
     }
 
-    /// The ID of the entry.
+    /// Returns the ID of the entry.
     #[must_use]
     pub fn key_id(&self) -> Guid {
         self.key_id
     }
 
-    /// The certificate in standard base64.
+    /// Returns the certificate in standard base64.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// SHA-1 of the certificate in hexadecimal.
+    /// Returns the SHA-1 of the certificate in hexadecimal.
     pub(crate) fn sha1_hex(&self) -> &str {
         &self.sha1_hex
     }
 
-    /// The entry as JSON in the format of Microsoft Graph, on several lines.
+    /// Returns the entry as JSON in the format of Microsoft Graph, on several lines.
     #[must_use]
     pub fn to_json(&self) -> String {
         pretty(self)
     }
 
-    /// The same in the older format.
+    /// Returns the entry in the older format.
     pub(crate) fn to_legacy_json(&self) -> String {
         pretty(&Legacy {
             custom_key_identifier: &self.custom_key_identifier,

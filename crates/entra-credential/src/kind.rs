@@ -1,10 +1,9 @@
-//! The kind of a structure in DER, told by its first elements: labels and file names say little
-//! about what they stand for.
+//! The kind of a DER structure, found by its first elements: labels and file names are unreliable.
 
 use crate::der::{BIT_STRING, CONTEXT_0, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE, UTC_TIME};
 use crate::error::Error;
 
-/// What a structure in DER is.
+/// The kind of a DER structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Certificate,
@@ -18,7 +17,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kind of the structure in `der`, if it is known.
+    /// Returns the kind of the structure in `der`, if it is known.
     pub(crate) fn of(der: &[u8]) -> Option<Self> {
         Self::read(der).ok().flatten()
     }
@@ -49,7 +48,7 @@ impl Kind {
         })
     }
 
-    /// The kind of a signed structure, by its elements up to the fourth.
+    /// Returns the kind of a signed structure, by its first four elements.
     fn signed(mut parts: Der<'_>) -> Result<Self, DerError> {
         let mut tags = [0; 4];
         for tag in &mut tags {
@@ -62,7 +61,7 @@ impl Kind {
         })
     }
 
-    /// Why this kind is not a part of a credential, where it is none.
+    /// Returns the reason why this kind is not part of a credential, or `None` if it is.
     pub(crate) fn refusal(self) -> Option<Error> {
         Some(match self {
             Self::Certificate | Self::Pfx | Self::PrivateKey | Self::EncryptedKey => return None,
@@ -72,7 +71,7 @@ impl Kind {
             ),
             Self::Request => Error::unsupported(
                 "a certificate request (CSR)",
-                "have it signed, and give the certificate with its private key; or make one that is signed by its own key: `entra cert new`",
+                "have it signed, and give the certificate with its private key; or create a self-signed one: `entra cert new`",
             ),
             Self::RevocationList => Error::unsupported(
                 "a certificate revocation list (CRL)",
@@ -80,24 +79,24 @@ impl Kind {
             ),
             Self::Pkcs7 => Error::unsupported(
                 "a bundle of certificates in PKCS#7",
-                "convert it: `openssl pkcs7 -print_certs -in old.p7b -out certificates.pem` (with `-inform DER` where it is binary)",
+                "convert it: `openssl pkcs7 -print_certs -in old.p7b -out certificates.pem` (with `-inform DER` if it is binary)",
             ),
         })
     }
 }
 
-/// A file that is neither PEM nor DER, and has a name.
+/// Returns the error for a known file that is neither PEM nor DER.
 pub(crate) fn of_file(bytes: &[u8]) -> Error {
     let known = FILES.iter().find(|(starts, ..)| bytes.starts_with(starts));
     if let Some((_, what, advice)) = known {
         return Error::unsupported(*what, advice);
     }
-    // What base64 stands for may begin with any character.
+    // Decoded base64 may begin with any character.
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let (what, advice) = if bytes.is_empty() {
         (
             "an empty file",
-            "the step that should have written the certificate into it wrote nothing",
+            "check the step that should have written the certificate into it",
         )
     } else if text.starts_with(['{', '[']) && text.contains("ENC[AES256_GCM,") {
         ("a file encrypted by SOPS", "decrypt it first: `sops --decrypt`")
@@ -106,26 +105,26 @@ pub(crate) fn of_file(bytes: &[u8]) -> Error {
     } else if text.starts_with(['{', '[']) {
         (
             "JSON that holds no PEM text",
-            "take the certificate out of it, such as with `az keyvault secret show --query value -o tsv`",
+            "extract the certificate, for example with `az keyvault secret show --query value -o tsv`",
         )
     } else if text.contains("<RSAKeyValue>") {
         ("a key in XML", WITH_KEY)
     } else if text.starts_with('<') {
         (
             "a web page or XML",
-            "look at it: a download may have led to a page to sign in",
+            "open it: the download may have returned a sign-in page",
         )
     } else if is_numbers(text) {
         let is_thumbprint = text.bytes().filter(u8::is_ascii_hexdigit).count() == THUMBPRINT;
         if is_thumbprint {
             (
                 "a thumbprint",
-                "export the certificate that it names, with its private key, as PFX",
+                "export the certificate with this thumbprint, with its private key, as PFX",
             )
         } else {
             (
-                "a list of bytes in numbers",
-                "write the bytes themselves into the file, such as with `xxd -r -p`",
+                "a list of bytes as numbers",
+                "write the bytes into the file, for example with `xxd -r -p`",
             )
         }
     } else {
@@ -134,18 +133,18 @@ pub(crate) fn of_file(bytes: &[u8]) -> Error {
     Error::unsupported(what, advice)
 }
 
-/// Whether it is the bytes of something, in hexadecimal or decimal.
+/// Returns true if the text is bytes in hexadecimal or decimal.
 fn is_numbers(text: &str) -> bool {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace() || b",:-".contains(&byte);
     digits.len() >= THUMBPRINT && digits.bytes().all(is_part)
 }
 
-/// How many digits of hexadecimal a thumbprint has.
+/// The number of hexadecimal digits in a thumbprint.
 const THUMBPRINT: usize = 40;
 const WITH_KEY: &str = "give an X.509 certificate with its private key";
 
-/// Files that are told by how they begin: what they are, and what to do.
+/// Known files by their first bytes, each with its name and the advice.
 const FILES: &[(&[u8], &str, &str)] = &[
     (b"\xfe\xed\xfe\xed", "a Java keystore (JKS)", FROM_JAVA),
     (b"\xce\xce\xce\xce", "a Java keystore (JCEKS)", FROM_JAVA),
@@ -210,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn structures_are_told_by_their_first_elements() {
+    fn structures_are_recognized_by_their_first_elements() {
         let sequence = |parts: &[&[u8]]| {
             let parts = parts.concat();
             [&[SEQUENCE, parts.len() as u8][..], &parts].concat()

@@ -9,13 +9,13 @@ use crate::der::{Der, DerError, INTEGER, OCTET_STRING, OID, Oid, SEQUENCE};
 use crate::error::Error;
 use crate::pkcs12::{ADVICE, Password, Purpose};
 
-/// A MAC that was read, and not computed yet.
+/// A MAC that was read but not computed yet.
 pub(crate) struct Mac<'a> {
     key: KeyDerivation,
     algorithm: hmac::Algorithm,
     salt: &'a [u8],
     expected: &'a [u8],
-    /// How many rounds of key derivation it takes to check it.
+    /// The rounds of key derivation that checking it takes.
     pub(crate) rounds: u64,
 }
 
@@ -25,13 +25,13 @@ enum KeyDerivation {
 }
 
 impl<'a> Mac<'a> {
-    /// Reads what stands in a MacData.
+    /// Reads the contents of a MacData.
     pub(crate) fn read(mac: Der<'a>) -> Result<Self, Error> {
         let read = Self::parse(mac).map_err(Error::der("the PFX file"))?;
         read.map_err(|algorithm| Error::unsupported(format!("its MAC ({})", name(algorithm)), ADVICE))
     }
 
-    /// Whether it is the MAC of `content` under this password.
+    /// Returns true if it is the MAC of `content` under this password.
     pub(crate) fn is_sound(&self, content: &[u8], password: &str, pkcs12: &Password) -> bool {
         let key = match self.key {
             KeyDerivation::Pkcs12(hash) => pkcs12.derive(hash, self.salt, Purpose::Mac, self.rounds, hash.output_len()),
@@ -49,14 +49,14 @@ impl<'a> Mac<'a> {
         hmac::verify(&key, content, self.expected).is_ok()
     }
 
-    /// Reads it, or gives the algorithm in it that is not computed here.
+    /// Reads the MAC. Returns the algorithm in the error if it is not supported.
     fn parse(mut mac: Der<'a>) -> Result<Result<Self, &'a [u8]>, DerError> {
         let mut digest = mac.inside(SEQUENCE)?;
         let mut algorithm = digest.inside(SEQUENCE)?;
         let oid = algorithm.value(OID)?;
         let expected = digest.value(OCTET_STRING)?;
         let salt = mac.value(OCTET_STRING)?;
-        // Left out, it is 1.
+        // The default is 1.
         let rounds = if mac.is_empty() { 1 } else { mac.count()? };
         mac.end()?;
         if oid == PBMAC1 {
@@ -72,8 +72,8 @@ impl<'a> Mac<'a> {
         }))
     }
 
-    /// What stands in the parameters of PBMAC1 (RFC 8018, appendix A.5); the salt and the rounds
-    /// beside them are not used then.
+    /// Reads the parameters of PBMAC1 (RFC 8018, appendix A.5). The salt and the rounds beside them
+    /// are not used then.
     fn pbmac1(mut parameters: Der<'a>, expected: &'a [u8]) -> Result<Result<Self, &'a [u8]>, DerError> {
         let mut derivation = parameters.inside(SEQUENCE)?;
         let function = derivation.value(OID)?;
@@ -86,7 +86,7 @@ impl<'a> Mac<'a> {
         let rounds = numbers.count()?;
         let length = match numbers.peek() {
             Some(INTEGER) => numbers.count()?,
-            // RFC 9579, section 5, has it there always.
+            // RFC 9579, section 5, requires it.
             _ => return Ok(Err(PBMAC1)),
         };
         let function = match numbers.optional(SEQUENCE)? {
@@ -115,7 +115,7 @@ impl<'a> Mac<'a> {
     }
 }
 
-/// What people call the algorithm of a MAC that is not computed here.
+/// Returns the usual name of an unsupported MAC algorithm.
 fn name(oid: &[u8]) -> String {
     match NAMES.iter().find(|(known, _)| *known == oid) {
         Some((_, name)) => (*name).to_owned(),
@@ -123,7 +123,7 @@ fn name(oid: &[u8]) -> String {
     }
 }
 
-/// A hash, and what is made of it.
+/// A hash, with its digest and its HMAC.
 struct Hash {
     oid: &'static [u8],
     digest: &'static digest::Algorithm,
@@ -172,6 +172,5 @@ const NAMES: &[(&[u8], &str)] = &[
 const HMAC_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x07];
 const PBMAC1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0e];
 const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c];
-/// The longest key that is derived, in bytes: each block of a hash's length costs all the rounds
-/// again.
+/// The longest derived key, in bytes: each block of the hash's length costs all rounds again.
 const LONGEST_KEY: usize = 64;

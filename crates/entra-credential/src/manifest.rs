@@ -1,3 +1,5 @@
+//! Edits of an application's manifest.
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -9,24 +11,23 @@ use crate::error::Error;
 use crate::key_credential::{KeyCredential, VERIFY};
 
 impl KeyCredential {
-    /// Puts `entries` into a manifest (JSON) and gives the new text, to be uploaded. Everything
-    /// that was there stays as it was written, and where it was; a certificate that is listed
-    /// already stays as it is, with its `keyId`. The entries come last, in the format of the
-    /// manifest: that of Microsoft Graph (`key`, `startDateTime`), or the older one (`value`,
-    /// `startDate`). In a response of Microsoft Graph that holds an `application` beside its
-    /// service principal, the application is edited.
+    /// Adds `entries` to a manifest (JSON) and returns the new text, to be uploaded. The existing
+    /// text stays unchanged and in its place. A certificate that is already listed keeps its entry
+    /// and its `keyId`. The new entries come last, in the format of the manifest: that of Microsoft
+    /// Graph (`key`, `startDateTime`), or the older one (`value`, `startDate`). In a response of
+    /// Microsoft Graph with an `application` beside its service principal, the application is
+    /// edited.
     ///
     /// # Errors
     /// Returns an error if `manifest` is not a JSON object with at most one `keyCredentials`, a
-    /// list or null, or if a `keyId` stands for another certificate there.
+    /// list or null, or if a `keyId` belongs to another certificate there.
     pub fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Self>) -> Result<String, Error> {
         merge(manifest, entries)
     }
 }
 
-/// Puts entries into the `keyCredentials` of a manifest by editing its text: to parse it into
-/// values and to write those would lose the order of its members, how its numbers are written, and
-/// how it is laid out.
+/// Adds entries to the `keyCredentials` of a manifest by editing its text. Parsing and writing the
+/// JSON would lose the order of its members, the form of its numbers, and its layout.
 fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
     if manifest.len() > MAX_FILE {
         return Err(Error::manifest(
@@ -72,19 +73,19 @@ fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential
     Ok(edited)
 }
 
-/// Where things stand in the text of a manifest.
+/// The positions of the parts of a manifest in its text.
 struct Object {
-    /// Behind its opening brace.
+    /// The position after its opening brace.
     start: usize,
     empty: bool,
     /// The value of `keyCredentials`.
     key_credentials: Option<Range<usize>>,
     password_credentials: Option<Range<usize>>,
-    /// The names of the members that are objects, and where these begin.
+    /// The names of the members that are objects, and their positions.
     objects: Vec<(String, usize)>,
-    /// Whether its `value` is a list, as in a response with several applications.
+    /// True if its `value` is a list, as in a response with several applications.
     has_list: bool,
-    /// Whether it has a member that Microsoft Graph does not know.
+    /// True if it has a member that Microsoft Graph does not know.
     has_legacy_member: bool,
     layout: Layout,
 }
@@ -92,22 +93,21 @@ struct Object {
 /// The format of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    /// That of Microsoft Graph, which the portal has had since December 2024.
+    /// The format of Microsoft Graph, which the portal has used since December 2024.
     Graph,
-    /// That of the portal before, which it no longer takes.
+    /// The former format of the portal, which it no longer accepts.
     Legacy,
 }
 
-/// How its members are set apart.
+/// The white space between the members.
 struct Layout {
-    /// The line break and the indentation before a member; empty where everything stands on one
-    /// line.
+    /// The line break and the indentation before a member. Empty if all of it is on one line.
     before_member: String,
-    /// The indentation that each level adds.
+    /// The additional indentation of each level.
     unit: String,
 }
 
-/// What is read of an entry that is there already.
+/// The members of an existing entry that are read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -115,7 +115,7 @@ struct Listed {
     key_id: Option<String>,
     usage: Option<String>,
     value: Option<String>,
-    /// How Microsoft Graph calls `value`.
+    /// The name of `value` in Microsoft Graph.
     key: Option<String>,
 }
 
@@ -132,7 +132,7 @@ impl Object {
         for (name, at) in &object.objects {
             let inner = Self::read(text, *at, &object.layout.before_member)?;
             match (inner.key_credentials.is_some(), name.as_str()) {
-                // Microsoft Graph returns an application so, beside its service principal.
+                // Microsoft Graph returns an application this way, beside its service principal.
                 (true, "application") => return Ok(inner),
                 (true, _) if object.objects.iter().all(|(name, _)| name != "application") => {
                     return Err(Error::manifest(
@@ -149,7 +149,7 @@ impl Object {
         Ok(object)
     }
 
-    /// Reads the object that begins at `open`, inside one whose members stand behind `outer`.
+    /// Reads the object at `open`, inside an object whose members are indented by `outer`.
     fn read(text: &str, open: usize, outer: &str) -> Result<Self, Error> {
         let not_an_object = || Error::manifest("is not a JSON object", "download it again");
         if !text[open..].starts_with('{') {
@@ -183,7 +183,7 @@ impl Object {
         Ok(object)
     }
 
-    /// Notes what this member tells.
+    /// Records the information in this member.
     fn add(&mut self, text: &str, name: String, range: Range<usize>) -> Result<(), Error> {
         if name == KEY_CREDENTIALS {
             if self.key_credentials.replace(range).is_some() {
@@ -205,8 +205,7 @@ impl Object {
         Ok(())
     }
 
-    /// Its format, by the credentials that are listed there; where they tell nothing, by its other
-    /// members.
+    /// Returns its format according to its listed credentials, or otherwise to its other members.
     fn format(&self, text: &str) -> Format {
         let mut found = Vec::new();
         for list in [&self.key_credentials, &self.password_credentials]
@@ -230,7 +229,7 @@ impl Object {
         }
     }
 
-    /// The entries that are there.
+    /// Returns the existing entries.
     fn listed(&self, text: &str) -> Result<Vec<Listed>, Error> {
         let Some(range) = self.key_credentials.clone() else {
             return Ok(Vec::new());
@@ -240,7 +239,7 @@ impl Object {
         Ok(listed.unwrap_or_default())
     }
 
-    /// What to put where, so that `fresh` is listed.
+    /// Returns the edit that lists `fresh`: a position and a text.
     fn edit(&self, text: &str, fresh: &[&KeyCredential], format: Format) -> (Range<usize>, String) {
         let Some(range) = self.key_credentials.clone() else {
             let before = &self.layout.before_member;
@@ -263,8 +262,7 @@ impl Object {
         (range, self.list(entries, fresh, format))
     }
 
-    /// A list of what is there (as it is written, with the space before it) and of what comes after
-    /// it.
+    /// Returns a list of the existing text, with the space before it, and of the new entries.
     fn list(&self, old: &str, fresh: &[&KeyCredential], format: Format) -> String {
         let member = &self.layout.before_member;
         let unit = self.layout.unit.as_str();
@@ -296,7 +294,7 @@ impl Object {
     }
 }
 
-/// An entry, each member behind `line` and one more `unit`.
+/// Returns an entry, each member after `line` and one more `unit`.
 fn written(entry: &KeyCredential, format: Format, line: &str, unit: &str) -> String {
     let pretty = match format {
         Format::Graph => entry.to_json(),
@@ -315,8 +313,8 @@ fn written(entry: &KeyCredential, format: Format, line: &str, unit: &str) -> Str
 }
 
 impl Listed {
-    /// Whether it is the certificate of `entry`, listed for the same use. One that signs SAML
-    /// tokens is listed twice, for two uses.
+    /// Returns true if it lists the certificate of `entry` for the same use. A certificate that
+    /// signs SAML tokens is listed twice, for two uses.
     fn is(&self, entry: &KeyCredential) -> bool {
         let other_use = self
             .usage
@@ -329,7 +327,7 @@ impl Listed {
         let identifier = self.custom_key_identifier.as_deref().unwrap_or_default();
         values.into_iter().any(|value| value == entry.key())
             || identifier == entry.custom_key_identifier()
-            // The portal and the command line of Azure show it in hexadecimal.
+            // The portal and the Azure CLI show it in hexadecimal.
             || identifier.eq_ignore_ascii_case(entry.sha1_hex())
     }
 
@@ -338,7 +336,7 @@ impl Listed {
     }
 }
 
-/// What is wrong with a list in the place of a manifest.
+/// Returns the error for a list in place of a manifest.
 fn list_error(text: &str) -> Error {
     let entries: Vec<BTreeMap<String, IgnoredAny>> = serde_json::from_str(text).unwrap_or_default();
     if entries.iter().any(|entry| entry.contains_key("keyId")) {
@@ -358,26 +356,26 @@ fn list() -> Error {
     )
 }
 
-/// The JSON value that begins at `at`, and where it ends.
+/// Returns the JSON value at `at`, and its end.
 fn value<T: DeserializeOwned>(text: &str, at: usize) -> Option<(T, usize)> {
     let mut values = serde_json::Deserializer::from_str(text.get(at..)?).into_iter::<T>();
     let value = values.next()?.ok()?;
     Some((value, at + values.byte_offset()))
 }
 
-/// Behind the space at `at`, this character if it is there, and the space after it.
+/// Skips white space at `at`, this character if it follows, and white space after it.
 fn past(text: &str, at: usize, character: char) -> usize {
     let at = at + space(&text[at..]).len();
     let at = at + usize::from(text[at..].starts_with(character));
     at + space(&text[at..]).len()
 }
 
-/// The white space at the start of `text`.
+/// Returns the white space at the start of `text`.
 fn space(text: &str) -> &str {
     &text[..text.len() - text.trim_start_matches(is_space).len()]
 }
 
-/// What JSON takes for white space.
+/// Returns true for white space of JSON.
 fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\r' | '\n')
 }
@@ -385,8 +383,8 @@ fn is_space(character: char) -> bool {
 const KEY_CREDENTIALS: &str = "keyCredentials";
 const PASSWORD_CREDENTIALS: &str = "passwordCredentials";
 
-/// Members that the older format of the portal or of Azure AD Graph has, and an application of
-/// Microsoft Graph has not.
+/// The members of the portal's older format or of Azure AD Graph that an application of Microsoft
+/// Graph does not have.
 const LEGACY_MEMBERS: &[&str] = &[
     "accessTokenAcceptedVersion",
     "allowPublicClient",

@@ -1,9 +1,11 @@
+//! Distinguished names.
+
 use std::fmt::Write;
 
 use crate::der::{Der, DerError, OID, Oid, SEQUENCE, SET};
 
-/// A distinguished name as Windows and RFC 4514 write it: the last part first, parts apart by `, `,
-/// and nothing in it that could confuse a terminal or a log line. `contents` are those of its
+/// Returns a distinguished name as Windows and RFC 4514 write it: the last part first, separated by
+/// `, `, without characters that could confuse a terminal or a log. `contents` are those of its
 /// SEQUENCE.
 pub(crate) fn name(contents: &[u8]) -> Result<String, DerError> {
     let mut parts = Vec::new();
@@ -49,13 +51,13 @@ fn push_value(part: &mut String, tag: u8, value: &[u8]) {
     }
 }
 
-/// The text of a value, where it is one.
+/// Returns the text of a value, if it is a text.
 fn text(tag: u8, value: &[u8]) -> Option<String> {
     match tag {
         UTF8_STRING | NUMERIC_STRING | PRINTABLE_STRING | IA5_STRING => {
             std::str::from_utf8(value).ok().map(str::to_owned)
         }
-        // What is written as Teletex is Latin 1 in practice.
+        // In practice, Teletex strings are Latin 1.
         TELETEX_STRING => Some(value.iter().copied().map(char::from).collect()),
         BMP_STRING => {
             let units = value
@@ -75,7 +77,7 @@ fn push_escaped(part: &mut String, character: char) {
             part.push(character);
         }
         ' '..='~' => part.push(character),
-        // Control characters, marks of direction and the like come out as \u{..}.
+        // Control characters and direction marks become \u{..}.
         _ => part.extend(character.escape_debug()),
     }
 }
@@ -87,7 +89,7 @@ const TELETEX_STRING: u8 = 0x14;
 const IA5_STRING: u8 = 0x16;
 const BMP_STRING: u8 = 0x1e;
 
-/// The types of RFC 4514, section 3, and what else people put into certificates.
+/// The types of RFC 4514, section 3, and other types that certificates contain.
 const TYPES: &[(&[u8], &str)] = &[
     (&[0x55, 4, 3], "CN"),
     (&[0x55, 4, 5], "SERIALNUMBER"),

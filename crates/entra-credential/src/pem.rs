@@ -1,31 +1,31 @@
-//! The sections of a PEM file (RFC 7468), as people have them: with line ends lost or changed, and
-//! with anything between them.
+//! The sections of a PEM file (RFC 7468) as they occur in practice: with missing or changed line
+//! ends, and with any text between them.
 
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::text;
 
-/// What stands between a BEGIN and its END.
+/// The text between a BEGIN and its END.
 pub(crate) struct Section<'a> {
-    /// `CERTIFICATE`, `PRIVATEKEY` ..: without blanks, which may be lost or be line ends.
+    /// `CERTIFICATE`, `PRIVATEKEY` ..: without blanks, which may be missing or be line ends.
     pub(crate) label: String,
     body: &'a [u8],
 }
 
 impl Section<'_> {
-    /// Whether its headers say `Proc-Type: 4,ENCRYPTED` (RFC 1421): what follows them is not DER
-    /// then.
+    /// Returns true if its headers say `Proc-Type: 4,ENCRYPTED` (RFC 1421). The text after them is
+    /// not DER then.
     pub(crate) fn is_encrypted(&self) -> bool {
         text::contains(self.body, b"Proc-Type") && text::contains(self.body, b"ENCRYPTED")
     }
 
-    /// The bytes that it stands for.
+    /// Decodes its bytes.
     pub(crate) fn der(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut body = Zeroizing::new(Vec::new());
         if self.body.contains(&b':') {
             body.reserve_exact(self.body.len());
-            // Headers, and what some tools write in their place.
+            // Headers, and lines that some tools write in their place.
             for line in self.body.split(is_line_end).filter(|line| !line.contains(&b':')) {
                 body.extend_from_slice(line);
             }
@@ -35,9 +35,9 @@ impl Section<'_> {
     }
 }
 
-/// The sections of a text that is [`clean`](text::clean), in their order. White space may be
-/// anywhere or nowhere, and a run of dashes may close one line and open the next; sections that are
-/// commented out are none.
+/// Returns the sections of a [`clean`](text::clean) text, in their order. White space may be
+/// anywhere, and a run of dashes may close one line and open the next. Sections in comments are
+/// ignored.
 pub(crate) fn sections(text: &[u8]) -> Result<Vec<Section<'_>>, Error> {
     let mut sections = Vec::new();
     let mut open: Option<(Marker, bool)> = None;
@@ -64,19 +64,19 @@ pub(crate) fn sections(text: &[u8]) -> Result<Vec<Section<'_>>, Error> {
     }
 }
 
-/// `-----BEGIN LABEL-----`, or the same with END.
+/// A marker: `-----BEGIN LABEL-----`, or the same with END.
 struct Marker {
     begins: bool,
     label: String,
-    /// Where its dashes begin.
+    /// The start of its dashes.
     start: usize,
-    /// Where the dashes behind its label begin: they may be those of the next one as well.
+    /// The start of the dashes after its label, which may belong to the next marker as well.
     label_end: usize,
-    /// Behind all of it.
+    /// The end of the marker.
     end: usize,
 }
 
-/// The first marker at `at` or behind it.
+/// Returns the first marker at or after `at`.
 fn next_marker(text: &[u8], mut at: usize) -> Option<Marker> {
     loop {
         let start = at + text.get(at..)?.iter().position(|byte| *byte == b'-')?;
@@ -90,7 +90,7 @@ fn next_marker(text: &[u8], mut at: usize) -> Option<Marker> {
     }
 }
 
-/// The marker whose first dashes are from `start` to `dashes_end`.
+/// Returns the marker whose first dashes are from `start` to `dashes_end`.
 fn marker(text: &[u8], start: usize, dashes_end: usize) -> Option<Marker> {
     // No label is longer; this bound keeps the work linear.
     let window = text.get(dashes_end..text.len().min(dashes_end + LONGEST_LABEL))?;
@@ -111,7 +111,7 @@ fn marker(text: &[u8], start: usize, dashes_end: usize) -> Option<Marker> {
         .iter()
         .filter(|byte| !byte.is_ascii_whitespace() && **byte != b'_')
     {
-        // Labels are in capitals: "-- END of the list --" has none.
+        // Labels are in upper case: "-- END of the list --" is not a marker.
         if !byte.is_ascii_graphic() || byte.is_ascii_lowercase() {
             return None;
         }
@@ -130,13 +130,13 @@ fn marker(text: &[u8], start: usize, dashes_end: usize) -> Option<Marker> {
     })
 }
 
-/// How many dashes stand at `at`.
+/// Returns the number of dashes at `at`.
 fn dashes(text: &[u8], at: usize) -> usize {
     text.get(at..)
         .map_or(0, |text| text.iter().take_while(|byte| **byte == b'-').count())
 }
 
-/// Whether nothing but the sign of a comment stands before `at` on its line.
+/// Returns true if only a comment sign precedes `at` on its line.
 fn is_commented(text: &[u8], at: usize) -> bool {
     let before = text.get(at.saturating_sub(LONGEST_LABEL)..at).unwrap_or_default();
     let line = before.rsplit(is_line_end).next().unwrap_or_default();
@@ -147,10 +147,10 @@ fn is_line_end(byte: &u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
-/// The first dash of a text is easily lost in copying it.
+/// The fewest dashes of a marker: the first one of a text is easily lost when it is copied.
 const FEWEST_DASHES: usize = 2;
 const LONGEST_LABEL: usize = 80;
-/// The labels that are known where every blank of a text was taken out.
+/// The labels that are recognized without blanks.
 const WITHOUT_BLANKS: &[&str] = &[
     "CERTIFICATE",
     "ENCRYPTEDPRIVATEKEY",

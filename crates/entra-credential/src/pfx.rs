@@ -1,3 +1,5 @@
+//! PFX files and encrypted private keys.
+
 use std::borrow::Cow;
 
 use zeroize::Zeroizing;
@@ -12,7 +14,7 @@ use crate::mac::Mac;
 use crate::pkcs12::{ADVICE, Password};
 use crate::warning::Warning;
 
-/// Puts what a PFX file (PKCS#12, RFC 7292) holds into `bundle`.
+/// Adds the contents of a PFX file (PKCS#12, RFC 7292) to `bundle`.
 pub(crate) fn open(bytes: &[u8], password: &str, bundle: &mut Bundle) -> Result<(), Error> {
     let mut reader = Reader {
         password,
@@ -21,26 +23,26 @@ pub(crate) fn open(bytes: &[u8], password: &str, bundle: &mut Bundle) -> Result<
         bundle,
     };
     reader.file(bytes).map_err(|error| match error {
-        // Where no password was given, that is what is wrong.
+        // Without a password, the missing password is the likely problem.
         Error::WrongPassword if password.is_empty() => Error::EmptyPassword,
         other => other,
     })
 }
 
-/// Sets aside what it takes to open this private key.
+/// Reserves the rounds that decrypting this private key takes.
 pub(crate) fn spend_on_key(allowance: &mut Allowance, der: &[u8]) -> Result<(), Error> {
     allowance.spend(encrypted_key(der)?.rounds()?)
 }
 
-/// Opens a private key under a password (RFC 5208, section 6), for which an [`Allowance`] has been
-/// spent.
+/// Decrypts a private key (RFC 5208, section 6) whose rounds have been reserved from an
+/// [`Allowance`].
 pub(crate) fn private_key(der: &[u8], password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     opened_key(encrypted_key(der)?, password, &Password::new(password))
 }
 
 fn opened_key(envelope: Envelope<'_>, password: &str, pkcs12: &Password) -> Result<Zeroizing<Vec<u8>>, Error> {
     let opened = envelope.open(password, pkcs12)?;
-    // The wrong password passes for the right one in one of 256 cases, and what is found is noise.
+    // One of 256 wrong passwords passes the padding check, and the result is noise.
     let mut key = Der::new(&opened);
     let sound = key.inside(SEQUENCE).and_then(|mut parts| parts.element(INTEGER));
     match sound.and_then(|_| key.end()) {
@@ -56,14 +58,14 @@ fn encrypted_key(der: &[u8]) -> Result<Envelope<'_>, Error> {
         .map_err(Error::der("the encrypted private key"))
 }
 
-/// Reads a file, and pays for each derivation of a key before it is made. The file names the cost
-/// itself: 2^31 rounds, or a gigabyte for scrypt, are a few bytes to write. What is not read here
-/// gets its name here too.
+/// A reader of a file that reserves the rounds of each key derivation first. The file determines
+/// the cost: it can name 2^31 rounds, or a gigabyte for scrypt, in a few bytes. The reader also
+/// names unsupported contents.
 struct Reader<'p> {
     password: &'p str,
-    /// The password as its MAC and its older encryption take it.
+    /// The password in the form of the MAC and of the older encryption.
     pkcs12: Password,
-    /// The keys under the password, which are opened when all of them have been paid for.
+    /// The encrypted keys. They are decrypted when the rounds of all of them have been reserved.
     shrouded: Vec<Vec<u8>>,
     bundle: &'p mut Bundle,
 }
@@ -100,15 +102,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Checks the MacData over what the file protects, and with it the password.
+    /// Checks the MacData over the protected contents, and with it the password.
     fn mac(&mut self, mac: Der<'_>, content: &[u8]) -> Result<(), Error> {
         let mac = Mac::read(mac)?;
         self.bundle.allowance.spend(mac.rounds)?;
         if mac.is_sound(content, self.password, &self.pkcs12) {
             return Ok(());
         }
-        // Some tools take the empty password for none at all, and encrypt the rest so, too. A file
-        // that costs too much for a second look most likely has a password.
+        // Some tools treat the empty password as no password, and encrypt the rest that way too. A
+        // file that is too expensive for a second attempt most likely has a password.
         if self.password.is_empty() && self.bundle.allowance.spend(mac.rounds).is_ok() {
             self.pkcs12 = Password::none();
             if mac.is_sound(content, self.password, &self.pkcs12) {
@@ -118,7 +120,7 @@ impl Reader<'_> {
         Err(Error::WrongPassword)
     }
 
-    /// What the file protects: an AuthenticatedSafe.
+    /// Reads the protected contents: an AuthenticatedSafe.
     fn safes(&mut self, der: &[u8]) -> Result<(), Error> {
         let mut safes = Der::new(der).inside(SEQUENCE).map_err(damaged)?;
         while !safes.is_empty() {
@@ -127,7 +129,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A ContentInfo with bags in it, in the clear or encrypted.
+    /// Reads a ContentInfo with bags, encrypted or not.
     fn safe(&mut self, info: Der<'_>) -> Result<(), Error> {
         let mut kind = info;
         if kind.value(OID).map_err(damaged)? == DATA {
@@ -144,13 +146,13 @@ impl Reader<'_> {
         let bags = envelope.open(self.password, &self.pkcs12)?;
         let read = in_der(&bags).and_then(|bags| self.bags(Der::new(&bags), DEEPEST));
         read.map_err(|error| match error {
-            // Noise, as with a key.
+            // Noise after a wrong password, as with a key.
             Error::Damaged(_) => Error::WrongPassword,
             other => other,
         })
     }
 
-    /// SafeContents, with so many more of them within.
+    /// Reads SafeContents that may contain others down to this depth.
     fn bags(&mut self, mut contents: Der<'_>, depth: usize) -> Result<(), Error> {
         let mut bags = contents.inside(SEQUENCE).map_err(damaged)?;
         contents.end().map_err(damaged)?;
@@ -176,7 +178,7 @@ impl Reader<'_> {
                     Some(depth) => self.bags(value, depth)?,
                     None => return Err(Error::Damaged(PFX)),
                 },
-                // Revocation lists, and secrets of other kinds.
+                // Revocation lists and secrets of other kinds are ignored.
                 _ => {}
             }
         }
@@ -184,7 +186,7 @@ impl Reader<'_> {
     }
 }
 
-/// What a ContentInfo of this kind holds.
+/// Returns the contents of a ContentInfo of this kind.
 fn content<'a>(mut info: Der<'a>, kind: &[u8], otherwise: &'static str) -> Result<Der<'a>, Error> {
     if info.value(OID).map_err(damaged)? != kind {
         return Err(Error::unsupported(otherwise, ADVICE));
@@ -194,14 +196,14 @@ fn content<'a>(mut info: Der<'a>, kind: &[u8], otherwise: &'static str) -> Resul
     Ok(content)
 }
 
-/// What stands in the one OCTET STRING.
+/// Returns the contents of the single OCTET STRING.
 fn octets(mut der: Der<'_>) -> Result<Der<'_>, DerError> {
     let octets = der.inside(OCTET_STRING)?;
     der.end()?;
     Ok(octets)
 }
 
-/// What stands in an OCTET STRING, in DER.
+/// Returns the contents of an OCTET STRING, converted to DER.
 fn in_der(content: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     match ber::to_der(content).map_err(damaged)? {
         (der, []) => Ok(der),
@@ -209,13 +211,13 @@ fn in_der(content: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     }
 }
 
-/// What an EncryptedData (RFC 5652, section 8) holds.
+/// The parts of an EncryptedData (RFC 5652, section 8).
 struct Sealed<'a> {
     algorithm: Der<'a>,
     bytes: Cow<'a, [u8]>,
 }
 
-/// Reads an EncryptedData, unless it is empty.
+/// Reads an EncryptedData unless it is empty.
 fn encrypted_data(mut der: Der<'_>) -> Result<Option<Sealed<'_>>, DerError> {
     let mut data = der.inside(SEQUENCE)?;
     der.end()?;
@@ -224,7 +226,7 @@ fn encrypted_data(mut der: Der<'_>) -> Result<Option<Sealed<'_>>, DerError> {
     info.element(OID)?; // what is in it
     let algorithm = info.inside(SEQUENCE)?;
     let sealed = match info.peek() {
-        // In pieces, as BER has it.
+        // BER may write it in segments.
         Some(CONTEXT_0) => Some(ber::pieces(info.value(CONTEXT_0)?)?.to_vec().into()),
         _ => info.optional(CONTEXT_0_STRING)?.map(|sealed| sealed.value.into()),
     };
@@ -232,14 +234,14 @@ fn encrypted_data(mut der: Der<'_>) -> Result<Option<Sealed<'_>>, DerError> {
     Ok(sealed.map(|bytes| Sealed { algorithm, bytes }))
 }
 
-/// The envelope of a PKCS8ShroudedKeyBag.
+/// Reads the envelope of a PKCS8ShroudedKeyBag.
 fn shrouded_key(mut value: Der<'_>) -> Result<Envelope<'_>, DerError> {
     let info = value.inside(SEQUENCE)?;
     value.end()?;
     Envelope::of_key(info)
 }
 
-/// The certificate in a CertBag, where it is one of X.509.
+/// Returns the certificate in a CertBag if it is an X.509 certificate.
 fn x509_certificate(mut value: Der<'_>) -> Result<Option<&[u8]>, DerError> {
     let mut bag = value.inside(SEQUENCE)?;
     value.end()?;
@@ -256,7 +258,7 @@ fn damaged(error: DerError) -> Error {
 
 const PFX: &str = "the PFX file";
 
-/// The one version there is.
+/// The only version.
 const VERSION: u8 = 3;
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
 const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x06];
@@ -266,5 +268,5 @@ const CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0
 const SAFE_CONTENTS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x06];
 const X509_CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x16, 0x01];
 
-/// How deep bags may lie in bags. Real files have none in another.
+/// The deepest nesting of bags. Real files do not nest them.
 const DEEPEST: usize = 8;

@@ -1,13 +1,13 @@
-//! Keys from a password in the way of PKCS#12 (RFC 7292, appendix B).
+//! Keys derived from a password as in PKCS#12 (RFC 7292, appendix B).
 
 use zeroize::Zeroizing;
 
 use crate::crypto::digest::{self, Algorithm};
 
-/// A password in the form that keys are derived from.
+/// A password in the form for key derivation.
 pub(crate) struct Password(Zeroizing<Vec<u8>>);
 
-/// What a key is for: the number that is mixed into it.
+/// The purpose of a key: the number that is mixed into it.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Encryption = 1,
@@ -16,8 +16,8 @@ pub(crate) enum Purpose {
 }
 
 impl Password {
-    /// UTF-16, big-endian, with a zero at its end. Characters beyond U+FFFF are surrogates, as
-    /// Windows and OpenSSL write them.
+    /// Encodes a password in UTF-16, big-endian, with a zero at the end. Characters beyond U+FFFF
+    /// become surrogates, as in Windows and OpenSSL.
     pub(crate) fn new(password: &str) -> Self {
         let mut bytes = Zeroizing::new(Vec::with_capacity((password.len() + 1) * 2));
         for unit in password.encode_utf16().chain([0]) {
@@ -26,12 +26,13 @@ impl Password {
         Self(bytes)
     }
 
-    /// No password at all: not even the zero at its end. Some tools write this for the empty one.
+    /// Returns an absent password, without the zero at the end. Some tools write it for an empty
+    /// password.
     pub(crate) fn none() -> Self {
         Self(Zeroizing::default())
     }
 
-    /// A key of `length` bytes. The numbers of the steps are those of appendix B.2.
+    /// Derives a key of `length` bytes. The step numbers are those of appendix B.2.
     pub(crate) fn derive(
         &self,
         hash: &'static Algorithm,
@@ -64,11 +65,11 @@ impl Password {
             if key.len() == length {
                 return key;
             }
-            // Steps 6B and 6C: each block of the input, plus the hash repeated, plus one.
+            // Steps 6B and 6C: each block of the input, plus the repeated hash, plus one.
             for part in input.chunks_exact_mut(block) {
                 let mut carry = 1;
                 let addend = hashed.as_ref().iter().cycle().take(block);
-                // The last byte is the lowest; the hash is repeated from the first one on.
+                // The last byte is the lowest. The hash is repeated from its first byte on.
                 let addend: Zeroizing<Vec<u8>> = Zeroizing::new(addend.copied().collect());
                 for (byte, other) in part.iter_mut().zip(addend.iter()).rev() {
                     let sum = u16::from(*byte) + u16::from(*other) + carry;
@@ -80,7 +81,7 @@ impl Password {
     }
 }
 
-/// What to do about a file that is not read here.
+/// The advice for an unsupported file.
 pub(crate) const ADVICE: &str = "export it again, with AES-256 and nothing but the key and its certificates, or as PEM: `openssl pkcs12 -in old.pfx -out all.pem`";
 
 #[cfg(test)]
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn known_keys_are_derived() {
-        // As published for the test of other libraries: the password "smeg" and the like.
+        // Published test values of other libraries: the password "smeg" and others.
         let salt = [0x0a, 0x58, 0xcf, 0x64, 0x53, 0x0d, 0x82, 0x3f];
         assert_eq!(
             derived(&SHA1_FOR_LEGACY_USE_ONLY, "smeg", &salt, Purpose::Encryption, 1, 24),

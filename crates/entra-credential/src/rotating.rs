@@ -1,3 +1,5 @@
+//! A certificate that can be replaced.
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -5,19 +7,20 @@ use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCerti
 
 use crate::certificate::ClientCertificate;
 
-/// A certificate that can be replaced while a client uses it: the next assertion is signed with the
+/// A certificate that can be replaced while a client uses it. The next assertion is signed with the
 /// new one.
 ///
-/// Its clones share what they hold. Give one to the client and keep another;
-/// [`replace`](Self::replace) on any of them reaches all.
+/// All clones share the certificate: give one clone to the client and keep another, on which
+/// [`replace`](Self::replace) is called.
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, RotatingCertificate};
 /// use entra_proto::assertion::Signer;
 ///
-/// # let (old, new) = (include_bytes!("../tests/vectors/pem/pkcs8.pem"), include_bytes!("../tests/vectors/pem/other.pem"));
+/// # let old = include_bytes!("../tests/vectors/pem/pkcs8.pem");
+/// # let new = include_bytes!("../tests/vectors/pem/other.pem");
 /// let certificate = RotatingCertificate::new(ClientCertificate::read(old, None)?);
-/// let signer = certificate.clone(); // what the client has
+/// let signer = certificate.clone(); // for the client
 ///
 /// certificate.replace(ClientCertificate::read(new, None)?);
 /// assert_eq!(signer.certificate(), certificate.current().certificate());
@@ -26,15 +29,15 @@ use crate::certificate::ClientCertificate;
 #[derive(Clone)]
 pub struct RotatingCertificate(Arc<RwLock<Slot>>);
 
-/// The certificate in use, and the one before: an assertion whose header tells of the old one while
-/// it is replaced is still signed with the old key.
+/// The current certificate and the previous one. An assertion whose header already names the
+/// previous one is still signed with its key.
 struct Slot {
     current: ClientCertificate,
     previous: Option<ClientCertificate>,
 }
 
 impl RotatingCertificate {
-    /// Starts with this certificate.
+    /// Creates a signer with this certificate.
     #[must_use]
     pub fn new(certificate: ClientCertificate) -> Self {
         Self(Arc::new(RwLock::new(Slot {
@@ -43,26 +46,26 @@ impl RotatingCertificate {
         })))
     }
 
-    /// Takes another certificate into use. The key before it stays in memory until the next
-    /// replacement, for an assertion that is half made; the key before that one is dropped.
+    /// Replaces the certificate. The previous key stays in memory until the next replacement, for
+    /// an assertion in progress; the key before it is dropped.
     pub fn replace(&self, certificate: ClientCertificate) {
         let mut slot = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let same = slot.current.certificate() == certificate.certificate();
         let replaced = std::mem::replace(&mut slot.current, certificate);
-        // A file read again unchanged must not push the one before out.
+        // A file that is read again without a change must not displace the previous certificate.
         if !same {
             slot.previous = Some(replaced);
         }
     }
 
-    /// The certificate in use.
+    /// Returns the current certificate.
     #[must_use]
     pub fn current(&self) -> ClientCertificate {
         self.0.read().unwrap_or_else(PoisonError::into_inner).current.clone()
     }
 
-    /// The one that `certificate` tells of, where it is still here. The lock is not held while
-    /// anything is signed.
+    /// Returns the certificate that `certificate` describes, if it is still held. The lock is not
+    /// held during a signature.
     fn of(&self, certificate: &SigningCertificate) -> Option<ClientCertificate> {
         let slot = self.0.read().unwrap_or_else(PoisonError::into_inner);
         [Some(&slot.current), slot.previous.as_ref()]
@@ -80,7 +83,8 @@ impl Signer for RotatingCertificate {
     }
 
     /// # Errors
-    /// Where the certificate was replaced twice since its assertion was begun: begin again.
+    /// Returns an error if the certificate was replaced twice since the assertion was begun. Begin
+    /// it again.
     fn sign(
         &self,
         certificate: &SigningCertificate,

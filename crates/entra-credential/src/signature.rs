@@ -1,22 +1,22 @@
-//! Whose key a certificate was signed with.
+//! The signatures of certificates.
 
 use crate::crypto::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use crate::der::{BIT_STRING, CONTEXT_0, Der, DerError, OID, SEQUENCE};
 use crate::x509::{Certificate, EC, RSA};
 
-/// What a signature tells about the key of a possible issuer.
+/// The result of verifying a signature with the key of a possible issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It was made with this key.
+    /// The signature was made with this key.
     Verified,
-    /// It was made with another.
+    /// The signature was made with another key.
     Failed,
-    /// It is of an algorithm that is not verified here.
+    /// The algorithm of the signature is not verified here.
     Unknown,
 }
 
 impl Verdict {
-    /// Whether `certificate` was signed with the key of `issuer`.
+    /// Verifies that `certificate` was signed with the key of `issuer`.
     pub(crate) fn of(certificate: &Certificate, issuer: &Certificate) -> Self {
         Self::verify(certificate, issuer).unwrap_or(Self::Failed)
     }
@@ -69,9 +69,9 @@ enum Hash {
     Sha256,
     Sha384,
     Sha512,
-    /// It is a part of the algorithm.
+    /// The algorithm determines the hash.
     Own,
-    /// The parameters name it: RSASSA-PSS.
+    /// The parameters name the hash: RSASSA-PSS.
     OfParameters,
 }
 
@@ -90,8 +90,8 @@ fn verifier(key: &[u8], hash: Hash, curve: &[u8]) -> Option<&'static dyn Verific
     })
 }
 
-/// The verifier of RSASSA-PSS with these parameters (RFC 4055, section 3.1): one hash throughout,
-/// and a salt of its length.
+/// Returns the verifier of RSASSA-PSS with these parameters (RFC 4055, section 3.1): one hash for
+/// all of it, and a salt of its length.
 fn pss(mut algorithm: Der<'_>) -> Result<Option<&'static dyn VerificationAlgorithm>, DerError> {
     let mut parameters = algorithm.inside(SEQUENCE)?;
     let Some(hash) = parameters.optional(CONTEXT_0)? else {
@@ -118,7 +118,7 @@ const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
 const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
 const SHA512: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03];
 
-/// The bytes of an RSA key below which none is verified: 1024 bits.
+/// The fewest bytes of an RSA key that verifies: 1024 bits.
 const SHORTEST_RSA_KEY: usize = 128;
 
 const SCHEMES: &[Scheme] = &[

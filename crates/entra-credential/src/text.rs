@@ -1,35 +1,35 @@
-//! Text as it was before shells, JSON, YAML, web pages and editors changed it on its way.
+//! Text restored from the changes of shells, JSON, YAML, web pages and editors.
 
 use std::ops::RangeInclusive;
 
 use zeroize::Zeroizing;
 
-/// Whether `bytes` are DER, and not a text. A text that begins with `0` goes on in ASCII; a
-/// structure of 128 bytes or more does not.
+/// Returns true if `bytes` are DER and not a text. A text that begins with `0` continues in ASCII;
+/// a structure of 128 bytes or more does not.
 pub(crate) fn is_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x80..=0xff, ..])
 }
 
-/// The text in `bytes`, in UTF-8: decoded from UTF-16, without marks, with the characters that
-/// stand behind escapes of JSON, C, URLs and XML, and with plain dashes, quotes and blanks in the
-/// place of typographic ones. What is no text comes out as it is.
+/// Returns the text in `bytes` as UTF-8: decodes UTF-16, removes marks, decodes the escapes of
+/// JSON, C, URLs and XML, and replaces typographic dashes, quotes and blanks by plain ones. Other
+/// bytes are returned unchanged.
 pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let utf8 = from_utf16(bytes);
     let bytes = utf8.as_ref().map_or(bytes, |text| text.as_slice());
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let is_form = contains(bytes, b"BEGIN+");
-    // A pipeline escapes the line ends alone.
+    // A pipeline escapes only the line ends.
     let is_url = is_form || contains(bytes, b"BEGIN%20") || contains(bytes, b"-----%0");
     let decoded = is_url.then(|| without_percent(bytes, is_form));
     let bytes = decoded.as_ref().map_or(bytes, |text| text.as_slice());
 
-    // Nothing below is longer than what it stands for, so that no copy is left behind by growth.
+    // Nothing below is longer than its source, so that no growing vector leaves a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let mut rest = bytes;
     while let Some((&first, behind)) = rest.split_first() {
         rest = match rest {
             [b'\\', ..] => unescape(rest, &mut text),
-            // As PowerShell escapes a line end.
+            // The line end of PowerShell.
             [b'`', b'n' | b'r', behind @ ..] => {
                 text.push(b'\n');
                 behind
@@ -44,7 +44,7 @@ pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
                     behind
                 }
             },
-            // Blanks of all widths and none, line ends and marks of direction.
+            // Blanks of all widths, line ends and direction marks.
             [0xc2, 0x85 | 0xa0, behind @ ..]
             | [0xe2, 0x80, 0x80..=0x8f | 0xa8..=0xaf, behind @ ..]
             | [0xe3, 0x80, 0x80, behind @ ..]
@@ -52,7 +52,7 @@ pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
                 text.push(b' ');
                 behind
             }
-            // Dashes of all widths, and the minus sign: editors make one of two.
+            // Dashes of all widths and the minus sign: editors combine two dashes into one.
             [0xe2, 0x80, 0x90..=0x95, behind @ ..] | [0xe2, 0x88, 0x92, behind @ ..] => {
                 text.extend_from_slice(b"--");
                 behind
@@ -70,8 +70,8 @@ pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// The bytes that a text of base64 stands for, in either alphabet, with or without padding. White
-/// space and what sets lines of a text apart in a program is left out.
+/// Decodes base64 in either alphabet, with or without padding. Ignores white space and the
+/// characters that separate the lines of a text in a program.
 pub(crate) fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     use base64::Engine;
     use base64::alphabet::STANDARD;
@@ -103,8 +103,8 @@ pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// The parts of a text that may be base64: what stands in its quotation marks, or else its words.
-/// Words of the length of a line of base64 are the lines of one value, which YAML indents.
+/// Returns the parts of a text that may be base64: the texts in quotation marks, otherwise the
+/// words. Words of the length of a base64 line belong to one value, which YAML indents.
 pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let has_quotes = text.contains(&b'"');
     let mut rest = text;
@@ -132,16 +132,16 @@ pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether it is of the characters of base64, with padding at the end alone.
+/// Returns true if the text has only characters of base64, with padding only at the end.
 fn is_digits(word: &[u8]) -> bool {
     let padding = word.iter().rev().take_while(|byte| **byte == b'=').count();
     let digits = word.get(..word.len() - padding).unwrap_or_default();
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
-    // Dashes alone set the items of a list or the documents of a file apart.
+    // Only dashes: the separator of list items or of documents in a file.
     digits.iter().any(u8::is_ascii_alphanumeric) && digits.iter().all(is_digit)
 }
 
-/// What stands before the first such byte, and behind it; `None` at the end.
+/// Splits at the first such byte. Returns `None` at the end.
 fn split(text: &[u8], is_end: impl Fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
     if text.is_empty() {
         return None;
@@ -150,8 +150,8 @@ fn split(text: &[u8], is_end: impl Fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..).unwrap_or_default()))
 }
 
-/// Writes the character behind any number of backslashes, and returns what follows it. A text in
-/// JSON in JSON has several.
+/// Writes the character after any number of backslashes, and returns the rest. JSON within JSON has
+/// several.
 fn unescape<'a>(text: &'a [u8], into: &mut Vec<u8>) -> &'a [u8] {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
     let rest = text.get(slashes..).unwrap_or_default();
@@ -169,7 +169,7 @@ fn unescape<'a>(text: &'a [u8], into: &mut Vec<u8>) -> &'a [u8] {
     behind
 }
 
-/// The text in UTF-16, which is told by its mark or by the zeros of its first two characters.
+/// Decodes UTF-16, which is recognized by its mark or by the zeros of its first two characters.
 pub(crate) fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (bytes, unit): (_, fn([u8; 2]) -> u16) = match bytes {
         [0xff, 0xfe, text @ ..] => (text, u16::from_le_bytes),
@@ -187,7 +187,7 @@ pub(crate) fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(text)
 }
 
-/// The text that a URL holds with its `%0A` and `%20`; in a form, a blank is a plus sign.
+/// Decodes the `%0A` and `%20` of a URL. In a form, a plus sign is a blank.
 fn without_percent(bytes: &[u8], is_form: bool) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let mut rest = bytes;
@@ -210,8 +210,8 @@ fn without_percent(bytes: &[u8], is_form: bool) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// The character of ASCII that `&#10;` or `&#xA;` of XML stands for, and what follows it. `text`
-/// begins behind `&#`.
+/// Decodes an ASCII character in XML, `&#10;` or `&#xA;`, and returns it with the rest. `text`
+/// begins after `&#`.
 fn referred(text: &[u8]) -> Option<(u8, &[u8])> {
     let end = text.iter().take(LONGEST_REFERENCE).position(|byte| *byte == b';')?;
     let number = std::str::from_utf8(text.get(..end)?).ok()?;
@@ -219,7 +219,7 @@ fn referred(text: &[u8]) -> Option<(u8, &[u8])> {
         Some(digits) => (digits, 16),
         None => (number, 10),
     };
-    // A sign is none of XML.
+    // XML does not permit a sign.
     let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     let character = u8::from_str_radix(digits, radix).ok().filter(u8::is_ascii)?;
     Some((character, text.get(end + 1..)?))
@@ -230,9 +230,9 @@ fn hex(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// How long the lines of base64 are that go on in the next one: 64 or 76 characters as a rule.
+/// The length of base64 lines that continue in the next one, usually 64 or 76 characters.
 const FULL_LINE: RangeInclusive<usize> = 60..=76;
-/// The number of a character of ASCII in XML, with its zeros and the semicolon.
+/// The longest number of an ASCII character in XML, with its zeros and the semicolon.
 const LONGEST_REFERENCE: usize = 8;
 
 #[cfg(test)]
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_become_the_characters_they_stand_for() {
+    fn escapes_are_decoded() {
         for (text, expected) in [
             (&b"a\\nb"[..], &b"a\nb"[..]),
             (b"a\\r\\nb", b"a\n\nb"),

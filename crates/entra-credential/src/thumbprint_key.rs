@@ -1,3 +1,5 @@
+//! A private key without its certificate.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,12 +11,12 @@ use crate::crypto::signature::RSA_PKCS1_SHA256;
 use crate::error::Error;
 use crate::key::PrivateKey;
 
-/// A private key whose certificate is known by its SHA-1 thumbprint alone: the `thumbprint` and
-/// `private_key` of MSAL.
+/// A private key for which only the SHA-1 thumbprint of the certificate is known: the `thumbprint`
+/// and `private_key` of MSAL.
 ///
-/// Nothing proves that the two belong together until the service verifies a signature, and an
-/// assertion with PS256 would need the SHA-256 of the certificate. So
-/// [`ClientCertificate`](crate::ClientCertificate) is better where the certificate is at hand.
+/// That the two belong together is proved only when the service verifies a signature. Assertions
+/// with PS256 are not possible, because they need the SHA-256 of the certificate. Use
+/// [`ClientCertificate`](crate::ClientCertificate) if the certificate is available.
 ///
 /// ```
 /// use entra_credential::ThumbprintKey;
@@ -22,8 +24,10 @@ use crate::key::PrivateKey;
 ///
 /// # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
 /// // let bytes = std::fs::read("server.pem")?;
-/// let key = ThumbprintKey::read(bytes, None, "84:5D:0C:6B:2A:11:9E:00:45:5D:0C:6B:2A:11:9E:00:45:5D:0C:6B")?;
-/// let credential = CertificateCredential::new(key).with_algorithm(SigningAlgorithm::Rs256);
+/// let thumbprint = "845D0C6B2A119E00455D0C6B2A119E00455D0C6B";
+/// let key = ThumbprintKey::read(bytes, None, thumbprint)?;
+/// let algorithm = SigningAlgorithm::Rs256;
+/// let credential = CertificateCredential::new(key).with_algorithm(algorithm);
 /// # Ok::<(), entra_credential::Error>(())
 /// ```
 #[derive(Clone)]
@@ -39,8 +43,8 @@ impl ThumbprintKey {
     /// spaces between them are ignored.
     ///
     /// # Errors
-    /// Returns an error if the thumbprint is none, if the file holds no private key or several, or
-    /// if the key is of a kind that Entra does not take.
+    /// Returns an error if the thumbprint is invalid, if the file holds no private key or several,
+    /// or if Entra does not accept this kind of key.
     pub fn read(bytes: &[u8], password: Option<&str>, thumbprint: &str) -> Result<Self, Error> {
         let sha1 = sha1_of(thumbprint).ok_or_else(|| {
             Error::unsupported(
@@ -63,8 +67,8 @@ impl Signer for ThumbprintKey {
     }
 
     /// # Errors
-    /// Returns an error for every algorithm but RS256: the others name the certificate by its
-    /// SHA-256.
+    /// Returns an error for every algorithm but RS256, because the others name the certificate by
+    /// its SHA-256.
     fn sign(
         &self,
         certificate: &SigningCertificate,
@@ -122,7 +126,7 @@ mod tests {
     const HEX: &str = "790e0c6b2a119e00455d0c6b2a119e00455d0c6b";
 
     #[test]
-    fn thumbprint_is_read_as_people_copy_it() {
+    fn thumbprint_is_read_in_every_usual_form() {
         let plain = sha1_of(HEX).unwrap();
         assert_eq!(sha1_of(&HEX.to_uppercase()), Some(plain));
         let with_colons: Vec<&str> = (0..20).map(|at| &HEX[2 * at..2 * at + 2]).collect();

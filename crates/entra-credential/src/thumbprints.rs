@@ -1,3 +1,5 @@
+//! The thumbprints of a certificate.
+
 use std::fmt;
 
 use base64::Engine;
@@ -6,8 +8,8 @@ use entra_proto::assertion::SigningCertificate;
 
 use crate::crypto::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
-/// The names of a certificate: the SHA-1 and SHA-256 of its DER, in the forms in which Entra, its
-/// portal and its assertions write them.
+/// The thumbprints of a certificate: the SHA-1 and SHA-256 of its DER, in the formats of Entra, its
+/// portal and its assertions.
 ///
 /// ```
 /// use entra_credential::Thumbprints;
@@ -24,13 +26,13 @@ pub struct Thumbprints {
 }
 
 impl Thumbprints {
-    /// Those with these digests.
+    /// Creates thumbprints from these digests.
     #[must_use]
     pub const fn new(sha1: [u8; 20], sha256: [u8; 32]) -> Self {
         Self { sha1, sha256 }
     }
 
-    /// Those of the certificate with this DER.
+    /// Computes the thumbprints of the certificate with this DER.
     #[must_use]
     pub fn of(der: &[u8]) -> Self {
         let mut thumbprints = Self::new([0; 20], [0; 32]);
@@ -41,46 +43,46 @@ impl Thumbprints {
         thumbprints
     }
 
-    /// The SHA-1 itself.
+    /// Returns the SHA-1 digest.
     #[must_use]
     pub const fn sha1(&self) -> &[u8; 20] {
         &self.sha1
     }
 
-    /// The SHA-256 itself.
+    /// Returns the SHA-256 digest.
     #[must_use]
     pub const fn sha256(&self) -> &[u8; 32] {
         &self.sha256
     }
 
-    /// SHA-1 in upper-case hexadecimal, 40 characters: the "Thumbprint" of the portal and of
-    /// Windows.
+    /// Returns the SHA-1 in upper-case hexadecimal, 40 characters: the "Thumbprint" of the portal
+    /// and of Windows.
     #[must_use]
     pub fn sha1_hex(&self) -> String {
         hex(&self.sha1)
     }
 
-    /// SHA-256 in upper-case hexadecimal, 64 characters.
+    /// Returns the SHA-256 in upper-case hexadecimal, 64 characters.
     #[must_use]
     pub fn sha256_hex(&self) -> String {
         hex(&self.sha256)
     }
 
-    /// SHA-1 in base64url without padding, 27 characters: `x5t` of an assertion's header (RFC 7515,
-    /// section 4.1.7).
+    /// Returns the SHA-1 in base64url without padding, 27 characters: `x5t` of an assertion's
+    /// header (RFC 7515, section 4.1.7).
     #[must_use]
     pub fn x5t(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.sha1)
     }
 
-    /// SHA-256 in base64url without padding, 43 characters: `x5t#S256` of an assertion's header
-    /// (RFC 7515, section 4.1.8).
+    /// Returns the SHA-256 in base64url without padding, 43 characters: `x5t#S256` of an
+    /// assertion's header (RFC 7515, section 4.1.8).
     #[must_use]
     pub fn x5t_s256(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.sha256)
     }
 
-    /// SHA-1 in standard base64, 28 characters: `customKeyIdentifier` of a manifest's
+    /// Returns the SHA-1 in standard base64, 28 characters: `customKeyIdentifier` of a manifest's
     /// `keyCredentials`.
     #[must_use]
     pub fn custom_key_identifier(&self) -> String {

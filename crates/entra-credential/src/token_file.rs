@@ -1,3 +1,5 @@
+//! The file of a federated token.
+
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,20 +13,20 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::text::from_utf16;
 
-/// The file in which a workload finds an assertion that somebody else issues for it: Kubernetes,
-/// say, with workload identity, which tells its path in the environment variable
-/// `AZURE_FEDERATED_TOKEN_FILE`.
+/// A file with an assertion that a platform issues for a workload, for example Kubernetes with
+/// workload identity, which sets its path in the environment variable `AZURE_FEDERATED_TOKEN_FILE`.
 ///
-/// Such an assertion lives for an hour or so, and the file is replaced long before. It is read anew
-/// each time: that takes microseconds, is wanted once for each token, and is always right. A watch
-/// on its time and length would not be: Kubernetes replaces a link to a folder, so that path,
-/// length and even time may stay while the contents change. One open file is one version of it,
+/// Such an assertion is valid for about an hour, and the file is replaced long before it expires.
+/// The file is read for each token request, which takes microseconds and is always up to date. Its
+/// time and length would not be a reliable sign of a change: Kubernetes replaces a link to a
+/// folder, so that path, length and even time may stay the same. An open file is one version,
 /// whatever happens to the link meanwhile.
 ///
 /// ```
 /// use entra_credential::FederatedTokenFile;
 ///
-/// let file = FederatedTokenFile::new("/var/run/secrets/azure/tokens/azure-identity-token");
+/// let path = "/var/run/secrets/azure/tokens/azure-identity-token";
+/// let file = FederatedTokenFile::new(path);
 /// match file.assertion() {
 ///     Ok(assertion) => println!("{} characters", assertion.expose().len()),
 ///     Err(error) => eprintln!("{error}; {}", error.hint().unwrap_or_default()),
@@ -36,25 +38,25 @@ pub struct FederatedTokenFile {
 }
 
 impl FederatedTokenFile {
-    /// The file at `path`. Nothing is read yet.
+    /// Creates a reader of the file at `path`. Nothing is read yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Its path.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the assertion that is in the file now. White space, a byte order mark, quotation
-    /// marks and `Bearer` around it are no part of it, and the file may be in UTF-16: so write it
-    /// PowerShell and programs that log a header.
+    /// Returns the current assertion in the file. White space, a byte order mark, quotation marks
+    /// and `Bearer` around it are ignored, and the file may be in UTF-16, because PowerShell and
+    /// programs that log a header write it that way.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, is not a file, is longer than 64 KiB, or holds
-    /// no JWT.
+    /// Returns an error if the file cannot be read, is not a regular file, is longer than 64 KiB,
+    /// or does not hold a JWT.
     pub fn assertion(&self) -> Result<ClientAssertion, Error> {
         let text = self.read().map_err(|source| Error::File {
             path: self.shown(),
@@ -88,7 +90,7 @@ impl FederatedTokenFile {
     }
 
     fn read(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        // To open a pipe would wait for whoever writes into it.
+        // Opening a pipe would wait for a process that writes to it.
         if !fs::metadata(&self.path)?.is_file() {
             return Err(io::Error::other("it is not a file"));
         }
@@ -105,7 +107,7 @@ impl FederatedTokenFile {
         }
     }
 
-    /// The path as errors show it. The variable that should name the file may hold the token
+    /// Returns the path for an error. The variable that should name the file may hold the token
     /// itself.
     fn shown(&self) -> String {
         let path = self.path.to_string_lossy();
@@ -123,5 +125,5 @@ impl fmt::Debug for FederatedTokenFile {
     }
 }
 
-/// The longest file that is read.
+/// The most bytes of a file.
 const MOST: usize = 64 * 1024;

@@ -1,3 +1,5 @@
+//! Warnings about a certificate.
+
 use std::fmt;
 use std::time::Duration;
 
@@ -5,42 +7,40 @@ use entra_proto::Timestamp;
 
 use crate::MIN_KEY_BITS;
 
-/// Something about a certificate that is worth a line in a log. None of it keeps the certificate
-/// from being used.
+/// A problem of a certificate that is worth a line in a log. The certificate can be used anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// Its life is over: Entra will refuse it.
+    /// The certificate has expired: Entra will reject it.
     Expired {
-        /// For how long.
+        /// The time since it expired.
         since: Duration,
     },
-    /// Its life is over within 30 days.
+    /// The certificate expires within 30 days.
     ExpiresSoon {
-        /// In how long.
+        /// The time until it expires.
         within: Duration,
     },
-    /// Its life has not begun: Entra will refuse it, or the clock is wrong.
+    /// The certificate is not valid yet: Entra will reject it, unless the clock is wrong.
     NotYetValid {
-        /// For how long.
+        /// The time until it becomes valid.
         until: Duration,
     },
-    /// The PFX file has no MAC, so that a change to it would not be noticed.
+    /// The PFX file has no MAC, so that a change would not be noticed.
     IntegrityNotProtected,
-    /// The certificate is about a key that Entra does not take: one that is not RSA, or that is too
-    /// short.
+    /// Entra does not accept the key of the certificate: it is not an RSA key, or too short.
     KeyNotAccepted,
 }
 
 impl Warning {
-    /// Returns what to do about it.
+    /// Returns advice about the warning.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Expired { .. } | Self::ExpiresSoon { .. } => "register a new one",
+            Self::Expired { .. } | Self::ExpiresSoon { .. } => "register a new certificate",
             Self::NotYetValid { .. } => "check the clock, or wait",
             Self::IntegrityNotProtected => "export it with a password",
-            Self::KeyNotAccepted => "make a new one",
+            Self::KeyNotAccepted => "create a new certificate",
         }
     }
 
@@ -71,17 +71,17 @@ impl fmt::Display for Warning {
             Self::ExpiresSoon { within } => write!(f, "the certificate expires in {}", Days(*within)),
             Self::NotYetValid { until } => write!(f, "the certificate is not valid for another {}", Days(*until)),
             Self::IntegrityNotProtected => {
-                f.write_str("the PFX file has no MAC, so that a change to it would not be seen")
+                f.write_str("the PFX file has no MAC, so that a change to it would not be noticed")
             }
             Self::KeyNotAccepted => write!(
                 f,
-                "the certificate is not for an RSA key of {MIN_KEY_BITS} bits or more, and Entra takes no other"
+                "the certificate is not for an RSA key of {MIN_KEY_BITS} bits or more, and Entra accepts no other"
             ),
         }
     }
 }
 
-/// A duration in words, rounded: in hours up to two days, in days from there.
+/// Returns a duration as text, rounded: in hours up to two days, then in days.
 struct Days(Duration);
 
 impl fmt::Display for Days {
@@ -97,7 +97,7 @@ impl fmt::Display for Days {
     }
 }
 
-/// When a certificate is worth a warning: 30 days before its end.
+/// The time before the end of a certificate at which the warning begins: 30 days.
 const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! The reader of PFX files without the feature `pfx`.
+
 use zeroize::Zeroizing;
 
 use crate::contents::{Allowance, Bundle};

@@ -1,3 +1,5 @@
+//! X.509 certificates.
+
 use std::fmt;
 
 use entra_proto::Timestamp;
@@ -11,11 +13,12 @@ use crate::thumbprints::Thumbprints;
 use crate::warning::Warning;
 use crate::{MIN_KEY_BITS, calendar, der, thumbprints};
 
-/// An X.509 certificate (RFC 5280) without its private key: what an administrator registers.
+/// An X.509 certificate (RFC 5280) without its private key: the part that an administrator
+/// registers.
 ///
-/// Read one from a file by
-/// [`CertificateBundle::certificate`](crate::CertificateBundle::certificate). Whether it is to be
-/// trusted is for the service to decide, which trusts what is registered.
+/// Read one from a file with
+/// [`CertificateBundle::certificate`](crate::CertificateBundle::certificate). Trust is not decided
+/// here: the service trusts the registered certificates.
 #[derive(Clone)]
 pub struct Certificate {
     pub(crate) der: Vec<u8>,
@@ -25,75 +28,75 @@ pub struct Certificate {
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     pub(crate) key: PublicKey,
-    /// Its SubjectPublicKeyInfo.
+    /// The SubjectPublicKeyInfo.
     pub(crate) key_info: Vec<u8>,
     subject_der: Vec<u8>,
     issuer_der: Vec<u8>,
     key_ids: KeyIds,
 }
 
-/// What a certificate calls its own key (RFC 5280, section 4.2.1.2), and the one that signed it
-/// (section 4.2.1.1).
+/// The identifier of a certificate's own key (RFC 5280, section 4.2.1.2), and of the key that
+/// signed it (section 4.2.1.1).
 #[derive(Clone, Default)]
 struct KeyIds {
     own: Option<Vec<u8>>,
     issuer: Option<Vec<u8>>,
 }
 
-/// The key that a certificate is about.
+/// The public key of a certificate.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum PublicKey {
-    /// Modulus and exponent, big-endian, without leading zeros.
+    /// The modulus and the exponent, big-endian, without leading zeros.
     Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
-    /// One of another kind: its name.
+    /// Another type of key: its name.
     Other(String),
 }
 
 impl Certificate {
-    /// The whole certificate in DER.
+    /// Returns the certificate in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// Its thumbprints.
+    /// Returns its thumbprints.
     #[must_use]
     pub fn thumbprints(&self) -> Thumbprints {
         Thumbprints::of(&self.der)
     }
 
-    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to
-    /// print.
+    /// Returns the name of its subject as Windows writes it, such as
+    /// `CN=MyCompanyName MyAppName Cert`. It is safe to print.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// The name of its issuer, in the form of [`subject`](Self::subject).
+    /// Returns the name of its issuer, in the format of [`subject`](Self::subject).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Its serial number in upper-case hexadecimal.
+    /// Returns its serial number in upper-case hexadecimal.
     #[must_use]
     pub fn serial(&self) -> &str {
         &self.serial
     }
 
-    /// The first moment of its validity.
+    /// Returns the start of its validity.
     #[must_use]
     pub fn not_before(&self) -> Timestamp {
         self.not_before
     }
 
-    /// The last moment of its validity.
+    /// Returns the end of its validity.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.not_after
     }
 
-    /// The length of its RSA key in bits; `None` if its key is of another type.
+    /// Returns the length of its RSA key in bits, or `None` if its key has another type.
     #[must_use]
     pub fn key_bits(&self) -> Option<usize> {
         match &self.key {
@@ -102,7 +105,7 @@ impl Certificate {
         }
     }
 
-    /// The type of its key: `RSA`, `EC P-256` and the like.
+    /// Returns the type of its key, such as `RSA` or `EC P-256`.
     #[must_use]
     pub fn key_type(&self) -> &str {
         match &self.key {
@@ -111,7 +114,7 @@ impl Certificate {
         }
     }
 
-    /// The warnings about its validity and its key.
+    /// Returns the warnings about its validity and its key.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = Warning::of_validity(self.not_before, self.not_after, now);
@@ -121,8 +124,7 @@ impl Certificate {
         warnings
     }
 
-    /// Reads a certificate. What follows it in `bytes` is left out: OpenSSL writes its own notes
-    /// there.
+    /// Reads a certificate. Ignores the bytes after it, because OpenSSL writes its own notes there.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         Self::read(bytes).map_err(Error::der("a certificate"))
     }
@@ -131,17 +133,17 @@ impl Certificate {
         (self.not_before..=self.not_after).contains(&now)
     }
 
-    /// Whether its issuer has the name of `issuer`.
+    /// Returns true if its issuer has the name of `issuer`.
     pub(crate) fn names_as_issuer(&self, issuer: &Self) -> bool {
         self.issuer_der == issuer.subject_der
     }
 
-    /// Whether it names itself as its issuer.
+    /// Returns true if it names itself as its issuer.
     pub(crate) fn is_self_issued(&self) -> bool {
         self.names_as_issuer(self)
     }
 
-    /// Whether its key is the one that `certificate` names as the issuer's.
+    /// Returns true if its key is the one that `certificate` names as the issuer's.
     pub(crate) fn is_identified_by(&self, certificate: &Self) -> bool {
         self.key_ids.own.is_some() && self.key_ids.own == certificate.key_ids.issuer
     }
@@ -164,7 +166,7 @@ impl Certificate {
         let subject = tbs.element(SEQUENCE)?;
         let key_info = tbs.element(SEQUENCE)?;
         let key = public_key(Der::new(key_info.value))?;
-        // Without them it can still be used: the chain is the shorter.
+        // Without the extensions, the certificate can still be used; the chain is shorter.
         let key_ids = KeyIds::read(tbs).unwrap_or_default();
         Ok(Self {
             der: certificate.whole.to_vec(),
@@ -189,7 +191,7 @@ impl fmt::Debug for Certificate {
 }
 
 impl KeyIds {
-    /// Finds them among what follows the key of a certificate.
+    /// Finds the extensions after the key of a certificate.
     fn read(mut tbs: Der<'_>) -> Result<Self, DerError> {
         let mut ids = Self::default();
         tbs.optional(ISSUER_UNIQUE_ID)?;
@@ -216,7 +218,7 @@ impl KeyIds {
     }
 }
 
-/// A SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7; RFC 3279, section 2.3.1).
+/// Reads a SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7; RFC 3279, section 2.3.1).
 fn public_key(mut info: Der<'_>) -> Result<PublicKey, DerError> {
     let mut algorithm = info.inside(SEQUENCE)?;
     let oid = algorithm.value(OID)?;
@@ -234,8 +236,8 @@ fn public_key(mut info: Der<'_>) -> Result<PublicKey, DerError> {
     })
 }
 
-/// How people call the key of this algorithm. `parameters` stand behind its identifier: the curve,
-/// say.
+/// Returns the usual name of keys with this algorithm. `parameters` follow its identifier: the
+/// curve, for example.
 pub(crate) fn key_type(oid: &[u8], mut parameters: Der<'_>) -> String {
     if oid == EC {
         return parameters.value(OID).map_or_else(|_| "EC".to_owned(), curve);
@@ -244,7 +246,7 @@ pub(crate) fn key_type(oid: &[u8], mut parameters: Der<'_>) -> String {
     known.map_or_else(|| format!("of type {}", der::Oid(oid)), |(_, name)| (*name).to_owned())
 }
 
-/// How people call the key on this curve.
+/// Returns the usual name of keys on this curve.
 pub(crate) fn curve(oid: &[u8]) -> String {
     let known = CURVES.iter().find(|(known, _)| *known == oid);
     known.map_or_else(
@@ -253,7 +255,7 @@ pub(crate) fn curve(oid: &[u8]) -> String {
     )
 }
 
-/// A moment of a certificate (RFC 5280, section 4.1.2.5). What lies before 1970 counts as 1970.
+/// Reads a time of a certificate (RFC 5280, section 4.1.2.5). Times before 1970 count as 1970.
 fn time(der: &mut Der<'_>) -> Result<Timestamp, DerError> {
     let element = der.any()?;
     let (century, digits) = match element.tag {
@@ -285,7 +287,7 @@ const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 0x23];
 /// The algorithm of an RSA key: 1.2.840.113549.1.1.1.
 pub(crate) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
-/// The algorithm of a key on a curve that its parameters name: 1.2.840.10045.2.1.
+/// The algorithm of a key on a named curve: 1.2.840.10045.2.1.
 pub(crate) const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
 const KEY_TYPES: &[(&[u8], &str)] = &[

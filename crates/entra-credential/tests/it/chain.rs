@@ -92,7 +92,7 @@ fn now() -> Timestamp {
 }
 
 #[test]
-fn renewed_authority_of_the_same_name_is_told_apart() {
+fn renewed_authority_of_one_name_is_distinguished() {
     for with_key_id in [true, false] {
         let key = rsa();
         let root = Authority::ec("root");
@@ -110,7 +110,7 @@ fn renewed_authority_of_the_same_name_is_told_apart() {
 }
 
 #[test]
-fn two_roots_of_one_name_are_told_apart() {
+fn two_roots_of_one_name_are_distinguished() {
     let key = rsa();
     let (first, second) = (Authority::ec("root"), Authority::ec("root"));
     let issuing = Authority::ec("issuing");
@@ -125,7 +125,7 @@ fn two_roots_of_one_name_are_told_apart() {
 }
 
 #[test]
-fn cross_signed_authority_leads_on_or_ends_the_chain() {
+fn cross_signed_authority_extends_or_ends_the_chain() {
     let key = rsa();
     let (old_root, new_root) = (Authority::ec("old root"), Authority::ec("new root"));
     let cross = new_root.by(&old_root, true);
@@ -136,7 +136,7 @@ fn cross_signed_authority_leads_on_or_ends_the_chain() {
 }
 
 #[test]
-fn authority_with_the_name_that_the_leaf_gives_is_preferred() {
+fn authority_named_by_the_leaf_is_preferred() {
     let key = rsa();
     let authority = Authority::ec("issuing");
     let mut renamed = authority.params.clone();
@@ -151,7 +151,7 @@ fn authority_with_the_name_that_the_leaf_gives_is_preferred() {
 }
 
 #[test]
-fn namesake_of_the_missing_root_leads_nowhere() {
+fn namesake_of_a_missing_root_is_not_used() {
     let key = rsa();
     let (missing, namesake, other) = (Authority::ec("root"), Authority::ec("root"), Authority::ec("other"));
     let mut issuing = Authority::ec("issuing");
@@ -229,7 +229,7 @@ fn key_identifier_alone_proves_nothing() {
 }
 
 #[test]
-fn signatures_of_every_algorithm_tell_issuers_apart() {
+fn signatures_of_every_algorithm_identify_the_issuer() {
     let rsa_of = |algorithm| KeyPair::generate_rsa_for(algorithm, RsaKeySize::_2048).unwrap();
     let key = rsa();
     for authority_key in [
@@ -361,7 +361,7 @@ fn certificate_that_is_valid_now_and_expires_last_is_used() {
     let later = Timestamp::from_secs(now().as_secs() + 31 * 86_400);
     assert_eq!(both.client_certificate(later).unwrap().subject(), "CN=next");
     // Of equals, the first.
-    let twin = certificate("twin", (2026, 1), (2027, 6));
-    let equal = CertificateBundle::read((key.serialize_pem() + &long + &twin).as_bytes(), None).unwrap();
+    let duplicate = certificate("duplicate", (2026, 1), (2027, 6));
+    let equal = CertificateBundle::read((key.serialize_pem() + &long + &duplicate).as_bytes(), None).unwrap();
     assert_eq!(equal.client_certificate(now()).unwrap().subject(), "CN=long");
 }

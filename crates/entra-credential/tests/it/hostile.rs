@@ -1,5 +1,4 @@
-//! Files that somebody made to do harm, or that were damaged on their way: an error within bounds,
-//! and never a panic.
+//! Hostile and damaged files: each gives an error within bounds, never a panic.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use proptest::prelude::*;
 
 #[test]
 #[cfg(feature = "pfx")]
-fn envelopes_within_envelopes_are_paid_for_together() {
+fn nested_envelopes_share_one_allowance() {
     for bytes in [
         &include_bytes!("../vectors/made/nested_rounds.pfx")[..],
         include_bytes!("../vectors/made/nested_scrypt.pfx"),
@@ -24,7 +23,7 @@ fn envelopes_within_envelopes_are_paid_for_together() {
 
 #[test]
 #[cfg(feature = "pfx")]
-fn the_price_of_a_key_in_pem_is_known_too() {
+fn encrypted_pem_key_counts_its_rounds() {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
@@ -47,7 +46,7 @@ fn the_price_of_a_key_in_pem_is_known_too() {
 
 #[test]
 #[cfg(feature = "pfx")]
-fn many_encrypted_keys_are_paid_for_together() {
+fn many_encrypted_keys_share_one_allowance() {
     let text = include_str!("../vectors/pem/encrypted_scrypt.pem");
     let (key, certificate) = text.split_at(text.find("-----BEGIN CERT").expect("it is there"));
     let (read, memory) = measured(format!("{}{certificate}", key.repeat(8)).as_bytes(), Some("secret"));
@@ -100,7 +99,7 @@ fn endless_elements_are_read_in_time() {
 }
 
 #[test]
-fn every_file_cut_anywhere_is_an_error_within_bounds() {
+fn file_truncated_anywhere_is_an_error() {
     for (path, bytes) in vectors() {
         for cut in (0..bytes.len()).step_by(41) {
             let (_, memory) = measured(&bytes[..cut], Some("secret"));
@@ -110,7 +109,7 @@ fn every_file_cut_anywhere_is_an_error_within_bounds() {
 }
 
 #[test]
-fn the_corpus_of_the_fuzz_targets_is_harmless() {
+fn fuzz_corpus_is_harmless() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora");
     let mut count = 0;
     for path in files(&folder) {
@@ -166,7 +165,7 @@ proptest! {
     }
 }
 
-/// What comes of `bytes`, and the most memory that it took.
+/// Reads `bytes`, and returns the result with the most memory in use.
 fn measured(bytes: &[u8], password: Option<&str>) -> (Result<ClientCertificate, Error>, u64) {
     let mut read = None;
     let start = Instant::now();
@@ -202,7 +201,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// Only work beyond all bounds takes so long, such as the rounds that a file asks for, on however
 /// busy a machine.
 pub(crate) const HANG: Duration = Duration::from_secs(120);
-/// What any file may take.
+/// The most memory that any file may use.
 const MEMORY: u64 = 64 << 20;
 
 #[test]

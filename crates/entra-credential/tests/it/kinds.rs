@@ -8,7 +8,7 @@ use entra_proto::{Guid, Timestamp};
 type Report = entra_proto::report::ReportFor<entra_credential::Errors>;
 
 #[test]
-fn files_that_are_no_credential_are_named() {
+fn other_kinds_of_files_are_named() {
     for (der, named) in [
         (&include_bytes!("../vectors/der/request.der")[..], "CSR"),
         (include_bytes!("../vectors/der/crl.der"), "CRL"),
@@ -62,7 +62,7 @@ fn files_that_are_no_credential_are_named() {
 }
 
 #[test]
-fn what_is_no_part_of_a_credential_does_not_stand_in_its_way() {
+fn unrelated_contents_are_ignored() {
     let section = |label: &str, der: &[u8]| {
         format!(
             "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",

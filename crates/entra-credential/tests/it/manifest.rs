@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[test]
-fn an_entry_is_what_microsoft_graph_documents() {
+fn entry_has_the_format_of_microsoft_graph() {
     let certificate = ClientCertificate::from_pem(include_str!("../vectors/pem/pkcs8.pem"), None).unwrap();
     let entry = certificate.key_credential(id(1));
     assert_eq!(
@@ -31,7 +31,7 @@ fn an_entry_is_what_microsoft_graph_documents() {
 }
 
 #[test]
-fn an_entry_has_the_format_of_the_manifest() {
+fn entry_follows_the_format_of_the_manifest() {
     let certificate = ClientCertificate::from_pem(include_str!("../vectors/pem/pkcs8.pem"), None).unwrap();
     let entry = certificate.key_credential(id(1));
     for (manifest, legacy) in [
@@ -96,7 +96,7 @@ fn an_entry_has_the_format_of_the_manifest() {
 }
 
 #[test]
-fn a_list_that_is_empty_null_or_not_there_is_filled() {
+fn empty_null_or_missing_list_is_filled() {
     let entry = entry(1);
     let shown = "[\n    {\n      \"customKeyIdentifier\": \"CI\",\n      \"key\": \"VALUE\",\n      \"keyId\": \"ID\",\n      \"type\": \"AsymmetricX509Cert\",\n      \"usage\": \"Verify\"\n    }\n  ]"
         .replace("CI", entry.custom_key_identifier())
@@ -135,7 +135,7 @@ fn application_beside_its_service_principal_is_edited() {
 }
 
 #[test]
-fn what_was_there_stays_as_it_was_written() {
+fn existing_text_is_unchanged() {
     let old =
         "{\"customKeyIdentifier\": \"b2xk\", \"keyId\": \"x\", \"usage\": \"Verify\", \"more\": [1e3, \"\\u00e9\"]}";
     let manifest = format!(
@@ -160,7 +160,7 @@ fn what_was_there_stays_as_it_was_written() {
 }
 
 #[test]
-fn a_manifest_on_one_line_stays_on_one_line() {
+fn manifest_on_one_line_stays_on_one_line() {
     let entry = entry(1);
     for manifest in [
         "{}",
@@ -180,7 +180,7 @@ fn a_manifest_on_one_line_stays_on_one_line() {
 }
 
 #[test]
-fn a_certificate_that_is_listed_stays_as_it_is() {
+fn listed_certificate_is_unchanged() {
     let certificate = ClientCertificate::from_pem(include_str!("../vectors/pem/pkcs8.pem"), None).unwrap();
     let fresh = certificate.key_credential(id(9));
     let once = KeyCredential::merge("{\n  \"keyCredentials\": []\n}", [&certificate.key_credential(id(1))]).unwrap();
@@ -284,7 +284,7 @@ proptest! {
         before.as_object_mut().unwrap().remove("keyCredentials");
         after.as_object_mut().unwrap().remove("keyCredentials");
         prop_assert_eq!(before, after);
-        // Once more changes nothing.
+        // A second run changes nothing.
         prop_assert_eq!(KeyCredential::merge(&edited, &entries).unwrap(), edited);
     }
 

@@ -249,7 +249,7 @@ fn certutil_lines_around_anything_are_read() {
 }
 
 #[test]
-fn the_leaf_is_found_by_its_key_and_the_chain_ordered() {
+fn key_finds_the_leaf_and_the_chain_is_ordered() {
     // Root, the leaf's key, a stranger, leaf, another stranger, intermediate.
     let certificate = ClientCertificate::from_pem(include_str!("../vectors/pem/chain_shuffled.pem"), None).unwrap();
     assert_eq!(certificate.subject(), "CN=leaf, O=Contoso");
@@ -283,7 +283,7 @@ fn encrypted_keys_open_with_their_password() {
 
 #[test]
 #[cfg(feature = "pfx")]
-fn certificate_beside_a_key_that_does_not_open_is_read() {
+fn certificate_beside_an_encrypted_key_is_read() {
     let text = include_str!("../vectors/pem/encrypted_pbes1_md5_des.pem");
     for password in [None, Some("secret")] {
         let bundle = CertificateBundle::read(text.as_bytes(), password).unwrap();
@@ -305,7 +305,7 @@ fn encrypted_keys_are_named() {
 }
 
 #[test]
-fn what_is_not_read_is_named_with_its_cure() {
+fn unsupported_contents_are_named_with_a_remedy() {
     let section = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
     for (text, named, cure) in [
         (
@@ -366,7 +366,7 @@ fn what_is_missing_is_told() {
 }
 
 #[test]
-fn keys_that_entra_does_not_take_are_named() {
+fn keys_that_entra_does_not_accept_are_named() {
     let of = |text: &str| ClientCertificate::from_pem(text, None).unwrap_err();
     assert!(matches!(
         of(include_str!("../vectors/pem/rsa1024.pem")),
@@ -379,7 +379,7 @@ fn keys_that_entra_does_not_take_are_named() {
 }
 
 #[test]
-fn a_key_whose_numbers_do_not_fit_is_damaged() {
+fn key_with_inconsistent_numbers_is_damaged() {
     let certificate = ClientCertificate::from_pem(PKCS8, None).unwrap();
     let key = decoded_key();
     assert!(ClientCertificate::from_der_parts([certificate.der()], &key).is_ok());

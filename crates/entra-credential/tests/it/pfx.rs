@@ -1,4 +1,4 @@
-//! What becomes of each PFX file in `vectors/pfx` and `vectors/made`.
+//! The result of each PFX file in `vectors/pfx` and `vectors/made`.
 
 use std::time::Instant;
 
@@ -105,7 +105,7 @@ fn changed(file: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn algorithms_that_are_not_read_are_named() {
+fn unsupported_algorithms_are_named() {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
@@ -146,7 +146,7 @@ fn algorithms_that_are_not_read_are_named() {
 }
 
 #[test]
-fn password_is_asked_for_however_costly_the_file_is() {
+fn missing_password_is_reported_before_the_cost() {
     // 1,200,000 rounds: the MAC over no password at all would be too many more.
     let file = include_bytes!("../vectors/made/iterations_600000.pfx");
     let costly = changed(file, &[2, 3, 0x09, 0x27, 0xc0], &[2, 3, 0x12, 0x4f, 0x80]);
@@ -196,7 +196,7 @@ fn mac_over_no_password_at_all_opens() {
 }
 
 #[test]
-fn keys_that_entra_does_not_take_are_named() {
+fn keys_that_entra_does_not_accept_are_named() {
     let of = |bytes: &[u8]| ClientCertificate::from_pfx(bytes, SECRET).unwrap_err();
     assert!(matches!(of(include_bytes!("../vectors/pfx/ec.pfx")), Error::KeyType(name) if name == "EC P-256"));
     assert!(matches!(
@@ -224,7 +224,7 @@ fn damage_is_an_error() {
 }
 
 #[test]
-fn two_thousand_million_rounds_are_refused_at_once() {
+fn two_billion_rounds_are_rejected_at_once() {
     let start = Instant::now();
     let error = ClientCertificate::from_pfx(include_bytes!("../vectors/pfx/mac_iter_2e31.pfx"), SECRET).unwrap_err();
     assert!(matches!(error, Error::TooManyIterations { .. }), "{error}");
@@ -288,7 +288,7 @@ fn files_made_up_for_this_open_too() {
 }
 
 #[test]
-fn six_hundred_thousand_rounds_are_done() {
+fn six_hundred_thousand_rounds_are_accepted() {
     let bytes = include_bytes!("../vectors/made/iterations_600000.pfx");
     let certificate = ClientCertificate::from_pfx(bytes, SECRET).unwrap();
     assert_eq!(certificate.thumbprints().sha1_hex(), DAEMON);

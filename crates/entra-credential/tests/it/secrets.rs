@@ -5,7 +5,7 @@ use entra_proto::assertion::{Signer, SigningAlgorithm};
 use entra_proto::{Guid, Timestamp};
 
 #[test]
-fn no_password_and_no_key_is_ever_shown() {
+fn no_password_and_no_key_is_shown() {
     let mut shown = Vec::new();
     let mut show = |read: Result<ClientCertificate, Error>| match read {
         Ok(certificate) => {
@@ -21,8 +21,8 @@ fn no_password_and_no_key_is_ever_shown() {
             ));
             shown.push(format!("{:?}", certificate.key_credential(Guid::from_bytes([1; 16]))));
             let other = ClientCertificate::from_pem(OTHER, None).unwrap();
-            let refused = rotating.sign(&other.certificate(), SigningAlgorithm::Ps256, b"canary-input");
-            shown.push(format!("{refused:?}"));
+            let rejected = rotating.sign(&other.certificate(), SigningAlgorithm::Ps256, b"canary-input");
+            shown.push(format!("{rejected:?}"));
         }
         Err(error) => shown.push(format!("{error} {error:?} {error:#?}")),
     };

@@ -1,4 +1,4 @@
-//! What is signed, judged by another library.
+//! Signatures, verified by another library.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 type Report = entra_proto::report::ReportFor<entra_credential::Errors>;
 
 #[test]
-fn another_library_verifies_what_is_signed() {
+fn signatures_verify_with_another_library() {
     for pem in [PKCS8, OTHER, RSA4096] {
         let certificate = ClientCertificate::from_pem(pem, None).unwrap();
         for (algorithm, theirs) in ALGORITHMS {
@@ -23,7 +23,7 @@ fn another_library_verifies_what_is_signed() {
 }
 
 #[test]
-fn the_two_ways_of_signing_are_not_mixed_up() {
+fn the_two_paddings_are_distinguished() {
     let certificate = ClientCertificate::from_pem(PKCS8, None).unwrap();
     let of = |algorithm| certificate.sign(&certificate.certificate(), algorithm, INPUT).unwrap();
     assert!(!is_sound(
@@ -63,13 +63,13 @@ fn a_key_from_a_pfx_file_signs_too() {
 }
 
 #[test]
-fn what_an_assertion_tells_of_the_certificate_is_its_own() {
+fn assertion_header_names_its_certificate() {
     let certificate = ClientCertificate::from_pem(PKCS8, None).unwrap();
     let signing = certificate.certificate();
     assert_eq!(signing.sha1(), certificate.thumbprints().sha1());
     assert_eq!(signing.sha256(), certificate.thumbprints().sha256());
     assert_eq!(signing.chain().next(), Some(certificate.der()));
-    // A signature is for the certificate that the header tells of, or there is none.
+    // A signature belongs to the certificate in the header, or signing fails.
     let other = ClientCertificate::from_pem(OTHER, None).unwrap();
     let error = certificate
         .sign(&other.certificate(), SigningAlgorithm::Ps256, INPUT)
@@ -78,7 +78,7 @@ fn what_an_assertion_tells_of_the_certificate_is_its_own() {
 }
 
 #[test]
-fn a_replaced_certificate_is_used_from_the_next_assertion_on() {
+fn replacement_is_used_from_the_next_assertion() {
     let [first, second, third] = [PKCS8, OTHER, RSA4096].map(|pem| ClientCertificate::from_pem(pem, None).unwrap());
     let rotating = RotatingCertificate::new(first.clone());
     let signer: Box<dyn Signer> = Box::new(rotating.clone());
@@ -130,7 +130,7 @@ fn threads_sign_while_the_certificate_is_replaced() {
 
 #[test]
 #[cfg(feature = "aws-lc-rs")]
-fn a_signature_costs_one_allocation_beside_the_signing() {
+fn signature_needs_one_extra_allocation() {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::rsa::KeyPair;
     use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256};

@@ -20,7 +20,7 @@ fn each_call_reads_what_is_there_now() {
 }
 
 #[test]
-fn what_stands_around_the_token_is_no_part_of_it() {
+fn text_around_the_token_is_ignored() {
     let folder = Folder::new("around");
     let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
     let texts = [
@@ -67,7 +67,7 @@ fn a_link_that_is_swapped_is_followed() {
 }
 
 #[test]
-fn what_is_no_assertion_is_told_with_its_path() {
+fn file_without_an_assertion_is_named() {
     let folder = Folder::new("bad");
     for (text, problem) in [
         ("", "is empty"),
@@ -114,7 +114,7 @@ fn what_is_no_file_is_told() {
 }
 
 #[test]
-fn path_that_is_a_token_or_obeyed_is_not_repeated() {
+fn token_or_control_character_in_a_path_is_hidden() {
     let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2lnbmF0dXJl";
     let file = FederatedTokenFile::new(token);
     let error = file.assertion().unwrap_err();
