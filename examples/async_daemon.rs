@@ -1,17 +1,24 @@
-//! An async daemon that reads the users of several tenants, again and again: one client, a task for
-//! each tenant.
+//! An async daemon that reads the users of several tenants periodically, with one client and a task
+//! for each tenant.
 //!
 //! ```sh
-//! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-//! cargo run -q -p entra-examples --bin async_daemon           # every minute, until Ctrl-C
-//! cargo run -q -p entra-examples --bin async_daemon -- 10 5   # ten rounds, five seconds apart
+//! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com
+//! export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
+//! # Every minute, until Ctrl-C:
+//! cargo run -q -p entra-examples --bin async_daemon
+//! # Ten rounds, five seconds apart:
+//! cargo run -q -p entra-examples --bin async_daemon -- 10 5
 //! ```
 //!
-//! `AZURE_AUTHORITY_HOST` names another cloud. Against an emulator, in one line:
+//! `AZURE_AUTHORITY_HOST` names another cloud. Against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin async_daemon -- 3 1
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin async_daemon -- 3 1
 //! ```
+//!
+//! In each round it prints the number of users of each tenant. At the end it prints how many tokens
+//! came from the service, and how many from the cache.
 //!
 //! The program requests a token for every call: the client serves it from its cache, and calls the
 //! service about once an hour for each tenant.
@@ -70,10 +77,10 @@ async fn run() -> Result<(), Failure> {
         tasks.spawn(async move { daemon.run(rounds, pause).await });
     }
     let served = tasks.join_all().await;
-    let (fetched, kept) = (counters.of(EventKind::Acquired), counters.of(EventKind::CacheHit));
-    say!("tokens: {fetched} from the service, {kept} from the cache");
+    let (fetched, cached) = (counters.of(EventKind::Acquired), counters.of(EventKind::CacheHit));
+    say!("tokens: {fetched} from the service, {cached} from the cache");
     if served.contains(&false) {
-        return Err(Failure::new("a tenant was given up").hint("see above what to do about it"));
+        return Err(Failure::new("the work for a tenant has failed").hint("see the errors above"));
     }
     Ok(())
 }
@@ -88,17 +95,16 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Reads the users in every round. Returns false if it ended early, after an error that does
-    /// not pass.
+    /// Reads the users in every round. Returns false if it stopped early, after a permanent error.
     async fn run(&self, rounds: u64, pause: Duration) -> bool {
         for round in 1..=rounds {
             match self.users().await {
                 Ok(users) => say!("{}: {users} users", self.tenant),
                 // The next round may succeed. The client has already repeated its requests, and
                 // backs off by itself.
-                Err(trouble) if trouble.passes => eprintln!("{}: not now: {}", self.tenant, trouble.text),
-                Err(trouble) => {
-                    eprintln!("{}: given up: {}", self.tenant, trouble.text);
+                Err(error) if error.is_retryable => eprintln!("{}: will retry: {}", self.tenant, error.text),
+                Err(error) => {
+                    eprintln!("{}: given up: {}", self.tenant, error.text);
                     return false;
                 }
             }
@@ -110,7 +116,7 @@ impl Daemon {
     }
 
     /// Counts the users on all pages.
-    async fn users(&self) -> Result<usize, Trouble> {
+    async fn users(&self) -> Result<usize, RoundError> {
         let mut pages = Pages::of(&self.users)?;
         let mut users = 0;
         while let Some(page) = pages.next() {
@@ -121,7 +127,7 @@ impl Daemon {
     }
 
     /// Gets a page from Graph.
-    async fn get(&self, uri: Uri) -> Result<Value, Trouble> {
+    async fn get(&self, uri: Uri) -> Result<Value, RoundError> {
         let token = self.client.token(&self.graph).await?;
         let mut request = Request::new(Body::default());
         *request.uri_mut() = uri;
@@ -129,7 +135,7 @@ impl Daemon {
         let response = self.transport.send(request).await?;
         let reply = Reply::new(&response, &token);
         if reply.status == StatusCode::UNAUTHORIZED {
-            // The token may have been revoked. The next round gets another one.
+            // The token may have been revoked. The next round requests another one.
             self.client.invalidate(&token);
         }
         if reply.status.is_success() {
@@ -137,41 +143,44 @@ impl Daemon {
                 .json()
                 .ok_or_else(|| "the web API did not return JSON".to_owned().into());
         }
-        Err(Trouble {
+        Err(RoundError {
             text: printable(&reply.failure().problem),
-            passes: reply.is_busy() || reply.status == StatusCode::UNAUTHORIZED,
+            is_retryable: reply.is_busy() || reply.status == StatusCode::UNAUTHORIZED,
         })
     }
 }
 
-/// The reason that there are no users in a round.
-struct Trouble {
+/// The error of a round.
+struct RoundError {
     text: String,
-    /// Whether the next round may succeed.
-    passes: bool,
+    /// True if the next round may succeed.
+    is_retryable: bool,
 }
 
-impl From<entra_client::Error> for Trouble {
+impl From<entra_client::Error> for RoundError {
     fn from(error: entra_client::Error) -> Self {
         Self {
-            // A program decides by `error.class()`.
+            // Programs decide by `error.class()`.
             text: format!("{:#}", Report::of(&error)),
-            passes: error.is_retryable(),
+            is_retryable: error.is_retryable(),
         }
     }
 }
 
-impl From<String> for Trouble {
+impl From<String> for RoundError {
     fn from(text: String) -> Self {
-        Self { text, passes: false }
+        Self {
+            text,
+            is_retryable: false,
+        }
     }
 }
 
-impl From<TransportError> for Trouble {
+impl From<TransportError> for RoundError {
     fn from(error: TransportError) -> Self {
         Self {
             text: format!("{:#}", Report::of(&error)),
-            passes: error.is_retryable(),
+            is_retryable: error.is_retryable(),
         }
     }
 }

@@ -1,29 +1,41 @@
-//! A daemon without a runtime that reads the users of several tenants, again and again: one client,
-//! a thread for each tenant.
+//! A daemon without an async runtime that reads the users of several tenants periodically, with one
+//! client and a thread for each tenant.
 //!
 //! It depends on 49 crates in all, tokio not among them; its async counterpart over hyper on 63:
 //!
 //! ```toml
-//! entra-client = { version = "0.1", default-features = false, features = ["coarse-clock"] }   # without tokio
+//! [dependencies]
 //! entra-proto = "0.1"
 //! entra-transport = "0.1"
 //! entra-transport-ureq = "0.1"
+//!
+//! [dependencies.entra-client]
+//! version = "0.1"
+//! default-features = false # without tokio
+//! features = ["coarse-clock"]
 //! ```
 //!
-//! Refreshes run on a thread that the client starts for each, about one in an hour; nothing else
-//! runs in the background.
+//! The client starts a thread for each refresh, about once an hour; nothing else runs in the
+//! background.
 //!
 //! ```sh
-//! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-//! cargo run -q -p entra-examples --bin blocking_daemon           # every minute, until Ctrl-C
-//! cargo run -q -p entra-examples --bin blocking_daemon -- 10 5   # ten rounds, five seconds apart
+//! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com
+//! export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
+//! # Every minute, until Ctrl-C:
+//! cargo run -q -p entra-examples --bin blocking_daemon
+//! # Ten rounds, five seconds apart:
+//! cargo run -q -p entra-examples --bin blocking_daemon -- 10 5
 //! ```
 //!
-//! `AZURE_AUTHORITY_HOST` names another cloud. Against an emulator, in one line:
+//! `AZURE_AUTHORITY_HOST` names another cloud. Against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin blocking_daemon -- 3 1
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin blocking_daemon -- 3 1
 //! ```
+//!
+//! In each round it prints the number of users of each tenant. At the end it prints how many tokens
+//! came from the service, and how many from the cache.
 
 mod common;
 
@@ -87,10 +99,10 @@ fn run() -> Result<(), Failure> {
             .map(|thread| thread.join().unwrap_or(false))
             .collect()
     });
-    let (fetched, kept) = (counters.of(EventKind::Acquired), counters.of(EventKind::CacheHit));
-    say!("tokens: {fetched} from the service, {kept} from the cache");
+    let (fetched, cached) = (counters.of(EventKind::Acquired), counters.of(EventKind::CacheHit));
+    say!("tokens: {fetched} from the service, {cached} from the cache");
     if served.contains(&false) {
-        return Err(Failure::new("a tenant was given up").hint("see above what to do about it"));
+        return Err(Failure::new("the work for a tenant has failed").hint("see the errors above"));
     }
     Ok(())
 }
@@ -105,17 +117,16 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Reads the users in every round. Returns false if it ended early, after an error that does
-    /// not pass.
+    /// Reads the users in every round. Returns false if it stopped early, after a permanent error.
     fn run(&self, rounds: u64, pause: Duration) -> bool {
         for round in 1..=rounds {
             match self.users() {
                 Ok(users) => say!("{}: {users} users", self.tenant),
                 // The next round may succeed. The client has already repeated its requests, and
                 // backs off by itself.
-                Err(trouble) if trouble.passes => eprintln!("{}: not now: {}", self.tenant, trouble.text),
-                Err(trouble) => {
-                    eprintln!("{}: given up: {}", self.tenant, trouble.text);
+                Err(error) if error.is_retryable => eprintln!("{}: will retry: {}", self.tenant, error.text),
+                Err(error) => {
+                    eprintln!("{}: given up: {}", self.tenant, error.text);
                     return false;
                 }
             }
@@ -127,7 +138,7 @@ impl Daemon {
     }
 
     /// Counts the users on all pages.
-    fn users(&self) -> Result<usize, Trouble> {
+    fn users(&self) -> Result<usize, RoundError> {
         let mut pages = Pages::of(&self.users)?;
         let mut users = 0;
         while let Some(page) = pages.next() {
@@ -138,7 +149,7 @@ impl Daemon {
     }
 
     /// Gets a page from Graph.
-    fn get(&self, uri: Uri) -> Result<Value, Trouble> {
+    fn get(&self, uri: Uri) -> Result<Value, RoundError> {
         let token = self.client.token(&self.graph)?;
         let mut request = Request::new(Body::default());
         *request.uri_mut() = uri;
@@ -146,7 +157,7 @@ impl Daemon {
         let response = self.transport.send(request)?;
         let reply = Reply::new(&response, &token);
         if reply.status == StatusCode::UNAUTHORIZED {
-            // The token may have been revoked. The next round gets another one.
+            // The token may have been revoked. The next round requests another one.
             self.client.invalidate(&token);
         }
         if reply.status.is_success() {
@@ -154,41 +165,44 @@ impl Daemon {
                 .json()
                 .ok_or_else(|| "the web API did not return JSON".to_owned().into());
         }
-        Err(Trouble {
+        Err(RoundError {
             text: printable(&reply.failure().problem),
-            passes: reply.is_busy() || reply.status == StatusCode::UNAUTHORIZED,
+            is_retryable: reply.is_busy() || reply.status == StatusCode::UNAUTHORIZED,
         })
     }
 }
 
-/// The reason that there are no users in a round.
-struct Trouble {
+/// The error of a round.
+struct RoundError {
     text: String,
-    /// Whether the next round may succeed.
-    passes: bool,
+    /// True if the next round may succeed.
+    is_retryable: bool,
 }
 
-impl From<entra_client::Error> for Trouble {
+impl From<entra_client::Error> for RoundError {
     fn from(error: entra_client::Error) -> Self {
         Self {
-            // A program decides by `error.class()`.
+            // Programs decide by `error.class()`.
             text: format!("{:#}", Report::of(&error)),
-            passes: error.is_retryable(),
+            is_retryable: error.is_retryable(),
         }
     }
 }
 
-impl From<String> for Trouble {
+impl From<String> for RoundError {
     fn from(text: String) -> Self {
-        Self { text, passes: false }
+        Self {
+            text,
+            is_retryable: false,
+        }
     }
 }
 
-impl From<TransportError> for Trouble {
+impl From<TransportError> for RoundError {
     fn from(error: TransportError) -> Self {
         Self {
             text: format!("{:#}", Report::of(&error)),
-            passes: error.is_retryable(),
+            is_retryable: error.is_retryable(),
         }
     }
 }

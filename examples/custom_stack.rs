@@ -1,10 +1,12 @@
-//! An HTTP client made by hand on `std::net::TcpStream`, with entra-proto above it.
+//! A hand-written HTTP client on `std::net::TcpStream`, driven by entra-proto.
 //!
-//! entra-proto returns the next step, this file does it and reports the outcome. There is no TLS
-//! here, so it works with an emulator only:
+//! entra-proto returns the next step; this program carries it out and reports the outcome. It
+//! prints the length and the lifetime of the token. It has no TLS, so it works with the emulator
+//! only:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin custom_stack
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin custom_stack
 //! ```
 
 mod common;
@@ -53,7 +55,7 @@ fn run() -> Result<(), Failure> {
     };
     let life = token.lifetime.expires_at.since(token.lifetime.received_at);
     say!(
-        "a token of {} characters, good for {} s",
+        "a token of {} characters, valid for {} s",
         token.access_token.expose().len(),
         life.as_secs()
     );
@@ -65,7 +67,7 @@ fn now() -> Timestamp {
 }
 
 /// Sends one request over one connection, which the server closes after its response (RFC 9112). A
-/// real client would also bound the time of all reads together.
+/// production client would also bound the total time of the reads.
 fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
     let invalid = |problem: &str| io::Error::new(io::ErrorKind::InvalidData, problem.to_owned());
     let authority = request
@@ -73,7 +75,7 @@ fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
         .authority()
         .ok_or_else(|| invalid("the URI has no host"))?;
     if request.uri().scheme_str() != Some("http") {
-        return Err(invalid("there is no TLS in this client"));
+        return Err(invalid("this client has no TLS"));
     }
     let mut stream = TcpStream::connect((
         authority.host().trim_matches(['[', ']']),
@@ -96,15 +98,15 @@ fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
     stream.write_all(head.as_bytes())?;
     stream.write_all(request.body().as_bytes())?;
 
-    let mut answer = Vec::new();
-    stream.take(1024 * 1024).read_to_end(&mut answer)?;
-    parse(&answer).ok_or_else(|| invalid("the response is not HTTP, or cut short"))
+    let mut bytes = Vec::new();
+    stream.take(1024 * 1024).read_to_end(&mut bytes)?;
+    parse(&bytes).ok_or_else(|| invalid("the response is not HTTP, or is incomplete"))
 }
 
-/// Parses a response with a `content-length`.
-fn parse(answer: &[u8]) -> Option<Response<Body>> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&answer[..end]).ok()?;
+/// Parses a response with a `content-length` header.
+fn parse(bytes: &[u8]) -> Option<Response<Body>> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?;
     let mut response = Response::new(Body::default());
@@ -117,7 +119,7 @@ fn parse(answer: &[u8]) -> Option<Response<Body>> {
         );
     }
     let length: usize = response.headers().get("content-length")?.to_str().ok()?.parse().ok()?;
-    let body = answer.get(end + 4..)?.get(..length)?;
+    let body = bytes.get(end + 4..)?.get(..length)?;
     *response.body_mut() = Body::new(body.to_vec());
     Some(response)
 }

@@ -1,15 +1,18 @@
-//! A gRPC client whose every call carries the token: tonic's channel with the bearer layer around
-//! it.
+//! A gRPC client: a tonic channel in a bearer layer, which adds the token to every call.
 //!
 //! ```sh
-//! export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-//! cargo run -q -p entra-examples --bin grpc_client -- https://greeter.contoso.com api://greeter Ada
+//! export AZURE_TENANT_ID=contoso.onmicrosoft.com
+//! export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
+//! cargo run -q -p entra-examples --bin grpc_client -- \
+//!     https://greeter.contoso.com api://greeter Ada
 //! ```
 //!
-//! The service has one method, which takes a text and returns one; for that, a codec is shorter
-//! than a generated client. A generated one is made with
+//! It prints the greeting that the service returns.
+//!
+//! The service has one method, which takes a text and returns a text; for that, a codec is shorter
+//! than a generated client. A generated client is made with
 //! `GreeterClient::with_origin(service, origin)`: without the origin its requests would have
-//! relative URIs, and the layer would not know where the token goes.
+//! relative URIs, and the layer would not know where the token is sent.
 
 mod common;
 #[path = "common/text_codec.rs"]

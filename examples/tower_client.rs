@@ -1,21 +1,27 @@
-//! A client of an API made of tower's parts: hyper's connections, and a layer around them that puts
-//! the token on every request.
+//! An API client made of tower services: hyper's connections in a layer that adds the token to
+//! every request.
 //!
 //! ```sh
-//! export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-//! cargo run -q -p entra-examples --bin tower_client              # one call
-//! cargo run -q -p entra-examples --bin tower_client -- 10 1      # ten calls, a second apart
+//! export AZURE_TENANT_ID=contoso.onmicrosoft.com
+//! export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
+//! # One call:
+//! cargo run -q -p entra-examples --bin tower_client
+//! # Ten calls, a second apart:
+//! cargo run -q -p entra-examples --bin tower_client -- 10 1
 //! ```
 //!
-//! `AZURE_AUTHORITY_HOST` names another cloud. Against an emulator, in one line:
+//! `AZURE_AUTHORITY_HOST` names another cloud. Against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin tower_client
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin tower_client
 //! ```
 //!
-//! The program says that it handles claims challenges (`cp1`), so its tokens live longer, and can
-//! be revoked: then the API's `401` leads to another token and to the same request again, and this
-//! program sees its response only.
+//! For each call it prints the number of users.
+//!
+//! The program declares that it handles claims challenges (`cp1`), so its tokens live longer, but
+//! can be revoked. If the API then responds with `401`, the layer requests another token and
+//! repeats the request; this program sees the second response only.
 
 mod common;
 
@@ -57,9 +63,9 @@ async fn run() -> Result<(), Failure> {
     let graph = Api::graph(&cloud)?;
     let source = client.source(&graph.target)?;
 
-    // Any service over `http` types will do. Nothing in this one follows redirects, and the layer
-    // sends the token nowhere but there. Its connections are made as those of the tokens: through
-    // the same proxy, with the same trusted authorities.
+    // Any service over `http` types will do. This one follows no redirects, and the layer sends the
+    // token to the listed origins only. Its connections are made like those of the token requests:
+    // through the same proxy, with the same trusted authorities.
     let connections = legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .build::<_, Empty<Bytes>>(Connector::new(&settings)?);

@@ -1,30 +1,33 @@
 //! A token for a daemon: the document "Daemon app that calls web APIs - acquire a token".
 //!
-//! The program gets a token twice: from the service, then from the cache (there is no silent call
-//! to make first: `Client::token` looks into the cache by itself). `--force-refresh` adds a call
-//! past the cache. The token is not printed.
+//! The program gets a token twice: from the service, then from the cache (no silent call is needed
+//! first: `Client::token` looks in the cache by itself). `--force-refresh` adds a call that
+//! bypasses the cache. It prints the source, lifetime, audience and roles of the token, but not the
+//! token.
 //!
-//! | part of the document | here |
-//! |---|---|
-//! | "Scopes to request" | `--scope RESOURCE/.default`, or `--resource RESOURCE`, which needs no suffix |
-//! | "Azure AD (v1.0) resources", the double slash | `--scope https://database.windows.net//.default`, `--sql-spn SPN` |
-//! | "AcquireTokenForClient API" | the calls, `--force-refresh` |
-//! | "Protocol", first and second case | `--show-request`, with a secret and with a certificate |
-//! | "Troubleshooting" | `--troubleshoot scope`, `consent`, `permission` or `all` |
+//! The parts of the document, and their options here:
 //!
-//! Against an emulator, in one line:
+//! - "Scopes to request": `--scope RESOURCE/.default`, or `--resource RESOURCE` without the suffix
+//! - "Azure AD (v1.0) resources", the double slash:
+//!   `--scope https://database.windows.net//.default`, or `--sql-spn SPN`
+//! - "AcquireTokenForClient API": the calls, and `--force-refresh`
+//! - "Protocol", first and second case: `--show-request`, with a secret and with a certificate
+//! - "Troubleshooting": `--troubleshoot scope`, `consent`, `permission` or `all`
+//!
+//! Against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
 //! ```
 //!
-//! Against the service: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or
-//! `AZURE_CLIENT_CERTIFICATE_PATH` (with `AZURE_CLIENT_CERTIFICATE_PASSWORD`, if the file has one).
-//! The certificate is used where both are set.
+//! Against the service: set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or
+//! `AZURE_CLIENT_CERTIFICATE_PATH` (with `AZURE_CLIENT_CERTIFICATE_PASSWORD` if the file has a
+//! password). If both are set, the certificate is used.
 //!
-//! A driver of a database wants the token itself:
+//! A database driver requires the token itself:
 //! `tiberius::AuthMethod::aad_token(client.token(&target)?.expose())`. A connection outlives its
-//! token, so request one whenever a pool opens another connection.
+//! token, so request a token whenever a pool opens another connection.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -49,7 +52,7 @@ use entra_transport_ureq::UreqTransport;
 use crate::common::{Api, Failure, credential, report, say, setting, warn};
 use crate::troubleshoot::Case;
 
-/// Acquires a token for an application, shows where it came from, and reproduces the usual errors.
+/// Acquires a token for an application, shows its source, and reproduces the usual errors.
 #[derive(Parser)]
 #[command(name = "acquire_token", version, about, max_term_width = 100)]
 struct Arguments {
@@ -65,7 +68,7 @@ struct Arguments {
     #[arg(long, value_name = "SPN", group = "what")]
     sql_spn: Option<String>,
 
-    /// Requests another token although there is one in the cache
+    /// Requests another token even if there is one in the cache
     #[arg(long)]
     force_refresh: bool,
 
@@ -77,13 +80,13 @@ struct Arguments {
     #[arg(long)]
     show_request: bool,
 
-    /// Makes an error of the document's troubleshooting part, and prints what to do about it
+    /// Reproduces an error of the document's troubleshooting part, and prints what to do about it
     #[arg(long, value_name = "CASE")]
     troubleshoot: Option<Case>,
 }
 
 impl Arguments {
-    /// Returns what a token is requested for, where an argument tells.
+    /// Returns the target that the arguments name, if they name one.
     fn target(&self) -> Result<Option<Target>, Failure> {
         if let Some(scope) = &self.scope {
             return Ok(Some(Target::scopes(scope)?));
@@ -95,7 +98,7 @@ impl Arguments {
     }
 }
 
-/// What all parts of the program use.
+/// The state that all parts of the program use.
 struct Daemon {
     application: Application,
     transport: UreqTransport,
@@ -163,7 +166,7 @@ impl Daemon {
         })
     }
 
-    /// Gets a token and prints where it came from.
+    /// Gets a token and prints its source.
     fn call(&self, name: &str, target: &Target, options: &TokenOptions) -> Result<Token, Failure> {
         let before = self.counters.of(EventKind::Acquired);
         let token = self.client.token_with(target, options)?;
@@ -177,9 +180,9 @@ impl Daemon {
     }
 }
 
-/// Prints what is known of a token.
+/// Prints the public properties of a token.
 fn describe(token: &Token) -> Result<(), Failure> {
-    // To look at, and not to decide upon: the API checks its tokens itself.
+    // For display, not for decisions: the API validates its tokens itself.
     let claims = UnverifiedClaims::decode(token.expose())?;
     let now: Timestamp = SystemTime::now().into();
     let left = token.expires_at().since(now).as_secs();
@@ -193,7 +196,7 @@ fn describe(token: &Token) -> Result<(), Failure> {
     say!("audience    {}", printable(claims.audience().unwrap_or("?")));
     if roles.is_empty() {
         say!("roles       none");
-        // Azure SQL has its own users and roles, and its tokens none.
+        // Azure SQL has its own users and roles, so its tokens have none.
         if !sql::is_audience(claims.audience().unwrap_or_default()) {
             warn(troubleshoot::NO_ROLES);
         }

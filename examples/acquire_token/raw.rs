@@ -1,4 +1,4 @@
-//! The protocol itself: the request of the document's "First case" (a secret) and "Second case" (a
+//! The request on the wire: the document's "First case" (a secret) and "Second case" (a
 //! certificate).
 
 use entra_proto::acquire::{Exchange, RetryPolicy, Step};
@@ -10,7 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use crate::common::{Failure, say};
 
-/// Prints the request that gets a token, as the document has it, and sends nothing.
+/// Prints the token request as the document shows it, and sends nothing.
 pub(crate) fn show(application: &Application, target: &Target) -> Result<(), Failure> {
     let request = exchange(application, target)?.request();
     let body = String::from_utf8_lossy(request.body().as_bytes()).into_owned();
@@ -31,7 +31,7 @@ pub(crate) fn show(application: &Application, target: &Target) -> Result<(), Fai
     Ok(())
 }
 
-/// Returns the parameters of a form in the order of the document, the proof replaced.
+/// Returns the parameters of a form in the document's order, with the proof replaced.
 fn parameters(body: &str) -> Vec<String> {
     let pairs: Vec<(String, String)> = parse(body.as_bytes()).into_owned().collect();
     let is_certificate = pairs.iter().any(|(name, _)| name == "client_assertion");
@@ -46,12 +46,12 @@ fn parameters(body: &str) -> Vec<String> {
         };
         lines.push((place(name), format!("{}={shown}", printable(name))));
     }
-    // What the document does not have stands at the end.
+    // Parameters that the document does not have come last.
     lines.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// Returns the exchange that is about to be sent, signed if the application has a certificate.
+/// Returns the exchange that is ready to be sent, signed if the application has a certificate.
 pub(crate) fn exchange(application: &Application, target: &Target) -> Result<Exchange, Failure> {
     let request = application.client_credentials(target.clone())?;
     let id = entra_transport::request_id()?;
@@ -67,7 +67,7 @@ pub(crate) fn exchange(application: &Application, target: &Target) -> Result<Exc
     }
 }
 
-/// The same request with another scope, which the library would not send.
+/// Replaces the scope of a request with one that the library would not send.
 pub(crate) fn with_scope(request: Request<Body>, scope: &str) -> Request<Body> {
     let (mut parts, body) = request.into_parts();
     let mut form = form_urlencoded::Serializer::new(String::new());
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proof_is_replaced_and_the_order_is_that_of_the_document() {
+    fn proof_is_replaced_and_order_is_the_documents() {
         let shown = parameters(
             "grant_type=client_credentials&client_id=a&scope=https%3A%2F%2Fx%2F.default&client_secret=canary&claims=%7B%7D",
         );

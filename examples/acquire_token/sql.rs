@@ -1,19 +1,19 @@
 //! Azure SQL: the API whose audience ends with a slash.
 //!
-//! A SQL server tells a client that logs in with `ActiveDirectory*` whom the token must be for: an
-//! SPN, with its slash or without. The audience has the slash in any case, so on the v2 endpoint
-//! the scope has two. With one, a token comes, and the server rejects it.
+//! A SQL server tells a client that logs in with `ActiveDirectory*` the SPN that the token must be
+//! for, with or without its slash. The audience always ends with the slash, so on the v2 endpoint
+//! the scope has two. With one slash, the service issues a token, and the server rejects it.
 
 use entra_proto::error::printable;
 use entra_proto::{KnownApi, Target};
 
 use crate::common::Failure;
 
-/// Returns what to request a token for, by the SPN that a SQL server sends.
+/// Returns the target for the SPN that a SQL server sends.
 ///
 /// # Errors
-/// Returns an error if it is not that of Azure SQL: a server could else get a token for any API,
-/// and use it.
+/// Returns an error if the SPN is not that of Azure SQL: otherwise a server could get a token for
+/// any API, and use it.
 pub(crate) fn target(spn: &str) -> Result<Target, Failure> {
     let name = spn.strip_suffix('/').unwrap_or(spn);
     let is_it = |api: &&KnownApi| api.audience.trim_end_matches('/').eq_ignore_ascii_case(name);
@@ -24,7 +24,7 @@ pub(crate) fn target(spn: &str) -> Result<Target, Failure> {
     }
 }
 
-/// Whether a token is for Azure SQL.
+/// Returns true if the audience is Azure SQL.
 pub(crate) fn is_audience(audience: &str) -> bool {
     in_all_clouds().any(|api| api.audience == audience)
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_gives_the_audience_with_its_slash() {
+    fn audience_always_ends_with_a_slash() {
         for (spn, audience) in [
             ("https://database.windows.net/", PUBLIC),
             ("https://database.windows.net", PUBLIC),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn server_gets_no_token_for_anything_else() {
+    fn server_gets_no_token_for_another_api() {
         for spn in [
             "",
             "/",

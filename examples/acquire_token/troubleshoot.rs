@@ -1,5 +1,4 @@
-//! The errors of the document's troubleshooting part, made on purpose, each with what to do about
-//! it.
+//! The errors of the document's troubleshooting part, reproduced, each with what to do about it.
 
 use std::time::SystemTime;
 
@@ -19,7 +18,7 @@ use crate::raw::{exchange, with_scope};
 pub(crate) enum Case {
     /// A scope that is not the API's identifier and /.default
     Scope,
-    /// An API that is called without consent for the permission
+    /// An API that is called without consent for its permission
     Consent,
     /// An API of which the app registration declares no permission
     Permission,
@@ -28,7 +27,7 @@ pub(crate) enum Case {
 }
 
 impl Daemon {
-    /// Makes the error. One that does not come is a failure.
+    /// Reproduces the error. If it does not occur, that is a failure.
     pub(crate) fn troubleshoot(&self, case: Case, named: Option<Target>) -> Result<(), Failure> {
         match case {
             Case::Scope => self.wrong_scope(),
@@ -44,7 +43,7 @@ impl Daemon {
         }
     }
 
-    /// AADSTS70011 and its kin: "you probably didn't use the resource/.default scope".
+    /// AADSTS70011 and related errors: "you probably didn't use the resource/.default scope".
     fn wrong_scope(&self) -> Result<(), Failure> {
         say!("Did you use the resource/.default scope?");
         let graph = self.graph.target.audience()?.into_owned();
@@ -52,13 +51,13 @@ impl Daemon {
         let two_apis = format!("{graph}/.default https://database.windows.net//.default");
         for (scope, code) in [(one_permission, 1_002_012), (two_apis, 70_011)] {
             say!("scope       {scope}");
-            // The library says so before anything is sent.
+            // The library reports the error before anything is sent.
             let before = Target::scopes(&scope).and_then(|target| self.application.client_credentials(target));
             let Err(before) = before else {
-                return Err(Failure::new("the library takes a scope that no daemon can request"));
+                return Err(Failure::new("the library accepts a scope that no daemon can request"));
             };
             say!("not sent    {}", printable(&before.to_string()));
-            // Sent all the same, as other libraries do.
+            // Sent anyway, as other libraries do.
             let exchange = exchange(&self.application, &self.graph.target)?;
             let response = self.transport.send(with_scope(exchange.request(), &scope))?;
             match exchange.respond(&response, SystemTime::now().into()) {
@@ -67,7 +66,7 @@ impl Daemon {
                     say!("what to do  {}", printable(error.hint().unwrap_or_default()));
                 }
                 Err(error) => return Err(error.into()),
-                Ok(Step::Done(_)) => return Err(Failure::new("the service took the scope")),
+                Ok(Step::Done(_)) => return Err(Failure::new("the service accepted the scope")),
                 Ok(_) => return Err(Failure::new("the service is busy").hint("run it again a little later")),
             }
         }
@@ -101,8 +100,8 @@ impl Daemon {
             return Ok(());
         }
         Err(
-            Failure::new("every permission that was tried is granted, so there is no such error")
-                .hint("run it with an application that has no consent"),
+            Failure::new("every permission that was tried is granted, so the error does not occur")
+                .hint("run it with an application without consent"),
         )
     }
 
@@ -119,10 +118,10 @@ impl Daemon {
             Ok(token) => {
                 let claims = UnverifiedClaims::decode(token.expose())?;
                 if claims.roles().next().is_some() {
-                    return Err(
-                        Failure::new("the application has permissions of this API, so there is no such error")
-                            .hint("name another API with --resource"),
-                    );
+                    return Err(Failure::new(
+                        "the application has permissions of this API, so the error does not occur",
+                    )
+                    .hint("name another API with --resource"));
                 }
                 say!("a token     without a role");
                 say!("what to do  {NO_ROLES}");
@@ -140,11 +139,11 @@ impl Daemon {
     }
 }
 
-/// What to do where a token holds no role: the two questions of the document.
+/// The hint for a token without roles: the two questions of the document.
 pub(crate) const NO_ROLES: &str = "the application has no permission of this API: declare application permissions in the app \
     registration, and have a tenant administrator grant consent";
 
-/// Calls of Microsoft Graph, and the permission that each needs.
+/// Calls of Microsoft Graph, and the permission that each requires.
 const CALLS: [(&str, &str); 2] = [("users", "User.Read.All"), ("applications", "Application.Read.All")];
 
 /// An API that no tenant has.

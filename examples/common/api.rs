@@ -1,4 +1,4 @@
-//! Where an API is, and what its tokens are for.
+//! The address of an API, and the target of its tokens.
 
 use entra_proto::{Cloud, Error, KnownApi, Target};
 
@@ -6,13 +6,13 @@ use entra_proto::{Cloud, Error, KnownApi, Target};
 pub(crate) struct Api {
     /// `https://host`, without a slash at the end.
     pub(crate) address: String,
-    /// What tokens are requested for: the API's own address in every cloud, and in an emulator as
+    /// The target of token requests: the API's own address in every cloud, and with the emulator as
     /// well.
     pub(crate) target: Target,
 }
 
 impl Api {
-    /// Microsoft Graph.
+    /// Returns Microsoft Graph in this cloud.
     pub(crate) fn graph(cloud: &Cloud) -> Result<Self, Error> {
         let public = "https://graph.microsoft.com";
         let known = KnownApi::with_audience(public).and_then(|api| api.in_cloud(cloud));
@@ -24,8 +24,8 @@ impl Api {
     }
 }
 
-/// Returns the address of an API with this audience. An emulator has its APIs at the address that
-/// it has as an authority.
+/// Returns the address of an API with this audience. The emulator serves its APIs at the address of
+/// its authority.
 pub(crate) fn address<'a>(cloud: &'a Cloud, audience: &'a str) -> &'a str {
     let is_emulator = cloud.is_loopback();
     if is_emulator { cloud.origin() } else { audience }

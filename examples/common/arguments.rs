@@ -5,14 +5,14 @@ use std::iter::Skip;
 
 use super::failure::Failure;
 
-/// The arguments of a program, read one after the other.
+/// The arguments of a program, read one at a time.
 pub(crate) struct Arguments {
     usage: &'static str,
     rest: Skip<ArgsOs>,
 }
 
 impl Arguments {
-    /// All of them, of a program that is used so.
+    /// Takes all arguments of a program with this usage.
     pub(crate) fn new(usage: &'static str) -> Self {
         Self {
             usage,
@@ -20,10 +20,10 @@ impl Arguments {
         }
     }
 
-    /// Returns the next one, or `otherwise` where there is none.
-    pub(crate) fn number(&mut self, otherwise: u64) -> Result<u64, Failure> {
+    /// Returns the next argument as a number, or `default` if there are no more.
+    pub(crate) fn number(&mut self, default: u64) -> Result<u64, Failure> {
         match self.rest.next() {
-            None => Ok(otherwise),
+            None => Ok(default),
             Some(text) => {
                 let number = text.to_str().and_then(|text| text.parse().ok());
                 number.ok_or_else(|| self.wrong("an argument is not a number"))
@@ -31,13 +31,13 @@ impl Arguments {
         }
     }
 
-    /// Returns the next one.
+    /// Returns the next argument as text.
     pub(crate) fn text(&mut self) -> Result<String, Failure> {
         let text = self.rest.next().ok_or_else(|| self.wrong("an argument is missing"))?;
         text.into_string().map_err(|_| self.wrong("an argument is not UTF-8"))
     }
 
-    /// Checks that there are no more.
+    /// Checks that no arguments are left.
     pub(crate) fn end(mut self) -> Result<(), Failure> {
         match self.rest.next() {
             None => Ok(()),
@@ -45,7 +45,8 @@ impl Arguments {
         }
     }
 
-    /// An argument may be a secret in the wrong place, so it is not repeated.
+    /// Returns the failure for a wrong argument. An argument may be a secret in the wrong place, so
+    /// it is not repeated.
     fn wrong(&self, problem: &str) -> Failure {
         Failure::new(problem).hint(format!("usage: {}", self.usage))
     }

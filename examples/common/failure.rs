@@ -1,5 +1,4 @@
-//! What a program shows: its result, notes and warnings, and at its end what went wrong and what to
-//! do.
+//! The output of a program: its result, notes and warnings, and at the end its error with a hint.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +11,7 @@ use entra_proto::report::ReportFor;
 use entra_tower::BearerError;
 use entra_transport::TransportError;
 
-/// The end of a program that did not do what it was started for.
+/// The error with which a program ends: the problem and a hint.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) problem: String,
@@ -27,7 +26,7 @@ impl Failure {
         }
     }
 
-    /// An error with its causes, its hint and the IDs of its request.
+    /// Describes an error with its causes, its hint and the IDs of its request.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let report = Report::of(error);
         let ids = report.ids().map_or_else(String::new, |ids| format!(" ({ids})"));
@@ -37,19 +36,19 @@ impl Failure {
         }
     }
 
-    /// Adds what to do about it.
+    /// Adds a hint: what to do about the problem.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Puts the place in front of the problem.
+    /// Prefixes the problem with the place of the error.
     pub(crate) fn at(mut self, place: &str) -> Self {
         self.problem = format!("{place}: {}", self.problem);
         self
     }
 
-    /// Prints it to standard error.
+    /// Prints the problem and the hint to standard error.
     pub(crate) fn print(&self) {
         eprintln!("error: {}", printable(&self.problem));
         if let Some(hint) = &self.hint {
@@ -69,8 +68,8 @@ pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints a line of the result. A reader that wants no more of it, such as `head`, ends the
-/// program.
+/// Prints a line of the result. If the reader has closed the pipe, as `head` does, the program
+/// ends.
 pub(crate) fn print_line(line: fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = writeln!(out, "{line}") {
@@ -81,27 +80,28 @@ pub(crate) fn print_line(line: fmt::Arguments<'_>) {
     }
 }
 
-/// Prints a line of the result, as `println!` does, without its panic where the reader has gone.
+/// Prints a line of the result like `println!`, but does not panic if the reader has closed the
+/// pipe.
 macro_rules! say {
     () => { $crate::common::print_line(format_args!("")) };
     ($($text:tt)*) => { $crate::common::print_line(format_args!($($text)*)) };
 }
 pub(crate) use say;
 
-/// Prints something that is worth knowing and stops nothing.
+/// Prints a note: something worth knowing that does not stop the program.
 pub(crate) fn note(text: &str) {
     eprintln!("note: {}", printable(text));
 }
 
-/// Prints something that is probably wrong and stops nothing.
+/// Prints a warning: something that is probably wrong and does not stop the program.
 pub(crate) fn warn(text: &str) {
     eprintln!("warning: {}", printable(text));
 }
 
-/// The errors of this workspace, whose hints a report finds.
+/// The errors of this workspace whose hints a report finds.
 type Report = ReportFor<(entra_tower::Errors, entra_credential::Errors, entra_tenants::Errors)>;
 
-/// Errors of this workspace and of other crates, with their causes and what to do about them.
+/// Converts errors of this workspace and of other crates, with their causes and hints.
 macro_rules! failure_from {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
@@ -125,7 +125,7 @@ failure_from!(
     std::io::Error
 );
 
-/// An error in a box may be a failure with its advice.
+/// Converts a boxed error, which may itself be a failure with a hint.
 macro_rules! failure_from_box {
     ($($error:ty),*) => {
         $(impl From<Box<$error>> for Failure {

@@ -1,17 +1,16 @@
-//! What the examples share: their settings, calls of an API, the pages of a collection, and errors
-//! with advice.
+//! Code that the examples share: settings, calls of an API, pages of a collection, and errors with
+//! hints.
 //!
-//! Every example reads the variables that Azure's tools share. `entra emulator -- COMMAND` sets
-//! them, so an example runs there without a tenant:
+//! All examples read the environment variables that Azure's tools share.
+//! `entra emulator -- COMMAND` sets them, so an example runs there without a tenant:
 //!
-//! | variable | what it is |
-//! |---|---|
-//! | `AZURE_TENANT_ID` | the tenant: its id or a domain |
-//! | `AZURE_TENANTS` | several tenants, separated by commas; without it, the one above |
-//! | `AZURE_CLIENT_ID` | the application |
-//! | `AZURE_CLIENT_SECRET` | its secret |
-//! | `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_CLIENT_CERTIFICATE_PASSWORD` | its certificate with the key (PEM or PFX), and what opens the file |
-//! | `AZURE_AUTHORITY_HOST` | another cloud, or an emulator: see `entra_transport::cloud_from_env` |
+//! - `AZURE_TENANT_ID`: the tenant, as an ID or a domain
+//! - `AZURE_TENANTS`: several tenants, separated by commas; the default is the one above
+//! - `AZURE_CLIENT_ID`: the application
+//! - `AZURE_CLIENT_SECRET`: its secret
+//! - `AZURE_CLIENT_CERTIFICATE_PATH`: the file with its certificate and private key (PEM or PFX)
+//! - `AZURE_CLIENT_CERTIFICATE_PASSWORD`: the password of that file
+//! - `AZURE_AUTHORITY_HOST`: another cloud, or the emulator: see `entra_transport::cloud_from_env`
 
 #![allow(dead_code, unused_macros, reason = "each example uses its own part")]
 

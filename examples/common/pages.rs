@@ -1,14 +1,14 @@
-//! The pages of a collection: an API returns a part of it, and the address of the next part
+//! The pages of a collection: an API returns one part of it with the address of the next part
 //! (`@odata.nextLink`).
 
 use entra_proto::endpoint::Origin;
 use http::Uri;
 use serde_json::Value;
 
-/// The pages of a collection, one after the other.
+/// The pages of a collection, in order.
 ///
-/// The address of the next page comes out of a response, and the token goes there. So it has to be
-/// at the origin of the first, and the number of pages is bounded.
+/// The address of the next page comes from a response, and the token is sent there. So it must have
+/// the origin of the first page, and the number of pages is bounded.
 pub(crate) struct Pages {
     origin: Origin,
     next: Option<Uri>,
@@ -16,7 +16,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// The pages behind this address.
+    /// Starts at the page with this address.
     pub(crate) fn of(first: &str) -> Result<Self, String> {
         let first: Uri = first.parse().map_err(|error| format!("{first}: {error}"))?;
         Ok(Self {
@@ -26,22 +26,22 @@ impl Pages {
         })
     }
 
-    /// Returns the address of the next page, or `None` behind the last one.
+    /// Returns the address of the next page, or `None` after the last one.
     pub(crate) fn next(&mut self) -> Option<Uri> {
         self.next.take()
     }
 
-    /// Returns the items of a page, and keeps the address of the page behind it.
+    /// Returns the items of a page, and remembers the address of the next page.
     ///
     /// # Errors
-    /// Returns an error if it is no page, or if the page behind it must not be read.
+    /// Returns an error if the response is not a page, or if the next page must not be requested.
     pub(crate) fn read<'p>(&mut self, page: &'p Value) -> Result<&'p [Value], String> {
-        let items = page["value"].as_array().ok_or("the response is no list")?;
+        let items = page["value"].as_array().ok_or("the response is not a list")?;
         let link = &page["@odata.nextLink"];
         if !link.is_null() {
             // A link that cannot be followed must not look like the last page.
             let link = link.as_str().and_then(|link| link.parse::<Uri>().ok());
-            let link = link.ok_or("the link to the next page is no address")?;
+            let link = link.ok_or("the link to the next page is not an address")?;
             if origin(&link).as_ref() != Some(&self.origin) {
                 return Err(format!(
                     "the next page is not at {}: the token must not go there",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn link_that_is_no_text_is_no_last_page() {
+    fn link_that_is_not_text_is_rejected() {
         for link in [
             json!(5),
             json!(true),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_pages_ends() {
+    fn cycle_of_pages_ends() {
         let mut pages = Pages::of("https://graph.microsoft.com/v1.0/users").unwrap();
         let mut read = 0;
         while pages.next().is_some() && pages.read(&page("https://graph.microsoft.com/v1.0/users")).is_ok() {

@@ -11,7 +11,7 @@ use entra_proto::{ClientCredential, ClientSecret, Tenant};
 
 use super::failure::Failure;
 
-/// Returns the text of a variable that has to be set.
+/// Returns the text of a required variable.
 pub(crate) fn setting(name: &str) -> Result<String, Failure> {
     optional(name)?.ok_or_else(|| not_set(name))
 }
@@ -20,13 +20,13 @@ fn not_set(name: &str) -> Failure {
     Failure::new(format!("{name} is not set")).hint(NOT_SET)
 }
 
-/// Returns the text of a variable, or `otherwise` where it is not set.
-pub(crate) fn setting_or(name: &str, otherwise: &str) -> Result<String, String> {
-    Ok(optional(name)?.unwrap_or_else(|| otherwise.to_owned()))
+/// Returns the text of a variable, or `default` if it is not set.
+pub(crate) fn setting_or(name: &str, default: &str) -> Result<String, String> {
+    Ok(optional(name)?.unwrap_or_else(|| default.to_owned()))
 }
 
-/// Returns the text of a variable. An empty one is not set. One that is not UTF-8 is set, and
-/// cannot be used.
+/// Returns the text of a variable. An empty variable counts as not set; one that is not UTF-8 is an
+/// error.
 pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
@@ -36,7 +36,7 @@ pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Returns the tenants in `AZURE_TENANTS`, or the one in `AZURE_TENANT_ID`. There is at least one.
+/// Returns the tenants in `AZURE_TENANTS`, or the one in `AZURE_TENANT_ID`; at least one.
 pub(crate) fn tenants() -> Result<Vec<Tenant>, Box<dyn Error>> {
     let tenants = match optional("AZURE_TENANTS")? {
         Some(tenants) => tenants,
@@ -49,7 +49,7 @@ pub(crate) fn tenants() -> Result<Vec<Tenant>, Box<dyn Error>> {
 /// Returns the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, or the secret in
 /// `AZURE_CLIENT_SECRET`.
 ///
-/// The certificate is preferred: the lines of an emulator always have a secret.
+/// The certificate is preferred, because the emulator always sets a secret.
 pub(crate) fn credential() -> Result<ClientCredential, Box<dyn Error>> {
     if optional("AZURE_CLIENT_CERTIFICATE_PATH")?.is_some() {
         return Ok(certificate()?.into());
@@ -63,7 +63,7 @@ pub(crate) fn credential() -> Result<ClientCredential, Box<dyn Error>> {
     Ok(secret.into())
 }
 
-/// Reads the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, and reports what is doubtful about it.
+/// Reads the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, and prints warnings about it.
 pub(crate) fn certificate() -> Result<ClientCertificate, Box<dyn Error>> {
     let path = setting("AZURE_CLIENT_CERTIFICATE_PATH")?;
     let file = std::fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"))?;

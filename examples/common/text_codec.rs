@@ -1,10 +1,10 @@
-//! The codec of the greeter: gRPC leaves the form of messages to it.
+//! The codec of the greeter: gRPC does not define the encoding of messages.
 
 use bytes::{Buf, BufMut};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// A message that is a text in UTF-8 and nothing around it.
+/// A message that consists of UTF-8 text alone.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Text;
 
@@ -40,6 +40,7 @@ impl Decoder for Text {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
         let bytes = buffer.copy_to_bytes(buffer.remaining());
         let text = String::from_utf8(bytes.to_vec());
-        text.map(Some).map_err(|_| Status::internal("the answer is no text"))
+        text.map(Some)
+            .map_err(|_| Status::internal("the response is not UTF-8"))
     }
 }

@@ -1,4 +1,4 @@
-//! Calls of a web API with a token of the application, and what the API returns.
+//! Calls of a web API with a token of the application, and the API's responses.
 
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use serde_json::ser::PrettyFormatter;
 
 use super::failure::{Failure, note};
 
-/// A web API and what is needed to call it.
+/// A web API and the client that gets tokens for it.
 pub(crate) struct Web {
     pub(crate) client: Client,
     pub(crate) transport: UreqTransport,
@@ -30,12 +30,12 @@ impl Web {
         self.call(&Method::GET, uri, None)
     }
 
-    /// Sends a request with the application's token. An error response is no failure here.
+    /// Sends a request with the application's token. An error response is not an `Err` here.
     ///
-    /// An API that is busy gets the request again, a few times, and not before it asks for it. A
-    /// request that must not be carried out twice is sent again only where the API says that it did
-    /// not carry it out. An API that rejects the token gets another token, once: the first may have
-    /// been revoked.
+    /// If the API is busy, the request is repeated a few times, each time after the delay that the
+    /// API asks for. A request that must not be carried out twice is repeated only if the API says
+    /// that it did not carry it out. If the API rejects the token, the request is repeated once
+    /// with another token: the first may have been revoked.
     pub(crate) fn call(&self, method: &Method, uri: &Uri, json: Option<&Value>) -> Result<Reply, Failure> {
         let mut attempt = 1;
         let mut is_renewed = false;
@@ -66,7 +66,7 @@ impl Web {
     }
 
     fn send(&self, method: Method, uri: Uri, json: Option<&Value>) -> Result<Reply, Failure> {
-        // Requested for every call: the client caches it.
+        // The token is requested for every call: the client caches it.
         let token = self.client.token(&self.target)?;
         let body = json.map_or_else(Vec::new, |json| json.to_string().into_bytes());
         let mut request = Request::new(Body::from(body));
@@ -86,20 +86,20 @@ impl Web {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: String,
-    /// How long the API asks to wait.
+    /// The delay that the API asks for.
     pub(crate) retry_after: Option<Duration>,
 }
 
 impl Reply {
-    /// The response to a request with this token.
+    /// Reads the response to a request with this token.
     pub(crate) fn new(response: &Response<Body>, token: &Token) -> Self {
         let body = String::from_utf8_lossy(response.body().as_bytes());
-        // An API or a proxy that repeats what it was sent must not put the token on the screen.
+        // An API or a proxy that echoes the request must not put the token on the screen.
         let body = body.replace(token.expose(), "[token]");
         Self::of(response.status(), response.headers(), body)
     }
 
-    /// A response with this body, in which no token is repeated.
+    /// Makes a response with this body, which must not contain the token.
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap, body: String) -> Self {
         Self {
             status,
@@ -108,9 +108,9 @@ impl Reply {
         }
     }
 
-    /// Returns how long to wait before the request is repeated, where that is of use: as long as
-    /// the API asks for, or else longer each time. An API that asks for more time than a program
-    /// should wait is not called again.
+    /// Returns the delay before the request is repeated, or `None` if repeating it is of no use. It
+    /// is the delay that the API asks for, or else grows with each attempt. If the API asks for
+    /// more than a program should wait, the request is not repeated.
     fn wait(&self, attempt: u32) -> Option<Duration> {
         let wait = self
             .retry_after
@@ -118,33 +118,33 @@ impl Reply {
         (self.is_busy() && wait <= LONGEST_WAIT).then_some(wait)
     }
 
-    /// Whether the same request may succeed a little later.
+    /// Returns true if the same request may succeed a little later.
     pub(crate) fn is_busy(&self) -> bool {
         self.status == StatusCode::TOO_MANY_REQUESTS
             || self.status.is_server_error() && self.status != StatusCode::NOT_IMPLEMENTED
     }
 
-    /// The text of the status: `Forbidden`.
+    /// Returns the text of the status, such as `Forbidden`.
     pub(crate) fn reason(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Unknown")
     }
 
-    /// The body as JSON, where it is JSON.
+    /// Returns the body as JSON, if it is JSON.
     pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_str(&self.body).ok()
     }
 
-    /// Returns what the API says is wrong, and what to do about it.
+    /// Returns the failure that the API reports, with a hint.
     pub(crate) fn failure(&self) -> Failure {
         let json = self.json().unwrap_or_default();
         let text = |name: &str| json["error"][name].as_str().unwrap_or_default();
-        // RFC 9457 has a title in the place of an error object.
+        // RFC 9457 has a title instead of an error object.
         let title = json["title"].as_str().unwrap_or_default();
         let (code, message) = (text("code"), text("message"));
         let message = if message.is_empty() { title } else { message };
         let mut problem = format!("the web API returned {} {}", self.status.as_str(), self.reason());
         for part in [code, message].into_iter().filter(|part| !part.is_empty()) {
-            // A token that was not this program's to replace, such as that of a layer below it.
+            // The token may belong to another component, such as a layer below this program.
             let part = if may_be_secret(part) {
                 "[withheld: it may hold a secret]"
             } else {
@@ -168,16 +168,16 @@ impl Reply {
     }
 }
 
-/// What to do about `Authorization_RequestDenied`.
+/// The hint for `Authorization_RequestDenied`.
 pub(crate) const FORGOTTEN_CONSENT: &str = "add the application permission that the call needs to the app registration, \
-    have a tenant administrator grant consent, then run it again: tokens from before do not hold it";
+    have a tenant administrator grant consent, then run it again: tokens issued before do not contain it";
 
-/// Returns a JSON text with an indentation of two, its members in the order that they came in.
+/// Indents a JSON text by two spaces, with its members in their original order.
 pub(crate) fn indented(json: &str) -> Option<String> {
     indented_by("  ", json)
 }
 
-/// Returns a JSON text with this indentation, its members in the order that they came in.
+/// Indents a JSON text, with its members in their original order.
 pub(crate) fn indented_by(indentation: &str, json: &str) -> Option<String> {
     let mut source = serde_json::Deserializer::from_str(json);
     let mut text = Vec::new();
@@ -190,7 +190,7 @@ pub(crate) fn indented_by(indentation: &str, json: &str) -> Option<String> {
     }))
 }
 
-/// A time as `new Date().toString()` of JavaScript writes it where the time zone is UTC.
+/// Formats a time as JavaScript's `new Date().toString()` does in the time zone UTC.
 pub(crate) fn date_of_javascript(time: SystemTime) -> String {
     let date = httpdate::fmt_http_date(time);
     let parts: Vec<&str> = date.split([' ', ',']).filter(|part| !part.is_empty()).collect();
@@ -202,8 +202,7 @@ pub(crate) fn date_of_javascript(time: SystemTime) -> String {
     }
 }
 
-/// Returns a JSON text with the chosen characters, which stand in its strings alone, written as
-/// `\u....`.
+/// Escapes the chosen characters of a JSON text as `\u....`. They must occur in its strings only.
 pub(crate) fn escaped(json: &str, is_chosen: impl Fn(char) -> bool) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -218,7 +217,7 @@ pub(crate) fn escaped(json: &str, is_chosen: impl Fn(char) -> bool) -> String {
     text
 }
 
-/// How much of an API's text an error repeats.
+/// The longest part of an API's text that an error repeats, in characters.
 const LONGEST_TEXT: usize = 500;
 
 const MOST_ATTEMPTS: u32 = 5;
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_as_asked_and_bounded() {
+    fn delays_are_as_requested_and_bounded() {
         let wait = |status: u16, retry_after: Option<&str>, attempt| {
             let value = retry_after.map(|value| (http::header::RETRY_AFTER, value.parse().unwrap()));
             let status = StatusCode::from_u16(status).unwrap();
@@ -250,12 +249,12 @@ mod tests {
             ("0", Some(0)),
             (" 5 ", Some(5)),
             ("60", Some(60)),
-            // Not before the API asks for it, and not at all after a long time.
+            // The delay is at least as long as the API asks for; a long one ends the attempts.
             ("61", None),
             ("99999999999999999999999", None),
             ("Fri, 31 Dec 9999 23:59:59 GMT", None),
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
-            // No number and no date.
+            // Neither a number nor a date.
             ("soon", Some(2)),
             ("-1", Some(0)),
             ("", Some(2)),
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn date_is_that_of_javascript() {
+    fn date_has_the_javascript_format() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_012_598);
         assert_eq!(
             date_of_javascript(time),
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_is_told_from_any_body() {
+    fn any_body_becomes_a_failure() {
         let body = r#"{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges."}}"#;
         let failure = reply(403, body).failure();
         assert!(

@@ -1,4 +1,4 @@
-//! What the settings of a sample mean: the application, the API, and the address that is called.
+//! The meaning of a sample's settings: the application, the API, and the address to call.
 
 use entra_proto::endpoint::Origin;
 use entra_proto::{Application, Authority, ClientId, Cloud, Guid, KnownApi, Target};
@@ -10,7 +10,7 @@ use crate::credential;
 use crate::sample::Sample;
 use crate::settings::Settings;
 
-/// Everything that a form needs to know.
+/// The configuration of a form.
 pub(crate) struct Configuration {
     pub(crate) application: Application,
     pub(crate) target: Target,
@@ -19,7 +19,7 @@ pub(crate) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads and checks all settings. Nothing is sent.
+    /// Reads and checks all settings, without sending anything.
     pub(crate) fn read(sample: Sample, settings: &Settings, object_id: Option<&str>) -> Result<Self, Failure> {
         let authority = authority(settings)?;
         let cloud = authority.cloud().clone();
@@ -44,7 +44,7 @@ impl Configuration {
 fn authority(settings: &Settings) -> Result<Authority, Failure> {
     let names = settings.names;
     if let Some(authority) = settings.get(names.authority)? {
-        // As for `AZURE_AUTHORITY_HOST`: an emulator on this machine may speak plain http.
+        // Like `AZURE_AUTHORITY_HOST`: an emulator on this machine may use plain http.
         return Authority::from_setting(&authority.value).map_err(failed_at(&authority.place.to_string()));
     }
     let cloud = match settings.get(names.cloud)? {
@@ -67,7 +67,7 @@ fn authority(settings: &Settings) -> Result<Authority, Failure> {
     Ok(Authority::new(cloud, tenant.parse().map_err(failed_at(&place))?)?)
 }
 
-/// Returns what a token is requested for and the address that is called with it.
+/// Returns the target of the token, and the address that is called with it.
 fn api(
     sample: Sample,
     settings: &Settings,
@@ -93,10 +93,11 @@ fn api(
         let is_path = |uri: Uri| uri.path() != "/v1.0/users";
         if address.parse().is_ok_and(is_path) {
             let failure =
-                Failure::new("is more than the address of Graph: the version and what is called come behind it");
+                Failure::new("is more than the address of Graph: the version and the path are appended to it");
             return Err(at_place(failure.hint(format!("write it as {}/", origin.as_str()))));
         }
-        // The sample's scope is the address and `.default`. An emulator has no audience of its own.
+        // The sample's scope is the address and `.default`. The emulator has no audience of its
+        // own.
         let target = match origin.is_loopback() {
             true => target,
             false => Target::resource(origin.as_str())?,
@@ -115,7 +116,7 @@ fn api(
     Ok((target, address))
 }
 
-/// Returns the object id, if there is one. It becomes a part of a path.
+/// Returns the object ID, if it is set. It becomes part of a path.
 fn object_id_of(settings: &Settings, client_id: &ClientId, argument: Option<&str>) -> Result<Option<Guid>, Failure> {
     let (id, place) = match argument {
         Some(id) => (id.to_owned(), "--object-id".to_owned()),
@@ -133,8 +134,8 @@ fn object_id_of(settings: &Settings, client_id: &ClientId, argument: Option<&str
     }
 }
 
-/// Checks that a token for the target may go to this address, and sends it to the emulator where
-/// tokens come from one.
+/// Checks that a token for the target may be sent to this address. If the tokens come from the
+/// emulator, replaces the origin with the emulator's.
 fn checked(cloud: &Cloud, target: &Target, address: &str) -> Result<String, Failure> {
     let origin = origin_of(address)?;
     let is_local = origin.is_loopback();
@@ -145,7 +146,7 @@ fn checked(cloud: &Cloud, target: &Target, address: &str) -> Result<String, Fail
         let uri: Uri = address.parse().map_err(|_| Failure::new("is not a URL"))?;
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         note(&format!(
-            "the authority is an emulator, so it is called in the place of {}",
+            "the authority is an emulator, so it is called instead of {}",
             origin.as_str()
         ));
         return Ok(format!("{}{path}", cloud.origin()));
@@ -155,7 +156,7 @@ fn checked(cloud: &Cloud, target: &Target, address: &str) -> Result<String, Fail
     }
     let audience = target.audience()?;
     let is_expected = match KnownApi::with_audience(&audience) {
-        // The hosts of some APIs are those of the resources in them.
+        // Some APIs list the hosts of their resources.
         Some(api) if !api.hosts.is_empty() => {
             let called = address.parse().ok().and_then(|uri| KnownApi::at(&uri));
             called.is_some_and(|called| called.name == api.name)
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn token_goes_to_its_own_api_only() {
+    fn token_is_sent_to_its_own_api_only() {
         for (scope, address) in [
             (GRAPH, "https://graph.microsoft.com/v1.0/users?$top=5"),
             (GRAPH, "https://GRAPH.microsoft.com:443/v1.0/users"),
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn emulator_is_called_in_the_place_of_the_api() {
+    fn emulator_is_called_instead_of_the_api() {
         let emulator = "http://127.0.0.1:8500";
         let address = check(emulator, GRAPH, "https://graph.microsoft.com/v1.0/users?$top=5").unwrap();
         assert_eq!(address, "http://127.0.0.1:8500/v1.0/users?$top=5");

@@ -1,5 +1,4 @@
-//! How the application proves who it is: a secret or a certificate, as the sample's configuration
-//! has it.
+//! The application's credential: a secret or a certificate, as in the sample's configuration.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +12,7 @@ use entra_proto::{ClientCredential, ClientSecret, Timestamp};
 use crate::common::{self, Failure, warn};
 use crate::settings::{Setting, Settings};
 
-/// Returns the credential of the configuration, or that of the variables that Azure's tools share.
+/// Returns the credential of the configuration, or else that of the variables of Azure's tools.
 pub(crate) fn read(settings: &Settings) -> Result<ClientCredential, Failure> {
     let names = settings.names;
     let secret = settings.raw(names.secret)?;
@@ -65,13 +64,13 @@ fn from_key(settings: &Settings, key: &Setting) -> Result<ClientCredential, Fail
         }
         (Err(Error::CertificateMissing), Some(thumbprint)) => {
             let signer = ThumbprintKey::read(&bytes, None, &thumbprint.value).map_err(failed)?;
-            // The one algorithm that names a certificate by its SHA-1.
+            // The only algorithm that identifies a certificate by its SHA-1 thumbprint.
             let credential = CertificateCredential::new(signer).with_algorithm(SigningAlgorithm::Rs256);
             Ok(credential.into())
         }
         (Err(Error::CertificateMissing), None) => {
             let other = [settings.names.certificate, settings.names.thumbprint].concat();
-            Err(failed(Error::CertificateMissing).hint(format!("set {other}, which tells the certificate of the key")))
+            Err(failed(Error::CertificateMissing).hint(format!("set {other}, which names the certificate of the key")))
         }
         (Err(error), _) => Err(failed(error)),
     }
@@ -85,13 +84,13 @@ fn check_thumbprint(certificate: &ClientCertificate, thumbprint: &Setting) -> Re
         return Ok(());
     }
     Err(Failure::new(format!(
-        "{} is not that of the certificate in the file of the key",
+        "{} is not that of the certificate in the key file",
         thumbprint.place
     ))
     .hint(format!("write {real}, and register that certificate")))
 }
 
-/// Reads the file that a setting names. It is relative to the folder of the configuration file.
+/// Reads the file that a setting names, relative to the folder of the configuration file.
 fn bundle(settings: &Settings, file: &Setting) -> Result<(CertificateBundle, Vec<u8>), Failure> {
     let path = settings.folder.join(Path::new(&file.value));
     let place = format!("{}: {}", file.place, path.display());

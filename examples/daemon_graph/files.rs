@@ -1,7 +1,7 @@
-//! The configuration files of the samples, each read by its own small rules.
+//! The configuration files of the samples, with a small parser for each.
 //!
-//! Errors name the line, and never repeat what stands in it: a line that cannot be read may hold
-//! the secret.
+//! Errors name the line, and never repeat its contents: a line that cannot be read may hold the
+//! secret.
 
 mod json;
 mod program;

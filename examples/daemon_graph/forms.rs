@@ -1,4 +1,4 @@
-//! What the samples print, for what came and for what failed.
+//! The output of the samples, for results and for errors.
 
 use std::time::SystemTime;
 
@@ -39,7 +39,8 @@ impl Printer {
     }
 
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        // The samples get the token before they call: what fails here is the token service's.
+        // The samples get the token before they call the API, so an error here is the token
+        // service's.
         if let Err(error) = self.web.client.token(&self.web.target) {
             self.print_no_token(&error);
             return Err(error.into());
@@ -57,10 +58,10 @@ impl Printer {
             .map_err(|_| Failure::new("the address is not a URL"))?;
         let reply = self.web.get(&address)?;
         if !reply.status.is_success() {
-            // As `EnsureSuccessStatusCode` has it.
+            // The message of `EnsureSuccessStatusCode`.
             let (status, reason) = (reply.status.as_str(), reply.reason());
-            let told = format!("Response status code does not indicate success: {status} ({reason}).");
-            return Err(reply.failure().at(&told));
+            let text = format!("Response status code does not indicate success: {status} ({reason}).");
+            return Err(reply.failure().at(&text));
         }
         say!("{}", indented(&reply.body).ok_or_else(not_json)?);
         Ok(())
@@ -81,7 +82,7 @@ impl Printer {
             let json = reply.json().ok_or_else(not_json)?;
             self.print(&reply)?;
             if json.is_object() && json.get("value").is_none() {
-                // The endpoint of a configuration may be that of one resource.
+                // The endpoint in a configuration may be that of a single resource.
                 return Ok(());
             }
             users += pages.read(&json)?.len();
@@ -106,7 +107,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Three of the samples print an error of the API as if it were a result.
+    /// Three of the samples print an error response of the API as if it were a result.
     fn print_error(&self, reply: &Reply) {
         let body = indented(&reply.body).unwrap_or_default();
         match self.sample {
@@ -125,13 +126,13 @@ impl Printer {
         }
     }
 
-    /// What the samples print where the token service rejects the application.
+    /// Prints the sample's output for an application that the token service rejects.
     fn print_no_token(&self, error: &entra_client::Error) {
         let Some(service) = error.service() else { return };
         let description: Vec<String> = service.description.lines().map(printable).collect();
         let description = description.join("\n");
         match self.sample {
-            // It throws, and prints nothing.
+            // This sample throws, and prints nothing.
             Sample::Dotnet => {}
             Sample::Node => say!("ServerError: {}: {description}", printable(&service.error)),
             Sample::Python => {
@@ -146,7 +147,8 @@ impl Printer {
     }
 }
 
-/// The sample joins the lines of the body. JSON has them between its parts alone.
+/// Joins the lines of the body, as the sample does. Line breaks in JSON occur only between its
+/// tokens.
 fn on_one_line(json: &str) -> String {
     let line: String = json.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
     escaped(&line, |c| printable(&c.to_string()).starts_with("\\u"))

@@ -1,32 +1,37 @@
 //! A daemon that reads Microsoft Graph: the document "Quickstart: Call a web API in a sample daemon
 //! app", workforce tenants.
 //!
-//! It stands in for the four samples of the document. Each form takes the configuration of its
-//! sample as it is, does what the sample does, and prints what the sample prints:
+//! It stands in for the four samples of the document. Each form, chosen with `--like`, takes the
+//! configuration of its sample as it is, does what the sample does, and prints what the sample
+//! prints:
 //!
-//! | `--like` | configuration | call | prints |
-//! |---|---|---|---|
-//! | `dotnet` | `Program.cs`: Authority, ClientId, ClientSecret, ClientObjectId | its own application object | the object |
-//! | `node` | `.env`: TENANT_ID, CLIENT_ID, CLIENT_SECRET, AAD_ENDPOINT, GRAPH_ENDPOINT | users | `You have selected: getUsers`, .. |
-//! | `python` | `parameters.json`: authority, client_id, scope, secret or thumbprint and private_key_file, endpoint | users | `Graph API call result: ` and the object |
-//! | `java` | `application.properties`: AUTHORITY, CLIENT_ID, SECRET or KEY_PATH and CERT_PATH, SCOPE | users | `Users in the Tenant = ..` |
+//! - `dotnet` reads `Program.cs` (Authority, ClientId, ClientSecret, ClientObjectId), requests its
+//!   own application object, and prints it.
+//! - `node` reads `.env` (TENANT_ID, CLIENT_ID, CLIENT_SECRET, AAD_ENDPOINT, GRAPH_ENDPOINT),
+//!   requests the users, and prints `You have selected: getUsers` and the users.
+//! - `python` reads `parameters.json` (authority, client_id, scope, secret or thumbprint and
+//!   private_key_file, endpoint), requests the users, and prints `Graph API call result: ` and the
+//!   object.
+//! - `java` reads `application.properties` (AUTHORITY, CLIENT_ID, SECRET or KEY_PATH and CERT_PATH,
+//!   SCOPE), requests the users, and prints `Users in the Tenant = ..`.
 //!
-//! Against an emulator, in one line:
+//! Against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin daemon_graph -- --like python
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin daemon_graph -- --like python
 //! ```
 //!
-//! Against the service: the file of the sample in the current folder or in `--config FILE`, or the
-//! variables `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or
+//! Against the service: provide the file of the sample in the current folder or with
+//! `--config FILE`, or set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or
 //! `AZURE_CLIENT_CERTIFICATE_PATH`.
 //!
 //! Three things differ from the samples on purpose. The samples read the first page of users; this
-//! reads all pages, and prints each in the form of the sample. The samples give up when Graph is
-//! busy; this waits as long as Graph asks for, and calls again a few times. Three of the samples
-//! print an error and exit with 0; this prints the same, then what to do on standard error, and
-//! exits with 1. No output holds a token or a secret (the Node sample logs its token with an
-//! error).
+//! program reads all pages, and prints each in the form of the sample. The samples give up when
+//! Graph is busy; this program waits as long as Graph asks for, and calls again a few times. Three
+//! of the samples print an error and exit with 0; this program prints the same, then a hint on
+//! standard error, and exits with 1. No output holds a token or a secret (the Node sample logs its
+//! token with an error).
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -65,8 +70,8 @@ struct Arguments {
     #[arg(long, value_name = "OPERATION", default_value = "getUsers")]
     op: String,
 
-    /// The object id of the application, for the .NET sample [default: ClientObjectId of the
-    /// configuration, or else the object is found by the client id]
+    /// The object ID of the application, for the .NET sample [default: ClientObjectId of the
+    /// configuration, or else the object is found by the client ID]
     #[arg(long, value_name = "ID")]
     object_id: Option<String>,
 }

@@ -15,30 +15,30 @@ pub(crate) enum Sample {
     Java,
 }
 
-/// The names of a sample's settings. An empty name is a setting that the sample does not have.
+/// The names of a sample's settings. An empty name means that the sample does not have the setting.
 pub(crate) struct Names {
     /// The configuration file.
     pub(crate) file: &'static str,
     pub(crate) authority: &'static str,
-    /// The tenant, and the address of the cloud, where the sample keeps them apart.
+    /// The tenant, and the address of the cloud, if the sample has separate settings for them.
     pub(crate) tenant: &'static str,
     pub(crate) cloud: &'static str,
     pub(crate) client_id: &'static str,
     pub(crate) secret: &'static str,
-    /// The file with the private key, and what tells its certificate: another file, or a
-    /// thumbprint.
+    /// The file with the private key, and the setting that names its certificate: another file, or
+    /// a thumbprint.
     pub(crate) key: &'static str,
     pub(crate) certificate: &'static str,
     pub(crate) thumbprint: &'static str,
     pub(crate) scope: &'static str,
-    /// The whole address that is called, or the address of Graph.
+    /// The full address to call, or the address of Graph.
     pub(crate) endpoint: &'static str,
     pub(crate) graph: &'static str,
     pub(crate) object_id: &'static str,
 }
 
 impl Names {
-    /// All of them that are there.
+    /// Returns all names that are not empty.
     pub(crate) fn all(&self) -> impl Iterator<Item = &'static str> {
         let all = [
             self.authority,

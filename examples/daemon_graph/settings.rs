@@ -1,4 +1,4 @@
-//! The settings of a sample: those of its configuration file, then those of the environment.
+//! The settings of a sample: those in its configuration file, then those in the environment.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,37 +13,37 @@ use crate::sample::{Names, Sample};
 /// The settings of a sample.
 pub(crate) struct Settings {
     pub(crate) names: &'static Names,
-    /// The folder of the configuration file: other files are relative to it, as they are where the
-    /// sample is run.
+    /// The folder of the configuration file. Paths in it are relative to this folder, which is
+    /// where the sample is run.
     pub(crate) folder: PathBuf,
     file: Option<(String, Vec<Entry>)>,
 }
 
-/// A setting and where it was found.
+/// A setting and its place.
 pub(crate) struct Setting {
     pub(crate) value: String,
     pub(crate) place: Place,
 }
 
-/// Where a setting was found.
+/// The place of a setting.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The name of the setting, that of the file, and the line where the file has lines of
-    /// settings.
+    /// The name of the setting, the file name, and the line, if the format has one setting per
+    /// line.
     File(String, String, Option<usize>),
     /// The name of the variable.
     Environment(String),
 }
 
 impl Settings {
-    /// Reads the configuration file, if there is one, and refuses placeholders that were left in
+    /// Reads the configuration file, if there is one, and rejects placeholders that were left in
     /// it.
     pub(crate) fn read(sample: Sample, path: Option<&Path>) -> Result<Self, Failure> {
         let names = sample.names();
         let default = Path::new(names.file);
         let path = match path {
             Some(path) => Some(path),
-            // Also where it cannot be looked at: reading it then says why.
+            // This includes a file that cannot be inspected: the error on reading it says why.
             None => (!matches!(default.try_exists(), Ok(false))).then_some(default),
         };
         let mut settings = Self {
@@ -60,12 +60,12 @@ impl Settings {
             warn_of_duplicates(&name, &entries);
             settings.file = Some((name, entries));
         }
-        settings.refuse_placeholders()?;
+        settings.reject_placeholders()?;
         Ok(settings)
     }
 
-    /// Returns a setting. An empty one is not set. White space around it is left out, which a
-    /// warning tells.
+    /// Returns a setting. An empty setting counts as not set. White space around it is removed with
+    /// a warning.
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<Setting>, Failure> {
         let Some(mut setting) = self.raw(name)? else {
             return Ok(None);
@@ -73,7 +73,7 @@ impl Settings {
         let trimmed = setting.value.trim();
         if trimmed.len() < setting.value.len() {
             warn(&format!(
-                "{} begins or ends with white space, which is left out",
+                "{} begins or ends with white space, which is ignored",
                 setting.place
             ));
             setting.value = trimmed.to_owned();
@@ -81,13 +81,13 @@ impl Settings {
         Ok(Some(setting))
     }
 
-    /// Returns a setting as it is written: a secret may begin with anything.
+    /// Returns a setting as it is written: a secret may begin with any character.
     pub(crate) fn raw(&self, name: &'static str) -> Result<Option<Setting>, Failure> {
         if name.is_empty() {
             return Ok(None);
         }
         if let Some((file, entries)) = &self.file {
-            // As in the samples, the last one counts.
+            // As in the samples, the last one takes effect.
             let found = entries.iter().rev().find(|entry| entry.key == name);
             if let Some(entry) = found.filter(|entry| !entry.value.is_empty()) {
                 return Ok(Some(Setting {
@@ -102,7 +102,7 @@ impl Settings {
         }))
     }
 
-    /// Returns an error for a setting that is nowhere.
+    /// Returns the error for a setting that is not set.
     pub(crate) fn missing(&self, name: &str, azure: &str) -> Failure {
         let problem = match &self.file {
             Some((file, _)) if !name.is_empty() => format!("{name} is not set in {file}, and neither is {azure}"),
@@ -115,12 +115,12 @@ impl Settings {
         ))
     }
 
-    fn refuse_placeholders(&self) -> Result<(), Failure> {
+    fn reject_placeholders(&self) -> Result<(), Failure> {
         let mut left = Vec::new();
         for name in self.names.all() {
             let Some(setting) = self.raw(name)? else { continue };
             if is_placeholder(&setting.value) {
-                // A placeholder is public, but one that was half filled in may not be.
+                // A placeholder is public, but a partly replaced one may not be.
                 left.push(
                     if may_be_secret(&setting.value) || setting.value.len() > LONGEST_PLACEHOLDER {
                         setting.place.to_string()
@@ -163,7 +163,7 @@ fn warn_of_duplicates(file: &str, entries: &[Entry]) {
                 .line
                 .map_or_else(String::new, |line| format!(" again on line {line}"));
             warn(&format!(
-                "{file}: {} is set{line} more than once; the last one counts",
+                "{file}: {} is set{line} more than once; the last one is used",
                 entry.key
             ));
         }

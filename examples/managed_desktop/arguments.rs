@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
 
-    /// Shows the open elevation request of this device, in place of the lists
+    /// Shows the open elevation request of this device instead of the lists
     #[arg(long, value_name = "DEVICE")]
     pub(crate) elevation: Option<String>,
 
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "elevation")]
     pub(crate) show_password: bool,
 
-    /// Audience of the token, to see what the API says to a token for another one
+    /// Audience of the token, to see how the API rejects a token for another one
     #[arg(long, value_name = "URI")]
     pub(crate) audience: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The token request of the document, sent as it is written there, and what the service says to it.
+//! The token request of the document, sent literally, and the service's responses to it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::common::{Failure, say};
 
-/// The values for the parameters that the document lists.
+/// The values of the parameters that the document lists.
 pub(crate) struct Document<'a> {
     pub(crate) transport: &'a UreqTransport,
     pub(crate) authority: &'a Authority,
@@ -31,7 +31,7 @@ struct Attempt<'a> {
     fault: Option<Fault>,
 }
 
-/// What is wrong with a form of the request.
+/// The error in a form of the request.
 struct Fault {
     /// The AADSTS code of the service's error response.
     code: u32,
@@ -46,14 +46,14 @@ enum Outcome {
 }
 
 impl Document<'_> {
-    /// Sends the request of the document, then with one fault corrected after the other.
+    /// Sends the document's request, then the same with one error after another corrected.
     pub(crate) fn follow(&self) -> Result<(), Failure> {
         let scope = format!("{}/.default", self.audience);
         let resource = self.audience;
         let right = format!("resource={resource} here, or scope={scope} at /oauth2/v2.0/token");
         let attempts = [
             Attempt {
-                title: "to the letter: the v1 endpoint, Scope, and grant_type client_credential",
+                title: "literally: the v1 endpoint, Scope, and grant_type client_credential",
                 endpoint: EndpointVersion::V1,
                 api: ("Scope", &scope),
                 grant_type: "client_credential",
@@ -64,13 +64,13 @@ impl Document<'_> {
                 }),
             },
             Attempt {
-                title: "with the right grant type",
+                title: "with the correct grant type",
                 endpoint: EndpointVersion::V1,
                 api: ("Scope", &scope),
                 grant_type: "client_credentials",
                 fault: Some(Fault {
                     code: 900_144,
-                    reason: "names of parameters are in lower case, so Scope is unknown and names no API",
+                    reason: "parameter names are lower case, so Scope is unknown and names no API",
                     right: right.clone(),
                 }),
             },
@@ -86,14 +86,14 @@ impl Document<'_> {
                 }),
             },
             Attempt {
-                title: "right on v1: resource",
+                title: "correct on v1: resource",
                 endpoint: EndpointVersion::V1,
                 api: ("resource", resource),
                 grant_type: "client_credentials",
                 fault: None,
             },
             Attempt {
-                title: "right on v2: scope",
+                title: "correct on v2: scope",
                 endpoint: EndpointVersion::V2,
                 api: ("scope", &scope),
                 grant_type: "client_credentials",
@@ -167,7 +167,7 @@ impl Attempt<'_> {
                 match fault {
                     Some(fault) if error.codes.contains(&fault.code) => {
                         say!("   reason:   {}", fault.reason);
-                        say!("   right:    {}", fault.right);
+                        say!("   correct:  {}", fault.right);
                     }
                     _ => say!("   hint:     {}", error.hint().unwrap_or("see the message")),
                 }

@@ -1,26 +1,30 @@
 //! Lists the devices and users of Microsoft Managed Desktop: the document "Get access to API with
 //! application context".
 //!
-//! Against an emulator, in one line:
+//! Against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin managed_desktop -- --as-documented
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin managed_desktop -- --as-documented
 //! ```
 //!
-//! Against the service, in the tenant whose administrator consented to `MmdSupport.ReadWrite` of
+//! Against the service, in a tenant whose administrator consented to `MmdSupport.ReadWrite` of
 //! "Modern Workplace Customer APIs":
 //!
 //! ```sh
-//! export AZURE_TENANT_ID=... AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...   # or AZURE_CLIENT_CERTIFICATE_PATH=...
+//! export AZURE_TENANT_ID=... AZURE_CLIENT_ID=...
+//! export AZURE_CLIENT_SECRET=... # or AZURE_CLIENT_CERTIFICATE_PATH=...
 //! cargo run -q -p entra-examples --bin managed_desktop -- --page-size 50
 //! ```
 //!
+//! It prints a table of the devices and a table of the users.
+//!
 //! The API is at `mmdls.microsoft.com`, and its tokens are for
-//! `mwaas-services-customerapi-prod.azurewebsites.net`: no program can tell the audience from the
+//! `mwaas-services-customerapi-prod.azurewebsites.net`: no program can derive the audience from the
 //! address. [`KnownApi`] has both.
 //!
-//! The document's own token request is rejected by the service. `--as-documented` sends it to the
-//! letter, and shows what is wrong with each part of it and what is right.
+//! The service rejects the document's own token request. `--as-documented` sends it literally, and
+//! shows the error in each part with the correct form.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -102,19 +106,19 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The entry of the API in the table of well-known APIs.
+/// Returns the entry of the API in the table of well-known APIs.
 fn api(cloud: &Cloud) -> Result<&'static KnownApi, Failure> {
     let url = HOST.parse().ok();
     let api = url
         .as_ref()
         .and_then(KnownApi::at)
-        .ok_or_else(|| Failure::new("the API is not known"))?;
+        .ok_or_else(|| Failure::new("the table of well-known APIs lacks the API"))?;
     let is_emulator = cloud.is_loopback();
     if !is_emulator && *cloud != api.cloud {
-        return Err(Failure::new("Managed Desktop is in the public cloud only").hint("unset AZURE_AUTHORITY_HOST"));
+        return Err(Failure::new("Managed Desktop exists in the public cloud only").hint("unset AZURE_AUTHORITY_HOST"));
     }
     Ok(api)
 }
 
-/// Where the service has the API. Tokens are for another host.
+/// The address of the API. Its tokens are for another host.
 const HOST: &str = "https://mmdls.microsoft.com";

@@ -1,4 +1,4 @@
-//! Calls of the API: its lists with all their pages, and what to do about its error responses.
+//! Calls of the API: its lists with all their pages, and hints for its error responses.
 
 use http::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,11 +9,11 @@ use crate::common::{Failure, Pages, Web};
 
 /// The API in a tenant.
 pub(crate) struct Service {
-    /// Its target cannot be told from the address.
+    /// Its target cannot be derived from the address.
     pub(crate) web: Web,
     /// The audience that the API accepts.
     pub(crate) audience: &'static str,
-    /// The address of the tenant in the API.
+    /// The tenant's address in the API.
     pub(crate) url: String,
 }
 
@@ -55,7 +55,7 @@ impl Service {
         body.ok_or_else(|| Failure::new("the API returned something that is not JSON"))
     }
 
-    /// Adds what to do about an error response of this API.
+    /// Adds a hint about an error response of this API.
     fn advise(&self, status: StatusCode, failure: Failure) -> Failure {
         match status {
             StatusCode::UNAUTHORIZED => failure.hint(format!(
@@ -64,7 +64,7 @@ impl Service {
             )),
             StatusCode::FORBIDDEN => failure.hint(
                 "add the application permission MmdSupport.ReadWrite of Modern Workplace Customer APIs to the app registration, \
-                 have an administrator of the tenant consent to it, then run this again: a token from before does not have it",
+                 have an administrator of the tenant consent to it, then run this again: tokens issued before do not contain it",
             ),
             StatusCode::NOT_FOUND => {
                 failure.hint("check the name of the device in the list: it needs an open elevation request")

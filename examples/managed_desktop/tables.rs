@@ -1,4 +1,4 @@
-//! What the program prints: tables of devices and users, and an elevation request.
+//! The output of the program: tables of devices and users, and an elevation request.
 
 use entra_proto::error::printable;
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(crate) fn list(set: &str, pages: &[Vec<Value>]) {
     }
 }
 
-/// A number with what is counted, which is a plural with an s.
+/// Formats a number with its noun, a plural with an s.
 fn counted(number: usize, what: &str) -> String {
     let what = if number == 1 { what.trim_end_matches('s') } else { what };
     format!("{number} {what}")
@@ -60,7 +60,7 @@ pub(crate) fn elevation(details: &Value, show_password: bool) {
     }
 }
 
-/// A value of the API, fit to be shown.
+/// Makes a value of the API safe to display.
 fn text(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
     if text.is_empty() {
@@ -70,7 +70,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Prints rows with columns as wide as their texts.
+/// Prints rows with columns as wide as their longest texts.
 fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
     if rows.is_empty() {
         return;

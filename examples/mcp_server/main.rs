@@ -1,24 +1,29 @@
-//! A minimal server of the Model Context Protocol (MCP, revision 2025-06-18, streamable HTTP) whose
-//! tokens Entra issues.
+//! A minimal server of the Model Context Protocol (MCP, revision 2025-06-18, streamable HTTP) that
+//! is protected by tokens from Entra.
 //!
-//! A client that comes without a token gets 401, and in `WWW-Authenticate` the address of the
+//! A client without a token receives 401, and in `WWW-Authenticate` the address of the
 //! protected-resource metadata (RFC 9728). The metadata names the tenant's authorization server and
-//! the scope. The client gets a token there and comes again. The server has one tool, `whoami`,
-//! which says who calls.
+//! the scope. The client gets a token there and repeats its request. The server has one tool,
+//! `whoami`, which describes the caller.
 //!
-//! Against an emulator, in one line; it serves until it is stopped:
+//! Against the emulator; it serves until it is stopped:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --config examples/mcp_server/emulator.json -- cargo run -q -p entra-examples --bin mcp_server -- --client-id 33334444-dddd-5555-eeee-6666ffff7777
+//! cargo run -q -p entra-cli -- emulator \
+//!     --config examples/mcp_server/emulator.json -- \
+//!     cargo run -q -p entra-examples --bin mcp_server -- \
+//!     --client-id 33334444-dddd-5555-eeee-6666ffff7777
 //! ```
 //!
-//! Against the service: `AZURE_TENANT_ID` and `--client-id` of the server's registration, which
-//! exposes the scope `Tools.Call` for users and the application role `Tools.Call.All`, and has
-//! `requestedAccessTokenVersion` 2. Behind a proxy with TLS, `--url` is the address that clients
-//! use.
+//! It prints its address, and logs each rejected request with the reason.
+//!
+//! Against the service: set `AZURE_TENANT_ID`, and give `--client-id` of the server's registration,
+//! which exposes the scope `Tools.Call` for users and the application role `Tools.Call.All`, and
+//! has `requestedAccessTokenVersion` 2. Behind a proxy with TLS, `--url` is the address that
+//! clients use.
 //!
 //! The token of a caller is for this server alone, and is never passed on to another API: a tool
-//! that calls one gets a token of its own.
+//! that calls one must get a token of its own.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -46,7 +51,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, StatusCode};
 
 use crate::common::{Failure, note, setting};
-use crate::protocol::{Answer, VERSIONS};
+use crate::protocol::{Reply, VERSIONS};
 use crate::server::listen::listen;
 use crate::server::log;
 use crate::server::serve::serve;
@@ -60,11 +65,11 @@ struct Arguments {
     #[arg(long, value_name = "ID")]
     client_id: ClientId,
 
-    /// Where to listen, on this machine
+    /// Address to listen on, on this machine
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:8000")]
     listen: String,
 
-    /// The address that clients use [default: the one that it listens at]
+    /// The address that clients use [default: the address that it listens on]
     #[arg(long, value_name = "URL")]
     url: Option<Origin>,
 
@@ -88,7 +93,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let listeners = listen("--listen", &arguments.listen)?;
     let address = listeners.first().map(TcpListener::local_addr).transpose()?;
-    let address = address.ok_or_else(|| Failure::new("--listen names no address of this machine"))?;
+    let address = address.ok_or_else(|| Failure::new("--listen has no address on this machine"))?;
     if !address.ip().is_loopback() {
         return Err(
             Failure::new("plain http to other machines would show the tokens of callers")
@@ -102,21 +107,21 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let router = router(arguments, &origin)?;
     serve(listeners, &router, None)?;
     note(&format!(
-        "listens at http://{address}{PATH}, for {}{PATH}",
+        "listening on http://{address}{PATH}, for {}{PATH}",
         origin.as_str()
     ));
     Ok(stopped().await?)
 }
 
-/// Returns the routes, with the layer around all of them.
+/// Returns the routes with the token layer around them.
 fn router(arguments: &Arguments, origin: &Origin) -> Result<Router, Failure> {
     let tenant: Guid = setting("AZURE_TENANT_ID")?.parse().map_err(|_| {
         Failure::new("AZURE_TENANT_ID is not the ID of a tenant").hint("set the GUID: tokens name their tenant by it")
     })?;
     let cloud = cloud_from_env()?;
     let transport = HyperTransport::builder().for_cloud(&cloud).build()?;
-    // Clients request the scope in full. In a v2 token `aud` is the client ID, and `scp` has the
-    // name alone.
+    // Clients request the full scope. In a v2 token `aud` is the client ID, and `scp` has the name
+    // alone.
     let full_scope = format!("api://{}/{}", arguments.client_id, arguments.scope);
     let resource = format!("{}{PATH}", origin.as_str());
     let metadata_url = format!("{}/.well-known/oauth-protected-resource{PATH}", origin.as_str());
@@ -140,12 +145,12 @@ fn router(arguments: &Arguments, origin: &Origin) -> Result<Router, Failure> {
 }
 
 /// Takes one JSON-RPC message.
-async fn message(State(own): State<Arc<Origin>>, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
-    // A page in a browser must not speak to a server on this machine (DNS rebinding).
+async fn message(State(own_origin): State<Arc<Origin>>, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
+    // A page in a browser must not call a server on this machine (DNS rebinding).
     let is_own = |origin: &http::HeaderValue| {
         origin
             .to_str()
-            .is_ok_and(|text| text.parse::<Origin>().is_ok_and(|it| it == *own))
+            .is_ok_and(|text| text.parse::<Origin>().is_ok_and(|it| it == *own_origin))
     };
     if headers.get(ORIGIN).is_some_and(|origin| !is_own(origin)) {
         return StatusCode::FORBIDDEN.into_response();
@@ -156,15 +161,15 @@ async fn message(State(own): State<Arc<Origin>>, caller: Caller, headers: Header
     if version.is_some_and(|version| !VERSIONS.contains(&version)) {
         return StatusCode::BAD_REQUEST.into_response();
     }
-    match protocol::answer(&caller, &body) {
-        Answer::Accepted => StatusCode::ACCEPTED.into_response(),
-        Answer::Json(status, body) => {
+    match protocol::respond(&caller, &body) {
+        Reply::Accepted => StatusCode::ACCEPTED.into_response(),
+        Reply::Json(status, body) => {
             let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
             (status, headers, body.to_string()).into_response()
         }
     }
 }
 
-/// Where the server is.
+/// The path of the server.
 const PATH: &str = "/mcp";
 const LARGEST_BODY: usize = 64 * 1024;

@@ -1,22 +1,22 @@
-//! JSON-RPC 2.0, as far as a server with tools needs it.
+//! The part of JSON-RPC 2.0 that a server with tools needs.
 
 use entra_validate::Principal;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// The revisions of the protocol that the server speaks, the newest first.
+/// The protocol revisions that the server supports, the newest first.
 pub(crate) const VERSIONS: [&str; 2] = ["2025-06-18", "2025-03-26"];
 
-/// What comes of a message.
+/// The reply to a message.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Answer {
-    /// A notification or a response of the client: there is nothing to say to it.
+pub(crate) enum Reply {
+    /// A notification or a response of the client, which gets no response.
     Accepted,
     Json(StatusCode, Value),
 }
 
-/// Returns the response to a message of this caller.
-pub(crate) fn answer(caller: &Principal, message: &[u8]) -> Answer {
+/// Returns the reply to a message from this caller.
+pub(crate) fn respond(caller: &Principal, message: &[u8]) -> Reply {
     let Ok(message) = serde_json::from_slice::<Value>(message) else {
         return error(StatusCode::BAD_REQUEST, &Value::Null, -32700, "the message is not JSON");
     };
@@ -33,9 +33,9 @@ pub(crate) fn answer(caller: &Principal, message: &[u8]) -> Answer {
     }
     let (id, method) = match (id, method) {
         (Some(id), Some(method)) => (id, method),
-        (None, Some(_)) => return Answer::Accepted,
+        (None, Some(_)) => return Reply::Accepted,
         (Some(_), None) if message.get("result").is_some() || message.get("error").is_some() => {
-            return Answer::Accepted;
+            return Reply::Accepted;
         }
         _ => {
             return error(
@@ -49,7 +49,8 @@ pub(crate) fn answer(caller: &Principal, message: &[u8]) -> Answer {
     let parameters = &message["params"];
     let result = match method {
         "initialize" => json!({
-            // A revision that the server does not speak is answered with one that it does.
+            // If the client requests an unsupported revision, the server offers one that it
+            // supports.
             "protocolVersion": VERSIONS.iter().find(|it| parameters["protocolVersion"] == **it).unwrap_or(&VERSIONS[0]),
             "capabilities": {"tools": {}},
             "serverInfo": {"name": "mcp_server", "version": env!("CARGO_PKG_VERSION")},
@@ -57,7 +58,7 @@ pub(crate) fn answer(caller: &Principal, message: &[u8]) -> Answer {
         "ping" => json!({}),
         "tools/list" => json!({"tools": [{
             "name": "whoami",
-            "description": "Says who calls: the kind of the caller, the tenant, the object ID and the application.",
+            "description": "Describes the caller: the kind of the caller, the tenant, the object ID and the application.",
             "inputSchema": {"type": "object", "additionalProperties": false},
         }]}),
         "tools/call" if parameters["name"] == "whoami" => {
@@ -67,7 +68,7 @@ pub(crate) fn answer(caller: &Principal, message: &[u8]) -> Answer {
         "tools/call" => return error(StatusCode::OK, id, -32602, "there is no such tool"),
         _ => return error(StatusCode::OK, id, -32601, "there is no such method"),
     };
-    Answer::Json(StatusCode::OK, json!({"jsonrpc": "2.0", "id": id, "result": result}))
+    Reply::Json(StatusCode::OK, json!({"jsonrpc": "2.0", "id": id, "result": result}))
 }
 
 fn describe(caller: &Principal) -> Value {
@@ -85,8 +86,8 @@ fn describe(caller: &Principal) -> Value {
     })
 }
 
-fn error(status: StatusCode, id: &Value, code: i32, message: &str) -> Answer {
-    Answer::Json(
+fn error(status: StatusCode, id: &Value, code: i32, message: &str) -> Reply {
+    Reply::Json(
         status,
         json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}),
     )

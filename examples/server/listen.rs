@@ -3,12 +3,12 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-/// Listens on `HOST:PORT`, at every address that the name stands for: browsers reach `localhost` at
-/// either loopback address, and another program at one of them would get the authorization codes.
-/// An address that this machine does not have is left out.
+/// Listens on `HOST:PORT`, at every address of the name: browsers reach `localhost` at either
+/// loopback address, and another program at one of them would get the authorization codes. An
+/// address that this machine does not have is left out.
 ///
 /// # Errors
-/// Returns an error, with the option that named the place, if it is no address or is in use.
+/// Returns an error that names the option if the place is not an address or is in use.
 pub(crate) fn listen(option: &str, place: &str) -> Result<Vec<TcpListener>, String> {
     let failed = |error: io::Error| format!("{option} {place}: {error}; write HOST:PORT, such as localhost:8080");
     let (host, port) = place.rsplit_once(':').unwrap_or_default();
@@ -25,7 +25,7 @@ pub(crate) fn listen(option: &str, place: &str) -> Result<Vec<TcpListener>, Stri
     loop {
         tries += 1;
         match bind_all(&addresses) {
-            // Port 0: the one that is free at the first address is taken at another.
+            // Port 0: a port that is free at the first address may be taken at another.
             Err(error) if port == "0" && error.kind() == io::ErrorKind::AddrInUse && tries < MOST_TRIES => {}
             bound => return bound.map_err(|error| format!("{option} {place}: {error}")),
         }
@@ -46,7 +46,7 @@ fn bind_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
                 bound.push(listener);
             }
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => missing = Some(error),
-            // No addresses of that family.
+            // This machine has no addresses of that family.
             Err(error)
                 if error
                     .raw_os_error()

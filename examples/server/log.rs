@@ -1,8 +1,9 @@
-//! The log of a server, on standard error.
+//! The log of a server, written to standard error.
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts the log: requests that are rejected, and why. `RUST_LOG` chooses something else.
+/// Starts the log, which reports rejected requests with the reason. `RUST_LOG` overrides the
+/// filter.
 pub(crate) fn start() {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,entra_tower=info,entra_validate=info"));

@@ -1,5 +1,5 @@
-//! What the examples with a server share: listening sockets, bounded connections, a certificate
-//! that is read again, a log and an end.
+//! Code that the examples with a server share: listening sockets, bounded connections, a
+//! certificate that is reloaded, a log, and the shutdown signals.
 
 #![allow(dead_code, reason = "each example uses its own part")]
 

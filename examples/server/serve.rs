@@ -1,4 +1,4 @@
-//! Connections of the listeners: bounded in number and in time, with or without TLS.
+//! Accepts connections, with or without TLS, and bounds their number and duration.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::tls::Tls;
 
-/// Serves the routes at these listeners, until the program ends.
+/// Serves the routes on these listeners until the program ends.
 ///
 /// # Errors
 /// Returns an error if a listener cannot be used.
@@ -24,31 +24,34 @@ pub(crate) fn serve(listeners: Vec<StdListener>, router: &Router, tls: Option<Ar
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).follow());
     }
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     for listener in listeners {
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(accept(listener, router.clone(), tls.clone(), Arc::clone(&places)));
+        tokio::spawn(accept(listener, router.clone(), tls.clone(), Arc::clone(&permits)));
     }
     Ok(())
 }
 
-async fn accept(listener: TcpListener, router: Router, tls: Option<Arc<Tls>>, places: Arc<Semaphore>) {
+async fn accept(listener: TcpListener, router: Router, tls: Option<Arc<Tls>>, permits: Arc<Semaphore>) {
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
+        let permit = Arc::clone(&permits)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
         let Ok((stream, _)) = listener.accept().await else {
-            // Too many open files, say: it passes.
+            // The error may pass, for example if too many files are open.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
         let (router, tls) = (router.clone(), tls.as_ref().map(|tls| tls.acceptor()));
         tokio::spawn(async move {
             let _ = timeout(LONGEST_CONNECTION, connection(stream, router, tls)).await;
-            drop(place);
+            drop(permit);
         });
     }
 }
 
-/// Serves one connection. What goes wrong with it is the client's matter.
+/// Serves one connection. Its errors are ignored: they concern its client alone.
 async fn connection(stream: TcpStream, router: Router, tls: Option<TlsAcceptor>) {
     let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
@@ -65,10 +68,10 @@ async fn connection(stream: TcpStream, router: Router, tls: Option<TlsAcceptor>)
     }
 }
 
-/// Connections of one server at a time.
+/// The most connections of one server at a time.
 const MOST_CONNECTIONS: usize = 256;
 const LONGEST_CONNECTION: Duration = Duration::from_secs(120);
-/// A handshake, or the head of a request.
+/// The time limit for a handshake, and for the head of a request.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
 const LARGEST_HEAD: usize = 64 << 10;
 
@@ -80,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// A server, and its address. `/` answers, and `/never` does not.
+    /// Starts a server and returns its address. `/` responds, and `/never` does not.
     fn server(tls: Option<Arc<Tls>>) -> std::net::SocketAddr {
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -92,13 +95,13 @@ mod tests {
         address
     }
 
-    /// Sends this, and returns what comes until the server closes the connection, and how long that
-    /// takes.
+    /// Sends this text, and returns everything received until the server closes the connection,
+    /// with the time that it took.
     async fn send(address: std::net::SocketAddr, text: &str) -> (String, Duration) {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
         let (start, mut received) = (Instant::now(), Vec::new());
-        // What is closed while something was not read yet is reset.
+        // Closing a connection with unread data resets it.
         let _ = stream.read_to_end(&mut received).await;
         (String::from_utf8_lossy(&received).into_owned(), start.elapsed())
     }
@@ -110,7 +113,7 @@ mod tests {
         for (text, limit) in [
             ("", LONGEST_HEAD),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: ", LONGEST_HEAD),
-            // The connection is kept for another request, which does not come.
+            // The connection is kept open for another request, which does not come.
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", LONGEST_HEAD),
             ("GET /never HTTP/1.1\r\nHost: a\r\n\r\n", LONGEST_CONNECTION),
         ] {
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn new_certificate_is_followed() {
+    async fn new_certificate_is_used() {
         let (_folder, tls, paths) = super::super::tls::tests::files();
         let tls = Arc::new(tls);
         server(Some(Arc::clone(&tls)));
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connection_beyond_the_limit_waits_for_a_place() {
+    async fn connection_over_the_limit_waits() {
         let address = server(None);
         let mut idle = Vec::new();
         for _ in 0..MOST_CONNECTIONS {
@@ -156,6 +159,6 @@ mod tests {
         let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         let (response, took) = send(address, request).await;
         assert!(response.ends_with("hello"), "{response}");
-        assert!(took >= LONGEST_HEAD / 2, "it had a place at once: {took:?}");
+        assert!(took >= LONGEST_HEAD / 2, "it did not wait: {took:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a server.
+//! The signals that stop a server.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! The certificate of a server, which is read again when its files change: a certificate of today
-//! lives for weeks, and the server for months.
+//! The certificate of a server. It is reloaded when its files change: certificates are replaced
+//! every few weeks, and the server runs for months.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
-/// A certificate chain and its key, in two files.
+/// A certificate chain and its key, read from two files.
 pub(crate) struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     acceptor: Mutex<TlsAcceptor>,
-    /// What was read last, whether it was good or not.
+    /// The contents that were read last, valid or not.
     seen: Mutex<Files>,
-    /// Takes a line of the log.
+    /// Writes a line to the log.
     log: fn(&str),
 }
 
@@ -32,10 +32,11 @@ struct Files {
 }
 
 impl Tls {
-    /// Reads the files. Changes of them are reported to `log`.
+    /// Reads the files. Later changes are reported to `log`.
     ///
     /// # Errors
-    /// Returns an error, with the file, if one cannot be read or they do not belong together.
+    /// Returns an error that names the file if one cannot be read, or if they do not belong
+    /// together.
     pub(crate) fn read(certificate: &Path, key: &Path, log: fn(&str)) -> Result<Self, Box<dyn Error>> {
         let files = load(certificate, key)?;
         Ok(Self {
@@ -47,26 +48,26 @@ impl Tls {
         })
     }
 
-    /// Returns what new connections use.
+    /// Returns the acceptor for new connections.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the files again from time to time, without end.
+    /// Checks the files for changes from time to time. Never returns.
     pub(crate) async fn follow(self: Arc<Self>) {
         loop {
             sleep(PERIOD).await;
             match self.read_again() {
                 Ok(true) => (self.log)("the certificate has changed, and new connections use it"),
                 Ok(false) => {}
-                Err(error) => (self.log)(&format!("warning: the certificate stays as it was: {error}")),
+                Err(error) => (self.log)(&format!("warning: the old certificate stays in use: {error}")),
             }
         }
     }
 
-    /// Returns whether there is another certificate. Files that are not good are reported once.
+    /// Returns true if the certificate was replaced. Invalid files are reported once.
     fn read_again(&self) -> Result<bool, String> {
-        // A file is missing for a moment while it is replaced: the next time tells.
+        // A file is missing for a moment while it is replaced: the next check reads it.
         let Ok(files) = load(&self.certificate, &self.key) else {
             return Ok(false);
         };
@@ -106,21 +107,21 @@ fn acceptor(certificate: &Path, key: &Path, files: &Files) -> Result<TlsAcceptor
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Time between two looks at the files.
+/// The time between two checks of the files.
 const PERIOD: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
-    /// A certificate for this name, and its key, in PEM form.
+    /// Makes a certificate for this name and its key, in PEM form.
     fn pair(name: &str) -> [String; 2] {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
         [certificate.self_signed(&key).unwrap().pem(), key.serialize_pem()]
     }
 
-    /// A certificate in two files, in a folder.
+    /// Writes a certificate to two files in a temporary folder.
     pub(crate) fn files() -> (tempfile::TempDir, Tls, [PathBuf; 2]) {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["hook.crt", "hook.key"].map(|name| folder.path().join(name));
@@ -129,7 +130,7 @@ pub(crate) mod tests {
         (folder, tls, paths)
     }
 
-    /// Puts another certificate into the files.
+    /// Replaces the certificate in the files.
     pub(crate) fn replace(paths: &[PathBuf; 2]) {
         write(paths, &pair("other.example"));
     }

@@ -15,19 +15,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where to listen [default: localhost, at https_port of the configuration or 44351]
+    /// Address to listen on [default: localhost, at https_port of the configuration or 44351]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
 
-    /// The database of the to-dos, which is created
+    /// The database of the to-dos; it is created if it does not exist
     #[arg(long, value_name = "FILE", default_value = "todolist.sqlite")]
     pub(crate) data: PathBuf,
 
-    /// A page of this origin may call from a browser (CORS); may be repeated
+    /// Origin of pages that may call the API from a browser (CORS); may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<Origin>,
 
-    /// Begins with the three to-dos of the Node sample, if the database is new
+    /// Starts with the three to-dos of the Node sample, if the database is new
     #[arg(long)]
     pub(crate) sample_data: bool,
 
@@ -39,7 +39,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// A command to serve for: it gets API_ENDPOINT and SCOPES, and the program ends as it ends
+    /// Command to serve for: it receives API_ENDPOINT and SCOPES, and the program exits with its
+    /// exit code
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }

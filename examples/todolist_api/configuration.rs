@@ -1,5 +1,5 @@
-//! What the settings of the sample mean: the tokens that are accepted, and the permissions that
-//! each action needs.
+//! The meaning of the sample's settings: the tokens that are accepted, and the permissions that
+//! each action requires.
 
 use entra_proto::{ClientId, Cloud, Guid};
 use entra_transport::cloud_from_env;
@@ -8,7 +8,7 @@ use entra_validate::{Api, Audience, Permissions, Tenants};
 use crate::common::Failure;
 use crate::common::config::appsettings::{AppSettings, Setting};
 
-/// Everything that the API needs to know.
+/// The configuration of the API.
 #[derive(Debug)]
 pub(crate) struct Configuration {
     pub(crate) api: Api,
@@ -20,7 +20,7 @@ pub(crate) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads and checks all settings. Nothing is sent.
+    /// Reads and checks all settings, without sending anything.
     pub(crate) fn read(settings: &AppSettings) -> Result<Self, Failure> {
         let cloud = match settings.text("AzureAd:Instance")? {
             Some(instance) => Cloud::from_setting(instance.value.trim()).map_err(failed_at(&instance.place))?,
@@ -39,7 +39,7 @@ impl Configuration {
         let [read_roles, write_roles] = actions(settings, "AzureAd:AppPermissions")?;
         let read = permissions(settings, "Read", &read_scopes, &read_roles)?;
         let write = permissions(settings, "Write", &write_scopes, &write_roles)?;
-        // A token that allows no action at all is rejected before anything else looks at it.
+        // A token that allows no action at all is rejected first.
         let any = Permissions::any_of(
             [read_scopes, write_scopes].iter().flat_map(|them| &them.value),
             [read_roles, write_roles].iter().flat_map(|them| &them.value),
@@ -55,7 +55,7 @@ impl Configuration {
     }
 }
 
-/// The API under its client ID and its default App ID URI, or under the URIs that the settings
+/// Returns the audience: the client ID and the default App ID URI, or the URIs that the settings
 /// name.
 fn audience(settings: &AppSettings, client_id: ClientId) -> Result<Audience, Failure> {
     let own = Audience::app(client_id);
@@ -68,8 +68,8 @@ fn audience(settings: &AppSettings, client_id: ClientId) -> Result<Audience, Fai
     Ok(own)
 }
 
-/// The names for reading and for writing. A section that is there and lacks one of them is an
-/// error: it may be misspelt, or of another shape.
+/// Returns the names for reading and for writing. A section that lacks one of them is an error: it
+/// may be misspelt, or have another shape.
 fn actions(settings: &AppSettings, section: &str) -> Result<[Setting<Vec<String>>; 2], Failure> {
     let names = |action: &str| {
         let key = format!("{section}:{action}");
@@ -77,7 +77,7 @@ fn actions(settings: &AppSettings, section: &str) -> Result<[Setting<Vec<String>
             Some(names) => Ok(names),
             None if settings.has(section) => {
                 let failure = Failure::new(format!(
-                    "has no {action}: callers of that kind could never be allowed to"
+                    "has no {action}: callers of that kind would never be allowed to"
                 ));
                 Err(failure
                     .hint("write it as an object with Read and Write, or leave it out to reject these callers")
@@ -101,10 +101,10 @@ fn permissions(
     if scopes.value.is_empty() && roles.value.is_empty() {
         return Err(settings.missing(
             &format!("AzureAd:AppPermissions:{action}"),
-            &format!(", or AzureAd:Scopes:{action}: without permissions, nobody could be told apart"),
+            &format!(", or AzureAd:Scopes:{action}: without permissions, the API cannot decide whom to accept"),
         ));
     }
-    // One after the other, for an error at the right place.
+    // Checked separately, so that an error names the right place.
     let none: [&str; 0] = [];
     if !scopes.value.is_empty() {
         Permissions::any_of(&scopes.value, none).map_err(failed_at(&scopes.place))?;
@@ -131,7 +131,7 @@ fn failed_at(place: &str) -> impl Fn(entra_proto::Error) -> Failure {
     move |error| Failure::from(error).at(place)
 }
 
-/// That of the samples.
+/// The port of the samples.
 const DEFAULT_PORT: u16 = 44351;
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn other_audiences_are_added_to_the_own() {
+    fn configured_audiences_are_added() {
         let text = include_str!("appsettings.json");
         let text = text.replacen(
             "\"AzureAd\": {",

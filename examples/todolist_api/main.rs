@@ -2,38 +2,46 @@
 //! sample daemon app", external tenants.
 //!
 //! It stands in for the `ToDoListAPI` of both samples of the document and takes their
-//! `appsettings.json`:
+//! `appsettings.json`.
 //!
-//! | route | users need a scope of | applications need a role of | response |
-//! |---|---|---|---|
-//! | `GET /api/todolist` | `Scopes:Read` | `AppPermissions:Read` | the list |
-//! | `GET /api/todolist/{id}` | `Scopes:Read` | `AppPermissions:Read` | the to-do, or 404 |
-//! | `POST /api/todolist` | `Scopes:Write` | `AppPermissions:Write` | 201 and the new to-do |
-//! | `PUT /api/todolist/{id}` | `Scopes:Write` | `AppPermissions:Write` | the changed to-do, or 404 |
-//! | `DELETE /api/todolist/{id}` | `Scopes:Write` | `AppPermissions:Write` | 200, or 404 |
+//! Each route requires a scope from users, or a role from applications, as the settings say:
 //!
-//! An application sees the to-dos of everyone and names the owner of a new one. A user sees the own
-//! ones, which are found by tenant and object ID: no name or address of a user is a key. To-dos are
-//! in SQLite and survive a restart.
+//! - `GET /api/todolist` returns the list. It requires `Scopes:Read` or `AppPermissions:Read`.
+//! - `GET /api/todolist/{id}` returns the to-do, or 404. It requires the same.
+//! - `POST /api/todolist` returns 201 and the new to-do. It requires `Scopes:Write` or
+//!   `AppPermissions:Write`.
+//! - `PUT /api/todolist/{id}` returns the changed to-do, or 404. It requires the same.
+//! - `DELETE /api/todolist/{id}` returns 200, or 404. It requires the same.
 //!
-//! With the daemon of the document, against an emulator, in one line (the words after the last `--`
-//! are the command that the API is served for; without them it serves until it is stopped):
+//! An application sees the to-dos of all users and names the owner of a new one. A user sees only
+//! their own, which are identified by tenant and object ID: no name or address of a user is a key.
+//! To-dos are stored in SQLite and survive a restart.
+//!
+//! With the daemon of the document, against the emulator (the words after the last `--` are the
+//! command that the API is served for; without them it serves until it is stopped):
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --config examples/todolist_api/emulator.json -- cargo run -q -p entra-examples --bin todolist_api -- --config examples/todolist_api/appsettings.json --data target/todolist.sqlite -- cargo run -q -p entra-examples --bin todolist_daemon -- --like dotnet
+//! cargo run -q -p entra-cli -- emulator \
+//!     --config examples/todolist_api/emulator.json -- \
+//!     cargo run -q -p entra-examples --bin todolist_api -- \
+//!     --config examples/todolist_api/appsettings.json \
+//!     --data target/todolist.sqlite -- \
+//!     cargo run -q -p entra-examples --bin todolist_daemon -- --like dotnet
 //! ```
 //!
-//! Against the service: the sample's `appsettings.json` in the current folder or in
-//! `--config FILE`, with `Instance`, `TenantId` and `ClientId` of the API's registration filled in,
-//! or variables such as `AzureAd__ClientId`.
+//! It prints the address of the list, and logs each rejected request with the reason.
 //!
-//! A page of another origin calls it from a browser if `--allow-origin` names that origin.
+//! Against the service: provide the sample's `appsettings.json` in the current folder or with
+//! `--config FILE`, with `Instance`, `TenantId` and `ClientId` of the API's registration filled in,
+//! or set variables such as `AzureAd__ClientId`.
+//!
+//! With `--allow-origin`, pages of that origin may call it from a browser.
 //!
 //! Three things differ from the samples on purpose. Their permissions are JSON arrays, which the
-//! version of their library reads as nothing, and then accepts every token of the tenant; here
+//! version of their library reads as empty, so that it accepts every token of the tenant; here
 //! arrays and texts are read alike, and an empty or missing set is an error at the start. Their
-//! `Location` names a path that does not exist; here it is the to-do's. They forget all to-dos when
-//! they stop.
+//! `Location` names a path that does not exist; here it is the path of the to-do. They lose all
+//! to-dos when they stop.
 
 mod arguments;
 #[path = "../common/mod.rs"]
@@ -111,7 +119,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     let endpoint = endpoint(&listeners, tls.is_some())?;
     serve(listeners, &routes::router(store, guards), tls)?;
-    note(&format!("listens at {endpoint}"));
+    note(&format!("listening on {endpoint}"));
 
     let [program, words @ ..] = arguments.command.as_slice() else {
         stopped().await?;
@@ -140,7 +148,7 @@ fn header(origin: &Origin) -> Result<HeaderValue, Failure> {
     HeaderValue::from_str(origin.as_str()).map_err(|_| Failure::new("--allow-origin is not an origin"))
 }
 
-/// Returns the address of the list. Tokens go over plain http on this machine only.
+/// Returns the address of the list. Tokens are sent over plain http on this machine only.
 fn endpoint(listeners: &[TcpListener], is_tls: bool) -> Result<String, Failure> {
     let mut first = None;
     for listener in listeners {
@@ -148,14 +156,14 @@ fn endpoint(listeners: &[TcpListener], is_tls: bool) -> Result<String, Failure> 
         if !is_tls && !address.ip().is_loopback() {
             return Err(
                 Failure::new("plain http to other machines would show the tokens of callers")
-                    .hint("give --tls-cert and --tls-key, or listen on localhost behind a proxy with TLS"),
+                    .hint("pass --tls-cert and --tls-key, or listen on localhost behind a proxy with TLS"),
             );
         }
         first = first.or(Some(address));
     }
-    let address = first.ok_or_else(|| Failure::new("--listen names no address of this machine"))?;
+    let address = first.ok_or_else(|| Failure::new("--listen has no address on this machine"))?;
     Ok(match is_tls {
-        // The name that the certificate is likely to have.
+        // The host name that the certificate is likely to contain.
         true if address.ip().is_loopback() => format!("https://localhost:{}{}", address.port(), routes::PATH),
         true => format!("https://{address}{}", routes::PATH),
         false => format!("http://{address}{}", routes::PATH),

@@ -1,4 +1,4 @@
-//! How far a caller reaches.
+//! The part of the list that a caller may access.
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -8,20 +8,20 @@ use entra_validate::Principal;
 use http::Response;
 use http::request::Parts;
 
-/// The to-dos that a caller may see and change. The store returns nothing without one.
+/// The to-dos that a caller may see and change. The store requires one for each access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reach {
     pub(crate) tenant: Guid,
     /// The user or the service principal that calls.
     pub(crate) object_id: Guid,
-    whose: Whose,
+    owners: Owners,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    /// To-dos of every owner: an application on its own behalf.
+enum Owners {
+    /// All owners: the caller is an application that acts on its own behalf.
     Everyone,
-    /// To-dos of the caller: a user.
+    /// The caller alone: the caller is a user.
     Own,
 }
 
@@ -30,21 +30,22 @@ impl Reach {
         Self {
             tenant: principal.tenant(),
             object_id: principal.object_id(),
-            whose: if principal.is_user() {
-                Whose::Own
+            owners: if principal.is_user() {
+                Owners::Own
             } else {
-                Whose::Everyone
+                Owners::Everyone
             },
         }
     }
 
-    /// Returns the owner of the to-dos that the caller sees. None if they are everyone's.
+    /// Returns the owner of the to-dos that the caller sees, or `None` if the caller sees those of
+    /// all owners.
     pub(crate) fn owner(&self) -> Option<Guid> {
-        (self.whose == Whose::Own).then_some(self.object_id)
+        (self.owners == Owners::Own).then_some(self.object_id)
     }
 }
 
-/// A handler with this argument runs for callers whose token was validated, see [`Caller`].
+/// A handler with this argument runs only for callers with a valid token, see [`Caller`].
 impl<S: Sync> FromRequestParts<S> for Reach {
     type Rejection = Response<Body>;
 

@@ -1,4 +1,4 @@
-//! The routes, and what is read from and written to the wire.
+//! The routes, and the wire format of requests and responses.
 
 use std::sync::Arc;
 
@@ -20,15 +20,15 @@ use crate::common::note;
 use crate::reach::Reach;
 use crate::store::{Store, StoreError, ToDo};
 
-/// Where the list is.
+/// The path of the list.
 pub(crate) const PATH: &str = "/api/todolist";
 
-/// The layers that decide who reaches a handler.
+/// The layers that control access to the handlers.
 pub(crate) struct Guards {
     pub(crate) token: RequireToken,
     pub(crate) read: RequirePermissions,
     pub(crate) write: RequirePermissions,
-    /// The origins whose pages may call.
+    /// The origins whose pages may call the API.
     pub(crate) origins: Vec<HeaderValue>,
 }
 
@@ -47,15 +47,15 @@ pub(crate) fn router(store: Store, guards: Guards) -> Router {
         .route(&format!("{PATH}/{{id}}"), each)
         .fallback(|| async { Problem::NOT_FOUND })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        // Around everything: a request without a valid token learns nothing, and its body is not
+        // Around all routes: a request without a valid token learns nothing, and its body is not
         // read.
         .layer(token)
-        // Outside of the token's layer: preflights have no token, and a page has to see why it was
-        // rejected.
+        // Outside the token layer: preflight requests have no token, and a page must be able to
+        // read why it was rejected.
         .layer(cors(origins))
         .with_state(Arc::new(store));
-    // The samples' framework compares paths without regard to letter case. Layers of a router run
-    // after its routing, so the path is changed in front of it.
+    // The samples' framework ignores letter case in paths. Layers of a router run after its
+    // routing, so the path is changed before it.
     Router::new().fallback_service(MapRequest::new(routes, with_lower_case_path))
 }
 
@@ -99,9 +99,9 @@ async fn add(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let sent = Sent::read(&headers, &body)?;
-    let owner = sent.owner(&reach)?;
-    let todo = on_store(store, move |store| store.add(&reach, owner, &sent.description)).await?;
+    let input = Input::read(&headers, &body)?;
+    let owner = input.owner(&reach)?;
+    let todo = on_store(store, move |store| store.add(&reach, owner, &input.description)).await?;
     let location = HeaderValue::from_str(&format!("{PATH}/{}", todo.id)).expect("a path of ASCII is a header");
     Ok(([(LOCATION, location)], json_response(StatusCode::CREATED, &todo)).into_response())
 }
@@ -114,8 +114,8 @@ async fn change(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let id = number(&id)?;
-    let sent = Sent::read(&headers, &body)?;
-    let todo = on_store(store, move |store| store.change(&reach, id, &sent.description)).await?;
+    let input = Input::read(&headers, &body)?;
+    let todo = on_store(store, move |store| store.change(&reach, id, &input.description)).await?;
     Ok(json_response(StatusCode::OK, &todo.ok_or(Problem::NOT_FOUND)?))
 }
 
@@ -129,12 +129,12 @@ async fn remove(State(store): State<Arc<Store>>, reach: Reach, id: Id) -> Result
 
 type Id = Path<String>;
 
-/// A text that is no number names no to-do.
+/// Parses the ID of a to-do. A text that is not a number names no to-do.
 fn number(Path(id): &Id) -> Result<i64, Problem> {
     id.parse().map_err(|_| Problem::NOT_FOUND)
 }
 
-/// Runs a method of the store, which blocks.
+/// Runs a method of the store on a thread that may block.
 async fn on_store<T: Send + 'static>(
     store: Arc<Store>,
     call: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -153,16 +153,16 @@ async fn on_store<T: Send + 'static>(
     }
 }
 
-/// What a caller sends. Other members, such as `id`, are ignored as in the samples.
+/// The body of a request. Other members, such as `id`, are ignored as in the samples.
 #[derive(Deserialize)]
-struct Sent {
+struct Input {
     #[serde(default, alias = "Owner")]
     owner: Option<String>,
     #[serde(alias = "Description")]
     description: String,
 }
 
-impl Sent {
+impl Input {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
@@ -172,16 +172,16 @@ impl Sent {
                 title: "The body is not application/json.",
             });
         }
-        let sent: Self = serde_json::from_slice(body).map_err(|_| {
-            Problem::bad("The body is no to-do: an object with a description and, for applications, an owner.")
+        let input: Self = serde_json::from_slice(body).map_err(|_| {
+            Problem::bad("The body is not a to-do: an object with a description and, for applications, an owner.")
         })?;
-        if sent.description.chars().count() > LONGEST_DESCRIPTION {
+        if input.description.chars().count() > LONGEST_DESCRIPTION {
             return Err(Problem::bad("The description is longer than 1000 characters."));
         }
-        Ok(sent)
+        Ok(input)
     }
 
-    /// The owner of a new to-do: the user who calls, or the one that an application names.
+    /// Returns the owner of a new to-do: the user who calls, or the one that an application names.
     fn owner(&self, reach: &Reach) -> Result<Guid, Problem> {
         match (&self.owner, reach.owner()) {
             (_, Some(user)) => Ok(user),
@@ -198,7 +198,7 @@ fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// To-dos are of one caller each: no cache may keep them.
+/// Each list belongs to one caller, so no cache may store it.
 fn headers(content_type: &'static str) -> [(http::HeaderName, &'static str); 3] {
     [
         (CONTENT_TYPE, content_type),

@@ -1,13 +1,11 @@
 //! The to-dos, in SQLite.
 //!
-//! | column | |
-//! |---|---|
-//! | `id` | counts up, and is never used twice |
-//! | `tenant`, `owner` | `tid` and `oid`: together the key of a user |
-//! | `description` | the text |
+//! - `id`: counts up, and is never reused
+//! - `tenant`, `owner`: `tid` and `oid`, together the key of a user
+//! - `description`: the text
 //!
-//! Every method takes the caller, and finds what the caller may see: a to-do of someone else is
-//! none. A change is on the disk when its method returns.
+//! Every method takes the caller, and finds only what the caller may see: for others, a to-do does
+//! not exist. A change is on the disk when its method returns.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -33,20 +31,20 @@ pub(crate) struct ToDo {
     pub(crate) description: String,
 }
 
-/// The reason for which the store did not do what it should.
+/// The reason that a call of the store failed.
 #[derive(Debug)]
 pub(crate) enum StoreError {
-    /// The owner has as many to-dos as one may have.
+    /// The owner has the largest permitted number of to-dos.
     Full,
     /// SQLite failed.
     Failed(rusqlite::Error),
 }
 
 impl Store {
-    /// The store in this file, which is created.
+    /// Opens the store in this file, or creates it.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let place = format!("--data {}", path.display());
-        // SQLite gives some relative names a meaning of their own, such as `:memory:`.
+        // SQLite gives some relative names a special meaning, such as `:memory:`.
         let path = std::path::absolute(path).map_err(|error| Failure::from(error).at(&place))?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
@@ -75,8 +73,8 @@ impl Store {
         }
     }
 
-    /// Adds the three to-dos that the API of the Node sample begins with, unless there ever were
-    /// others.
+    /// Adds the three to-dos that the API of the Node sample starts with, unless the store has ever
+    /// had others.
     pub(crate) fn add_samples(&self, tenant: Guid) -> Result<(), Failure> {
         let mut connection = self.connection();
         let mut add = || {
@@ -88,7 +86,7 @@ impl Store {
                 .optional()?
                 .is_some();
             for (number, description) in SAMPLES.iter().enumerate().filter(|_| !is_used) {
-                // Owners of their own, the same each time.
+                // Each has an owner of its own, the same each time.
                 let owner = Guid::from_random([u8::try_from(number).unwrap_or_default() + 1; 16]);
                 transaction.execute(INSERT, params![tenant.to_string(), owner.to_string(), description])?;
             }
@@ -112,7 +110,7 @@ impl Store {
         Ok(found.optional()?)
     }
 
-    /// Adds a to-do of this owner, who is the caller if that is a user.
+    /// Adds a to-do for this owner. If the caller is a user, the owner is the caller.
     pub(crate) fn add(&self, reach: &Reach, owner: Guid, description: &str) -> Result<ToDo, StoreError> {
         let (tenant, name) = (tenant(reach), owner.to_string());
         let mut connection = self.connection();
@@ -135,7 +133,7 @@ impl Store {
         })
     }
 
-    /// Changes the description. Returns the to-do as it is then.
+    /// Changes the description, and returns the changed to-do.
     pub(crate) fn change(&self, reach: &Reach, id: i64, description: &str) -> Result<Option<ToDo>, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -147,7 +145,7 @@ impl Store {
         Ok(changed)
     }
 
-    /// Removes a to-do. Returns false if there is none.
+    /// Removes a to-do. Returns false if it does not exist.
     pub(crate) fn remove(&self, reach: &Reach, id: i64) -> Result<bool, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(DELETE)?;
@@ -169,7 +167,7 @@ fn tenant(reach: &Reach) -> String {
     reach.tenant.to_string()
 }
 
-/// `NULL` stands for every owner.
+/// Returns the owner as a parameter; `NULL` stands for all owners.
 fn owner(reach: &Reach) -> Option<String> {
     reach.owner().map(|owner| owner.to_string())
 }
@@ -185,13 +183,13 @@ fn todo(row: &Row<'_>) -> rusqlite::Result<ToDo> {
     })
 }
 
-/// Opens the database, and creates what is missing in it. None if it is another program's.
+/// Opens the database, and creates missing tables. Returns `None` if it belongs to another program.
 fn connect(path: &Path) -> rusqlite::Result<Option<Connection>> {
     // Without SQLITE_OPEN_URI, `file:` has no meaning.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(10))?;
-    // In a transaction, as another process may open the new file at the same time.
+    // A transaction, because another process may open the new file at the same time.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let number = |pragma| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let own = (number("application_id")?, number("user_version")?);
@@ -212,7 +210,7 @@ fn connect(path: &Path) -> rusqlite::Result<Option<Connection>> {
 const APPLICATION: i64 = 0x746f_646f;
 const VERSION: i64 = 1;
 
-/// A list is returned as a whole.
+/// A list is returned as a whole, so its length is bounded.
 const MOST_OF_ONE_OWNER: i64 = 1000;
 
 const SAMPLES: [&str; 3] = ["Pick up grocery", "Finish invoice report", "Water plants"];

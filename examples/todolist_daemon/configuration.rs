@@ -1,5 +1,5 @@
-//! What the settings of the samples mean: the application, what tokens are requested for, and the
-//! address of the list.
+//! The meaning of the samples' settings: the application, the target of its tokens, and the address
+//! of the list.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::common::config::{Entry, dotenv, is_placeholder, read_text};
 use crate::common::{self, Failure, Web, note, optional, warn};
 use crate::todo::Service;
 
-/// Everything that a form needs to know.
+/// The configuration of a form.
 pub(crate) struct Configuration {
     application: Application,
     target: Target,
@@ -26,7 +26,7 @@ pub(crate) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads and checks the settings of the .NET sample. Nothing is sent.
+    /// Reads and checks the settings of the .NET sample, without sending anything.
     pub(crate) fn of_dotnet(path: Option<&Path>) -> Result<Self, Failure> {
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new(""));
         Self::of_settings(&AppSettings::read(path)?, folder)
@@ -51,7 +51,7 @@ impl Configuration {
 
         let section = match settings.has("DownstreamApi") {
             true => "DownstreamApi",
-            // The section's name in an older version of the sample.
+            // The name of the section in an older version of the sample.
             false if settings.has("ToDoApi") => "ToDoApi",
             false => "DownstreamApi",
         };
@@ -87,7 +87,7 @@ impl Configuration {
         )
     }
 
-    /// Reads and checks the settings of the Node sample. Nothing is sent.
+    /// Reads and checks the settings of the Node sample, without sending anything.
     pub(crate) fn of_node(path: Option<&Path>) -> Result<Self, Failure> {
         let settings = DotEnv::read(path)?;
         if settings
@@ -95,7 +95,7 @@ impl Configuration {
             .is_some_and(|set| set.value == "0")
         {
             warn(
-                "NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect: certificates are always verified; name the API's in SSL_CERT_FILE",
+                "NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect: certificates are always verified; put the API's certificate into SSL_CERT_FILE",
             );
         }
         let authority = settings
@@ -179,7 +179,7 @@ impl Configuration {
         let cloud = self.application.authority().cloud().clone();
         let transport = UreqTransport::builder().for_cloud(&cloud);
         let transport = match is_plain(&self.endpoint) {
-            // `checked` has seen to it that it is on this machine.
+            // `checked` has ensured that it is on this machine.
             true => transport.allow_plain_loopback(true),
             false => transport,
         };
@@ -196,12 +196,11 @@ impl Configuration {
 }
 
 fn authority_of(setting: &Setting<String>) -> Result<Authority, Failure> {
-    // As for `AZURE_AUTHORITY_HOST`: an emulator on this machine may speak plain http.
+    // Like `AZURE_AUTHORITY_HOST`: an emulator on this machine may use plain http.
     Authority::from_setting(&setting.value).map_err(failed_at(&setting.place))
 }
 
-/// Returns the credential of the section `ClientCredentials`: the first that is there, as in the
-/// sample.
+/// Returns the first credential in the section `ClientCredentials`, as the sample does.
 fn dotnet_credential(settings: &AppSettings, folder: &Path) -> Result<Option<ClientCredential>, Failure> {
     let list = "AzureAd:ClientCredentials";
     if settings.count(list) == 0 && !settings.has("AzureAd:ClientCredentials:0") {
@@ -230,7 +229,7 @@ fn dotnet_credential(settings: &AppSettings, folder: &Path) -> Result<Option<Cli
                     .into(),
             ))
         }
-        _ => Err(Failure::new("is a source that this program does not have")
+        _ => Err(Failure::new("is a source that this program does not support")
             .hint("write ClientSecret, or Path with CertificateDiskPath")
             .at(&source.place)),
     }
@@ -247,7 +246,7 @@ fn from_secret(setting: Setting<String>) -> Result<ClientCredential, Failure> {
 
 fn from_key(path: &Path, thumbprint: &str) -> Result<ClientCredential, Failure> {
     let signer = ThumbprintKey::read(&bytes(path)?, None, thumbprint)?;
-    // The one algorithm that names a certificate by its SHA-1.
+    // The only algorithm that identifies a certificate by its SHA-1 thumbprint.
     let credential = CertificateCredential::new(signer).with_algorithm(SigningAlgorithm::Rs256);
     Ok(credential.into())
 }
@@ -263,7 +262,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))
 }
 
-/// The sample's scope is the identifier of the API: `/.default` is appended in its code.
+/// Appends `/.default` to the identifier of the API, as the sample's code does.
 fn with_default(mut scope: Setting<String>) -> Setting<String> {
     let value = scope.value.trim();
     scope.value = match Scope::resource_of_default(value) {
@@ -273,8 +272,8 @@ fn with_default(mut scope: Setting<String>) -> Setting<String> {
     scope
 }
 
-/// Checks that a token for the target may go to this address. Returns it without a slash at the
-/// end.
+/// Checks that a token for the target may be sent to this address. Returns it without a trailing
+/// slash.
 fn checked(target: &Target, address: &str) -> Result<String, Failure> {
     let wrong = |problem: &str| Failure::new(problem).hint("write it as https://localhost:44351/api/todolist");
     let uri: Uri = address.parse().map_err(|_| wrong("is not a URL"))?;
@@ -303,7 +302,7 @@ fn is_plain(address: &str) -> bool {
     address.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http"))
 }
 
-/// The settings of the Node sample. Variables come before those of the file, as in the package
+/// The settings of the Node sample. Variables take precedence over the file, as in the package
 /// dotenv.
 struct DotEnv {
     folder: PathBuf,
@@ -316,7 +315,7 @@ impl DotEnv {
         let default = Path::new(".env");
         let path = match path {
             Some(path) => Some(path),
-            // Also where it cannot be looked at: reading it then says why.
+            // This includes a file that cannot be inspected: the error on reading it says why.
             None => (!matches!(default.try_exists(), Ok(false))).then_some(default),
         };
         let Some(path) = path else {
@@ -337,12 +336,12 @@ impl DotEnv {
         })
     }
 
-    /// Returns a setting. An empty one is not set.
+    /// Returns a setting. An empty setting counts as not set.
     fn get(&self, name: &str) -> Result<Option<Setting<String>>, Failure> {
         if let Some(setting) = variable(name)? {
             return Ok(Some(setting));
         }
-        // The last one counts.
+        // The last one takes effect.
         let entry = self.entries.iter().rev().find(|entry| entry.key == name);
         let Some(entry) = entry.filter(|entry| !entry.value.trim().is_empty()) else {
             return Ok(None);
@@ -388,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn external_tenant_is_named_by_its_host() {
+    fn external_tenant_is_identified_by_its_host() {
         let scope = "api://22223333-cccc-4444-dddd-5555eeee6666/.default";
         for (authority, tenant) in [
             (
@@ -418,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn token_goes_to_its_own_api_only() {
+    fn token_is_sent_to_its_own_api_only() {
         let authority = r#""Authority": "https://contoso.ciamlogin.com/""#;
         for (scope, base, is_good) in [
             ("api://todo/.default", "https://todo.contoso.example", true),

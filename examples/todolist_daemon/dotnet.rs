@@ -1,4 +1,4 @@
-//! What the .NET sample does and prints.
+//! The behaviour and output of the .NET sample.
 
 use entra_proto::Guid;
 use entra_proto::error::printable;
@@ -31,10 +31,10 @@ pub(crate) fn run(service: &Service) -> Result<(), Failure> {
     show_list(service)
 }
 
-/// Adds a to-do of an owner who is made up, as in the sample.
+/// Adds a to-do with a random owner, as the sample does.
 fn post(service: &Service, description: &str) -> Result<ToDo, Failure> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::new(format!("there is no randomness: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new(format!("the system has no random numbers: {error}")))?;
     let owner = Guid::from_random(bytes).to_string();
     let body = json!({"owner": owner, "description": description});
     ToDo::read(&service.call(&Method::POST, None, Some(&body))?)

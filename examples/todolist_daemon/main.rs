@@ -1,28 +1,37 @@
 //! A daemon that calls a protected web API: the document "Quickstart: Call a web API in a sample
 //! daemon app", external tenants.
 //!
-//! It stands in for the two samples of the document. Each form takes the configuration of its
-//! sample as it is, does what the sample does, and prints what the sample prints:
+//! It stands in for the two samples of the document. Each form, chosen with `--like`, takes the
+//! configuration of its sample as it is, does what the sample does, and prints what the sample
+//! prints:
 //!
-//! | `--like` | configuration | calls | prints |
-//! |---|---|---|---|
-//! | `dotnet` | `appsettings.json`: AzureAd with Authority (or Instance and TenantId), ClientId and ClientCredentials; DownstreamApi (or ToDoApi) with BaseUrl, RelativePath and Scopes | adds two to-dos, removes one, changes and removes the other | `Posting a to-do...` and the list after each step |
-//! | `node` | `.env`: CLIENT_ID, AUTHORITY, CLIENT_SECRET (or CERT_THUMBPRINT and CERT_PRIVATE_KEY_FILE), API_ENDPOINT, SCOPES | reads the list | the list, as a JSON array |
+//! - `dotnet` reads `appsettings.json`: AzureAd with Authority (or Instance and TenantId), ClientId
+//!   and ClientCredentials; DownstreamApi (or ToDoApi) with BaseUrl, RelativePath and Scopes. It
+//!   adds two to-dos, removes one, then changes and removes the other. It prints
+//!   `Posting a to-do...` and the list after each step.
+//! - `node` reads `.env`: CLIENT_ID, AUTHORITY, CLIENT_SECRET (or CERT_THUMBPRINT and
+//!   CERT_PRIVATE_KEY_FILE), API_ENDPOINT and SCOPES. It reads the list, and prints it as a JSON
+//!   array.
 //!
-//! With the web API of the document, against an emulator, in one line:
+//! With the web API of the document, against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --config examples/todolist_api/emulator.json -- cargo run -q -p entra-examples --bin todolist_api -- --config examples/todolist_api/appsettings.json --data target/todolist-node.sqlite --sample-data -- cargo run -q -p entra-examples --bin todolist_daemon -- --like node
+//! cargo run -q -p entra-cli -- emulator \
+//!     --config examples/todolist_api/emulator.json -- \
+//!     cargo run -q -p entra-examples --bin todolist_api -- \
+//!     --config examples/todolist_api/appsettings.json \
+//!     --data target/todolist-node.sqlite --sample-data -- \
+//!     cargo run -q -p entra-examples --bin todolist_daemon -- --like node
 //! ```
 //!
-//! Against the service: the file of the sample in the current folder or in `--config FILE`, or
-//! variables of its names (`AzureAd__ClientId`), and for the application `AZURE_TENANT_ID`,
-//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`. `API_ENDPOINT`
-//! and `SCOPES` serve both forms.
+//! Against the service: provide the file of the sample in the current folder or with
+//! `--config FILE`, or set variables with the names of its settings (`AzureAd__ClientId`), and for
+//! the application `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or
+//! `AZURE_CLIENT_CERTIFICATE_PATH`. Both forms read `API_ENDPOINT` and `SCOPES`.
 //!
 //! Two things differ from the samples on purpose. The Node sample prints an error and exits with 0;
-//! this prints the same, then what to do on standard error, and exits with 1. The Node sample turns
-//! the verification of certificates off; this never does.
+//! this program prints the same, then a hint on standard error, and exits with 1. The Node sample
+//! turns certificate verification off; this program never does.
 
 #[path = "../common/mod.rs"]
 mod common;

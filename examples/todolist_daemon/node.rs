@@ -1,4 +1,4 @@
-//! What the Node sample does and prints.
+//! The behaviour and output of the Node sample.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::common::{Failure, date_of_javascript, indented, indented_by, say};
 use crate::todo::{Service, ToDo, failure, unexpected};
 
 pub(crate) fn run(service: &Service) -> Result<(), Failure> {
-    // The sample gets the token before it calls: what fails here is the token service's.
+    // The sample gets the token before it calls the API, so an error here is the token service's.
     if let Err(error) = service.web.client.token(&service.web.target) {
         if let Some(service) = error.service() {
             let description: Vec<String> = service.description.lines().map(printable).collect();

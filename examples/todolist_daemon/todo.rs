@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::common::{FORGOTTEN_CONSENT, Failure, Reply, Web};
 
-/// The web API, and where its list is.
+/// The web API, and the address of its list.
 pub(crate) struct Service {
     pub(crate) web: Web,
-    /// The address of the list, without a slash at the end.
+    /// The address of the list, without a trailing slash.
     pub(crate) endpoint: String,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct ToDo {
 }
 
 impl Service {
-    /// Calls the list, or one to-do of it. An error response is no failure here.
+    /// Calls the list, or one to-do in it. An error response is not an `Err` here.
     pub(crate) fn send(&self, method: &Method, id: Option<i64>, body: Option<&Value>) -> Result<Reply, Failure> {
         let address = match id {
             Some(id) => format!("{}/{id}", self.endpoint),
@@ -35,10 +35,10 @@ impl Service {
         self.web.call(method, &address, body)
     }
 
-    /// Calls the list, or one to-do of it.
+    /// Calls the list, or one to-do in it.
     ///
     /// # Errors
-    /// Returns an error for an error response.
+    /// Returns an error if the API returns an error response.
     pub(crate) fn call(&self, method: &Method, id: Option<i64>, body: Option<&Value>) -> Result<Reply, Failure> {
         let reply = self.send(method, id, body)?;
         if reply.status.is_success() {
@@ -48,7 +48,7 @@ impl Service {
     }
 }
 
-/// Returns what the API says is wrong, and what to do about it.
+/// Returns the failure that the API reports, with a hint.
 pub(crate) fn failure(reply: &Reply) -> Failure {
     let failure = reply.failure();
     match reply.status {
@@ -91,6 +91,6 @@ impl TryFrom<Wire> for ToDo {
 }
 
 pub(crate) fn unexpected() -> Failure {
-    Failure::new("the response of the web API is not to-dos in JSON")
+    Failure::new("the response of the web API does not hold to-dos in JSON")
         .hint("check the address: a proxy or a web page may be there")
 }

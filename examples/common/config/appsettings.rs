@@ -1,5 +1,5 @@
-//! `appsettings.json`, as programs of .NET read it: nested sections, names in any letter case, and
-//! variables that come first (`AzureAd__ClientId` for `AzureAd:ClientId`).
+//! `appsettings.json`, as .NET programs read it: nested sections, case-insensitive names, and
+//! variables that take precedence (`AzureAd__ClientId` for `AzureAd:ClientId`).
 
 use std::env;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::common::failure::{Failure, note};
 /// The settings of a program.
 pub(crate) struct AppSettings {
     file: Option<(String, Node)>,
-    /// The variables, under the names that settings have: `AzureAd:ClientId`.
+    /// The environment variables, under the names of the settings: `AzureAd:ClientId`.
     variables: Vec<(String, Option<String>)>,
 }
 
@@ -30,7 +30,7 @@ impl AppSettings {
         let default = Path::new("appsettings.json");
         let path = match path {
             Some(path) => Some(path),
-            // Also where it cannot be looked at: reading it then says why.
+            // This includes a file that cannot be inspected: the error on reading it says why.
             None => (!matches!(default.try_exists(), Ok(false))).then_some(default),
         };
         let mut file = None;
@@ -51,7 +51,7 @@ impl AppSettings {
         })
     }
 
-    /// The settings in this text, without variables.
+    /// Reads the settings in this text, without variables.
     #[cfg(test)]
     pub(crate) fn of(text: &str) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl AppSettings {
         }
     }
 
-    /// Returns a text. An empty one is not set.
+    /// Returns a text setting. An empty text counts as not set.
     pub(crate) fn text(&self, key: &str) -> Result<Option<Setting<String>>, Failure> {
         if let Some(setting) = self.variable(key)?.filter(|setting| !setting.value.is_empty()) {
             return filled(setting).map(Some);
@@ -79,9 +79,8 @@ impl AppSettings {
         }
     }
 
-    /// Returns a list of names: an array, or one text with spaces between. An empty list is an
-    /// error, and so is one that holds something else: what decides about access must not vanish
-    /// without a word.
+    /// Returns a list of names: an array, or one text with names separated by spaces. An empty list
+    /// and any other value are errors: a setting that controls access must not be ignored silently.
     pub(crate) fn names(&self, key: &str) -> Result<Option<Setting<Vec<String>>>, Failure> {
         let split = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let (value, place) = match (self.variable(key)?, self.indexed(key)?) {
@@ -110,7 +109,7 @@ impl AppSettings {
             return Err(Failure::new("is empty").hint(LIST).at(&place));
         }
         for name in &value {
-            refuse_placeholder(name, &place)?;
+            reject_placeholder(name, &place)?;
         }
         Ok(Some(Setting { value, place }))
     }
@@ -123,7 +122,7 @@ impl AppSettings {
         }
     }
 
-    /// Whether there is anything under this name.
+    /// Returns true if the file or a variable sets anything under this name.
     pub(crate) fn has(&self, key: &str) -> bool {
         let is_below = |name: &String| {
             let (start, rest) = name.split_at_checked(key.len()).unwrap_or((name, ""));
@@ -140,15 +139,15 @@ impl AppSettings {
         }
     }
 
-    /// Returns an error for a setting that is nowhere.
-    pub(crate) fn missing(&self, key: &str, otherwise: &str) -> Failure {
+    /// Returns the error for a setting that is not set.
+    pub(crate) fn missing(&self, key: &str, alternative: &str) -> Failure {
         let problem = match &self.file {
             Some((file, _)) => format!("{key} is not set in {file}"),
             None => format!("{key} is not set: there is no appsettings.json"),
         };
         let variable = key.replace(':', "__");
         Failure::new(problem).hint(format!(
-            "fill in appsettings.json as the document has it, name the file with --config, or set {variable}{otherwise}"
+            "fill in appsettings.json as the document has it, name the file with --config, or set {variable}{alternative}"
         ))
     }
 
@@ -174,12 +173,12 @@ impl AppSettings {
                 place,
             })),
             None => Err(Failure::new("is not UTF-8")
-                .hint("set it again, as plain text")
+                .hint("set it again as plain text")
                 .at(&place)),
         }
     }
 
-    /// The variables `KEY__0`, `KEY__1` and so on.
+    /// Returns the variables `KEY__0`, `KEY__1` and so on.
     fn indexed(&self, key: &str) -> Result<Vec<String>, Failure> {
         let mut list = Vec::new();
         while let Some(setting) = self.variable(&format!("{key}:{}", list.len()))? {
@@ -190,11 +189,11 @@ impl AppSettings {
 }
 
 fn filled(setting: Setting<String>) -> Result<Setting<String>, Failure> {
-    refuse_placeholder(&setting.value, &setting.place)?;
+    reject_placeholder(&setting.value, &setting.place)?;
     Ok(setting)
 }
 
-fn refuse_placeholder(value: &str, place: &str) -> Result<(), Failure> {
+fn reject_placeholder(value: &str, place: &str) -> Result<(), Failure> {
     if !is_placeholder(value) {
         return Ok(());
     }
@@ -203,7 +202,7 @@ fn refuse_placeholder(value: &str, place: &str) -> Result<(), Failure> {
         .at(place))
 }
 
-/// A value of the file.
+/// A value in the file.
 #[derive(Debug)]
 enum Node {
     Section(Vec<(String, Self)>),
@@ -215,12 +214,12 @@ enum Node {
 fn parse(text: &str) -> Result<Node, Failure> {
     let root: Node = serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        // Its own text may repeat a value.
+        // The error of the parser may repeat a value, so it is replaced.
         let (problem, hint) = match error.is_data() {
-            true => ("has the name of a setting for the second time", "keep one of the two"),
+            true => ("repeats the name of a setting", "keep one of the two"),
             false => (
                 "is not JSON",
-                "JSON has no comments, a comma between members, and none behind the last one",
+                "remove comments, put a comma between members, and none after the last one",
             ),
         };
         Failure::new(format!("line {line}, column {column} {problem}")).hint(hint)
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_and_scalars_are_lists_of_names() {
+    fn arrays_and_texts_are_lists_of_names() {
         for text in [
             r#"{"AzureAd": {"Scopes": {"Read": ["A.Read", "B.Read"]}}}"#,
             r#"{"azuread": {"SCOPES": {"read": "A.Read  B.Read"}}}"#,
@@ -313,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn list_that_says_nothing_is_an_error() {
+    fn list_without_names_is_rejected() {
         for value in [
             "[]",
             "\"\"",
@@ -333,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_come_first() {
+    fn variables_take_precedence() {
         let mut settings = settings(r#"{"AzureAd": {"ClientId": "file", "Scopes": {"Read": ["File"]}}}"#);
         let mut set = |name: &str, value: &str| settings.variables.push((name.to_owned(), Some(value.to_owned())));
         set("AZUREAD:ClientId", "variable");
@@ -350,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn error_names_the_place_and_not_its_text() {
+    fn error_names_the_place_but_not_the_text() {
         for text in [
             "{\"secret\": \"canary\" // comment\n}",
             "{\"secret\": canary}",

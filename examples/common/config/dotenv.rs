@@ -1,10 +1,10 @@
-//! `.env`: `NAME=value`, as the Node package dotenv reads it.
+//! `.env` files: `NAME=value`, as the Node package dotenv reads them.
 
 use super::{Entry, at_line};
 use crate::common::{Failure, warn};
 
-/// Reads a text. A value may stand in quotation marks; without them it ends at `#`. Nothing is
-/// substituted in it.
+/// Reads the settings in a text. A value may be quoted; without quotation marks it ends at `#`.
+/// Variables in it are not expanded.
 pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| is_setting(line)) {
@@ -13,11 +13,11 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {
         let line = line.strip_prefix("export ").unwrap_or(line);
         let (key, value) = line
             .split_once('=')
-            .ok_or_else(|| at_line(number, "is no setting").hint("write NAME=value, and # before a comment"))?;
+            .ok_or_else(|| at_line(number, "is not a setting").hint("write NAME=value, and # before a comment"))?;
         let key = key.trim();
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if key.is_empty() || !key.chars().all(is_name) {
-            return Err(at_line(number, "has a name that is none").hint("write NAME=value"));
+            return Err(at_line(number, "has an invalid name").hint("write NAME=value"));
         }
         entries.push(Entry::new(key, value_of(value.trim(), number)?, number));
     }
@@ -37,7 +37,7 @@ fn value_of(value: &str, line: usize) -> Result<String, Failure> {
         };
         if is_cut {
             warn(&format!(
-                "line {line}: the value ends at #, as in the sample: put it in quotation marks if # is a part of it"
+                "line {line}: the value ends at #, as in the sample: put it in quotation marks if # is part of it"
             ));
         }
         return Ok(value.trim_end().to_owned());
@@ -48,7 +48,7 @@ fn value_of(value: &str, line: usize) -> Result<String, Failure> {
         .ok_or_else(|| at_line(line, "has a quotation mark that is not closed").hint("close it on the same line"))?;
     if !matches!(behind.trim_start().chars().next(), None | Some('#')) {
         return Err(
-            at_line(line, "goes on behind the closing quotation mark").hint("use another kind of quotation mark")
+            at_line(line, "continues after the closing quotation mark").hint("use another kind of quotation mark")
         );
     }
     Ok(match quote {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_as_the_sample_reads_them() {
+    fn settings_are_read_like_in_the_sample() {
         let text = "# Credentials\r\nTENANT_ID=contoso.example\r\n\r\nexport CLIENT_ID = \"a b\" # comment\nCLIENT_SECRET='x#$y'\nAAD_ENDPOINT=https://a # b\nEMPTY=\n";
         let read = parse(text).unwrap();
         let read: Vec<_> = read.iter().map(|it| (&*it.key, &*it.value, it.line.unwrap())).collect();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn error_names_the_line_and_not_its_text() {
+    fn error_names_the_line_but_not_the_text() {
         for (text, line) in [
             ("A=1\r\ncanary\n", 2),
             ("=canary", 1),

@@ -1,6 +1,6 @@
-//! What the configuration files of samples have in common, whatever their format.
+//! Code that is shared by the readers of the samples' configuration files, whatever their format.
 //!
-//! Errors never repeat what stands in a file: a line that cannot be read may hold the secret.
+//! Errors never repeat the contents of a file: a line that cannot be read may hold the secret.
 
 pub(crate) mod appsettings;
 pub(crate) mod dotenv;
@@ -35,7 +35,7 @@ pub(crate) fn at_line(line: usize, problem: &str) -> Failure {
     Failure::new(format!("line {line} {problem}"))
 }
 
-/// Reads a small file of text. A byte order mark is no part of it.
+/// Reads a small text file. A byte order mark is not part of the text.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         let failure = Failure::new(format!("cannot be read: {error}"));
@@ -63,10 +63,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Whether a value is one that the samples and their documents leave to be replaced.
+/// Returns true if the value is a placeholder of the samples or their documents.
 pub(crate) fn is_placeholder(value: &str) -> bool {
     let value = value.trim().to_ascii_lowercase();
-    // Some tools write an id in braces: it is no placeholder, and what reads it says what is wrong.
+    // Some tools write an ID in braces. It is not a placeholder, and its own parser reports it.
     if value.trim_matches(['{', '}']).parse::<Guid>().is_ok() {
         return false;
     }
@@ -91,7 +91,7 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         || between('{', '}')
 }
 
-/// Many times what a configuration has.
+/// The largest configuration file, in bytes: many times the usual size.
 const LONGEST_FILE: u64 = 256 * 1024;
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_of_samples_and_documents_are_recognised() {
+    fn placeholders_are_recognised() {
         for value in [
             "Enter_the_Tenant_Id_Here",
             "Enter_the_Cloud_Instance_Id_Here",

@@ -1,4 +1,4 @@
-//! `parameters.json`: one object of texts and lists of texts.
+//! `parameters.json`: one object with texts and lists of texts.
 
 use std::fmt;
 
@@ -9,15 +9,16 @@ use serde_json::Value;
 use crate::common::Failure;
 use crate::common::config::Entry;
 
-/// Reads a text. A list of texts, as of scopes, becomes one text with spaces between.
+/// Reads the settings in a text. A list of texts, such as scopes, becomes one text separated by
+/// spaces.
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {
     let members: Members = serde_json::from_str(text).map_err(|error| {
         let failure = Failure::new(format!(
-            "line {}, column {} is not JSON of one object",
+            "line {}, column {} is not a JSON object",
             error.line(),
             error.column()
         ));
-        failure.hint("JSON has no comments, a comma between members, and none behind the last one")
+        failure.hint("remove comments, put a comma between members, and none after the last one")
     })?;
     let mut entries = Vec::new();
     for (key, value) in members.0 {
@@ -41,7 +42,7 @@ fn wrong_kind(key: &str) -> Failure {
         .hint("write it in quotation marks")
 }
 
-/// The members of an object, duplicates included.
+/// The members of an object in order, including duplicates.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn error_names_the_place_and_not_its_text() {
+    fn error_names_the_place_but_not_the_text() {
         for text in [
             "{\"secret\": \"canary\" // comment\n}",
             "{\"secret\": canary}",

@@ -1,10 +1,10 @@
-//! `Program.cs`: the sample keeps its settings as strings in its code.
+//! `Program.cs`: the sample has its settings as string literals in its code.
 
 use crate::common::Failure;
 use crate::common::config::{Entry, at_line};
 use crate::sample::Names;
 
-/// Finds the lines `Name = "value"` of the settings of the sample, and ignores all others.
+/// Finds the lines `Name = "value"` of the sample's settings, and ignores all others.
 pub(super) fn parse(text: &str, names: &Names) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Vec<Entry>, Failure> {
         let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with("//")) else {
             continue;
         };
-        // In front of it there may be a type: `const string Authority`.
+        // A type may precede the name: `const string Authority`.
         let word = key.split_whitespace().next_back();
         let Some(key) = names.all().find(|name| Some(*name) == word && !value.starts_with('=')) else {
             continue;
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn error_names_the_line_and_not_its_text() {
+    fn error_names_the_line_but_not_the_text() {
         for text in [
             "\nClientSecret = canary",
             "\nClientSecret = \"canary",

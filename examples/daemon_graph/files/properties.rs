@@ -3,7 +3,8 @@
 use crate::common::Failure;
 use crate::common::config::{Entry, at_line};
 
-/// Reads a text: `NAME=value`, `NAME: value` or `NAME value`, with the escapes of the format.
+/// Reads the settings in a text: `NAME=value`, `NAME: value` or `NAME value`, with the format's
+/// escapes.
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -13,20 +14,21 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
         }
-        // An odd number of backslashes at the end: the next line goes on.
+        // A line that ends with an odd number of backslashes continues on the next line.
         while line.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1 {
             line.pop();
             let Some((_, next)) = lines.next() else { break };
             line.push_str(next.trim_start_matches(BLANKS));
         }
         let (key, value) = divided(&line);
-        let unescaped = |text: &str| unescaped(text).ok_or_else(|| at_line(number, "has a \\u that is no character"));
+        let unescaped =
+            |text: &str| unescaped(text).ok_or_else(|| at_line(number, "has a \\u escape that is not a character"));
         entries.push(Entry::new(&unescaped(key)?, unescaped(value)?, number));
     }
     Ok(entries)
 }
 
-/// The key ends at the first separator that is not escaped.
+/// Divides a line into key and value. The key ends at the first separator that is not escaped.
 fn divided(line: &str) -> (&str, &str) {
     let mut is_escaped = false;
     for (at, character) in line.char_indices() {
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn error_names_the_line_and_not_its_text() {
+    fn error_names_the_line_but_not_the_text() {
         for text in [
             "A=1\nSECRET=canary\\u12",
             "A=1\nSECRET=canary\\uzzzz",

@@ -1,4 +1,4 @@
-//! The examples that call APIs through the bearer layer, run as a user runs them, against an
+//! The examples that call APIs through the bearer layer, run as a user runs them, against the
 //! emulator.
 
 #[path = "../../common/text_codec.rs"]
@@ -48,7 +48,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn a_client_of_tower_calls_with_one_token_and_gets_another_where_it_is_refused() {
+fn tower_client_replaces_a_rejected_token() {
     let emulator = Emulator::builder()
         .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
         .start();
@@ -66,7 +66,7 @@ fn a_client_of_tower_calls_with_one_token_and_gets_another_where_it_is_refused()
 }
 
 #[test]
-fn a_grpc_client_shows_its_token_to_the_server() {
+fn grpc_client_sends_its_token() {
     let emulator = Emulator::builder()
         .api(Api::new(GREETER))
         .app(App::new("daemon"))
@@ -81,9 +81,13 @@ fn a_grpc_client_shows_its_token_to_the_server() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "hello Ada\n");
 
-    // A token for another API is no token for this one.
-    let stranger = Emulator::builder().app(App::new("daemon")).start();
-    let output = run(env!("CARGO_BIN_EXE_grpc_client"), &stranger, &[&origin, GREETER, "Ada"]);
+    // Another emulator, without this API, issues no token for it.
+    let other_emulator = Emulator::builder().app(App::new("daemon")).start();
+    let output = run(
+        env!("CARGO_BIN_EXE_grpc_client"),
+        &other_emulator,
+        &[&origin, GREETER, "Ada"],
+    );
     assert!(
         text(&output.stderr).contains("AADSTS500011"),
         "{}",
@@ -92,7 +96,7 @@ fn a_grpc_client_shows_its_token_to_the_server() {
 }
 
 #[test]
-fn grpc_server_behind_the_layer_reports_statuses_of_grpc() {
+fn grpc_server_behind_the_layer_returns_grpc_statuses() {
     let emulator = Emulator::builder()
         .api(Api::new(GREETER).role("Greet.All").role("Other.All"))
         .app(App::new("daemon").grant(GREETER, "Greet.All"))
@@ -160,14 +164,14 @@ fn grpc_server_behind_the_layer_reports_statuses_of_grpc() {
         assert_eq!(call(&origin, authorization), code, "{case}");
     }
 
-    // A server without keys cannot say whether the token is good: the client may try again.
+    // A server without keys cannot validate the token: the client may try again.
     let origin = serve();
     emulator.fault(Fault::status(500).on("/discovery/v2.0/keys").always());
     emulator.fault(Fault::status(500).on("/discovery/keys").always());
     assert_eq!(call(&origin, Some(format!("Bearer {good}"))), Code::Unavailable);
 }
 
-/// Greets the application that the layer around it found.
+/// Greets the application that the layer has authenticated.
 #[derive(Clone)]
 struct Guarded;
 
@@ -186,12 +190,11 @@ impl Service<Request<Body>> for Guarded {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let caller = request.extensions().get::<Principal>().expect("the layer is around it");
-        ready(Ok(answer(true, &format!("hello {}", caller.application()))))
+        ready(Ok(respond(true, &format!("hello {}", caller.application()))))
     }
 }
 
-/// Greets whoever shows a token for it. What is in it is not checked: the emulator's word is enough
-/// here.
+/// Greets callers with a token for it. The token is not validated: the emulator is trusted here.
 #[derive(Clone)]
 struct Greeter;
 
@@ -214,18 +217,18 @@ impl Service<Request<Body>> for Greeter {
                 let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
                 UnverifiedClaims::decode(token).ok()
             });
-            let welcome = claims.is_some_and(|claims| claims.audience() == Some(GREETER));
+            let is_accepted = claims.is_some_and(|claims| claims.audience() == Some(GREETER));
             let message = request.into_body().collect().await.unwrap().to_bytes();
-            // A message of gRPC: whether it is compressed, its length, itself.
+            // A gRPC message: a compression flag, the length, and the content.
             let name = String::from_utf8(message[5..].to_vec()).unwrap();
-            Ok(answer(welcome, &format!("hello {name}")))
+            Ok(respond(is_accepted, &format!("hello {name}")))
         })
     }
 }
 
-fn answer(welcome: bool, text: &str) -> Response<Body> {
+fn respond(is_accepted: bool, text: &str) -> Response<Body> {
     let response = Response::builder().header("content-type", "application/grpc");
-    if !welcome {
+    if !is_accepted {
         return response.header("grpc-status", "16").body(Body::empty()).unwrap();
     }
     let mut message = BytesMut::new();

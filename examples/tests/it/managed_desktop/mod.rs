@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entra_emulator::{App, Emulator, EmulatorBuilder, Fault, ManagedDevice, Tenant, User};
 
-/// Three devices of two people, one of them with an open elevation request.
+/// Returns three devices of two users, one of them with an open elevation request.
 fn builder() -> EmulatorBuilder {
     let tenant = Tenant::new("contoso.example")
         .id("11111111-2222-3333-4444-555555555555")
@@ -42,7 +42,7 @@ fn run(emulator: &Emulator, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a run printed, with names in the place of what differs from run to run.
+/// Returns the output of a run, with names instead of the values that differ between runs.
 fn printed(emulator: &Emulator, stream: &[u8]) -> String {
     let text = String::from_utf8(stream.to_vec()).unwrap();
     assert!(!text.contains(emulator.client_secret()), "a secret in {text}");
@@ -140,7 +140,7 @@ fn forgotten_consent_is_explained() {
         &[],
         "error: the web API returned 403 Forbidden: 403: The access token does not have the permission MmdSupport.ReadWrite.\n\
          hint: add the application permission MmdSupport.ReadWrite of Modern Workplace Customer APIs to the app registration, \
-         have an administrator of the tenant consent to it, then run this again: a token from before does not have it\n",
+         have an administrator of the tenant consent to it, then run this again: tokens issued before do not contain it\n",
     );
 }
 
@@ -154,7 +154,7 @@ fn token_for_another_audience_is_explained() {
          hint: request the token for https://mwaas-services-customerapi-prod.azurewebsites.net, which is not the host of the \
          API\n",
     );
-    // The host of the API is not the name of any API.
+    // The host of the API is not the identifier of any API.
     let output = run(&emulator, &["--audience", "https://mmdls.microsoft.com"]);
     let shown = printed(&emulator, &output.stderr);
     assert!(shown.starts_with("error: AADSTS500011 invalid_resource: "), "{shown}");
@@ -194,7 +194,7 @@ fn revoked_token_is_replaced() {
 }
 
 #[test]
-fn wrong_secret_is_not_taken_for_the_documents_fault() {
+fn wrong_secret_is_not_reported_as_the_documents_error() {
     let emulator = granted();
     let output = Command::new(env!("CARGO_BIN_EXE_managed_desktop"))
         .arg("--as-documented")
@@ -208,13 +208,13 @@ fn wrong_secret_is_not_taken_for_the_documents_fault() {
     let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(shown.contains("AADSTS7000215") && !shown.contains("canary"), "{shown}");
     assert!(shown.contains("\nhint: "), "{shown}");
-    // The first form that is right ends it.
+    // The first correct form ends it.
     assert!(shown.contains("\n4. ") && !shown.contains("\n5. "), "{shown}");
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
-fn settings_that_are_missing_are_named() {
+fn missing_settings_are_named() {
     let emulator = granted();
     for (name, value, expected) in [
         (
@@ -240,7 +240,7 @@ fn settings_that_are_missing_are_named() {
         (
             "AZURE_AUTHORITY_HOST",
             "https://login.microsoftonline.us",
-            "error: Managed Desktop is in the public cloud only\nhint: unset AZURE_AUTHORITY_HOST\n",
+            "error: Managed Desktop exists in the public cloud only\nhint: unset AZURE_AUTHORITY_HOST\n",
         ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_managed_desktop"))

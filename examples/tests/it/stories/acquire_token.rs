@@ -38,7 +38,7 @@ fn second_call_is_served_from_the_cache() {
 }
 
 #[test]
-fn forced_refresh_goes_past_the_cache() {
+fn forced_refresh_bypasses_the_cache() {
     let emulator = daemon();
     let output = run(PROGRAM, &["--force-refresh", "--show-token"], &printed(&emulator));
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -145,7 +145,7 @@ fn wrong_scope_is_not_sent() {
 }
 
 #[test]
-fn errors_of_the_document_are_made_with_their_advice() {
+fn errors_of_the_document_have_hints() {
     let emulator = daemon();
     let output = run(PROGRAM, &["--troubleshoot", "all"], &printed(&emulator));
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -174,7 +174,7 @@ fn errors_of_the_document_are_made_with_their_advice() {
 }
 
 #[test]
-fn api_that_requires_a_role_is_told_by_its_code() {
+fn api_that_requires_a_role_is_reported_by_code() {
     let emulator = Emulator::builder()
         .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
         .api(Api::new("api://strict").role("Things.Read").assignment_required())
@@ -194,11 +194,11 @@ fn api_that_requires_a_role_is_told_by_its_code() {
         text(&output.stderr)
     );
     let output = run(PROGRAM, &arguments(Emulator::GRAPH), &printed(&emulator));
-    assert!(!output.status.success() && text(&output.stderr).contains("there is no such error"));
+    assert!(!output.status.success() && text(&output.stderr).contains("the error does not occur"));
 }
 
 #[test]
-fn error_that_does_not_come_is_a_failure() {
+fn error_that_does_not_occur_is_a_failure() {
     let emulator = Emulator::builder()
         .app(
             App::new("daemon")

@@ -1,4 +1,4 @@
-//! A reader of the output that goes away, as `head` does: every program ends, and none panics.
+//! A reader that closes the output, as `head` does: every program ends, and none panics.
 
 use std::io::pipe;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use entra_emulator::{App, Emulator};
 use crate::stories::support::{printed, text};
 
 #[test]
-fn reader_that_goes_away_causes_no_panic() {
+fn closed_output_causes_no_panic() {
     let app = App::new("daemon")
         .grant(Emulator::GRAPH, "User.Read.All")
         .grant(Emulator::MANAGED_DESKTOP, "MmdSupport.ReadWrite");

@@ -1,4 +1,4 @@
-//! `daemon_graph`: what the samples of the quickstart do and print.
+//! `daemon_graph`: the behaviour and output of the quickstart's samples.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +14,7 @@ use crate::stories::support::{folder, printed, run, run_in, text};
 
 pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_daemon_graph");
 
-/// The samples that read users, and what each prints in front of a page.
+/// The samples that read users.
 const READERS: [&str; 3] = ["node", "python", "java"];
 
 fn with_users() -> Emulator {
@@ -23,7 +23,7 @@ fn with_users() -> Emulator {
         .start()
 }
 
-/// The pages that a sample printed, without the words around them.
+/// Returns the pages that a sample printed, without the text around them.
 pub(super) fn pages(sample: &str, output: &Output) -> Vec<Value> {
     let shown = text(&output.stdout);
     let pages: Vec<&str> = match sample {
@@ -112,21 +112,21 @@ fn own_object_is_found_without_its_id() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let object: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
     assert_eq!(object["id"], own.object_id.as_str());
-    for (id, told) in [
+    for (id, expected) in [
         ("daemon", "is not a GUID"),
         ("", "is not a GUID"),
         (own.client_id.as_str(), "is the Application (client) ID"),
     ] {
         emulator.clear_requests();
         let output = run(PROGRAM, &["--like", "dotnet", "--object-id", id], &variables);
-        let told = format!("error: --object-id: {told}\nhint: copy the Object ID");
-        assert!(text(&output.stderr).starts_with(&told), "{}", text(&output.stderr));
+        let expected = format!("error: --object-id: {expected}\nhint: copy the Object ID");
+        assert!(text(&output.stderr).starts_with(&expected), "{}", text(&output.stderr));
         assert!(emulator.requests().is_empty());
     }
 }
 
 #[test]
-fn busy_graph_is_called_again_when_it_asks_for_it() {
+fn busy_graph_is_called_again_after_its_delay() {
     let emulator = with_users();
     let object_id = emulator.apps()[0].object_id.clone();
     let all = READERS.map(|sample| vec!["--like", sample]);
@@ -140,31 +140,31 @@ fn busy_graph_is_called_again_when_it_asks_for_it() {
         emulator.fault(busy(429).times(2));
         emulator.fault(busy(503));
         let output = run(PROGRAM, &arguments, &printed(&emulator));
-        let told = text(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {told}");
+        let stderr = text(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
         assert!(
-            told.starts_with("note: the API returned 429; attempt 1 of 5, next in 0 s\n"),
-            "{told}"
+            stderr.starts_with("note: the API returned 429; attempt 1 of 5, next in 0 s\n"),
+            "{stderr}"
         );
-        assert_eq!(calls(), 4, "{told}");
+        assert_eq!(calls(), 4, "{stderr}");
 
-        // For a bounded number of times.
+        // This happens a bounded number of times.
         emulator.clear_requests();
         emulator.fault(busy(429).always());
         let output = run(PROGRAM, &arguments, &printed(&emulator));
-        let told = text(&output.stderr);
-        assert_eq!((output.status.code(), calls()), (Some(1), 5), "{told}");
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), calls()), (Some(1), 5), "{stderr}");
         emulator.clear_faults();
 
-        // Not before the time that Graph asks for, and not after an hour.
+        // Not before the time that Graph asks for, and not at all if that is an hour.
         emulator.clear_requests();
         emulator.fault(busy(429).retry_after(Duration::from_secs(3600)).always());
         let output = run(PROGRAM, &arguments, &printed(&emulator));
-        let told = text(&output.stderr);
-        assert_eq!((output.status.code(), calls()), (Some(1), 1), "{told}");
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), calls()), (Some(1), 1), "{stderr}");
         assert!(
-            told.ends_with("hint: wait for 3600 seconds, then run it again\n"),
-            "{told}"
+            stderr.ends_with("hint: wait for 3600 seconds, then run it again\n"),
+            "{stderr}"
         );
         emulator.clear_faults();
     }
@@ -184,7 +184,7 @@ fn endpoint_of_one_resource_is_printed_as_it_is() {
 }
 
 #[test]
-fn address_of_graph_with_a_version_is_refused() {
+fn address_of_graph_with_a_version_is_rejected() {
     let emulator = with_users();
     for (graph, is_right) in [
         ("https://graph.microsoft.com", true),
@@ -197,9 +197,9 @@ fn address_of_graph_with_a_version_is_refused() {
         variables.push(("GRAPH_ENDPOINT", graph));
         let output = run(PROGRAM, &["--like", "node"], &variables);
         assert_eq!(output.status.success(), is_right, "{graph}: {}", text(&output.stderr));
-        let told = "error: the variable GRAPH_ENDPOINT: ";
+        let expected = "error: the variable GRAPH_ENDPOINT: ";
         assert_eq!(
-            text(&output.stderr).contains(told),
+            text(&output.stderr).contains(expected),
             !is_right,
             "{}",
             text(&output.stderr)
@@ -240,14 +240,14 @@ fn all_pages_are_read_and_counted() {
             text(&output.stderr)
         );
         assert_eq!(emulator.token_requests().len(), 1, "the cache serves the other pages");
-        // As `json.dumps` has it; the others print what is there.
+        // `json.dumps` escapes them; the other samples print the characters.
         let is_ascii = text(&output.stdout).is_ascii();
         assert_eq!(is_ascii, sample == "python");
     }
 }
 
 #[test]
-fn node_refuses_another_operation_as_the_sample_does() {
+fn node_rejects_another_operation_as_the_sample_does() {
     let emulator = with_users();
     let output = run(PROGRAM, &["--like", "node", "--op", "getGroups"], &printed(&emulator));
     assert!(!output.status.success());
@@ -259,11 +259,11 @@ fn node_refuses_another_operation_as_the_sample_does() {
 }
 
 #[test]
-fn error_of_the_api_is_printed_as_the_sample_does_and_fails() {
+fn api_error_is_printed_as_in_the_sample_and_fails() {
     let emulator = Emulator::builder()
         .app(App::new("daemon").request(Emulator::GRAPH, "User.Read.All"))
         .start();
-    for (sample, told) in [
+    for (sample, expected) in [
         (
             "node",
             "\nAxiosError: Request failed with status code 403\n{\n  \"error\": {\n    \"code\": \"Authorization_RequestDenied\"",
@@ -279,7 +279,7 @@ fn error_of_the_api_is_printed_as_the_sample_does_and_fails() {
     ] {
         let output = run(PROGRAM, &["--like", sample], &printed(&emulator));
         assert_eq!(output.status.code(), Some(1));
-        assert!(text(&output.stdout).contains(told), "{}", text(&output.stdout));
+        assert!(text(&output.stdout).contains(expected), "{}", text(&output.stdout));
         let problem = text(&output.stderr);
         assert!(
             problem.contains("Insufficient privileges to complete the operation."),
@@ -295,16 +295,16 @@ fn error_of_the_api_is_printed_as_the_sample_does_and_fails() {
         &printed(&emulator),
     );
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
-    let told = "error: Response status code does not indicate success: 403 (Forbidden).";
-    assert!(text(&output.stderr).starts_with(told), "{}", text(&output.stderr));
+    let expected = "error: Response status code does not indicate success: 403 (Forbidden).";
+    assert!(text(&output.stderr).starts_with(expected), "{}", text(&output.stderr));
 }
 
 #[test]
-fn error_of_the_token_service_is_printed_as_the_sample_does() {
+fn token_error_is_printed_as_in_the_sample() {
     let emulator = with_users();
     let mut variables = printed(&emulator);
     variables[3].1 = "canary8Q~secret";
-    for (sample, told) in [
+    for (sample, expected) in [
         (
             "node",
             "You have selected: getUsers\nServerError: invalid_client: AADSTS7000215: ",
@@ -318,24 +318,24 @@ fn error_of_the_token_service_is_printed_as_the_sample_does() {
     ] {
         let output = run(PROGRAM, &["--like", sample], &variables);
         assert_eq!(output.status.code(), Some(1));
-        assert!(text(&output.stdout).starts_with(told), "{}", text(&output.stdout));
+        assert!(text(&output.stdout).starts_with(expected), "{}", text(&output.stdout));
         assert!(text(&output.stderr).contains("hint: "), "{}", text(&output.stderr));
         assert_no_secret(&output, "canary8Q~secret");
     }
 }
 
 #[test]
-fn strange_responses_of_the_api_end_in_an_error() {
+fn unexpected_responses_of_the_api_are_errors() {
     let emulator = with_users();
     let many = format!("{{\"value\": [\"{}\"]}}", "a".repeat(2 * 1024 * 1024));
-    for (fault, told) in [
+    for (fault, expected) in [
         (Fault::status(500), "the web API returned 500 Internal Server Error"),
         (Fault::status(503), "the web API returned 503 Service Unavailable"),
         (Fault::status(429), "wait"),
         (Fault::body("<html>Sign in</html>"), "is not JSON"),
         (Fault::body(""), "is not JSON"),
-        (Fault::body("[]"), "is no list"),
-        (Fault::body("{\"value\": {}}"), "is no list"),
+        (Fault::body("[]"), "is not a list"),
+        (Fault::body("{\"value\": {}}"), "is not a list"),
         (Fault::body(many), "bytes"),
         (
             Fault::status(500).with_body("\u{1b}[31m<html>"),
@@ -346,14 +346,14 @@ fn strange_responses_of_the_api_end_in_an_error() {
             emulator.fault(fault.clone().on("/v1.0/users").retry_after(Duration::ZERO).always());
             let output = run(PROGRAM, &["--like", sample], &printed(&emulator));
             emulator.clear_faults();
-            assert_eq!(output.status.code(), Some(1), "{sample} {told}");
+            assert_eq!(output.status.code(), Some(1), "{sample} {expected}");
             assert!(
-                text(&output.stderr).contains(told),
-                "{sample} {told}: {}",
+                text(&output.stderr).contains(expected),
+                "{sample} {expected}: {}",
                 text(&output.stderr)
             );
             let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-            assert!(!both.contains(&0x1b), "{sample} {told}");
+            assert!(!both.contains(&0x1b), "{sample} {expected}");
         }
     }
 }
@@ -377,7 +377,7 @@ fn token_does_not_follow_a_link_to_another_origin() {
 }
 
 #[test]
-fn api_that_repeats_the_token_does_not_show_it() {
+fn token_echoed_by_the_api_is_not_shown() {
     let emulator = with_users();
     let api = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/v1.0/users", api.local_addr().unwrap());

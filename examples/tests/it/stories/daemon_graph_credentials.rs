@@ -8,7 +8,7 @@ use super::daemon_graph::{PROGRAM, assert_no_secret, pages};
 use crate::stories::support::{certificate, certified, folder, run, run_in, text};
 
 #[test]
-fn certificate_works_in_each_form_that_the_samples_have() {
+fn certificate_works_in_each_form_of_the_samples() {
     let emulator = Emulator::builder().app(certified()).start();
     let folder = folder("certificates");
     let made = certificate();
@@ -57,12 +57,12 @@ fn certificate_works_in_each_form_that_the_samples_have() {
 }
 
 #[test]
-fn credential_that_contradicts_itself_is_refused() {
+fn contradictory_credential_is_rejected() {
     let folder = folder("contradictions");
     let made = certificate();
     fs::write(folder.join("both.pem"), format!("{}{}", made.key_pem, made.pem)).unwrap();
     let real = entra_credential::Thumbprints::of(&made.der).sha1_hex();
-    for (member, value, told) in [
+    for (member, value, expected) in [
         (
             "thumbprint",
             "00".repeat(20),
@@ -82,7 +82,7 @@ fn credential_that_contradicts_itself_is_refused() {
         fs::write(folder.join("parameters.json"), parameters.to_string()).unwrap();
         let output = run_in(&folder, PROGRAM, &["--like", "python"], &[]);
         assert_eq!(output.status.code(), Some(1));
-        assert!(text(&output.stderr).contains(&told), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
         assert_no_secret(&output, "canary8Q~secret");
     }
 }

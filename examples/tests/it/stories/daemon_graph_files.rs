@@ -1,5 +1,4 @@
-//! `daemon_graph`: the configuration files of the samples, kept as they are, and files that are not
-//! what they should be.
+//! `daemon_graph`: the configuration files of the samples, used unchanged, and invalid files.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +11,7 @@ use crate::stories::support::{folder, run_in, text};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_daemon_graph");
 
-/// Each sample with the name of its file and a file of it.
+/// Returns each sample with the name of its file and the file's contents.
 fn files(
     authority: &str,
     tenant: &str,
@@ -83,11 +82,14 @@ fn file_of_each_sample_is_enough() {
         ] {
             fs::write(folder.join(name), contents).unwrap();
             let output = run_with(&folder, sample);
-            let told = text(&output.stderr);
-            assert!(output.status.success(), "{sample} {form}: {told}");
-            assert!(told.contains(&format!("note: configuration from {name}\n")), "{told}");
-            let warns = told.contains("warning: Authority (Program.cs, line 5) begins or ends with white space");
-            assert_eq!(warns, *sample == "dotnet", "{told}");
+            let stderr = text(&output.stderr);
+            assert!(output.status.success(), "{sample} {form}: {stderr}");
+            assert!(
+                stderr.contains(&format!("note: configuration from {name}\n")),
+                "{stderr}"
+            );
+            let warns = stderr.contains("warning: Authority (Program.cs, line 5) begins or ends with white space");
+            assert_eq!(warns, *sample == "dotnet", "{stderr}");
         }
         let other = folder.join("other");
         fs::rename(folder.join(name), &other).unwrap();
@@ -109,7 +111,7 @@ fn names_of_the_sample_are_read_from_the_environment() {
     ];
     let output = run_in(&folder, PROGRAM, &["--like", "node"], &variables);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    // What the sample cuts is cut here, and told.
+    // A value that the sample cuts off is cut off here as well, with a warning.
     fs::write(folder.join(".env"), "CLIENT_SECRET=canary#x\n").unwrap();
     let output = run_in(&folder, PROGRAM, &["--like", "node"], &variables);
     assert!(
@@ -118,14 +120,14 @@ fn names_of_the_sample_are_read_from_the_environment() {
         text(&output.stderr)
     );
     assert_no_secret(&output, "canary");
-    // A file without the secret, as it should be, and the secret beside it.
+    // A file without the secret, as recommended, and the secret in a variable.
     fs::write(folder.join(".env"), "CLIENT_SECRET=\n").unwrap();
     let output = run_in(&folder, PROGRAM, &["--like", "node"], &variables);
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[test]
-fn placeholders_that_were_left_are_named() {
+fn remaining_placeholders_are_named() {
     let folder = folder("placeholders");
     let files = files(
         "https://login.microsoftonline.com",
@@ -137,21 +139,21 @@ fn placeholders_that_were_left_are_named() {
     for (sample, name, contents) in files {
         fs::write(folder.join(name), contents).unwrap();
         let output = run_with(&folder, sample);
-        let told = text(&output.stderr);
+        let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1));
-        assert!(told.contains("are still placeholders of the sample"), "{told}");
+        assert!(stderr.contains("are still placeholders of the sample"), "{stderr}");
         for placeholder in [
             "Enter_the_Tenant_Id_Here",
             "Enter_the_Application_Id_Here",
             "Enter_the_Client_Secret_Here",
         ] {
-            assert!(told.contains(placeholder), "{sample}: {told}");
+            assert!(stderr.contains(placeholder), "{sample}: {stderr}");
         }
     }
 }
 
 #[test]
-fn file_that_cannot_be_used_is_told_without_its_contents() {
+fn unusable_file_is_reported_without_its_contents() {
     let (emulator, files) = with_users();
     let folder = folder("hostile");
     let secret = emulator.client_secret();
@@ -170,14 +172,14 @@ fn file_that_cannot_be_used_is_told_without_its_contents() {
             ("", format!("canary {secret}").into_bytes()),
             ("", vec![0; 5000]),
         ];
-        for (told, bytes) in cases {
+        for (expected, bytes) in cases {
             fs::write(&path, bytes).unwrap();
             let output = run_with(&folder, sample);
             let shown = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(1), "{sample} {told}: {shown}");
+            assert_eq!(output.status.code(), Some(1), "{sample} {expected}: {shown}");
             assert!(
-                shown.contains(told) && shown.contains("hint: "),
-                "{sample} {told}: {shown}"
+                shown.contains(expected) && shown.contains("hint: "),
+                "{sample} {expected}: {shown}"
             );
             assert!(!shown.contains("canary"), "{shown}");
             assert_no_secret(&output, secret);
@@ -202,7 +204,7 @@ fn file_that_cannot_be_used_is_told_without_its_contents() {
 }
 
 #[test]
-fn setting_that_is_there_twice_is_warned_of() {
+fn repeated_setting_causes_a_warning() {
     let (emulator, files) = with_users();
     let folder = folder("twice");
     for (sample, name, contents) in &files {
@@ -212,12 +214,12 @@ fn setting_that_is_there_twice_is_warned_of() {
             .find(|line| line.contains(id) && !line.contains("//"))
             .unwrap();
         let wrong = line.replace(id, "00000000-0000-4000-8000-000000000000");
-        // The last one counts, as in the samples.
+        // The last one takes effect, as in the samples.
         fs::write(folder.join(name), contents.replace(line, &format!("{wrong}\n{line}"))).unwrap();
         let output = run_with(&folder, sample);
         assert!(output.status.success(), "{sample}: {}", text(&output.stderr));
         assert!(
-            text(&output.stderr).contains("more than once; the last one counts"),
+            text(&output.stderr).contains("more than once; the last one is used"),
             "{}",
             text(&output.stderr)
         );
@@ -225,7 +227,7 @@ fn setting_that_is_there_twice_is_warned_of() {
 }
 
 #[test]
-fn wrong_values_are_told_by_the_name_of_their_setting() {
+fn wrong_values_are_reported_with_their_setting() {
     let (emulator, files) = with_users();
     let folder = folder("values");
     let secret = emulator.client_secret();
@@ -236,9 +238,9 @@ fn wrong_values_are_told_by_the_name_of_their_setting() {
             "python" => "client_id",
             _ => "CLIENT_ID",
         };
-        for (wrong, told) in [
+        for (wrong, expected) in [
             (contents.replace(id, "not-an-id"), client_id),
-            // In each other's place.
+            // Swapped.
             (
                 contents.replace(id, "?").replace(secret, id).replace('?', secret),
                 client_id,
@@ -258,7 +260,7 @@ fn wrong_values_are_told_by_the_name_of_their_setting() {
             let output = run_with(&folder, sample);
             let shown = text(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{sample}: {shown}");
-            assert!(shown.contains(told), "{sample} {told}: {shown}");
+            assert!(shown.contains(expected), "{sample} {expected}: {shown}");
             assert_no_secret(&output, secret);
         }
     }
@@ -266,7 +268,7 @@ fn wrong_values_are_told_by_the_name_of_their_setting() {
 }
 
 #[test]
-fn endpoint_that_must_not_get_the_token_is_refused() {
+fn endpoint_that_must_not_get_the_token_is_rejected() {
     let folder = folder("endpoints");
     for endpoint in [
         "http://graph.microsoft.com/v1.0/users",

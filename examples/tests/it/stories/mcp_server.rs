@@ -1,4 +1,4 @@
-//! `mcp_server`: discovery by RFC 9728, and the tool of an authenticated caller.
+//! `mcp_server`: discovery by RFC 9728, and the tool for an authenticated caller.
 
 use std::fs;
 use std::path::Path;
@@ -46,7 +46,7 @@ fn call(endpoint: &str, token: &str, message: &str, headers: &[(&str, &str)]) ->
 #[test]
 fn client_finds_the_authorization_server() {
     let (emulator, server) = world();
-    let endpoint = server.listens_at.split(',').next().unwrap();
+    let endpoint = server.address.split(',').next().unwrap();
     let (response, _) = send(Request::post(endpoint).body(b"{}".to_vec()).unwrap());
     assert_eq!(response.status(), 401);
     let challenge = response.headers()["www-authenticate"].to_str().unwrap();
@@ -69,7 +69,7 @@ fn client_finds_the_authorization_server() {
         metadata["authorization_servers"],
         json!([format!("{}/v2.0", emulator.authority())])
     );
-    // The issuer with the suffix of OpenID Connect is the document of the tenant.
+    // The issuer with the suffix of OpenID Connect is the address of the tenant's metadata.
     let issuer = metadata["authorization_servers"][0].as_str().unwrap();
     let (response, _) = send(
         Request::get(format!("{issuer}/.well-known/openid-configuration"))
@@ -80,9 +80,9 @@ fn client_finds_the_authorization_server() {
 }
 
 #[test]
-fn tool_tells_users_from_applications() {
+fn tool_distinguishes_users_from_applications() {
     let (emulator, server) = world();
-    let endpoint = server.listens_at.split(',').next().unwrap();
+    let endpoint = server.address.split(',').next().unwrap();
     let user = emulator.forge().user("adele@contoso.onmicrosoft.com").token();
     let app = emulator.forge().token();
     let message = |method: &str, parameters: Value| {
@@ -125,12 +125,12 @@ fn tool_tells_users_from_applications() {
             &message("tools/call", json!({"name": "whoami", "arguments": {}})),
             &[],
         );
-        let said = &reply["result"]["structuredContent"];
+        let caller = &reply["result"]["structuredContent"];
         assert_eq!(
-            (&said["kind"], &said["tenant"]),
+            (&caller["kind"], &caller["tenant"]),
             (&json!(kind), &json!(emulator.tenant_id()))
         );
-        assert_eq!(said["objectId"] == object_id.as_str(), kind == "user");
+        assert_eq!(caller["objectId"] == object_id.as_str(), kind == "user");
         assert_eq!(reply["result"]["isError"], false);
     }
     for (wrong, status, code) in [
@@ -151,9 +151,9 @@ fn tool_tells_users_from_applications() {
 }
 
 #[test]
-fn stranger_reaches_no_tool() {
+fn unauthorized_caller_reaches_no_tool() {
     let (emulator, server) = world();
-    let endpoint = server.listens_at.split(',').next().unwrap();
+    let endpoint = server.address.split(',').next().unwrap();
     let ping = r#"{"jsonrpc": "2.0", "id": 1, "method": "ping"}"#;
     let forge = || emulator.forge();
     for (token, status) in [
@@ -187,12 +187,12 @@ fn stranger_reaches_no_tool() {
     assert_eq!(
         send(request.body(Vec::new()).unwrap()).0.status(),
         405,
-        "there is no stream of events"
+        "there is no event stream"
     );
 }
 
 #[test]
-fn server_listens_for_this_machine_alone() {
+fn server_listens_on_this_machine_only() {
     let output = run(
         PROGRAM,
         &["--client-id", API, "--listen", "0.0.0.0:0"],

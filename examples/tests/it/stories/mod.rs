@@ -1,4 +1,4 @@
-//! The examples, run as users run them, against an emulator.
+//! The examples, run as users run them, against the emulator.
 
 mod acquire_token;
 #[cfg(unix)]

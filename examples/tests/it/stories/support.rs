@@ -1,4 +1,4 @@
-//! What the tests of all examples use.
+//! Helpers for the tests of all examples.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use entra_emulator::{App, Emulator};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
-/// Runs a program with these variables alone.
+/// Runs a program with no other variables than these.
 pub(crate) fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     run_in(Path::new(env!("CARGO_TARGET_TMPDIR")), program, arguments, variables)
 }
@@ -28,12 +28,12 @@ pub(crate) fn run_in(folder: &Path, program: &str, arguments: &[&str], variables
 /// A server that runs until it is dropped.
 pub(crate) struct Running {
     child: Child,
-    /// What it says behind "listens at".
-    pub(crate) listens_at: String,
+    /// The address after "listening on".
+    pub(crate) address: String,
 }
 
 impl Running {
-    /// Starts a program in a folder, with these variables alone.
+    /// Starts a program in a folder, with no other variables than these.
     pub(crate) fn start(program: &str, arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
@@ -44,16 +44,16 @@ impl Running {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let (mut listens_at, mut told) = (None, String::new());
-        while listens_at.is_none() && lines.read_line(&mut told).unwrap() > 0 {
-            let line = told.lines().last().unwrap_or_default();
-            listens_at = line.strip_prefix("note: listens at ").map(str::to_owned);
+        let (mut address, mut log) = (None, String::new());
+        while address.is_none() && lines.read_line(&mut log).unwrap() > 0 {
+            let line = log.lines().last().unwrap_or_default();
+            address = line.strip_prefix("note: listening on ").map(str::to_owned);
         }
         // Its log must not fill the pipe.
         std::thread::spawn(move || lines.read_to_string(&mut String::new()));
         Self {
             child,
-            listens_at: listens_at.unwrap_or_else(|| panic!("{told}")),
+            address: address.unwrap_or_else(|| panic!("{log}")),
         }
     }
 }
@@ -88,7 +88,7 @@ pub(crate) struct Certificate {
     pub(crate) key_der: Vec<u8>,
 }
 
-/// A certificate, the same for all tests: making a key takes seconds.
+/// Returns a certificate, the same for all tests: making a key takes seconds.
 pub(crate) fn certificate() -> &'static Certificate {
     static CERTIFICATE: LazyLock<Certificate> = LazyLock::new(|| {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
@@ -103,7 +103,7 @@ pub(crate) fn certificate() -> &'static Certificate {
     &CERTIFICATE
 }
 
-/// An application that proves itself with that certificate alone.
+/// Returns an application with that certificate as its only credential.
 pub(crate) fn certified() -> App {
     App::new("daemon")
         .without_secrets()
@@ -111,7 +111,7 @@ pub(crate) fn certified() -> App {
         .grant(Emulator::GRAPH, "User.Read.All")
 }
 
-/// An empty folder of a test.
+/// Creates an empty folder for a test.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stories-{name}"));
     let _ = fs::remove_dir_all(&folder);

@@ -1,4 +1,4 @@
-//! `todolist_api`: who may do what, and whose to-dos are seen.
+//! `todolist_api`: the permissions of callers, and the to-dos that they see.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ pub(crate) const ADELE: &str = "adele@contoso.onmicrosoft.com";
 pub(crate) const ALEX: &str = "alex@contoso.onmicrosoft.com";
 const OTHER_API: &str = "api://other";
 
-/// A file of the example, as it is delivered.
-pub(crate) fn delivered(name: &str) -> String {
+/// Returns a file of the example, as it is published.
+pub(crate) fn published(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("todolist_api").join(name)).unwrap()
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn emulator() -> Emulator {
 
 /// Starts the emulator of the example with a changed configuration.
 pub(crate) fn emulator_with(change: impl FnOnce(&mut Config)) -> Emulator {
-    let mut config = Config::from_json(&delivered("emulator.json")).unwrap();
+    let mut config = Config::from_json(&published("emulator.json")).unwrap();
     change(&mut config);
     EmulatorBuilder::from(config).start()
 }
@@ -48,7 +48,7 @@ impl Server {
         Self::start_at("127.0.0.1:0", emulator, folder, settings, arguments)
     }
 
-    /// Starts the API at this place.
+    /// Starts the API at this address.
     pub(crate) fn start_at(
         place: &str,
         emulator: &Emulator,
@@ -61,7 +61,7 @@ impl Server {
         let variables = [("AZURE_AUTHORITY_HOST", emulator.base_url())];
         let running = Running::start(PROGRAM, &arguments, folder, &variables);
         Self {
-            endpoint: running.listens_at.clone(),
+            endpoint: running.address.clone(),
             _running: running,
         }
     }
@@ -118,7 +118,7 @@ impl Reply {
     }
 }
 
-/// Starts an API that cannot start. If it starts after all, it is served for a moment.
+/// Starts an API that should fail to start. If it starts after all, it serves for a moment.
 pub(super) fn start(emulator: &Emulator, folder: &Path, settings: &str, arguments: &[&str]) -> Output {
     fs::write(folder.join("appsettings.json"), settings).unwrap();
     let moment = ["--", PROGRAM, "--version"];
@@ -126,10 +126,10 @@ pub(super) fn start(emulator: &Emulator, folder: &Path, settings: &str, argument
     run_in(folder, PROGRAM, &[arguments, &moment].concat(), &variables)
 }
 
-/// The emulator, and the API with the delivered configuration.
+/// Starts the emulator, and the API with the published configuration.
 pub(super) fn world(name: &str) -> (Emulator, PathBuf, Server) {
     let (emulator, folder) = (emulator(), folder(name));
-    let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &[]);
+    let server = Server::start(&emulator, &folder, &published("appsettings.json"), &[]);
     (emulator, folder, server)
 }
 
@@ -143,7 +143,7 @@ fn object_id<'a>(emulator: &'a Emulator, name: &str) -> &'a str {
 }
 
 #[test]
-fn application_sees_all_and_user_sees_own() {
+fn application_sees_all_and_user_sees_their_own() {
     let (emulator, _, server) = world("todolist-own");
     let (app, adele, alex) = (emulator.forge().token(), user(&emulator, ADELE), user(&emulator, ALEX));
     let (adele_id, alex_id) = (object_id(&emulator, ADELE), object_id(&emulator, ALEX));
@@ -159,7 +159,7 @@ fn application_sees_all_and_user_sees_own() {
     assert_eq!(server.list(&alex), ["of Alex"]);
     assert_eq!(server.list(&app), ["of Adele", "of Alex", "for Adele"]);
 
-    // A to-do of someone else is none.
+    // A to-do of another user is not found.
     let change = || Some(json!({"owner": alex_id, "description": "changed"}));
     for (method, body) in [("GET", None), ("PUT", change()), ("DELETE", None)] {
         for path in ["/1", "/99", "/-1", "/x", "/1%27%20OR%201=1"] {
@@ -183,7 +183,7 @@ fn application_sees_all_and_user_sees_own() {
     assert!(server.list(&alex).is_empty());
 }
 
-/// The token that a user gets who signs in to the client application with a browser.
+/// Returns the token of a user who signs in to the client application with a browser.
 fn signed_in(emulator: &Emulator, user: &str, scope: &str) -> String {
     let client = emulator.app("ciam-client-app").unwrap().client_id.clone();
     let query = |pairs: &[(&str, &str)]| {
@@ -196,7 +196,7 @@ fn signed_in(emulator: &Emulator, user: &str, scope: &str) -> String {
         ("scope", scope),
     ];
     let authorize = query(&[&common[..], &[("response_type", "code")]].concat());
-    // The address of an external tenant, whose host stands in the path here.
+    // The address of an external tenant, whose host is in the path here.
     let base = format!("{}/contoso.ciamlogin.com/oauth2/v2.0", emulator.base_url());
     let redirect = emulator
         .approve(&format!("{base}/authorize?{authorize}"), user)
@@ -213,7 +213,7 @@ fn signed_in(emulator: &Emulator, user: &str, scope: &str) -> String {
 }
 
 #[test]
-fn user_who_signs_in_has_a_list_of_the_own() {
+fn signed_in_user_has_a_separate_list() {
     let (emulator, _, server) = world("todolist-signed-in");
     let scope = |name: &str| format!("api://22223333-cccc-4444-dddd-5555eeee6666/{name}");
     let alex = signed_in(&emulator, ALEX, &scope("ToDoList.ReadWrite"));
@@ -226,10 +226,10 @@ fn user_who_signs_in_has_a_list_of_the_own() {
 }
 
 #[test]
-fn user_is_known_by_tenant_and_object_id_alone() {
+fn user_is_identified_by_tenant_and_object_id() {
     let (emulator, _, server) = world("todolist-key");
     server.post(&user(&emulator, ADELE), json!({"description": "of Adele"}));
-    // Every name of Adele, and her roles, with the object ID of Alex.
+    // All names of Adele with role claims, and the object ID of Alex.
     let posing = ["upn", "email", "preferred_username", "unique_name", "name"]
         .into_iter()
         .fold(emulator.forge().user(ALEX), |forge, claim| forge.claim(claim, ADELE))
@@ -237,9 +237,9 @@ fn user_is_known_by_tenant_and_object_id_alone() {
         .token();
     assert!(
         server.list(&posing).is_empty(),
-        "a role of a user is no permission of an application"
+        "a role of a user is not a permission of an application"
     );
-    // A new name is the same user.
+    // A user with a new name is the same user.
     let renamed = emulator
         .forge()
         .user(ADELE)
@@ -256,7 +256,7 @@ pub(super) fn assert_rejected(server: &Server, token: Option<&str>, status: u16)
         ("POST", "", body()),
         ("PUT", "/1", body()),
         ("DELETE", "/1", None),
-        // Not before the caller is known.
+        // The caller is checked first.
         ("POST", "", Some(json!("no to-do"))),
     ] {
         let reply = server.call(method, path, token, body);
@@ -331,7 +331,7 @@ fn request_without_a_valid_token_gets_401() {
 }
 
 #[test]
-fn body_that_is_no_to_do_is_rejected() {
+fn invalid_to_do_is_rejected() {
     let (emulator, _, server) = world("todolist-body");
     let app = emulator.forge().token();
     let send = |content_type: &str, body: &str| {
@@ -364,21 +364,21 @@ fn body_that_is_no_to_do_is_rejected() {
 }
 
 #[test]
-fn restart_keeps_the_to_dos() {
+fn to_dos_survive_a_restart() {
     let (emulator, folder, server) = world("todolist-restart");
     let app = emulator.forge().token();
     for description in ["first", "second"] {
         server.post(&app, json!({"description": description}));
     }
     assert_eq!(server.call("DELETE", "/2", Some(&app), None).status, 200);
-    // It is killed, so nothing is written at its end.
+    // It is killed, so it writes nothing at its end.
     drop(server);
-    let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &["--sample-data"]);
+    let server = Server::start(&emulator, &folder, &published("appsettings.json"), &["--sample-data"]);
     assert_eq!(server.list(&app), ["first"]);
     assert_eq!(
         server.post(&app, json!({"description": "third"}))["id"],
         3,
-        "no id is used twice"
+        "no ID is reused"
     );
 }
 
@@ -391,15 +391,18 @@ fn database_of_another_program_is_not_touched() {
     drop(other);
     fs::write(
         folder.join("text"),
-        "this is no database, and long enough to be read as one".repeat(100),
+        "this is not a database, and long enough to be read as one".repeat(100),
     )
     .unwrap();
     for name in ["other.sqlite", "text", "missing/folder.sqlite"] {
         let before = fs::read(folder.join(name)).ok();
         let arguments = ["--listen", "127.0.0.1:0", "--data", name];
-        let output = start(&emulator, &folder, &delivered("appsettings.json"), &arguments);
-        let told = text(&output.stderr);
-        assert!(!output.status.success() && told.contains("\nhint: "), "{name}: {told}");
+        let output = start(&emulator, &folder, &published("appsettings.json"), &arguments);
+        let stderr = text(&output.stderr);
+        assert!(
+            !output.status.success() && stderr.contains("\nhint: "),
+            "{name}: {stderr}"
+        );
         assert_eq!(fs::read(folder.join(name)).ok(), before, "{name}");
     }
 }

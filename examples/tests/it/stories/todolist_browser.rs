@@ -1,5 +1,5 @@
-//! `todolist_api` and a page of another origin: a user signs in in a browser, and the page gets the
-//! user's own to-dos.
+//! `todolist_api` and a page of another origin: a user signs in with a browser, and the page gets
+//! the user's own to-dos.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 
 use super::support::folder;
-use super::todolist_api::{ADELE, ALEX, Reply, Server, delivered, emulator};
+use super::todolist_api::{ADELE, ALEX, Reply, Server, emulator, published};
 use crate::support::chromium::in_browser;
 
 const SCOPE: &str = "api://22223333-cccc-4444-dddd-5555eeee6666/ToDoList.ReadWrite";
@@ -61,13 +61,13 @@ impl Site {
                 });
                 if let Some(code) = code {
                     *token.lock().unwrap() = redeem(&token_url, &app, &redirect, &code);
-                    answer(stream, "303 See Other", "Location: /list\r\n", "");
+                    respond(stream, "303 See Other", "Location: /list\r\n", "");
                 } else if path == "/list" {
                     let page = PAGE.replace("API", &api).replace("TOKEN", &token.lock().unwrap());
-                    answer(stream, "200 OK", "", &page);
+                    respond(stream, "200 OK", "", &page);
                 } else {
                     let link = authorize.replace('&', "&amp;");
-                    answer(
+                    respond(
                         stream,
                         "200 OK",
                         "",
@@ -79,7 +79,7 @@ impl Site {
     }
 }
 
-fn answer(mut stream: TcpStream, status: &str, headers: &str, body: &str) {
+fn respond(mut stream: TcpStream, status: &str, headers: &str, body: &str) {
     let _ = write!(
         stream,
         "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
@@ -106,7 +106,7 @@ fn redeem(url: &str, app: &str, redirect: &str, code: &str) -> String {
         .to_owned()
 }
 
-/// Adds a to-do and shows the list. Both calls need a preflight.
+/// Adds a to-do and shows the list. Both calls require a preflight request.
 const PAGE: &str = r#"<!doctype html><html lang=en><title>To-dos</title><h1>To-dos</h1><ul></ul><script>
 const call = (method, body) =>
   fetch("API", { method, body, headers: { authorization: "Bearer TOKEN", "content-type": "application/json" } });
@@ -127,11 +127,11 @@ const show = (id, text) => {
 </script></html>"#;
 
 #[test]
-fn user_in_a_browser_gets_the_own_todos() {
+fn user_in_a_browser_gets_their_own_todos() {
     in_browser(true, async |page| {
         let (emulator, folder, site) = (emulator(), folder("todolist-browser"), Site::bind());
         let arguments = ["--allow-origin", &site.origin()];
-        let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &arguments);
+        let server = Server::start(&emulator, &folder, &published("appsettings.json"), &arguments);
         let token = |user| emulator.forge().user(user).token();
         server.post(&token(ADELE), json!({"description": "Buy bread"}));
         server.post(&token(ALEX), json!({"description": "Call home"}));
@@ -146,8 +146,7 @@ fn user_in_a_browser_gets_the_own_todos() {
         page.keep_picture("todolist-user").await;
         assert_eq!(server.list(&token(ALEX)), ["Call home"]);
 
-        // The same page from an origin that was not allowed: the browser stops it before the first
-        // call.
+        // The same page from an origin that is not allowed: the browser blocks the first call.
         page.open(&format!("http://127.0.0.1:{port}/list")).await;
         assert_eq!(page.text("#failed").await, "TypeError");
         assert_eq!(server.list(&token(ADELE)).len(), 2);
@@ -155,10 +154,10 @@ fn user_in_a_browser_gets_the_own_todos() {
 }
 
 #[test]
-fn preflight_is_answered_for_allowed_origins_only() {
+fn preflight_succeeds_for_allowed_origins_only() {
     let (emulator, folder) = (emulator(), folder("todolist-cors"));
     let arguments = ["--allow-origin", "https://app.contoso.com"];
-    let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &arguments);
+    let server = Server::start(&emulator, &folder, &published("appsettings.json"), &arguments);
     let send = |method: Method, origin: &str| {
         let request = Request::builder()
             .method(method)
@@ -185,7 +184,7 @@ fn preflight_is_answered_for_allowed_origins_only() {
         None
     );
 
-    // A page sees why it was rejected.
+    // A page can read why it was rejected.
     let rejected = send(Method::GET, "https://app.contoso.com");
     assert_eq!(rejected.status, 401);
     assert!(

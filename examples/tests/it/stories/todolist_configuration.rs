@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::todolist_api::{ADELE, PROGRAM, Server, assert_rejected, delivered, emulator, start, user, world};
+use super::todolist_api::{ADELE, PROGRAM, Server, assert_rejected, emulator, published, start, user, world};
 use crate::stories::support::{folder, run_in, text};
 
-/// The delivered configuration with other permissions.
+/// Returns the published configuration with other permissions.
 fn with(scopes: &Value, roles: &Value) -> String {
-    let mut settings: Value = serde_json::from_str(&delivered("appsettings.json")).unwrap();
+    let mut settings: Value = serde_json::from_str(&published("appsettings.json")).unwrap();
     for (section, value) in [("Scopes", scopes), ("AppPermissions", roles)] {
         let members = settings["AzureAd"].as_object_mut().unwrap();
         match value {
@@ -19,7 +19,7 @@ fn with(scopes: &Value, roles: &Value) -> String {
 }
 
 #[test]
-fn arrays_and_texts_decide_alike() {
+fn arrays_and_texts_have_the_same_effect() {
     let emulator = emulator();
     let arrays = json!({"Read": ["ToDoList.Read.All", "ToDoList.ReadWrite.All"], "Write": ["ToDoList.ReadWrite.All"]});
     let texts = json!({"Read": "ToDoList.Read.All ToDoList.ReadWrite.All", "Write": "ToDoList.ReadWrite.All"});
@@ -37,7 +37,7 @@ fn arrays_and_texts_decide_alike() {
             (vec!["x".to_owned()], vec!["x".to_owned()])
         );
         assert_eq!(server.call("DELETE", "/1", Some(&reader), None).status, 403, "{name}");
-        // The sample accepts this one where its configuration has arrays.
+        // The sample accepts this token if its configuration has arrays.
         assert_rejected(&server, Some(&other), 403);
         // Without scopes, no user is accepted.
         assert_rejected(&server, Some(&user(&emulator, ADELE)), 403);
@@ -68,13 +68,13 @@ fn configuration_without_permissions_does_not_start() {
         ),
     ] {
         let output = start(&with(&scopes, &roles));
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{scopes} {roles}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{scopes} {roles}: {stderr}");
         assert!(
-            told.contains("AzureAd:") && told.contains("\nhint: "),
-            "{scopes} {roles}: {told}"
+            stderr.contains("AzureAd:") && stderr.contains("\nhint: "),
+            "{scopes} {roles}: {stderr}"
         );
-        assert!(!told.contains("listens"), "{told}");
+        assert!(!stderr.contains("listening"), "{stderr}");
     }
     let good = with(&Value::Null, &names);
     for (from, to) in [
@@ -85,16 +85,19 @@ fn configuration_without_permissions_does_not_start() {
         ("{", ""),
     ] {
         let output = start(&good.replacen(from, to, 1));
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{to}: {told}");
-        assert!(told.contains("\nhint: ") && !told.contains("listens"), "{to}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{to}: {stderr}");
+        assert!(
+            stderr.contains("\nhint: ") && !stderr.contains("listening"),
+            "{to}: {stderr}"
+        );
     }
 }
 
 #[test]
-fn tokens_do_not_travel_in_the_clear() {
+fn tokens_are_not_sent_in_the_clear() {
     let (emulator, folder) = (emulator(), folder("todolist-clear"));
-    let settings = delivered("appsettings.json");
+    let settings = published("appsettings.json");
     let output = start(&emulator, &folder, &settings, &["--listen", "0.0.0.0:0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--tls-cert"), "{}", text(&output.stderr));
@@ -124,7 +127,7 @@ fn keys_are_fetched_once() {
 #[test]
 fn paths_are_case_insensitive() {
     let (emulator, folder) = (emulator(), folder("todolist-spellings"));
-    let mut server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &[]);
+    let mut server = Server::start(&emulator, &folder, &published("appsettings.json"), &[]);
     let token = user(&emulator, ADELE);
     let added = server.post(&token, json!({"description": "Buy bread"}));
     let base = server.endpoint.strip_suffix("/api/todolist").unwrap().to_owned();

@@ -1,4 +1,5 @@
-//! `todolist_daemon` and `todolist_api` together: what the samples of the quickstart do and print.
+//! `todolist_daemon` and `todolist_api` together: the behaviour and output of the quickstart's
+//! samples.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::stories::daemon_graph::assert_no_secret;
 use crate::stories::support::{certificate, folder, printed, run_in, text};
-use crate::stories::todolist_api::{self, Server, delivered, emulator, emulator_with};
+use crate::stories::todolist_api::{self, Server, emulator, emulator_with, published};
 
 const DAEMON: &str = env!("CARGO_BIN_EXE_todolist_daemon");
 const SCOPE: &str = "api://22223333-cccc-4444-dddd-5555eeee6666";
 
-/// The text of the document, with `OWNER` for each made-up user.
+/// The output in the document, with `OWNER` for each random user.
 const DOTNET: &str = "\
 Posting a to-do...
 Retrieving to-do's from server...
@@ -48,7 +49,7 @@ Retrieving to-do's from server...
 There are no to-do's in server
 ";
 
-/// The JSON of the document: the members of an array, with `OWNER` for each made-up user.
+/// The JSON in the document: the members of an array, with `OWNER` for each random user.
 const NODE: &str = r#"{
     "id": 1,
     "owner": "OWNER",
@@ -66,7 +67,7 @@ const NODE: &str = r#"{
 }
 "#;
 
-/// Puts `OWNER` in the place of every GUID.
+/// Replaces every GUID by `OWNER`.
 fn masked(shown: &str) -> String {
     let mut masked = String::new();
     for line in shown.lines() {
@@ -79,7 +80,7 @@ fn masked(shown: &str) -> String {
     masked
 }
 
-/// Asserts that the list of the Node sample is the document's.
+/// Asserts that the list of the Node sample is that of the document.
 fn assert_node(shown: &str) {
     let rest = shown.strip_prefix("request made to web API at: ").unwrap();
     let (_, array) = rest.split_once(" GMT+0000 (Coordinated Universal Time)\n").unwrap();
@@ -95,9 +96,9 @@ fn assert_node(shown: &str) {
     assert_eq!(masked(&members), NODE);
 }
 
-/// Runs the API of the example for the time that the daemon takes, as the line in the header does.
+/// Runs the API of the example while the daemon runs, like the command in the header.
 fn both(emulator: &Emulator, folder: &Path, api: &[&str], daemon: &[&str]) -> Output {
-    fs::write(folder.join("api.json"), delivered("appsettings.json")).unwrap();
+    fs::write(folder.join("api.json"), published("appsettings.json")).unwrap();
     Command::new(todolist_api::PROGRAM)
         .args(["--config", "api.json", "--listen", "127.0.0.1:0"])
         .args(api)
@@ -130,7 +131,7 @@ fn dotnet_prints_the_text_of_the_document() {
 #[test]
 fn node_prints_the_json_of_the_document() {
     let (emulator, folder) = (emulator(), folder("todolist-node"));
-    // The second time there are no more to-dos than the first time.
+    // The second run finds no more to-dos than the first.
     for _ in 0..2 {
         let output = both(&emulator, &folder, &["--sample-data"], &["--like", "node"]);
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -140,7 +141,7 @@ fn node_prints_the_json_of_the_document() {
 }
 
 #[test]
-fn api_ends_as_its_command_ends() {
+fn api_exits_with_the_code_of_its_command() {
     let (emulator, folder) = (emulator(), folder("todolist-ends"));
     let output = both(&emulator, &folder, &[], &["--like", "node", "--op", "getUsers"]);
     assert_eq!(output.status.code(), Some(1));
@@ -152,11 +153,11 @@ fn api_ends_as_its_command_ends() {
 }
 
 #[test]
-fn files_of_the_samples_are_read_as_they_are() {
+fn files_of_the_samples_are_read_unchanged() {
     let (emulator, folder) = (emulator(), folder("todolist-files"));
-    let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &["--sample-data"]);
+    let server = Server::start(&emulator, &folder, &published("appsettings.json"), &["--sample-data"]);
     let base = server.endpoint.strip_suffix("api/todolist").unwrap();
-    // An external tenant is named by its host, which stands in the path here.
+    // An external tenant is named by its host, which is in the path here.
     let authority = format!("{}/contoso.ciamlogin.com/", emulator.base_url());
 
     let env = format!(
@@ -206,7 +207,7 @@ fn files_of_the_samples_are_read_as_they_are() {
 }
 
 #[test]
-fn certificate_takes_the_place_of_the_secret() {
+fn certificate_replaces_the_secret() {
     let app = App::new("ciam-daemon-app")
         .without_secrets()
         .certificate_pem(certificate().pem.as_str())
@@ -214,7 +215,7 @@ fn certificate_takes_the_place_of_the_secret() {
         .grant(SCOPE, "ToDoList.ReadWrite.All");
     let emulator = emulator_with(|config| config.apps[0] = app);
     let folder = folder("todolist-certificate");
-    let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &["--sample-data"]);
+    let server = Server::start(&emulator, &folder, &published("appsettings.json"), &["--sample-data"]);
     let made = certificate();
     fs::write(folder.join("app.pem"), format!("{}{}", made.key_pem, made.pem)).unwrap();
     fs::write(folder.join("app.key"), &made.key_pem).unwrap();
@@ -250,7 +251,7 @@ fn certificate_takes_the_place_of_the_secret() {
 }
 
 #[test]
-fn failures_end_the_daemon_with_advice() {
+fn failures_end_the_daemon_with_a_hint() {
     let emulator = emulator_with(|config| {
         let granted = &mut config.apps[0].granted;
         granted.retain(|granted| granted.role == "ToDoList.Read.All");
@@ -259,7 +260,7 @@ fn failures_end_the_daemon_with_advice() {
     let server = Server::start(
         &emulator,
         &folder,
-        &delivered("appsettings.json"),
+        &published("appsettings.json"),
         &["--data", "f.sqlite"],
     );
     let run = |like: &str, changes: &[(&str, &str)]| {
@@ -270,25 +271,25 @@ fn failures_end_the_daemon_with_advice() {
         assert_no_secret(&output, emulator.client_secret());
         (text(&output.stdout), text(&output.stderr))
     };
-    // It may read, and not write.
-    let (shown, told) = run("dotnet", &[]);
+    // The application may read, but not write.
+    let (shown, stderr) = run("dotnet", &[]);
     assert_eq!(shown, "Posting a to-do...\n");
     assert!(
-        told.contains("returned 403 Forbidden") && told.contains("grant consent"),
-        "{told}"
+        stderr.contains("returned 403 Forbidden") && stderr.contains("grant consent"),
+        "{stderr}"
     );
 
-    let (shown, told) = run("node", &[("CLIENT_SECRET", "canary8Q~secret")]);
+    let (shown, stderr) = run("node", &[("CLIENT_SECRET", "canary8Q~secret")]);
     assert!(
         shown.starts_with("ServerError: invalid_client: AADSTS7000215"),
         "{shown}"
     );
-    assert!(told.contains("\nhint: ") && !told.contains("canary"), "{told}");
-    // A token of another API.
-    let (shown, told) = run("node", &[("SCOPES", "api://other")]);
+    assert!(stderr.contains("\nhint: ") && !stderr.contains("canary"), "{stderr}");
+    // A token for another API.
+    let (shown, stderr) = run("node", &[("SCOPES", "api://other")]);
     assert!(
         shown.contains("AADSTS500011") || shown.contains("status code 401"),
-        "{shown}{told}"
+        "{shown}{stderr}"
     );
 
     for (name, value) in [
@@ -304,11 +305,11 @@ fn failures_end_the_daemon_with_advice() {
     ] {
         emulator.clear_requests();
         for like in ["dotnet", "node"] {
-            let (shown, told) = run(like, &[(name, value)]);
+            let (shown, stderr) = run(like, &[(name, value)]);
             assert_eq!(shown, "", "{name}={value}");
             assert!(
-                told.contains("error: ") && told.contains("\nhint: "),
-                "{name}={value}: {told}"
+                stderr.contains("error: ") && stderr.contains("\nhint: "),
+                "{name}={value}: {stderr}"
             );
         }
         assert!(emulator.requests().is_empty(), "{name}={value}");
@@ -316,7 +317,7 @@ fn failures_end_the_daemon_with_advice() {
 }
 
 #[test]
-fn post_is_not_sent_twice_unless_it_was_not_carried_out() {
+fn post_is_repeated_only_if_it_was_not_carried_out() {
     let (emulator, folder) = (emulator(), folder("todolist-twice"));
     fs::create_dir_all(&folder).unwrap();
     for (status, posts) in [(500, 1), (502, 1), (503, 2), (429, 2)] {
@@ -347,9 +348,9 @@ fn api_with_a_certificate_is_called_over_https() {
     fs::write(folder.join("api.crt"), certificate).unwrap();
     fs::write(folder.join("api.key"), key.serialize_pem()).unwrap();
     let tls = ["--tls-cert", "api.crt", "--tls-key", "api.key"];
-    let server = Server::start_at("localhost:0", &emulator, &folder, &delivered("appsettings.json"), &tls);
+    let server = Server::start_at("localhost:0", &emulator, &folder, &published("appsettings.json"), &tls);
     assert!(server.endpoint.starts_with("https://localhost:"), "{}", server.endpoint);
-    // Away from the configuration of the API, which has the same name.
+    // The folder of the API has a configuration with the same name.
     let empty = folder.join("empty");
     fs::create_dir(&empty).unwrap();
     let variables = variables(&emulator, &server.endpoint);
@@ -363,7 +364,7 @@ fn api_with_a_certificate_is_called_over_https() {
     );
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(masked(&text(&output.stdout)), DOTNET);
-    // As the Node sample is delivered, it would accept any certificate.
+    // The published Node sample would accept any certificate.
     let untrusting = [&variables[..], &[("NODE_TLS_REJECT_UNAUTHORIZED", "0")]].concat();
     let output = run_in(&empty, DAEMON, &["--like", "node"], &untrusting);
     assert_eq!(output.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! `async_daemon`, `blocking_daemon` and `tower_client`: the users of one tenant and of several.
+//! `async_daemon`, `blocking_daemon` and `tower_client`: the users of one or several tenants.
 
 use std::process::Output;
 
@@ -6,7 +6,7 @@ use entra_emulator::{App, Emulator, Fault, Tenant, User};
 
 use crate::stories::support::{printed, run, text};
 
-/// Every example that reads users, with an argument list that reads them once.
+/// The examples that read users, with arguments that make them read once.
 const READERS: [(&str, &[&str]); 3] = [
     (env!("CARGO_BIN_EXE_async_daemon"), &["1"]),
     (env!("CARGO_BIN_EXE_blocking_daemon"), &["1"]),
@@ -58,7 +58,7 @@ fn error_of_the_api_is_shown_without_tokens_and_control_codes() {
         .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
         .start();
     let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJl";
-    for (message, told) in [
+    for (message, expected) in [
         (format!("no Bearer {token}"), "withheld"),
         ("\u{1b}[31m\u{9b}\u{202e}red".to_owned(), "red"),
         ("a b ".repeat(2500), "a b a b"),
@@ -70,7 +70,7 @@ fn error_of_the_api_is_shown_without_tokens_and_control_codes() {
             let shown = text(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{program}");
             assert!(
-                shown.contains("returned 400 Bad Request: x: ") && shown.contains(told),
+                shown.contains("returned 400 Bad Request: x: ") && shown.contains(expected),
                 "{program}: {shown}"
             );
             assert!(!shown.contains("eyJ") && shown.len() < 1000, "{program}: {shown}");
@@ -80,7 +80,7 @@ fn error_of_the_api_is_shown_without_tokens_and_control_codes() {
 }
 
 #[test]
-fn wrong_arguments_are_told_with_the_usage() {
+fn wrong_arguments_are_reported_with_the_usage() {
     let grpc = env!("CARGO_BIN_EXE_grpc_client");
     let readers = READERS.map(|(program, _)| program);
     let numbers = readers.iter().flat_map(|program| {
@@ -109,13 +109,14 @@ fn wrong_arguments_are_told_with_the_usage() {
     }
 }
 
-/// Both daemons that run in rounds, with three rounds.
+/// Both daemons that run in rounds.
 const DAEMONS: [&str; 2] = [
     env!("CARGO_BIN_EXE_async_daemon"),
     env!("CARGO_BIN_EXE_blocking_daemon"),
 ];
 
-/// Two tenants, and an application that an administrator of each consented to.
+/// Starts an emulator with two tenants, and an application that an administrator of each consented
+/// to.
 fn two_tenants(app: App) -> Emulator {
     let fabrikam = ["Isaiah Langer", "Lynne Robbins"]
         .into_iter()
@@ -129,7 +130,7 @@ fn two_tenants(app: App) -> Emulator {
         .start()
 }
 
-/// Three rounds through both tenants: what was printed, and what was told beside it.
+/// Runs three rounds with both tenants. Returns the output, its lines, and the standard error.
 fn three_rounds(daemon: &str, emulator: &Emulator, secret: &str) -> (Output, Vec<String>, String) {
     let variables = [
         ("AZURE_TENANTS", "contoso.example,fabrikam.example"),
@@ -139,41 +140,41 @@ fn three_rounds(daemon: &str, emulator: &Emulator, secret: &str) -> (Output, Vec
     ];
     emulator.clear_requests();
     let output = run(daemon, &["3", "0"], &variables);
-    let (printed, told) = (text(&output.stdout), text(&output.stderr));
+    let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
     let mut lines: Vec<String> = printed.lines().map(str::to_owned).collect();
     lines.sort_unstable();
     assert!(
-        !printed.contains("eyJ") && !told.contains("eyJ") && !told.contains(secret),
-        "{told}"
+        !printed.contains("eyJ") && !stderr.contains("eyJ") && !stderr.contains(secret),
+        "{stderr}"
     );
-    (output, lines, told)
+    (output, lines, stderr)
 }
 
 #[test]
 fn token_is_requested_once_for_each_tenant() {
     let emulator = two_tenants(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"));
     for daemon in DAEMONS {
-        let (output, lines, told) = three_rounds(daemon, &emulator, emulator.client_secret());
-        assert!(output.status.success(), "{told}");
+        let (output, lines, stderr) = three_rounds(daemon, &emulator, emulator.client_secret());
+        assert!(output.status.success(), "{stderr}");
         let (contoso, fabrikam) = ("contoso.example: 3 users", "fabrikam.example: 2 users");
-        let kept = "tokens: 2 from the service, 4 from the cache";
-        assert_eq!(lines, [contoso, contoso, contoso, fabrikam, fabrikam, fabrikam, kept]);
-        assert_eq!(told, "");
+        let cached = "tokens: 2 from the service, 4 from the cache";
+        assert_eq!(lines, [contoso, contoso, contoso, fabrikam, fabrikam, fabrikam, cached]);
+        assert_eq!(stderr, "");
         assert_eq!((emulator.token_requests().len(), emulator.requests().len()), (2, 8));
     }
 }
 
 #[test]
-fn daemon_goes_on_after_a_passing_failure() {
+fn daemon_continues_after_a_transient_failure() {
     let emulator = two_tenants(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"));
     for daemon in DAEMONS {
         for (fault, tokens) in [(503, 2), (401, 3)] {
             emulator.fault(Fault::status(fault).on("/v1.0/users"));
-            let (output, lines, told) = three_rounds(daemon, &emulator, emulator.client_secret());
-            assert!(output.status.success(), "{told}");
+            let (output, lines, stderr) = three_rounds(daemon, &emulator, emulator.client_secret());
+            assert!(output.status.success(), "{stderr}");
             assert!(
-                told.contains(&format!(": not now: the web API returned {fault} ")) && told.lines().count() == 1,
-                "{told}"
+                stderr.contains(&format!(": will retry: the web API returned {fault} ")) && stderr.lines().count() == 1,
+                "{stderr}"
             );
             assert_eq!(
                 lines.iter().filter(|line| line.ends_with(" users")).count(),
@@ -183,7 +184,7 @@ fn daemon_goes_on_after_a_passing_failure() {
             assert_eq!(
                 emulator.token_requests().len(),
                 tokens,
-                "a token that Graph refuses is used no more"
+                "a token that Graph rejects is not used again"
             );
         }
     }
@@ -197,19 +198,19 @@ fn tenant_without_consent_does_not_stop_the_others() {
             .only_in("contoso.example"),
     );
     for daemon in DAEMONS {
-        let (output, lines, told) = three_rounds(daemon, &emulator, emulator.client_secret());
+        let (output, lines, stderr) = three_rounds(daemon, &emulator, emulator.client_secret());
         assert!(!output.status.success());
         assert_eq!(
             lines.iter().filter(|line| *line == "contoso.example: 3 users").count(),
             3,
             "{lines:?}"
         );
-        assert!(told.contains("fabrikam.example: given up: AADSTS700016"), "{told}");
-        assert!(told.contains("consent"), "what to do: {told}");
+        assert!(stderr.contains("fabrikam.example: given up: AADSTS700016"), "{stderr}");
+        assert!(stderr.contains("consent"), "the hint: {stderr}");
         assert_eq!(emulator.token_requests().len(), 2);
 
-        let (output, _, told) = three_rounds(daemon, &emulator, "canary8Q~secret");
+        let (output, _, stderr) = three_rounds(daemon, &emulator, "canary8Q~secret");
         assert!(!output.status.success());
-        assert!(told.contains("contoso.example: given up: AADSTS7000215"), "{told}");
+        assert!(stderr.contains("contoso.example: given up: AADSTS7000215"), "{stderr}");
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::stories::support::text;
 
 #[test]
-fn variable_that_is_not_text_is_not_ignored() {
+fn variable_that_is_not_utf8_is_reported() {
     use std::os::unix::ffi::OsStrExt;
 
     let id = "535fb089-9ff3-47b6-9bfb-4f1264799865";
@@ -59,11 +59,11 @@ fn variable_that_is_not_text_is_not_ignored() {
             .env(name, std::ffi::OsStr::from_bytes(b"https://canary\xff.example"))
             .output()
             .unwrap();
-        let said = text(&output.stderr);
+        let stderr = text(&output.stderr);
         assert!(
-            !output.status.success() && said.contains(&format!("{name} is not UTF-8")),
-            "{program}: {said}"
+            !output.status.success() && stderr.contains(&format!("{name} is not UTF-8")),
+            "{program}: {stderr}"
         );
-        assert!(!said.contains("canary"), "{said}");
+        assert!(!stderr.contains("canary"), "{stderr}");
     }
 }
