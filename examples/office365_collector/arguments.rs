@@ -29,50 +29,51 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "audit", conflicts_with = "sqlite")]
     pub(crate) output: PathBuf,
 
-    /// SQLite database for the records, in place of a folder
+    /// SQLite database for the records, instead of a folder
     #[arg(long, value_name = "FILE")]
     pub(crate) sqlite: Option<PathBuf>,
 
-    /// Content type to collect; repeat it for several. Without it: all Audit types, and DLP.All
-    /// where ActivityFeed.ReadDlp is granted
+    /// Content type to collect; repeat it for several [default: all Audit types, and DLP.All if
+    /// ActivityFeed.ReadDlp is granted]
     #[arg(long = "content-type", value_name = "TYPE", ignore_case = true)]
     pub(crate) content_types: Vec<ContentType>,
 
-    /// How far back the first round of a tenant reaches: at most 7 days
+    /// Time that the first round of a tenant reaches back: at most 7 days
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = since)]
     pub(crate) since: Duration,
 
-    /// How far each round reaches back behind the last one, for content that appears late. Repeated
-    /// records are dropped
+    /// Time that each round reaches back before the end of the last one, for content that appears
+    /// late. Repeated records are dropped
     #[arg(long, value_name = "TIME", default_value = "2h", value_parser = since)]
     pub(crate) overlap: Duration,
 
-    /// Latest record ids to remember for each tenant, to drop repeated records. With --sqlite, all
-    /// are dropped
+    /// Number of the latest record IDs to remember for each tenant, to drop repeated records. With
+    /// --sqlite, all repeated records are dropped
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) remember: u32,
 
-    /// Requests at once in one tenant
+    /// Concurrent requests in one tenant
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) per_tenant: u16,
 
-    /// Requests at once in all tenants
+    /// Concurrent requests in all tenants
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) concurrency: u16,
 
-    /// First wait after a throttled request without Retry-After; it doubles, up to 32 times as long
+    /// First pause after a throttled request without Retry-After; it doubles, up to 32 times as
+    /// long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) back_off: Duration,
 
-    /// How long a tenant may be throttled in one round before it is left for the next
+    /// Time that a tenant may be throttled in one round before it is left for the next round
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
     pub(crate) patience: Duration,
 
-    /// Tenant id of the publisher, by whose quota the API counts requests (PublisherIdentifier)
+    /// Tenant ID of the publisher, to whose quota the API counts requests (PublisherIdentifier)
     #[arg(long, value_name = "GUID")]
     pub(crate) publisher: Option<Guid>,
 
-    /// Tenant store to read the tenants from, in place of AZURE_TENANTS
+    /// Tenant store to read the tenants from, instead of AZURE_TENANTS
     #[arg(long, value_name = "FILE")]
     pub(crate) tenants: Option<PathBuf>,
 
@@ -80,26 +81,26 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Endpoint::V1)]
     pub(crate) endpoint: Endpoint,
 
-    /// Part of a token's life after which it is renewed: 0.75 is 45 of 60 minutes
+    /// Fraction of a token's lifetime after which it is renewed: 0.75 is 45 of 60 minutes
     #[arg(long, value_name = "PART", default_value_t = 0.75, value_parser = part)]
     pub(crate) renew_after: f64,
 
-    /// Address of the API, such as https://manage-gcc.office.com. Without it, the API of the cloud
-    /// that AZURE_AUTHORITY_HOST names; one of another cloud is an error
+    /// Address of the API, such as https://manage-gcc.office.com. An API of another cloud than the
+    /// one that AZURE_AUTHORITY_HOST names is an error [default: the API of that cloud]
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<Origin>,
 
-    /// Serves the page where administrators connect their tenants, beside collecting; they are
-    /// added to the tenant store
+    /// Serves the page where administrators connect their tenants, in addition to collecting; the
+    /// tenants are added to the tenant store
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "localhost:8080", requires = "tenants")]
     pub(crate) connect: Option<String>,
 
-    /// Address of the connect page for browsers, where it is behind a proxy, such as
-    /// https://www.mycompany.com. Behind it, /myapp/ is the redirect URI to register
+    /// Address of the connect page for browsers if it is behind a proxy, such as
+    /// https://www.mycompany.com. The redirect URI to register is /myapp/ at this address
     #[arg(long, value_name = "URL", requires = "connect")]
     pub(crate) connect_url: Option<Origin>,
 
-    /// Serves the connect page alone, and does not collect
+    /// Serves the connect page only, without collecting
     #[arg(long, requires = "connect", conflicts_with_all = ["once", "webhook"])]
     pub(crate) no_collect: bool,
 
@@ -112,7 +113,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", requires = "webhook")]
     pub(crate) webhook_url: Option<String>,
 
-    /// Certificate chain of the webhook (PEM), read again when it changes. Without it, the webhook
+    /// Certificate chain of the webhook (PEM), reloaded when it changes. Without it, the webhook
     /// listens on this machine only, behind a proxy with TLS
     #[arg(long, value_name = "FILE", requires = "webhook", requires = "webhook_key")]
     pub(crate) webhook_cert: Option<PathBuf>,
@@ -158,7 +159,7 @@ impl From<Endpoint> for EndpointVersion {
     }
 }
 
-/// A time of at least a millisecond, as `90s` or `5m`.
+/// Parses a time of at least a millisecond, such as `90s` or `5m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("{error}: write it as 90s, 5m or 2h"))?;
     if duration < Duration::from_millis(1) || duration > Duration::from_secs(366 * 86_400) {
@@ -167,7 +168,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A time to look back, at most the 7 days that the API keeps content.
+/// Parses a time to look back, at most the 7 days that the API keeps content.
 fn since(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("{error}: write it as 90m, 24h or 7d"))?;
     if duration > Duration::from_secs(7 * 86_400) {
@@ -176,7 +177,7 @@ fn since(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A part, greater than 0 and less than 1.
+/// Parses a fraction, greater than 0 and less than 1.
 fn part(text: &str) -> Result<f64, String> {
     let part: f64 = text
         .parse()
@@ -197,16 +198,16 @@ written once. Stop it at any moment: the next run continues where this one stopp
 const VARIABLES: &str = "\
 Environment variables:
   AZURE_TENANTS                      tenants, separated by commas: ids or domains
-  AZURE_TENANT_ID                    the tenant, where AZURE_TENANTS is not set
+  AZURE_TENANT_ID                    the tenant, if AZURE_TENANTS is not set
   AZURE_CLIENT_ID                    the application
   AZURE_CLIENT_CERTIFICATE_PATH      its certificate with the key (PEM or PFX)
   AZURE_CLIENT_CERTIFICATE_PASSWORD  the password of that file
-  AZURE_CLIENT_SECRET                its secret, where there is no certificate
-  AZURE_AUTHORITY_HOST               another cloud or an emulator
+  AZURE_CLIENT_SECRET                its secret, if there is no certificate
+  AZURE_AUTHORITY_HOST               another cloud, or the emulator
   WEBHOOK_AUTH_ID                    16 to 256 random characters that the API sends
                                      with notifications. Without it, each start
-                                     makes one, and starts the subscriptions again
+                                     creates new ones and restarts the subscriptions
 
 Ctrl-C or SIGTERM stops the program after it has written what it collected; a second
 one stops it at once. The exit code is 0 if the last round succeeded in every tenant,
-and lost no time that the API lists no more (it keeps content for 7 days).";
+and no content was lost (the API keeps content for 7 days).";

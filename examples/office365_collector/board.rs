@@ -1,4 +1,4 @@
-//! The figures of the collector: what the progress bars, the summary, the metrics and the connect
+//! The counters of the collector, which the progress bars, the summary, the metrics and the connect
 //! page show.
 
 use std::collections::BTreeMap;
@@ -12,42 +12,42 @@ use crate::failure::Failure;
 use crate::feed::ContentType;
 use crate::log::short;
 
-/// Figures since the program started, of each tenant and of the round. It keeps a few hundred bytes
-/// for each tenant.
+/// Counters since the start of the program, for each tenant and for the current round. They take a
+/// few hundred bytes for each tenant.
 pub(crate) struct Board(Mutex<Figures>);
 
-/// All figures.
+/// All counters.
 #[derive(Clone)]
 pub(crate) struct Figures {
     pub(crate) started: Instant,
-    /// The round in progress, or the last one.
+    /// The current round, or the last one.
     pub(crate) round: Round,
     pub(crate) tenants: BTreeMap<String, Row>,
-    /// Notifications of the webhook, by what became of them.
+    /// Notifications of the webhook, by their result.
     pub(crate) notifications: BTreeMap<&'static str, u64>,
 }
 
 /// A round.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Round {
-    /// Its number, from 1 on.
+    /// Its number, starting at 1.
     pub(crate) number: u64,
     pub(crate) tenants: usize,
     pub(crate) finished: usize,
     pub(crate) is_over: bool,
-    /// When the next one starts.
+    /// The start time of the next round.
     pub(crate) next: Option<Timestamp>,
 }
 
-/// Figures of a tenant. They only grow, but for its phase.
+/// The counters of a tenant. Apart from its phase, they only grow.
 #[derive(Clone, Default)]
 pub(crate) struct Row {
     pub(crate) phase: Phase,
-    /// What came of its part of the last round.
+    /// The tenant's result in the last round.
     pub(crate) outcome: Phase,
-    /// Its number, in the order in which the tenants came.
+    /// Its number, in the order in which the tenants were added.
     pub(crate) number: usize,
-    /// When the tenant's turn began, as a number that grows from turn to turn.
+    /// The start of the tenant's turn, as a number that grows from turn to turn.
     pub(crate) turn: u64,
     pub(crate) now: Option<ContentType>,
     pub(crate) windows: u64,
@@ -55,37 +55,37 @@ pub(crate) struct Row {
     pub(crate) records: u64,
     pub(crate) duplicates: u64,
     pub(crate) bytes: u64,
-    /// Requests that were sent again, or are going to be.
+    /// Requests that were repeated, or will be.
     pub(crate) retries: u64,
-    /// Those of them that were throttled.
+    /// Pauses among them that were caused by throttling.
     pub(crate) throttled: u64,
     pub(crate) back_off: Duration,
-    /// Times whose content is lost.
+    /// Time ranges whose content is lost.
     pub(crate) gaps: u64,
-    /// Tokens, the first one included.
+    /// Tokens, including the first one.
     pub(crate) tokens: u64,
-    /// Responses by the first digit of their status; at 0, requests without a response.
+    /// Responses by the first digit of their status; index 0 counts requests without a response.
     pub(crate) responses: [u64; 6],
-    /// When everything of the tenant was collected last.
+    /// The last time that everything of the tenant was collected.
     pub(crate) last_success: Option<Timestamp>,
-    /// What failed in the last round, and what to do about it.
+    /// The failures of the last round, each with its hint.
     pub(crate) failures: Vec<(String, Option<String>)>,
     /// Failures that are not listed.
     pub(crate) more_failures: u64,
-    /// Nothing is collected until an administrator consents.
+    /// True if nothing can be collected until an administrator consents.
     pub(crate) is_consent_gone: bool,
 }
 
-/// What a tenant is at.
+/// The state of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     #[default]
     Waiting,
     Collecting,
-    /// It is throttled, and continues later in the round.
+    /// The tenant is throttled, and continues later in the round.
     Paused,
     Done,
-    /// The program is to stop, and there may be more.
+    /// The program is stopping, and there may be more to collect.
     Stopped,
     Failed,
 }
@@ -116,12 +116,12 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Returns the figures as of now.
+    /// Locks the counters and returns them.
     pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of what became of a notification: one of [`NOTIFICATIONS`].
+    /// Counts a notification with its result, one of [`NOTIFICATIONS`].
     pub(crate) fn notification(&self, result: &'static str) {
         *self.figures().notifications.entry(result).or_default() += 1;
     }
@@ -207,7 +207,7 @@ impl Observer for Board {
             } => {
                 figures.round.finished = (figures.round.finished + 1).min(figures.round.tenants);
                 let row = figures.row(tenant);
-                row.failures = report.failures.iter().take(MOST_FAILURES).map(told).collect();
+                row.failures = report.failures.iter().take(MOST_FAILURES).map(described).collect();
                 row.more_failures = report.more_failures + (report.failures.len() - row.failures.len()) as u64;
                 row.is_consent_gone = report.failures.iter().any(Failure::is_consent_gone);
                 row.phase = match (report.is_success(), is_stopped) {
@@ -254,11 +254,11 @@ impl Observer for Board {
     }
 }
 
-fn told(failure: &Failure) -> (String, Option<String>) {
+fn described(failure: &Failure) -> (String, Option<String>) {
     (failure.to_string(), failure.hint().map(str::to_owned))
 }
 
-/// A number with a comma between thousands: `1,234,567`.
+/// Formats a number with commas between thousands: `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -271,14 +271,14 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// Bytes in megabytes: `1,234.5`.
+/// Formats bytes as megabytes: `1,234.5`.
 pub(crate) fn megabytes(bytes: u64) -> String {
     let tenths = (u128::from(bytes) * 10 + 500_000) / 1_000_000;
     let whole = u64::try_from(tenths / 10).unwrap_or(u64::MAX);
     format!("{}.{}", grouped(whole), tenths % 10)
 }
 
-/// How long ago, for people: `5 min ago`.
+/// Formats the time since a moment: `5 min ago`.
 pub(crate) fn ago(at: Timestamp) -> String {
     let time = Timestamp::from(SystemTime::now()).since(at);
     match time.as_secs() {
@@ -287,9 +287,9 @@ pub(crate) fn ago(at: Timestamp) -> String {
     }
 }
 
-/// What becomes of a notification.
+/// The results of a notification.
 pub(crate) const NOTIFICATIONS: [&str; 4] = ["accepted", "validated", "busy", "rejected"];
-/// Failures of a tenant that are kept.
+/// The most failures of a tenant that are stored.
 const MOST_FAILURES: usize = 5;
 
 #[cfg(test)]
@@ -299,7 +299,7 @@ mod tests {
     use crate::failure::{Cause, Place};
 
     #[test]
-    fn tenant_is_waiting_before_its_turn_and_not_done_when_stopped() {
+    fn tenant_waits_before_its_turn_and_may_be_stopped() {
         let (board, report) = (Board::default(), Report::default());
         let tenants: [Tenant; 2] = ["contoso.example", "fabrikam.example"].map(|name| name.parse().unwrap());
         board.observe(&Event::RoundStarted { tenants: &tenants });
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_times_are_counted() {
+    fn lost_time_ranges_are_counted() {
         let board = Board::default();
         let tenant: Tenant = "contoso.example".parse().unwrap();
         for cause in [Cause::Gap, Cause::TenantId, Cause::Gap] {

@@ -1,8 +1,8 @@
-//! Rounds: all tenants, a bounded number of them at once.
+//! Rounds: all tenants, with a bounded number in progress.
 //!
-//! A round gives every tenant a turn ([`session`]). A tenant that has to wait for long gives its
-//! place to another, and comes back later in the same round: what it has is durable, so that
-//! nothing is done twice. Notifications of a webhook are turns as well.
+//! A round runs a turn ([`session`]) for every tenant. A tenant that must wait for long makes room
+//! for another, and continues later in the same round: what it has collected is durable, so no work
+//! is repeated. Notifications of a webhook are turns as well.
 
 mod api;
 mod calls;
@@ -50,27 +50,27 @@ pub(crate) struct Collector {
     most_tenants: usize,
     notifications: Mutex<Option<mpsc::Receiver<Notification>>>,
     notifier: mpsc::Sender<Notification>,
-    /// Asks for a round ahead of its time.
+    /// Starts a round before its time.
     wake: Arc<Notify>,
 }
 
-/// A tenant's turn that waits.
+/// A tenant's turn in the queue.
 struct Turn {
     tenant: Tenant,
     work: Work,
     report: Report,
-    /// It outlives the turn that is interrupted: pauses go on to double.
+    /// It outlives a turn that is interrupted, so that pauses continue to double.
     pace: Arc<Pace>,
     not_before: Instant,
     waited: Duration,
 }
 
 impl Collector {
-    /// Builds it from the command line and the environment.
+    /// Builds the collector from the command line and the environment.
     ///
     /// # Errors
-    /// Returns an error if an argument or a variable is missing or wrong, or the sink cannot be
-    /// opened.
+    /// Returns an error if an argument or a variable is missing or invalid, or if the sink cannot
+    /// be opened.
     pub(crate) fn new(arguments: &Arguments, observers: Observers, shutdown: Shutdown) -> Result<Self, Box<dyn Error>> {
         let cloud = cloud_from_env()?;
         let client_id = common::setting("AZURE_CLIENT_ID")?.parse()?;
@@ -89,7 +89,8 @@ impl Collector {
             shared: Arc::new(Shared {
                 api: Api::new(origin, &audience, arguments.publisher)?,
                 client,
-                // The page alone needs no place for records, and must not keep a collector from it.
+                // The connect page alone has no sink, and must not lock one that another collector
+                // uses.
                 sink: (!arguments.no_collect).then(|| sink(arguments)).transpose()?,
                 observers,
                 shutdown,
@@ -110,8 +111,8 @@ impl Collector {
                 ids: Mutex::default(),
             }),
             tenants: Arc::new(tenants),
-            // More than can use all requests: a tenant that lists or writes leaves its requests to
-            // others. What is remembered of each tenant bounds the number.
+            // More tenants than can use all requests: a tenant that lists or writes leaves its
+            // requests to others. The state of each tenant takes memory, so the number is bounded.
             most_tenants: concurrency.div_ceil(per_tenant) + 2,
             notifications: Mutex::new(Some(notifications)),
             notifier,
@@ -119,24 +120,24 @@ impl Collector {
         })
     }
 
-    /// Returns what all tenants share.
+    /// Returns the state that all tenants share.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// Returns what starts the next round at once, or as soon as the one in progress is over.
+    /// Returns the signal that starts the next round at once, or as soon as the current one is
+    /// over.
     pub(crate) fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
     }
 
-    /// Returns the way for notifications into the collector: the contents that they name are
-    /// collected as soon as there is a place. A full channel means that the notification should be
-    /// rejected: the API sends it again.
+    /// Returns the channel for notifications: the contents that they name are collected as soon as
+    /// there is room. If the channel is full, reject the notification: the API sends it again.
     pub(crate) fn notifier(&self) -> mpsc::Sender<Notification> {
         self.notifier.clone()
     }
 
-    /// Collects once from every tenant. Returns whether everything succeeded.
+    /// Collects once from every tenant. Returns true if everything succeeded.
     ///
     /// # Errors
     /// Returns an error if the tenants cannot be listed.
@@ -144,7 +145,7 @@ impl Collector {
         self.turns(None).await
     }
 
-    /// Collects in rounds, until the program should stop. Returns whether the last complete round
+    /// Collects in rounds until the program is stopped. Returns true if the last complete round
     /// succeeded.
     ///
     /// # Errors
@@ -171,7 +172,7 @@ impl Collector {
                 succeeded = ended.failed == 0;
                 next_round = interval.map(|interval| ended.started + interval);
                 let wait = next_round.map(|next| next.saturating_duration_since(Instant::now()));
-                self.shared.observers.tell(&Event::RoundFinished {
+                self.shared.observers.notify(&Event::RoundFinished {
                     succeeded: ended.succeeded,
                     failed: ended.failed,
                     took: ended.started.elapsed(),
@@ -195,17 +196,16 @@ impl Collector {
                     match self.list().await {
                         Ok(listed) => round = Round::start(&mut schedule, listed),
                         Err(error) => {
-                            note(&format!("the tenants cannot be listed: {:#}; the next round tries again", crate::failure::Report::of(&*error)));
+                            note(&format!("the tenants cannot be listed: {:#}; retrying in the next round", crate::failure::Report::of(&*error)));
                             succeeded = false;
                             next_round = interval.map(|interval| Instant::now() + interval);
                         }
                     }
                 }
-                // The tenants of the store are read again for each round: one that connects just
-                // now is among them.
+                // The tenant store is read again for each round, so a tenant that has just
+                // connected is included.
                 () = self.wake.notified(), if round.is_none() => next_round = Some(Instant::now()),
-                // Those that wait in the channel are bounded, and so are those that wait in the
-                // schedule.
+                // The number of notifications is bounded, both in the channel and in the schedule.
                 Some(notification) = receive(&mut notifications), if schedule.has_room() => {
                     schedule.notified(notification);
                 }
@@ -238,7 +238,7 @@ impl Round {
             .chain(unreadable.iter().map(|failure| &failure.place.tenant))
             .cloned()
             .collect();
-        observers.tell(&Event::RoundStarted { tenants: &all });
+        observers.notify(&Event::RoundStarted { tenants: &all });
         let round = Self {
             started: Instant::now(),
             left: tenants.len(),
@@ -247,13 +247,13 @@ impl Round {
         };
         for failure in unreadable {
             let tenant = failure.place.tenant.clone();
-            observers.tell(&Event::Failed {
+            observers.notify(&Event::Failed {
                 tenant: &tenant,
                 failure: &failure,
             });
             let mut report = Report::default();
             report.fail(failure);
-            observers.tell(&Event::TenantFinished {
+            observers.notify(&Event::TenantFinished {
                 tenant: &tenant,
                 report: &report,
                 is_round: true,
@@ -276,7 +276,7 @@ struct Schedule {
     most: usize,
     queue: VecDeque<Turn>,
     running: JoinSet<(Turn, Outcome)>,
-    /// Tenants whose turn runs: each has one at once.
+    /// Tenants with a running turn: each has at most one.
     busy: HashSet<Tenant>,
 }
 
@@ -318,13 +318,13 @@ impl Schedule {
         self.push(tenant, Work::Notified(notification.contents.into()));
     }
 
-    /// Returns whether another notification has a place.
+    /// Returns true if there is room for another notification.
     fn has_room(&self) -> bool {
         let waiting = self.queue.iter().filter(|turn| matches!(turn.work, Work::Notified(_)));
         waiting.count() < MOST_NOTIFICATIONS
     }
 
-    /// Starts the turns that have a place.
+    /// Starts as many turns as there is room for.
     fn start_turns(&mut self) {
         if self.shared.shutdown.is_wanted() {
             self.queue.clear();
@@ -345,7 +345,7 @@ impl Schedule {
         }
     }
 
-    /// Returns when the next turn is ready that waits for its time.
+    /// Returns the time at which the next paused turn may continue.
     fn wake(&self) -> Option<Instant> {
         if self.running.len() >= self.most {
             return None;
@@ -357,12 +357,12 @@ impl Schedule {
     async fn ended(&mut self) -> Option<(Turn, Outcome)> {
         match self.running.join_next().await? {
             Ok(ended) => Some(ended),
-            // A defect of this program: going on would hide it.
+            // A defect of this program, which continuing would hide.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
-    /// Takes a turn that ran. Returns whether a poll succeeded that is over now.
+    /// Handles a finished turn. For a poll that is complete, returns whether it succeeded.
     fn settle(&mut self, mut turn: Turn, outcome: Outcome) -> Option<bool> {
         self.busy.remove(&turn.tenant);
         let is_stopped = matches!(outcome, Outcome::Stopped);
@@ -370,12 +370,14 @@ impl Schedule {
             turn.waited += wait;
             if turn.waited <= self.shared.settings.patience && !self.shared.shutdown.is_wanted() {
                 let tenant = &turn.tenant;
-                self.shared.observers.tell(&Event::TenantSteppedAside { tenant, wait });
+                self.shared
+                    .observers
+                    .notify(&Event::TenantSteppedAside { tenant, wait });
                 turn.not_before = Instant::now() + wait;
                 self.queue.push_back(turn);
                 return None;
             }
-            self.shared.observers.tell(&Event::Failed {
+            self.shared.observers.notify(&Event::Failed {
                 tenant: &turn.tenant,
                 failure: &failure,
             });
@@ -385,7 +387,7 @@ impl Schedule {
             tenant, report, work, ..
         } = &turn;
         let is_round = matches!(work, Work::Poll);
-        self.shared.observers.tell(&Event::TenantFinished {
+        self.shared.observers.notify(&Event::TenantFinished {
             tenant,
             report,
             is_round,
@@ -410,7 +412,7 @@ async fn sleep_until(moment: Option<Instant>) {
 }
 
 fn sink(arguments: &Arguments) -> Result<Arc<dyn Sink>, Box<dyn Error>> {
-    // The caller prints an error without its hint otherwise.
+    // Includes the hint, which the caller would not print.
     let explained = |error: SinkError| format!("{error}; {}", error.hint());
     Ok(match &arguments.sqlite {
         Some(path) => Arc::new(Sqlite::at(path).map_err(explained)?),
@@ -418,7 +420,7 @@ fn sink(arguments: &Arguments) -> Result<Arc<dyn Sink>, Box<dyn Error>> {
     })
 }
 
-/// Notifications that wait, in the channel and in the schedule.
+/// The most notifications that wait in the channel, and in the schedule.
 const MOST_NOTIFICATIONS: usize = 256;
-/// Contents in one turn for notifications.
+/// The most contents in one turn for notifications.
 const MOST_NOTIFIED: usize = 1_000;

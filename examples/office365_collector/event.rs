@@ -1,5 +1,5 @@
-//! Events of the collector: everything that the log, progress bars, metrics and the summary show
-//! comes from here.
+//! The events of the collector, from which the log, the progress bars, the metrics and the summary
+//! are made.
 
 use std::io;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use crate::failure::Failure;
 use crate::feed::ContentType;
 use crate::sink::Window;
 
-/// A consumer of events. It is called in the middle of things, from several threads: it must be
+/// A consumer of events. It is called from several threads while work is in progress, so it must be
 /// quick and must not block.
 pub(crate) trait Observer: Send + Sync {
-    /// Takes note of an event.
+    /// Handles an event.
     fn observe(&self, event: &Event<'_>);
 }
 
-/// Something that the collector did or met. It holds no secret.
+/// Something that the collector did or encountered. It holds no secret.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
-    /// A round begins, in these tenants.
+    /// A round begins, with these tenants.
     RoundStarted { tenants: &'a [Tenant] },
-    /// A tenant's turn begins. It comes again after
+    /// A tenant's turn begins. It begins again after
     /// [`TenantSteppedAside`](Self::TenantSteppedAside).
     TenantStarted { tenant: &'a Tenant },
-    /// A subscription was missing and is started now.
+    /// A missing subscription was started.
     Subscribed {
         tenant: &'a Tenant,
         content_type: ContentType,
@@ -40,7 +40,7 @@ pub(crate) enum Event<'a> {
         content_type: ContentType,
         window: Window,
     },
-    /// A page of a window was listed: this many contents, of which some were collected before.
+    /// A page of a window was listed: the number of contents, some of which were collected before.
     PageListed {
         tenant: &'a Tenant,
         content_type: ContentType,
@@ -54,9 +54,9 @@ pub(crate) enum Event<'a> {
         content_type: ContentType,
         /// New records.
         records: usize,
-        /// Records that were collected before, which are dropped.
+        /// Records that were collected before and were dropped.
         duplicates: usize,
-        /// Size of the content as it was received.
+        /// The size of the content as received.
         bytes: usize,
     },
     /// All content of a window is durable.
@@ -65,45 +65,45 @@ pub(crate) enum Event<'a> {
         content_type: ContentType,
         window: Window,
     },
-    /// The API responded to a request, or did not.
+    /// A request to the API ended, with or without a response.
     Responded {
         tenant: &'a Tenant,
         status: Option<StatusCode>,
     },
-    /// Requests of this tenant pause: it is throttled, or the API does not work at the moment.
+    /// Requests of this tenant pause, because it is throttled or the API has an outage.
     BackOff {
         tenant: &'a Tenant,
         wait: Duration,
         reason: &'a Failure,
     },
-    /// The tenant waits longer than it may keep its place: others go on, and it continues later in
-    /// this round.
+    /// The tenant must wait longer than it may occupy its slot: others continue, and it continues
+    /// later in this round.
     TenantSteppedAside { tenant: &'a Tenant, wait: Duration },
-    /// Something failed that is not the end of the tenant's round: a content, a content type.
+    /// A content, a content type or the whole turn of a tenant failed.
     Failed { tenant: &'a Tenant, failure: &'a Failure },
-    /// Something is doubtful, and the collector goes on.
+    /// Something is suspicious, and the collector continues.
     Warning { tenant: &'a Tenant, text: &'a str },
-    /// The first token of a tenant is here.
+    /// The first token of a tenant was acquired.
     TokenAcquired {
         tenant: &'a Tenant,
-        /// From its arrival to its end.
+        /// The time from its arrival to its expiry.
         life: Duration,
     },
     /// A token was replaced by a new one.
     TokenRenewed {
         tenant: &'a Tenant,
-        /// Age of the old one.
+        /// The age of the old token.
         after: Duration,
-        /// What was left of it.
+        /// The remaining lifetime of the old token.
         left: Duration,
     },
     /// A tenant's round ends.
     TenantFinished {
         tenant: &'a Tenant,
         report: &'a Report,
-        /// Whether this was the tenant's part of a round, and not the work of a notification.
+        /// True for the tenant's part of a round, false for the work of a notification.
         is_round: bool,
-        /// Whether the program is to stop, and there may be more.
+        /// True if the program is stopping, and there may be more to collect.
         is_stopped: bool,
     },
     /// The round ends.
@@ -112,44 +112,44 @@ pub(crate) enum Event<'a> {
         succeeded: usize,
         /// Tenants in which something failed.
         failed: usize,
-        /// From its start.
+        /// The duration of the round.
         took: Duration,
-        /// When the next one starts, if there is one.
+        /// The start time of the next round, if there is one.
         next: Option<Timestamp>,
     },
 }
 
-/// Figures of one tenant's round.
+/// The counters of one tenant's round.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     /// Contents that were collected.
     pub(crate) contents: u64,
-    /// Contents that were collected before, and skipped.
+    /// Contents that were skipped because they were collected before.
     pub(crate) known: u64,
     /// New records.
     pub(crate) records: u64,
-    /// Records that were dropped as repeated.
+    /// Repeated records, which were dropped.
     pub(crate) duplicates: u64,
     /// Bytes of content.
     pub(crate) bytes: u64,
     /// Pauses of the tenant's requests.
     pub(crate) back_offs: u64,
-    /// What failed. Empty if the tenant's round succeeded. At most [`MOST_FAILURES`] of them.
+    /// The failures, at most [`MOST_FAILURES`]; empty if the tenant's round succeeded.
     pub(crate) failures: Vec<Failure>,
     /// Failures that are not listed.
     pub(crate) more_failures: u64,
 }
 
-/// Failures that a report lists.
+/// The most failures that a report lists.
 pub(crate) const MOST_FAILURES: usize = 20;
 
 impl Report {
-    /// Returns whether everything succeeded.
+    /// Returns true if everything succeeded.
     pub(crate) fn is_success(&self) -> bool {
         self.failures.is_empty()
     }
 
-    /// Adds a failure, or counts it where there are many.
+    /// Adds a failure, or only counts it if there are many.
     pub(crate) fn fail(&mut self, failure: Failure) {
         if self.failures.len() < MOST_FAILURES {
             self.failures.push(failure);
@@ -158,7 +158,7 @@ impl Report {
         }
     }
 
-    /// Adds the figures of another turn of the same tenant.
+    /// Adds the counters of another turn of the same tenant.
     pub(crate) fn add(&mut self, other: Self) {
         self.contents += other.contents;
         self.known += other.known;
@@ -182,27 +182,27 @@ impl Observers {
         Self(observers.into())
     }
 
-    /// Passes an event on to all of them.
-    pub(crate) fn tell(&self, event: &Event<'_>) {
+    /// Passes an event on to all consumers.
+    pub(crate) fn notify(&self, event: &Event<'_>) {
         for observer in self.0.iter() {
             observer.observe(event);
         }
     }
 }
 
-/// Its number on Linux, macOS and the BSDs.
+/// The signal's number on Linux, macOS and the BSDs.
 #[cfg(unix)]
 const SIGXFSZ: i32 = 25;
 
-/// The wish to stop: requests that are in flight are finished or dropped, commits are finished, and
+/// The request to stop: requests in flight are finished or dropped, commits are finished, and
 /// nothing new is started.
 #[derive(Clone)]
 pub(crate) struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
-    /// Follows SIGINT (Ctrl-C) and SIGTERM. A second one ends the program at once. From then on, a
-    /// file that reaches the limit of its size (SIGXFSZ) is an error of that write, and does not
-    /// end the program.
+    /// Watches SIGINT (Ctrl-C) and SIGTERM. A second signal ends the program at once. From then on,
+    /// a write that exceeds the file size limit (SIGXFSZ) returns an error instead of ending the
+    /// program.
     ///
     /// # Errors
     /// Returns an error if the signals cannot be watched.
@@ -224,13 +224,13 @@ impl Shutdown {
                 if stop.send_replace(true) {
                     std::process::exit(130);
                 }
-                note("stopping: what is collected is written; press Ctrl-C again to stop at once");
+                note("stopping after writing what was collected; press Ctrl-C again to stop at once");
             }
         });
         Ok(Self(stopped))
     }
 
-    /// Never stops.
+    /// Returns a request that is never made.
     #[cfg(test)]
     pub(crate) fn never() -> Self {
         let (stop, stopped) = watch::channel(false);
@@ -238,7 +238,7 @@ impl Shutdown {
         Self(stopped)
     }
 
-    /// Returns whether the program should stop.
+    /// Returns true if the program should stop.
     pub(crate) fn is_wanted(&self) -> bool {
         *self.0.borrow()
     }

@@ -1,4 +1,4 @@
-//! Errors of the collector: where, what, and what to do.
+//! The failures of the collector: the place, the cause and a hint.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ use entra_tenants::TenantStoreError;
 use crate::feed::{CallError, ContentType};
 use crate::sink::{SinkError, Window};
 
-/// Where something happened.
+/// The place of a failure.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) tenant: Tenant,
@@ -21,7 +21,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Somewhere in this tenant.
+    /// The place of this tenant.
     pub(crate) fn tenant(tenant: &Tenant) -> Self {
         Self {
             tenant: tenant.clone(),
@@ -31,7 +31,7 @@ impl Place {
         }
     }
 
-    /// The same place, in this content type.
+    /// Returns the same place, with this content type.
     pub(crate) fn of_type(&self, content_type: ContentType) -> Self {
         Self {
             content_type: Some(content_type),
@@ -39,7 +39,7 @@ impl Place {
         }
     }
 
-    /// The same place, in this window.
+    /// Returns the same place, with this window.
     pub(crate) fn within(&self, window: Window) -> Self {
         Self {
             window: Some(window),
@@ -47,7 +47,7 @@ impl Place {
         }
     }
 
-    /// The same place, at this content.
+    /// Returns the same place, with this content.
     pub(crate) fn at(&self, content: &str) -> Self {
         let shown: String = content
             .chars()
@@ -77,29 +77,29 @@ impl fmt::Display for Place {
     }
 }
 
-/// Something that failed. Its text says where and what; [`hint`](Self::hint) says what to do.
+/// A failure. Its text names the place and the problem; [`hint`](Self::hint) advises what to do.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) place: Place,
     pub(crate) cause: Cause,
 }
 
-/// What happened.
+/// The cause of a failure.
 #[derive(Clone, Debug)]
 pub(crate) enum Cause {
     /// A call failed.
     Call(CallError),
     /// Records could not be stored.
     Sink(Arc<SinkError>),
-    /// The tenant's id is not known, and the token does not tell it.
+    /// The tenant's ID is not known, and the token does not contain it.
     TenantId,
-    /// The tenant is listed under another name as well, and collected under that one.
+    /// The tenant is listed under two names, and collected under this one.
     SameTenant(Tenant),
     /// The tenant's entry in the tenant store cannot be read.
     Store(Arc<TenantStoreError>),
-    /// The API lists this time no more, and it was not collected completely before.
+    /// The API no longer lists this time, and it was not collected completely before.
     Gap,
-    /// There are too many pages, or they go round in a circle.
+    /// The list has too many pages, or its pages form a cycle.
     Pages(usize),
 }
 
@@ -111,12 +111,12 @@ impl Failure {
         }
     }
 
-    /// Returns what happened, without the place and without [what to do about it](Self::hint).
+    /// Returns the problem, without the place and without the [hint](Self::hint).
     pub(crate) fn problem(&self) -> String {
         match &self.cause {
             Cause::Call(error) => error.to_string(),
             Cause::Sink(error) => error.to_string(),
-            Cause::TenantId => "the token does not tell the tenant's id".to_owned(),
+            Cause::TenantId => "the token does not contain the tenant's ID".to_owned(),
             Cause::SameTenant(name) => format!("this is tenant {name}, which is collected under that name"),
             Cause::Store(error) => error.to_string(),
             Cause::Gap => {
@@ -126,37 +126,37 @@ impl Failure {
         }
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns what to do about it, if that is known.
     pub(crate) fn hint(&self) -> Option<&str> {
         match &self.cause {
             Cause::Call(error) => error.hint(),
             Cause::Sink(error) => Some(error.hint()),
-            Cause::TenantId => Some("name the tenant by its id in place of a domain"),
+            Cause::TenantId => Some("name the tenant by its ID instead of a domain"),
             Cause::SameTenant(_) => Some("name each tenant once"),
             Cause::Store(error) => error.hint(),
             Cause::Gap => {
-                Some("run the collector more often, and see what stopped it at that time; this is reported once")
+                Some("run the collector more often, and check what stopped it at that time; this is reported once")
             }
-            Cause::Pages(_) => Some("see whether the next round succeeds, and report it to Microsoft if not"),
+            Cause::Pages(_) => Some("if the next round fails as well, report it to Microsoft"),
         }
     }
 
-    /// Returns whether the tenant's administrator must consent first.
+    /// Returns true if the tenant's administrator must consent first.
     pub(crate) fn is_consent_gone(&self) -> bool {
         matches!(&self.cause, Cause::Call(error) if error.is_consent_gone())
     }
 
-    /// Returns whether the tenant was throttled.
+    /// Returns true if the tenant was throttled.
     pub(crate) fn is_throttled(&self) -> bool {
         matches!(&self.cause, Cause::Call(error) if error.is_throttled())
     }
 
-    /// Returns whether content is lost.
+    /// Returns true if content is lost.
     pub(crate) fn is_gap(&self) -> bool {
         matches!(&self.cause, Cause::Gap)
     }
 
-    /// Returns whether nothing else of the tenant can succeed either.
+    /// Returns true if no other call in the tenant can succeed.
     pub(crate) fn ends_tenant(&self) -> bool {
         match &self.cause {
             Cause::Call(error) => error.ends_tenant() || error.is_throttled(),
@@ -197,5 +197,5 @@ impl From<SinkError> for Cause {
 
 const LONGEST_NAME: usize = 120;
 
-/// An error of any of the libraries, with its causes and what to do about it.
+/// The report of an error of any of the libraries, with its causes and hint.
 pub(crate) type Report = entra_proto::report::ReportFor<(entra_tower::Errors, entra_tenants::Errors)>;

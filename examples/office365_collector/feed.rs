@@ -1,9 +1,9 @@
-//! The Office 365 Management Activity API: "Office 365 Management Activity API reference" and its
-//! document on troubleshooting.
+//! The Office 365 Management Activity API, as described by "Office 365 Management Activity API
+//! reference" and its document on troubleshooting.
 //!
-//! [`Api`] is the API for all tenants, with one pool of connections; [`Feed`] is one tenant's part,
-//! whose calls carry the tenant's token. Everything that comes back is hostile: its size and the
-//! number of pages are bounded, and the token goes to the API's own origin only.
+//! [`Api`] is the API for all tenants, with one connection pool; [`Feed`] is one tenant's part,
+//! whose calls carry the tenant's token. Every response is treated as hostile: its size and the
+//! number of pages are bounded, and the token is sent to the API's own origin only.
 
 mod blob;
 mod calls;

@@ -1,4 +1,4 @@
-//! The log: one line on standard error for each event that a person may want to see.
+//! The log: one line on standard error for each event that a user may want to see.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -10,24 +10,24 @@ use crate::console::note;
 use crate::event::{Event, Observer};
 use crate::failure::Failure;
 
-/// Writes lines to standard error. The first round is shown whole; of later rounds, what is new or
-/// failed.
+/// Writes lines to standard error: everything in the first round, and what is new or failed in
+/// later rounds.
 pub(crate) struct Log {
-    /// Leaves out all but failures and warnings.
+    /// Leaves out all events except failures and warnings.
     quiet: bool,
     rounds: Mutex<Rounds>,
 }
 
 struct Rounds {
-    /// Whether something happened in this round that a person may want to see.
+    /// True if something worth a line happened in this round.
     is_news: bool,
-    /// Tenants that failed last: their next success is news.
+    /// Tenants that failed in their last round: their next success is reported.
     failed: HashSet<Tenant>,
     is_first: bool,
 }
 
 impl Log {
-    /// Writes lines; with `quiet`, only those of failures and warnings.
+    /// Creates the log; with `quiet`, it writes failures and warnings only.
     pub(crate) fn new(quiet: bool) -> Self {
         Self {
             quiet,
@@ -41,7 +41,7 @@ impl Log {
 }
 
 impl Rounds {
-    /// Takes note of an event. Returns whether it has a line that is worth reading.
+    /// Handles an event. Returns true if it is worth a line.
     fn is_news(&mut self, event: &Event<'_>) -> bool {
         match event {
             Event::TenantFinished {
@@ -95,7 +95,7 @@ impl Observer for Log {
     }
 }
 
-/// Returns the line of an event, for those that have one.
+/// Returns the line of an event, if it has one.
 pub(crate) fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Subscribed { tenant, content_type } => {
@@ -105,20 +105,20 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
             format!("tenant {tenant}: waits {}: {}", short(*wait), reason.problem())
         }
         Event::TenantSteppedAside { tenant, wait } => {
-            format!("tenant {tenant}: continues in {}, others go on", short(*wait))
+            format!("tenant {tenant}: continues in {}, others continue", short(*wait))
         }
         Event::Failed { failure, .. } => with_hint(failure),
         Event::Warning { tenant, text } => format!("tenant {tenant}: warning: {text}"),
         Event::TokenAcquired { tenant, life } => {
-            format!("tenant {tenant}: token acquired, good for {}", short(*life))
+            format!("tenant {tenant}: token acquired, valid for {}", short(*life))
         }
-        // No call was made between the time to renew it and its end.
+        // No call was made between the renewal time and the expiry.
         Event::TokenRenewed { tenant, after, left } if left.is_zero() => {
             format!("tenant {tenant}: token renewed after {}: it had expired", short(*after))
         }
         Event::TokenRenewed { tenant, after, left } => {
             format!(
-                "tenant {tenant}: token renewed after {}, {} before its end",
+                "tenant {tenant}: token renewed after {}, {} before its expiry",
                 short(*after),
                 short(*left)
             )
@@ -140,7 +140,7 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
             report.contents
         ),
         Event::RoundStarted { tenants: [] } => {
-            "warning: there is no tenant to collect from: let an administrator connect one, on the page of --connect"
+            "warning: there is no tenant to collect from: ask an administrator to connect one, on the page of --connect"
                 .to_owned()
         }
         Event::RoundFinished {
@@ -164,7 +164,7 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
     })
 }
 
-/// A failure and what to do about it.
+/// Formats a failure with its hint.
 pub(crate) fn with_hint(failure: &Failure) -> String {
     match failure.hint() {
         Some(hint) => format!("{failure}; {hint}"),
@@ -172,7 +172,7 @@ pub(crate) fn with_hint(failure: &Failure) -> String {
     }
 }
 
-/// A time for people: `45 min`, `15 s`, `250 ms`.
+/// Formats a duration: `45 min`, `15 s`, `250 ms`.
 pub(crate) fn short(time: Duration) -> String {
     let millis = time.as_millis();
     match millis {
@@ -190,7 +190,7 @@ mod tests {
     use crate::failure::{Cause, Place};
 
     #[test]
-    fn renewal_is_told_with_the_life_that_was_left() {
+    fn renewal_is_logged_with_the_remaining_lifetime() {
         let tenant = "contoso.example".parse().unwrap();
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         let told = |after, left| {
@@ -199,7 +199,7 @@ mod tests {
         };
         assert_eq!(
             told(45, 15),
-            "tenant contoso.example: token renewed after 45 min, 15 min before its end"
+            "tenant contoso.example: token renewed after 45 min, 15 min before its expiry"
         );
         assert_eq!(
             told(61, 0),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn later_rounds_are_told_where_something_is_new() {
+    fn later_rounds_log_only_news() {
         let log = Log::new(false);
         let tenant: Tenant = "contoso.example".parse().unwrap();
         let round = |report: &Report| {
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(round(&idle), [true; 2], "the first round");
         assert_eq!(round(&idle), [false; 2]);
         assert_eq!(round(&busy), [true; 2]);
-        assert_eq!(round(&paused), [true; 2], "it went on after a pause");
+        assert_eq!(round(&paused), [true; 2], "it continued after a pause");
         assert_eq!(round(&idle), [false; 2]);
         assert_eq!(round(&failed), [true; 2]);
         assert_eq!(round(&failed), [true; 2]);

@@ -1,15 +1,17 @@
-//! A collector of audit records: "Get started with Office 365 Management APIs", the whole document
-//! as one program.
+//! A collector of audit records: the document "Get started with Office 365 Management APIs" as one
+//! program.
 //!
-//! The program gets a token of its own in every tenant that consented (with a certificate, as the
-//! document demands, or with a secret), starts the subscriptions that are missing, and collects all
-//! content since it last ran: records go to a [`sink`], each exactly once. Run it again after a
-//! crash, and it continues where it stopped.
+//! The program gets a token in every tenant that consented (with a certificate, as the document
+//! requires, or with a secret), starts missing subscriptions, and collects all content since its
+//! last run: records go to a [`sink`], each exactly once. After a crash, run it again, and it
+//! continues where it stopped. It logs to standard error, and prints a summary at the end.
 //!
-//! Against an emulator, in one line:
+//! Against the emulator:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin office365_collector -- --once --output target/audit
+//! cargo run -q -p entra-cli -- emulator -- \
+//!     cargo run -q -p entra-examples --bin office365_collector -- \
+//!     --once --output target/audit
 //! ```
 //!
 //! For the real service, register an application with the permission `ActivityFeed.Read` of the
@@ -17,50 +19,53 @@
 //! `AZURE_CLIENT_CERTIFICATE_PATH` (`entra cert new` makes a certificate).
 //! `office365_collector --help` has all options and variables.
 //!
-//! In production it runs as a service, without root, and starts again when it fails: it continues
-//! where it stopped. For systemd:
+//! In production, run it as a service, without root, that restarts on failure: it continues where
+//! it stopped. For systemd:
 //!
 //! ```text
 //! [Service]
 //! EnvironmentFile=/etc/office365_collector.env
-//! ExecStart=/usr/local/bin/office365_collector --output /var/lib/office365_collector/audit \
-//!     --tenants /var/lib/office365_collector/tenants.redb --connect --connect-url https://www.mycompany.com --metrics
+//! ExecStart=/usr/local/bin/office365_collector \
+//!     --output /var/lib/office365_collector/audit \
+//!     --tenants /var/lib/office365_collector/tenants.redb \
+//!     --connect --connect-url https://www.mycompany.com --metrics
 //! DynamicUser=yes
 //! StateDirectory=office365_collector
 //! Restart=on-failure
 //! ```
 //!
-//! A proxy with TLS and a sign-in of yours stands before the connect page, which lists the tenants.
-//! In a container, let `--metrics 0.0.0.0:9464` be reached from the cluster alone, keep the folder
-//! on a volume, and run one collector for each folder.
+//! Put a proxy with TLS and a sign-in before the connect page, which lists the tenants. In a
+//! container, restrict access to `--metrics 0.0.0.0:9464` to the cluster, keep the folder on a
+//! volume, and run one collector for each folder.
 //!
-//! What has been collected is judged by the API's clock (the `Date` of its responses): the clock of
-//! this machine may be wrong. A resume point in the future, as an older run with a wrong clock left
-//! it, leads back to all that the API still lists; records whose ids are remembered (`--remember`,
-//! with `--sqlite` all of them) are not written again. A time that was not collected within the 7
-//! days that the API lists is lost, which is reported once as a failure of its tenant, and counted
-//! in the metrics.
+//! The API's clock (the `Date` of its responses) decides what has been collected, because the clock
+//! of this machine may be wrong. If the resume point is in the future, because an older run had a
+//! wrong clock, the collector collects everything that the API still lists; records whose IDs are
+//! remembered (`--remember`; with `--sqlite` all of them) are not written again. Content that was
+//! not collected within the 7 days that the API lists it is lost. This is reported once as a
+//! failure of its tenant, and counted in the metrics.
 //!
 //! ```text
-//!  main ──► arguments           options and environment variables
-//!    ├────► tenants             which tenants to collect from
-//!    ├────► tokens              the client: credential, v1 or v2, renewal ahead of need
-//!    └────► collect             rounds: all tenants, a bounded number at once
-//!             ├──► api          the address of the API in the cloud of the tokens
-//!             ├──► session      one tenant: subscriptions, contents, de-duplication, commits
-//!             ├──► listing      one content type: its windows and their pages
-//!             ├──► windows      from the last finished window to now, at most 24 h each, at most 7 days back
-//!             ├──► clock        the time by the API's clock
-//!             ├──► fetches      contents in flight
-//!             ├──► calls, pace  retries and back-off of one tenant
-//!             ├──► feed         the API: calls, pages, contents, errors
-//!             └──► sink         records and progress, made durable together
-//!  collect ─► event ─► log, board            what happens: lines, and figures
-//!                board ─► progress, summary, metrics
-//!  servers ──► connect        the page where administrators connect their tenants (--connect)
-//!    ├───────► webhook        notifications of new content (--webhook)
-//!    └───────► metrics        for Prometheus (--metrics)
-//!  server                     listening sockets, connections, and the certificate of the webhook
+//! main ──► arguments           options and environment variables
+//!   ├────► tenants             the tenants to collect from
+//!   ├────► tokens              the client: credential, v1 or v2, early renewal
+//!   └────► collect             rounds: all tenants, a bounded number at once
+//!            ├──► api          the address of the API in the cloud of the tokens
+//!            ├──► session      one tenant: subscriptions, contents, commits
+//!            ├──► listing      one content type: its windows and their pages
+//!            ├──► windows      from the last finished window to now: at most
+//!            │                 24 h each, at most 7 days back
+//!            ├──► clock        the time by the API's clock
+//!            ├──► fetches      contents in flight
+//!            ├──► calls, pace  retries and back-off of one tenant
+//!            ├──► feed         the API: calls, pages, contents, errors
+//!            └──► sink         records and progress, made durable together
+//! collect ─► event ─► log, board            the events: lines, and counters
+//!               board ─► progress, summary, metrics
+//! servers ──► connect        the page that connects tenants (--connect)
+//!   ├───────► webhook        notifications of new content (--webhook)
+//!   └───────► metrics        for Prometheus (--metrics)
+//! server                     sockets, connections, and the webhook's certificate
 //! ```
 
 #![allow(
@@ -118,7 +123,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs the collector until it is done or stopped. Returns whether the last round succeeded in
+/// Runs the collector until it is done or stopped. Returns true if the last round succeeded in
 /// every tenant.
 async fn run(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     let board = Arc::new(Board::default());
@@ -140,7 +145,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> 
     drop(progress);
     let summary = summary(&board, arguments.summary);
     match stdout().write_all(summary.as_bytes()).and_then(|()| stdout().flush()) {
-        // A reader that has gone wants no summary.
+        // A closed pipe means that the reader does not want the summary.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("cannot write the summary: {error}").into()),
         _ => succeeded,
     }

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::board::{Board, Figures, NOTIFICATIONS, Phase, Row};
 
-/// Returns the routes: `/metrics`. `is_local` says that this machine alone reaches them.
+/// Returns the route `/metrics`. `is_local` is true if only this machine can reach it.
 pub(crate) fn router(board: &Arc<Board>, is_local: bool) -> Router {
     let board = Arc::clone(board);
     let metrics = move |headers: HeaderMap| async move {
@@ -30,8 +30,8 @@ pub(crate) fn router(board: &Arc<Board>, is_local: bool) -> Router {
     Router::new().route("/metrics", get(metrics))
 }
 
-/// Whether a request is for `localhost` or an IP address. At another name that leads here, a site
-/// could have a browser read the metrics (DNS rebinding).
+/// Returns true if a request is for `localhost` or an IP address. Under another name that resolves
+/// to this machine, a site could make a browser read the metrics (DNS rebinding).
 fn is_here(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
@@ -41,8 +41,8 @@ fn is_here(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Returns all metrics. The first tenants have series of their own, and the others share those of
-/// `tenant="other"`: the number of series is bounded.
+/// Renders all metrics. The first tenants have their own series, and all others share the series of
+/// `tenant="other"`, so that the number of series is bounded.
 fn render(figures: &Figures) -> String {
     let mut tenants: Vec<(&str, Row)> = Vec::new();
     let mut other = Row::default();
@@ -52,7 +52,7 @@ fn render(figures: &Figures) -> String {
             tenants.push((tenant, row.clone()));
         } else {
             other.add(row);
-            // The tenant that is furthest behind: at 0 if there was no success at all.
+            // The tenant that is furthest behind, or 0 if there was no success at all.
             let last = row.last_success.map_or(0, |at| at.as_secs());
             oldest = Some(oldest.map_or(last, |oldest: u64| oldest.min(last)));
         }
@@ -88,7 +88,7 @@ fn render(figures: &Figures) -> String {
     text.family(
         name,
         "gauge",
-        "When everything of a tenant was collected last, in seconds since 1970. Of the other tenants: the oldest such time.",
+        "Last time that everything of a tenant was collected, in seconds since 1970. For the other tenants: the oldest such time.",
     );
     for (tenant, row) in &tenants {
         let last = row.last_success.map(|at| at.as_secs());
@@ -97,7 +97,7 @@ fn render(figures: &Figures) -> String {
         }
     }
     let name = "office365_collector_tenants";
-    text.family(name, "gauge", "Tenants, by what the collector is at in them.");
+    text.family(name, "gauge", "Tenants, by the state of their collection.");
     for phase in [
         Phase::Waiting,
         Phase::Collecting,
@@ -117,7 +117,7 @@ fn render(figures: &Figures) -> String {
     text.family(name, "counter", "Rounds that were started.");
     text.sample(name, &[], figures.round.number);
     let name = "office365_collector_notifications_total";
-    text.family(name, "counter", "Requests to the webhook, by what became of them.");
+    text.family(name, "counter", "Requests to the webhook, by result.");
     for result in NOTIFICATIONS {
         let count = figures.notifications.get(result).copied().unwrap_or_default();
         text.sample(name, &[("result", result)], count);
@@ -125,19 +125,19 @@ fn render(figures: &Figures) -> String {
     text.0
 }
 
-/// Name, help text and value of a counter.
+/// The name, the help text and the value of a counter.
 type Counter = (&'static str, &'static str, fn(&Row) -> u64);
 
 const COUNTERS: [Counter; 9] = [
     (
         "office365_collector_gaps_total",
-        "Times whose content is lost, because it was not collected within the 7 days that the API keeps it.",
+        "Time ranges whose content is lost, because it was not collected within the 7 days that the API keeps it.",
         |row| row.gaps,
     ),
     ("office365_collector_records_total", "New records.", |row| row.records),
     (
         "office365_collector_duplicates_total",
-        "Records that were dropped as repeated.",
+        "Repeated records that were dropped.",
         |row| row.duplicates,
     ),
     (
@@ -148,7 +148,7 @@ const COUNTERS: [Counter; 9] = [
     ("office365_collector_bytes_total", "Bytes of content.", |row| row.bytes),
     (
         "office365_collector_windows_total",
-        "Windows of which all content is stored.",
+        "Windows with all content stored.",
         |row| row.windows,
     ),
     (
@@ -158,7 +158,7 @@ const COUNTERS: [Counter; 9] = [
     ),
     (
         "office365_collector_throttled_total",
-        "Pauses because there were too many requests.",
+        "Pauses because of too many requests.",
         |row| row.throttled,
     ),
     (
@@ -167,12 +167,12 @@ const COUNTERS: [Counter; 9] = [
         |row| row.tokens,
     ),
 ];
-/// As the responses of a row are counted.
+/// The classes of a row's responses.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-/// Tenants that have series of their own.
+/// The most tenants with series of their own.
 const MOST_TENANTS: usize = 100;
 
-/// A text in the format.
+/// A text in the Prometheus format.
 struct Text(String);
 
 impl Text {
@@ -198,11 +198,11 @@ mod tests {
 
     use super::*;
 
-    /// The value of each series, by its name and its labels.
+    /// The values of all series, by name and labels.
     type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-    /// A strict reader of the format: it panics at everything that the description of the format
-    /// does not have.
+    /// A strict parser of the format, which panics at anything that the format's description does
+    /// not contain.
     fn parse(text: &str) -> Series {
         assert!(text.ends_with('\n') && !text.contains('\r'));
         let is_name = |name: &str| {
@@ -218,7 +218,7 @@ mod tests {
             if let Some(rest) = line.strip_prefix("# HELP ") {
                 let (name, help) = rest.split_once(' ').unwrap();
                 assert!(is_name(name) && !help.is_empty(), "{line}");
-                assert!(families.insert(name.to_owned()), "{name} comes twice");
+                assert!(families.insert(name.to_owned()), "{name} is repeated");
                 helped = name.to_owned();
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = rest.split_once(' ').unwrap();
@@ -232,7 +232,7 @@ mod tests {
                 assert!(!line.starts_with('#') && !line.is_empty(), "{line:?}");
                 let end = line.find(['{', ' ']).unwrap();
                 let (name, mut rest) = line.split_at(end);
-                assert_eq!(name, family, "a sample stands below its family");
+                assert_eq!(name, family, "a sample follows its family");
                 let mut labels = BTreeMap::new();
                 if let Some(inner) = rest.strip_prefix('{') {
                     rest = inner;
@@ -256,14 +256,14 @@ mod tests {
                 assert!(value.is_finite() && value >= 0.0, "{line}");
                 assert!(
                     series.insert((name.to_owned(), labels), value).is_none(),
-                    "{line} comes twice"
+                    "{line} is repeated"
                 );
             }
         }
         series
     }
 
-    /// The value of a label, and what follows its quotation mark.
+    /// Returns the value of a label, and the text after its quotation mark.
     fn unquote(text: &str) -> (String, &str) {
         let (mut value, mut characters) = (String::new(), text.char_indices());
         loop {
@@ -272,7 +272,7 @@ mod tests {
                 (_, '\\') => value.push(match characters.next().unwrap().1 {
                     'n' => '\n',
                     same @ ('\\' | '"') => same,
-                    other => panic!("\\{other} is no escape"),
+                    other => panic!("\\{other} is not an escape"),
                 }),
                 (_, same) => value.push(same),
             }
@@ -342,7 +342,7 @@ mod tests {
                 last_success: last.map(Into::into),
                 ..Row::default()
             };
-            // The order of the names is not the order in which they came.
+            // The alphabetical order of the names differs from the order of their arrival.
             figures.tenants.insert(format!("tenant{:03}", 999 - number), row);
         }
         let most = count(&figures);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_this_machine_are_here() {
+    fn only_local_host_names_are_accepted() {
         for (host, expected) in [
             ("localhost:9464", true),
             ("LOCALHOST", true),

@@ -1,4 +1,4 @@
-//! Progress: bars on a terminal, and a line now and then elsewhere.
+//! The progress: bars on a terminal, or an occasional line otherwise.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::board::{Board, Figures, Phase, Row, grouped, megabytes};
 use crate::console::{columns, keep_above, note};
 
-/// The progress that is shown until this is dropped. It reads the board a few times a second, so
-/// that no event waits for a terminal.
+/// Shows the progress until it is dropped. It reads the board a few times a second, so that no
+/// event waits for a terminal.
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Progress {
-    /// Shows bars on a terminal, and lines elsewhere. Nothing if `quiet`.
+    /// Shows bars on a terminal, or lines otherwise; nothing if `quiet`.
     pub(crate) fn start(board: Arc<Board>, quiet: bool) -> Self {
         if quiet {
             return Self(None);
@@ -53,7 +53,7 @@ impl Drop for Progress {
     }
 }
 
-/// A bar of the round, and a line for each of some tenants.
+/// A bar for the round, and a line for each of some tenants.
 struct Bars {
     multi: MultiProgress,
     total: ProgressBar,
@@ -110,7 +110,7 @@ impl Bars {
             return;
         }
         let message = total(&figures, self.before, seconds, width);
-        // A line that fills the terminal would be wrapped by it.
+        // The terminal would wrap a line that fills it.
         let bar = width.saturating_sub(message.chars().count() + 4);
         self.total.set_style(style(&match bar {
             ..SHORTEST_BAR => "{msg}".to_owned(),
@@ -128,7 +128,7 @@ fn style(template: &str) -> ProgressStyle {
     style.progress_chars("=> ")
 }
 
-/// The words beside the bar of the round: as many as the terminal has room for.
+/// Returns the text beside the bar of the round, as much as fits.
 fn total(figures: &Figures, before: u64, seconds: f64, width: usize) -> String {
     let total = figures.total();
     let round = &figures.round;
@@ -153,8 +153,7 @@ fn total(figures: &Figures, before: u64, seconds: f64, width: usize) -> String {
     text
 }
 
-/// The lines of the tenants that are collected from: those whose turns began first, a bounded
-/// number.
+/// Returns the lines of the tenants in progress: those whose turns began first, a bounded number.
 fn active(figures: &Figures) -> Vec<String> {
     let is_active = |row: &Row| matches!(row.phase, Phase::Collecting | Phase::Paused);
     let mut rows: Vec<(&String, &Row)> = figures.tenants.iter().filter(|(_, row)| is_active(row)).collect();
@@ -181,12 +180,12 @@ fn line(tenant: &str, row: &Row) -> String {
     format!("  {tenant}  {records} records  {place}")
 }
 
-/// Cuts a line off where the terminal ends.
+/// Cuts a line off at the width of the terminal.
 fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.max(1) - 1).collect()
 }
 
-/// A line when there is something new, and not too often.
+/// Produces a line if something is new, at bounded intervals.
 struct Lines {
     last: Instant,
     text: String,
@@ -200,7 +199,7 @@ impl Lines {
         }
     }
 
-    /// Returns the line, if it is time for one. Between rounds there is none.
+    /// Returns the line if it is time for one. Between rounds there are no lines.
     fn next(&mut self, figures: &Figures, now: Instant) -> Option<String> {
         if now.saturating_duration_since(self.last) < LINE_PERIOD || figures.round.is_over {
             return None;
@@ -225,9 +224,9 @@ impl Lines {
 const FRAME: Duration = Duration::from_millis(100);
 const LINE_STEP: Duration = Duration::from_millis(500);
 const LINE_PERIOD: Duration = Duration::from_secs(30);
-/// Tenants that have a line.
+/// The most tenants with a line.
 const MOST_LINES: usize = 8;
-/// Columns below which a bar shows nothing.
+/// Below this width in columns, the bar is left out.
 const SHORTEST_BAR: usize = 12;
 
 #[cfg(test)]
@@ -235,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_comes_every_30_seconds_when_there_is_news() {
+    fn line_is_shown_every_30_seconds_if_something_is_new() {
         let (board, mut lines) = (Board::default(), Lines::new());
         let start = lines.last;
         let mut at = |records: u64, is_over: bool, seconds: u64| {

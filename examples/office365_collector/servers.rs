@@ -1,4 +1,4 @@
-//! What listens beside the collector: the connect page, the webhook, the metrics.
+//! The servers that run beside the collector: the connect page, the webhook and the metrics.
 
 use std::error::Error;
 use std::net::TcpListener;
@@ -20,10 +20,10 @@ use crate::server::serve::serve;
 use crate::server::tls::Tls;
 use crate::{metrics, tokens, webhook};
 
-/// Starts those that the command line names.
+/// Starts the servers that the command line names.
 ///
 /// # Errors
-/// Returns an error if an address cannot be listened at, or an option is wrong.
+/// Returns an error if a server cannot listen on its address, or if an option is wrong.
 pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Board>) -> Result<(), Box<dyn Error>> {
     let shared = collector.shared();
     if let Some(place) = &arguments.metrics {
@@ -42,14 +42,14 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
         };
         if tls.is_none() && !is_local(&listeners)? {
             return Err(format!(
-                "--webhook {place}: plain http to other machines would show the auth id: give --webhook-cert and --webhook-key, or \
+                "--webhook {place}: plain http to other machines would show the auth id: pass --webhook-cert and --webhook-key, or \
                  listen on localhost behind a proxy with TLS"
             )
             .into());
         }
         let router = webhook::router(hook, shared, collector.notifier(), board)?;
         say(&format!(
-            "webhook: listens at {}, for {}",
+            "webhook: listening on {}, for {}",
             address(&listeners)?,
             hook.address
         ));
@@ -78,7 +78,7 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
         };
         let port = listeners
             .first()
-            .ok_or("--connect names no address of this machine")?
+            .ok_or("--connect has no address on this machine")?
             .local_addr()?
             .port();
         let site = Site::new(settings, port)?;
@@ -89,7 +89,7 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
 }
 
 fn address(listeners: &[TcpListener]) -> Result<String, Box<dyn Error>> {
-    let first = listeners.first().ok_or("the name has no address of this machine")?;
+    let first = listeners.first().ok_or("the name has no address on this machine")?;
     Ok(first.local_addr()?.to_string())
 }
 
@@ -114,7 +114,7 @@ struct Collecting {
 impl Plan for Collecting {
     fn connected(&self, tenant: Guid) {
         note(&format!(
-            "connect: tenant {tenant} is connected, and is collected from now"
+            "connect: tenant {tenant} is connected, and collecting from it starts"
         ));
         self.wake.notify_one();
     }
@@ -122,15 +122,15 @@ impl Plan for Collecting {
     fn state(&self, tenant: Guid) -> State {
         let figures = self.board.figures();
         let Some(row) = figures.tenants.get(&tenant.to_string()) else {
-            return state("waiting", "Waits for the next round.");
+            return state("waiting", "Waiting for the next round.");
         };
         let records = format!("{} records since the collector started", grouped(row.records));
         let last = row.last_success;
         match row.phase {
-            Phase::Waiting => state("waiting", "Waits for its turn."),
-            Phase::Collecting => state("collecting", &format!("Is collected from now: {records}.")),
-            Phase::Paused => state("collecting", &format!("Pauses, since it is throttled: {records}.")),
-            Phase::Stopped => state("waiting", "The collector stops."),
+            Phase::Waiting => state("waiting", "Waiting for its turn."),
+            Phase::Collecting => state("collecting", &format!("Collecting: {records}.")),
+            Phase::Paused => state("collecting", &format!("Paused because of throttling: {records}.")),
+            Phase::Stopped => state("waiting", "The collector is stopping."),
             Phase::Done => state(
                 "good",
                 &format!("Collected {}: {records}.", last.map_or_else(String::new, ago)),
@@ -143,7 +143,7 @@ impl Plan for Collecting {
             Phase::Failed => State {
                 kind: "failed",
                 text: format!("The last round did not complete: {records}, {}.", since(last)),
-                advice: "Nothing, unless it stays so: the next round tries again, and the log says why.".to_owned(),
+                advice: "Nothing for now: the next round tries again. If it keeps failing, see the log.".to_owned(),
             },
         }
     }
@@ -155,11 +155,11 @@ impl Plan for Collecting {
         };
         let mut steps = vec![
             format!(
-                "It requests tokens of its own in the tenant, and renews a token of an hour after {}.",
+                "It requests its own tokens in the tenant, and renews a one-hour token after {}.",
                 short(Duration::from_secs(3600).mul_f64(self.renew_after))
             ),
             format!(
-                "It starts the subscriptions that are missing: {types}. The first content of a new subscription may take 12 hours."
+                "It starts missing subscriptions: {types}. The first content of a new subscription may take 12 hours."
             ),
             format!(
                 "It collects new content every {}, and stores each record once.",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::board::{Board, Figures, Row, grouped, megabytes};
 use crate::console::{columns, wrap};
 
-/// A form of the summary.
+/// The form of the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     /// A table for people
@@ -58,7 +58,7 @@ fn counters(row: &Row) -> Value {
     })
 }
 
-/// A table where the terminal has room for it, and some lines for each tenant where it has not.
+/// Returns a table if the terminal is wide enough for it, or else some lines for each tenant.
 fn table(figures: &Figures, width: Option<usize>) -> String {
     let mut rows: Vec<[String; COLUMNS]> = vec![HEAD.map(str::to_owned)];
     rows.extend(

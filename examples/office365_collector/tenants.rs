@@ -1,4 +1,4 @@
-//! Tenants to collect from.
+//! The tenants to collect from.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -11,20 +11,20 @@ use crate::arguments::Arguments;
 use crate::common;
 use crate::failure::{Cause, Failure, Place};
 
-/// Where the tenants are listed.
+/// The source of the tenants.
 pub(crate) enum Tenants {
-    /// In the environment.
+    /// The environment.
     Fixed(Vec<Tenant>),
-    /// In a tenant store, which is read again for each round: a tenant that connects meanwhile is
-    /// collected from as well.
+    /// A tenant store, which is read again for each round, so that tenants that connect in the
+    /// meantime are collected from as well.
     Store { path: PathBuf, client_id: ClientId },
 }
 
 impl Tenants {
-    /// Those in the store, or those in `AZURE_TENANTS` and `AZURE_TENANT_ID`.
+    /// Selects the store, or the tenants in `AZURE_TENANTS` and `AZURE_TENANT_ID`.
     ///
     /// # Errors
-    /// Returns an error if the store cannot be used or a variable holds no tenant.
+    /// Returns an error if the store cannot be used or a variable does not hold a tenant.
     pub(crate) fn new(arguments: &Arguments, client_id: ClientId) -> Result<Self, Box<dyn Error>> {
         let Some(path) = arguments.tenants.clone() else {
             let mut tenants = common::tenants()
@@ -37,7 +37,7 @@ impl Tenants {
         if arguments.connect.is_some() {
             store.check()?;
         } else if path.try_exists().is_ok_and(|exists| !exists) {
-            // A store that is created here stays empty: a wrong path would go unnoticed.
+            // Creating a store here would leave it empty and hide a wrong path.
             let path = path.display();
             return Err(format!("--tenants {path}: there is no such tenant store: --connect creates one").into());
         } else {
@@ -46,7 +46,7 @@ impl Tenants {
         Ok(Self::Store { path, client_id })
     }
 
-    /// Returns the tenants as of now. It blocks.
+    /// Returns the current tenants. Blocks.
     ///
     /// # Errors
     /// Returns an error if the store cannot be read.

@@ -1,4 +1,4 @@
-//! Tokens: the client with its credential, renewed ahead of need.
+//! The client that gets the tokens: its credential and early renewal.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -15,11 +15,11 @@ use crate::arguments::Arguments;
 use crate::common;
 use crate::event::{Event, Observers};
 
-/// Builds the client of all tenants. `home` is only where it starts from: each tenant has tokens of
-/// its own.
+/// Builds the client of all tenants. `home` is only its starting point: each tenant has its own
+/// tokens.
 ///
 /// # Errors
-/// Returns an error if a variable is missing or wrong, or the certificate cannot be used.
+/// Returns an error if a variable is missing or invalid, or the certificate cannot be used.
 pub(crate) fn client(
     arguments: &Arguments,
     cloud: &Cloud,
@@ -44,11 +44,11 @@ pub(crate) fn client(
     Ok(client.build()?)
 }
 
-/// Returns what redeems authorization codes: the secret, as in the document; without one, the
-/// certificate.
+/// Returns the credential that redeems authorization codes: the secret, as in the document, or else
+/// the certificate.
 ///
 /// # Errors
-/// As for [`client`].
+/// Returns the errors of [`client`].
 pub(crate) fn redeemer() -> Result<ClientCredential, Box<dyn Error>> {
     match common::optional("AZURE_CLIENT_SECRET")? {
         Some(secret) => Ok(ClientSecret::new(secret)?.into()),
@@ -56,7 +56,7 @@ pub(crate) fn redeemer() -> Result<ClientCredential, Box<dyn Error>> {
     }
 }
 
-/// The certificate, which the document demands; without one, the secret.
+/// Returns the certificate, which the document requires, or else the secret.
 fn credential() -> Result<ClientCredential, Box<dyn Error>> {
     if common::optional("AZURE_CLIENT_CERTIFICATE_PATH")?.is_some() {
         return Ok(common::certificate()?.into());
@@ -66,24 +66,24 @@ fn credential() -> Result<ClientCredential, Box<dyn Error>> {
     Ok(ClientSecret::new(secret)?.into())
 }
 
-/// Renews a token once this part of its life is over, whatever its length: by default, the client
-/// waits for its last five minutes unless it lives for two hours or more. A renewal runs in the
-/// background, so that no call waits for it.
+/// Renews each token after this fraction of its lifetime. By default, the client renews a token in
+/// its last five minutes, unless it lives for two hours or more. Renewal runs in the background, so
+/// that no call waits for it.
 fn policy(renew_after: f64) -> Policy {
     let mut policy = Policy::default();
     policy.freshness.refresh_fraction = renew_after;
     policy.freshness.refresh_min_life = Duration::ZERO;
-    // Tenants come to their tokens one after the other, so they do not renew together either.
+    // Tenants get their tokens one after the other, so their renewals are spread out as well.
     policy.freshness.jitter = 0.0;
     // A token that is renewed late in its life is used until then.
     policy.freshness.margin_fraction = policy.freshness.margin_fraction.min((1.0 - renew_after) / 2.0);
     policy
 }
 
-/// What the client reports of tokens, turned into events.
+/// Turns the client's token events into events of the collector.
 struct Renewals {
     observers: Observers,
-    /// The life of each tenant's latest token. As many as there are tenants.
+    /// The lifetime of each tenant's latest token, with one entry for each tenant.
     tokens: Mutex<HashMap<Tenant, Lifetime>>,
 }
 
@@ -104,6 +104,6 @@ impl Renewals {
                 left: older.expires_at.since(lifetime.received_at),
             },
         };
-        self.observers.tell(&event);
+        self.observers.notify(&event);
     }
 }

@@ -1,9 +1,10 @@
-//! The webhook: it takes notifications of new content, and hands them to the collector.
+//! The webhook: it receives notifications of new content, and passes them to the collector.
 //!
-//! A notification is less trusted than the API: it must have the auth id that the subscription was
-//! started with, be for this application and for a tenant that is collected from, and name content
-//! at the API's own origin. It is answered with 200 once it waits in the collector's queue. Rounds
-//! go on in wide intervals, so that a notification that is lost loses nothing.
+//! A notification is less trusted than the API: it must contain the auth ID that the subscription
+//! was started with, be for this application and for a tenant that is collected from, and name
+//! content at the API's own origin. The webhook responds with 200 once the notification is in the
+//! collector's queue. Rounds continue at long intervals, so that a lost notification loses no
+//! content.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -26,10 +27,10 @@ use crate::collect::{Notification, Notified, Shared};
 use crate::common;
 use crate::feed::Webhook;
 
-/// Returns what subscriptions are started with, if there is a webhook.
+/// Returns the webhook that subscriptions are started with, if there is one.
 ///
 /// # Errors
-/// Returns an error if its public address is not https, or the auth id cannot be sent.
+/// Returns an error if its public address is not https, or the auth ID cannot be sent.
 pub(crate) fn subscription(arguments: &Arguments) -> Result<Option<Webhook>, Box<dyn Error>> {
     let Some(address) = &arguments.webhook_url else {
         return Ok(None);
@@ -52,7 +53,7 @@ pub(crate) fn subscription(arguments: &Arguments) -> Result<Option<Webhook>, Box
 fn path(address: &str) -> Result<String, String> {
     let problem =
         |what: &str| format!("--webhook-url {what}: write an address such as https://www.mycompany.com/webhook");
-    let uri: Uri = address.parse().map_err(|_| problem("is no address"))?;
+    let uri: Uri = address.parse().map_err(|_| problem("is not an address"))?;
     let authority = uri.authority().ok_or_else(|| problem("has no host"))?;
     if authority.as_str().contains('@') || uri.query().is_some() {
         return Err(problem("has a user name or a query"));
@@ -72,7 +73,7 @@ fn random() -> Result<String, getrandom::Error> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// What the handler shares.
+/// The state that the handler shares.
 struct Hook {
     auth_id: String,
     client_id: ClientId,
@@ -81,7 +82,7 @@ struct Hook {
     board: Arc<Board>,
 }
 
-/// Returns the routes of the webhook: its public address has the path.
+/// Returns the route of the webhook, at the path of its public address.
 ///
 /// # Errors
 /// Returns an error if the address is not usable.
@@ -98,7 +99,7 @@ pub(crate) fn router(
         queue,
         board: Arc::clone(board),
     };
-    // A path with braces is a pattern to the router, so the path is compared here.
+    // The router treats braces in a path as a pattern, so the path is compared here.
     let path = path(&webhook.address)?;
     let handler = move |State(hook): State<Arc<Hook>>, request: Request| async move {
         if request.uri().path() != path {
@@ -112,7 +113,7 @@ pub(crate) fn router(
 impl Hook {
     async fn take(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        if !self.is_ours(&parts.headers) {
+        if !self.has_auth_id(&parts.headers) {
             return self.reject(
                 StatusCode::UNAUTHORIZED,
                 "the auth id is not the one of the subscription",
@@ -140,7 +141,7 @@ impl Hook {
         if notifications.is_empty() {
             return StatusCode::OK.into_response();
         }
-        let (result, response) = hand_on(&self.queue, notifications);
+        let (result, response) = enqueue(&self.queue, notifications);
         self.board.notification(result);
         response
     }
@@ -150,17 +151,17 @@ impl Hook {
         (status, problem).into_response()
     }
 
-    /// Returns whether the auth id is there once, and the right one. It compares in constant time.
-    fn is_ours(&self, headers: &HeaderMap) -> bool {
+    /// Returns true if the auth ID is present once and correct. The comparison takes constant time.
+    fn has_auth_id(&self, headers: &HeaderMap) -> bool {
         let mut sent = headers.get_all(AUTH_ID).iter();
         let (Some(sent), None) = (sent.next(), sent.next()) else {
             return false;
         };
-        // The digests have one length, and an attacker cannot choose them.
+        // The digests have the same length, and an attacker cannot choose them.
         HMAC::verify(sent.as_bytes(), COMPARED, &HMAC::mac(self.auth_id.as_bytes(), COMPARED))
     }
 
-    /// Reads a notification: all of its contents, by their tenants, if each of them is acceptable.
+    /// Reads a notification: all of its contents, grouped by tenant, if each of them is acceptable.
     fn read(&self, body: &[u8]) -> Result<Vec<Notification>, (StatusCode, &'static str)> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -185,16 +186,13 @@ impl Hook {
             if self.shared.tenant(tenant).is_none() {
                 return Err((
                     StatusCode::FORBIDDEN,
-                    "a content is of a tenant that is not collected from",
+                    "a content belongs to a tenant that is not collected from",
                 ));
             }
             if !self.shared.api.is_content(tenant, &item.content_uri) {
-                return Err((
-                    StatusCode::BAD_REQUEST,
-                    "an address is not that of a content of the API",
-                ));
+                return Err((StatusCode::BAD_REQUEST, "an address does not name a content of the API"));
             }
-            // A type that this program does not know yet is nothing that it could collect.
+            // A content type that this program does not know could not be collected.
             let Ok(content_type) = item.content_type.parse() else {
                 continue;
             };
@@ -221,9 +219,9 @@ impl Hook {
     }
 }
 
-/// Puts notifications into the queue: all of them or none, since what is half taken would be sent
-/// again as a whole.
-fn hand_on(queue: &mpsc::Sender<Notification>, notifications: Vec<Notification>) -> (&'static str, Response) {
+/// Puts notifications into the queue: all or none, because the API would repeat a partly accepted
+/// request as a whole.
+fn enqueue(queue: &mpsc::Sender<Notification>, notifications: Vec<Notification>) -> (&'static str, Response) {
     let Ok(places) = queue.try_reserve_many(notifications.len()) else {
         let later = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "30")]);
         return ("busy", later.into_response());
@@ -234,7 +232,7 @@ fn hand_on(queue: &mpsc::Sender<Notification>, notifications: Vec<Notification>)
     ("accepted", StatusCode::OK.into_response())
 }
 
-/// Whether the body of a validation, if it can be read, has the code of the header.
+/// Returns true if the body of a validation has the code of the header, or cannot be read.
 fn is_same_code(code: &[u8], body: &[u8]) -> bool {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -248,7 +246,7 @@ const AUTH_ID: &str = "webhook-authid";
 const VALIDATION_CODE: &str = "webhook-validationcode";
 const COMPARED: &[u8] = b"office365_collector webhook auth id";
 const LARGEST_NOTIFICATION: usize = 1 << 20;
-/// Tenants in one notification: the API sends those of one.
+/// The most tenants in one notification: the API names one.
 const MOST_TENANTS: usize = 16;
 
 #[cfg(test)]
@@ -275,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn full_queue_takes_all_of_a_notification_or_nothing() {
+    fn full_queue_accepts_all_of_a_notification_or_nothing() {
         let (queue, mut waiting) = mpsc::channel(2);
         let of = |tenants: u8| -> Vec<Notification> {
             let notification = |number| Notification {
@@ -285,17 +283,17 @@ mod tests {
             (0..tenants).map(notification).collect()
         };
         for (tenants, expected, waits) in [(1, "accepted", 1), (2, "busy", 1), (1, "accepted", 2), (1, "busy", 2)] {
-            let (result, response) = hand_on(&queue, of(tenants));
+            let (result, response) = enqueue(&queue, of(tenants));
             let is_later = response.status() == 503 && response.headers()[RETRY_AFTER] == "30";
             assert_eq!((result, is_later), (expected, expected == "busy"));
             assert_eq!(waiting.len(), waits);
         }
         assert!(waiting.try_recv().is_ok());
-        assert_eq!(hand_on(&queue, of(1)).0, "accepted");
+        assert_eq!(enqueue(&queue, of(1)).0, "accepted");
     }
 
     #[test]
-    fn validation_code_must_be_the_same_in_both_places() {
+    fn validation_codes_must_match() {
         for (body, expected) in [
             (r#"{"validationCode":"abc"}"#, true),
             (r#"{"validationCode":"abcd"}"#, false),

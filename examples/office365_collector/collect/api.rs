@@ -1,13 +1,13 @@
-//! Where the API is, and what its tokens are for. Tokens come from one cloud, and the API of
-//! another has no use for them.
+//! The address of the API, and the audience of its tokens. The API in one cloud rejects the tokens
+//! of another.
 
 use entra_proto::endpoint::Origin;
 use entra_proto::{Cloud, KnownApi};
 
 use crate::common;
 
-/// Returns the origin of the API and the audience of its tokens: of the API at `named`, or of the
-/// one in the cloud that issues the tokens.
+/// Returns the origin of the API and the audience of its tokens: those of the API at `named`, or
+/// else of the one in the cloud that issues the tokens.
 ///
 /// # Errors
 /// Returns an error if the API is known to be in another cloud, or is not known in this one.
@@ -29,7 +29,7 @@ pub(super) fn find(cloud: &Cloud, named: Option<&Origin>) -> Result<(Origin, Str
         let origin = address.parse().map_err(|error| format!("{address}: {error}"))?;
         return Ok((origin, audience.to_owned()));
     };
-    // An emulator has the API at its own address, and the tokens are for the real one.
+    // The emulator has the API at its own address, with tokens for the real one.
     if origin.is_loopback() {
         let is_custom = matches!(cloud, Cloud::Custom(_));
         let audience = here
@@ -50,11 +50,11 @@ pub(super) fn find(cloud: &Cloud, named: Option<&Origin>) -> Result<(Origin, Str
             pairs(public)
         ));
     }
-    // Of another authority, such as a proxy, the cloud is not known.
+    // For another authority, such as a proxy, the cloud is unknown.
     let is_known = is_emulator || !matches!(cloud, Cloud::Custom(_));
     if is_known && known.cloud != *cloud {
         return Err(format!(
-            "--api {} takes tokens of {} only, and AZURE_AUTHORITY_HOST names {}; {}",
+            "--api {} accepts tokens of {} only, and AZURE_AUTHORITY_HOST names {}; {}",
             origin.as_str(),
             known.cloud.origin(),
             cloud.origin(),
@@ -64,14 +64,14 @@ pub(super) fn find(cloud: &Cloud, named: Option<&Origin>) -> Result<(Origin, Str
     Ok((origin.clone(), known.audience.to_owned()))
 }
 
-/// The values that go together.
+/// Lists the values that belong together.
 fn pairs(public: &KnownApi) -> String {
     let known = KnownApi::all().iter().filter(|api| api.name == public.name);
     let pairs = known.map(|api| format!("--api {} with {}", api.audience, api.cloud.origin()));
-    format!("these go together: {}", pairs.collect::<Vec<_>>().join(", "))
+    format!("these belong together: {}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-/// The API's address in the public cloud, and its audience there.
+/// The API's address in the public cloud, which is also its audience there.
 const PUBLIC_API: &str = "https://manage.office.com";
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
     const PROXY: &str = "https://login.contoso.example";
 
     #[test]
-    fn api_follows_the_cloud_of_the_authority() {
+    fn api_is_that_of_the_authoritys_cloud() {
         for (authority, api, origin, audience) in [
             (PUBLIC, None, PUBLIC_API, PUBLIC_API),
             (
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn api_of_another_cloud_is_an_error() {
+    fn api_of_another_cloud_is_rejected() {
         for (authority, api, said) in [
             (CHINA, None, "is not known"),
             (PROXY, None, "is not known"),
@@ -139,24 +139,24 @@ mod tests {
             (
                 CHINA,
                 Some(PUBLIC_API),
-                "takes tokens of https://login.microsoftonline.com only",
+                "accepts tokens of https://login.microsoftonline.com only",
             ),
             (
                 PUBLIC,
                 Some("https://manage.office365.us"),
-                "takes tokens of https://login.microsoftonline.us only",
+                "accepts tokens of https://login.microsoftonline.us only",
             ),
             (
                 PUBLIC,
                 Some("https://manage.protection.apps.mil"),
-                "takes tokens of https://login.microsoftonline.us only",
+                "accepts tokens of https://login.microsoftonline.us only",
             ),
             (
                 GOVERNMENT,
                 Some("https://manage-gcc.office.com"),
-                "takes tokens of https://login.microsoftonline.com only",
+                "accepts tokens of https://login.microsoftonline.com only",
             ),
-            (EMULATOR, Some("https://manage.office365.us"), "takes tokens of"),
+            (EMULATOR, Some("https://manage.office365.us"), "accepts tokens of"),
             (PUBLIC, Some("https://graph.microsoft.com"), "is Microsoft Graph, not"),
         ] {
             let error = found(authority, api).unwrap_err();

@@ -1,5 +1,5 @@
-//! Calls of one tenant's turn: retried, at the tenant's pace, and with a place among the requests
-//! of all tenants.
+//! The calls of one tenant's turn: retried, at the tenant's pace, and with a permit from the
+//! semaphore that all tenants share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,15 +14,15 @@ use crate::event::Event;
 use crate::failure::{Failure, Place};
 use crate::feed::CallError;
 
-/// What the tasks of a turn share.
+/// The state that the tasks of a turn share.
 pub(super) struct Calls {
     pub(super) shared: Arc<Shared>,
     pub(super) tenant: Tenant,
     pub(super) pace: Arc<Pace>,
-    /// Pauses so far.
+    /// The number of pauses so far.
     pub(super) back_offs: AtomicU64,
 }
-/// Why a turn goes no further.
+/// The reason that a turn stops.
 pub(super) enum Stop {
     Aside { wait: Duration, failure: Failure },
     Failed(Failure),
@@ -35,7 +35,7 @@ impl From<Failure> for Stop {
     }
 }
 impl Calls {
-    /// Calls the API as [`until_done`](Self::until_done) does, and reports each response.
+    /// Calls the API like [`until_done`](Self::until_done), and reports each response.
     pub(super) async fn attempt<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
     where
         F: Future<Output = Result<T, CallError>>,
@@ -48,10 +48,10 @@ impl Calls {
                     Ok(_) | Err(CallError::Response(_) | CallError::Rejected(_)) => Some(StatusCode::OK),
                     Err(CallError::Api(error)) => Some(error.status),
                     Err(CallError::Connection(_)) => None,
-                    // There was no request.
+                    // No request was sent.
                     Err(CallError::Token(_)) => return result,
                 };
-                self.shared.observers.tell(&Event::Responded {
+                self.shared.observers.notify(&Event::Responded {
                     tenant: &self.tenant,
                     status,
                 });
@@ -61,7 +61,7 @@ impl Calls {
         self.until_done(place, reported).await
     }
 
-    /// Makes a call until it succeeds, or fails for good, or the tenant has to wait for long.
+    /// Repeats a call until it succeeds, or fails permanently, or the tenant must wait for long.
     pub(super) async fn until_done<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
     where
         F: Future<Output = Result<T, CallError>>,
@@ -78,7 +78,12 @@ impl Calls {
                 return Err(Stop::Shutdown);
             }
             let result = {
-                let _place = self.shared.requests.acquire().await.expect("it is never closed");
+                let _permit = self
+                    .shared
+                    .requests
+                    .acquire()
+                    .await
+                    .expect("the semaphore is never closed");
                 call().await
             };
             let error = match result {
@@ -104,7 +109,7 @@ impl Calls {
                 retry_after.unwrap_or_default().max(own.mul_f64(0.5 + draw()))
             };
             self.back_offs.fetch_add(1, Ordering::Relaxed);
-            self.shared.observers.tell(&Event::BackOff {
+            self.shared.observers.notify(&Event::BackOff {
                 tenant: &self.tenant,
                 wait,
                 reason: &failure,
@@ -127,15 +132,15 @@ impl Calls {
         }
     }
 }
-/// A number from 0 to 1.
+/// Returns a random number from 0 to 1.
 fn draw() -> f64 {
     let mut bytes = [0; 4];
-    // Without it, all wait equally long.
+    // If there are no random numbers, all wait for the same time.
     let _ = getrandom::fill(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
-/// Tries of one request that fails for another reason than throttling.
+/// The most attempts of one request that fails for another reason than throttling.
 const MOST_TRIES: u32 = 5;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// A tenant that has to wait longer gives its place to another.
+/// A tenant that must wait longer makes room for another.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);

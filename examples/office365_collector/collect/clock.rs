@@ -1,4 +1,4 @@
-//! The API's clock. The clock of this machine may be wrong.
+//! The API's clock, since the clock of this machine may be wrong.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -8,20 +8,20 @@ use tokio::time::Instant;
 
 use crate::log::short;
 
-/// The time that the API told last, and how long ago.
+/// The time that the API reported last, and the time since then.
 #[derive(Default)]
 pub(crate) struct Clock(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     told: Option<(Timestamp, Instant)>,
-    /// Whether this machine's clock was wrong when it was last compared.
+    /// True if this machine's clock was wrong at the last comparison.
     is_wrong: bool,
 }
 
 impl Clock {
-    /// Takes the time that a response tells. Returns a warning where this machine's clock differs
-    /// from it, and did not before.
+    /// Sets the time from a response. Returns a warning if this machine's clock differs from it and
+    /// did not before.
     pub(super) fn set(&self, theirs: Timestamp) -> Option<String> {
         let ours = Timestamp::from(SystemTime::now());
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,7 +39,7 @@ impl Clock {
         })
     }
 
-    /// Returns the time by the API's clock; by this machine's before the first response.
+    /// Returns the time by the API's clock, or by this machine's before the first response.
     pub(super) fn now(&self) -> Timestamp {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match state.told {
@@ -49,7 +49,7 @@ impl Clock {
     }
 }
 
-/// By then, Entra rejects assertions of a certificate.
+/// With a larger difference, Entra rejects assertions of a certificate.
 const MOST_SKEW: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn time_is_that_of_the_api_and_one_warning_tells_of_another() {
+    async fn clock_follows_the_api_and_warns_once() {
         let clock = Clock::default();
         let ours = Timestamp::from(SystemTime::now());
         let hours = |hours: u64| Duration::from_secs(3600 * hours);

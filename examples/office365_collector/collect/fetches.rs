@@ -61,5 +61,5 @@ impl Fetches {
     }
 }
 
-/// A content that was fetched, or not.
+/// A content with the result of its fetch.
 pub(super) type Fetched = (Content, Result<Blob, Stop>);

@@ -1,4 +1,4 @@
-//! One content type of a tenant: its windows, their pages, and the contents that these list.
+//! One content type of a tenant: its windows, their pages, and the contents on the pages.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use crate::failure::{Cause, Failure};
 use crate::feed::{Content, ContentType, Feed, content_query};
 use crate::sink::{Key, Window};
 
-/// How the collection of a window ends.
+/// The result of collecting a window.
 enum Listed {
-    /// All of its content is there.
+    /// All of its content was collected.
     Complete,
     /// Something failed.
     Incomplete,
-    /// There are more pages than are read of one window.
+    /// The window has more pages than are read of one window.
     TooLong,
 }
 
 impl Session {
-    /// Collects what is new of a content type since `finished`. The progress follows the windows as
+    /// Collects the new content of a type since `finished`. The progress follows the windows as
     /// long as all of them are complete.
     pub(super) async fn content_type(
         &mut self,
@@ -41,13 +41,13 @@ impl Session {
         let place = self.place.of_type(content_type);
         if let Some(gap) = plan.gap {
             self.fail(Failure::new(place.within(gap), Cause::Gap));
-            // Nobody can collect it any more: it is reported once.
+            // It can no longer be collected, so it is reported once.
             self.finish(state, content_type, gap).await?;
         }
         if let Some(ahead) = finished.take_if(|_| plan.is_ahead) {
             self.warn(&format!(
-                "{content_type} was collected up to {}, which is in the future: what the API still lists, from {} on, is collected \
-                 again without the records that are remembered",
+                "{content_type} was collected up to {}, which is in the future: all content that the API still lists, since {}, is collected \
+                 again, except for remembered records",
                 ahead.to_rfc3339(),
                 plan.windows.first().map_or(now, |window| window.start).to_rfc3339()
             ));
@@ -64,14 +64,14 @@ impl Session {
             };
             match listed {
                 Listed::Complete => {
-                    // A window that only the overlap reaches does not put the progress back.
+                    // A window that only the overlap reaches must not move the progress back.
                     if is_continuous && finished.is_none_or(|finished| finished <= window.end) {
                         self.finish(state, content_type, window).await?;
                     } else {
                         self.flush(state).await?;
                     }
                     let tenant = &self.place.tenant;
-                    self.calls.shared.observers.tell(&Event::WindowDone {
+                    self.calls.shared.observers.notify(&Event::WindowDone {
                         tenant,
                         content_type,
                         window,
@@ -85,7 +85,7 @@ impl Session {
                         continue;
                     }
                     self.fail(Failure::new(place.within(window), Cause::Pages(MOST_PAGES)));
-                    // A list that does not end for one second does not end for others.
+                    // If the list for one second does not end, neither do the others.
                     is_divided = false;
                 }
                 Listed::Incomplete => {}
@@ -107,7 +107,7 @@ impl Session {
         let calls = Arc::clone(&self.calls);
         let place = self.place.of_type(content_type).within(window);
         let tenant = &calls.tenant;
-        calls.shared.observers.tell(&Event::WindowStarted {
+        calls.shared.observers.notify(&Event::WindowStarted {
             tenant,
             content_type,
             window,
@@ -122,7 +122,7 @@ impl Session {
                 listed = Listed::TooLong;
                 break;
             }
-            // An address that comes again leads round in a circle.
+            // An address that is repeated means that the pages form a cycle.
             if !pages.insert(Key::of(&uri.to_string())) {
                 self.fail(Failure::new(place, Cause::Pages(pages.len())));
                 listed = Listed::Incomplete;
@@ -130,7 +130,7 @@ impl Session {
             }
             let page = match calls.attempt(&place, || feed.page(content_type, uri.clone())).await {
                 Ok(page) => page,
-                // The contents of the pages before are collected.
+                // The contents of the previous pages are collected.
                 Err(Stop::Failed(failure)) if !failure.ends_tenant() => {
                     self.fail(failure);
                     listed = Listed::Incomplete;
@@ -154,7 +154,7 @@ impl Session {
                 contents,
                 known,
             };
-            calls.shared.observers.tell(&event);
+            calls.shared.observers.notify(&event);
             for content in new {
                 while fetches.is_full() {
                     listed.and(self.take(state, &mut fetches).await?);
@@ -177,5 +177,5 @@ impl Listed {
     }
 }
 
-/// Pages of one window. A window that has more is divided.
+/// The most pages of one window. A window with more pages is divided.
 const MOST_PAGES: usize = 1_000;

@@ -4,7 +4,7 @@ use entra_proto::Guid;
 
 use crate::feed::ContentType;
 
-/// Contents that a notification names, of one tenant. It is less trusted than the API: addresses
+/// The contents of one tenant that a notification names. It is less trusted than the API: addresses
 /// are checked before a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Notification {
@@ -12,7 +12,7 @@ pub(crate) struct Notification {
     pub(crate) contents: Vec<Notified>,
 }
 
-/// One content that a notification names.
+/// A content that a notification names.
 #[derive(Clone, Debug)]
 pub(crate) struct Notified {
     pub(crate) content_type: ContentType,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When the tenant's next request may be sent.
+/// The time of the tenant's next request.
 pub(super) struct Pace {
     first: Duration,
     state: Mutex<State>,
@@ -13,13 +13,13 @@ pub(super) struct Pace {
 
 struct State {
     until: Instant,
-    /// Pauses in a row.
+    /// The number of consecutive pauses.
     pauses: u32,
 }
 
 impl Pace {
-    /// Without `Retry-After`, the first pause is this long; each that follows is twice as long, up
-    /// to 32 times.
+    /// Creates a pace without a pause. Without `Retry-After`, the first pause is this long; each
+    /// following pause is twice as long, up to 32 times.
     pub(super) fn new(first: Duration) -> Self {
         Self {
             first,
@@ -30,27 +30,28 @@ impl Pace {
         }
     }
 
-    /// Returns how long to wait for the next request.
+    /// Returns the delay before the next request.
     pub(super) fn wait(&self) -> Duration {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.until.saturating_duration_since(Instant::now())
     }
 
-    /// A request succeeded.
+    /// Records that a request succeeded.
     pub(super) fn succeeded(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that was sent before the pause says nothing about the time after it.
+        // A request that was sent before the pause says nothing about the time after it.
         if state.until <= Instant::now() {
             state.pauses = 0;
         }
     }
 
-    /// A request was throttled. Returns how long all of them wait, at least as long as the service
-    /// says. `draw` spreads the pauses of many tenants: from 0 to 1.
+    /// Records that a request was throttled. Returns the pause of all requests, which is at least
+    /// as long as the service asks for. `draw`, from 0 to 1, spreads the pauses of many tenants.
     pub(super) fn throttled(&self, retry_after: Option<Duration>, draw: f64) -> Duration {
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // Less is no pause: a service that says 0 and throttles again would be asked without end.
+        // A shorter delay is no pause: a service that sends 0 and throttles again would get
+        // requests without end.
         let retry_after = retry_after.filter(|asked| *asked >= Duration::from_secs(1));
         let asked = retry_after.unwrap_or_default();
         let is_new = state.until <= now;
@@ -70,7 +71,7 @@ impl Pace {
     }
 }
 
-/// Pauses are longer by up to this part.
+/// The largest random extension of a pause, as a fraction of it.
 const SPREAD: f64 = 0.25;
 
 #[cfg(test)]
@@ -78,11 +79,11 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_double_and_end_with_a_success() {
+    async fn pauses_double_until_a_success() {
         let pace = Pace::new(Duration::from_secs(1));
         for seconds in [1, 2, 4, 8, 16, 32, 32] {
             assert_eq!(pace.throttled(None, 0.0), Duration::from_secs(seconds));
-            // A request that was sent before is throttled as well, or succeeds: the pause stays.
+            // A request that was sent before is throttled or succeeds: the pause remains.
             assert_eq!(pace.throttled(None, 0.0), Duration::from_secs(seconds));
             pace.succeeded();
             assert_eq!(pace.wait(), Duration::from_secs(seconds));
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retry_after_of_zero_is_a_pause_as_well() {
+    async fn retry_after_of_zero_still_pauses() {
         let pace = Pace::new(Duration::from_secs(10));
         assert_eq!(pace.throttled(Some(Duration::ZERO), 0.0), Duration::from_secs(10));
     }

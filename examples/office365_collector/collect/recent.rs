@@ -1,13 +1,13 @@
-//! Record ids of late: repeated records are dropped.
+//! The IDs of recent records, for dropping repeated records.
 
 use std::collections::HashSet;
 
 use crate::sink::{Key, Record};
 
-/// The latest ids: at least a given number of them, and at most twice as many.
+/// The latest IDs: at least a given number of them, and at most twice as many.
 ///
-/// An id takes 16 bytes and its share of the table, 20 to 39 in all. The older half is dropped as a
-/// whole, so that no order has to be kept.
+/// An ID takes 16 bytes and its share of the table, 20 to 39 bytes in all. The older half is
+/// dropped as a whole, so that the order of the IDs is not needed.
 pub(super) struct Recent {
     newer: HashSet<Key>,
     older: HashSet<Key>,
@@ -15,7 +15,7 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// Starts from these ids, oldest first.
+    /// Starts with these IDs, oldest first.
     pub(super) fn new(ids: Vec<Key>, least: usize) -> Self {
         let mut recent = Self {
             newer: HashSet::new(),
@@ -28,8 +28,7 @@ impl Recent {
         recent
     }
 
-    /// Removes the records that are known already, and knows the others from now on. Returns how
-    /// many were removed.
+    /// Removes known records, and remembers the others. Returns the number of removed records.
     pub(super) fn drop_known(&mut self, records: &mut Vec<Record>) -> usize {
         let before = records.len();
         records.retain(|record| record.key.is_none_or(|key| self.insert(key)));
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_the_latest_ids_are_known_and_at_most_twice_as_many() {
+    fn between_one_and_two_times_the_latest_ids_are_known() {
         let least = 7;
         let ids: Vec<String> = (0..100).map(|number| number.to_string()).collect();
         let mut recent = Recent::new(Vec::new(), least);

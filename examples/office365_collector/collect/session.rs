@@ -19,7 +19,7 @@ use crate::failure::{Cause, Failure, Place};
 use crate::feed::{Blob, CallError, Content, ContentType, Feed};
 use crate::sink::{Batch, Key, Progress, Window};
 
-/// What a turn is for.
+/// The purpose of a turn.
 #[derive(Clone, Debug)]
 pub(super) enum Work {
     /// Everything since the last round.
@@ -28,19 +28,19 @@ pub(super) enum Work {
     Notified(Arc<[Notified]>),
 }
 
-/// How a turn ends.
+/// The end of a turn.
 pub(super) enum Outcome {
     /// The tenant is done for this round, with or without failures.
     Finished,
-    /// The program is to stop, and there may be more.
+    /// The program is stopping, and there may be more to collect.
     Stopped,
-    /// The tenant is to wait for this long, and to continue then.
+    /// The tenant must wait for this long, and then continue.
     Aside { wait: Duration, failure: Failure },
 }
 
-/// Runs a turn, and adds what it did to its report.
+/// Runs a turn, and adds its results to its report.
 pub(super) async fn run(shared: Arc<Shared>, mut turn: Turn) -> (Turn, Outcome) {
-    shared.observers.tell(&Event::TenantStarted { tenant: &turn.tenant });
+    shared.observers.notify(&Event::TenantStarted { tenant: &turn.tenant });
     let mut session = Session {
         place: Place::tenant(&turn.tenant),
         calls: Arc::new(Calls {
@@ -54,7 +54,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut turn: Turn) -> (Turn, Outcome) 
     let stop = session.run(&turn.work).await.err();
     session.report.back_offs = session.calls.back_offs.load(Ordering::Relaxed);
     if session.report.contents > 0 {
-        // It gets on: patience is for a tenant that does not.
+        // The tenant makes progress: the patience is for one that does not.
         turn.waited = Duration::ZERO;
     }
     turn.report.add(session.report);
@@ -62,7 +62,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut turn: Turn) -> (Turn, Outcome) 
         Some(Stop::Aside { wait, failure }) => Outcome::Aside { wait, failure },
         Some(Stop::Failed(failure)) => {
             let tenant = &turn.tenant;
-            session.calls.shared.observers.tell(&Event::Failed {
+            session.calls.shared.observers.notify(&Event::Failed {
                 tenant,
                 failure: &failure,
             });
@@ -81,7 +81,7 @@ pub(super) struct Session {
     pub(super) report: Report,
 }
 
-/// What is known of the contents and records of the tenant.
+/// The known contents and records of the tenant.
 pub(super) struct State {
     pub(super) writer: Writer,
     recent: Recent,
@@ -114,7 +114,8 @@ impl Session {
         }
     }
 
-    /// Returns the tenant's id and its part of the API. The id of a domain is in the token.
+    /// Returns the tenant's ID and its part of the API. For a domain, the ID is taken from the
+    /// token.
     async fn feed(&self) -> Result<(Guid, Feed), Stop> {
         let shared = &self.calls.shared;
         let failed = |cause: Cause| Stop::Failed(Failure::new(self.place.clone(), cause));
@@ -141,8 +142,7 @@ impl Session {
         Ok((id, feed))
     }
 
-    /// Starts the subscriptions that are missing. Returns the time by the API's clock, and the
-    /// types that are subscribed to.
+    /// Starts missing subscriptions. Returns the time by the API's clock, and the subscribed types.
     async fn subscribe(&mut self, feed: &Feed) -> Result<(Timestamp, Vec<ContentType>), Stop> {
         let calls = Arc::clone(&self.calls);
         let shared = &calls.shared;
@@ -175,12 +175,12 @@ impl Session {
                 match calls.attempt(&place, || feed.start(content_type, webhook)).await {
                     Ok(()) if enabled.is_none() => {
                         let tenant = &self.place.tenant;
-                        shared.observers.tell(&Event::Subscribed { tenant, content_type });
+                        shared.observers.notify(&Event::Subscribed { tenant, content_type });
                     }
                     Ok(()) => {}
                     Err(Stop::Failed(failure)) if !failure.ends_tenant() => {
                         self.fail(failure);
-                        // Without its webhook, a subscription is collected from all the same.
+                        // A subscription without its webhook can still be collected from.
                         if enabled.is_none() {
                             continue;
                         }
@@ -193,8 +193,8 @@ impl Session {
         Ok((self.now(listed.now), subscribed))
     }
 
-    /// Returns the time by the API's clock, which alone decides about windows: with the clock of a
-    /// machine that is wrong, a time would count as collected that has not come yet.
+    /// Returns the time by the API's clock, which alone determines the windows: with a wrong clock,
+    /// a time in the future could count as collected.
     fn now(&self, theirs: Timestamp) -> Timestamp {
         if let Some(warning) = self.calls.shared.clock.set(theirs) {
             self.warn(&warning);
@@ -218,7 +218,7 @@ impl Session {
         Ok((state, progress))
     }
 
-    /// Collects contents that a notification names.
+    /// Collects the contents that a notification names.
     async fn notified(&mut self, feed: &Feed, state: &mut State, notified: &[Notified]) -> Result<(), Stop> {
         let now = self.calls.shared.clock.now();
         let window = Window {
@@ -254,7 +254,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes a fetched content, and hands its new records to the writer. Returns whether it could
+    /// Passes the new records of a fetched content to the writer. Returns true if the content could
     /// be fetched.
     pub(super) async fn take(&mut self, state: &mut State, fetches: &mut Fetches) -> Result<bool, Stop> {
         let Some((content, blob)) = fetches.next().await? else {
@@ -287,7 +287,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Commits everything, and the end of a window of which all content is done or lost.
+    /// Commits everything, and the end of a window whose content is all done or lost.
     pub(super) async fn finish(
         &mut self,
         state: &mut State,
@@ -300,9 +300,9 @@ impl Session {
         Ok(finished.map_err(|error| Failure::new(place, error))?)
     }
 
-    /// Writes what was collected before the turn stops, and reports if that fails as well.
+    /// Writes what was collected before the turn stopped, and reports if that fails as well.
     pub(super) async fn keep(&mut self, state: &mut State, stop: &Stop) {
-        // After one failed write there is no other, and that one is the reason.
+        // If the turn stopped because of a failed write, a second write is of no use.
         if matches!(stop, Stop::Failed(failure) if matches!(failure.cause, Cause::Sink(_))) {
             return;
         }
@@ -324,7 +324,7 @@ impl Session {
             self.report.records += content.records as u64;
             self.report.duplicates += content.duplicates as u64;
             self.report.bytes += content.bytes as u64;
-            self.calls.shared.observers.tell(&Event::ContentDone {
+            self.calls.shared.observers.notify(&Event::ContentDone {
                 tenant: &self.place.tenant,
                 content_type: content.content_type,
                 records: content.records,
@@ -336,12 +336,12 @@ impl Session {
 
     pub(super) fn warn(&self, text: &str) {
         let tenant = &self.place.tenant;
-        self.calls.shared.observers.tell(&Event::Warning { tenant, text });
+        self.calls.shared.observers.notify(&Event::Warning { tenant, text });
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {
         let tenant = &self.place.tenant;
-        self.calls.shared.observers.tell(&Event::Failed {
+        self.calls.shared.observers.notify(&Event::Failed {
             tenant,
             failure: &failure,
         });

@@ -1,4 +1,4 @@
-//! What all tenants share.
+//! The state that all tenants share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,27 +13,26 @@ use crate::event::{Observers, Shutdown};
 use crate::feed::{Api, ContentType, Webhook};
 use crate::sink::{Bounds, Sink};
 
-/// What all tenants share.
+/// The state that all tenants share.
 pub(crate) struct Shared {
     pub(crate) api: Api,
     pub(crate) client: Client,
-    /// None if the program does not collect.
+    /// `None` if the program does not collect.
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) observers: Observers,
     pub(crate) shutdown: Shutdown,
-    /// Places for requests to the API. They are given away in the order in which they are asked
-    /// for.
+    /// Permits for requests to the API, granted in the order in which they are requested.
     pub(crate) requests: Semaphore,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
-    /// The ids of the tenants: a domain's id comes from its token.
+    /// The IDs of the tenants. A domain's ID comes from its token.
     pub(super) ids: Mutex<HashMap<Guid, Tenant>>,
 }
 
 /// Settings of a tenant's turn.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// None: those that the permissions allow.
+    /// Empty to collect the types that the permissions allow.
     pub(crate) content_types: Vec<ContentType>,
     pub(crate) since: Duration,
     pub(crate) bounds: Bounds,
@@ -44,8 +43,8 @@ pub(crate) struct Settings {
 }
 
 impl Shared {
-    /// Takes note of a tenant's id. Returns the name that it is collected under: its id, or the
-    /// first of its domains.
+    /// Records a tenant's ID. Returns the name that it is collected under: its ID, or the first of
+    /// its domains.
     pub(crate) fn know(&self, id: Guid, tenant: &Tenant) -> Tenant {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(tenant, Tenant::Id(_)) {
@@ -54,7 +53,7 @@ impl Shared {
         ids.entry(id).or_insert_with(|| tenant.clone()).clone()
     }
 
-    /// Returns the tenant with this id, if it is collected from.
+    /// Returns the tenant with this ID, if it is collected from.
     pub(crate) fn tenant(&self, id: Guid) -> Option<Tenant> {
         self.ids
             .lock()

@@ -1,4 +1,4 @@
-//! Windows: the times to list content for.
+//! Windows: the time ranges whose content is listed.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::sink::Window;
 pub(super) struct Plan {
     /// From the resume point to now, oldest first, each of at most 24 hours.
     pub(super) windows: Vec<Window>,
-    /// A time that was never collected, and that the API does not list any more.
+    /// A time range that was never collected, and that the API no longer lists.
     pub(super) gap: Option<Window>,
-    /// Whether the resume point is in the future, as after a run whose clock was wrong. Then the
-    /// windows reach back as far as the API lists: content that did not exist yet when its time was
-    /// listed would be lost otherwise.
+    /// True if the resume point is in the future, as after a run with a wrong clock. Then the
+    /// windows reach back as far as the API lists: otherwise, content that appeared after its time
+    /// was listed would be lost.
     pub(super) is_ahead: bool,
 }
 
 /// Plans the windows up to `now`. They start at `finished`, the end of the last finished window,
-/// less the overlap; for a tenant without one, `since` before now. The API lists 7 days.
+/// minus the overlap; for a tenant without one, at `since` before now. The API lists 7 days.
 pub(super) fn plan(now: Timestamp, finished: Option<Timestamp>, since: Duration, overlap: Duration) -> Plan {
     let now = Timestamp::from_secs(now.as_secs());
     let floor = now.minus(FLOOR);
@@ -44,7 +44,7 @@ pub(super) fn plan(now: Timestamp, finished: Option<Timestamp>, since: Duration,
     Plan { windows, gap, is_ahead }
 }
 
-/// Returns the two halves of a window; none of one that is a second long.
+/// Returns the two halves of a window, or `None` if it is a second long.
 pub(super) fn halves(window: Window) -> Option<[Window; 2]> {
     let half = window.end.since(window.start).as_secs() / 2;
     let middle = window.start.plus(Duration::from_secs(half));
@@ -59,10 +59,9 @@ pub(super) fn halves(window: Window) -> Option<[Window; 2]> {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// A little less than the 7 days that the API lists: requests take time, and its clock is not this
-/// one.
+/// Slightly less than the 7 days that the API lists: requests take time, and clocks differ.
 const FLOOR: Duration = Duration::from_secs(7 * 24 * 3600 - 300);
-/// The servers of the API differ a little in the time that they tell.
+/// The clocks of the API's servers differ a little.
 const MOST_AHEAD: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
@@ -101,18 +100,18 @@ mod tests {
     }
 
     #[test]
-    fn windows_stop_at_seven_days_and_the_gap_is_known() {
+    fn windows_stop_at_seven_days_and_the_gap_is_reported() {
         let floor = FLOOR.as_secs();
         let (windows, gap) = planned(Some(10 * 24 * HOUR), 24 * HOUR, HOUR);
         assert_eq!(gap, Some((10 * 24 * HOUR, floor)));
         assert_eq!((windows[0].0, windows.len(), windows[6].1), (floor, 7, 0));
-        // What the overlap alone reaches was collected.
+        // The time that only the overlap reaches was collected.
         assert_eq!(planned(Some(floor), 24 * HOUR, HOUR).1, None);
         assert_eq!(planned(None, 7 * 24 * HOUR, HOUR).1, None);
     }
 
     #[test]
-    fn resume_point_in_the_future_leads_back_to_the_floor() {
+    fn future_resume_point_leads_back_to_the_floor() {
         let plan_from = |ahead: u64| {
             let (now, overlap) = (Timestamp::from_secs(NOW), Duration::from_secs(60));
             plan(now, Some(Timestamp::from_secs(NOW + ahead)), Duration::ZERO, overlap)

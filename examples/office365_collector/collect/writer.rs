@@ -1,29 +1,29 @@
-//! The writer of one tenant: commits what is fetched, in groups, while more is fetched.
+//! The writer of one tenant: commits fetched contents in groups, while others are fetched.
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::feed::ContentType;
 use crate::sink::{Batch, Committed, SinkError, TenantSink, Window};
 
-/// Batches that wait, and the commit that runs.
+/// Batches that wait, and the commit in progress.
 pub(super) struct Writer {
     state: State,
     waiting: Vec<Batch>,
-    /// Figures of those that wait.
+    /// The counters of the waiting batches.
     figures: Vec<Written>,
     bytes: usize,
     written: Vec<Written>,
 }
 
-/// Figures of a content. They count once it is committed.
+/// The counters of a content, which take effect once it is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) content_type: ContentType,
     /// New records.
     pub(super) records: usize,
-    /// Records that were collected before, which are dropped.
+    /// Records that were collected before and were dropped.
     pub(super) duplicates: usize,
-    /// Size of the content as it was received.
+    /// The size of the content as received.
     pub(super) bytes: usize,
 }
 
@@ -31,10 +31,10 @@ enum State {
     Idle(Box<dyn TenantSink>),
     Busy {
         commit: JoinHandle<(Box<dyn TenantSink>, Result<Committed, SinkError>)>,
-        /// Figures of what is committed.
+        /// The counters of the committed contents.
         figures: Vec<Written>,
     },
-    /// A commit failed: the sink is not used again.
+    /// A commit has failed: the sink is not used again.
     Gone,
 }
 
@@ -49,8 +49,8 @@ impl Writer {
         }
     }
 
-    /// Adds a batch, from which `duplicates` records were left out. It is committed with others
-    /// that wait, once the group is large enough.
+    /// Adds a batch, without its `duplicates` repeated records. It is committed together with other
+    /// waiting batches, once the group is large enough.
     ///
     /// # Errors
     /// Returns the error of an earlier commit.
@@ -69,10 +69,10 @@ impl Writer {
         self.commit().await
     }
 
-    /// Starts to commit what waits, once the commit before is done.
+    /// Starts to commit the waiting batches, once the previous commit is done.
     ///
     /// # Errors
-    /// As for [`push`](Self::push).
+    /// Returns the error of an earlier commit.
     pub(super) async fn commit(&mut self) -> Result<(), SinkError> {
         let mut sink = self.idle().await?;
         let batches = std::mem::take(&mut self.waiting);
@@ -90,7 +90,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits everything, and waits until it outlasts a power failure.
+    /// Commits everything, and waits until it survives a power failure.
     ///
     /// # Errors
     /// Returns an error if not all of it was committed.
@@ -98,20 +98,20 @@ impl Writer {
         self.last(|sink| sink.sync()).await
     }
 
-    /// Returns the figures of the contents that were committed since the last call.
+    /// Returns the counters of the contents that were committed since the last call.
     pub(super) fn take_written(&mut self) -> Vec<Written> {
         std::mem::take(&mut self.written)
     }
 
-    /// Commits everything and the end of the window, and waits for it.
+    /// Commits everything and the end of the window, and waits for both.
     ///
     /// # Errors
-    /// As for [`flush`](Self::flush).
+    /// Returns an error if not all of it was committed.
     pub(super) async fn finish(&mut self, content_type: ContentType, window: Window) -> Result<(), SinkError> {
         self.last(move |sink| sink.finish(content_type, window)).await
     }
 
-    /// Commits everything, does something with the sink, and waits for it.
+    /// Commits everything, runs an action on the sink, and waits for it.
     async fn last(
         &mut self,
         act: impl FnOnce(&mut dyn TenantSink) -> Result<(), SinkError> + Send + 'static,
@@ -129,7 +129,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits for the commit that runs, and returns the sink.
+    /// Waits for the commit in progress, and returns the sink.
     async fn idle(&mut self) -> Result<Box<dyn TenantSink>, SinkError> {
         match std::mem::replace(&mut self.state, State::Gone) {
             State::Idle(sink) => Ok(sink),
@@ -145,7 +145,7 @@ impl Writer {
                 Ok((_, Err(error))) => Err(error),
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },
-            State::Gone => Err(SinkError::new("", "write after an error to", "it was closed")),
+            State::Gone => Err(SinkError::new("", "write after an error to", "it is closed")),
         }
     }
 }
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::sink::Record;
 
-    /// A sink that had one record of each content, and fails at a content with this name.
+    /// A sink that already had one record of each content, and fails at the content with this name.
     struct Fails(&'static str);
 
     impl TenantSink for Fails {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn contents_count_once_they_are_committed() {
+    async fn contents_count_after_their_commit() {
         let mut writer = Writer::new(Box::new(Fails("bad")));
         writer.push(batch("a", 3), 2).await.unwrap();
         writer.push(batch("b", 1), 0).await.unwrap();

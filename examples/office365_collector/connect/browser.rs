@@ -1,23 +1,23 @@
-//! Browsers, and the forms that were made for them.
+//! Browsers, and the forms that belong to them.
 //!
 //! # Forged forms
-//! Another site can make a browser post a form here, and the browser adds the page's cookie unless
-//! that is `SameSite`. `Lax` keeps the cookie back from foreign posts, and still sends it with the
-//! redirect from Entra, which is a `GET`. Sites of the same domain count as one, though, so each
-//! form also holds a text that is made of the cookie with a key of this process: another site can
-//! neither read nor make it. The `Origin` header is of no use here: with
+//! Another site can make a browser post a form here, and the browser adds this page's cookie unless
+//! that is `SameSite`. With `Lax`, the cookie is not sent with cross-site posts, but is sent with
+//! the redirect from Entra, which is a `GET`. Sites of the same domain count as same-site, though,
+//! so each form also holds a token that is derived from the cookie with a key of this process:
+//! another site can neither read nor make it. The `Origin` header is of no use here: with
 //! `Referrer-Policy: no-referrer` browsers send `null`.
 
 use hmac_sha256::HMAC;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-/// A browser, by the random name in its cookie. The name is a secret: it stands for the browser,
-/// and is never shown.
+/// A browser, identified by the random name in its cookie. The name is a secret that authenticates
+/// the browser, and is never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Browser([u8; 32]);
 
-/// Distinguishes browsers.
+/// Identifies browsers by their cookies.
 pub(crate) struct Browsers {
     key: [u8; 32],
     cookie: &'static str,
@@ -25,10 +25,10 @@ pub(crate) struct Browsers {
 }
 
 impl Browsers {
-    /// For a site at an `https` address, or at a plain `http` one on this machine.
+    /// Creates it for a site at an `https` address, or at a plain `http` address on this machine.
     pub(crate) fn new(is_https: bool) -> Result<Self, getrandom::Error> {
-        // `__Host-` keeps sites of the same domain from setting it. It needs `Secure`, which keeps
-        // it off plain connections.
+        // `__Host-` prevents sites of the same domain from setting the cookie. It requires
+        // `Secure`, which excludes plain connections.
         let (cookie, attributes) = match is_https {
             true => ("__Host-browser", "; Path=/; HttpOnly; SameSite=Lax; Secure"),
             false => ("browser", "; Path=/; HttpOnly; SameSite=Lax"),
@@ -40,7 +40,7 @@ impl Browsers {
         })
     }
 
-    /// Returns the browser that sent these headers, if it was here before.
+    /// Returns the browser that sent these headers, if it has been here before.
     pub(crate) fn known(&self, headers: &HeaderMap) -> Option<Browser> {
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut pairs = lines
@@ -52,7 +52,7 @@ impl Browsers {
             .map(Browser)
     }
 
-    /// Returns a new browser, and the `Set-Cookie` for it.
+    /// Creates a new browser, and returns it with its `Set-Cookie` header.
     pub(crate) fn welcome(&self) -> Result<(Browser, HeaderValue), getrandom::Error> {
         let browser = Browser(random()?);
         let cookie = format!("{}={}{}", self.cookie, hex(&browser.0), self.attributes);
@@ -61,13 +61,13 @@ impl Browsers {
         Ok((browser, cookie))
     }
 
-    /// Returns the text that a form for this browser holds.
+    /// Returns the token for a form of this browser.
     pub(crate) fn form_token(&self, browser: &Browser) -> String {
         hex(&HMAC::mac(browser.0, self.key))
     }
 
-    /// Returns whether a form with this text was made for this browser. It compares in constant
-    /// time.
+    /// Returns true if a form with this token was made for this browser. The comparison takes
+    /// constant time.
     pub(crate) fn made_form(&self, browser: &Browser, token: &str) -> bool {
         from_hex(token).is_some_and(|token| HMAC::verify(browser.0, self.key, &token))
     }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browser_is_known_by_its_cookie_and_has_its_own_forms() {
+    fn browser_is_known_by_cookie_and_has_its_own_forms() {
         let browsers = Browsers::new(true).unwrap();
         let (browser, cookie) = browsers.welcome().unwrap();
         let cookie = cookie.to_str().unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn other_cookies_name_no_browser() {
+    fn other_cookies_identify_no_browser() {
         let browsers = Browsers::new(false).unwrap();
         let digits = "0".repeat(64);
         for cookie in [

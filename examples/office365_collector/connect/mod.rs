@@ -1,19 +1,19 @@
-//! The connect page: administrators of other tenants consent here, and the collector collects from
-//! their tenants.
+//! The connect page: administrators of other tenants consent here, and the collector then collects
+//! from their tenants.
 //!
-//! It carries out the first half of the document. An administrator presses a button, signs in at
-//! Entra and consents. Entra sends the browser back with a code. The page redeems the code on
-//! `common`, reads the tenant's id from the token and stores it. From then on the collector gets
-//! tokens of its own in that tenant.
+//! It implements the first half of the document. An administrator presses a button, signs in at
+//! Entra and consents. Entra redirects the browser back with a code. The page redeems the code on
+//! `common`, reads the tenant's ID from the token and stores it. From then on the collector gets
+//! its own tokens in that tenant.
 //!
-//! There is no sign-in to the page itself: everyone who reaches it sees the tenants. It listens on
-//! this machine alone, unless it is given another address, and then it belongs behind a sign-in of
-//! yours. A proxy must pass on the `Host` of the request.
+//! The page itself has no sign-in: everyone who reaches it sees the tenants. It listens on this
+//! machine only, unless it is given another address; then put a sign-in before it. A proxy must
+//! forward the `Host` of the request.
 //!
 //! ```text
-//!  site ──► browser     browsers, and the forms that were made for them
+//!  site ──► browser     browsers, and the forms that belong to them
 //!    ├────► pending     consents whose browsers are at Entra
-//!    ├────► outcome     what became of a consent, and what to do about it
+//!    ├────► outcome     the result of a consent, and what to do about it
 //!    └────► pages       templates/*.html
 //! ```
 

@@ -1,4 +1,4 @@
-//! Outcomes of a consent, and what users can do about them.
+//! The outcomes of a consent, and what users can do about them.
 
 use axum::response::{IntoResponse, Redirect, Response};
 use entra_proto::Guid;
@@ -11,11 +11,12 @@ use crate::console::note;
 
 /// A tenant that was stored after its administrator consented.
 pub(super) enum Connected {
-    /// The application's own token there holds permissions.
+    /// The application's own token in the tenant holds permissions.
     Proved(Guid),
-    /// The token holds none: the API will reject it, whatever the administrator consented to.
+    /// The token holds no permissions: the API will reject it, whatever the administrator consented
+    /// to.
     WithoutPermission(Guid),
-    /// There is no such token yet.
+    /// The application has no token in the tenant yet.
     Unproved(Guid),
 }
 
@@ -25,7 +26,7 @@ impl IntoResponse for Connected {
             Self::Proved(tenant) => Redirect::to(&format!("/?connected={tenant}")).into_response(),
             Self::WithoutPermission(tenant) => Message::new(
                 "A permission is missing",
-                format!("Tenant {tenant} has consented, but the application has no permission of its own there."),
+                format!("Tenant {tenant} has consented, but the application has no application permission there."),
                 "Add the application permission ActivityFeed.Read to the app registration, then let an administrator of the tenant \
                  connect it again.",
             )
@@ -33,7 +34,7 @@ impl IntoResponse for Connected {
             Self::Unproved(tenant) => Message::new(
                 "Consent received",
                 format!(
-                    "Tenant {tenant} has consented. Entra has not given the application a token of its own there yet."
+                    "Tenant {tenant} has consented. Entra has not issued a token for the application there yet."
                 ),
                 "Nothing: the collector tries again by itself.",
             )
@@ -42,17 +43,17 @@ impl IntoResponse for Connected {
     }
 }
 
-/// A request that changes nothing.
+/// A request that changed nothing.
 pub(super) enum Failed {
     /// A form that was not made here, for this browser, by this process.
     ForeignForm,
-    /// A redirect that was not requested, or that was used before.
-    Stranger,
-    /// The consent itself.
+    /// A redirect that was not requested, or was used before.
+    UnknownRedirect,
+    /// The consent failed.
     Consent(entra_client::Error),
-    /// The tenant store.
+    /// The tenant store failed.
     Tenants(TenantStoreError),
-    /// The reason is for the log only.
+    /// An internal error, whose reason is for the log only.
     Internal(String),
 }
 
@@ -67,20 +68,20 @@ impl IntoResponse for Failed {
         match self {
             Self::ForeignForm => Message::new(
                 "That form has expired",
-                "It was not made for this browser, or the application was restarted since.",
+                "It was not made for this browser, or the application has been restarted since then.",
                 "Go back to the tenants and press the button again. Cookies must be allowed for this site.",
             )
             .with(StatusCode::FORBIDDEN),
-            Self::Stranger => Message::new(
+            Self::UnknownRedirect => Message::new(
                 "Nothing was connected",
-                "This response from Entra belongs to no consent that this browser waits for: it was used before, came too late, or \
+                "This response from Entra does not belong to a consent of this browser: it was used before, came too late, or \
                  was requested by another browser.",
                 "Go back to the tenants, and connect yours from there.",
             )
             .with(StatusCode::BAD_REQUEST),
             Self::Consent(error) => rejected(&error),
             Self::Tenants(error) => {
-                // It names files of this machine.
+                // The error names files of this machine.
                 note(&format!("connect: the tenant store: {:#}", crate::failure::Report::from(error)));
                 Message::new(
                     "The tenants cannot be read",
@@ -91,19 +92,19 @@ impl IntoResponse for Failed {
             }
             Self::Internal(why) => {
                 note(&format!("connect: internal: {why}"));
-                Message::new("That went wrong", "The application has failed.", TELL)
+                Message::new("Something went wrong", "The application has failed.", TELL)
                     .with(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
     }
 }
 
-/// A consent that failed: by the administrator's decision, by Entra's, or on the way.
+/// A consent that failed: by the administrator's decision, by Entra's, or in transit.
 fn rejected(error: &entra_client::Error) -> Response {
     let service = error.service();
     let has = |code: u32| service.is_some_and(|service| service.codes.contains(&code));
-    // These error codes stand for other rejections as well, by a policy, say. Those have an AADSTS
-    // code of their own.
+    // These error codes stand for other rejections as well, such as that of a policy, which have an
+    // AADSTS code of their own.
     let was_declined = has(65004)
         || service.is_some_and(|service| {
             matches!(&*service.error, "access_denied" | "permission_denied") && service.codes.is_empty()
@@ -119,7 +120,7 @@ fn rejected(error: &entra_client::Error) -> Response {
         Message::new(
             "Consent was declined",
             "Nothing was connected, and the permissions of the application did not change.",
-            "If that was a mistake, connect your tenant once more and choose Accept.",
+            "If that was a mistake, connect your tenant again and choose Accept.",
         )
         .with(StatusCode::FORBIDDEN)
     } else {
@@ -136,8 +137,8 @@ fn rejected(error: &entra_client::Error) -> Response {
     }
 }
 
-/// What the user of the page can do about a failure. [`entra_client::Error::hint`] is for the
-/// developer: it is in the log.
+/// Returns what the user of the page can do about a failure. [`entra_client::Error::hint`] is for
+/// the developer, and goes to the log.
 fn advice(error: &entra_client::Error) -> &'static str {
     match error.class() {
         ErrorClass::Tenant => "Sign in with a work or school account of the tenant that is to be connected.",

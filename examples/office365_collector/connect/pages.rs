@@ -1,4 +1,4 @@
-//! The pages. askama escapes every value in a template.
+//! The web pages. askama escapes every value in a template.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,26 +12,26 @@ use crate::console::note;
 
 pub(super) const STYLE: &str = include_str!("templates/style.css");
 
-/// What the collector does with the tenants.
+/// The collector's plan for the tenants.
 pub(crate) trait Plan: Send + Sync {
-    /// Takes note of a tenant that connected just now.
+    /// Handles a tenant that has just connected.
     fn connected(&self, tenant: Guid);
 
-    /// Returns how far the collector is in a tenant.
+    /// Returns the state of a tenant's collection.
     fn state(&self, tenant: Guid) -> State;
 
-    /// Returns what it does with a tenant that connects, step by step.
+    /// Returns the steps that follow when a tenant connects.
     fn steps(&self) -> Vec<String>;
 }
 
-/// How far the collector is in a tenant.
+/// The state of a tenant's collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     /// `waiting`, `collecting`, `good` or `failed`.
     pub(crate) kind: &'static str,
     /// A sentence for people.
     pub(crate) text: String,
-    /// What to do, where something has to be done.
+    /// The action that is required, or empty.
     pub(crate) advice: String,
 }
 
@@ -59,17 +59,17 @@ impl Plan for NotCollecting {
     }
 }
 
-/// The tenants, and the button that connects another.
+/// The tenants, and the button that connects another one.
 #[derive(Template)]
 #[template(path = "home.html")]
 pub(super) struct Home {
     pub(super) tenants: Vec<Row>,
     /// Stored tenants that cannot be read.
     pub(super) unreadable: usize,
-    /// The tenant that connected just now.
+    /// The tenant that has just connected.
     pub(super) connected: Option<String>,
     pub(super) form_token: String,
-    /// What the collector does next.
+    /// The next steps of the collector.
     pub(super) steps: Vec<String>,
 }
 
@@ -125,7 +125,7 @@ pub(super) fn show(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
-/// Returns `Sun, 06 Nov 1994 08:49:37 GMT`, up to the year 9999.
+/// Formats a date such as `Sun, 06 Nov 1994 08:49:37 GMT`, up to the year 9999.
 fn date(seconds: u64) -> String {
     const LAST: u64 = 253_402_300_799;
     let time: SystemTime = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST));

@@ -8,10 +8,10 @@ use entra_client::PendingConsent;
 
 use super::browser::Browser;
 
-/// Consents that were started and not finished: each for its own browser, once, for a while, and a
-/// bounded number of them.
+/// Consents that were started and not finished. Each belongs to one browser, can be used once, and
+/// expires; their number is bounded.
 ///
-/// They are here and not in cookies, so that a consent is gone once it is taken, whatever the
+/// They are stored here and not in cookies, so that a consent is gone once it is used, whatever the
 /// browser sends again.
 #[derive(Default)]
 pub(crate) struct Pending(Mutex<HashMap<(Browser, String), Entry>>);
@@ -36,8 +36,8 @@ impl Pending {
         entries.insert(key, Entry { consent, since: now });
     }
 
-    /// Removes the consent of this browser with this state, and returns it. A wrong state changes
-    /// nothing, so that a forged redirect ends no sign-in.
+    /// Removes and returns the consent of this browser with this state. A wrong state changes
+    /// nothing, so that a forged redirect cannot end a sign-in.
     pub(crate) fn take(&self, browser: &Browser, state: &str, now: Instant) -> Option<PendingConsent> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.remove(&(browser.clone(), state.to_owned()))?;
@@ -51,9 +51,9 @@ impl Entry {
     }
 }
 
-/// Time enough to find the password and the second factor.
+/// Enough time to enter the password and the second factor.
 const LIFE: Duration = Duration::from_secs(15 * 60);
-/// Browsers that may be at Entra at a time.
+/// The most browsers that may be at Entra at a time.
 const MOST: usize = 1_000;
 
 #[cfg(test)]
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn consent_is_taken_once_by_its_own_browser() {
+    async fn consent_is_used_once_by_its_own_browser() {
         let (pending, now, flow) = (Pending::default(), Instant::now(), flow());
         let browsers = Browsers::new(true).unwrap();
         let (one, other) = (browsers.welcome().unwrap().0, browsers.welcome().unwrap().0);
@@ -116,6 +116,6 @@ mod tests {
         );
         assert!(pending.take(&browser, &states[3], now).is_some());
         pending.add(browser, start(&flow), now + LIFE);
-        assert_eq!(pending.0.lock().unwrap().len(), 1, "those that are too old are dropped");
+        assert_eq!(pending.0.lock().unwrap().len(), 1, "expired ones are dropped");
     }
 }

@@ -1,4 +1,4 @@
-//! The routes, and the headers of every response.
+//! The routes of the connect page, and the headers of every response.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -26,23 +26,23 @@ use super::pages::{self, Home, Message, Plan, Row, show};
 use super::pending::Pending;
 use crate::console::note;
 
-/// What the page works with.
+/// The settings of the page.
 pub(crate) struct Settings {
-    /// Where browsers find the page. Without it, they find it on this machine.
+    /// The public address of the page. Without it, browsers reach the page on this machine.
     pub(crate) public_url: Option<Origin>,
     /// Gets the application's own tokens.
     pub(crate) client: Client,
     /// Redeems the codes: the secret, as in the document, or the certificate.
     pub(crate) credential: ClientCredential,
-    /// What tokens are requested for.
+    /// The target of the tokens.
     pub(crate) target: Target,
-    /// Where the tenants are stored.
+    /// The store of the tenants.
     pub(crate) tenants: Arc<dyn TenantStore>,
-    /// What the collector does with the tenants.
+    /// The collector's plan for the tenants.
     pub(crate) plan: Arc<dyn Plan>,
 }
 
-/// Everything that the handlers share.
+/// The state that the handlers share.
 pub(crate) struct Site {
     /// `scheme://host[:port]`, as browsers write it.
     origin: String,
@@ -57,20 +57,20 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Builds the site for the port that it listens on.
+    /// Builds the site for its port.
     ///
     /// # Errors
-    /// Returns an error if the public address makes no redirect URI, which plain `http` to another
-    /// machine does not, or if there is no randomness.
+    /// Returns an error if the public address does not make a redirect URI, such as plain `http` to
+    /// another machine, or if the system has no random numbers.
     pub(crate) fn new(settings: Settings, port: u16) -> Result<Self, Box<dyn Error>> {
         let origin = match settings.public_url {
             Some(url) => url.as_str().to_owned(),
             None => format!("http://localhost:{port}"),
         };
         let redirect_uri: RedirectUri = format!("{origin}{REDIRECT_PATH}").parse()?;
-        // The tenant is not known yet: the administrator who signs in brings it. On v1 the consent
-        // is for the whole tenant (`prompt=admin_consent`), application permissions included, and
-        // the document has v1 as well.
+        // The tenant is not known yet: it is that of the administrator who signs in. On v1 the
+        // consent is for the whole tenant (`prompt=admin_consent`), including application
+        // permissions, and the document uses v1 as well.
         let application = settings.client.application();
         let cloud = application.authority().cloud().clone();
         let common = Authority::new(cloud.clone(), Tenant::Common)?;
@@ -90,7 +90,7 @@ impl Site {
         })
     }
 
-    /// Returns the address of the page, without a slash at the end.
+    /// Returns the address of the page, without a trailing slash.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
@@ -109,7 +109,7 @@ impl Site {
             .with_state(site)
     }
 
-    /// Runs a method of the tenant store, which blocks.
+    /// Runs a method of the tenant store on a thread that may block.
     async fn tenants<T: Send + 'static>(
         &self,
         call: impl FnOnce(&dyn TenantStore) -> Result<T, TenantStoreError> + Send + 'static,
@@ -122,8 +122,8 @@ impl Site {
         }
     }
 
-    /// Reads the redirect from Entra, and stores the tenant. The application's own token in that
-    /// tenant decides what the page says.
+    /// Handles the redirect from Entra, and stores the tenant. The application's own token in that
+    /// tenant determines the message of the page.
     async fn finish(
         &self,
         pending: &PendingConsent,
@@ -136,7 +136,7 @@ impl Site {
         }
         let roles = self.daemon.tenant(consent.tenant).roles(&self.target).await;
         let roles = match roles {
-            // The browser alone names the tenant, and can name any.
+            // Only the browser names the tenant, and it can name any tenant.
             Err(error) if !consent.is_verified() => return Err(Failed::Consent(error)),
             roles => roles,
         };
@@ -183,8 +183,8 @@ impl Site {
     }
 }
 
-/// The page. `?connected=` names a tenant that connected just now; a value that is no tenant of the
-/// store is not shown.
+/// Serves the page. `?connected=` names a tenant that has just connected; a value that is not a
+/// tenant in the store is not shown.
 async fn home(
     State(site): State<Arc<Site>>,
     RawQuery(query): RawQuery,
@@ -228,7 +228,7 @@ async fn home(
     Ok(response)
 }
 
-/// Sends the browser to Entra, and remembers the consent.
+/// Redirects the browser to Entra, and remembers the consent.
 async fn connect(State(site): State<Arc<Site>>, headers: HeaderMap, form: Bytes) -> Result<Redirect, Failed> {
     let browser = site.posted(&headers, &form)?;
     let (url, consent) = site.flow.start().map_err(Failed::Consent)?;
@@ -236,56 +236,56 @@ async fn connect(State(site): State<Arc<Site>>, headers: HeaderMap, form: Bytes)
     Ok(Redirect::to(&url))
 }
 
-/// The redirect URI: the browser is back from Entra.
+/// Handles the redirect URI, when the browser returns from Entra.
 async fn back(
     State(site): State<Arc<Site>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let redirect = entra_proto::authorize::Redirect::from_query(query.as_deref().unwrap_or_default())
-        .map_err(|_| Failed::Stranger)?;
-    let browser = site.browsers.known(&headers).ok_or(Failed::Stranger)?;
+        .map_err(|_| Failed::UnknownRedirect)?;
+    let browser = site.browsers.known(&headers).ok_or(Failed::UnknownRedirect)?;
     let pending = redirect
         .state()
         .and_then(|state| site.pending.take(&browser, state, Instant::now()))
-        .ok_or(Failed::Stranger)?;
-    // A handler is dropped when its browser hangs up. The administrator has consented all the same,
-    // and the code is good for one use: a task of its own goes on to the end. The response is made
-    // there, too, since a failure is logged with it.
-    let answer = tokio::spawn(async move { site.finish(&pending, &redirect).await.into_response() });
-    answer.await.map_err(|error| Failed::Internal(error.to_string()))
+        .ok_or(Failed::UnknownRedirect)?;
+    // A handler is dropped when its browser disconnects. The administrator has consented
+    // nevertheless, and the code can be used once: a separate task completes the work. It also
+    // makes the response, because a failure is logged with it.
+    let response = tokio::spawn(async move { site.finish(&pending, &redirect).await.into_response() });
+    response.await.map_err(|error| Failed::Internal(error.to_string()))
 }
 
 async fn style() -> impl IntoResponse {
     ([("content-type", "text/css; charset=utf-8")], pages::STYLE)
 }
 
-/// Rejects requests for another host, and gives every response the headers that keep it safe.
+/// Rejects requests for another host, and adds the security headers to every response.
 ///
-/// Another host is a name that leads here and is not the page's own: a site at that name could read
-/// the page (DNS rebinding).
+/// Another host is a name that resolves to this machine and is not the page's own: a site with that
+/// name could read the page (DNS rebinding).
 async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let ours = site.origin.split_once("://").map_or("", |(_, host)| host);
     let mut response = match host.is_some_and(|host| host.eq_ignore_ascii_case(ours)) {
         true => next.run(request).await,
-        false => Message::new("Not here", format!("This page is at {}/.", site.origin), "")
+        false => Message::new("This page is at another address", format!("Open {}/.", site.origin), "")
             .with(StatusCode::MISDIRECTED_REQUEST),
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The address of the redirect holds the code, which no other site may learn.
+    // The address of the redirect holds the code, which must not reach another site.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// No scripts, no frames, nothing from other origins. There is no `form-action` in it: Chromium
-/// applies that to every redirect that follows a form as well, and Entra may send a browser on to
-/// other sites. The forms have their own guard.
+/// No scripts, no frames, nothing from other origins. It has no `form-action`: Chromium applies
+/// that to every redirect after a form as well, and Entra may redirect a browser to other sites.
+/// The forms have their own protection.
 const POLICY: &str = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'";
-/// As in the document: `http://www.mycompany.com/myapp/`.
+/// The path in the document: `http://www.mycompany.com/myapp/`.
 const REDIRECT_PATH: &str = "/myapp/";
 
 #[cfg(test)]
@@ -329,7 +329,7 @@ mod tests {
         Arc::new(Site::new(settings, 80).unwrap())
     }
 
-    /// The redirect of a browser whose administrator consented.
+    /// Returns the redirect of a browser whose administrator consented.
     fn consented(site: &Site, emulator: &Emulator) -> (RawQuery, HeaderMap) {
         let (browser, cookie) = site.browsers.welcome().unwrap();
         let (url, pending) = site.flow.start().unwrap();
@@ -341,13 +341,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn consent_outlives_a_browser_that_hangs_up() {
+    async fn consent_completes_if_the_browser_disconnects() {
         let emulator = emulator();
         let site = site(&emulator);
         let (query, headers) = consented(&site, &emulator.0);
         tokio::select! {
             biased;
-            _ = back(State(Arc::clone(&site)), query, headers) => panic!("nothing can be there at once"),
+            _ = back(State(Arc::clone(&site)), query, headers) => panic!("it cannot complete at once"),
             // The handler has begun, and is dropped.
             () = std::future::ready(()) => {}
         }
@@ -361,25 +361,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_token_of_the_administrator_is_kept() {
+    async fn no_token_of_the_administrator_is_cached() {
         let emulator = emulator();
         let site = site(&emulator);
         let (query, headers) = consented(&site, &emulator.0);
-        let answer = back(State(Arc::clone(&site)), query, headers).await.into_response();
-        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        // The code's, and the application's own.
+        let response = back(State(Arc::clone(&site)), query, headers).await.into_response();
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        // The request with the code, and that for the application's own token.
         assert_eq!(emulator.0.token_requests().len(), 2);
         assert_eq!(site.redeemer.cache_entries(), 0);
     }
 
     #[tokio::test]
-    async fn internal_failure_is_reported_without_its_reason() {
+    async fn internal_failure_does_not_show_its_reason() {
         let response = Failed::Internal("canary".to_owned()).into_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let page = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let page = String::from_utf8(page.to_vec()).unwrap();
         assert!(
-            page.contains("<h1>That went wrong</h1>") && !page.contains("canary"),
+            page.contains("<h1>Something went wrong</h1>") && !page.contains("canary"),
             "{page}"
         );
     }

@@ -1,4 +1,4 @@
-//! One content: a JSON array of records, of which only the id and the time are read.
+//! One content: a JSON array of records, of which only the ID and the time are read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use crate::sink::{Day, Key, Record, Time};
 
-/// The records of a content, as parts of the body that they came in.
+/// The records of a content, as ranges of the received body.
 #[derive(Debug)]
 pub(crate) struct Blob {
-    /// The body without line ends, but for one behind each record.
+    /// The body without line ends, except for one after each record.
     pub(crate) body: Bytes,
     pub(crate) records: Vec<Record>,
 }
@@ -21,19 +21,19 @@ impl Blob {
     /// Reads a body.
     ///
     /// # Errors
-    /// Returns what is wrong if it is not a complete JSON array.
+    /// Returns an error if the body is not a complete JSON array.
     pub(crate) fn read(mut body: Vec<u8>) -> Result<Self, serde_json::Error> {
-        // Between the parts of valid JSON, a line end is white space; within its strings there is
-        // none. So each record is one line. Every byte is written, so that the loop is a vector
-        // operation.
+        // In valid JSON, a line end between tokens is white space, and strings contain none. So
+        // each record becomes one line. Every byte is written, so that the compiler can vectorize
+        // the loop.
         for byte in &mut body {
             *byte = if matches!(*byte, b'\n' | b'\r') { b' ' } else { *byte };
         }
         let mut array = serde_json::Deserializer::from_slice(&body);
         let records = Records { body: &body }.deserialize(&mut array)?;
         array.end()?;
-        // At least the bracket follows a record. So lines are parts of the body as well, and are
-        // written without a copy.
+        // A record is followed by at least the bracket. So lines are ranges of the body as well,
+        // and are written without a copy.
         for record in &records {
             body[record.raw.end] = b'\n';
         }
@@ -60,7 +60,7 @@ impl Records<'_> {
             raw: place(raw.get()),
             created: match head.created {
                 Some(Cow::Borrowed(text)) => Day::of_time(text.as_bytes()).map(|day| Time { text: place(text), day }),
-                // A time has no escapes.
+                // A usable time has no escapes.
                 _ => None,
             },
             key: head.id.filter(|id| !id.is_empty()).map(|id| Key::of(&id)),
@@ -92,8 +92,8 @@ impl<'de> Visitor<'de> for Records<'_> {
     }
 }
 
-/// What is read of a record. The first of several members of one name counts; a member of another
-/// type counts as missing.
+/// The members of a record that are read. The first of several members with one name counts; a
+/// member of another type counts as missing.
 #[derive(Default)]
 struct Head<'a> {
     id: Option<Cow<'a, str>>,
@@ -101,10 +101,10 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Reads a record, up to the last member that counts: the record as a whole was checked before.
+    /// Reads a record up to the last member that counts: the whole record was checked before.
     fn of(record: &'a RawValue) -> Self {
         let mut head = Self::default();
-        // It ends with an error where members are left.
+        // It ends with an error if members are left.
         let _ = (&mut head).deserialize(&mut serde_json::Deserializer::from_str(record.get()));
         head
     }
@@ -175,13 +175,13 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// A text, or anything else.
+/// A text, or a value of any other type.
 struct Text<'a>(Option<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        // Most texts have no escapes, and are borrowed as they stand.
+        // Most texts have no escapes, and are borrowed unchanged.
         let plain = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         Ok(Self(match plain {
             Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
@@ -191,7 +191,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Records of a content, most of the time.
+/// The usual number of records in a content.
 const USUAL_RECORDS: usize = 128;
 
 #[cfg(test)]
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_parts_of_the_body() {
+    fn records_are_ranges_of_the_body() {
         let body = "[ {\"Id\" : \"a\",\r\n \"CreationTime\":\"2026-01-31T00:00:00\",\"x\":[{\"Id\":\"b\"}]} ,\n{\"y\":\"\\n\"}]";
         let records = read(body);
         assert_eq!(records.len(), 2);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_bodies_are_no_records() {
+    fn incomplete_bodies_are_rejected() {
         for body in [
             "",
             "[",
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guid_is_one_id_in_any_case() {
+    fn guids_are_compared_without_case() {
         let (lower, upper) = (
             "46b472a7-c68e-4adf-8ade-3db49497518e",
             "46B472A7-C68E-4ADF-8ADE-3DB49497518E",

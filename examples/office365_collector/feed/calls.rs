@@ -1,4 +1,4 @@
-//! The calls.
+//! The calls of the API.
 
 use std::error::Error;
 use std::fmt;
@@ -36,12 +36,12 @@ pub(crate) struct Api {
 type Connections = legacy::Client<Connector, Full<Bytes>>;
 
 impl Api {
-    /// The API at this origin, with the tokens of this audience. `publisher` is named in every
-    /// request.
+    /// Creates the API at this origin, with tokens for this audience. Every request names
+    /// `publisher`.
     ///
     /// # Errors
-    /// Returns an error if the origin is plain `http` to another machine, no certificates can be
-    /// trusted, or the environment names a proxy that cannot be used.
+    /// Returns an error if the origin is plain `http` to another machine, if no certificates can be
+    /// trusted, or if the environment names an unusable proxy.
     pub(crate) fn new(origin: Origin, audience: &str, publisher: Option<Guid>) -> Result<Self, Box<dyn Error>> {
         let is_local = origin.is_loopback();
         if !origin.is_https() && !is_local {
@@ -51,7 +51,7 @@ impl Api {
             )
             .into());
         }
-        // The same proxy and trusted authorities as for the tokens.
+        // The same proxy and trusted authorities as for the token requests.
         let settings = HyperTransport::builder()
             .connect_timeout(LONGEST_CONNECT)
             .allow_plain_loopback(is_local)
@@ -67,17 +67,17 @@ impl Api {
         })
     }
 
-    /// Returns what tokens are requested for.
+    /// Returns the target of the tokens.
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Returns whether an address that a notification names is that of a content of this tenant.
+    /// Returns true if the address in a notification is that of a content of this tenant.
     pub(crate) fn is_content(&self, tenant: Guid, uri: &str) -> bool {
         content_address(&self.origin, tenant, uri).is_ok()
     }
 
-    /// Returns a tenant's part of it. `client` gets tokens in that tenant.
+    /// Returns a tenant's part of the API. `client` gets tokens in that tenant.
     ///
     /// # Errors
     /// Returns an error if no token can be requested there.
@@ -113,7 +113,7 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 pub(crate) struct Subscriptions {
     pub(crate) subscriptions: Vec<Subscription>,
-    /// What time it is by the API's clock.
+    /// The time by the API's clock.
     pub(crate) now: Timestamp,
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Subscription {
     pub(crate) is_enabled: bool,
     /// Its webhook.
     pub(crate) webhook: Option<Webhook>,
-    /// Whether the webhook is enabled.
+    /// True if the webhook is enabled.
     pub(crate) is_webhook_enabled: bool,
 }
 
@@ -133,12 +133,12 @@ pub(crate) struct Subscription {
 pub(crate) struct Webhook {
     /// A public https address.
     pub(crate) address: String,
-    /// What the API sends along, by which the listener knows it. It is a secret.
+    /// The secret that the API sends along, by which the listener authenticates it.
     pub(crate) auth_id: Option<String>,
 }
 
 impl Webhook {
-    /// Returns whether this is the same webhook, as far as the list of subscriptions shows it.
+    /// Returns true if this is the same webhook, as far as the list of subscriptions shows.
     pub(crate) fn is(&self, other: &Self) -> bool {
         let is_known = |id: &String| other.auth_id.as_ref() == Some(id);
         self.address == other.address && self.auth_id.as_ref().is_none_or(is_known)
@@ -159,7 +159,7 @@ pub(crate) struct Content {
     pub(crate) content_type: ContentType,
     pub(crate) id: String,
     pub(crate) uri: Uri,
-    /// When it became available, as the API writes it.
+    /// The time when it became available, as the API writes it.
     pub(crate) created: String,
 }
 
@@ -171,7 +171,7 @@ pub(crate) struct Page {
 }
 
 impl Feed {
-    /// Returns the address below which all of the tenant's calls are.
+    /// Returns the base address of all of the tenant's calls.
     pub(crate) fn root(&self) -> &str {
         &self.root
     }
@@ -179,8 +179,8 @@ impl Feed {
     /// Lists the subscriptions.
     ///
     /// # Errors
-    /// As for all calls: see [`CallError`]. Also if the response does not tell the time: only the
-    /// API's clock decides what has been collected.
+    /// Returns the errors of all calls: see [`CallError`]. Also returns an error if the response
+    /// does not contain the time: only the API's clock decides what has been collected.
     pub(crate) async fn subscriptions(&self) -> Result<Subscriptions, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -201,7 +201,7 @@ impl Feed {
         let (headers, body) = self.call(request).await?;
         let items: Vec<Item> = json(&body, "list of subscriptions")?;
         let is_enabled = |status: &Option<String>| {
-            // An entry may lack its status, and the reference shows only enabled ones.
+            // An entry may lack its status, and the reference shows enabled ones only.
             status
                 .as_ref()
                 .is_none_or(|status| status.eq_ignore_ascii_case("enabled"))
@@ -221,18 +221,14 @@ impl Feed {
             subscriptions: items.into_iter().filter_map(read).collect(),
             now: server_time(&headers)
                 .filter(|now| *now > Timestamp::from_secs(0))
-                .ok_or_else(|| {
-                    CallError::Response(
-                        "the response does not tell the time of the API (no usable Date header)".to_owned(),
-                    )
-                })?,
+                .ok_or_else(|| CallError::Response("the response has no usable Date header".to_owned()))?,
         })
     }
 
-    /// Starts a subscription, or changes its webhook. One that is enabled already is a success.
+    /// Starts a subscription, or changes its webhook. Succeeds if it is enabled already.
     ///
     /// # Errors
-    /// As for all calls.
+    /// Returns the errors of all calls.
     pub(crate) async fn start(&self, content_type: ContentType, webhook: Option<&Webhook>) -> Result<(), CallError> {
         let uri = format!("{}/subscriptions/start?contentType={content_type}", self.root);
         let body = webhook.map_or_else(Bytes::new, |webhook| {
@@ -255,11 +251,11 @@ impl Feed {
     }
 
     /// Reads a page of a window's content: the first at [`content_query`](super::content_query),
-    /// then [`Page::next`].
+    /// then those at [`Page::next`].
     ///
     /// # Errors
-    /// As for all calls. Also if the response names an address at another origin, for a content or
-    /// for the next page.
+    /// Returns the errors of all calls. Also returns an error if the response names an address at
+    /// another origin, for a content or for the next page.
     pub(crate) async fn page(&self, content_type: ContentType, uri: Uri) -> Result<Page, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -285,7 +281,7 @@ impl Feed {
                 created: item.content_created.unwrap_or_default(),
             });
         }
-        // The reference calls it `NextPageUri`, the document on troubleshooting `NextPageUrl`.
+        // The reference names it `NextPageUri`, the document on troubleshooting `NextPageUrl`.
         let next = headers.get("nextpageuri").or_else(|| headers.get("nextpageurl"));
         let next = next.filter(|next| !next.is_empty()).map(|next| match next.to_str() {
             Ok(next) => self.same_origin(next),
@@ -302,7 +298,8 @@ impl Feed {
     /// Fetches a content.
     ///
     /// # Errors
-    /// As for all calls. Also if it is not a JSON array, as where a part of it is missing.
+    /// Returns the errors of all calls. Also returns an error if the content is not a JSON array,
+    /// for example because a part is missing.
     pub(crate) async fn blob(&self, content_type: ContentType, uri: Uri) -> Result<Blob, CallError> {
         let request = Call::get(uri, Some(content_type), LARGEST_BLOB);
         let (_, body) = self.call(request).await?;
@@ -312,8 +309,8 @@ impl Feed {
         })
     }
 
-    /// Reads the address of a content that a notification names. The sender of a notification is
-    /// less trusted than the API: the address must be one of this tenant's contents.
+    /// Parses the address of a content in a notification. The sender of a notification is less
+    /// trusted than the API: the address must be one of this tenant's contents.
     ///
     /// # Errors
     /// Returns an error if it is not.
@@ -325,7 +322,7 @@ impl Feed {
         same_origin(&self.origin, text)
     }
 
-    /// Sends a request, and returns the headers and the body of a success.
+    /// Sends a request, and returns the headers and the body of a successful response.
     async fn call(&self, call: Call) -> Result<(HeaderMap, Vec<u8>), CallError> {
         let Call {
             method,
@@ -349,14 +346,14 @@ impl Feed {
         let whole = async {
             let response = self.service.clone().oneshot(request).await.map_err(CallError::of)?;
             let (parts, body) = response.into_parts();
-            // Of an error response, the beginning is enough.
+            // The beginning of an error response is enough.
             if !parts.status.is_success() {
                 let body = read(body, LARGEST_ERROR, true).await.unwrap_or_default();
                 let mut error = ApiError::read(parts.status, &parts.headers, &body);
                 error.permission = Permission::of(content_type);
                 if error.status == StatusCode::UNAUTHORIZED || error.is(NOT_PERMITTED) {
-                    // The middleware tried a new token already. If that has the permission, the API
-                    // may change its mind.
+                    // The middleware has already tried a new token. If the token has the
+                    // permission, the API may accept it later.
                     let roles = self.client.roles(&self.target).await.map_err(CallError::Token)?;
                     error.is_permitted = roles.iter().any(|role| role == error.permission.as_str());
                 }
@@ -375,10 +372,10 @@ impl Feed {
 struct Call {
     method: Method,
     uri: Uri,
-    /// Its content type, which an address need not tell; none if it is about all of them.
+    /// Its content type, since the address may not name it; `None` if it concerns all types.
     content_type: Option<ContentType>,
     body: Bytes,
-    /// Size of the largest response.
+    /// The largest response, in bytes.
     most: usize,
 }
 
@@ -394,7 +391,7 @@ impl Call {
     }
 }
 
-/// Reads the address of a content of this tenant.
+/// Parses the address of a content of this tenant.
 fn content_address(origin: &Origin, tenant: Guid, uri: &str) -> Result<Uri, CallError> {
     let uri = same_origin(origin, uri)?;
     let mut parts = uri.path().split('/').skip(1);
@@ -408,34 +405,34 @@ fn content_address(origin: &Origin, tenant: Guid, uri: &str) -> Result<Uri, Call
         return Ok(uri);
     }
     Err(CallError::Rejected(
-        "the notification names an address that is no content of the tenant".to_owned(),
+        "the notification names an address that is not a content of the tenant".to_owned(),
     ))
 }
 
-/// Reads an address out of a response. The token goes there: so it must be at the origin of the
+/// Parses an address from a response. The token is sent there, so it must be at the origin of the
 /// API.
 fn same_origin(own: &Origin, text: &str) -> Result<Uri, CallError> {
-    let elsewhere = |problem: &str| {
+    let unacceptable = |problem: &str| {
         let own = own.as_str();
         CallError::Rejected(format!(
-            "the API names an address that {problem}: only {own} gets the token"
+            "the API names an address that {problem}: the token is sent to {own} only"
         ))
     };
     if text.len() > LONGEST_ADDRESS {
-        return Err(elsewhere("is too long"));
+        return Err(unacceptable("is too long"));
     }
-    let uri: Uri = text.trim().parse().map_err(|_| elsewhere("is not one"))?;
+    let uri: Uri = text.trim().parse().map_err(|_| unacceptable("is invalid"))?;
     let origin = uri
         .scheme_str()
         .zip(uri.authority())
         .and_then(|(scheme, authority)| format!("{scheme}://{authority}").parse::<Origin>().ok());
     if origin.as_ref() != Some(own) {
-        return Err(elsewhere("is not its own"));
+        return Err(unacceptable("is at another origin"));
     }
     Ok(uri)
 }
 
-/// Reads a body of bounded size: more than that is an error, or left out if `is_cut`.
+/// Reads a body of bounded size. The rest is an error, or is cut off if `is_cut`.
 async fn read<B>(mut body: B, most: usize, is_cut: bool) -> Result<Vec<u8>, CallError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -461,7 +458,7 @@ where
     Ok(bytes)
 }
 
-/// An address that this program wrote.
+/// Parses an address that this program wrote.
 fn own(uri: &str) -> Result<Uri, CallError> {
     uri.parse()
         .map_err(|error| CallError::Rejected(format!("{uri}: {error}")))
@@ -472,14 +469,14 @@ fn json<'a, T: Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T, CallErr
         .map_err(|error| CallError::Response(printable(&format!("the response is not a {what}: {error}"), 300)))
 }
 
-/// The error of a start that changes nothing: the subscription is as it should be.
+/// The error of a start request that changes nothing: the subscription is already as requested.
 const ALREADY_ENABLED: &str = "AF20024";
 const LARGEST_LIST: usize = 1 << 20;
 const LARGEST_PAGE: usize = 8 << 20;
-/// Content comes in pieces of some megabytes at most.
+/// Contents are at most a few megabytes long.
 const LARGEST_BLOB: usize = 32 << 20;
 const LARGEST_ERROR: usize = 16 << 10;
-/// Addresses of content are long.
+/// Addresses of contents are long.
 const LONGEST_ADDRESS: usize = 16 << 10;
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 const LONGEST_CALL: Duration = Duration::from_secs(120);

@@ -6,19 +6,19 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-/// A kind of content, which is subscribed to and listed on its own.
+/// A kind of content, with its own subscription and list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ContentType {
     AzureActiveDirectory,
     Exchange,
     SharePoint,
     General,
-    /// Needs the permission `ActivityFeed.ReadDlp` as well.
+    /// Requires the permission `ActivityFeed.ReadDlp` as well.
     Dlp,
 }
 
 impl ContentType {
-    /// All of them.
+    /// All content types.
     pub(crate) const ALL: [Self; 5] = [
         Self::AzureActiveDirectory,
         Self::Exchange,
@@ -42,7 +42,7 @@ impl ContentType {
 impl FromStr for ContentType {
     type Err = ();
 
-    /// Reads a name of the API, in any case.
+    /// Parses a name in the API, in any letter case.
     fn from_str(text: &str) -> Result<Self, ()> {
         let named = |content_type: &Self| content_type.as_str().eq_ignore_ascii_case(text);
         Self::ALL.into_iter().find(named).ok_or(())

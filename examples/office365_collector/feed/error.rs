@@ -1,4 +1,4 @@
-//! Errors of the API, as data.
+//! The errors of the API.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -20,8 +20,8 @@ pub(super) enum Permission {
 }
 
 impl Permission {
-    /// Returns the permission that requests about this content type need, or those about all of
-    /// them.
+    /// Returns the permission that requests about this content type require, or that of requests
+    /// about all types.
     pub(super) const fn of(content_type: Option<ContentType>) -> Self {
         match content_type {
             Some(ContentType::Dlp) => Self::ReadDlp,
@@ -29,7 +29,7 @@ impl Permission {
         }
     }
 
-    /// Returns its name, as it stands in the roles of a token.
+    /// Returns its name in the roles of a token.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "ActivityFeed.Read",
@@ -51,21 +51,21 @@ impl Permission {
     }
 }
 
-/// Why a call has no result.
+/// The reason that a call has no result.
 #[derive(Clone, Debug)]
 pub(crate) enum CallError {
-    /// There is no token.
+    /// No token could be acquired.
     Token(TokenError),
     /// The API rejected the request.
     Api(ApiError),
-    /// No complete response arrived: the connection failed, took too long, or ended too early.
-    /// Another try may succeed.
+    /// No complete response arrived: the connection failed, took too long, or ended too early. A
+    /// retry may succeed.
     Connection(String),
-    /// A response arrived that is not what it should be. Damage on the way looks like this: another
-    /// try may succeed.
+    /// A response arrived that is not as expected. It may have been damaged in transit, so a retry
+    /// may succeed.
     Response(String),
-    /// A response arrived that must not be used: it is too large, or names an address that the
-    /// token must not go to.
+    /// A response arrived that must not be used: it is too large, or names an address that must not
+    /// get the token.
     Rejected(String),
 }
 
@@ -73,21 +73,21 @@ pub(crate) enum CallError {
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
-    /// `AF` and a number; none if the response names none.
+    /// `AF` and a number; `None` if the response names no code.
     pub(crate) code: Option<String>,
     /// The API's text, of bounded length and without control characters.
     pub(crate) message: String,
-    /// What `Retry-After` asks for.
+    /// The delay in `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
-    /// The permission that the request needs.
+    /// The permission that the request requires.
     pub(super) permission: Permission,
-    /// Whether the token has the permission, although the API rejects the request as unauthorized.
+    /// True if the token has the permission, although the API rejects the request as unauthorized.
     pub(super) is_permitted: bool,
 }
 
 impl ApiError {
-    /// Reads an error response. Errors of throttling come in single quotation marks, which is not
-    /// JSON: their code is found by its form.
+    /// Reads an error response. Throttling errors use single quotation marks, which is not JSON:
+    /// their code is found by its form.
     pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Body {
@@ -118,17 +118,18 @@ impl ApiError {
         }
     }
 
-    /// Returns whether the response has this code.
+    /// Returns true if the response has this code.
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 
-    /// Returns whether the request needs a permission of its own, so that others may succeed.
+    /// Returns true if the request requires a separate permission, so that other requests may
+    /// succeed.
     fn is_for_dlp(&self) -> bool {
         self.permission == Permission::ReadDlp
     }
 
-    /// Returns whether there were too many requests. The API says so with the status 403.
+    /// Returns true if there were too many requests. The API reports that with status 403.
     pub(crate) fn is_throttled(&self) -> bool {
         self.is("AF429")
             || self.status == StatusCode::TOO_MANY_REQUESTS
@@ -144,7 +145,7 @@ impl ApiError {
             NOT_PERMITTED => self.permission.hint(),
             "AF20001" | "AF20002" | "AF20003" => "this is an error of the collector: report it with the message",
             "AF20010" | "AF20011" | "AF20012" | "AF20013" => {
-                "check the tenant's id: it must be the directory that the token comes from, and have a subscription to Office 365"
+                "check the tenant's ID: it must be the tenant that issued the token, and have a subscription to Office 365"
             }
             "AF20020" => "the API does not offer this content type: leave it out with --content-type",
             "AF20021" => {
@@ -157,7 +158,7 @@ impl ApiError {
             }
             "AF20050" | "AF20051" => "content is kept for 7 days: run the collector more often",
             "AF429" => {
-                "nothing: the collector waits and continues; --publisher has your requests counted by a quota of your own"
+                "nothing: the collector waits and continues; with --publisher, your requests count towards your own quota"
             }
             "AF50000" => "nothing: the API failed, and the next round tries again",
             _ if self.is_throttled() || self.status.is_server_error() => "nothing: the next round tries again",
@@ -169,8 +170,8 @@ impl ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.code {
-            Some(code) => write!(f, "the API answered {} {code}", self.status.as_u16())?,
-            None => write!(f, "the API answered {}", self.status)?,
+            Some(code) => write!(f, "the API responded with {} {code}", self.status.as_u16())?,
+            None => write!(f, "the API responded with {}", self.status)?,
         }
         match self.message.as_str() {
             "" => Ok(()),
@@ -180,7 +181,7 @@ impl fmt::Display for ApiError {
 }
 
 impl CallError {
-    /// Returns whether another try of the same request may succeed.
+    /// Returns true if a retry of the same request may succeed.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
             Self::Token(error) => error.is_retryable(),
@@ -192,12 +193,12 @@ impl CallError {
         }
     }
 
-    /// Returns whether the tenant should get no requests for a while.
+    /// Returns true if the tenant should get no requests for a while.
     pub(crate) fn is_throttled(&self) -> bool {
         matches!(self, Self::Api(error) if error.is_throttled())
     }
 
-    /// Returns how long to wait, where the service says so.
+    /// Returns the delay that the service asks for, if any.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Token(error) => error.retry_after(),
@@ -206,7 +207,7 @@ impl CallError {
         }
     }
 
-    /// Returns whether nothing can be collected from the tenant until its administrator consents
+    /// Returns true if nothing can be collected from the tenant until its administrator consents
     /// (again).
     pub(crate) fn is_consent_gone(&self) -> bool {
         let unknown = |service: &ServiceError| {
@@ -222,7 +223,7 @@ impl CallError {
         }
     }
 
-    /// Returns whether every other request of the tenant would fail in the same way.
+    /// Returns true if every other request of the tenant would fail in the same way.
     pub(crate) fn ends_tenant(&self) -> bool {
         match self {
             Self::Token(_) => true,
@@ -244,8 +245,8 @@ impl CallError {
             ),
             Self::Token(error) => error.hint(),
             Self::Api(error) => Some(error.hint()),
-            Self::Connection(_) => Some("check the network, and whether the API is reached from this machine"),
-            Self::Response(_) | Self::Rejected(_) => Some("see whether a proxy changes the API's responses"),
+            Self::Connection(_) => Some("check the network, and whether this machine can reach the API"),
+            Self::Response(_) | Self::Rejected(_) => Some("check whether a proxy changes the API's responses"),
         }
     }
 
@@ -271,7 +272,7 @@ impl fmt::Display for CallError {
     }
 }
 
-/// The first `AF` with a number in a text.
+/// Returns the first `AF` with a number in a text.
 fn code_in(text: &str) -> Option<String> {
     text.match_indices("AF").find_map(|(at, _)| {
         let rest = text.get(at + 2..)?;
@@ -282,14 +283,13 @@ fn code_in(text: &str) -> Option<String> {
     })
 }
 
-/// A text of the service's for people: of bounded length, and without what a terminal would carry
-/// out.
+/// Makes a text of the service safe to display: bounded, and without control sequences.
 pub(super) fn printable(text: &str, most: usize) -> String {
     let shown = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
     text.trim().chars().take(most).map(shown).collect()
 }
 
-/// Whether a character changes the order of the text around it, or shows nothing.
+/// Returns true if a character changes the order of the text around it, or is invisible.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_is_recognised_in_every_form() {
+    fn throttling_is_recognized_in_every_form() {
         let documented =
             "{'error':{'code':'AF429','message':'Too many requests. Method=GetBlob, PublisherId=00000000'}}";
         for (status, body) in [
@@ -346,7 +346,7 @@ mod tests {
         assert!(error.message.len() <= LONGEST_MESSAGE && !error.message.contains(['\u{1b}', '\u{202e}']));
         assert_eq!(
             read(500, "<html>").to_string(),
-            "the API answered 500 Internal Server Error"
+            "the API responded with 500 Internal Server Error"
         );
         for body in ["[]", "null", r#"{"error":5}"#, r#"{"error":{"code":5}}"#, "\u{0}AF"] {
             assert_eq!(read(400, body).code, None, "{body}");

@@ -1,4 +1,4 @@
-//! Addresses of requests.
+//! The addresses of requests.
 
 use entra_proto::{Guid, Timestamp};
 use http::Uri;
@@ -13,13 +13,13 @@ pub(crate) fn content_query(root: &str, content_type: ContentType, window: Windo
     format!("{root}/subscriptions/content?contentType={content_type}&startTime={start}&endTime={end}")
 }
 
-/// A time as the API reads it, `YYYY-MM-DDTHH:MM:SS`.
+/// Formats a time as the API reads it, `YYYY-MM-DDTHH:MM:SS`.
 fn time(at: Timestamp) -> String {
     let text = at.to_rfc3339();
     text.strip_suffix('Z').unwrap_or(&text).to_owned()
 }
 
-/// Adds the publisher, unless the address names one already: that of a next page does.
+/// Adds the publisher, unless the address already names one, as that of a next page does.
 pub(super) fn with_publisher(uri: Uri, publisher: Option<Guid>) -> Uri {
     let Some(publisher) = publisher else { return uri };
     let named = |pair: &str| {

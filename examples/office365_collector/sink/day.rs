@@ -1,4 +1,4 @@
-//! Days, by UTC, which files are named after.
+//! Days in UTC, which files are named after.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,13 +11,13 @@ use entra_proto::Timestamp;
 pub(crate) struct Day(u64);
 
 impl Day {
-    /// The day of this moment.
+    /// Returns the day of this moment.
     pub(crate) fn of(at: Timestamp) -> Self {
         Self((at.as_secs() / SECONDS).min(LAST))
     }
 
-    /// Reads the day of a time as the API writes it, `2026-01-31T23:59:58`: without an offset it is
-    /// UTC. The text is hostile.
+    /// Parses the day of a time as the API writes it, `2026-01-31T23:59:58`: without an offset it
+    /// is UTC. The text is hostile.
     pub(crate) fn of_time(text: &[u8]) -> Option<Self> {
         let (day, time) = text.split_at_checked(10)?;
         let day = Self::read(day)?;
@@ -64,7 +64,7 @@ impl Day {
         if !(1..=length).contains(&day) {
             return None;
         }
-        // Years are counted from March, so that the leap day comes last.
+        // Years start in March here, so that the leap day comes last.
         let (years, months) = if month > 2 {
             (year, month - 3)
         } else {
@@ -74,8 +74,8 @@ impl Day {
         Some(Self(days.checked_sub(DAYS_TO_1970)?))
     }
 
-    /// Returns whether a record of this day can be in a content of the other: it is at most a year
-    /// older and a day younger.
+    /// Returns true if a content of the other day can hold a record of this day: it may be at most
+    /// a year older and a day younger.
     ///
     /// So the number of files is bounded, whatever times the records claim.
     pub(crate) fn is_plausible_in(self, content: Self) -> bool {
@@ -93,7 +93,7 @@ impl fmt::Display for Day {
 impl FromStr for Day {
     type Err = &'static str;
 
-    /// Reads `2026-01-31`.
+    /// Parses `2026-01-31`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::read(text.as_bytes()).ok_or("it is not a day such as 2026-01-31")
     }
@@ -111,7 +111,7 @@ const SECONDS: u64 = 86_400;
 const MINUTES: i64 = 1440;
 /// 9999-12-31.
 const LAST: u64 = 2_932_896;
-/// From 0000-03-01, plus the one that days of a month are counted from.
+/// The days since 0000-03-01, plus one because days of a month are counted from 1.
 const DAYS_TO_1970: u64 = 719_469;
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_day_is_read_as_it_is_written() {
+    fn every_day_round_trips() {
         for number in (0..200_000).chain([LAST - 1, LAST]) {
             let day = Day(number);
             assert_eq!(day.to_string().parse(), Ok(day));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_the_day_that_they_have_in_utc() {
+    fn times_are_converted_to_days_in_utc() {
         for (time, day) in [
             ("2026-01-31", Some("2026-01-31")),
             ("2026-01-31T23:59:58", Some("2026-01-31")),

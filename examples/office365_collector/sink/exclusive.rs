@@ -1,4 +1,4 @@
-//! One process at a time, and in it one user of a tenant at a time.
+//! Locks: one process at a time, and in it one user of a tenant at a time.
 
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -10,20 +10,20 @@ use entra_proto::Guid;
 
 use super::SinkError;
 
-/// A file that this process has locked: the system ends the lock with the process, however that
-/// ends.
-pub(super) struct LockFile(#[expect(dead_code, reason = "the lock ends when it is closed")] File);
+/// A file that this process has locked: the system releases the lock when the process ends, however
+/// it ends.
+pub(super) struct LockFile(#[expect(dead_code, reason = "closing the file releases the lock")] File);
 
 impl LockFile {
-    /// Locks the file at this path, which is created where it is missing. `what` it stands for is
-    /// named in the error.
+    /// Locks the file at this path, creating it if it does not exist. The error names `what`, the
+    /// thing that the lock protects.
     pub(super) fn take(path: &Path, what: &Path) -> Result<Self, SinkError> {
         let file = private_file().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| SinkError::io(path, "open", error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(SinkError::new(what, "use", "another process collects into it")
-                .with_hint("let one of the two write somewhere else, or wait until the other one has ended")),
+                .with_hint("write to another place, or wait until the other process has ended")),
             Err(TryLockError::Error(error)) => Err(SinkError::io(path, "lock", error)),
         }
     }
@@ -34,7 +34,7 @@ impl LockFile {
 pub(super) struct OpenTenants(Arc<(Mutex<HashSet<Guid>>, Condvar)>);
 
 impl OpenTenants {
-    /// Waits until the tenant is closed, for instance by a commit that nothing waits for any more,
+    /// Waits until the tenant is closed, for example by a commit that continues in the background,
     /// and opens it.
     pub(super) fn open(&self, tenant: Guid) -> OpenTenant {
         let (open, closed) = &*self.0;
@@ -50,7 +50,7 @@ impl OpenTenants {
     }
 }
 
-/// A tenant that is open until this is dropped.
+/// A tenant that is open until this value is dropped.
 pub(super) struct OpenTenant {
     tenants: OpenTenants,
     tenant: Guid,
@@ -64,7 +64,7 @@ impl Drop for OpenTenant {
     }
 }
 
-/// Options for files that their owner alone may read, if they are created.
+/// Returns options that create files with access for their owner only.
 pub(super) fn private_file() -> OpenOptions {
     let mut options = File::options();
     #[cfg(unix)]
@@ -73,7 +73,7 @@ pub(super) fn private_file() -> OpenOptions {
     options
 }
 
-/// Creates a folder that its owner alone may use, and those above it, where they are missing.
+/// Creates a folder with access for its owner only, and missing parent folders.
 pub(super) fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -82,8 +82,8 @@ pub(super) fn create_private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes the names in a folder outlast a power failure. UnlistedOrigin than on Unix, folders cannot
-/// be synced.
+/// Makes the names in a folder survive a power failure. Only on Unix can folders be synced; on
+/// other systems this does nothing.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;

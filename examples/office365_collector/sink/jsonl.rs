@@ -1,29 +1,29 @@
 //! JSON Lines: one file per tenant and day.
 //!
 //! ```text
-//! DIR/.lock                          one process at a time
-//! DIR/{tenant}/progress.journal      what was committed
-//! DIR/{tenant}/2026-01-31.jsonl      the records of that day, one a line, as the API sent them
+//! DIR/.lock                         one process at a time
+//! DIR/{tenant}/progress.journal     the commits
+//! DIR/{tenant}/2026-01-31.jsonl     that day's records, one per line
 //! ```
 //!
-//! The day is that of a record's `CreationTime`, by UTC. A record without a usable one has the day
-//! of its content.
+//! The records are written as the API sent them. The day is that of a record's `CreationTime`, in
+//! UTC, or else the day of its content.
 //!
-//! A commit appends the records to their files, and then one line to the journal, which has the new
-//! lengths of the files, and the keys of contents and records. When the tenant is opened, files are
+//! A commit appends the records to their files, and then one line to the journal, with the new
+//! lengths of the files and the keys of contents and records. When the tenant is opened, files are
 //! cut to the lengths in the journal. So whenever the process is killed, the next run continues
 //! with exactly what was committed.
 //!
-//! **After a power failure**, what was not on the disk yet is missing: at most the last
-//! [`SYNC_AFTER`] or [`SYNC_BYTES`] of a tenant. The journal holds checksums of it. What does not
-//! match them is cut off as if it had not been committed, and is collected again: nothing is lost
-//! as long as the API still lists it (7 days), and nothing is written twice.
+//! **After a power failure**, data that was not on the disk yet is missing: at most the last
+//! [`SYNC_AFTER`] or [`SYNC_BYTES`] of a tenant. The journal holds checksums of the data. Data that
+//! does not match them is cut off as if it had not been committed, and is collected again: nothing
+//! is lost as long as the API still lists it (7 days), and nothing is written twice.
 //!
-//! A journal that has lost more than that, or does not know a file of a later day, is an error: no
-//! file is cut then.
+//! If a journal has lost more than that, or does not name a file of a later day, that is an error,
+//! and no file is cut.
 //!
-//! **Repeated records** are recognised by their ids, of which the journal holds the latest ones,
-//! `--remember` of them.
+//! **Repeated records** are recognized by their IDs. The journal holds the latest IDs, as many as
+//! `--remember` says.
 //!
 //! Files of past days can be moved away while no collector runs. Files that the journal does not
 //! name are never changed.
@@ -47,7 +47,7 @@ use super::exclusive::{LockFile, OpenTenant, OpenTenants, create_private_folder,
 use super::{Batch, Bounds, Committed, Day, Key, Progress, Sink, SinkError, TenantSink, Window};
 use crate::feed::ContentType;
 
-/// A folder with a folder for each tenant.
+/// A folder with a subfolder for each tenant.
 pub(crate) struct JsonLines {
     folder: PathBuf,
     open: OpenTenants,
@@ -55,10 +55,10 @@ pub(crate) struct JsonLines {
 }
 
 impl JsonLines {
-    /// The sink in this folder, which is created.
+    /// Opens the sink in this folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// Returns an error if the folder cannot be created or another process uses it.
+    /// Returns an error if the folder cannot be created, or if another process uses it.
     pub(crate) fn at(folder: impl Into<PathBuf>) -> Result<Self, SinkError> {
         let folder = folder.into();
         create_private_folder(&folder).map_err(|error| SinkError::io(&folder, "create", error))?;
@@ -86,15 +86,15 @@ struct TenantFolder {
     journal: File,
     journal_length: u64,
     journal_lines: u64,
-    /// Lengths of the files, as they are committed.
+    /// The committed lengths of the files.
     files: BTreeMap<Day, u64>,
-    /// Files that are open, the last one used last.
+    /// The open files, the most recently used last.
     handles: Vec<(Day, File)>,
     unsynced: BTreeSet<Day>,
     unsynced_bytes: u64,
     synced_at: Instant,
-    /// Whether something failed: files and journal may hold more than was committed, which the next
-    /// opening removes.
+    /// True if something failed: the files and the journal may hold more than was committed, which
+    /// is removed at the next opening.
     is_broken: bool,
     _open: OpenTenant,
 }
@@ -107,7 +107,7 @@ impl TenantFolder {
         let (journal, recovered) = match found {
             Ok(journal) => Self::recover(&folder, &path, journal, tenant, bounds)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                refuse_records(&folder)?;
+                reject_records(&folder)?;
                 let mut nothing = Recovered::new(bounds);
                 (create_journal(&folder, &path, tenant, &mut nothing)?, nothing)
             }
@@ -142,11 +142,11 @@ impl TenantFolder {
         bounds: Bounds,
     ) -> Result<(File, Recovered), SinkError> {
         let mut recovered = Recovered::read(folder, path, &journal, tenant, bounds)?;
-        recovered.refuse_early_end(folder, path)?;
-        // First the journal: it never names what a file does not hold.
+        recovered.reject_early_end(folder, path)?;
+        // The journal first: it never names data that a file does not hold.
         let length = journal
             .metadata()
-            .map_err(|error| SinkError::io(path, "look at", error))?
+            .map_err(|error| SinkError::io(path, "inspect", error))?
             .len();
         if length > recovered.journal {
             let cut = journal.set_len(recovered.journal).and_then(|()| journal.sync_data());
@@ -154,7 +154,7 @@ impl TenantFolder {
         }
         recovered.cut_files(folder)?;
         if recovered.journal > JOURNAL_ROOM + 2 * recovered.weight() {
-            // A journal that is created anew is believed without a look at the files.
+            // A newly created journal is trusted without checking the files.
             sync_files(folder, recovered.unsynced.drain(..))?;
             drop(journal);
             return Ok((create_journal(folder, path, tenant, &mut recovered)?, recovered));
@@ -162,7 +162,7 @@ impl TenantFolder {
         Ok((journal, recovered))
     }
 
-    /// Does something after which the tenant is broken unless it succeeds.
+    /// Runs an action. Unless it succeeds, the tenant is broken afterwards.
     fn attempt<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, SinkError>) -> Result<T, SinkError> {
         if self.is_broken {
             return Err(SinkError::new(&self.folder, "write", "an earlier write failed"));
@@ -182,7 +182,7 @@ impl TenantFolder {
             let mut crc = crc32fast::Hasher::new();
             let written = self.handle(*day).and_then(|mut file| {
                 file.seek(SeekFrom::Start(start))?;
-                // Long parts pass it by.
+                // Long parts bypass the buffer.
                 let mut file = BufWriter::new(file);
                 for lines in lines {
                     crc.update(lines);
@@ -213,8 +213,8 @@ impl TenantFolder {
         self.sync_in_time()
     }
 
-    /// Writes to the journal that files of these days will be there, before they are: so a file
-    /// that it does not name is not ours.
+    /// Announces files of these days in the journal before they are created, so that a file that it
+    /// does not name belongs to another program.
     fn announce(&mut self, days: impl Iterator<Item = Day>) -> Result<(), SinkError> {
         let new: BTreeMap<Day, u64> = days
             .filter(|day| !self.files.contains_key(day))
@@ -225,7 +225,7 @@ impl TenantFolder {
         }
         for day in new.keys() {
             let path = path_of(&self.folder, *day);
-            // A link to nothing is there as well.
+            // A dangling symbolic link exists as well.
             if path.symlink_metadata().is_ok() {
                 return Err(foreign(&path));
             }
@@ -234,7 +234,7 @@ impl TenantFolder {
         let days: Vec<Day> = new.keys().copied().collect();
         self.append(&[Entry::Files(new)])?;
         self.sync_journal()?;
-        // They are created at once: one that is missing later was moved away.
+        // The files are created at once: one that is missing later was moved away.
         for day in days {
             let path = path_of(&self.folder, day);
             let created = private_file().write(true).create_new(true).open(&path);
@@ -244,7 +244,7 @@ impl TenantFolder {
         self.sync_folder()
     }
 
-    /// Returns the file of a day, opened.
+    /// Opens the file of a day, and returns it.
     fn handle(&mut self, day: Day) -> io::Result<&File> {
         if let Some(at) = self.handles.iter().position(|(open, _)| *open == day) {
             self.handles[at..].rotate_left(1);
@@ -277,7 +277,7 @@ impl TenantFolder {
         Ok(())
     }
 
-    /// Makes everything outlast a power failure, and marks that in the journal.
+    /// Makes everything survive a power failure, and marks that in the journal.
     fn sync_all(&mut self) -> Result<(), SinkError> {
         self.synced_at = Instant::now();
         if self.unsynced_bytes == 0 {
@@ -292,7 +292,7 @@ impl TenantFolder {
         }
         self.sync_journal()?;
         self.append(&[Entry::Synced])?;
-        // The mark itself may be lost: then more is compared with its checksums.
+        // The mark itself may be lost: then more data is compared with its checksums.
         self.unsynced_bytes = 0;
         Ok(())
     }
@@ -329,8 +329,7 @@ impl TenantSink for TenantFolder {
     }
 }
 
-/// The lines of each day, as parts of the bodies. Those of records that follow each other directly
-/// are one part.
+/// Returns the lines of each day, as ranges of the bodies. Consecutive records form one range.
 fn lines_by_day(batches: &[Batch]) -> BTreeMap<Day, Vec<&[u8]>> {
     let mut days: BTreeMap<Day, Vec<&[u8]>> = BTreeMap::new();
     for batch in batches {
@@ -358,7 +357,7 @@ fn done(batch: &Batch) -> Done {
     }
 }
 
-/// Writes a journal beside its place, and moves it there once it is on the disk.
+/// Writes a journal under another name, and moves it into place once it is on the disk.
 fn create_journal(folder: &Path, path: &Path, tenant: Guid, recovered: &mut Recovered) -> Result<File, SinkError> {
     let draft = folder.join(DRAFT);
     let (mut lines, mut number) = (Vec::new(), 0);
@@ -381,17 +380,17 @@ fn create_journal(folder: &Path, path: &Path, tenant: Guid, recovered: &mut Reco
         .map_err(|error| SinkError::io(path, "open", error))
 }
 
-/// Refuses records without a journal: they would be taken for parts of commits that failed.
-fn refuse_records(folder: &Path) -> Result<(), SinkError> {
+/// Rejects records without a journal: they would be taken for parts of failed commits.
+fn reject_records(folder: &Path) -> Result<(), SinkError> {
     let Some(day) = days_in(folder)?.pop() else {
         return Ok(());
     };
     let problem = format!("it is missing, and there are records ({day}{EXTENSION})");
     Err(SinkError::new(folder.join(JOURNAL), "find", problem)
-        .with_hint("restore the journal from a copy, or move the records away to start the tenant anew"))
+        .with_hint("restore the journal from a copy, or move the records away to start again with this tenant"))
 }
 
-/// The days that have files.
+/// Returns the days that have files.
 fn days_in(folder: &Path) -> Result<Vec<Day>, SinkError> {
     let failed = |error| SinkError::io(folder, "read", error);
     let mut days = Vec::new();
@@ -423,7 +422,7 @@ fn sync_files(folder: &Path, days: impl IntoIterator<Item = Day>) -> Result<(), 
     Ok(())
 }
 
-/// The file of a day. The name is made of numbers, whatever the records say.
+/// Returns the path of a day's file. The name is made of numbers, whatever the records contain.
 fn path_of(folder: &Path, day: Day) -> PathBuf {
     folder.join(format!("{day}{EXTENSION}"))
 }
@@ -432,13 +431,14 @@ const LOCK: &str = ".lock";
 const JOURNAL: &str = "progress.journal";
 const DRAFT: &str = "progress.journal.new";
 const EXTENSION: &str = ".jsonl";
-/// A tenant's records are synced to the disk after this time, and at the end of its turn.
+/// The time after which a tenant's records are synced to the disk; they are also synced at the end
+/// of its turn.
 const SYNC_AFTER: Duration = Duration::from_secs(5);
-/// They are synced earlier after this many bytes.
+/// The number of bytes after which they are synced earlier.
 const SYNC_BYTES: u64 = 32 << 20;
-/// More than a crash leaves in the files that the journal does not name.
+/// More bytes than a crash leaves in the files that the journal does not name.
 const MOST_UNNAMED: u64 = 4 * SYNC_BYTES;
-/// Files of one tenant that are open at once.
+/// The most open files of one tenant.
 const MOST_HANDLES: usize = 4;
-/// A journal is written anew when it is larger than this, and than twice what it holds.
+/// A journal is rewritten when it is larger than this, and than twice its contents.
 const JOURNAL_ROOM: u64 = 1 << 20;

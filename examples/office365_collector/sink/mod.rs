@@ -1,7 +1,8 @@
-//! Sinks: where records and progress become durable together.
+//! Sinks make records and progress durable together.
 //!
 //! A sink is opened for one tenant while that tenant is collected. [`TenantSink::commit`] is
 //! atomic: after a crash at any moment, [`Sink::open`] returns exactly what was committed, and no
+//! part of an uncommitted group.
 //! part of a group that was not.
 
 mod day;
@@ -25,10 +26,10 @@ use hmac_sha256::Hash;
 pub(crate) use self::day::Day;
 use crate::feed::ContentType;
 
-/// A place for records and progress, of all tenants.
+/// Storage for the records and the progress of all tenants.
 pub(crate) trait Sink: Send + Sync {
-    /// Opens the tenant's part, creating it where it is missing, and returns what was committed
-    /// there. The caller opens a tenant once at a time. It blocks.
+    /// Opens the tenant's part, creating it if it does not exist, and returns its committed
+    /// progress. The caller must not open a tenant twice at the same time. Blocks.
     ///
     /// # Errors
     /// Returns an error if it cannot be read or written, or is in use by another process.
@@ -37,55 +38,55 @@ pub(crate) trait Sink: Send + Sync {
 
 /// The part of a sink that belongs to one tenant. Dropping it closes it. Its methods block.
 ///
-/// What was committed outlasts the process. It outlasts a power failure as well after
-/// [`sync`](Self::sync) and some time after it was committed; before that, a power failure may undo
-/// the latest commits, each of them as a whole.
+/// Committed data survives the end of the process. It survives a power failure as well after
+/// [`sync`](Self::sync), or some time after the commit; before that, a power failure may undo the
+/// latest commits, each as a whole.
 pub(crate) trait TenantSink: Send {
-    /// Makes all records of these batches durable, together with the fact that their contents are
-    /// done: all or nothing. Contents without records come as well.
+    /// Makes all records of these batches durable, and marks their contents as done: all or
+    /// nothing. Contents without records are included.
     ///
     /// # Errors
-    /// Returns an error if nothing of it was committed. The tenant is not written again before it
-    /// is opened again.
+    /// Returns an error if nothing was committed. The tenant must be opened again before another
+    /// write.
     fn commit(&mut self, batches: &[Batch]) -> Result<Committed, SinkError>;
 
     /// Makes durable that all content of this type in the window is done, so that the next
     /// collection starts at its end. The last call counts, even if its window ends earlier than
-    /// that of a call before. Contents of this type whose window ended more than
+    /// that of an earlier call. Contents of this type whose window ended more than
     /// [`Bounds::overlap`] before the end of this one may be forgotten.
     ///
     /// # Errors
-    /// As for [`commit`](Self::commit).
+    /// Returns the errors of [`commit`](Self::commit).
     fn finish(&mut self, content_type: ContentType, window: Window) -> Result<(), SinkError>;
 
-    /// Waits until what was committed outlasts a power failure.
+    /// Waits until the committed data survives a power failure.
     ///
     /// # Errors
-    /// As for [`commit`](Self::commit).
+    /// Returns the errors of [`commit`](Self::commit).
     fn sync(&mut self) -> Result<(), SinkError>;
 }
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Committed {
-    /// For each batch, the number of records that the sink had already and dropped. Empty for a
-    /// sink that drops none.
+    /// For each batch, the number of records that the sink already had and dropped. Empty if the
+    /// sink drops none.
     pub(crate) repeated: Vec<usize>,
 }
 
-/// How much of the past matters.
+/// The part of the past that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// How far a collection reaches back behind the last finished window.
+    /// The time that a collection reaches back before the end of the last finished window.
     pub(crate) overlap: Duration,
-    /// Record ids to return with the progress: the latest ones.
+    /// The number of the latest record IDs to return with the progress.
     pub(crate) ids: usize,
 }
 
-/// What was committed for a tenant.
+/// The committed state of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The end of the window of each content type that was finished last.
+    /// The end of the last finished window of each content type.
     pub(crate) finished: BTreeMap<ContentType, Timestamp>,
     /// Keys of the contents that are done and not forgotten.
     pub(crate) contents: Vec<Key>,
@@ -93,7 +94,7 @@ pub(crate) struct Progress {
     pub(crate) records: Vec<Key>,
 }
 
-/// A time in whole seconds, from `start` on and before `end`.
+/// A time range in whole seconds, from `start` (included) to `end` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Window {
     pub(crate) start: Timestamp,
@@ -110,33 +111,33 @@ impl fmt::Display for Window {
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) content_type: ContentType,
-    /// The API's name of the content. It may be long, and is hostile text.
+    /// The API's name of the content, which is hostile text and may be long.
     pub(crate) content_id: String,
-    /// When the API says that the content was created; empty if it is not known. Hostile text.
+    /// The creation time that the API reports, or empty if it is not known. Hostile text.
     pub(crate) created: String,
     /// The window that the content was found in.
     pub(crate) window: Window,
-    /// The body that the records are parts of. Within it, each is followed by a line end.
+    /// The body that the records are ranges of. Each record in it is followed by a line end.
     pub(crate) body: Bytes,
-    /// New records: repeated ones are left out.
+    /// The new records, without repeated ones.
     pub(crate) records: Vec<Record>,
 }
 
-/// One record: parts of a body, and its key.
+/// One record: ranges of a body, and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The whole record, valid JSON without line ends.
     pub(crate) raw: Range<usize>,
-    /// Its `CreationTime`, where it has a usable one.
+    /// Its `CreationTime`, if it has a usable one.
     pub(crate) created: Option<Time>,
-    /// The key of its `Id`; none for a record without one, which is never a repetition.
+    /// The key of its `Id`. A record without one has no key, and is never repeated.
     pub(crate) key: Option<Key>,
 }
 
 /// The time of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Time {
-    /// Its text between quotation marks: `2026-01-31T23:59:58`.
+    /// The text between the quotation marks: `2026-01-31T23:59:58`.
     pub(crate) text: Range<usize>,
     pub(crate) day: Day,
 }
@@ -147,12 +148,12 @@ impl Batch {
         self.body.get(record.raw.clone()).unwrap_or_default()
     }
 
-    /// Returns where the line of a record is in the body: its text and the line end.
+    /// Returns the range of a record's line in the body: its text and the line end.
     pub(crate) fn line(&self, record: &Record) -> Range<usize> {
         record.raw.start..record.raw.end + 1
     }
 
-    /// Returns the time of a record as it stands there.
+    /// Returns the time of a record as it is written.
     pub(crate) fn created(&self, record: &Record) -> Option<&[u8]> {
         self.body.get(record.created.as_ref()?.text.clone())
     }
@@ -162,20 +163,20 @@ impl Batch {
         Day::of_time(self.created.as_bytes()).unwrap_or_else(|| Day::of(self.window.start))
     }
 
-    /// Returns the day of a record; `created_on` if the record has no usable time.
+    /// Returns the day of a record, or `created_on` if the record has no usable time.
     pub(crate) fn day(record: &Record, created_on: Day) -> Day {
         let day = record.created.as_ref().map(|time| time.day);
         day.filter(|day| day.is_plausible_in(created_on)).unwrap_or(created_on)
     }
 }
 
-/// What stands for the id of a record or a content: 16 bytes, however long the id is.
+/// A key that represents the ID of a record or a content: 16 bytes, however long the ID is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key([u8; 16]);
 
 impl Key {
-    /// The key of an id: a GUID is its own, in any case, and another text has a part of its SHA-256
-    /// hash.
+    /// Returns the key of an ID: the GUID itself, in any letter case, or else a part of the text's
+    /// SHA-256 hash.
     pub(crate) fn of(id: &str) -> Self {
         if id.len() == 36
             && let Ok(guid) = id.parse::<Guid>()
@@ -188,23 +189,23 @@ impl Key {
         Self(key)
     }
 
-    /// The key with these bytes.
+    /// Returns the key with these bytes.
     pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the key.
     pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
-/// Why a sink cannot be used.
+/// The reason that a sink cannot be used.
 #[derive(Debug)]
 pub(crate) struct SinkError {
     /// The file or folder.
     path: PathBuf,
-    /// What was attempted: `write`.
+    /// The attempted action: `write`.
     action: &'static str,
     cause: Box<dyn Error + Send + Sync>,
     hint: &'static str,
@@ -224,7 +225,7 @@ impl SinkError {
         }
     }
 
-    /// The error of the system.
+    /// Wraps an error of the system, with a hint for its kind.
     pub(crate) fn io(path: impl Into<PathBuf>, action: &'static str, error: io::Error) -> Self {
         let hint = match error.kind() {
             io::ErrorKind::StorageFull => "make room on that disk: the next run continues where this one stopped",
@@ -232,7 +233,7 @@ impl SinkError {
                 "make room within this user's disk quota, or raise it: the next run continues where this one stopped"
             }
             io::ErrorKind::FileTooLarge => {
-                "raise the limit of the size of files (ulimit -f, LimitFSIZE), or move large files away while no collector runs: the \
+                "raise the file size limit (ulimit -f, LimitFSIZE), or move large files away while no collector runs: the \
                  next run continues where this one stopped"
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -246,13 +247,13 @@ impl SinkError {
         Self::new(path, action, error).with_hint(hint)
     }
 
-    /// Sets what to do about it.
+    /// Sets the hint.
     pub(crate) fn with_hint(mut self, hint: &'static str) -> Self {
         self.hint = hint;
         self
     }
 
-    /// Returns what to do about it.
+    /// Returns what to do about the error.
     pub(crate) fn hint(&self) -> &'static str {
         self.hint
     }

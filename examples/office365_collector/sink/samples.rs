@@ -1,4 +1,4 @@
-//! Contents for the tests of sinks.
+//! Sample contents for the tests of sinks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ pub(super) fn tenant() -> Guid {
     "41463f53-8812-40f4-890f-865bf6e35190".parse().unwrap()
 }
 
-/// The window of this hour of 2026-06-15.
+/// Returns the window of this hour of 2026-06-15.
 pub(super) fn window(hour: u64) -> Window {
     let start = Timestamp::from_secs(1_781_481_600 + hour * 3600);
     Window {
@@ -30,7 +30,7 @@ pub(super) fn window(hour: u64) -> Window {
     }
 }
 
-/// A content with these records: their ids, and the times that they claim.
+/// Returns a content with these records, given as IDs and the times that they claim.
 pub(super) fn batch(content: &str, records: &[(&str, &str)]) -> Batch {
     let records = records
         .iter()
@@ -38,7 +38,7 @@ pub(super) fn batch(content: &str, records: &[(&str, &str)]) -> Batch {
     batch_of(content, &format!("[{}]", records.collect::<Vec<_>>().join(",")))
 }
 
-/// A content with this body.
+/// Returns a content with this body.
 pub(super) fn batch_of(content: &str, body: &str) -> Batch {
     let Blob { body, records } = Blob::read(body.as_bytes().to_vec()).unwrap();
     Batch {
@@ -51,7 +51,7 @@ pub(super) fn batch_of(content: &str, body: &str) -> Batch {
     }
 }
 
-/// What a sink holds of the tenant.
+/// Returns the progress that a sink holds of the tenant.
 pub(super) fn progress(sink: &dyn Sink) -> Result<Progress, SinkError> {
     let (tenant, mut progress) = sink.open(tenant(), BOUNDS)?;
     drop(tenant);
@@ -59,14 +59,14 @@ pub(super) fn progress(sink: &dyn Sink) -> Result<Progress, SinkError> {
     Ok(progress)
 }
 
-/// Keys of contents, as [`progress`] returns them.
+/// Returns the keys of contents, like [`progress`].
 pub(super) fn contents(names: &[&str]) -> Vec<Key> {
     let mut keys: Vec<Key> = names.iter().map(|name| Key::of(name)).collect();
     keys.sort_unstable();
     keys
 }
 
-/// All files below a folder, by their paths in it.
+/// Returns all files below a folder, by their relative paths.
 pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -84,7 +84,7 @@ pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Makes a folder hold these files, and nothing else.
+/// Replaces the contents of a folder with these files.
 pub(super) fn restore(folder: &Path, files: &BTreeMap<String, Vec<u8>>) {
     let _ = fs::remove_dir_all(folder);
     for (name, content) in files {

@@ -1,22 +1,27 @@
 //! SQLite: records and progress of all tenants in one database.
 //!
-//! | table | a row for each | columns |
-//! |---|---|---|
-//! | `records` | record | `tenant`, `content_type`, `created` (its `CreationTime`), `record` (JSON as the API sent it), `key` (16 bytes that stand for its id); computed from the record: `id`, `workload`, `operation`, `user_id` |
-//! | `contents` | content that is done and may be listed again | `tenant`, `content_type`, `key`, `window_end` (seconds since 1970) |
-//! | `finished` | tenant and content type | `tenant`, `content_type`, `until` (seconds since 1970): everything before is collected |
+//! The tables and their columns:
+//!
+//! - `records`, with a row for each record: `tenant`, `content_type`, `created` (its
+//!   `CreationTime`), `record` (the JSON as the API sent it) and `key` (16 bytes that represent its
+//!   ID). Computed from the record: `id`, `workload`, `operation` and `user_id`.
+//! - `contents`, with a row for each content that is done and may be listed again: `tenant`,
+//!   `content_type`, `key` and `window_end` (seconds since 1970).
+//! - `finished`, with a row for each tenant and content type: `tenant`, `content_type` and `until`
+//!   (seconds since 1970). Everything before that time is collected.
 //!
 //! ```sql
 //! SELECT created, user_id, operation FROM records
-//! WHERE tenant = '...' AND created >= '2026-01-31' AND workload = 'Exchange' ORDER BY created;
+//! WHERE tenant = '...' AND created >= '2026-01-31' AND workload = 'Exchange'
+//! ORDER BY created;
 //! ```
 //!
-//! A commit is one transaction. `tenant` and `key` of a record are unique, so a record is never
-//! written twice, however far apart it is repeated. A record without an id has no key.
+//! A commit is one transaction. The pair of `tenant` and `key` is unique, so a record is never
+//! written twice, however much later it is repeated. A record without an ID has no key.
 //!
-//! The database is in WAL mode: readers do not disturb the collector. A power failure may undo the
-//! transactions since the last checkpoint, each of them with its progress, so that they are
-//! collected again. `FILE.lock` is locked while a collector runs.
+//! The database is in WAL mode: readers do not block the collector. A power failure may undo the
+//! transactions since the last checkpoint, each together with its progress, so that their content
+//! is collected again. `FILE.lock` is locked while a collector runs.
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +38,7 @@ use super::exclusive::{LockFile, OpenTenant, OpenTenants, create_private_folder,
 use super::{Batch, Bounds, Committed, Key, Progress, Sink, SinkError, TenantSink, Window};
 use crate::feed::ContentType;
 
-/// A database.
+/// A sink in a database.
 pub(crate) struct Sqlite {
     database: Arc<Database>,
     open: OpenTenants,
@@ -46,13 +51,13 @@ struct Database {
 }
 
 impl Sqlite {
-    /// The sink in this file, which is created.
+    /// Opens the sink in this file, which is created if it does not exist.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be used, is another program's database, or is in use by
-    /// another process.
+    /// Returns an error if the file cannot be used, is the database of another program, or is in
+    /// use by another process.
     pub(crate) fn at(path: impl Into<PathBuf>) -> Result<Self, SinkError> {
-        // SQLite gives some relative names a meaning of their own, such as `:memory:`.
+        // SQLite gives some relative names a special meaning, such as `:memory:`.
         let path = path.into();
         let path = std::path::absolute(&path).map_err(|error| SinkError::io(&path, "open", error))?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -61,7 +66,7 @@ impl Sqlite {
         let mut lock = path.clone().into_os_string();
         lock.push(".lock");
         let lock = LockFile::take(Path::new(&lock), &path)?;
-        // SQLite gives its other files the permissions of this one.
+        // SQLite creates its other files with the permissions of this one.
         let created = private_file().write(true).create(true).truncate(false).open(&path);
         created.map_err(|error| SinkError::io(&path, "open", error))?;
         let connection = connect(&path).map_err(|error| failed(&path, "open", error))??;
@@ -93,7 +98,7 @@ impl Sink for Sqlite {
 }
 
 impl Database {
-    /// Runs one transaction, which is undone unless it succeeds.
+    /// Runs one transaction, which is rolled back unless it succeeds.
     fn run<T>(
         &self,
         action: &'static str,
@@ -132,8 +137,7 @@ impl TenantSink for TenantRows {
                 let content_type = batch.content_type.as_str();
                 let mut repeated = 0;
                 for record in &batch.records {
-                    // What claims to be a time, and is none, would be sorted among times: it is
-                    // left out.
+                    // A text that is not a time would be sorted among the times, so it is left out.
                     let created = batch.created(record);
                     let inserted = insert_record.execute(params![
                         self.tenant,
@@ -166,8 +170,8 @@ impl TenantSink for TenantRows {
         })
     }
 
-    /// Moves what the log holds to the database, which syncs both. Readers may keep a part of it in
-    /// the log, which is synced too.
+    /// Moves the log into the database and syncs both. Because of readers, a part may remain in the
+    /// log, which is synced too.
     fn sync(&mut self) -> Result<(), SinkError> {
         let connection = self.database.connection();
         connection
@@ -184,7 +188,7 @@ fn progress(transaction: &Transaction<'_>, tenant: &str) -> rusqlite::Result<Pro
     let mut finished = transaction.prepare_cached(FINISHED)?;
     let mut rows = finished.query([tenant])?;
     while let Some(row) = rows.next()? {
-        // A type that this version does not know waits for one that does.
+        // A type that this version does not know is left for a version that does.
         if let Ok(content_type) = row.get_ref(0)?.as_str()?.parse() {
             let until = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
             progress.finished.insert(content_type, Timestamp::from_secs(until));
@@ -196,7 +200,7 @@ fn progress(transaction: &Transaction<'_>, tenant: &str) -> rusqlite::Result<Pro
     Ok(progress)
 }
 
-/// Opens the database, and creates what is missing in it.
+/// Opens the database, and creates missing tables.
 fn connect(path: &Path) -> rusqlite::Result<Result<Connection, SinkError>> {
     // Without SQLITE_OPEN_URI, `file:` has no meaning.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -222,7 +226,7 @@ fn connect(path: &Path) -> rusqlite::Result<Result<Connection, SinkError>> {
         return Ok(Err(SinkError::new(
             path,
             "use",
-            "it is of another version of the collector",
+            "it belongs to another version of the collector",
         )
         .with_hint("use the version that created it, or name another file with --sqlite")));
     }
@@ -247,23 +251,22 @@ fn connect(path: &Path) -> rusqlite::Result<Result<Connection, SinkError>> {
 }
 
 fn failed(path: &Path, action: &'static str, error: rusqlite::Error) -> SinkError {
-    // SQLite has a code of its own for a full disk, and none for a quota or a limit of the size of
-    // files.
+    // SQLite has an error code for a full disk, but none for a quota or a file size limit.
     let is_unwritten = error
         .sqlite_error()
         .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE);
     let hint = match error.sqlite_error_code() {
         _ if is_unwritten => {
-            "make room on that disk, or raise the disk quota of this user or the limit of the size of files (ulimit -f, LimitFSIZE): \
+            "make room on that disk, or raise the disk quota of this user or the file size limit (ulimit -f, LimitFSIZE): \
              the next run continues where this one stopped"
         }
         Some(ErrorCode::DiskFull) => "make room on that disk: the next run continues where this one stopped",
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             "let this user write the file and its folder, or name another file with --sqlite"
         }
-        Some(ErrorCode::NotADatabase) => "name another file with --sqlite, or move that one away; nothing was changed",
-        // Without a code of SQLite, it holds a value of the wrong type; `Unknown` is a table that
-        // is missing.
+        Some(ErrorCode::NotADatabase) => "name another file with --sqlite, or move this one away; nothing was changed",
+        // An error without an SQLite code is a value of the wrong type; `Unknown` is a missing
+        // table.
         None | Some(ErrorCode::Unknown | ErrorCode::DatabaseCorrupt) => {
             "restore it from a copy, or save what can be read with `sqlite3 FILE .recover`, and start with a new file"
         }
@@ -273,7 +276,7 @@ fn failed(path: &Path, action: &'static str, error: rusqlite::Error) -> SinkErro
     SinkError::new(path, action, error).with_hint(hint)
 }
 
-/// Text of which no copy is made. It is UTF-8, as it comes from JSON that was read.
+/// A text that is not copied. It is UTF-8, because it comes from JSON that was read.
 struct Text<'a>(&'a [u8]);
 
 impl ToSql for Text<'_> {
@@ -295,10 +298,10 @@ fn seconds(at: Timestamp) -> i64 {
 /// "o365", as `file` shows it.
 const APPLICATION: i64 = 0x6f33_3635;
 const VERSION: i64 = 1;
-/// How long the API lists a content, in seconds: 7 days, with room for clocks that differ.
+/// The time that the API lists a content, in seconds: 7 days, with room for clocks that differ.
 const LISTED: i64 = 9 * 86_400;
 
-/// The log grows to 32 MiB before it is moved to the database, which syncs the disk. Caches are
+/// The log grows to 32 MiB before it is moved into the database, which syncs the disk. Caches are
 /// bounded.
 const SETTINGS: &str = "
 PRAGMA synchronous = NORMAL;
@@ -349,7 +352,7 @@ ON CONFLICT DO UPDATE SET until = excluded.until";
 
 const FORGET: &str = "DELETE FROM contents WHERE tenant = ?1 AND content_type = ?2 AND window_end < ?3";
 
-/// Contents that the API lists no more, where no finished window forgot them.
+/// Deletes contents that the API no longer lists, if no finished window has deleted them.
 const FORGET_OLD: &str = "
 DELETE FROM contents WHERE tenant = ?1 AND window_end < (SELECT max(window_end) FROM contents WHERE tenant = ?1) - ?2";
 

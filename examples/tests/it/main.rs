@@ -1,4 +1,5 @@
-//! The examples as users run them, against the emulator. One binary, a module for each subject.
+//! Tests of the examples as users run them, against the emulator: one binary with a module for each
+//! subject.
 
 mod collector;
 mod landing;

@@ -1,11 +1,11 @@
-//! The journal of a tenant: what was committed, one entry a line, appended only.
+//! The journal of a tenant: its commits, one entry per line, appended only.
 //!
-//! A line is `CHECKSUM NUMBER JSON`. The checksum (CRC-32, eight hexadecimal digits) is of what
-//! follows it, and lines are numbered, so that a line that is damaged, missing or out of place is
-//! found. The first line says how many lines were written at once when the journal was created;
-//! those, and the lines before the last mark ([`Entry::is_mark`]), were on the disk before anything
-//! relied on them. What follows the last mark may be cut off in the middle by a crash: it ends at
-//! the first damaged line.
+//! A line is `CHECKSUM NUMBER JSON`. The checksum (CRC-32, eight hexadecimal digits) covers the
+//! rest of the line, and lines are numbered, so that a damaged, missing or misplaced line is
+//! detected. The first line holds the number of lines that were written at once when the journal
+//! was created; those, and the lines before the last mark ([`Entry::is_mark`]), were on the disk
+//! before anything relied on them. A crash may damage the lines after the last mark: the journal
+//! ends at the first damaged line.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::super::{Day, Key, SinkError};
 use crate::feed::ContentType;
 
-/// What a line says.
+/// An entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
@@ -28,12 +28,13 @@ pub(super) enum Entry {
     Journal {
         version: u32,
         tenant: String,
-        /// Lines that were written at once, this one included.
+        /// The number of lines that were written at once, including this one.
         lines: u64,
     },
-    /// Files of these days have this length, in bytes. One that is about to be created has none.
+    /// The lengths of the files of these days, in bytes. A file that is about to be created has
+    /// length 0.
     Files(#[serde(with = "days")] BTreeMap<Day, u64>),
-    /// Keys of new records. They count once [`Commit`](Self::Commit) follows.
+    /// Keys of new records. They take effect with the next [`Commit`](Self::Commit).
     Ids(#[serde(with = "keys")] Vec<Key>),
     /// These contents are done, and these parts of files hold their records.
     Commit { contents: Vec<Done>, files: Vec<Part> },
@@ -45,7 +46,7 @@ pub(super) enum Entry {
         end: u64,
         keep: u64,
     },
-    /// Everything above is on the disk, here and in the files.
+    /// Everything before this line is on the disk, in the journal and in the files.
     Synced,
 }
 
@@ -65,13 +66,13 @@ pub(super) struct Done {
 pub(super) struct Part {
     #[serde(with = "text")]
     pub(super) day: Day,
-    /// The length of the file with them.
+    /// The length of the file including them.
     pub(super) end: u64,
-    /// CRC-32 of them.
+    /// The CRC-32 of them.
     pub(super) crc: u32,
 }
 
-/// A content type by its name.
+/// A content type, written as its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ContentTypeName(pub(super) ContentType);
 
@@ -90,13 +91,13 @@ impl std::str::FromStr for ContentTypeName {
 }
 
 impl Entry {
-    /// Returns whether everything before this line is on the disk.
+    /// Returns true if everything before this line is on the disk.
     const fn is_mark(&self) -> bool {
         matches!(self, Self::Files(_) | Self::Synced)
     }
 }
 
-/// Appends the lines of these entries to a buffer, behind `number` lines.
+/// Appends the lines of these entries to a buffer, numbered after `number`.
 pub(super) fn encode(number: &mut u64, entries: &[Entry], lines: &mut Vec<u8>) -> io::Result<()> {
     for entry in entries {
         *number += 1;
@@ -112,7 +113,7 @@ pub(super) fn encode(number: &mut u64, entries: &[Entry], lines: &mut Vec<u8>) -
     Ok(())
 }
 
-/// An entry that was read, and where the journal goes on behind it.
+/// An entry that was read, and the position of the next line in the journal.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) entry: Entry,
@@ -120,12 +121,12 @@ pub(super) struct Line {
     pub(super) end: u64,
 }
 
-/// Reads a journal. `settled` gets the lines up to each mark, the first line left out; the lines
-/// behind the last mark are returned.
+/// Reads a journal. `settled` receives the lines up to each mark, without the first line; the lines
+/// after the last mark are returned.
 ///
 /// # Errors
-/// Returns an error if the journal is of another tenant or a later version, or is damaged before
-/// the last mark.
+/// Returns an error if the journal belongs to another tenant or a later version, or is damaged
+/// before the last mark.
 pub(super) fn read(
     path: &Path,
     file: &File,
@@ -166,7 +167,7 @@ pub(super) fn read(
             }
         };
         if let Some(damaged) = damaged {
-            // A crash damages only what follows the last mark.
+            // A crash damages only lines after the last mark.
             if entry.is_mark() {
                 return Err(is_damaged(path, damaged));
             }
@@ -206,7 +207,7 @@ pub(super) fn read(
 
 enum Bad {
     Damaged,
-    /// It is intact, and makes no sense.
+    /// It is intact, but its entry is unknown.
     Unknown,
 }
 
@@ -225,8 +226,8 @@ fn decode(line: &[u8]) -> Result<(u64, Entry), Bad> {
 }
 
 fn is_damaged(path: &Path, line: u64) -> SinkError {
-    SinkError::new(path, "read", format!("line {line} is damaged, though it was on the disk")).with_hint(
-        "restore the tenant's folder from a copy, or move the folder away to start the tenant anew; nothing was changed",
+    SinkError::new(path, "read", format!("line {line} is damaged, although it was on the disk")).with_hint(
+        "restore the tenant's folder from a copy, or move the folder away to start again with this tenant; nothing was changed",
     )
 }
 
@@ -235,7 +236,7 @@ pub(super) const fn seconds(at: Timestamp) -> u64 {
     at.as_secs()
 }
 
-/// Values as the text that they display as.
+/// Serializes values as their `Display` text.
 mod text {
     use std::fmt::Display;
     use std::str::FromStr;
@@ -297,11 +298,11 @@ mod keys {
     }
 }
 
-/// Keys of one [`Entry::Ids`].
+/// The most keys in one [`Entry::Ids`].
 pub(super) const KEYS_PER_LINE: usize = 4096;
-/// Contents of one [`Entry::Commit`], which holds files as well.
+/// The most contents in one [`Entry::Commit`], which holds files as well.
 pub(super) const CONTENTS_PER_LINE: usize = 1024;
-/// In bytes.
+/// The longest line, in bytes.
 const LONGEST_LINE: usize = 4 << 20;
-/// Checksum and space.
+/// The length of the checksum and the space.
 const PREFIX: usize = 9;

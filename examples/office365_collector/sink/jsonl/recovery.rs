@@ -1,4 +1,4 @@
-//! What a tenant's folder holds after the program ended, however it ended.
+//! Recovery of a tenant's folder after the program ended, however it ended.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -12,20 +12,20 @@ use super::journal::{self, CONTENTS_PER_LINE, ContentTypeName, Done, Entry, KEYS
 use super::{MOST_UNNAMED, days_in, path_of};
 use crate::feed::ContentType;
 
-/// What was committed.
+/// The committed state.
 #[derive(Default)]
 pub(super) struct Recovered {
-    /// Lengths of the files.
+    /// The lengths of the files.
     pub(super) files: BTreeMap<Day, u64>,
     finished: BTreeMap<ContentType, u64>,
     contents: Vec<Done>,
     ids: VecDeque<Key>,
-    /// Keys whose commit has not come yet.
+    /// Keys whose commit has not been read yet.
     pending: VecDeque<Key>,
     most_ids: usize,
-    /// Where the journal goes on: behind the last entry that holds.
+    /// The end of the last valid entry, where the journal continues.
     pub(super) journal: u64,
-    /// Its lines up to there.
+    /// The number of lines up to there.
     pub(super) lines: u64,
     /// Days whose files may not be on the disk yet.
     pub(super) unsynced: Vec<Day>,
@@ -39,8 +39,8 @@ impl Recovered {
         }
     }
 
-    /// Reads the journal, and compares what a crash may have damaged with the files. Nothing is
-    /// changed.
+    /// Reads the journal, and checks the parts of the files that a crash may have damaged. Changes
+    /// nothing.
     pub(super) fn read(
         folder: &Path,
         path: &Path,
@@ -70,7 +70,7 @@ impl Recovered {
 
     fn apply(&mut self, line: Line) {
         match line.entry {
-            // They hold with their commit only.
+            // Keys take effect with their commit only.
             Entry::Ids(keys) => return keep_latest(&mut self.pending, keys, self.most_ids),
             Entry::Journal { .. } | Entry::Synced => {}
             Entry::Files(files) => self.files.extend(files),
@@ -92,7 +92,7 @@ impl Recovered {
         (self.journal, self.lines) = (line.end, line.number);
     }
 
-    /// Returns whether the file holds this part.
+    /// Returns true if the file holds this part.
     fn holds(&self, folder: &Path, part: &Part) -> Result<bool, SinkError> {
         let path = path_of(folder, part.day);
         let Some(start) = self.files.get(&part.day).copied().filter(|start| *start <= part.end) else {
@@ -101,8 +101,8 @@ impl Recovered {
         let read = || -> io::Result<bool> {
             let mut file = match File::open(&path) {
                 Ok(file) => file,
-                // It was on the disk before the first commit that needs it: it was moved away, with
-                // all that it holds.
+                // The file was on the disk before the first commit that needs it, so it was moved
+                // away with everything in it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
                 Err(error) => return Err(error),
             };
@@ -121,10 +121,11 @@ impl Recovered {
         read().map_err(|error| SinkError::io(&path, "read", error))
     }
 
-    /// Refuses a journal that has lost its end, though that was on the disk. The files would be cut
-    /// back to a time long past, whose records the API may list no more. A crash leaves no more
-    /// than [`MOST_UNNAMED`] bytes, and no file of a later day: that is named before it is created.
-    pub(super) fn refuse_early_end(&self, folder: &Path, path: &Path) -> Result<(), SinkError> {
+    /// Rejects a journal that has lost its end although that was on the disk. The files would be
+    /// cut back to a much earlier time, whose records the API may no longer list. A crash leaves at
+    /// most [`MOST_UNNAMED`] bytes, and no file of a later day, because files are named in the
+    /// journal before they are created.
+    pub(super) fn reject_early_end(&self, folder: &Path, path: &Path) -> Result<(), SinkError> {
         let unnamed = |(day, length): (&Day, &u64)| {
             let found = path_of(folder, *day).metadata();
             found.map_or(0, |found| found.len().saturating_sub(*length))
@@ -137,24 +138,24 @@ impl Recovered {
         }
         let problem = format!("its end is missing: it does not name the last {unnamed} bytes of the records");
         Err(SinkError::new(path, "use", problem).with_hint(
-            "restore the journal from a copy, or move the tenant's folder away to start it anew; nothing was changed",
+            "restore the journal from a copy, or move the tenant's folder away to start again with it; nothing was changed",
         ))
     }
 
-    /// Removes what was not committed from the files. A file that is missing was moved away: its
-    /// day starts a new one.
+    /// Removes uncommitted data from the files. A missing file was moved away: its day starts a new
+    /// file.
     pub(super) fn cut_files(&mut self, folder: &Path) -> Result<(), SinkError> {
         let mut moved = Vec::new();
         for (&day, &length) in &self.files {
             let path = path_of(folder, day);
             let found = match path.metadata() {
                 Ok(found) => found,
-                // One that was announced, and never created, is announced again.
+                // A file that was announced but never created is announced again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     moved.push(day);
                     continue;
                 }
-                Err(error) => return Err(SinkError::io(&path, "look at", error)),
+                Err(error) => return Err(SinkError::io(&path, "inspect", error)),
             };
             if !found.is_file() {
                 return Err(SinkError::new(&path, "write", "it is not a file").with_hint("move it away"));
@@ -165,7 +166,7 @@ impl Recovered {
                     "continue",
                     format!("it has {} bytes, and {length} were written", found.len()),
                 )
-                .with_hint("restore it from a copy, or move it away: its day starts a new file then"));
+                .with_hint("restore it from a copy, or move it away: then its day starts a new file"));
             }
             if found.len() > length {
                 let cut = File::options()
@@ -182,16 +183,16 @@ impl Recovered {
         Ok(())
     }
 
-    /// Returns how long a journal is that holds no more than this, roughly.
+    /// Returns the approximate length of a journal with these contents.
     pub(super) fn weight(&self) -> u64 {
         (self.ids.len() * 22 + self.contents.len() * 96 + self.files.len() * 24) as u64
     }
 
-    /// Returns the entries of a new journal that holds this.
+    /// Returns the entries of a new journal with these contents.
     pub(super) fn entries(&mut self, tenant: Guid) -> Vec<Entry> {
         self.forget_old();
         let mut entries = vec![Entry::Files(self.files.clone())];
-        // First those that would forget contents.
+        // First the entries that would forget contents.
         entries.extend(self.finished.iter().map(|(content_type, end)| Entry::Finish {
             content_type: ContentTypeName(*content_type),
             end: *end,
@@ -218,7 +219,7 @@ impl Recovered {
         entries
     }
 
-    /// Forgets contents that the API lists no more, where no finished window did so.
+    /// Forgets contents that the API no longer lists, if no finished window has done so.
     fn forget_old(&mut self) {
         let latest = self.contents.iter().map(|content| content.window).max();
         let oldest = latest.unwrap_or_default().saturating_sub(LISTED);
@@ -239,7 +240,7 @@ impl Recovered {
     }
 }
 
-/// Appends keys, and keeps no more than the latest `most`.
+/// Appends keys, and retains the latest `most` only.
 fn keep_latest(kept: &mut VecDeque<Key>, keys: impl IntoIterator<Item = Key>, most: usize) {
     for key in keys {
         if kept.len() >= most {
@@ -251,5 +252,5 @@ fn keep_latest(kept: &mut VecDeque<Key>, keys: impl IntoIterator<Item = Key>, mo
     }
 }
 
-/// How long the API lists a content, in seconds: 7 days, with room for clocks that differ.
+/// The time that the API lists a content, in seconds: 7 days, with room for clocks that differ.
 const LISTED: u64 = 9 * 86_400;

@@ -29,7 +29,7 @@ fn commit(sink: &dyn Sink, batches: &[Batch]) -> Result<(), SinkError> {
     tenant.commit(batches).map(drop)
 }
 
-/// The files of the tenant, without the journal.
+/// Returns the files of the tenant, without the journal.
 fn records(folder: &Path) -> Files {
     let mut files = files(folder);
     files.retain(|name, _| name.ends_with(".jsonl"));
@@ -62,7 +62,7 @@ impl Scratch {
 }
 
 #[test]
-fn records_are_lines_of_the_file_of_their_day() {
+fn records_are_written_to_the_file_of_their_day() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
     commit(&sink, &first()).unwrap();
@@ -84,7 +84,7 @@ fn records_are_lines_of_the_file_of_their_day() {
 }
 
 #[test]
-fn lines_are_the_records_that_are_left_in_their_order() {
+fn remaining_records_are_written_in_order() {
     // Each character is a record: of one of two days, or one that is dropped as repeated.
     let contents = ["aabba", "-aa-bb-", "-", "", "b-b", "ab-ba-"];
     for separator in [",", " ,", ", ", "\n,\r\n"] {
@@ -93,7 +93,7 @@ fn lines_are_the_records_that_are_left_in_their_order() {
         for (content, kinds) in contents.iter().enumerate() {
             let record = |(place, kind)| {
                 let day = if kind == 'b' { 15 } else { 14 };
-                // Some are longer than what a writer buffers.
+                // Some are longer than the writer's buffer.
                 let text = "x".repeat((content * 7 + place) % 5 * 4_000);
                 format!(r#"{{"CreationTime":"2026-06-{day}T01:00:00","n":"{content}.{place}{text}"}}"#)
             };
@@ -116,7 +116,7 @@ fn lines_are_the_records_that_are_left_in_their_order() {
                 "{day} {separator:?}"
             );
         }
-        // Their checksums hold.
+        // Their checksums are correct.
         assert_eq!(progress(&sink).unwrap().contents.len(), contents.len());
     }
 }
@@ -135,7 +135,7 @@ fn progress_is_what_was_committed() {
     assert_eq!(found.finished.into_iter().collect::<Vec<_>>(), [(TYPE, window(10).end)]);
     assert_eq!(found.contents, contents(&["c1", "c2", "c3", "c4", "c5"]));
     assert_eq!(found.records, ["a", "b", "c", "d", "e", "f"].map(Key::of));
-    // A window that ends later than the overlap forgets contents. The last one counts.
+    // A window that ends after the overlap forgets contents. The last window counts.
     let (mut open, _) = sink.open(tenant(), BOUNDS).unwrap();
     open.finish(TYPE, window(12)).unwrap();
     open.finish(TYPE, window(3)).unwrap();
@@ -145,7 +145,7 @@ fn progress_is_what_was_committed() {
     assert_eq!(found.contents, []);
 }
 
-/// A kill leaves the bytes of a commit up to some point, in the order in which they are written.
+/// A kill leaves the bytes of a commit up to some position, in the order in which they are written.
 #[test]
 fn crash_at_every_byte_of_a_commit_undoes_all_of_it() {
     let scratch = Scratch::new();
@@ -164,7 +164,7 @@ fn crash_at_every_byte_of_a_commit_undoes_all_of_it() {
             .map(<[u8]>::len)
             .collect::<Vec<_>>()
     };
-    // The announcement of a new file comes before the records, and the other lines come after them.
+    // The announcement of a new file is written before the records, and the other lines after them.
     let announced: usize = lines(&after)[..=lines(&before).len()].iter().sum();
     let days = ["2026-06-14.jsonl", "2026-06-15.jsonl", "2026-06-16.jsonl"].map(named);
     let mut writes = vec![(&journal, announced)];
@@ -206,9 +206,9 @@ fn records_of(files: &Files) -> Files {
     files
 }
 
-/// A power failure may leave any part of what was not synced: less of it, or other bytes.
+/// A power failure may leave any part of the unsynced data: less of it, or other bytes.
 #[test]
-fn power_failure_leaves_a_consistent_beginning() {
+fn power_failure_leaves_a_consistent_prefix() {
     let scratch = Scratch::new();
     let folder = scratch.path();
     let sink = scratch.sink();
@@ -216,7 +216,7 @@ fn power_failure_leaves_a_consistent_beginning() {
     open.commit(&first()).unwrap();
     open.sync().unwrap();
     let synced = files(&folder);
-    // Without a sync in between, since no file is new.
+    // There is no sync in between, because no file is new.
     for number in 0..4 {
         let id = |part: &str| format!("{part}{number}");
         open.commit(&[
@@ -273,7 +273,7 @@ fn power_failure_leaves_a_consistent_beginning() {
 }
 
 #[test]
-fn damage_in_the_middle_of_a_journal_is_an_error() {
+fn damage_in_the_middle_of_a_journal_is_rejected() {
     let scratch = Scratch::new();
     let folder = scratch.path();
     let sink = scratch.sink();
@@ -301,7 +301,7 @@ fn damage_in_the_middle_of_a_journal_is_an_error() {
         assert!(!error.hint().is_empty());
         assert_eq!(files(&folder), state, "{what}");
     };
-    // Damage of the last mark itself is as that of a crash.
+    // Damage to the last mark itself is treated like a crash.
     for place in 0..last_line - 1 {
         let mut damaged = journal.clone();
         damaged[place] ^= 0x10;
@@ -316,11 +316,11 @@ fn damage_in_the_middle_of_a_journal_is_an_error() {
         twice.insert(line, lines[line]);
         rejected(twice.concat(), &format!("line {line} twice"));
     }
-    // What was there when the journal was created cannot be missing at its end either.
+    // Lines that were written when the journal was created cannot be missing at its end either.
     rejected(Vec::new(), "empty");
     rejected(lines[..2].concat(), "two lines");
-    // Nor a part that was on the disk before a later day had a file: the files would be cut back to
-    // that time.
+    // Nor can a part that was on the disk before a later day had a file: the files would be cut
+    // back to that time.
     rejected(early, "early part");
 }
 
@@ -347,7 +347,7 @@ fn other_files_are_never_changed() {
 }
 
 #[test]
-fn records_without_a_journal_are_an_error() {
+fn records_without_a_journal_are_rejected() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
     commit(&sink, &first()).unwrap();
@@ -360,7 +360,7 @@ fn records_without_a_journal_are_an_error() {
 }
 
 #[test]
-fn file_that_was_moved_away_starts_anew() {
+fn moved_file_is_started_again() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
     commit(&sink, &first()).unwrap();
@@ -382,7 +382,7 @@ fn file_that_was_moved_away_starts_anew() {
 }
 
 #[test]
-fn file_that_was_shortened_is_an_error() {
+fn shortened_file_is_rejected() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
     let (mut open, _) = sink.open(tenant(), BOUNDS).unwrap();
@@ -412,7 +412,7 @@ fn one_process_at_a_time_uses_a_folder() {
 }
 
 #[test]
-fn a_tenant_is_open_once_at_a_time() {
+fn tenant_is_opened_once_at_a_time() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
     let (mut open, _) = sink.open(tenant(), BOUNDS).unwrap();
@@ -444,7 +444,7 @@ fn failed_commit_ends_the_use_of_a_tenant() {
 }
 
 #[test]
-fn journal_of_many_commits_is_written_anew() {
+fn long_journal_is_rewritten() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
     let journal = scratch.path().join(named("progress.journal"));
@@ -483,7 +483,7 @@ fn journal_of_many_commits_is_written_anew() {
 
 #[cfg(unix)]
 #[test]
-fn files_are_for_their_owner_alone() {
+fn files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
     let sink = scratch.sink();

@@ -52,7 +52,8 @@ fn records_and_progress_are_rows() {
     assert_eq!(progress(&sink).unwrap(), Progress::default());
     assert_eq!(commit(&sink, &first()).unwrap().repeated, [0, 0]);
     assert_eq!(commit(&sink, &second()).unwrap().repeated, [1, 0]);
-    // A reader does not disturb the collector, and sees what is computed from the records.
+    // A reader does not block the collector, and sees the columns that are computed from the
+    // records.
     assert_eq!(
         scratch.rows("SELECT id FROM records WHERE workload = 'Exchange' ORDER BY id"),
         ["a", "b", "c", "d"]
@@ -94,7 +95,7 @@ fn unusual_records_are_kept_as_they_are() {
     assert_eq!(scratch.rows("SELECT id FROM records WHERE key IS NOT NULL"), ["x"]);
 }
 
-/// A kill or a power failure leaves the write-ahead log up to some point.
+/// A kill or a power failure leaves the write-ahead log up to some position.
 #[test]
 fn crash_at_every_byte_of_a_commit_undoes_all_of_it() {
     let scratch = Scratch::new();
@@ -113,7 +114,7 @@ fn crash_at_every_byte_of_a_commit_undoes_all_of_it() {
     );
     drop(sink);
     let mut undone = 0;
-    // All bytes take long: the ends of frames are where it matters.
+    // Testing all bytes takes long: the ends of frames matter.
     let frame = 24 + 4096;
     let near_a_frame = |length: &usize| (length - 32) % frame < 26 || (length - 32) % frame > frame - 3;
     for length in (before..=log.len()).filter(near_a_frame) {
@@ -140,7 +141,7 @@ fn other_databases_are_never_changed() {
     for (content, reason) in [
         (None, "another program"),
         (
-            Some(&b"this is no database, and it is longer than a header of one: so it is refused"[..]),
+            Some(&b"this is not a database, and it is longer than the header of one: so it is rejected"[..]),
             "not a database",
         ),
     ] {
@@ -179,7 +180,7 @@ fn one_process_at_a_time_uses_a_database() {
 
 #[cfg(unix)]
 #[test]
-fn files_are_for_their_owner_alone() {
+fn files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
     let sink = scratch.sink();

@@ -1,5 +1,4 @@
-//! Clocks that are wrong, and times that were missed: the API's clock decides, and what is lost is
-//! reported.
+//! Wrong clocks and missed time ranges: the API's clock decides, and lost content is reported.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -13,8 +12,8 @@ use crate::collector::world::{Folder, Run, bare_command, collect_at, ids, tokens
 
 const DAY: i64 = 86_400;
 
-/// An API whose clock differs from this machine's by some seconds, with one content for each of its
-/// requests to list.
+/// An API whose clock differs from this machine's by some seconds. Each list request gets one new
+/// content.
 struct Api {
     fake: Fake,
     ahead: Arc<AtomicI64>,
@@ -25,11 +24,11 @@ impl Api {
         Self::with(|_| None)
     }
 
-    fn with(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
+    fn with(respond: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let ahead: Arc<AtomicI64> = Arc::default();
         let (clock, listed) = (Arc::clone(&ahead), AtomicU64::new(0));
         let fake = Fake::start(move |seen| {
-            if let Some(reply) = answer(seen) {
+            if let Some(reply) = respond(seen) {
                 return Some(reply);
             }
             if seen.is("/subscriptions/list") {
@@ -44,8 +43,8 @@ impl Api {
         Self { fake, ahead }
     }
 
-    /// The start and the end of each window that was listed after the first `before` of them, in
-    /// seconds from this machine's clock.
+    /// Returns the start and end of each window that was listed after the first `before` windows,
+    /// in seconds from this machine's clock.
     fn windows(&self, before: usize) -> Vec<(i64, i64)> {
         let now = shifted(0).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
         let seconds = |seen: &Seen, name| {
@@ -107,7 +106,7 @@ fn windows_follow_the_clock_of_the_api() {
 }
 
 #[test]
-fn resume_point_in_the_future_is_put_back() {
+fn future_resume_point_is_moved_back() {
     let emulator = tokens_for(&["contoso.example"]);
     for sink in SINKS {
         let (api, folder) = (Api::start(), Folder::new());
@@ -125,7 +124,7 @@ fn resume_point_in_the_future_is_put_back() {
             "{sink}: {windows:?}"
         );
         assert!(is_close(windows[6].1, 0), "{sink}: {windows:?}");
-        // The progress is right from now on.
+        // The progress is correct from now on.
         let third = run(&emulator, &api, &folder, sink, 0);
         assert!(
             third.succeeded && !third.stderr.contains("future"),
@@ -137,7 +136,7 @@ fn resume_point_in_the_future_is_put_back() {
             windows.len() == 1 && is_close(windows[0].0, -7200),
             "{sink}: {windows:?}"
         );
-        // Content that is done is not fetched again, and no record is there twice.
+        // Finished content is not fetched again, and no record is repeated.
         assert_eq!(api.fake.requests("/audit/first").len(), 1, "{sink}");
         if sink == "--output" {
             assert_eq!(ids(&folder).len(), 10);
@@ -146,7 +145,7 @@ fn resume_point_in_the_future_is_put_back() {
 }
 
 #[test]
-fn lost_time_is_one_failure_and_collecting_goes_on() {
+fn lost_time_is_one_failure_and_collecting_continues() {
     let emulator = tokens_for(&["contoso.example"]);
     for sink in SINKS {
         let (api, folder) = (Api::start(), Folder::new());
@@ -176,7 +175,7 @@ fn lost_time_is_one_failure_and_collecting_goes_on() {
             "{sink}: {}",
             second.stderr
         );
-        // The rest is there, and the next run has nothing to report.
+        // The rest was collected, and the next run has nothing to report.
         assert_eq!(tenant["records"], 7, "{sink}: {}", second.stdout);
         let third = run(&emulator, &api, &folder, sink, 0);
         assert!(third.succeeded, "{sink}: {}", third.stderr);
@@ -184,7 +183,7 @@ fn lost_time_is_one_failure_and_collecting_goes_on() {
 }
 
 #[test]
-fn lost_time_is_reported_once_where_its_rest_fails() {
+fn lost_time_is_reported_once_if_the_rest_fails() {
     let emulator = tokens_for(&["contoso.example"]);
     let old = AtomicU64::new(1);
     let api = Api::with(move |seen| {
@@ -201,7 +200,7 @@ fn lost_time_is_reported_once_where_its_rest_fails() {
     );
     let third = run(&emulator, &api, &folder, "--output", 0);
     assert!(!third.succeeded && third.stderr.contains("AF20050"), "{}", third.stderr);
-    // A few seconds of the seven days have passed since, and no more is lost.
+    // A few seconds of the seven days have passed since then, and no more is lost.
     let lost: Vec<&str> = third
         .stderr
         .lines()
@@ -212,7 +211,7 @@ fn lost_time_is_reported_once_where_its_rest_fails() {
 }
 
 #[test]
-fn response_without_a_time_is_an_error() {
+fn response_without_a_date_is_rejected() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = Fake::start(|seen| {
         seen.is("/subscriptions/list")
@@ -220,7 +219,7 @@ fn response_without_a_time_is_an_error() {
     });
     let run = collect_at(&emulator, &api.url, &Folder::new(), &[]);
     assert!(
-        !run.succeeded && run.stderr.contains("does not tell the time"),
+        !run.succeeded && run.stderr.contains("has no usable Date header"),
         "{}",
         run.stderr
     );
@@ -247,9 +246,9 @@ fn absurd_times_of_the_api_lose_nothing() {
 }
 
 #[test]
-fn long_overlap_does_not_put_the_progress_back() {
+fn long_overlap_does_not_move_the_progress_back() {
     let emulator = tokens_for(&["contoso.example"]);
-    // The second run fails in its second window: the first one ends before what is done already.
+    // The second run fails in its second window: the first one ends before the existing progress.
     let api =
         Api::with(|seen| (seen.is("/subscriptions/content") && seen.before == 4).then(|| Reply::error(400, "AF20050")));
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! Tenants that the application may not collect from.
+//! Tenants without consent or permissions for the application.
 
 use entra_emulator::{App, Emulator};
 
@@ -6,7 +6,7 @@ use crate::collector::fake::{Fake, Reply};
 use crate::collector::world::{Folder, collect, collect_at, collect_from, ids, reader, records, tenant, tokens_for};
 
 #[test]
-fn a_tenant_without_consent_is_reported_and_the_others_finish() {
+fn tenant_without_consent_is_reported_and_others_finish() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
         .tenant(tenant("fabrikam.example", 3))
@@ -32,7 +32,7 @@ fn a_tenant_without_consent_is_reported_and_the_others_finish() {
 }
 
 #[test]
-fn a_missing_permission_is_named() {
+fn missing_permission_is_named() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
         .app(App::new("collector").grant(Emulator::OFFICE_MANAGEMENT, "ServiceHealth.Read"))
@@ -47,7 +47,7 @@ fn a_missing_permission_is_named() {
 }
 
 #[test]
-fn consent_that_goes_in_the_middle_ends_that_tenant_alone() {
+fn consent_revoked_in_a_round_ends_one_tenant_only() {
     let emulator = tokens_for(&["contoso.example", "fabrikam.example"]);
     let revoked = emulator.tenants()[0].id.clone();
     let gone = revoked.clone();
@@ -64,17 +64,17 @@ fn consent_that_goes_in_the_middle_ends_that_tenant_alone() {
     assert!(!run.succeeded);
     let written = records(&folder);
     assert_eq!((written[&revoked].len(), ids(&folder).len()), (1, 10), "{}", run.stderr);
-    let asked = api
+    let requests = api
         .seen()
         .iter()
         .filter(|seen| seen.tenant == revoked && seen.is("/audit/"))
         .count();
-    // One that succeeds, and five tries with two tokens each.
-    assert!(asked <= 11, "{asked}");
+    // One successful request, and five attempts with two tokens each.
+    assert!(requests <= 11, "{requests}");
 }
 
 #[test]
-fn repeated_401_of_a_permitted_token_is_tried_again() {
+fn repeated_401_for_a_permitted_token_is_retried() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = Fake::start(|seen| {
         if seen.is("/audit/1") && seen.before < 3 {
@@ -89,7 +89,7 @@ fn repeated_401_of_a_permitted_token_is_tried_again() {
 }
 
 #[test]
-fn a_tenant_with_two_names_is_collected_once() {
+fn tenant_with_two_names_is_collected_once() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
         .app(reader())
@@ -107,7 +107,7 @@ fn a_tenant_with_two_names_is_collected_once() {
 }
 
 #[test]
-fn a_tenant_by_its_domain_is_collected_by_its_id() {
+fn tenant_named_by_domain_is_collected_by_id() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
         .app(reader())
@@ -119,7 +119,7 @@ fn a_tenant_by_its_domain_is_collected_by_its_id() {
 }
 
 #[test]
-fn missing_permission_for_dlp_costs_no_other_content_type() {
+fn missing_dlp_permission_affects_no_other_type() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
         .app(reader())
@@ -128,7 +128,7 @@ fn missing_permission_for_dlp_costs_no_other_content_type() {
     let types = ["--content-type", "DLP.All", "--content-type", "Audit.General"];
     let run = collect(&emulator, &folder, &types);
     assert!(
-        !run.succeeded && run.stderr.contains("DLP.All: the API answered 401 AF10001"),
+        !run.succeeded && run.stderr.contains("DLP.All: the API responded with 401 AF10001"),
         "{}",
         run.stderr
     );
@@ -140,10 +140,10 @@ fn missing_permission_for_dlp_costs_no_other_content_type() {
     assert_eq!(records(&folder)[emulator.tenant_id()].len(), 3, "{}", run.stderr);
 }
 
-/// A subscription that exists, and a permission that was taken away: the address of a content does
-/// not tell its type.
+/// The subscription exists, and the permission was removed: the address of a content does not name
+/// its type.
 #[test]
-fn content_of_dlp_that_is_not_permitted_costs_no_other() {
+fn forbidden_dlp_content_affects_no_other() {
     let emulator = tokens_for(&["contoso.example"]);
     for path in ["/subscriptions/content?contentType=DLP.All", "/audit/dlp"] {
         for status in [401, 403] {

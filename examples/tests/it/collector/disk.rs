@@ -1,4 +1,4 @@
-//! Disks and files that take no more.
+//! Full disks and file size limits.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::collector::world::{Folder, Run, bare_command, collect, ids, reader, tenant};
 
-/// Collects once, where no file may be larger than this, or than twice as much.
+/// Collects once with this file size limit, or with twice as much.
 #[cfg(unix)]
 fn collect_limited(emulator: &Emulator, folder: &Folder, sink: &str, kib: u32) -> Run {
     let program = bare_command(emulator, emulator.tenant_id());
@@ -27,7 +27,7 @@ fn collect_limited(emulator: &Emulator, folder: &Folder, sink: &str, kib: u32) -
 
 #[cfg(unix)]
 #[test]
-fn write_that_fails_is_told_with_a_hint_and_its_records_do_not_count() {
+fn failed_write_has_a_hint_and_counts_no_records() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 300))
         .app(reader())
@@ -47,10 +47,10 @@ fn write_that_fails_is_told_with_a_hint_and_its_records_do_not_count() {
         if sink == "--sqlite" {
             let database = rusqlite::Connection::open(folder.path().join("audit")).unwrap();
             let stored = database.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0));
-            assert_eq!(stored.unwrap(), counted.cast_signed(), "what counts is there");
+            assert_eq!(stored.unwrap(), counted.cast_signed(), "the counted records are stored");
             continue;
         }
-        // With room, the next run collects the rest: together they have counted each record once.
+        // With more room, the next run collects the rest: together they count each record once.
         let run = collect(&emulator, &folder, &["--summary", "json"]);
         assert!(run.succeeded, "{}", run.stderr);
         let summary: Value = serde_json::from_str(&run.stdout).unwrap();

@@ -1,5 +1,5 @@
-//! An activity API that answers as a test wants: for what the real one does not do, or does only on
-//! a bad day.
+//! An activity API whose responses a test determines, for what the real one does not do, or does
+//! only in an outage.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,14 +17,14 @@ pub(crate) struct Seen {
     /// The path below `/activity/feed`, with the query.
     pub(crate) path: String,
     pub(crate) tenant: String,
-    /// How many requests for this path came before, without regard to the query.
+    /// The number of earlier requests for this path, with any query.
     pub(crate) before: usize,
-    /// Where the API is.
+    /// The origin of the API.
     pub(crate) origin: String,
 }
 
 impl Seen {
-    /// A value of the query.
+    /// Returns a value of the query.
     pub(crate) fn option(&self, name: &str) -> Option<String> {
         let query = self.path.split_once('?')?.1;
         let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -35,12 +35,12 @@ impl Seen {
         self.path.starts_with(start)
     }
 
-    /// The address of a content of this name, below the caller's tenant.
+    /// Returns the address of a content with this name, below the caller's tenant.
     pub(crate) fn uri(&self, name: &str) -> String {
         format!("{}/api/v1.0/{}/activity/feed/audit/{name}", self.origin, self.tenant)
     }
 
-    /// A page with contents of these names and of the type that was asked for.
+    /// Returns a page with contents of these names and of the requested type.
     pub(crate) fn page(&self, names: &[&str]) -> Reply {
         let content_type = self.option("contentType").unwrap_or_default();
         let items: Vec<String> = names
@@ -76,7 +76,7 @@ impl Reply {
         }
     }
 
-    /// An error of the API.
+    /// Returns an error response of the API.
     pub(crate) fn error(status: u16, code: &str) -> Self {
         Self::status(
             status,
@@ -90,43 +90,42 @@ impl Reply {
     }
 }
 
-/// The API. Without an answer of the test, all subscriptions are enabled, and there is no content.
+/// The API. Without a response of the test, all subscriptions are enabled, and there is no content.
 pub(crate) struct Fake {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Fake {
-    pub(crate) fn start(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(respond: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
         static NOW: AtomicUsize = AtomicUsize::new(0);
         static MOST: AtomicUsize = AtomicUsize::new(0);
-        Self::counting(Duration::ZERO, &NOW, &MOST, answer)
+        Self::counting(Duration::ZERO, &NOW, &MOST, respond)
     }
 
-    /// One whose responses take a while, and which counts how many requests are there at once, and
-    /// at most.
+    /// Starts an API with slow responses. It counts the concurrent requests, now and at most.
     pub(crate) fn start_slow(
         now: &'static AtomicUsize,
         most: &'static AtomicUsize,
-        answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
+        respond: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
-        Self::counting(Duration::from_millis(20), now, most, answer)
+        Self::counting(Duration::from_millis(20), now, most, respond)
     }
 
     fn counting(
         wait: Duration,
         now: &'static AtomicUsize,
         most: &'static AtomicUsize,
-        answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
+        respond: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let (origin, requests, answer) = (url.clone(), Arc::clone(&seen), Arc::new(answer));
+        let (origin, requests, respond) = (url.clone(), Arc::clone(&seen), Arc::new(respond));
         let handle = move |request: Request| {
             let seen = note(&request, &origin, &requests);
-            let reply = answer(&seen).unwrap_or_else(|| usual(&seen));
+            let reply = respond(&seen).unwrap_or_else(|| default_reply(&seen));
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             async move {
                 tokio::time::sleep(wait).await;
@@ -138,7 +137,7 @@ impl Fake {
                 response.body(Body::from(reply.body)).unwrap()
             }
         };
-        // Ends with the process: a test that is over sends nothing.
+        // It ends with the process: after a test, nothing is sent.
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -156,7 +155,7 @@ impl Fake {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The requests whose path starts like this.
+    /// Returns the requests whose path starts with this text.
     pub(crate) fn requests(&self, start: &str) -> Vec<Seen> {
         self.seen().into_iter().filter(|seen| seen.is(start)).collect()
     }
@@ -180,7 +179,7 @@ fn note(request: &Request, origin: &str, requests: &Mutex<Vec<Seen>>) -> Seen {
     seen
 }
 
-fn usual(seen: &Seen) -> Reply {
+fn default_reply(seen: &Seen) -> Reply {
     if seen.is("/subscriptions/list") {
         let types = ["AzureActiveDirectory", "Exchange", "SharePoint", "General"];
         let items = types.map(|name| format!(r#"{{"contentType":"Audit.{name}","status":"enabled","webhook":null}}"#));
@@ -201,7 +200,7 @@ fn usual(seen: &Seen) -> Reply {
     Reply::error(404, "AF20050")
 }
 
-/// Records with these ids.
+/// Returns a list of records with these IDs.
 pub(crate) fn record_list(ids: &[&str]) -> String {
     let records: Vec<String> = ids
         .iter()

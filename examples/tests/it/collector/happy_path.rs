@@ -1,4 +1,4 @@
-//! The usual course.
+//! Runs without failures.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn all_records_of_all_tenants_are_written_once() {
         .iter()
         .map(|tenant| written[&tenant.id].len())
         .collect();
-    // Four content types.
+    // There are four content types.
     assert_eq!(counts, [1000, 12], "{}", run.stdout);
     assert!(written.values().flat_map(|ids| ids.values()).all(|times| *times == 1));
     assert!(
@@ -33,10 +33,10 @@ fn all_records_of_all_tenants_are_written_once() {
     );
 }
 
-/// Records of six days, most of them on a page of their own, some of them more than once, and
-/// listed more than once.
+/// Records of six days, most of them on separate pages, some of them repeated, and listed
+/// repeatedly.
 #[test]
-fn days_of_records_are_complete_with_every_page_size_and_header() {
+fn records_are_complete_with_every_page_size_and_header() {
     for (page_size, header) in [(1, NextPageHeader::NextPageUrl), (7, NextPageHeader::NextPageUri)] {
         let feed = ActivityFeed::new()
             .contents(60)
@@ -76,7 +76,7 @@ fn days_of_records_are_complete_with_every_page_size_and_header() {
     }
 }
 
-/// What is collected without the permission for DLP.
+/// The content types that are collected without the permission for DLP.
 const COLLECTED: [ContentType; 4] = [
     ContentType::AzureActiveDirectory,
     ContentType::Exchange,
@@ -85,7 +85,7 @@ const COLLECTED: [ContentType; 4] = [
 ];
 
 #[test]
-fn rounds_without_news_leave_no_lines() {
+fn rounds_without_news_log_nothing() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
         .app(reader())

@@ -1,4 +1,4 @@
-//! Responses that are damaged, or made to do harm.
+//! Responses that are damaged or malicious.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use entra_emulator::{Emulator, Fault};
 use crate::collector::fake::{Fake, Reply, record_list};
 use crate::collector::world::{Folder, collect, collect_at, ids, reader, records, tenant, tokens_for};
 
-/// An API with the contents `a` and `b`, of which `a` is answered like this.
-fn with_content(answer: impl Fn() -> Reply + Send + Sync + 'static) -> Fake {
+/// Starts an API with the contents `a` and `b`, and with this response for `a`.
+fn with_content(respond: impl Fn() -> Reply + Send + Sync + 'static) -> Fake {
     Fake::start(move |seen| match seen.path.as_str() {
-        "/audit/a" => Some(answer()),
+        "/audit/a" => Some(respond()),
         path if path.starts_with("/subscriptions/content") => Some(seen.page(&["a", "b"])),
         _ => None,
     })
 }
 
 #[test]
-fn content_that_cannot_be_read_costs_no_other() {
+fn unreadable_content_affects_no_other() {
     let emulator = tokens_for(&["contoso.example"]);
     let huge: Arc<[u8]> = vec![b' '; 40 << 20].into();
-    for (name, body, said) in [
+    for (name, body, expected) in [
         ("text", b"<html>".to_vec().into(), "not a complete JSON array"),
         ("object", b"{}".to_vec().into(), "not a complete JSON array"),
         (
@@ -35,7 +35,11 @@ fn content_that_cannot_be_read_costs_no_other() {
         let api = with_content(move || Reply::ok(body.to_vec()));
         let folder = Folder::new();
         let run = collect_at(&emulator, &api.url, &folder, &[]);
-        assert!(!run.succeeded && run.stderr.contains(said), "{name}: {}", run.stderr);
+        assert!(
+            !run.succeeded && run.stderr.contains(expected),
+            "{name}: {}",
+            run.stderr
+        );
         assert!(run.stderr.contains(", content a: "), "{name}: {}", run.stderr);
         assert_eq!(ids(&folder), ["b"], "{name}");
     }
@@ -56,7 +60,7 @@ fn content_of_the_wrong_shape_in_a_list_is_reported() {
 }
 
 #[test]
-fn records_without_an_id_are_all_kept() {
+fn records_without_an_id_are_all_stored() {
     let emulator = tokens_for(&["contoso.example"]);
     let body =
         r#"[{"Operation":"x"},{"Operation":"x"},{"Id":5},{"Id":"r"},{"Id":"r"},{"Id":"R","CreationTime":"../../x"}]"#;
@@ -85,7 +89,7 @@ fn repeated_records_are_written_once() {
 }
 
 #[test]
-fn what_the_network_damages_is_fetched_again() {
+fn damaged_responses_are_fetched_again() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 250))
         .app(reader())
@@ -114,7 +118,7 @@ fn what_the_network_damages_is_fetched_again() {
 }
 
 #[test]
-fn error_texts_are_shown_without_what_a_terminal_carries_out() {
+fn error_texts_are_shown_without_control_sequences() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = with_content(|| {
         Reply::status(

@@ -11,14 +11,14 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::collector::world::{Folder, Run, bare_command, records};
 
-/// Ids of records, by tenant. The number is how often each stands there.
+/// The IDs of records, by tenant, each with the number of its occurrences.
 type Written = BTreeMap<String, BTreeMap<String, usize>>;
 
 const KILLS: u64 = 20;
 const TYPES: [ContentType; 2] = [ContentType::Exchange, ContentType::SharePoint];
 
 #[test]
-fn json_lines_are_the_feed_after_kills_at_random_moments() {
+fn json_lines_match_the_feed_after_random_kills() {
     survives_kills("audit", "--output", &|path| {
         // Journals grow with the records.
         let folders = fs::read_dir(path).into_iter().flatten().flatten();
@@ -28,7 +28,7 @@ fn json_lines_are_the_feed_after_kills_at_random_moments() {
 }
 
 #[test]
-fn database_is_the_feed_after_kills_at_random_moments() {
+fn database_matches_the_feed_after_random_kills() {
     survives_kills("audit.db", "--sqlite", &|path| {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let count = || {
@@ -39,8 +39,8 @@ fn database_is_the_feed_after_kills_at_random_moments() {
     });
 }
 
-/// Kills the collector whenever `size` of what it wrote has grown by a part that differs a little
-/// each time, lets it finish, and compares what it wrote with the feed.
+/// Kills the collector whenever `size` of its output has grown by an amount that varies a little,
+/// lets it finish, and compares its output with the feed.
 fn survives_kills(name: &str, option: &str, size: &dyn Fn(&Path) -> u64) {
     let emulator = emulator();
     let expected = expected(&emulator);
@@ -88,7 +88,7 @@ fn survives_kills(name: &str, option: &str, size: &dyn Fn(&Path) -> u64) {
         }
         std::thread::sleep(Duration::from_micros(draw(5000)));
         in_the_middle += usize::from(child.try_wait().unwrap().is_none());
-        // SIGKILL on Unix.
+        // This is SIGKILL on Unix.
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -153,10 +153,10 @@ fn assert_same(written: &Written, expected: &BTreeMap<String, BTreeSet<String>>)
         let written = &written[tenant];
         let lost: Vec<_> = expected.iter().filter(|id| !written.contains_key(*id)).collect();
         let twice: Vec<_> = written.iter().filter(|(_, times)| **times > 1).collect();
-        let strange = written.keys().filter(|id| !expected.contains(*id)).count();
+        let unknown = written.keys().filter(|id| !expected.contains(*id)).count();
         assert!(
-            lost.is_empty() && twice.is_empty() && strange == 0,
-            "{} lost, {} twice, {strange} strange",
+            lost.is_empty() && twice.is_empty() && unknown == 0,
+            "{} lost, {} repeated, {unknown} unknown",
             lost.len(),
             twice.len()
         );

@@ -1,4 +1,4 @@
-//! The collector, run as a user runs it, against an emulator.
+//! Tests of the collector, run as a user runs it, against the emulator.
 
 mod clocks;
 mod connect;

@@ -1,9 +1,9 @@
-//! Pages: all of them are read, under either name of the header, and at the API's own origin only.
+//! Pages: all are read, under either name of the header, and at the API's own origin only.
 
 use crate::collector::fake::{Fake, Reply, Seen};
 use crate::collector::world::{Folder, collect_at, ids, tokens_for};
 
-/// Three pages, linked by this header.
+/// Starts an API with three pages, linked by this header.
 fn three_pages(header: &'static str) -> Fake {
     Fake::start(move |seen: &Seen| {
         if !seen.is("/subscriptions/content") {
@@ -33,7 +33,7 @@ fn all_pages_are_read_under_both_header_names() {
 }
 
 #[test]
-fn the_token_goes_to_no_other_origin() {
+fn token_is_sent_to_no_other_origin() {
     let emulator = tokens_for(&["contoso.example"]);
     let other = Fake::start(|_| None);
     let place = other.url.clone();
@@ -53,7 +53,7 @@ fn the_token_goes_to_no_other_origin() {
         let folder = Folder::new();
         let run = collect_at(&emulator, &api.url, &folder, &[]);
         assert!(
-            !run.succeeded && run.stderr.contains("gets the token"),
+            !run.succeeded && run.stderr.contains("the token is sent to"),
             "{link}: {}",
             run.stderr
         );
@@ -64,7 +64,7 @@ fn the_token_goes_to_no_other_origin() {
         });
         let run = collect_at(&emulator, &api.url, &folder, &[]);
         assert!(
-            !run.succeeded && run.stderr.contains("gets the token"),
+            !run.succeeded && run.stderr.contains("the token is sent to"),
             "{link}: {}",
             run.stderr
         );
@@ -73,7 +73,7 @@ fn the_token_goes_to_no_other_origin() {
 }
 
 #[test]
-fn a_circle_of_pages_ends_and_its_content_is_kept() {
+fn cycle_of_pages_ends_and_its_content_is_stored() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = Fake::start(|seen| {
         let next = format!(
@@ -114,7 +114,7 @@ fn content_on_two_pages_is_fetched_once() {
     assert_eq!(ids(&folder), ["a", "b", "c"]);
 }
 
-/// A page that names a next one, whatever was read before.
+/// Returns a page that always names a next one.
 fn endless(seen: &Seen) -> Reply {
     let (origin, tenant) = (&seen.origin, &seen.tenant);
     let next = seen.before + 1;
@@ -156,7 +156,7 @@ fn window_with_too_many_pages_is_divided() {
 }
 
 #[test]
-fn list_that_never_ends_is_not_done() {
+fn endless_list_is_incomplete() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = Fake::start(|seen| seen.is("/subscriptions/content").then(|| endless(seen)));
     let (folder, arguments) = (Folder::new(), ["--since", "2s", "--overlap", "0s", "--summary", "json"]);

@@ -1,8 +1,7 @@
-//! The proof that nothing is lost and nothing comes twice: many contents of many tenants, on a bad
-//! day.
+//! The proof that nothing is lost or repeated: many contents of many tenants, during an outage.
 //!
-//! The feed's own list of record IDs, which the emulator computes without the collector, is what
-//! the files are compared with.
+//! The files are compared with the feed's own list of record IDs, which the emulator computes
+//! without the collector.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +16,7 @@ const TENANTS: u32 = 6;
 const TYPES: [ContentType; 2] = [ContentType::Exchange, ContentType::SharePoint];
 
 #[test]
-fn nothing_is_lost_or_repeated_on_a_bad_day() {
+fn nothing_is_lost_or_repeated_in_an_outage() {
     let app = App::new("collector")
         .multi_tenant()
         .consented_everywhere()
@@ -32,7 +31,7 @@ fn nothing_is_lost_or_repeated_on_a_bad_day() {
         .duplicate_records(100)
         .duplicate_contents(100)
         .requests_per_minute(1_000_000);
-    // What is to happen in the middle: by the requests for contents so far.
+    // The number of content requests so far determines the events in the middle.
     let (fetched, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let counter = Arc::clone(&fetched);
     let emulator = Emulator::builder()
@@ -54,7 +53,7 @@ fn nothing_is_lost_or_repeated_on_a_bad_day() {
     ] {
         emulator.fault(fault.always().one_in(60));
     }
-    // Twice in a row it would mean that the permission is missing.
+    // Two in a row would mean that the permission is missing.
     emulator.fault(Fault::status(401).on("/activity/feed/audit/"));
     let revoked = emulator.tenants()[2].id.clone();
     let folder = Folder::new();
@@ -92,10 +91,10 @@ fn nothing_is_lost_or_repeated_on_a_bad_day() {
     });
     let run = Run::of(&emulator, &output.unwrap());
     assert!(!run.succeeded, "one tenant failed: {}", run.stderr);
-    // The API rejects the token, and then Entra the request for another one.
-    let told = format!("tenant {revoked}");
-    let is_told = |line: &str| line.contains(&told) && (line.contains("AADSTS700016") || line.contains("401"));
-    assert!(run.stderr.lines().any(is_told), "{}", run.stderr);
+    // The API rejects the token, and then Entra rejects the request for another one.
+    let prefix = format!("tenant {revoked}");
+    let is_reported = |line: &str| line.contains(&prefix) && (line.contains("AADSTS700016") || line.contains("401"));
+    assert!(run.stderr.lines().any(is_reported), "{}", run.stderr);
     let written = records(&folder);
     for tenant in emulator.tenants() {
         let expected: BTreeSet<String> = TYPES

@@ -1,4 +1,4 @@
-//! An API that is reached through a proxy alone.
+//! An API that can only be reached through a proxy.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,11 +13,11 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::collector::fake::{Fake, Seen};
 use crate::collector::world::{Folder, Run, bare_command, command, ids, tenant, tokens_for};
 
-/// The name of the API. Only the proxy finds it.
+/// The host of the API, which only the proxy can resolve.
 const API: &str = "https://manage.example";
 
 #[test]
-fn api_is_called_through_the_proxy_of_the_environment() {
+fn api_is_called_through_the_configured_proxy() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 1))
         .api(entra_emulator::Api::new(API))
@@ -44,7 +44,7 @@ fn api_is_called_through_the_proxy_of_the_environment() {
     assert!(run.succeeded, "{}", run.stderr);
     assert_eq!(ids(&folder), ["a"]);
     assert_eq!(api.requests("/audit/a").len(), 1);
-    // The emulator is on this machine: its tokens come without the proxy.
+    // The emulator is on this machine: its tokens are requested without the proxy.
     let heads = proxy.heads.lock().unwrap().clone();
     assert!(!heads.is_empty());
     for head in heads {
@@ -56,7 +56,7 @@ fn api_is_called_through_the_proxy_of_the_environment() {
 }
 
 #[test]
-fn proxy_that_cannot_be_used_is_reported_before_the_start() {
+fn unusable_proxy_is_reported_at_the_start() {
     let emulator = tokens_for(&["contoso.example"]);
     let output = bare_command(&emulator, emulator.tenant_id())
         .args(["--once", "--api", API, "--output"])
@@ -70,17 +70,16 @@ fn proxy_that_cannot_be_used_is_reported_before_the_start() {
     assert!(emulator.token_requests().is_empty());
 }
 
-/// A proxy at whose other end the API is always the same: behind TLS, with a certificate for its
-/// name.
+/// A proxy that always connects to the API: behind TLS, with a certificate for its name.
 struct Proxy {
     address: String,
-    /// The requests for tunnels.
+    /// The CONNECT requests.
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    /// Starts it. The certificate is written to `root`, so that it can be trusted. `api` is a plain
-    /// host and port.
+    /// Starts the proxy. Its certificate is written to `root`, so that it can be trusted. `api` is
+    /// a host and port without TLS.
     fn start(root: &Path, api: String) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let host = API.strip_prefix("https://").unwrap();
@@ -99,7 +98,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let seen = Arc::clone(&heads);
-        // Ends with the process.
+        // It ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (tls, heads, api) = (Arc::clone(&tls), Arc::clone(&seen), api.clone());
@@ -110,13 +109,14 @@ impl Proxy {
     }
 }
 
-/// Serves one connection: the tunnel, then requests, each of which gets one response of the API.
+/// Serves one connection: the tunnel, then requests, each with one response of the API.
 fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, heads: &Mutex<Vec<String>>, api: &str) -> Option<()> {
     let head = head(&mut stream)?;
     heads.lock().unwrap().push(head);
     stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").ok()?;
     let mut client = StreamOwned::new(ServerConnection::new(tls).ok()?, stream);
-    // One request a connection: the API ends its response so, and the request has no body.
+    // One request per connection: the API ends its response by closing it, and the request has no
+    // body.
     let request = self::head(&mut client)?.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     let mut api = TcpStream::connect(api).ok()?;
     api.write_all(request.as_bytes()).ok()?;

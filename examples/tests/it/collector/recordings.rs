@@ -1,4 +1,4 @@
-//! Runs of the collector at a terminal, recorded in `target/artifacts` for people to look at.
+//! Runs of the collector in a terminal, recorded in `target/artifacts` for inspection.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,8 @@ fn run(columns: usize, emulator: &Emulator, folder: &Folder, actions: &[Action<'
     record_program(columns, &words, &variables, actions)
 }
 
-/// Three tenants: one that is slow and throttled, one without the permission, one without trouble.
+/// Starts an emulator with three tenants: a slow and throttled one, one without the permission, and
+/// one without failures.
 fn emulator() -> Emulator {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 120))
@@ -59,7 +60,7 @@ fn progress_and_summary_fit_the_terminal() {
         let sent = recording.sent();
         assert_eq!(recording.exit, 1, "{sent}");
         assert!(recording.restored);
-        // Bars were there, and are gone at the end.
+        // The bars were shown, and are gone at the end.
         assert!(
             sent.contains("/3 tenants") && sent.contains(" records  Audit."),
             "{sent}"
@@ -68,25 +69,26 @@ fn progress_and_summary_fit_the_terminal() {
         let lines = screen.lines();
         let text = lines.join("\n");
         assert!(!text.contains("/3 tenants"), "{text}");
-        // Log lines are whole: each begins with its time.
+        // Log lines are complete: each begins with its time.
         let summary = lines.iter().rposition(|line| line.contains("round finished")).unwrap();
         let is_whole = |line: &&String| line.starts_with("20") || line.starts_with("  ");
         assert_eq!(lines[..=summary].iter().filter(is_whole).count(), summary + 1, "{text}");
-        // Bars stood in some of the rows above: the terminal wraps what indicatif fills up.
+        // Bars were shown in some of the rows above: the terminal wraps the lines that indicatif
+        // fills.
         let wrapped = screen.wrapped.iter().find(|row| **row > summary + 2);
         assert_eq!(wrapped, None, "wider than {columns} columns: {text}");
         let words = lines[summary..].join(" ");
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        for said in [
+        for expected in [
             "windows",
             "duplicates",
             "failed",
             "to do: let an administrator",
             "total",
         ] {
-            assert!(words.contains(said), "{said}: {text}");
+            assert!(words.contains(expected), "{expected}: {text}");
         }
-        // What stood on the terminal while the bars were there: one frame after the other.
+        // The terminal's contents while the bars were shown, frame by frame.
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("artifacts");
         fs::create_dir_all(&folder).unwrap();
         let frames = recording.frames("/3 tenants");

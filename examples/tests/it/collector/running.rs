@@ -1,4 +1,4 @@
-//! A collector that runs while a test goes on.
+//! A collector that runs during a test.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A program, and what it writes to standard error. It ends with this.
+/// A program with its standard error. Dropping this ends the program.
 pub(crate) struct Running {
     child: Child,
     log: Arc<Mutex<String>>,
@@ -15,8 +15,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the program below a shell, which ends it at the end of its input: that comes with the
-    /// end of this process, even of one that is killed.
+    /// Starts the program below a shell, which ends it when the shell's input ends. That happens
+    /// when this process ends, even if it is killed.
     pub(crate) fn spawn(program: &Command) -> Self {
         let script = r#""$@" </dev/null & trap : HUP INT TERM; exec >&- 2>&-; read -r _; kill -KILL $!; wait $!"#;
         let mut command = Command::new("/bin/sh");
@@ -47,8 +47,8 @@ impl Running {
         Self { child, log, lines }
     }
 
-    /// Waits for a line on standard error that has this text, and returns what follows it. None at
-    /// the end of the program.
+    /// Waits for a line on standard error that contains this text, and returns the text after it,
+    /// or `None` at the end of the program.
     pub(crate) fn wait(&self, text: &str) -> Option<String> {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -65,13 +65,12 @@ impl Running {
         }
     }
 
-    /// Returns all that it has written to standard error.
+    /// Returns everything that it has written to standard error.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits until it has ended by itself, without success. Returns what it wrote to standard
-    /// error.
+    /// Waits until the program has failed by itself. Returns its standard error.
     pub(crate) fn fail(mut self) -> String {
         drop(self.child.stdin.take());
         assert!(!self.child.wait().unwrap().success());
@@ -86,5 +85,5 @@ impl Drop for Running {
     }
 }
 
-/// How long anything may take before a test fails.
+/// The time after which a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! Where records go, as the command line names it.
+//! The destinations of records on the command line.
 
 use entra_emulator::Emulator;
 
@@ -27,7 +27,7 @@ fn every_name_of_a_database_is_a_file() {
 }
 
 #[test]
-fn folder_that_another_collector_uses_is_an_error() {
+fn folder_of_another_collector_is_rejected() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 1))
         .app(reader())

@@ -1,4 +1,4 @@
-//! What the collector shows and listens to: webhook, metrics, summary, progress.
+//! The outputs and servers of the collector: webhook, metrics, summary, progress.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -32,14 +32,14 @@ fn emulator() -> Emulator {
         .start()
 }
 
-/// The collector in the first tenant, which runs until it is dropped.
+/// Starts the collector for the first tenant. It runs until it is dropped.
 fn start(emulator: &Emulator, folder: &Folder, arguments: &[&str]) -> Running {
     let mut program = command(emulator, &emulator.tenants()[0].id, folder);
     program.args(arguments).env("WEBHOOK_AUTH_ID", AUTH_ID);
     Running::spawn(&program)
 }
 
-/// Sends a request by hand, and returns the response as it comes.
+/// Sends a request over a plain connection, and returns the response unparsed.
 fn send(mut stream: impl Read + Write, head: &str, body: &str) -> String {
     let host = if head.contains("\r\nHost: ") {
         ""
@@ -50,7 +50,7 @@ fn send(mut stream: impl Read + Write, head: &str, body: &str) -> String {
         "{head}{host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    // A server that rejects a request need not read all of it.
+    // A server may reject a request without reading all of it.
     let _ = stream
         .write_all(head.as_bytes())
         .and_then(|()| stream.write_all(body.as_bytes()));
@@ -72,13 +72,13 @@ fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> u16 
     status.parse().unwrap()
 }
 
-/// The address after "webhook: listens at".
-fn listens_at(program: &Running) -> String {
-    let rest = program.wait("webhook: listens at ").expect("it listens");
+/// Returns the address after "webhook: listening on".
+fn webhook_address(program: &Running) -> String {
+    let rest = program.wait("webhook: listening on ").expect("the webhook starts");
     rest.split(',').next().unwrap().to_owned()
 }
 
-/// A content of the first tenant, as the API names it.
+/// Returns a content of the first tenant, as the API names it.
 fn content(emulator: &Emulator, name: &str) -> Value {
     let tenant = &emulator.tenants()[0].id;
     json!({
@@ -93,11 +93,11 @@ fn content(emulator: &Emulator, name: &str) -> Value {
 }
 
 #[test]
-fn webhook_collects_what_notifications_name() {
+fn webhook_collects_contents_of_notifications() {
     let emulator = emulator();
     let folder = Folder::new();
     let program = start(&emulator, &folder, &WEBHOOK);
-    let hook = listens_at(&program);
+    let hook = webhook_address(&program);
     program.wait("round finished").unwrap();
     let started = emulator
         .requests()
@@ -115,7 +115,7 @@ fn webhook_collects_what_notifications_name() {
         assert!(Instant::now() < end, "{}", program.log());
         std::thread::sleep(Duration::from_millis(20));
     }
-    // The API notifies at least once.
+    // The API may deliver a notification more than once.
     program.wait("1 new records").unwrap();
     assert_eq!(post(&hook, "/hook", &auth, &notification), 200);
     program.wait("0 new records").unwrap();
@@ -130,7 +130,7 @@ fn webhook_collects_what_notifications_name() {
 }
 
 #[test]
-fn webhook_takes_what_the_api_delivers() {
+fn webhook_accepts_notifications_of_the_api() {
     let feed = ActivityFeed::new().contents(2).records(5).plain_webhooks();
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 1))
@@ -138,7 +138,7 @@ fn webhook_takes_what_the_api_delivers() {
         .activity(feed)
         .start();
     let folder = Folder::new();
-    // A port that is free at the moment.
+    // A port that is currently free.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let url = format!("http://{address}/hook");
@@ -175,12 +175,12 @@ fn webhook_takes_what_the_api_delivers() {
 }
 
 #[test]
-fn webhook_rejects_what_is_not_from_the_api() {
+fn webhook_rejects_foreign_notifications() {
     let emulator = emulator();
     let thief = Emulator::start();
     let folder = Folder::new();
     let program = start(&emulator, &folder, &WEBHOOK);
-    let hook = listens_at(&program);
+    let hook = webhook_address(&program);
     program.wait("round finished").unwrap();
     let requests = emulator.request_count();
     let auth = ("Webhook-AuthID", AUTH_ID);
@@ -200,7 +200,7 @@ fn webhook_rejects_what_is_not_from_the_api() {
         (&[("Webhook-AuthID", "canary-auth-id-0123456788")], &good_body, 401),
         (&[("Webhook-AuthID", "")], &good_body, 401),
         (&[auth, auth], &good_body, 401),
-        // A validation needs the auth id as well.
+        // A validation requires the auth ID as well.
         (
             &[("Webhook-ValidationCode", "abc")],
             "{\"validationCode\":\"abc\"}",
@@ -238,12 +238,12 @@ fn webhook_rejects_what_is_not_from_the_api() {
     assert_eq!(post(&hook, "/other", &[auth], &good_body), 404);
     let get = send(TcpStream::connect(&hook).unwrap(), "GET /hook HTTP/1.1", "");
     assert!(get.starts_with("HTTP/1.1 405 "), "{get}");
-    // Not even the good half of a notification was taken.
+    // Not even the valid half of a notification was accepted.
     assert_eq!((emulator.request_count(), thief.request_count()), (requests, 0));
 }
 
 #[test]
-fn webhook_speaks_tls_with_its_own_certificate() {
+fn webhook_uses_tls_with_its_own_certificate() {
     let emulator = emulator();
     let folder = Folder::new();
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
@@ -259,7 +259,7 @@ fn webhook_speaks_tls_with_its_own_certificate() {
     // With TLS, other machines may reach it.
     let everywhere = [&["--webhook", "0.0.0.0:0"], &WEBHOOK[2..]].concat();
     let program = start(&emulator, &folder, &[&everywhere[..], &tls].concat());
-    let port = listens_at(&program).rsplit_once(':').unwrap().1.to_owned();
+    let port = webhook_address(&program).rsplit_once(':').unwrap().1.to_owned();
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate.der().clone()).unwrap();
@@ -277,7 +277,7 @@ fn webhook_speaks_tls_with_its_own_certificate() {
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 
     drop(program);
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (&everywhere[..], "plain http to other machines would show the auth id"),
         (
             &[&WEBHOOK[..], &["--webhook-cert", key_file, "--webhook-key", key_file]].concat(),
@@ -294,17 +294,17 @@ fn webhook_speaks_tls_with_its_own_certificate() {
         ),
     ] {
         let program = start(&emulator, &folder, arguments);
-        assert_eq!(program.wait("webhook: listens at "), None, "{arguments:?}");
+        assert_eq!(program.wait("webhook: listening on "), None, "{arguments:?}");
         let log = program.fail();
-        assert!(log.contains(said), "{said}: {log}");
+        assert!(log.contains(expected), "{expected}: {log}");
     }
 }
 
 #[test]
-fn metrics_count_what_was_collected() {
+fn metrics_count_the_collected_records() {
     let emulator = emulator();
     let folder = Folder::new();
-    // Counted, and repeated.
+    // This is counted, and the request is repeated.
     emulator.fault(Fault::status(503).on("/subscriptions/list"));
     let arguments = ["--metrics", "127.0.0.1:0", "--back-off", "10ms"];
     let program = start(&emulator, &folder, &arguments);
@@ -338,7 +338,7 @@ fn metrics_count_what_was_collected() {
         ("HEAD /metrics HTTP/1.1", "200"),
         ("GET / HTTP/1.1", "404"),
         ("POST /metrics HTTP/1.1", "405"),
-        // A name that leads to this machine, and is not its own.
+        // A name that resolves to this machine, but is not its own.
         ("GET /metrics HTTP/1.1\r\nHost: collector.example", "421"),
     ] {
         let response = send(TcpStream::connect(address).unwrap(), request, "");
@@ -348,7 +348,7 @@ fn metrics_count_what_was_collected() {
 }
 
 #[test]
-fn connect_page_alone_leaves_the_records_to_a_collector() {
+fn connect_page_without_collecting_locks_no_sink() {
     let emulator = emulator();
     let folder = Folder::new();
     let store = folder.path().join("tenants.redb");
@@ -366,7 +366,7 @@ fn connect_page_alone_leaves_the_records_to_a_collector() {
 
 #[cfg(unix)]
 #[test]
-fn stopped_collector_calls_no_unfinished_tenant_done() {
+fn stopped_collector_reports_unfinished_tenants() {
     let emulator = emulator();
     let folder = Folder::new();
     emulator.fault(Fault::delayed(DEADLINE).on("/audit/").always());
@@ -396,7 +396,7 @@ fn stopped_collector_calls_no_unfinished_tenant_done() {
 }
 
 #[test]
-fn reader_of_the_summary_may_go() {
+fn reader_of_the_summary_may_close_the_pipe() {
     let emulator = emulator();
     let folder = Folder::new();
     let mut program = command(&emulator, &emulator.tenants()[0].id, &folder);
@@ -409,7 +409,7 @@ fn reader_of_the_summary_may_go() {
 }
 
 #[test]
-fn summary_has_the_form_that_was_asked_for() {
+fn summary_has_the_requested_form() {
     let emulator = emulator();
     let folder = Folder::new();
     let run = collect(&emulator, &folder, &["--summary", "json"]);
@@ -442,8 +442,8 @@ fn quiet_run_reports_failures_only() {
 }
 
 #[test]
-fn options_that_contradict_each_other_are_rejected() {
-    for (arguments, said) in [
+fn contradictory_options_are_rejected() {
+    for (arguments, expected) in [
         (&["--connect"][..], "--tenants"),
         (&["--no-collect"], "--connect"),
         (&["--webhook", "localhost:0"], "--webhook-url"),
@@ -451,10 +451,7 @@ fn options_that_contradict_each_other_are_rejected() {
     ] {
         let mut program = Command::new(env!("CARGO_BIN_EXE_office365_collector"));
         let output = program.args(arguments).output().unwrap();
-        let said_there = String::from_utf8(output.stderr).unwrap();
-        assert!(
-            output.status.code() == Some(2) && said_there.contains(said),
-            "{said_there}"
-        );
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains(expected), "{stderr}");
     }
 }

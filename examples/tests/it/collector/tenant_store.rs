@@ -1,4 +1,4 @@
-//! Tenants that consented, in a tenant store.
+//! Tenants that consented, read from a tenant store.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,12 +30,12 @@ fn consented(emulator: &Emulator, tenant: usize) -> ConsentedTenant {
 }
 
 #[test]
-fn tenant_that_consents_joins_the_next_round() {
+fn consenting_tenant_joins_the_next_round() {
     let emulator = emulator();
     let folder = Folder::new();
     let store = RedbTenantStore::at(folder.path().join("tenants.redb"));
     store.put(&consented(&emulator, 0)).unwrap();
-    // One that consented to another application.
+    // A tenant that consented to another application.
     let mut other = consented(&emulator, 1);
     other.client_id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
     store.put(&other).unwrap();
@@ -82,7 +82,7 @@ fn tenant_that_consents_joins_the_next_round() {
 }
 
 #[test]
-fn tenant_store_that_is_not_there_or_empty_is_reported() {
+fn missing_or_empty_tenant_store_is_reported() {
     let emulator = emulator();
     let folder = Folder::new();
     let path = folder.path().join("tenants.redb");
@@ -104,7 +104,7 @@ fn tenant_store_that_is_not_there_or_empty_is_reported() {
 }
 
 #[test]
-fn tenant_store_that_is_damaged_is_an_error_and_left_as_it_is() {
+fn damaged_tenant_store_is_reported_and_unchanged() {
     let emulator = emulator();
     let folder = Folder::new();
     let path = folder.path().join("tenants.redb");
@@ -120,7 +120,7 @@ fn tenant_store_that_is_damaged_is_an_error_and_left_as_it_is() {
 }
 
 #[test]
-fn unreadable_tenant_of_the_store_fails_and_others_finish() {
+fn unreadable_tenant_fails_and_others_finish() {
     let emulator = emulator();
     let folder = Folder::new();
     let store = RedbTenantStore::at(folder.path().join("tenants.redb"));
@@ -157,6 +157,10 @@ fn unreadable_tenant_of_the_store_fails_and_others_finish() {
     ];
     expected.sort_unstable();
     assert_eq!(outcomes, expected, "{}", run.stdout);
-    assert!(run.stderr.contains("consent again, or forget it"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("consent again, or forget the tenant"),
+        "{}",
+        run.stderr
+    );
     assert!(run.stderr.contains("1 of 2 tenants succeeded"), "{}", run.stderr);
 }

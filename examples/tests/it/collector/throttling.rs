@@ -1,10 +1,10 @@
-//! Throttling: the tenant waits as long as the service says, and the others go on.
+//! Throttling: the tenant waits as long as the service asks for, and the others continue.
 
 use crate::collector::fake::{Fake, Reply};
 use crate::collector::world::{Folder, collect_at, ids, tokens_for};
 
 #[test]
-fn throttled_requests_are_sent_again() {
+fn throttled_requests_are_repeated() {
     let emulator = tokens_for(&["contoso.example"]);
     const DOCUMENTED: &str = "{'error':{'code':'AF429','message':'Too many requests. Method=GetBlob, PublisherId=x'}}";
     for reply in [
@@ -35,12 +35,13 @@ fn throttled_requests_are_sent_again() {
 }
 
 #[test]
-fn a_throttled_tenant_stops_no_other() {
+fn throttled_tenant_does_not_stop_others() {
     let emulator = tokens_for(&["contoso.example", "fabrikam.example"]);
     let throttled = emulator.tenants()[0].id.clone();
     let slow = throttled.clone();
     let api = Fake::start(move |seen| {
-        // Longer than a place may be held: it is called again after the other has finished.
+        // Longer than a tenant may occupy its slot: it is called again after the other has
+        // finished.
         if seen.tenant == slow && seen.is("/subscriptions/list") && seen.before == 0 {
             return Some(Reply::error(403, "AF429").with("Retry-After", "6"));
         }
@@ -48,7 +49,7 @@ fn a_throttled_tenant_stops_no_other() {
         seen.is("/subscriptions/content").then(|| seen.page(&[name]))
     });
     let folder = Folder::new();
-    // One place only.
+    // There is one slot only.
     let run = collect_at(
         &emulator,
         &api.url,
@@ -63,7 +64,7 @@ fn a_throttled_tenant_stops_no_other() {
         .map(|seen| seen.tenant == throttled)
         .collect();
     assert_eq!(order, [false, true]);
-    assert!(run.stderr.contains("others go on"), "{}", run.stderr);
+    assert!(run.stderr.contains("others continue"), "{}", run.stderr);
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn patience_with_a_throttled_tenant_ends() {
 }
 
 #[test]
-fn requests_at_once_are_bounded() {
+fn concurrent_requests_are_bounded() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static NOW: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! Tokens: as the document requests them, and renewed ahead of need.
+//! Tokens: requested as in the document, and renewed early.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use crate::collector::fake::{Fake, Reply};
 use crate::collector::world::{Folder, Run, collect, command, reader, tenant};
 
 #[test]
-fn tokens_are_requested_on_v1_with_a_resource_unless_v2_is_named() {
+fn tokens_are_requested_on_v1_unless_v2_is_named() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 1))
         .app(reader())
         .start();
-    let asked = |arguments: &[&str]| {
+    let requested_path = |arguments: &[&str]| {
         emulator.clear_requests();
         assert!(collect(&emulator, &Folder::new(), arguments).succeeded);
         let requests = emulator.token_requests();
@@ -23,12 +23,15 @@ fn tokens_are_requested_on_v1_with_a_resource_unless_v2_is_named() {
         requests[0].path.clone()
     };
     let id = emulator.tenant_id();
-    assert_eq!(asked(&[]), format!("/{id}/oauth2/token"));
-    assert_eq!(asked(&["--endpoint", "v2"]), format!("/{id}/oauth2/v2.0/token"));
+    assert_eq!(requested_path(&[]), format!("/{id}/oauth2/token"));
+    assert_eq!(
+        requested_path(&["--endpoint", "v2"]),
+        format!("/{id}/oauth2/v2.0/token")
+    );
 }
 
 #[test]
-fn a_certificate_is_preferred_to_a_secret() {
+fn certificate_is_preferred_to_a_secret() {
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
     let pem = rcgen::CertificateParams::new(Vec::new())
         .unwrap()
@@ -53,19 +56,19 @@ fn a_certificate_is_preferred_to_a_secret() {
         .arg("--once")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && !said.contains("canary"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !stderr.contains("canary"), "{stderr}");
 }
 
 #[test]
-fn renewal_ahead_of_need_is_shown() {
+fn early_renewal_is_logged() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 1))
         .app(reader())
         .token_lifetime(Duration::from_secs(8))
         .start();
     let api = Fake::start(|seen| {
-        // A list that takes its time, so that the first token ages.
+        // A slow list, during which the first token ages.
         if seen.is("/subscriptions/content") && seen.before < 40 {
             std::thread::sleep(Duration::from_millis(100));
             let next = format!(
@@ -89,7 +92,7 @@ fn renewal_ahead_of_need_is_shown() {
     let id = emulator.tenant_id();
     assert!(
         run.stderr
-            .contains(&format!("tenant {id}: token acquired, good for 7 s")),
+            .contains(&format!("tenant {id}: token acquired, valid for 7 s")),
         "{}",
         run.stderr
     );
@@ -108,13 +111,13 @@ fn renewal_ahead_of_need_is_shown() {
         "{renewed}"
     );
     assert!(
-        renewed.contains(&format!("tenant {id}: ")) && renewed.ends_with("before its end"),
+        renewed.contains(&format!("tenant {id}: ")) && renewed.ends_with("before its expiry"),
         "{renewed}"
     );
 }
 
 #[test]
-fn a_wrong_secret_is_reported_for_each_tenant_and_not_repeated() {
+fn wrong_secret_is_reported_without_repeating_it() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 1))
         .app(reader())
@@ -135,7 +138,7 @@ fn a_wrong_secret_is_reported_for_each_tenant_and_not_repeated() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_continuous_collector() {
+fn signal_ends_the_continuous_collector() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
         .app(reader())

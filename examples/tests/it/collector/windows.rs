@@ -1,4 +1,4 @@
-//! Windows: at most 24 hours each, at most 7 days back, without holes.
+//! Windows: at most 24 hours each, at most 7 days back, without gaps.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -9,20 +9,20 @@ use http::Method;
 use crate::collector::fake::{Fake, Reply};
 use crate::collector::world::{Folder, collect_at, tokens_for};
 
-/// `2026-01-31T23:59:58` in seconds since the epoch.
+/// Returns `2026-01-31T23:59:58` in seconds since the epoch.
 fn seconds(text: &str) -> u64 {
     let time = humantime::parse_rfc3339(&format!("{text}Z")).unwrap();
     Timestamp::from(time).as_secs()
 }
 
 #[test]
-fn windows_are_a_day_at_most_and_leave_no_hole() {
+fn windows_are_at_most_a_day_long_and_leave_no_gap() {
     let emulator = tokens_for(&["contoso.example"]);
     for (since, days, windows) in [("90m", 0.0625, 1), ("60h", 2.5, 3), ("7d", 7.0, 7)] {
         let (api, folder) = (Fake::start(|_| None), Folder::new());
         let run = collect_at(&emulator, &api.url, &folder, &["--since", since]);
         assert!(run.succeeded, "{}", run.stderr);
-        let asked: Vec<(u64, u64)> = api
+        let listed: Vec<(u64, u64)> = api
             .requests("/subscriptions/content")
             .iter()
             .map(|seen| {
@@ -33,29 +33,29 @@ fn windows_are_a_day_at_most_and_leave_no_hole() {
             })
             .collect();
         let now = Timestamp::from(SystemTime::now()).as_secs();
-        assert_eq!(asked.len(), windows, "{asked:?}");
+        assert_eq!(listed.len(), windows, "{listed:?}");
         assert!(
-            asked.iter().all(|(start, end)| start < end && end - start <= 86_400),
-            "{asked:?}"
+            listed.iter().all(|(start, end)| start < end && end - start <= 86_400),
+            "{listed:?}"
         );
-        assert!(asked.windows(2).all(|pair| pair[0].1 == pair[1].0), "{asked:?}");
-        let (first, last) = (asked[0].0, asked[windows - 1].1);
+        assert!(listed.windows(2).all(|pair| pair[0].1 == pair[1].0), "{listed:?}");
+        let (first, last) = (listed[0].0, listed[windows - 1].1);
         assert!(now - last < 60, "up to now");
-        // The API rejects what is older than seven days when it arrives.
+        // The API rejects times older than seven days on arrival of the request.
         assert!(first > now - 7 * 86_400 + 60, "{first}");
         assert!((now - first) as f64 <= days * 86_400.0 + 60.0, "{first}");
     }
 }
 
 #[test]
-fn missing_subscriptions_are_started_and_no_others() {
+fn only_missing_subscriptions_are_started() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = Fake::start(|seen| {
         let listed = r#"[{"contentType":"Audit.Exchange","status":"enabled"},{"contentType":"Audit.General","status":"disabled"},
             {"contentType":"Audit.SharePoint"},{"contentType":"Audit.New","status":"enabled"},{"contentType":null}]"#;
         match seen.path.as_str() {
             "/subscriptions/list" => Some(Reply::ok(listed)),
-            // Another process was quicker.
+            // Another process started it first.
             "/subscriptions/start?contentType=Audit.General" => Some(Reply::error(400, "AF20024")),
             _ => None,
         }
@@ -92,7 +92,7 @@ fn missing_subscriptions_are_started_and_no_others() {
 }
 
 #[test]
-fn a_content_type_that_cannot_be_started_costs_no_other() {
+fn failed_subscription_affects_no_other_type() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = Fake::start(|seen| match seen.path.as_str() {
         "/subscriptions/list" => Some(Reply::ok("[]")),
@@ -104,7 +104,7 @@ fn a_content_type_that_cannot_be_started_costs_no_other() {
     let run = collect_at(&emulator, &api.url, &folder, &["--content-type", "DLP.All"]);
     assert!(!run.succeeded);
     assert!(
-        run.stderr.contains("DLP.All: the API answered 403 AF20020") && run.stderr.contains("--content-type"),
+        run.stderr.contains("DLP.All: the API responded with 403 AF20020") && run.stderr.contains("--content-type"),
         "{}",
         run.stderr
     );
@@ -112,7 +112,7 @@ fn a_content_type_that_cannot_be_started_costs_no_other() {
 }
 
 #[test]
-fn the_publisher_is_named_in_every_request() {
+fn publisher_is_named_in_every_request() {
     let emulator = tokens_for(&["contoso.example"]);
     let api = Fake::start(|seen| match seen.path.as_str() {
         path if path.starts_with("/subscriptions/list") => Some(Reply::ok("[]")),
@@ -132,11 +132,11 @@ fn the_publisher_is_named_in_every_request() {
 }
 
 #[test]
-fn the_next_run_starts_behind_the_last_one_by_the_overlap() {
+fn next_run_starts_the_overlap_before_the_last_end() {
     let emulator = tokens_for(&["contoso.example"]);
     let late = AtomicBool::new(false);
     let api = Fake::start(move |seen| {
-        // Another content appears late, in a time that was listed already.
+        // Another content appears late, in a window that was listed before.
         seen.is("/subscriptions/content")
             .then(|| match late.swap(true, Ordering::SeqCst) {
                 false => seen.page(&["a", "b"]),
@@ -151,12 +151,16 @@ fn the_next_run_starts_behind_the_last_one_by_the_overlap() {
     let listed = api.requests("/subscriptions/content");
     let time = |number: usize, name: &str| seconds(&listed[number].option(name).unwrap());
     assert_eq!(time(1, "startTime"), time(0, "endTime") - 3600);
-    assert_eq!(api.requests("/audit/").len(), 3, "what is done is not fetched again");
+    assert_eq!(
+        api.requests("/audit/").len(),
+        3,
+        "finished content is not fetched again"
+    );
     assert_eq!(crate::collector::world::ids(&folder), ["a", "b", "late"]);
 }
 
 #[test]
-fn a_window_with_a_failed_content_is_listed_again() {
+fn window_with_a_failed_content_is_listed_again() {
     let emulator = tokens_for(&["contoso.example"]);
     let broken = AtomicBool::new(true);
     let api = Fake::start(move |seen| match seen.path.as_str() {
@@ -168,7 +172,7 @@ fn a_window_with_a_failed_content_is_listed_again() {
     let arguments = ["--since", "30h", "--overlap", "0s"];
     let run = collect_at(&emulator, &api.url, &folder, &arguments);
     assert!(!run.succeeded && run.stderr.contains("400 AF20050"), "{}", run.stderr);
-    // The second window lists the same content, and has it.
+    // The second window lists the same content, and collects it.
     assert_eq!(crate::collector::world::ids(&folder), ["a", "b"]);
     let run = collect_at(&emulator, &api.url, &folder, &arguments);
     assert!(run.succeeded, "{}", run.stderr);

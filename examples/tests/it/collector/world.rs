@@ -1,4 +1,4 @@
-//! An emulator with audit records, the collector, and what it wrote.
+//! The emulator with audit records, the collector, and its output.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use entra_emulator::{App, Emulator, Tenant, User};
 use serde_json::Value;
 
-/// A tenant with this many users, which are as many records of each content type.
+/// Returns a tenant with this many users, and as many records of each content type.
 pub(crate) fn tenant(domain: &str, users: usize) -> Tenant {
     let users = (0..users).map(|number| User::new(format!("User{number:04} Test")));
     users.fold(Tenant::new(domain), Tenant::user)
 }
 
-/// An application that may read the activity feed.
+/// Returns an application that may read the activity feed.
 pub(crate) fn reader() -> App {
     App::new("collector").grant(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read")
 }
@@ -43,7 +43,7 @@ impl Drop for Folder {
     }
 }
 
-/// A run of the collector that ended.
+/// A completed run of the collector.
 pub(crate) struct Run {
     pub(crate) succeeded: bool,
     pub(crate) stdout: String,
@@ -66,14 +66,14 @@ pub(crate) fn collect_from(emulator: &Emulator, tenants: &str, folder: &Folder, 
     Run::of(emulator, &output)
 }
 
-/// The collector with its variables and its folder.
+/// Returns the collector's command with its variables and its folder.
 pub(crate) fn command(emulator: &Emulator, tenants: &str, folder: &Folder) -> Command {
     let mut command = bare_command(emulator, tenants);
     command.arg("--output").arg(folder.path().join("audit"));
     command
 }
 
-/// The collector with its variables.
+/// Returns the collector's command with its variables.
 pub(crate) fn bare_command(emulator: &Emulator, tenants: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_office365_collector"));
     command.env_clear().envs([
@@ -85,7 +85,7 @@ pub(crate) fn bare_command(emulator: &Emulator, tenants: &str) -> Command {
     command
 }
 
-/// An emulator for the tokens of these tenants; the API is another server.
+/// Starts an emulator for the tokens of these tenants; the API is another server.
 pub(crate) fn tokens_for(domains: &[&str]) -> Emulator {
     let builder = domains
         .iter()
@@ -93,14 +93,14 @@ pub(crate) fn tokens_for(domains: &[&str]) -> Emulator {
     builder.app(reader()).start()
 }
 
-/// Collects once, of one content type, from the API at this address.
+/// Collects once, with one content type, from the API at this address.
 pub(crate) fn collect_at(emulator: &Emulator, api: &str, folder: &Folder, arguments: &[&str]) -> Run {
     let mut all = vec!["--api", api, "--content-type", "audit.general"];
     all.extend(arguments);
     collect(emulator, folder, &all)
 }
 
-/// The ids of all records, of all tenants together: each must stand there once.
+/// Returns the IDs of all records of all tenants, each of which must occur once.
 pub(crate) fn ids(folder: &Folder) -> Vec<String> {
     let mut ids = Vec::new();
     for (id, times) in records(folder).into_values().flatten() {
@@ -111,14 +111,14 @@ pub(crate) fn ids(folder: &Folder) -> Vec<String> {
 }
 
 impl Run {
-    /// The output, in which no secret may stand.
+    /// Checks that the output contains no secret.
     pub(crate) fn of(emulator: &Emulator, output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        for said in [&stdout, &stderr] {
+        for shown in [&stdout, &stderr] {
             assert!(
-                !said.contains("eyJ") && !said.contains(emulator.client_secret()),
-                "{said}"
+                !shown.contains("eyJ") && !shown.contains(emulator.client_secret()),
+                "{shown}"
             );
         }
         Self {
@@ -129,7 +129,7 @@ impl Run {
     }
 }
 
-/// All records that were written: by tenant, how often each id comes.
+/// Returns all written records: by tenant, the number of occurrences of each ID.
 pub(crate) fn records(folder: &Folder) -> BTreeMap<String, BTreeMap<String, usize>> {
     let mut tenants = BTreeMap::new();
     let Ok(folders) = std::fs::read_dir(folder.path().join("audit")) else {

@@ -1,4 +1,4 @@
-//! The landing page of the emulator in a browser, where there is one: it updates automatically,
+//! The landing page of the emulator in a browser, if one is installed: it updates automatically,
 //! works without scripts, fits every screen and holds no secret.
 
 use entra_emulator::{Api, App, Emulator, Fault, Secret, Tenant, TokenVersion, User};
@@ -12,7 +12,7 @@ use crate::support::chromium::{Page, in_browser};
 const SECRET: &str = "canary-secret-1";
 const SCOPE: &str = "https://graph.microsoft.com/.default";
 
-/// An emulator with a bit of everything, and with names as long as they can be.
+/// Starts an emulator with something of every kind, and with names of the greatest length.
 fn emulator() -> Emulator {
     let long = "x".repeat(120);
     Emulator::builder()
@@ -58,7 +58,7 @@ fn get(emulator: &Emulator, path: &str) -> u16 {
     send(Request::get(url).body(Body::default()).unwrap())
 }
 
-fn ask_for_token(emulator: &Emulator, tenant: &str, client_id: &str, secret: &str) -> u16 {
+fn request_token(emulator: &Emulator, tenant: &str, client_id: &str, secret: &str) -> u16 {
     let form = form_urlencoded::Serializer::new(String::new())
         .extend_pairs([
             ("grant_type", "client_credentials"),
@@ -78,7 +78,7 @@ async fn assert_without_secrets(page: &Page) {
 }
 
 #[test]
-fn it_updates_by_itself_after_a_refused_request() {
+fn page_updates_after_a_rejected_request() {
     let emulator = emulator();
     in_browser(true, async |page| {
         page.open(emulator.base_url()).await;
@@ -91,9 +91,9 @@ fn it_updates_by_itself_after_a_refused_request() {
         assert_eq!(page.text("#live").await, "This page updates automatically.");
 
         let (tenant, client_id) = (emulator.tenant_id(), emulator.client_id());
-        assert_eq!(ask_for_token(&emulator, tenant, client_id, "canary-wrong"), 401);
+        assert_eq!(request_token(&emulator, tenant, client_id, "canary-wrong"), 401);
         let row = page.text("#requests tbody.wrong").await;
-        for said in [
+        for expected in [
             "POST",
             "nightly-report",
             "401",
@@ -102,18 +102,18 @@ fn it_updates_by_itself_after_a_refused_request() {
             "To do: Send the value of one of the application's secrets",
             "no client-request-id",
         ] {
-            assert!(row.contains(said), "{said}: {row}");
+            assert!(row.contains(expected), "{expected}: {row}");
         }
-        // What a screen reader says.
-        let said = page.text("#live").await;
+        // The text for screen readers.
+        let announced = page.text("#live").await;
         assert!(
-            said.starts_with("A new request: POST /") && said.ends_with("401 AADSTS7000215"),
-            "{said}"
+            announced.starts_with("A new request: POST /") && announced.ends_with("401 AADSTS7000215"),
+            "{announced}"
         );
 
-        // The secret in place of the tenant and of the client ID.
-        ask_for_token(&emulator, SECRET, client_id, SECRET);
-        ask_for_token(&emulator, tenant, SECRET, client_id);
+        // The secret instead of the tenant and of the client ID.
+        request_token(&emulator, SECRET, client_id, SECRET);
+        request_token(&emulator, tenant, SECRET, client_id);
         page.find("#requests tbody:nth-of-type(3)").await;
         assert_without_secrets(page).await;
         assert_eq!(emulator.request_count(), 3, "the page's own requests are not counted");
@@ -122,7 +122,7 @@ fn it_updates_by_itself_after_a_refused_request() {
 }
 
 #[test]
-fn it_says_that_the_emulator_has_gone() {
+fn page_reports_that_the_emulator_is_gone() {
     let emulator = emulator();
     in_browser(true, async |page| {
         page.open(emulator.base_url()).await;
@@ -130,8 +130,8 @@ fn it_says_that_the_emulator_has_gone() {
         page.find("#requests tbody.wrong").await;
         drop(emulator);
         loop {
-            let said = page.text("#live").await;
-            if said.contains("The emulator does not respond.") {
+            let announced = page.text("#live").await;
+            if announced.contains("The emulator does not respond.") {
                 break;
             }
         }
@@ -140,13 +140,13 @@ fn it_says_that_the_emulator_has_gone() {
 }
 
 #[test]
-fn it_works_without_scripts() {
+fn page_works_without_scripts() {
     let emulator = emulator();
     in_browser(false, async |page| {
         page.open(emulator.base_url()).await;
         assert!(page.text("main noscript").await.contains("every ten seconds"));
         assert_eq!(get(&emulator, "/nothing"), 404);
-        // By itself, after a while.
+        // Automatically, after a while.
         let row = page.text("#requests tbody.wrong").await;
         assert!(row.contains("/nothing") && row.contains("Compare the path"), "{row}");
         assert_eq!(get(&emulator, "/nothing-else"), 404);
@@ -158,12 +158,12 @@ fn it_works_without_scripts() {
 }
 
 #[test]
-fn it_fits_every_screen_in_light_and_dark() {
+fn page_fits_every_screen_in_light_and_dark() {
     let emulator = emulator();
     let (tenant, client_id) = (emulator.tenant_id(), emulator.client_id());
-    assert_eq!(ask_for_token(&emulator, tenant, client_id, "canary-wrong"), 401);
-    assert_eq!(ask_for_token(&emulator, tenant, client_id, SECRET), 200);
-    ask_for_token(&emulator, SECRET, client_id, tenant);
+    assert_eq!(request_token(&emulator, tenant, client_id, "canary-wrong"), 401);
+    assert_eq!(request_token(&emulator, tenant, client_id, SECRET), 200);
+    request_token(&emulator, SECRET, client_id, tenant);
     get(&emulator, "/v1.0/users");
     get(&emulator, "/v1.0/groups?$top=5");
     get(&emulator, &format!("/{}", "long".repeat(100)));

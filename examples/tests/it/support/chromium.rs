@@ -1,5 +1,5 @@
-//! A headless Chromium, driven through its WebDriver. Where there is none, its tests say so and
-//! pass.
+//! A headless Chromium, driven through its WebDriver. Without one, its tests are skipped with
+//! a message.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write, stderr};
@@ -19,12 +19,12 @@ use thirtyfour::{CapabilitiesHelper, ChromeCapabilities, ChromiumLikeCapabilitie
 
 use crate::skips::skip;
 
-/// How long anything may take before a test gives it up: it is reached by what has failed alone.
+/// The time after which a test fails. Only failures reach it.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs a test in a browser of its own, with or without JavaScript.
+/// Runs a test in a new browser, with or without JavaScript.
 ///
-/// Where there is no browser the test is skipped, which is an error where CI has installed one.
+/// If there is no browser, the test is skipped, which is an error in CI, where one is installed.
 pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
     let (Some(driver), Some(browser)) = (installed(&["chromedriver"]), installed(&BROWSERS)) else {
         let cure = "there is no chromedriver, or no chromium: apt-get install chromium chromium-driver";
@@ -34,15 +34,15 @@ pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
         let why = "this machine does not know the name localhost, and chromedriver needs it: add it to /etc/hosts";
         return skip("localhost", why);
     }
-    // In this order, so that they go in the other one, after a panic as well: the session, the
-    // processes, the folder.
+    // In this order, so that they are dropped in the reverse order, even after a panic: the
+    // session, the processes, the folder.
     let profile = Folder::new();
     let processes = Processes::start(&driver, profile.path());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    // The driver is reached over plain HTTP, but reqwest wants a provider all the same.
+    // The driver is reached over plain HTTP, but reqwest requires a provider anyway.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime.block_on(async {
         let capabilities = capabilities(&browser, profile.path(), has_scripts).unwrap();
@@ -69,7 +69,7 @@ pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
     });
 }
 
-/// What is to be seen in any case: the output of tests that pass is thrown away, that of the stream
+/// Prints a line in any case: the output of passing tests is discarded, but that of the stream
 /// itself is not.
 fn say(text: &str) {
     let test = thread::current().name().unwrap_or_default().to_owned();
@@ -91,7 +91,7 @@ fn capabilities(browser: &Path, profile: &Path, has_scripts: bool) -> WebDriverR
     capabilities.set_binary(browser.to_str().unwrap_or_default())?;
     for argument in [
         "--headless=new",
-        // Its sandbox does not work for root, nor in most containers. Nothing foreign is visited.
+        // Its sandbox does not work for root, nor in most containers. No foreign sites are visited.
         "--no-sandbox",
         "--disable-dev-shm-usage",
         "--disable-gpu",
@@ -114,10 +114,10 @@ fn capabilities(browser: &Path, profile: &Path, has_scripts: bool) -> WebDriverR
     Ok(capabilities)
 }
 
-/// A driver, and the browser that it starts: one group of processes, which ends with this.
+/// A driver and the browser that it starts: one process group, which ends when this is dropped.
 ///
-/// A shell leads the group. It ends the group at the end of its input, which comes with the end of
-/// this process, even of one that is killed.
+/// A shell leads the group, and ends it when the shell's input ends. That happens when this process
+/// ends, even if it is killed.
 struct Processes {
     url: String,
     driver: Child,
@@ -130,7 +130,7 @@ impl Processes {
             .args(["-c", script, "sh"])
             .arg(driver)
             .args(["--port=0", "--log-level=WARNING"])
-            // What a browser leaves in a home is left in the test's folder.
+            // Files that a browser leaves in a home are left in the test's folder.
             .env("HOME", home)
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_CACHE_HOME")
@@ -146,8 +146,8 @@ impl Processes {
             url: String::new(),
             driver,
         };
-        let (tell, told) = mpsc::channel();
-        // It reads to the end, so that the driver never waits for a reader.
+        let (tell, reported) = mpsc::channel();
+        // The thread reads to the end, so that the driver is never blocked.
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if let Some((_, port)) = line.split_once("started successfully on port ") {
@@ -155,7 +155,7 @@ impl Processes {
                 }
             }
         });
-        let port = told.recv_timeout(DEADLINE).expect("the driver tells its port");
+        let port = reported.recv_timeout(DEADLINE).expect("the driver reports its port");
         processes.url = format!("http://127.0.0.1:{port}");
         processes
     }
@@ -168,7 +168,7 @@ impl Drop for Processes {
     }
 }
 
-/// A folder for one test, gone with it.
+/// A folder for one test, removed at its end.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -179,8 +179,8 @@ impl Folder {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        // Not below the checkout, which others may be able to change: the application refuses to
-        // keep its tenants there.
+        // Not below the checkout, which other users may be able to change: the application rejects
+        // such a folder for its tenants.
         let path = std::env::temp_dir().join(name);
         fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
         Self(path)
@@ -197,7 +197,7 @@ impl Drop for Folder {
     }
 }
 
-/// What the browser shows.
+/// The page in the browser.
 pub(crate) struct Page(WebDriver);
 
 impl Page {
@@ -205,7 +205,7 @@ impl Page {
         self.0.goto(url).await.unwrap();
     }
 
-    /// The first element that the selector names, as soon as there is one.
+    /// Returns the first element that the selector names, as soon as it exists.
     pub(crate) async fn find(&self, css: &str) -> WebElement {
         let found = self
             .0
@@ -232,7 +232,7 @@ impl Page {
         self.find(css).await.text().await.unwrap()
     }
 
-    /// The texts of all elements that the selector names.
+    /// Returns the texts of all elements that the selector names.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
         self.find(css).await;
         let mut texts = Vec::new();
@@ -246,7 +246,7 @@ impl Page {
         !self.0.find_all(By::Css(css)).await.unwrap().is_empty()
     }
 
-    /// Goes from one element to the next by the keyboard until this one has the focus, and presses
+    /// Moves from one element to the next by the keyboard until this one has the focus, and presses
     /// Enter there.
     pub(crate) async fn enter_at(&self, css: &str) {
         let wanted = self.find(css).await;
@@ -275,7 +275,7 @@ impl Page {
         self.0.current_url().await.unwrap().to_string()
     }
 
-    /// Drops the cookies of another site, and stays where it is.
+    /// Deletes the cookies of another site, and stays on the page.
     pub(crate) async fn forget_cookies(&self, url: &str) {
         let forget = || async {
             self.0.goto(url).await?;
@@ -284,7 +284,7 @@ impl Page {
         self.0.in_new_tab(forget).await.unwrap();
     }
 
-    /// The cookies of the page's host, but for their values.
+    /// Returns the cookies of the page's host without their values.
     pub(crate) async fn cookies(&self) -> Vec<Value> {
         let cookies = self.0.get_all_cookies().await.unwrap();
         let cookies = cookies.iter().map(|cookie| {
@@ -300,14 +300,14 @@ impl Page {
         cookies.collect()
     }
 
-    /// What the browser complained of since it was asked last: what a policy forbids is among it.
+    /// Returns the browser's complaints since the last call, including violations of a policy.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.0.get_log("browser").await.unwrap();
         log.into_iter().map(|entry| entry.message).collect()
     }
 
-    /// The addresses that the browser went to and that begin so: those of redirects, which no page
-    /// shows, as well.
+    /// Returns the addresses with this prefix that the browser requested, including redirects,
+    /// which no page shows.
     pub(crate) async fn visited(&self, start: &str) -> Vec<String> {
         let log = self.0.get_log("performance").await.unwrap();
         let events = log
@@ -318,7 +318,7 @@ impl Page {
         urls.filter(|url| url.starts_with(start)).collect()
     }
 
-    /// Keeps a picture among what a build leaves behind.
+    /// Saves a picture among the artifacts of the build.
     pub(crate) async fn keep_picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("artifacts");
         fs::create_dir_all(&folder).unwrap();
@@ -326,14 +326,14 @@ impl Page {
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
-    /// Gives the page this width, and as much height as all of it needs, in light or dark colours.
+    /// Sets the width of the page, with the full height of its contents, in light or dark colours.
     pub(crate) async fn resize(&self, width: u32, is_dark: bool) {
         let tools = self.0.cdp();
         let scheme = if is_dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         tools.send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
         let mut height = 800;
-        // Its height depends on its width.
+        // The height depends on the width.
         for _ in 0..2 {
             let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
             tools
@@ -344,20 +344,20 @@ impl Page {
         }
     }
 
-    /// The width and the height of what is there, whether it can be seen or not.
+    /// Returns the width and the height of the contents, visible or not.
     pub(crate) async fn size(&self) -> (u64, u64) {
         let script = "const all = document.documentElement; return [all.scrollWidth, all.scrollHeight]";
         let size = self.0.execute(script, Vec::new()).await.unwrap();
         size.convert().unwrap()
     }
 
-    /// What a script returns: whether something is so.
+    /// Returns the boolean result of a script.
     pub(crate) async fn is(&self, script: &str) -> bool {
         let returned = self.0.execute(script, Vec::new()).await.unwrap();
         returned.convert().unwrap()
     }
 
-    /// The role and the name of each element, as a screen reader is told them.
+    /// Returns the role and the name of each element, as screen readers receive them.
     pub(crate) async fn accessible(&self) -> Vec<(String, String)> {
         let tree = self
             .0
@@ -370,7 +370,7 @@ impl Page {
         nodes.map(|node| (text(&node["role"]), text(&node["name"]))).collect()
     }
 
-    /// The page as it was built, with what its scripts have changed.
+    /// Returns the source of the page, including changes by its scripts.
     pub(crate) async fn source(&self) -> String {
         self.0.source().await.unwrap()
     }

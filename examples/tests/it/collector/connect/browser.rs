@@ -1,11 +1,11 @@
-//! The connect page in a browser: an administrator's way through it and through Entra's pages.
+//! The connect page in a browser: an administrator's path through it and through Entra's pages.
 
 use entra_emulator::{Emulator, Fault};
 
 use super::world::{ADMINISTRATOR, EVERYMAN, Web, World};
 use crate::support::chromium::{Page, in_browser};
 
-/// From the application's page to the consent page.
+/// Goes from the application's page to the consent page.
 async fn sign_in(page: &Page, web: &Web, user: &str) {
     page.open(&web.url).await;
     page.click("#connect").await;
@@ -22,7 +22,7 @@ fn tenant_row(world: &World) -> String {
     format!("[data-tenant='{}']", world.tenant())
 }
 
-async fn assert_refused(page: &Page, title: &str) {
+async fn assert_rejected(page: &Page, title: &str) {
     // Entra's pages have headings, too.
     page.find("#back").await;
     assert_eq!(page.text("h1").await, title);
@@ -30,7 +30,7 @@ async fn assert_refused(page: &Page, title: &str) {
     page.find("#connect").await;
 }
 
-/// A page whose policy forbids what stands in it.
+/// A page whose policy forbids its own style.
 const FORBIDDEN: &str =
     "data:text/html,<meta http-equiv=content-security-policy content=\"style-src 'none'\"><p style=color:red>";
 
@@ -69,7 +69,7 @@ fn administrator_of_another_tenant_connects_it() {
         assert_eq!(
             page.url().await,
             format!("{}?connected={}", web.url, world.tenant()),
-            "no code is left there"
+            "the address holds no code"
         );
         assert_eq!(
             page.cookies().await,
@@ -77,7 +77,7 @@ fn administrator_of_another_tenant_connects_it() {
         );
         page.keep_picture("connect-connected").await;
 
-        // As soon as the collector has been there.
+        // The state is shown as soon as the collector has been there.
         let collected = format!("{}[data-state=good]", tenant_row(&world));
         while !page.has(&collected).await {
             page.reload().await;
@@ -90,8 +90,8 @@ fn administrator_of_another_tenant_connects_it() {
             "a policy forbids what a page needs: {complaints:?}"
         );
         page.open(FORBIDDEN).await;
-        assert_eq!(page.complaints().await.len(), 1, "what is forbidden is seen");
-        world.assert_told_word_for_word(&web);
+        assert_eq!(page.complaints().await.len(), 1, "policy violations are detected");
+        world.assert_requests_match_the_document(&web);
     });
 }
 
@@ -99,9 +99,9 @@ fn administrator_of_another_tenant_connects_it() {
 fn button_follows_entra_to_other_sites() {
     let world = World::new();
     let web = world.start(&[]);
-    // A tenant's own page to sign in at, say.
-    let elsewhere = Emulator::start();
-    let there = format!("{}/devicelogin", elsewhere.base_url());
+    // For example, a tenant's own sign-in page.
+    let other_site = Emulator::start();
+    let there = format!("{}/devicelogin", other_site.base_url());
     world
         .emulator
         .fault(Fault::redirect(302, &*there).on("/oauth2/authorize"));
@@ -122,11 +122,11 @@ fn declined_consent_connects_nothing() {
         page.click("#accept ~ #cancel").await;
         page.find("#advice").await;
         page.keep_picture("connect-declined").await;
-        assert_refused(page, "Consent was declined").await;
+        assert_rejected(page, "Consent was declined").await;
 
         sign_in(page, &web, EVERYMAN).await;
         page.click("[data-aadsts='90094'] #cancel").await;
-        assert_refused(page, "An administrator has to consent").await;
+        assert_rejected(page, "An administrator has to consent").await;
 
         assert!(!page.has("[data-tenant]").await);
         assert_eq!(token_requests(&world.emulator), 0);
@@ -140,39 +140,38 @@ fn redirect_is_accepted_once_in_its_own_browser() {
     in_browser(true, async |page| {
         let redirect_uri = format!("{}myapp/", web.url);
         page.open(&format!("{redirect_uri}?code=x&state=forged")).await;
-        assert_refused(page, "Nothing was connected").await;
+        assert_rejected(page, "Nothing was connected").await;
 
-        // Another browser: one that has lost its cookie.
+        // This stands for another browser: one that has lost its cookie.
         sign_in(page, &web, ADMINISTRATOR).await;
         page.find("#accept").await;
         page.forget_cookies(&web.url).await;
         page.click("#accept").await;
-        assert_refused(page, "Nothing was connected").await;
+        assert_rejected(page, "Nothing was connected").await;
         assert_eq!(token_requests(&world.emulator), 0);
 
         page.visited(&redirect_uri).await;
         connect(page, &web).await;
-        let [answer] = page.visited(&format!("{redirect_uri}?")).await.try_into().unwrap();
-        assert!(answer.contains("code="), "{answer}");
+        let [redirect] = page.visited(&format!("{redirect_uri}?")).await.try_into().unwrap();
+        assert!(redirect.contains("code="), "{redirect}");
 
-        // The back button leads to the sign-in of before: done once more, it has the state of
-        // before.
+        // The back button leads to the previous sign-in. Repeated, it has the previous state.
         page.back().await;
         page.back().await;
         page.reload().await;
         page.click(&format!("[data-user='{ADMINISTRATOR}']")).await;
         page.click("#accept").await;
-        assert_refused(page, "Nothing was connected").await;
+        assert_rejected(page, "Nothing was connected").await;
 
-        page.open(&answer).await;
-        assert_refused(page, "Nothing was connected").await;
+        page.open(&redirect).await;
+        assert_rejected(page, "Nothing was connected").await;
         assert!(page.has(&tenant_row(&world)).await);
         assert_eq!(world.redeemed_codes(), 1);
     });
 }
 
 #[test]
-fn keyboard_is_enough() {
+fn page_works_with_the_keyboard_alone() {
     let world = World::new();
     let web = world.start(&[]);
     in_browser(true, async |page| {
@@ -182,7 +181,7 @@ fn keyboard_is_enough() {
         page.enter_at("#accept").await;
         page.find("#connected").await;
         page.find(&tenant_row(&world)).await;
-        // From a message back to the page.
+        // From a message, back to the page.
         page.enter_at("#connect").await;
         page.enter_at(&format!("[data-user='{EVERYMAN}']")).await;
         page.enter_at("#cancel").await;
@@ -192,7 +191,7 @@ fn keyboard_is_enough() {
 }
 
 #[test]
-fn no_script_is_needed() {
+fn page_works_without_scripts() {
     let world = World::new();
     let web = world.start(&[]);
     in_browser(false, async |page| {
@@ -218,7 +217,7 @@ async fn assert_named(page: &Page, role: &str, name: &str) {
     );
 }
 
-/// Whether every text has the contrast with its background that WCAG 2 asks for: 4.5.
+/// True if every text has the contrast with its background that WCAG 2 requires: 4.5.
 const IS_READABLE: &str = r"
 const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
 const rgba = (...colours) => {

@@ -1,5 +1,5 @@
-//! The connect page without a browser: what it accepts, what it rejects, and what every response
-//! has.
+//! The connect page without a browser: the requests that it accepts or rejects, and the headers of
+//! every response.
 
 use entra_emulator::{Emulator, Fault};
 use entra_proto::Body;
@@ -17,7 +17,7 @@ fn connected_tenant_is_collected_at_once() {
     let home = text(&visitor.get("/"));
     assert!(home.contains("None yet."), "{home}");
     for step in [
-        "renews a token of an hour after 45 min",
+        "renews a one-hour token after 45 min",
         "may take 12 hours",
         "new content every 5 min",
     ] {
@@ -55,9 +55,9 @@ fn connected_tenant_is_collected_at_once() {
         records.contains(ADMINISTRATOR) && records.contains(EVERYMAN),
         "{records}"
     );
-    world.assert_told_word_for_word(&web);
+    world.assert_requests_match_the_document(&web);
 
-    // The tenant outlives the process, and no consent is needed again.
+    // The tenant outlives the process, and no second consent is needed.
     drop(web);
     world.emulator.clear_requests();
     let web = world.collect();
@@ -73,7 +73,7 @@ fn connected_tenant_is_collected_at_once() {
 }
 
 #[test]
-fn revoked_tenant_is_shown_with_what_to_do() {
+fn revoked_tenant_is_shown_with_a_hint() {
     let world = World::new();
     let web = world.start(&[]);
     let visitor = Visitor::new(&web);
@@ -97,7 +97,7 @@ fn revoked_tenant_is_shown_with_what_to_do() {
         "{home}"
     );
 
-    // The application itself is barred: to connect again would not help.
+    // The application itself is blocked: connecting again would not help.
     drop(web);
     world.emulator.clear_faults();
     world
@@ -126,11 +126,11 @@ fn application_permissions_alone_connect_a_tenant() {
 }
 
 #[test]
-fn tenant_that_only_the_browser_names_must_be_proved() {
+fn tenant_named_by_the_browser_must_be_proved() {
     let world = World::of(|app| app.request(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read"));
     let web = world.start(&[]);
     let visitor = Visitor::new(&web);
-    // The service redeems no code, so that the redirect's own words are left.
+    // The service redeems no code, so that only the redirect's own parameters are left.
     for endpoint in ["/common/oauth2/token", "/common/oauth2/v2.0/token"] {
         world.emulator.fault(Fault::aadsts(65_001).on(endpoint).always());
     }
@@ -139,8 +139,8 @@ fn tenant_that_only_the_browser_names_must_be_proved() {
     let after = rest.split_once('&').map_or("", |(_, after)| after);
     // {"utid":"11111111-2222-3333-4444-555555555555"}
     let forged = "eyJ1dGlkIjoiMTExMTExMTEtMjIyMi0zMzMzLTQ0NDQtNTU1NTU1NTU1NTU1In0";
-    let answer = visitor.get(&format!("{before}client_info={forged}&{after}"));
-    assert_says(&answer, 400, "Nothing was connected");
+    let response = visitor.get(&format!("{before}client_info={forged}&{after}"));
+    assert_says(&response, 400, "Nothing was connected");
     assert!(text(&visitor.get("/")).contains("None yet."));
 
     let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap().url;
@@ -156,9 +156,9 @@ fn consent_without_application_permissions_is_incomplete() {
     let web = world.start(&[]);
     let visitor = Visitor::new(&web);
     let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
-    let answer = visitor.get(&redirect.url);
-    assert_says(&answer, 200, "A permission is missing");
-    assert!(!text(&answer).contains("is connected"));
+    let response = visitor.get(&redirect.url);
+    assert_says(&response, 200, "A permission is missing");
+    assert!(!text(&response).contains("is connected"));
 }
 
 #[test]
@@ -170,9 +170,9 @@ fn personal_account_connects_nothing() {
         .emulator
         .approve(&visitor.connect(), "adele@live.example")
         .unwrap();
-    let answer = visitor.get(&redirect.url);
-    assert_says(&answer, 400, "Nothing was connected");
-    assert!(text(&answer).contains("work or school account"));
+    let response = visitor.get(&redirect.url);
+    assert_says(&response, 400, "Nothing was connected");
+    assert!(text(&response).contains("work or school account"));
     assert!(text(&visitor.get("/")).contains("None yet."));
 }
 
@@ -197,10 +197,10 @@ fn certificate_redeems_the_code_without_a_secret() {
 }
 
 #[test]
-fn unknown_redirect_is_rejected_and_spends_nothing() {
+fn unknown_redirect_is_rejected_and_uses_no_consent() {
     let world = World::new();
     let web = world.start(&[]);
-    let (visitor, stranger) = (Visitor::new(&web), Visitor::new(&web));
+    let (visitor, other_browser) = (Visitor::new(&web), Visitor::new(&web));
     let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
     let (code, state) = (
         redirect.parameter("code").unwrap(),
@@ -213,9 +213,9 @@ fn unknown_redirect_is_rejected_and_spends_nothing() {
         ..Visitor::new(&web)
     };
     assert_says(&without_cookie.get(&redirect.url), 400, title);
-    assert_says(&stranger.get(&redirect.url), 400, title);
-    stranger.connect();
-    assert_says(&stranger.get(&redirect.url), 400, title);
+    assert_says(&other_browser.get(&redirect.url), 400, title);
+    other_browser.connect();
+    assert_says(&other_browser.get(&redirect.url), 400, title);
     for forged in [
         "/myapp/".to_owned(),
         format!("/myapp/?code={code}"),
@@ -225,9 +225,9 @@ fn unknown_redirect_is_rejected_and_spends_nothing() {
         format!("/myapp/?error=access_denied&state={}", "x".repeat(43)),
         "/myapp/?code=%ff".to_owned(),
     ] {
-        let answer = visitor.get(&forged);
-        assert_says(&answer, 400, title);
-        assert!(!text(&answer).contains(&code) && !text(&answer).contains(&state));
+        let response = visitor.get(&forged);
+        assert_says(&response, 400, title);
+        assert!(!text(&response).contains(&code) && !text(&response).contains(&state));
     }
     assert_eq!(world.emulator.token_requests().len(), 0, "none of them was redeemed");
 
@@ -248,9 +248,9 @@ fn wrong_code_is_reported_without_repeating_it() {
         .unwrap()
         .parameter("state")
         .unwrap();
-    let answer = visitor.get(&format!("/myapp/?code=canarycanary&state={state}"));
-    assert_says(&answer, 400, "Nothing was connected");
-    let page = text(&answer);
+    let response = visitor.get(&format!("/myapp/?code=canarycanary&state={state}"));
+    assert_says(&response, 400, "Nothing was connected");
+    let page = text(&response);
     assert!(page.contains("AADSTS"), "{page}");
     // The user is not the developer.
     let advice = "What to do:</strong> Show this message to the operator of this application";
@@ -279,11 +279,11 @@ fn declined_consent_connects_nothing() {
 }
 
 #[test]
-fn only_a_declined_consent_is_called_declined() {
+fn only_a_declined_consent_is_reported_as_declined() {
     let world = World::new();
     let web = world.start(&[]);
     let visitor = Visitor::new(&web);
-    let refuse = |error: &str, description: &str| {
+    let redirect_with_error = |error: &str, description: &str| {
         let redirect = world.emulator.decline(&visitor.connect(), ADMINISTRATOR).unwrap();
         let query: String = form_urlencoded::Serializer::new(String::new())
             .append_pair("error", error)
@@ -298,9 +298,9 @@ fn only_a_declined_consent_is_called_declined() {
         ("access_denied", ""),
         ("permission_denied", ""),
     ] {
-        assert_says(&refuse(error, description), 403, "Consent was declined");
+        assert_says(&redirect_with_error(error, description), 403, "Consent was declined");
     }
-    for (error, description, said) in [
+    for (error, description, expected) in [
         (
             "access_denied",
             "AADSTS50105: Users are blocked. Trace ID: t",
@@ -313,10 +313,10 @@ fn only_a_declined_consent_is_called_declined() {
         ),
         ("consent_required", "", "consent_required ("),
     ] {
-        let answer = refuse(error, description);
-        assert_says(&answer, 400, "Nothing was connected");
-        let page = text(&answer);
-        assert!(page.contains(&format!("The reason: {said}")), "{page}");
+        let response = redirect_with_error(error, description);
+        assert_says(&response, 400, "Nothing was connected");
+        let page = text(&response);
+        assert!(page.contains(&format!("The reason: {expected}")), "{page}");
         assert!(page.contains("to an administrator of your tenant"), "{page}");
     }
 }
@@ -330,18 +330,18 @@ fn unusable_files_are_reported_at_the_start() {
     let start = certificate.find("-----BEGIN CERTIFICATE").unwrap();
     let end = certificate.find("-----END CERTIFICATE-----\n").unwrap() + 26;
     std::fs::write(&keyless, &certificate[start..end]).unwrap();
-    let said = world.fail(&pem, &[]);
+    let log = world.fail(&pem, &[]);
     assert!(
-        said.contains("it is of another kind") && said.contains(pem.to_str().unwrap()),
-        "{said}"
+        log.contains("it is of another kind") && log.contains(pem.to_str().unwrap()),
+        "{log}"
     );
-    let said = world.fail(
+    let log = world.fail(
         &world.tenants_file(),
         &[("AZURE_CLIENT_CERTIFICATE_PATH", keyless.to_str().unwrap())],
     );
     assert!(
-        said.contains("it holds no private key") && said.contains(keyless.to_str().unwrap()),
-        "{said}"
+        log.contains("it holds no private key") && log.contains(keyless.to_str().unwrap()),
+        "{log}"
     );
 }
 
@@ -353,8 +353,8 @@ fn foreign_text_is_escaped() {
     let redirect = world.emulator.decline(&visitor.connect(), ADMINISTRATOR).unwrap();
     let state = redirect.parameter("state").unwrap();
     let bold = "%3Cb%20id=x%3E%22%27%26";
-    let answer = visitor.get(&format!("/myapp/?error={bold}&error_description={bold}&state={state}"));
-    let page = text(&answer);
+    let response = visitor.get(&format!("/myapp/?error={bold}&error_description={bold}&state={state}"));
+    let page = text(&response);
     assert!(
         !page.contains("<b ") && page.contains("&#60;b id=x&#62;&#34;&#39;&#38;"),
         "{page}"
@@ -399,8 +399,8 @@ fn request_for_another_host_is_rejected() {
     let world = World::new();
     let web = world.start(&[]);
     let other_name = web.url.replace("localhost", "127.0.0.1");
-    let answer = web.send(Request::get(other_name).body(Body::default()).unwrap());
-    assert_says(&answer, 421, "Not here");
-    assert_is_safe(&answer);
-    assert!(text(&answer).contains(&web.url) && !answer.headers().contains_key(SET_COOKIE));
+    let response = web.send(Request::get(other_name).body(Body::default()).unwrap());
+    assert_says(&response, 421, "This page is at another address");
+    assert_is_safe(&response);
+    assert!(text(&response).contains(&web.url) && !response.headers().contains_key(SET_COOKIE));
 }

@@ -1,4 +1,4 @@
-//! The connect page, by requests made by hand, and in a browser where there is one.
+//! The connect page, tested with plain requests, and in a browser if one is installed.
 
 mod browser;
 mod handlers;

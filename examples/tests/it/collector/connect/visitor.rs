@@ -1,4 +1,4 @@
-//! A visitor of the connect page without a browser, and what every response must have.
+//! A visitor of the connect page without a browser, and the checks of every response.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use super::world::{Web, World};
 use crate::collector::running::DEADLINE;
 
-/// A browser in small: a cookie, and the token of the last form.
+/// A minimal browser: a cookie, and the token of the last form.
 pub(super) struct Visitor<'a> {
     pub(super) web: &'a Web,
     pub(super) cookie: String,
@@ -39,9 +39,9 @@ impl<'a> Visitor<'a> {
             path.strip_prefix(self.web.url.trim_end_matches('/')).unwrap_or(path)
         );
         let request = Request::builder().method(method).uri(url).header(COOKIE, &self.cookie);
-        let answer = self.web.send(request.body(Body::from(body.to_owned())).unwrap());
-        assert_is_safe(&answer);
-        answer
+        let response = self.web.send(request.body(Body::from(body.to_owned())).unwrap());
+        assert_is_safe(&response);
+        response
     }
 
     pub(super) fn get(&self, path: &str) -> Response<Body> {
@@ -76,9 +76,9 @@ pub(super) fn location(response: &Response<Body>) -> String {
     response.headers()[LOCATION].to_str().unwrap().to_owned()
 }
 
-/// Asserts what every response has.
-pub(super) fn assert_is_safe(answer: &Response<Body>) {
-    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+/// Asserts the headers that every response must have.
+pub(super) fn assert_is_safe(response: &Response<Body>) {
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(
         header("content-security-policy"),
         "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -89,9 +89,9 @@ pub(super) fn assert_is_safe(answer: &Response<Body>) {
 }
 
 /// Asserts that the response is a message with this status and title, and a link back.
-pub(super) fn assert_says(answer: &Response<Body>, status: u16, title: &str) {
-    let page = text(answer);
-    assert_eq!(answer.status(), status, "{page}");
+pub(super) fn assert_says(response: &Response<Body>, status: u16, title: &str) {
+    let page = text(response);
+    assert_eq!(response.status(), status, "{page}");
     assert!(page.contains(&format!("<h1>{title}</h1>")), "{title:?} in {page}");
     assert!(page.contains("<a id=\"back\" href=\"/\">"), "{page}");
 }

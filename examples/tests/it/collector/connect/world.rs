@@ -15,11 +15,12 @@ use http::{Request, Response};
 use crate::collector::running::Running;
 use crate::support::chromium::Folder;
 
-/// Users of the tenant that connects, which is not the one that the application is registered in.
+/// Users of the connecting tenant, which is not the one that the application is registered in.
 pub(crate) const ADMINISTRATOR: &str = "megan@fabrikam.example";
 pub(crate) const EVERYMAN: &str = "isaiah@fabrikam.example";
 
-/// The application's private key and certificate: one for all tests, since a key takes a while.
+/// The application's private key and certificate, shared by all tests because making a key takes a
+/// while.
 static CERTIFICATE: LazyLock<(String, String)> = LazyLock::new(|| {
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
     let certificate = rcgen::CertificateParams::new(Vec::new())
@@ -47,7 +48,7 @@ impl World {
         })
     }
 
-    /// The same with other permissions in the registration.
+    /// Creates the same with other permissions in the registration.
     pub(crate) fn of(permissions: impl FnOnce(App) -> App) -> Self {
         let folder = Folder::new();
         let (key, certificate) = &*CERTIFICATE;
@@ -69,14 +70,14 @@ impl World {
         Self { emulator, folder }
     }
 
-    /// How many codes were sent to be redeemed.
+    /// Returns the number of codes that were sent to be redeemed.
     pub(crate) fn redeemed_codes(&self) -> usize {
         let requests = self.emulator.token_requests();
         let is_code = |event: &&RequestEvent| event.grant.as_deref() == Some("authorization_code");
         requests.iter().filter(is_code).count()
     }
 
-    /// The id of the tenant that connects.
+    /// Returns the ID of the connecting tenant.
     pub(crate) fn tenant(&self) -> &str {
         &self.emulator.tenants()[1].id
     }
@@ -89,7 +90,7 @@ impl World {
         self.folder.path().join("tenants.redb")
     }
 
-    /// The records of the tenant that connects, as they were written.
+    /// Returns the written records of the connecting tenant.
     pub(crate) fn records(&self) -> String {
         let folder = self.folder.path().join("audit").join(self.tenant());
         let Ok(files) = fs::read_dir(folder) else {
@@ -100,8 +101,8 @@ impl World {
         files.map(|file| fs::read_to_string(file).unwrap()).collect()
     }
 
-    /// Starts the connect page alone, with a secret for the codes beside the certificate, and more
-    /// variables.
+    /// Starts the connect page alone, with a secret for the codes in addition to the certificate,
+    /// and more variables.
     pub(crate) fn start(&self, variables: &[(&str, &str)]) -> Web {
         self.run(&["--no-collect"], variables)
     }
@@ -113,14 +114,14 @@ impl World {
 
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Web {
         let program = Running::spawn(&self.command(&self.tenants_file(), arguments, variables));
-        let url = program.wait("connect: open ").expect("it says where it listens");
+        let url = program.wait("connect: open ").expect("the page starts");
         Web { url, program }
     }
 
-    /// Returns what it says if it cannot start.
+    /// Returns the output of a start that fails.
     pub(crate) fn fail(&self, tenants: &Path, variables: &[(&str, &str)]) -> String {
         let program = Running::spawn(&self.command(tenants, &[], variables));
-        assert_eq!(program.wait("connect: open "), None, "it starts");
+        assert_eq!(program.wait("connect: open "), None, "the page starts");
         program.fail()
     }
 
@@ -146,16 +147,16 @@ impl World {
         command
     }
 
-    /// Asserts that the requests to Entra and to the API are what the document says, for a tenant
+    /// Asserts that the requests to Entra and to the API are those of the document, for a tenant
     /// that connected and was collected.
-    pub(crate) fn assert_told_word_for_word(&self, web: &Web) {
+    pub(crate) fn assert_requests_match_the_document(&self, web: &Web) {
         let (client_id, office) = (self.emulator.client_id(), Emulator::OFFICE_MANAGEMENT);
         let redirect_uri = format!("{}myapp/", web.url);
         let events = self.emulator.requests();
         let the = |path: &str| -> &RequestEvent {
             let mut found = events.iter().filter(|event| event.path == path);
             let event = found.next().unwrap_or_else(|| panic!("{path} in {events:#?}"));
-            assert!(found.next().is_none(), "{path} twice in {events:#?}");
+            assert!(found.next().is_none(), "{path} is repeated in {events:#?}");
             event
         };
 
@@ -227,7 +228,7 @@ impl World {
     }
 }
 
-/// Header and claims of a JWT.
+/// Returns the header and the claims of a JWT.
 fn parts(jwt: &str) -> [serde_json::Value; 2] {
     let mut parts = jwt.split('.').map(|part| {
         use base64::Engine;
@@ -240,20 +241,20 @@ fn parts(jwt: &str) -> [serde_json::Value; 2] {
     [(); 2].map(|()| parts.next().unwrap().unwrap())
 }
 
-/// The connect page. The program ends with this.
+/// The connect page. Dropping this ends the program.
 pub(crate) struct Web {
-    /// With the slash at its end.
+    /// With a trailing slash.
     pub(crate) url: String,
     program: Running,
 }
 
 impl Web {
-    /// Returns all that the program has written to standard error.
+    /// Returns everything that the program has written to standard error.
     pub(crate) fn log(&self) -> String {
         self.program.log()
     }
 
-    /// Sends a request without cookies. No resolver is needed for `localhost`.
+    /// Sends a request without cookies, and without a resolver for `localhost`.
     pub(crate) fn send(&self, mut request: Request<Body>) -> Response<Body> {
         let host = request.uri().authority().unwrap().to_string();
         let address = request.uri().to_string().replacen("//localhost:", "//127.0.0.1:", 1);
