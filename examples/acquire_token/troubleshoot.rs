@@ -43,7 +43,8 @@ impl Daemon {
         }
     }
 
-    /// AADSTS70011 and related errors: "you probably didn't use the resource/.default scope".
+    /// Reproduces AADSTS70011 and related errors: "you probably didn't use the resource/.default
+    /// scope".
     fn wrong_scope(&self) -> Result<(), Failure> {
         say!("Did you use the resource/.default scope?");
         let graph = self.graph.target.audience()?.into_owned();
@@ -73,7 +74,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// "Insufficient privileges to complete the operation."
+    /// Reproduces "Insufficient privileges to complete the operation."
     fn forgotten_consent(&self) -> Result<(), Failure> {
         say!("Did you forget to provide admin consent? Daemon apps need it!");
         let web = Web {
@@ -105,8 +106,8 @@ impl Daemon {
         )
     }
 
-    /// The comments of the document's `MsalUiRequiredException`: too few permissions at
-    /// registration, or no consent.
+    /// Reproduces the errors in the comments of the document's `MsalUiRequiredException`: too few
+    /// permissions at registration, or no consent.
     fn missing_permission(&self, named: Option<Target>) -> Result<(), Failure> {
         say!("Did you declare enough app permissions during app creation?");
         let target = match named {

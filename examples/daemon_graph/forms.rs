@@ -107,7 +107,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Three of the samples print an error response of the API as if it were a result.
+    /// Prints an error response of the API. Three of the samples print it as if it were a result.
     fn print_error(&self, reply: &Reply) {
         let body = indented(&reply.body).unwrap_or_default();
         match self.sample {

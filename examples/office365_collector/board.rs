@@ -39,7 +39,7 @@ pub(crate) struct Round {
     pub(crate) next: Option<Timestamp>,
 }
 
-/// The counters of a tenant. Apart from its phase, they only grow.
+/// The figures of a tenant. Its counters only grow.
 #[derive(Clone, Default)]
 pub(crate) struct Row {
     pub(crate) phase: Phase,
@@ -57,7 +57,7 @@ pub(crate) struct Row {
     pub(crate) bytes: u64,
     /// Requests that were repeated, or will be.
     pub(crate) retries: u64,
-    /// Pauses among them that were caused by throttling.
+    /// Throttled requests among them.
     pub(crate) throttled: u64,
     pub(crate) back_off: Duration,
     /// Time ranges whose content is lost.

@@ -21,7 +21,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The place of this tenant.
+    /// Returns the place of this tenant.
     pub(crate) fn tenant(tenant: &Tenant) -> Self {
         Self {
             tenant: tenant.clone(),

@@ -201,7 +201,7 @@ mod tests {
     /// The values of all series, by name and labels.
     type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-    /// A strict parser of the format, which panics at anything that the format's description does
+    /// Parses the format strictly, and panics at anything that the format's description does
     /// not contain.
     fn parse(text: &str) -> Series {
         assert!(text.ends_with('\n') && !text.contains('\r'));

@@ -99,7 +99,8 @@ impl IntoResponse for Failed {
     }
 }
 
-/// A consent that failed: by the administrator's decision, by Entra's, or in transit.
+/// Returns the page for a consent that failed: by the administrator's decision, by Entra's, or in
+/// transit.
 fn rejected(error: &entra_client::Error) -> Response {
     let service = error.service();
     let has = |code: u32| service.is_some_and(|service| service.codes.contains(&code));

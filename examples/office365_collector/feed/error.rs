@@ -129,7 +129,8 @@ impl ApiError {
         self.permission == Permission::ReadDlp
     }
 
-    /// Returns true if there were too many requests. The API reports that with status 403.
+    /// Returns true if there were too many requests: `AF429`, which the API sends with status 403,
+    /// or the statuses 429, and 503 with `Retry-After`.
     pub(crate) fn is_throttled(&self) -> bool {
         self.is("AF429")
             || self.status == StatusCode::TOO_MANY_REQUESTS
