@@ -1,4 +1,4 @@
-//! Measures a validated request beside the bare verification of its signature:
+//! Compares the time of a validated request with that of the verification of its signature alone:
 //! `cargo run --release --example cost`.
 
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -17,16 +17,16 @@ use support::{Clock, Cloud, KEYS, api, daemon, daemon_v1, user};
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .expect("it is built");
+        .expect("the runtime starts");
     let validator = Validator::with_clock(api(), Cloud::new().transport(), Clock::new().reader());
     for (name, forge) in [("daemon", daemon()), ("daemon, v1", daemon_v1()), ("user", user())] {
-        // As long as Entra's tokens are.
+        // Entra's tokens have about this length.
         let token = forge.with("rh", "x".repeat(700)).sign();
         let (signed, signature) = token.rsplit_once('.').expect("it has three parts");
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("it is base64url");
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, KEYS[0].public_der()).expect("it is a key");
         let (mut bare, mut whole) = (Duration::MAX, Duration::MAX);
-        // By turns, and the best of each, so that other programs on the machine matter little.
+        // Both in turn, and the shortest time of each, to reduce the effect of other programs.
         for _ in 0..300 {
             bare = bare.min(time(|| {
                 key.verify_sig(signed.as_bytes(), &signature).expect("it verifies")
@@ -43,7 +43,7 @@ fn main() {
 
 const ROUNDS: u32 = 50;
 
-/// The time of one of some validations, in a runtime that runs already.
+/// Returns the average time of a validation, within a running runtime.
 async fn rounds(validator: &Validator, token: &str) -> Duration {
     let start = Instant::now();
     for _ in 0..ROUNDS {
@@ -52,7 +52,7 @@ async fn rounds(validator: &Validator, token: &str) -> Duration {
     start.elapsed() / ROUNDS
 }
 
-/// The time of one of some runs.
+/// Returns the average time of a call.
 fn time(mut run: impl FnMut()) -> Duration {
     let start = Instant::now();
     for _ in 0..ROUNDS {

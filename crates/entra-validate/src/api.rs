@@ -1,38 +1,32 @@
-//! The web API that tokens are validated for, and the validation of one token as data in, data out.
+//! The web API that tokens are validated for: its settings, and the addresses derived from them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use entra_proto::error::{Input, InputError};
-use entra_proto::{ClientId, Cloud, EndpointVersion, Error, Guid, Timestamp};
+use entra_proto::{ClientId, Cloud, EndpointVersion, Error, Guid};
 
 use crate::audience::Audience;
 use crate::challenge::{self, Parameters};
 use crate::issuer::Template;
-use crate::keys::KeySet;
 use crate::permissions::Permissions;
-use crate::principal::Principal;
 use crate::profile::Profile;
-use crate::rejection::Rejection;
-use crate::report::{Log, Report, Silent};
-use crate::rule::Rule;
-use crate::rules::{self, Facts};
 use crate::tenants::Tenants;
-use crate::token::Token;
 
-/// The web API that tokens are validated for: the tokens that it accepts, and what its challenges
-/// say.
+/// The web API that tokens are validated for: the tokens that it accepts, and the texts of its
+/// challenges.
 ///
-/// Cheap to clone. Everything that decides about access is an argument of [`Api::new`], so that
-/// nothing is off by default.
+/// Cheap to clone. The audience, the tenants and the permissions are arguments of [`Api::new`], so
+/// that no check is off by default.
 ///
 /// ```
 /// use entra_validate::{Api, Audience, Permissions, Tenants};
 ///
 /// let tenant = "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?;
 /// let audience = Audience::app("11112222-bbbb-3333-cccc-4444dddd5555".parse()?);
-/// let permissions = Permissions::any_of(["ToDoList.Read"], ["ToDoList.Read.All"])?;
+/// let (scopes, roles) = (["ToDoList.Read"], ["ToDoList.Read.All"]);
+/// let permissions = Permissions::any_of(scopes, roles)?;
 /// let api = Api::new(audience, Tenants::One(tenant), permissions)?;
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
@@ -50,13 +44,13 @@ struct Settings {
     skew: Duration,
     profile: Profile,
     challenge: Parameters,
-    /// The issuers of v1 and v2 tokens, where they are known without the cloud's metadata.
+    /// The issuers of v1 and v2 tokens, if they are known without the cloud's metadata.
     known_issuers: [Option<Template>; 2],
 }
 
 impl Api {
-    /// An API with this audience, which accepts tokens of these tenants with one of these
-    /// permissions, in the public cloud.
+    /// Creates an API in the public cloud with this audience. It accepts tokens of these tenants
+    /// with one of these permissions.
     ///
     /// # Errors
     /// Returns an error if the set of tenants is empty.
@@ -81,17 +75,17 @@ impl Api {
         })))
     }
 
-    /// Sets the cloud: a national one, an external tenant's (`https://contoso.ciamlogin.com`), or
-    /// an emulator.
+    /// Sets the cloud: a national cloud, that of an external tenant
+    /// (`https://contoso.ciamlogin.com`), or an emulator. The default is the public cloud.
     ///
     /// # Errors
-    /// Returns an error if the cloud is an external tenant's and the tenants are not
+    /// Returns an error if the cloud is that of an external tenant and the tenants are not
     /// [`Tenants::One`].
     pub fn with_cloud(mut self, cloud: Cloud) -> Result<Self, Error> {
         if is_external(&cloud) && !matches!(self.0.tenants, Tenants::One(_)) {
             return Err(InputError::new(
                 Input::Other("tenants"),
-                "are several, and an external tenant issues tokens for itself only",
+                "are not one tenant, but an external tenant issues tokens for itself only",
             )
             .with_hint("pass Tenants::One with the ID of the external tenant")
             .into());
@@ -102,24 +96,25 @@ impl Api {
         Ok(self)
     }
 
-    /// Accepts these calling applications only, by `azp` or `appid`. An application on its own
-    /// behalf must say `idtyp=app` then, which is an optional claim: without it, a user of an
-    /// application on the list could pass for the application.
+    /// Accepts only these calling applications, by `azp` or `appid`.
+    ///
+    /// The token of an application without a user must then have `idtyp=app`, which is an optional
+    /// claim: without it, a user of a listed application could pass for the application.
     ///
     /// # Errors
-    /// Returns an error if there is none.
+    /// Returns an error if the list is empty.
     pub fn with_callers(mut self, callers: impl IntoIterator<Item = ClientId>) -> Result<Self, Error> {
         let callers: BTreeSet<_> = callers.into_iter().collect();
         if callers.is_empty() {
             return Err(InputError::new(Input::Other("callers"), "are empty")
-                .with_hint("name the client ID of an application, or set no callers to accept each")
+                .with_hint("name the client ID of an application, or leave out with_callers to accept any application")
                 .into());
         }
         Arc::make_mut(&mut self.0).callers = Some(callers);
         Ok(self)
     }
 
-    /// Fetches the signing keys of this application, for registrations with keys of their own
+    /// Fetches the signing keys of this application, for a registration with its own signing keys
     /// (claims mapping): `?appid=` is appended to the address of the metadata.
     #[must_use]
     pub fn with_signing_keys_of(mut self, application: ClientId) -> Self {
@@ -127,14 +122,14 @@ impl Api {
         self
     }
 
-    /// Sets the clock skew that is allowed, in place of 5 minutes.
+    /// Sets the allowed clock skew. The default is 5 minutes.
     ///
     /// # Errors
     /// Returns an error if it is more than [`MAX_SKEW`].
     pub fn with_skew(mut self, skew: Duration) -> Result<Self, Error> {
         if skew > MAX_SKEW {
             return Err(InputError::new(Input::Other("clock skew"), "is more than 10 minutes")
-                .with_hint("keep the machine's clock by NTP, and leave the skew at 5 minutes")
+                .with_hint("synchronize the machine's clock by NTP, and leave the skew at 5 minutes")
                 .into());
         }
         Arc::make_mut(&mut self.0).skew = skew;
@@ -148,138 +143,74 @@ impl Api {
         self
     }
 
-    /// Sets the realm of challenges, in place of the empty one.
+    /// Sets the realm of challenges. The default is empty.
     ///
     /// # Errors
-    /// Returns an error if it cannot stand in a header.
+    /// Returns an error if a header cannot hold it: it has more than 1024 bytes, a quotation mark,
+    /// a backslash, or a character that is not printable ASCII.
     pub fn with_realm(mut self, realm: &str) -> Result<Self, Error> {
         let realm = challenge::realm(realm)?;
         Arc::make_mut(&mut self.0).challenge.realm = realm;
         Ok(self)
     }
 
-    /// Sets the `scope` of challenges: the scopes that a client requests, in full, with blanks
-    /// between them, such as `api://{client id}/Tools.Call`. Without it, the names of the scopes
-    /// needed are sent.
+    /// Sets the `scope` of challenges: the full scopes that a client requests, separated by single
+    /// spaces, such as `api://{client id}/Tools.Call`.
+    ///
+    /// Without it, a challenge for missing permissions has the names of the required scopes.
     ///
     /// # Errors
-    /// Returns an error if it cannot stand in a header.
+    /// Returns an error if it is not a list of scopes, or if a header cannot hold it, as for
+    /// [`with_realm`](Self::with_realm).
     pub fn with_challenge_scope(mut self, scope: &str) -> Result<Self, Error> {
         let scope = challenge::scope(scope)?;
         Arc::make_mut(&mut self.0).challenge.scope = Some(scope);
         Ok(self)
     }
 
-    /// Sets the address of the API's [`ResourceMetadata`](crate::ResourceMetadata), which
-    /// challenges then name (RFC 9728, section 5.1).
+    /// Sets the address of the API's [`ResourceMetadata`](crate::ResourceMetadata) for challenges
+    /// (RFC 9728, section 5.1).
     ///
     /// # Errors
-    /// Returns an error if it is not an `https` URL, or plain `http` on this machine.
+    /// Returns an error if it is not an `https` URL (or an `http` URL of this machine), or if it
+    /// has a user name or a fragment.
     pub fn with_resource_metadata(mut self, url: &str) -> Result<Self, Error> {
         let url = challenge::metadata_url(url)?;
         Arc::make_mut(&mut self.0).challenge.resource_metadata = Some(url);
         Ok(self)
     }
 
-    /// The address of the API's metadata that challenges name, if one is set.
+    /// Returns the address of the API's metadata in challenges, if it is set.
     #[must_use]
     pub fn resource_metadata(&self) -> Option<&str> {
         self.0.challenge.resource_metadata.as_deref()
     }
 
-    /// Starts the validation of a token: applies the rules up to the one that needs the signing
-    /// keys.
-    ///
-    /// A driver is one total match:
-    ///
-    /// ```
-    /// # use entra_proto::Timestamp;
-    /// # use entra_validate::{Api, KeySet, Principal, Rejection, Step};
-    /// # fn validate(api: &Api, token: &str, now: Timestamp, keys_for: impl Fn(&str) -> Result<KeySet, Rejection>) -> Result<Principal, Rejection> {
-    /// match api.start(token, now) {
-    ///     Step::Done(verdict) => verdict,
-    ///     Step::NeedKeys(token) => {
-    ///         let keys = keys_for(token.kid())?;
-    ///         token.judge(&keys)
-    ///     }
-    /// }
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn start<'t>(&self, token: &'t str, now: Timestamp) -> Step<'t> {
-        match self.start_logged(token, now, &mut Silent) {
-            Ok(needs) => Step::NeedKeys(needs),
-            Err(rejection) => Step::Done(Err(rejection)),
-        }
-    }
-
-    /// Returns the outcome of each rule for a token, with these keys.
-    #[must_use]
-    pub fn report(&self, token: &str, keys: &KeySet, now: Timestamp) -> Report {
-        let mut report = Report::new();
-        if let Ok(needs) = self.start_logged(token, now, &mut report) {
-            // The report holds the verdict.
-            let _ = needs.judge_logged(keys, &mut report);
-        }
-        report
-    }
-
-    pub(crate) fn start_logged<'t>(
-        &self,
-        token: &'t str,
-        now: Timestamp,
-        log: &mut impl Log,
-    ) -> Result<NeedKeys<'t>, Rejection> {
-        let token = match Token::read(token) {
-            Ok(token) => {
-                log.note(Rule::Form, &Ok(()));
-                token
-            }
-            Err(rejection) => {
-                log.note(Rule::Form, &Err(rejection.clone()));
-                return Err(rejection);
-            }
-        };
-        let facts = Facts {
-            api: self,
-            token: &token,
-            keys: None,
-            now,
-        };
-        let next = rules::apply(&facts, 0, log)?;
-        Ok(NeedKeys {
-            api: self.clone(),
-            token,
-            now,
-            next,
-        })
-    }
-
-    /// The cloud.
+    /// Returns the cloud.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
         &self.0.cloud
     }
 
-    /// The audience.
+    /// Returns the audience.
     #[must_use]
     pub fn audience(&self) -> &Audience {
         &self.0.audience
     }
 
-    /// The tenants.
+    /// Returns the tenants whose tokens are accepted.
     #[must_use]
     pub fn tenants(&self) -> &Tenants {
         &self.0.tenants
     }
 
-    /// The permissions.
+    /// Returns the permissions of which a caller needs one.
     #[must_use]
     pub fn permissions(&self) -> &Permissions {
         &self.0.permissions
     }
 
-    /// The profile of tokens.
+    /// Returns the profile of tokens.
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.0.profile
@@ -309,8 +240,8 @@ impl Api {
         is_external(&self.0.cloud)
     }
 
-    /// The address of the metadata: that of the one tenant, else the one for all tenants. No token
-    /// has a say in it.
+    /// Returns the address of the metadata: that of the tenant for [`Tenants::One`], otherwise that
+    /// of `common`. It never depends on a token.
     #[must_use]
     pub fn metadata_url(&self, version: EndpointVersion) -> String {
         let path = match version {
@@ -324,7 +255,7 @@ impl Api {
         }
     }
 
-    /// The address that a claims challenge names.
+    /// Returns the `authorization_uri` of a claims challenge.
     pub(crate) fn authorization_uri(&self) -> String {
         format!(
             "{}/{}/oauth2/v2.0/authorize",
@@ -333,17 +264,16 @@ impl Api {
         )
     }
 
-    /// The issuers of the tenants, as RFC 9728 wants them: without a placeholder.
+    /// Returns the issuers of the tenants, as RFC 9728 requires them: without a placeholder.
     pub(crate) fn authorization_servers(&self) -> Vec<String> {
-        let of = |tenant: &str| format!("{}/{tenant}/v2.0", self.0.cloud.origin());
+        let issuer = |tenant: &str| format!("{}/{tenant}/v2.0", self.0.cloud.origin());
         match &self.0.tenants {
-            // The host of the issuer is the tenant's ID there, whatever its other names are.
+            // The host of an external tenant's issuer is the tenant's ID, even if it has a name.
             Tenants::One(one) if self.is_external() => vec![format!("https://{one}.ciamlogin.com/{one}/v2.0")],
-            Tenants::One(one) => vec![of(&one.to_string())],
-            Tenants::AnyOf(some) => some.iter().map(|tenant: &Guid| of(&tenant.to_string())).collect(),
-            // No issuer stands for all tenants: this is the address that clients of any of them can
-            // use.
-            Tenants::Any => vec![of("organizations")],
+            Tenants::One(one) => vec![issuer(&one.to_string())],
+            Tenants::AnyOf(some) => some.iter().map(|tenant: &Guid| issuer(&tenant.to_string())).collect(),
+            // There is no issuer for all tenants. Clients of any tenant can use this address.
+            Tenants::Any => vec![issuer("organizations")],
         }
     }
 
@@ -355,66 +285,12 @@ impl Api {
     }
 }
 
-/// The next step of a validation. It is complete: there are no other steps.
-#[derive(Debug)]
-// It lives on the stack of one validation: a box would be an allocation for each request.
-#[allow(clippy::large_enum_variant)]
-pub enum Step<'t> {
-    /// The signing keys are needed.
-    NeedKeys(NeedKeys<'t>),
-    /// The verdict.
-    Done(Result<Principal, Rejection>),
-}
-
-/// A token that waits for its signing keys. Nothing of it is believed yet.
-#[derive(Debug)]
-pub struct NeedKeys<'t> {
-    api: Api,
-    token: Token<'t>,
-    now: Timestamp,
-    /// The place of the next rule.
-    next: usize,
-}
-
-impl NeedKeys<'_> {
-    /// The version whose keys are needed: each has a metadata document of its own.
-    #[must_use]
-    pub fn version(&self) -> EndpointVersion {
-        self.token.version()
-    }
-
-    /// The key that is needed.
-    #[must_use]
-    pub fn kid(&self) -> &str {
-        self.token.kid()
-    }
-
-    /// Applies the rules that are left, with these keys.
-    ///
-    /// # Errors
-    /// Returns the first rule's rejection.
-    pub fn judge(self, keys: &KeySet) -> Result<Principal, Rejection> {
-        self.judge_logged(keys, &mut Silent)
-    }
-
-    pub(crate) fn judge_logged(self, keys: &KeySet, log: &mut impl Log) -> Result<Principal, Rejection> {
-        let facts = Facts {
-            api: &self.api,
-            token: &self.token,
-            keys: Some(keys),
-            now: self.now,
-        };
-        rules::apply(&facts, self.next, log)?;
-        self.token.into_principal()
-    }
-}
-
 fn is_external(cloud: &Cloud) -> bool {
     cloud.host().ends_with(".ciamlogin.com")
 }
 
-/// The clock skew that is allowed where none is set: 5 minutes, as in Microsoft's own libraries.
+/// The default of the allowed clock skew: 5 minutes, as in Microsoft's own libraries.
 const SKEW: Duration = Duration::from_secs(300);
 
-/// The most clock skew that can be allowed: 10 minutes.
+/// The largest clock skew that can be set: 10 minutes.
 pub const MAX_SKEW: Duration = Duration::from_secs(600);

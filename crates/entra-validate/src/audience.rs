@@ -1,17 +1,17 @@
-//! The audiences that a web API answers to.
+//! The values of `aud` that a web API accepts.
 
 use entra_proto::error::{Input, InputError};
 use entra_proto::{ClientId, Error};
 
-/// The values of `aud` that a web API accepts: itself, under each of its names.
+/// The values of `aud` that a web API accepts: the names of the API.
 ///
-/// A v2 token names the API by its client ID, a v1 token by the App ID URI that the client asked
-/// for. [`Audience::app`] holds the usual two; [`Audience::any_of`] takes others, such as a URI of
-/// the API's own domain or the `spn:` form that old servers of AKS expect.
+/// A v2 token names the API by its client ID, a v1 token by the App ID URI that the client
+/// requested. [`Audience::app`] holds these two; [`Audience::any_of`] takes others, such as a URI
+/// in the API's own domain or the `spn:` form that old AKS servers expect.
 ///
-/// Values are compared exactly: byte for byte, with regard to letter case and to a slash at the
-/// end. Entra sends `aud` as one string, so a token with an array is rejected: a token for several
-/// audiences would be as good at each of them.
+/// Values are compared byte for byte: letter case and a trailing slash count. Entra sends `aud` as
+/// one string, so a token with an array is rejected: each audience of such a token could use it at
+/// the others.
 ///
 /// ```
 /// use entra_validate::Audience;
@@ -25,27 +25,27 @@ use entra_proto::{ClientId, Error};
 pub struct Audience(Box<[Box<str>]>);
 
 impl Audience {
-    /// The application with this client ID: the GUID itself, and the default App ID URI
-    /// `api://{client_id}`.
+    /// Accepts the names of the application with this client ID: the GUID, and the default App ID
+    /// URI `api://{client_id}`.
     #[must_use]
     pub fn app(client_id: ClientId) -> Self {
         let id = client_id.to_string();
         Self(Box::new([format!("api://{id}").into(), id.into()]))
     }
 
-    /// One value.
+    /// Accepts one value.
     ///
     /// # Errors
-    /// As for [`Audience::any_of`].
+    /// Returns the errors of [`Audience::any_of`].
     pub fn new(value: impl AsRef<str>) -> Result<Self, Error> {
         Self::any_of([value])
     }
 
-    /// Each of these values.
+    /// Accepts each of these values.
     ///
     /// # Errors
-    /// Returns an error if there is none, if one is blank or holds white space or control
-    /// characters, and if one is Microsoft Graph's: only Graph can validate its tokens.
+    /// Returns an error if there are no values, if a value is empty or contains white space or
+    /// control characters, or if it belongs to Microsoft Graph: only Graph can validate its tokens.
     pub fn any_of(values: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, Error> {
         let values = values.into_iter().map(|value| checked(value.as_ref()));
         let values = values.collect::<Result<Box<[Box<str>]>, Error>>()?;
@@ -57,26 +57,26 @@ impl Audience {
         Ok(Self(values))
     }
 
-    /// Whether `aud` is exactly one of the values.
+    /// Returns true if `aud` equals one of the values.
     #[must_use]
     pub fn accepts(&self, aud: &str) -> bool {
         self.values().any(|value| value == aud)
     }
 
-    /// The values.
+    /// Returns the values.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|value| &**value)
     }
 }
 
 fn checked(value: &str) -> Result<Box<str>, Error> {
-    let refused =
+    let error =
         |problem: &'static str| Error::from(InputError::new(Input::Other("audience"), problem).with_hint(ADVICE));
     if value.is_empty() {
-        return Err(refused("is blank"));
+        return Err(error("is empty"));
     }
     if value.chars().any(|it| it.is_whitespace() || it.is_control()) {
-        return Err(refused("holds white space or control characters"));
+        return Err(error("contains white space or control characters"));
     }
     if is_graph(value) {
         return Err(InputError::new(
@@ -89,14 +89,15 @@ fn checked(value: &str) -> Result<Box<str>, Error> {
     Ok(value.into())
 }
 
-/// Whether an audience is Microsoft Graph's. The signature of its tokens covers another header than
-/// the one that they carry, so no other API can verify it (the Entra documents' "Access tokens in
-/// the Microsoft identity platform").
+/// Returns true if an audience belongs to Microsoft Graph.
+///
+/// The signature of Graph's tokens covers another header than the one that they carry, so no other
+/// API can verify it (the Entra documents' "Access tokens in the Microsoft identity platform").
 pub(crate) fn is_graph(aud: &str) -> bool {
     GRAPH.contains(&aud.trim_end_matches('/'))
 }
 
-const ADVICE: &str = "pass the client ID of the API's registration, or its App ID URI as it stands there";
+const ADVICE: &str = "pass the client ID of the API's registration, or its App ID URI exactly as registered";
 
 const GRAPH: [&str; 5] = [
     "00000003-0000-0000-c000-000000000000",

@@ -1,15 +1,15 @@
 //! Base64url without padding (RFC 7515, section 2).
 //!
-//! Decoding was half of the cost of a validation beside the signature, so it uses vector
-//! instructions where the processor has them. The engines accept the same texts.
+//! Apart from the signature, decoding was half of the cost of a validation. So it uses vector
+//! instructions if the processor has them. Both engines accept the same texts.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 
-/// Decodes a text in place of the content of `bytes`. Returns `None` if it is not base64url without
-/// padding.
+/// Decodes a text into `bytes`, whose content it replaces. Returns `None` if the text is not
+/// base64url without padding.
 pub(crate) fn decode_into<'b>(text: &str, bytes: &'b mut Vec<u8>) -> Option<&'b [u8]> {
     bytes.clear();
     ENGINE.decode_vec(text, bytes).ok()?;
@@ -29,7 +29,7 @@ mod tests {
 
     use super::*;
 
-    /// Vector instructions take many bytes at once, and the last ones singly.
+    /// Vector instructions decode blocks of many bytes, and the rest one by one.
     #[test]
     fn decoding_agrees_with_the_plain_engine() {
         let mut bytes = b"from before".to_vec();

@@ -6,16 +6,15 @@ use percent_encoding::percent_decode_str;
 
 use crate::rejection::Rejection;
 
-/// Returns the bearer token of a request: of its `Authorization` header, the only place where it is
-/// accepted.
+/// Returns the bearer token of a request, from its `Authorization` header.
 ///
-/// The scheme is compared without regard to letter case. Another scheme counts as no token. `query`
-/// is the query of the request's URI; a token there, beside the header or alone, is an error: URIs
-/// end up in logs.
+/// Letter case does not matter in the scheme. Another scheme counts as no token. `query` is the
+/// query of the request's URI: an `access_token` in it is always an error, because URIs end up in
+/// logs.
 ///
 /// # Errors
-/// Returns [`Rejection::NoToken`] if there is none, and [`Rejection::BadRequest`] if there are two
-/// or the header cannot be read.
+/// Returns [`Rejection::NoToken`] if there is no token. Returns [`Rejection::BadRequest`] if there
+/// are two `Authorization` headers, if the header cannot be read, or if the query has a token.
 pub fn bearer_token<'r>(headers: &'r HeaderMap, query: Option<&str>) -> Result<&'r str, Rejection> {
     let bad = |problem| Rejection::BadRequest { problem };
     let names_token = |pair: &str| {
@@ -32,7 +31,7 @@ pub fn bearer_token<'r>(headers: &'r HeaderMap, query: Option<&str>) -> Result<&
     }
     let text = value
         .to_str()
-        .map_err(|_| bad("the Authorization header holds characters that are not ASCII"))?
+        .map_err(|_| bad("the Authorization header contains characters that are not visible ASCII"))?
         .trim();
     let (scheme, token) = text.split_once([' ', '\t']).unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("Bearer") {
@@ -40,12 +39,12 @@ pub fn bearer_token<'r>(headers: &'r HeaderMap, query: Option<&str>) -> Result<&
     }
     let token = token.trim();
     if token.is_empty() {
-        return Err(bad("there is no token behind Bearer"));
+        return Err(bad("there is no token after Bearer"));
     }
-    // A `b64token`: anything else is a second credential, or the parameters of another scheme.
+    // A `b64token`. Anything else is a second credential, or the parameters of another scheme.
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if !token.bytes().all(is_part) {
-        return Err(bad("what stands behind Bearer is not one token"));
+        return Err(bad("the text after Bearer is not one token"));
     }
     Ok(token)
 }

@@ -7,18 +7,20 @@ use std::sync::{Arc, Condvar, PoisonError};
 use entra_proto::{EndpointVersion, Timestamp};
 use entra_transport::BlockingTransport;
 
-use crate::api::{Api, NeedKeys};
+use crate::api::Api;
 use crate::keys::{Fetch, FetchStep, Fetched, KeySet, LONGEST_FLIGHT, Lookup};
 use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::report::{Log, Report, Silent};
 use crate::rule::Rule;
-use crate::shared::{MOST_LOOKS, Shared, State};
+use crate::shared::{MAX_LOOKUPS, Shared, State};
+use crate::validation::NeedKeys;
 
-/// Validates access tokens as [`Validator`](crate::Validator) does, without a runtime.
+/// A validator of access tokens like [`Validator`](crate::Validator), without a runtime.
 ///
-/// Key fetches are one for all callers: the first fetches on its own thread, and the others wait
-/// for it. A refresh of keys that go on meanwhile is done by the one caller who finds it due.
+/// All callers share one key fetch: the first caller fetches on its own thread, and the others wait
+/// for it. The caller that first sees keys that need a refresh does the refresh; the others use the
+/// old keys meanwhile.
 ///
 /// ```
 /// use entra_transport::{Body, Response, blocking_transport_fn};
@@ -27,8 +29,10 @@ use crate::shared::{MOST_LOOKS, Shared, State};
 /// # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::default())));
 /// let audience = Audience::app("11112222-bbbb-3333-cccc-4444dddd5555".parse()?);
 /// let tenants = Tenants::One("aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?);
-/// let api = Api::new(audience, tenants, Permissions::any_of([""; 0], ["ToDoList.Read.All"])?)?;
-/// let validator = Validator::new(api, transport); // of entra-transport-ureq
+/// let permissions = Permissions::any_of([""; 0], ["ToDoList.Read.All"])?;
+/// let api = Api::new(audience, tenants, permissions)?;
+/// // The transport is for example that of entra-transport-ureq.
+/// let validator = Validator::new(api, transport);
 /// assert!(validator.validate("eyJ0eXAi..").is_err());
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
@@ -42,13 +46,13 @@ struct Inner {
 }
 
 impl Validator {
-    /// A validator for `api` that fetches keys over `transport`.
+    /// Creates a validator for `api` that fetches keys over `transport`.
     #[must_use]
     pub fn new(api: Api, transport: impl BlockingTransport + 'static) -> Self {
         Self::with_clock(api, transport, entra_transport::now)
     }
 
-    /// The same with a clock of the caller's, for tests in virtual time.
+    /// Creates a validator with the caller's clock, for tests in virtual time.
     #[must_use]
     pub fn with_clock(
         api: Api,
@@ -62,7 +66,7 @@ impl Validator {
         }))
     }
 
-    /// The API that tokens are validated for.
+    /// Returns the API that tokens are validated for.
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.0.shared.api
@@ -71,14 +75,14 @@ impl Validator {
     /// Validates a token.
     ///
     /// # Errors
-    /// Returns the rejection of the first rule that fails, and [`Rejection::KeysUnavailable`] if
+    /// Returns the rejection of the first rule that fails, or [`Rejection::KeysUnavailable`] if
     /// there are no keys.
     pub fn validate(&self, token: &str) -> Result<Principal, Rejection> {
         self.run(token, &mut Silent)
     }
 
-    /// Returns the outcome of each rule for a token. Where there are no keys, [`Rule::Key`] fails
-    /// by [`Rejection::KeysUnavailable`].
+    /// Returns the outcome of each rule for a token. If there are no keys, [`Rule::Key`] fails with
+    /// [`Rejection::KeysUnavailable`].
     pub fn report(&self, token: &str) -> Report {
         let mut report = Report::new();
         // The report holds the verdict.
@@ -103,7 +107,7 @@ impl Validator {
         if let Some(keys) = shared.fresh(version, kid, now) {
             return Ok(keys);
         }
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_LOOKUPS {
             let now = (shared.clock)();
             let mut state = shared.lock();
             let lookup = state.cache.lookup(version, kid, now);
@@ -129,10 +133,10 @@ impl Validator {
     }
 
     fn fetch(&self, version: EndpointVersion, fetch: Fetch) {
-        // A panic must not leave the others waiting; they hear of a failure, as this caller does.
+        // After a panic the other callers must not wait on: all callers get a failure.
         let number = fetch.number();
         let fetched = catch_unwind(AssertUnwindSafe(|| send(&*self.0.transport, fetch)));
-        let fetched = fetched.unwrap_or_else(|_| Fetched::lost(version, number));
+        let fetched = fetched.unwrap_or_else(|_| Fetched::panicked(version, number));
         self.0.shared.complete(fetched, |()| ());
         self.0.completed.notify_all();
     }

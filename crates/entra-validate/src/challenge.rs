@@ -10,7 +10,7 @@ use http::{Response, Uri};
 use crate::api::Api;
 use crate::rejection::{Rejection, whole_seconds};
 
-/// The parameters of an API's challenges beside the error.
+/// The parameters of an API's challenges other than the error.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parameters {
     pub(crate) realm: Box<str>,
@@ -19,9 +19,10 @@ pub(crate) struct Parameters {
 }
 
 impl Api {
-    /// Returns the value of `WWW-Authenticate` for a rejection. A status of 503 has none.
+    /// Returns the value of `WWW-Authenticate` for a rejection. A response with status 503 has no
+    /// such header.
     ///
-    /// It says which of the errors of RFC 6750 it is, and never why: the reason is for the API's
+    /// The header has the error code of RFC 6750 and never the reason, which is for the API's own
     /// log.
     #[must_use]
     pub fn www_authenticate(&self, rejection: &Rejection) -> Option<HeaderValue> {
@@ -31,7 +32,7 @@ impl Api {
         let parameters = self.challenge();
         let mut header = format!("Bearer realm=\"{}\"", parameters.realm);
         let mut push = |name: &str, value: &str| {
-            // Every value is checked where it is set, so none holds a quotation mark or a
+            // Every value was checked when it was set: none contains a quotation mark or a
             // backslash.
             header.push_str(&format!(", {name}=\"{value}\""));
         };
@@ -71,7 +72,7 @@ impl Api {
     }
 
     /// Returns the response to a rejected request: the status, `WWW-Authenticate` or `Retry-After`,
-    /// and no body of its own.
+    /// and an empty body.
     #[must_use]
     pub fn response<B: Default>(&self, rejection: &Rejection) -> Response<B> {
         let mut response = Response::new(B::default());
@@ -95,10 +96,10 @@ pub(crate) fn realm(text: &str) -> Result<Box<str>, Error> {
 
 /// Checks a list of scopes for a challenge.
 pub(crate) fn scope(text: &str) -> Result<Box<str>, Error> {
-    // RFC 6749, section 3.3: each scope has a character at least, and one blank is between two.
+    // RFC 6749, section 3.3: each scope has at least one character, and one space separates two.
     if text.split(' ').any(str::is_empty) {
         return Err(InputError::new(Input::Scope, "is not a list of scopes")
-            .with_hint("write at least one scope, with one blank between two")
+            .with_hint("write at least one scope, and separate scopes by one space")
             .into());
     }
     quotable("scope", text, |byte| matches!(byte, 0x20..=0x7e))
@@ -106,21 +107,21 @@ pub(crate) fn scope(text: &str) -> Result<Box<str>, Error> {
 
 /// Checks the address of the metadata document of RFC 9728.
 pub(crate) fn metadata_url(text: &str) -> Result<Box<str>, Error> {
-    let refused = |problem: &'static str| {
+    let error = |problem: &'static str| {
         Error::from(
             InputError::new(Input::Other("resource metadata"), problem)
                 .with_hint("write it as https://api.contoso.com/.well-known/oauth-protected-resource"),
         )
     };
-    let uri: Uri = text.parse().map_err(|_| refused("is not a URL"))?;
+    let uri: Uri = text.parse().map_err(|_| error("is not a URL"))?;
     let is_loopback = uri.host().is_some_and(entra_proto::endpoint::is_loopback_host);
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if is_loopback => {}
-        _ => return Err(refused("is not https")),
+        _ => return Err(error("is not https")),
     }
     if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) || text.contains('#') {
-        return Err(refused("has a user name or a fragment"));
+        return Err(error("has a user name or a fragment"));
     }
     quotable("resource metadata", text, |byte| matches!(byte, 0x21..=0x7e))
 }
@@ -128,8 +129,8 @@ pub(crate) fn metadata_url(text: &str) -> Result<Box<str>, Error> {
 fn quotable(field: &'static str, text: &str, allowed: fn(u8) -> bool) -> Result<Box<str>, Error> {
     let fits = text.len() <= MAX_VALUE && text.bytes().all(|byte| allowed(byte) && byte != b'"' && byte != b'\\');
     if !fits {
-        return Err(InputError::new(Input::Other(field), "cannot stand in a header")
-            .with_hint("leave out quotation marks, backslashes, and all that is not printable ASCII")
+        return Err(InputError::new(Input::Other(field), "cannot be sent in a header")
+            .with_hint("use at most 1024 characters of printable ASCII, without quotation marks and backslashes")
             .into());
     }
     Ok(text.into())

@@ -6,7 +6,7 @@ use crate::issuer::canonical_guid;
 use crate::object::{Name, Record, Value};
 use crate::words::Words;
 
-/// A member of an object that may be missing, or of another type than it should be.
+/// A member of an object, which may be missing or malformed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Member<T> {
     #[default]
@@ -30,7 +30,7 @@ impl<T> Member<T> {
         }
     }
 
-    /// A text that `read` understands.
+    /// Returns a text that `read` accepts, and `Malformed` for anything else.
     pub(crate) fn text(value: Value<'_>, read: impl FnOnce(&str) -> Option<T>) -> Self {
         match value {
             Value::Text(text) => read(&text).map_or(Self::Malformed, Self::Is),
@@ -47,7 +47,7 @@ pub(crate) struct Claims {
     pub(crate) tid: Member<Guid>,
     pub(crate) ver: Member<EndpointVersion>,
     pub(crate) oid: Member<Guid>,
-    /// A GUID in tokens without a user only.
+    /// A GUID only in tokens without a user.
     pub(crate) sub: Member<Guid>,
     pub(crate) azp: Member<Guid>,
     pub(crate) appid: Member<Guid>,
@@ -57,21 +57,21 @@ pub(crate) struct Claims {
     pub(crate) exp: Member<Timestamp>,
     pub(crate) nbf: Member<Timestamp>,
     pub(crate) iat: Member<Timestamp>,
-    /// Whether there is `cnf`, the key that the token is bound to.
+    /// True if there is `cnf`, the key that the token is bound to.
     pub(crate) is_bound: bool,
-    /// `xms_cc`: what the client can handle.
+    /// `xms_cc`: the capabilities of the client.
     pub(crate) capabilities: Words,
-    /// `acrs`: authentication contexts.
+    /// `acrs`: the authentication contexts.
     pub(crate) contexts: Words,
-    /// `xms_act_fct`: what the actor is.
+    /// `xms_act_fct`: the facets of the actor.
     pub(crate) actor: Facets,
-    /// `xms_sub_fct`: what the subject is.
+    /// `xms_sub_fct`: the facets of the subject.
     pub(crate) subject: Facets,
     /// `xms_par_app_azp`: the blueprint of an agent.
     pub(crate) blueprint: Option<Guid>,
 }
 
-/// `idtyp`: what the subject is.
+/// `idtyp`: the type of the subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdType {
     App,
@@ -79,7 +79,7 @@ pub(crate) enum IdType {
     Other,
 }
 
-/// The facets of an actor or a subject: numbers in any order, with blanks between them.
+/// The facets of an actor or a subject: numbers in any order, separated by spaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facets {
     is_agent_identity: bool,
@@ -194,7 +194,7 @@ impl Record for Claims {
     }
 }
 
-/// A NumericDate (RFC 7519, section 2), which may have a fraction.
+/// Reads a NumericDate (RFC 7519, section 2), which may have a fraction.
 fn moment(value: &Value<'_>) -> Member<Timestamp> {
     match value {
         Value::Number(seconds) if (0.0..=LATEST).contains(seconds) => Member::Is(Timestamp::from_secs(*seconds as u64)),
@@ -202,7 +202,7 @@ fn moment(value: &Value<'_>) -> Member<Timestamp> {
     }
 }
 
-/// A list that some tokens hold as an array, and some as one string with blanks.
+/// Reads a list, which is an array in some tokens, and one string with spaces in others.
 fn list(value: Value<'_>) -> Words {
     match value {
         Value::Words(words) => words,
@@ -217,15 +217,15 @@ fn list(value: Value<'_>) -> Words {
     }
 }
 
-/// Blanks are between scopes. Any other white space would make two names look like one, or stand
-/// for a scope by itself.
+/// Returns true if the only white space is the space between scopes. Any other would make two names
+/// look like one, or count as a scope.
 fn is_list_of_scopes(scp: &str) -> bool {
     scp.chars()
         .all(|it| it == ' ' || !(it.is_whitespace() || it.is_control()))
 }
 
-/// One text, as documented. An agent must not pass for an application where it comes as a list or a
-/// single number.
+/// Reads facets: one text, as documented. Lists and single numbers are read too, so that an agent
+/// never passes for an application.
 fn facets(value: &Value<'_>) -> Facets {
     match value {
         Value::Text(text) => Facets::read(text),

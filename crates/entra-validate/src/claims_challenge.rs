@@ -8,11 +8,10 @@ use crate::principal::Principal;
 use crate::rejection::Rejection;
 
 impl Principal {
-    /// Returns the rejection that asks the client for a token with these claims.
+    /// Returns the rejection that requests a token with these claims from the client.
     ///
-    /// A client that did not say that it can handle a claims challenge (see
-    /// [`takes_claims_challenges`](Self::takes_claims_challenges)) would not understand it, and is
-    /// told that its token is invalid.
+    /// The response is `invalid_token` if the client cannot handle a claims challenge (see
+    /// [`takes_claims_challenges`](Self::takes_claims_challenges)).
     #[must_use]
     pub fn challenge(&self, claims: ClaimsRequest) -> Rejection {
         Rejection::Claims {
@@ -24,12 +23,12 @@ impl Principal {
     /// Checks that the token was issued at `moment` or later, for example after the user's sessions
     /// were revoked.
     ///
-    /// Entra dates `iat` about five minutes back. A token that it issues in the first minutes after
+    /// Entra sets `iat` about five minutes back. A token that it issues in the first minutes after
     /// `moment` is therefore rejected too.
     ///
     /// # Errors
-    /// Returns a [`challenge`](Self::challenge) for an earlier token, as in continuous access
-    /// evaluation (CAE).
+    /// Returns a [`challenge`](Self::challenge) if the token was issued earlier, as in continuous
+    /// access evaluation (CAE).
     pub fn issued_since(&self, moment: Timestamp) -> Result<(), Rejection> {
         if self.issued_at() >= moment {
             return Ok(());
@@ -44,7 +43,7 @@ impl Principal {
     /// Checks that the user satisfied an authentication context, such as `c1`.
     ///
     /// # Errors
-    /// Returns a [`challenge`](Self::challenge) for it.
+    /// Returns a [`challenge`](Self::challenge) for the context if the token does not have it.
     pub fn satisfies(&self, context: &str) -> Result<(), Rejection> {
         if self.auth_contexts().any(|it| it == context) {
             return Ok(());
@@ -54,8 +53,8 @@ impl Principal {
     }
 
     fn challenge_json(&self, claims: &str) -> Rejection {
-        // Only a context beyond all bounds is no claims request; without claims, the challenge asks
-        // for a new token.
+        // Only a context that is far too long fails to parse. Without claims, the challenge
+        // requests a new token.
         let claims = ClaimsRequest::parse(claims).unwrap_or_else(|_| ClaimsRequest::capabilities(&[""; 0]));
         self.challenge(claims)
     }

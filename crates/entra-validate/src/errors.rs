@@ -1,4 +1,4 @@
-//! The set of this crate's errors.
+//! The list of this crate's error types.
 
 use crate::keys::FetchError;
 use crate::rejection::Rejection;

@@ -1,4 +1,4 @@
-//! One piece of work for all who wait for it.
+//! One future that many callers wait for: the key fetch of a version.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,13 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A future that many wait for. A task of a runtime carries it on, where there is one; else those
-/// who wait do, whichever of them is woken first. It belongs to none of them, so it goes on when
-/// one is dropped.
+/// A future that many callers wait for.
+///
+/// A task of a runtime polls it, if there is one; otherwise the waiter that is woken first does. No
+/// waiter owns the future, so it continues when one of them is dropped.
+///
+/// The states: polled by a task (`has_task`), polled by its waiters, done (`work` is `None`), and
+/// abandoned (`is_abandoned`), which ends every wait while a task may still poll it.
 pub(crate) struct Flight {
     work: Mutex<Option<Work>>,
     has_task: AtomicBool,
-    is_left: AtomicBool,
+    is_abandoned: AtomicBool,
     waiters: Arc<Waiters>,
 }
 
@@ -24,37 +28,37 @@ impl Flight {
         Self {
             work: Mutex::new(Some(Box::pin(work))),
             has_task: AtomicBool::new(false),
-            is_left: AtomicBool::new(false),
+            is_abandoned: AtomicBool::new(false),
             waiters: Arc::default(),
         }
     }
 
-    /// The future of a task that carries the flight on. There is one at a time.
+    /// Returns the future of a task that polls the flight, unless there is one already.
     #[cfg(feature = "tokio")]
     pub(crate) fn task(self: &Arc<Self>) -> Option<impl Future<Output = ()> + Send + use<>> {
         if self.has_task.swap(true, Ordering::AcqRel) {
             return None;
         }
         let task = Task(Arc::clone(self));
-        Some(async move { poll_fn(|context| task.0.carry_on(context)).await })
+        Some(async move { poll_fn(|context| task.0.poll_work(context)).await })
     }
 
-    /// Ends the wait of all. The work goes on if it has a task.
-    pub(crate) fn leave(&self) {
-        self.is_left.store(true, Ordering::Release);
+    /// Releases all waiters. The work continues if it has a task.
+    pub(crate) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Release);
         self.waiters.wake_all();
     }
 
-    /// Waits until the work is done or [left](Self::leave).
+    /// Waits until the work is done or [abandoned](Self::abandon).
     pub(crate) async fn wait(&self) {
-        let mut place = Place {
+        let mut slot = Slot {
             waiters: &self.waiters,
             at: None,
         };
         poll_fn(|context| {
-            // First, so that no end comes unseen.
-            place.register(context.waker());
-            if self.is_left.load(Ordering::Acquire) {
+            // Register first, so that no wake-up is missed.
+            slot.register(context.waker());
+            if self.is_abandoned.load(Ordering::Acquire) {
                 return Poll::Ready(());
             }
             if self.has_task.load(Ordering::Acquire) {
@@ -65,12 +69,12 @@ impl Flight {
                 };
             }
             let all = Waker::from(Arc::clone(&self.waiters));
-            self.carry_on(&mut Context::from_waker(&all))
+            self.poll_work(&mut Context::from_waker(&all))
         })
         .await;
     }
 
-    fn carry_on(&self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_work(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut work = lock(&self.work);
         let is_done = match work.as_mut() {
             None => true,
@@ -87,8 +91,8 @@ impl Flight {
     }
 }
 
-/// A task that ends before the work does, as where its runtime is shut down, leaves the work to
-/// those who wait.
+/// The task of a flight. If it ends before the work does (its runtime was shut down), the waiters
+/// poll the work.
 #[cfg(feature = "tokio")]
 struct Task(Arc<Flight>);
 
@@ -100,12 +104,12 @@ impl Drop for Task {
     }
 }
 
-/// The wakers of all who wait.
+/// The wakers of all waiters.
 #[derive(Default)]
-struct Waiters(Mutex<Places>);
+struct Waiters(Mutex<Slots>);
 
 #[derive(Default)]
-struct Places {
+struct Slots {
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
 }
@@ -125,46 +129,46 @@ impl Wake for Waiters {
     }
 }
 
-/// The place of one who waits. It is free again when that one is dropped.
-struct Place<'w> {
+/// The slot of one waiter. It is free again when the waiter is dropped.
+struct Slot<'w> {
     waiters: &'w Waiters,
     at: Option<usize>,
 }
 
-impl Place<'_> {
+impl Slot<'_> {
     fn register(&mut self, waker: &Waker) {
-        let mut places = lock(&self.waiters.0);
-        let at = match self.at.or_else(|| places.free.pop()) {
+        let mut slots = lock(&self.waiters.0);
+        let at = match self.at.or_else(|| slots.free.pop()) {
             Some(at) => at,
             None => {
-                places.wakers.push(None);
-                places.wakers.len() - 1
+                slots.wakers.push(None);
+                slots.wakers.len() - 1
             }
         };
         self.at = Some(at);
-        if let Some(place) = places.wakers.get_mut(at) {
-            *place = Some(waker.clone());
+        if let Some(slot) = slots.wakers.get_mut(at) {
+            *slot = Some(waker.clone());
         }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         if let Some(at) = self.at {
-            let mut places = lock(&self.waiters.0);
-            if let Some(place) = places.wakers.get_mut(at) {
-                *place = None;
+            let mut slots = lock(&self.waiters.0);
+            if let Some(slot) = slots.wakers.get_mut(at) {
+                *slot = None;
             }
-            places.free.push(at);
+            slots.free.push(at);
         }
     }
 }
 
-/// Returns the output of a future, or nothing where it panics.
-pub(crate) async fn unless_it_panics<T>(future: impl Future<Output = T>) -> Option<T> {
+/// Returns the output of a future, or `None` if it panics.
+pub(crate) async fn unless_panic<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|context| {
-        // Nothing of it is used after a panic.
+        // The future is not used after a panic.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(poll) => poll.map(Some),
             Err(_) => Poll::Ready(None),

@@ -1,4 +1,4 @@
-//! Advice that several errors give.
+//! Hints that several errors share.
 
-/// What to do where keys cannot be fetched.
+/// The hint for keys that cannot be fetched.
 pub(crate) const FETCH_HINT: &str = "check that this machine reaches the cloud's login host";

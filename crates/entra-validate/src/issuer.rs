@@ -1,30 +1,30 @@
-//! Issuers with a place for the tenant.
+//! Issuers with a placeholder for the tenant.
 
 use entra_proto::{Cloud, Guid};
 
-/// An issuer in which `{tenantid}` stands for the tenant's ID, as metadata for several tenants and
-/// signing keys have it.
+/// An issuer in which `{tenantid}` stands for the tenant's ID, as in the metadata for several
+/// tenants and in signing keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     text: Box<str>,
-    /// The beginning of each placeholder. It is searched for once, and not with each request.
-    places: Box<[usize]>,
+    /// The start of each placeholder, searched for once and not for each request.
+    placeholders: Box<[usize]>,
 }
 
 impl Template {
     pub(crate) fn new(issuer: &str) -> Self {
         Self {
             text: issuer.into(),
-            places: issuer.match_indices(PLACEHOLDER).map(|(place, _)| place).collect(),
+            placeholders: issuer.match_indices(PLACEHOLDER).map(|(start, _)| start).collect(),
         }
     }
 
-    /// The same issuer with the placeholder for this tenant's ID.
+    /// Returns the template of an issuer: this tenant's ID becomes the placeholder.
     pub(crate) fn of_tenant(issuer: &str, tenant: Guid) -> Self {
         Self::new(&issuer.replace(&tenant.to_string(), PLACEHOLDER))
     }
 
-    /// The issuers of v1 and v2 tokens in a cloud whose metadata is known beforehand.
+    /// Returns the issuers of v1 and v2 tokens, if the cloud is one whose issuers are known.
     pub(crate) fn known(cloud: &Cloud) -> [Option<Self>; 2] {
         let v1 = match cloud {
             Cloud::Public | Cloud::UsGovernment => "https://sts.windows.net/{tenantid}/",
@@ -35,31 +35,32 @@ impl Template {
         [Some(Self::new(v1)), Some(Self::new(&v2))]
     }
 
-    /// Whether `issuer` is this one with `tenant` in the place for it, byte for byte.
+    /// Returns true if `issuer` equals this one, byte for byte, with `tenant` for each placeholder.
     pub(crate) fn matches(&self, issuer: &str, tenant: Guid) -> bool {
         let (mut rest, mut at) = (issuer, 0);
-        for place in &self.places {
-            let behind = rest.strip_prefix(self.text.get(at..*place).unwrap_or_default());
-            match behind.and_then(|it| it.split_at_checked(GUID_LENGTH)) {
-                Some((id, behind)) if canonical_guid(id) == Some(tenant) => rest = behind,
+        for start in &self.placeholders {
+            let tail = rest.strip_prefix(self.text.get(at..*start).unwrap_or_default());
+            match tail.and_then(|it| it.split_at_checked(GUID_LENGTH)) {
+                Some((id, tail)) if canonical_guid(id) == Some(tenant) => rest = tail,
                 _ => return false,
             }
-            at = place + PLACEHOLDER.len();
+            at = start + PLACEHOLDER.len();
         }
         self.text.get(at..) == Some(rest)
     }
 
-    /// Whether it is the issuer `other` once both have the tenant in its place.
+    /// Returns true if this issuer equals `other` for this tenant, with or without placeholders
+    /// here.
     pub(crate) fn is_for(&self, other: &Self, tenant: Guid) -> bool {
         self == other || other.matches(&self.text, tenant)
     }
 
-    /// Whether it is this external tenant's issuer, under any of the hosts that may stand there.
+    /// Returns true if it is the issuer of this external tenant, with any of the possible hosts.
     ///
-    /// How the service writes the issuer of the keys of `ciamlogin.com` is not documented: tokens
-    /// name the tenant's ID as the host, the metadata has addresses with the tenant's name, and
-    /// keys of other tenants name `login.microsoftonline.com`. The keys are those of the tenant's
-    /// own metadata in any case. What matters is that they do not belong to another tenant.
+    /// The issuer in the keys of `ciamlogin.com` is not documented: tokens have the tenant's ID in
+    /// the host, the metadata has addresses with the tenant's name, and keys of other tenants name
+    /// `login.microsoftonline.com`. The keys come from the tenant's own metadata in any case. This
+    /// check only ensures that they do not belong to another tenant.
     pub(crate) fn is_of_external(&self, tenant: Guid) -> bool {
         let is_tenant = |text: &str| text == PLACEHOLDER || canonical_guid(text) == Some(tenant);
         let Some((host, path)) = self.text.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
@@ -73,8 +74,8 @@ impl Template {
         is_host && path.strip_suffix("/v2.0").is_some_and(is_tenant)
     }
 
-    pub(crate) fn has_place(&self) -> bool {
-        !self.places.is_empty()
+    pub(crate) fn has_placeholder(&self) -> bool {
+        !self.placeholders.is_empty()
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -82,11 +83,11 @@ impl Template {
     }
 }
 
-/// A GUID as Entra writes it: 36 characters in lower case. Other spellings of the same would be
-/// equal here and differ elsewhere.
+/// Parses a GUID as Entra writes it: 36 characters in lower case. Other spellings would be equal
+/// here, but different in code that compares texts.
 ///
-/// [`Guid`]'s own reader takes what people copy; a token has several GUIDs, and is read for each
-/// request.
+/// The parser of [`Guid`] accepts more spellings, and is slower: a token has several GUIDs, and is
+/// read for each request.
 pub(crate) fn canonical_guid(text: &str) -> Option<Guid> {
     let text: &[u8; GUID_LENGTH] = text.as_bytes().try_into().ok()?;
     let mut rest = text.iter();
@@ -104,15 +105,15 @@ pub(crate) fn canonical_guid(text: &str) -> Option<Guid> {
     Some(Guid::from_bytes(bytes))
 }
 
-/// The value of a hexadecimal digit in lower case. By a table: digits and letters alternate without
-/// a pattern, and each branch on them would be predicted wrongly half the time.
+/// Returns the value of a hexadecimal digit in lower case. It uses a table: digits and letters have
+/// no pattern, so that branches on them would be mispredicted half the time.
 fn digit(byte: u8) -> u8 {
     VALUES.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
 }
 
 #[allow(
     clippy::indexing_slicing,
-    reason = "the compiler builds the table, and would see an index beyond it"
+    reason = "the compiler evaluates the table, and reports an index out of bounds"
 )]
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
@@ -124,7 +125,7 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// It has all bits, so that it stays itself beside any digit.
+/// All bits are set, so that `|` with any digit leaves it unchanged.
 const NO_DIGIT: u8 = u8::MAX;
 const GUID_LENGTH: usize = 36;
 const PLACEHOLDER: &str = "{tenantid}";
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn external_tenants_key_names_no_other_tenant() {
+    fn external_tenants_key_is_of_that_tenant_only() {
         let tenant = TENANT.parse().unwrap();
         let other = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
         for issuer in [
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn external_tenant_stands_twice_in_its_issuer() {
+    fn both_tenants_in_an_external_issuer_are_placeholders() {
         let tenant = TENANT.parse().unwrap();
         let issuer = format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0");
         let template = Template::of_tenant(&issuer, tenant);

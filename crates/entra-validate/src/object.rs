@@ -1,4 +1,4 @@
-//! JSON objects in which each member stands once, read into records without a tree of values.
+//! JSON objects without duplicate members, read into records without a tree of values.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,8 +12,8 @@ use crate::words::Words;
 pub(crate) trait Record {
     const NAMES: &'static [Name];
 
-    /// Takes the value of the member with this place in [`NAMES`](Self::NAMES). It comes once at
-    /// most.
+    /// Sets the member with this index in [`NAMES`](Self::NAMES). It is called at most once for
+    /// each member.
     fn set(&mut self, name: usize, value: Value<'_>);
 }
 
@@ -29,33 +29,33 @@ impl Name {
         Self { text, folded }
     }
 
-    /// Whether it is this name, perhaps in another letter case.
+    /// Returns true if it is this name, ignoring letter case.
     #[inline]
     fn is_alike(&self, name: &str, folded: u64) -> bool {
-        // A name of eight bytes or fewer is in the number whole.
+        // A name of eight bytes or fewer is completely in the number.
         self.folded == folded
             && self.text.len() == name.len()
             && (name.len() <= size_of::<u64>() || self.text.eq_ignore_ascii_case(name))
     }
 }
 
-/// The last eight bytes of a name in lower case, as one number: by it almost all names are told
-/// apart.
+/// Returns the last eight bytes of a name in lower case, as one number. It distinguishes almost all
+/// names.
 const fn folded(name: &str) -> u64 {
     let mut number = 0;
     let mut rest = name.as_bytes();
-    while let [byte, behind @ ..] = rest {
+    while let [byte, tail @ ..] = rest {
         number = number << 8 | byte.to_ascii_lowercase() as u64;
-        rest = behind;
+        rest = tail;
     }
     number
 }
 
-/// The value of a member, as far as any member of ours may be like it.
+/// The value of a member, in the types that records read.
 #[derive(Debug)]
 pub(crate) enum Value<'de> {
     Text(Cow<'de, str>),
-    /// Of whole numbers those up to 2^53 are exact, which is far beyond any time.
+    /// Whole numbers up to 2^53 are exact, which is far beyond any time.
     Number(f64),
     /// An array of texts.
     Words(Words),
@@ -63,46 +63,46 @@ pub(crate) enum Value<'de> {
     Other,
 }
 
-/// The reason for which an object was not read.
+/// The error of an object that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
-    NoObject,
-    Twice,
+    NotAnObject,
+    Duplicate,
     TooMany,
 }
 
 impl Problem {
     pub(crate) const fn of_header(self) -> &'static str {
         match self {
-            Self::NoObject => "the header is not a JSON object",
-            Self::Twice => "a member of the header stands there twice, perhaps in another letter case",
+            Self::NotAnObject => "the header is not a JSON object",
+            Self::Duplicate => "the header has a duplicate member, possibly in another letter case",
             Self::TooMany => "the header has too many members",
         }
     }
 
     pub(crate) const fn of_payload(self) -> &'static str {
         match self {
-            Self::NoObject => "the payload is not a JSON object",
-            Self::Twice => "a claim stands there twice, perhaps in another letter case",
+            Self::NotAnObject => "the payload is not a JSON object",
+            Self::Duplicate => "the payload has a duplicate claim, possibly in another letter case",
             Self::TooMany => "the payload has too many claims",
         }
     }
 }
 
-/// Reads an object. Any member that stands there twice is an error, and so is one of the record's
-/// that stands there in two letter cases: readers differ in which of them they take.
+/// Reads an object. A duplicate member is an error, and so is a member of the record in two letter
+/// cases: readers differ in the one that they use.
 pub(crate) fn read<R: Record>(json: &str, record: &mut R) -> Result<(), Problem> {
-    let problem = Cell::new(Problem::NoObject);
+    let problem = Cell::new(Problem::NotAnObject);
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let reader = Reader {
         problem: &problem,
         record,
     };
     deserializer.deserialize_map(reader).map_err(|_| problem.get())?;
-    deserializer.end().map_err(|_| Problem::NoObject)
+    deserializer.end().map_err(|_| Problem::NotAnObject)
 }
 
-/// Reads into a record in place: it is too large to be passed from hand to hand.
+/// A reader into a record in place: the record is too large to be moved often.
 struct Reader<'r, R> {
     problem: &'r Cell<Problem>,
     record: &'r mut R,
@@ -118,24 +118,24 @@ impl<'de, R: Record> Visitor<'de> for Reader<'_, R> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let fail = |problem| {
             self.problem.set(problem);
-            A::Error::custom("refused")
+            A::Error::custom("rejected")
         };
         let mut known: u64 = 0;
         let mut others = Names::default();
         while let Some(Text(name)) = members.next_key()? {
             let folded = folded(&name);
-            let Some(place) = R::NAMES.iter().position(|known| known.is_alike(&name, folded)) else {
+            let Some(index) = R::NAMES.iter().position(|known| known.is_alike(&name, folded)) else {
                 others.insert(name).map_err(fail)?;
                 members.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let bit = 1 << place;
+            let bit = 1 << index;
             if known & bit != 0 {
-                return Err(fail(Problem::Twice));
+                return Err(fail(Problem::Duplicate));
             }
             known |= bit;
-            if R::NAMES.get(place).is_some_and(|exact| *exact.text == *name) {
-                self.record.set(place, members.next_value()?);
+            if R::NAMES.get(index).is_some_and(|exact| *exact.text == *name) {
+                self.record.set(index, members.next_value()?);
             } else {
                 members.next_value::<IgnoredAny>()?;
             }
@@ -144,11 +144,11 @@ impl<'de, R: Record> Visitor<'de> for Reader<'_, R> {
     }
 }
 
-/// The names that are not the record's.
+/// The names of the members that the record does not read.
 #[derive(Default)]
 struct Names<'de> {
     names: Vec<Cow<'de, str>>,
-    /// A bit for each name: one whose bit is not set is new, and nothing has to be compared.
+    /// A bit for each name. If the bit of a name is not set, the name is new, without a comparison.
     bits: u128,
 }
 
@@ -159,7 +159,7 @@ impl<'de> Names<'de> {
         let sum = usize::from(first) * 7 + usize::from(last) * 31 + bytes.len() * 11;
         let bit = 1_u128 << (sum % 128);
         if self.bits & bit != 0 && self.names.contains(&name) {
-            return Err(Problem::Twice);
+            return Err(Problem::Duplicate);
         }
         self.bits |= bit;
         if self.names.len() == MOST_NAMES {
@@ -173,10 +173,11 @@ impl<'de> Names<'de> {
     }
 }
 
-/// Tokens have about 30 claims; each name may be compared with all before it.
+/// The largest number of skipped members. Tokens have about 30 claims. The number is limited
+/// because each name may be compared with all names before it.
 const MOST_NAMES: usize = 200;
 
-/// A text that is borrowed where it has no escapes.
+/// A text, borrowed if it has no escapes.
 struct Text<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_the_same_end_are_different_names() {
+    fn names_with_equal_ends_are_distinguished() {
         let json = r#"{"xms_par_app_azp":1,"yms_par_app_azp":1,"ms_par_app_azp":1,"\u0000iss":1,"iss":1}"#;
         assert_eq!(members(json), Ok(vec![1, 0]));
     }
@@ -289,7 +290,7 @@ mod tests {
     fn name_in_another_letter_case_counts_and_is_not_read() {
         assert_eq!(members(r#"{"Iss":1,"XMS_par_app_azp":1}"#), Ok(vec![]));
         for json in [r#"{"iss":1,"ISS":1}"#, r#"{"xms_par_app_AZP":1,"xms_par_app_azp":1}"#] {
-            assert_eq!(members(json), Err(Problem::Twice), "{json}");
+            assert_eq!(members(json), Err(Problem::Duplicate), "{json}");
         }
     }
 }

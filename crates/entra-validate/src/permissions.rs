@@ -12,16 +12,16 @@ use crate::rejection::Rejection;
 /// The permissions of which a caller must have been granted at least one: scopes for users, roles
 /// for applications.
 ///
-/// The two are never compared with each other. A user passes by a scope in `scp`, whatever roles
-/// the user has; an application without a user passes by an application role in `roles`. Where one
-/// list is empty, callers of that kind are rejected.
+/// A user needs a scope in `scp`; the user's roles do not count. An application without a user
+/// needs an application role in `roles`. If one list is empty, callers of that kind are rejected.
 ///
-/// Cheap to clone. A route with needs of its own calls [`check`](Self::check).
+/// Cheap to clone. A route that requires other permissions calls [`check`](Self::check).
 ///
 /// ```
 /// use entra_validate::Permissions;
 ///
-/// let read = Permissions::any_of(["ToDoList.Read", "ToDoList.ReadWrite"], ["ToDoList.Read.All"])?;
+/// let scopes = ["ToDoList.Read", "ToDoList.ReadWrite"];
+/// let read = Permissions::any_of(scopes, ["ToDoList.Read.All"])?;
 /// let users_only = Permissions::any_of(["ToDoList.Read"], [""; 0])?;
 /// assert!(Permissions::any_of([""; 0], [""; 0]).is_err());
 /// # Ok::<(), entra_proto::Error>(())
@@ -39,12 +39,13 @@ enum Needed {
 }
 
 impl Permissions {
-    /// At least one of these: a scope for a user, a role for an application. A name that is there
-    /// twice counts once.
+    /// Requires at least one of these: a scope for a user, a role for an application. Duplicate
+    /// names count once.
     ///
     /// # Errors
-    /// Returns an error if both lists are empty, as where a setting could not be read, and if a
-    /// name is blank, holds white space, or is longer than `scp` and `roles` can hold.
+    /// Returns an error if both lists are empty (for example because a setting could not be read),
+    /// or if a name is empty, is longer than 250 characters, or contains a character that a scope
+    /// cannot have (RFC 6749, appendix A.4), such as a space.
     pub fn any_of(
         scopes: impl IntoIterator<Item = impl AsRef<str>>,
         roles: impl IntoIterator<Item = impl AsRef<str>>,
@@ -53,14 +54,14 @@ impl Permissions {
         let roles = names("role", roles)?;
         if scopes.is_empty() && roles.is_empty() {
             return Err(InputError::new(Input::Other("permissions"), "are empty")
-                .with_hint("name a scope or a role, or call Permissions::any_granted if each will do")
+                .with_hint("name a scope or a role, or call Permissions::any_granted if any of them is enough")
                 .into());
         }
         Ok(Self(Arc::new(Needed::AnyOf { scopes, roles })))
     }
 
-    /// Any scope for a user, any role for an application. A token without either is still rejected:
-    /// an application of any tenant can get one.
+    /// Requires any scope for a user, any role for an application. A token with neither is still
+    /// rejected: an application of any tenant can get such a token.
     #[must_use]
     pub fn any_granted() -> Self {
         Self(Arc::new(Needed::AnyGranted))
@@ -69,12 +70,12 @@ impl Permissions {
     /// Checks that a caller has one of these permissions.
     ///
     /// # Errors
-    /// Returns [`Rejection::Permissions`] if not.
+    /// Returns [`Rejection::Permissions`] if the caller has none of them.
     pub fn check(&self, principal: &Principal) -> Result<(), Rejection> {
         self.allow(principal.is_user(), principal.scopes(), principal.roles())
     }
 
-    /// The decision: by scopes where there is a user, by roles where there is none.
+    /// Decides by scopes if there is a user, and otherwise by roles.
     pub(crate) fn allow<'a>(
         &self,
         is_user: bool,
@@ -93,8 +94,8 @@ impl Permissions {
         Err(Rejection::Permissions { needed: self.clone() })
     }
 
-    /// The scopes of which a user needs one. Empty where users are not accepted, and where any will
-    /// do.
+    /// Returns the scopes of which a user needs one. Empty if users are not accepted, or if any
+    /// scope is enough.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         let scopes: &[Box<str>] = match &*self.0 {
             Needed::AnyOf { scopes, .. } => scopes,
@@ -103,8 +104,8 @@ impl Permissions {
         scopes.iter().map(|scope| &**scope)
     }
 
-    /// The roles of which an application needs one. Empty where applications are not accepted, and
-    /// where any will do.
+    /// Returns the roles of which an application needs one. Empty if applications are not accepted,
+    /// or if any role is enough.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         let roles: &[Box<str>] = match &*self.0 {
             Needed::AnyOf { roles, .. } => roles,
@@ -119,25 +120,24 @@ fn has_one<'a>(needed: &[Box<str>], mut granted: impl Iterator<Item = &'a str>) 
 }
 
 fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Box<[Box<str>]>, Error> {
-    let mut different: Vec<Box<str>> = Vec::new();
+    let mut unique: Vec<Box<str>> = Vec::new();
     let mut seen = BTreeSet::new();
     for name in names {
         let name = name.as_ref();
-        // A scope-token of RFC 6749, appendix A.4: anything else can stand in no token and in no
-        // challenge.
+        // A scope-token of RFC 6749, appendix A.4. Tokens and challenges can hold nothing else.
         let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_token) {
             return Err(Error::from(
-                InputError::new(Input::Other(field), "is no name of a permission")
-                    .with_hint("write the value as it stands in the API's registration, one in each entry"),
+                InputError::new(Input::Other(field), "is not the name of a permission")
+                    .with_hint("use the value from the API's registration, one value in each entry"),
             ));
         }
         if seen.insert(name.to_owned()) {
-            different.push(name.into());
+            unique.push(name.into());
         }
     }
-    Ok(different.into())
+    Ok(unique.into())
 }
 
-/// The most characters of the value of a scope or a role in a registration.
+/// The largest length of a scope or a role in a registration, in characters.
 const MAX_NAME: usize = 250;

@@ -1,43 +1,56 @@
-//! The caller that a token speaks for.
+//! The caller that a valid token names.
 
 use entra_proto::{ClientId, EndpointVersion, Guid, Timestamp};
 
 use crate::words::Words;
 
-/// The caller that a token speaks for: an application, a user through an application, or an agent.
+/// The caller that a valid token names: an application, a user of an application, or an agent.
 ///
-/// Data of a caller is kept under [`tenant`](Self::tenant) and [`object_id`](Self::object_id)
-/// together. Names and addresses (`email`, `upn`, `preferred_username`, `unique_name`) change
-/// hands, so they are not here.
+/// Store the data of a caller under [`tenant`](Self::tenant) and [`object_id`](Self::object_id)
+/// together. Names and addresses (`email`, `upn`, `preferred_username`, `unique_name`) can be
+/// reassigned to other users, so they are not here.
+///
+/// ```
+/// use entra_validate::Principal;
+///
+/// fn owner(caller: &Principal) -> Option<String> {
+///     match caller {
+///         Principal::User(_) => {
+///             Some(format!("{}/{}", caller.tenant(), caller.object_id()))
+///         }
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Principal {
-    /// An application on its own behalf: a daemon.
+    /// An application without a user: a daemon.
     App(App),
-    /// A user, through an application.
+    /// A user of an application.
     User(User),
     /// An agent identity, for itself or for a user.
     Agent(Agent),
 }
 
-/// An application on its own behalf.
+/// An application without a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct App {
     /// `azp` or `appid`: the application.
     pub application: ClientId,
-    /// Whether the token says by `idtyp` that there is no user. Without that optional claim it
-    /// follows from `sub`, `scp` and `roles`.
+    /// True if `idtyp` declares that there is no user. Without that optional claim it follows from
+    /// `sub`, `scp` and `roles`.
     pub is_declared: bool,
     pub(crate) facts: Facts,
 }
 
-/// A user, through an application.
+/// A user of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
-    /// `azp` or `appid`: the application that the user signed in to. A public client proves its ID
-    /// by nothing.
+    /// `azp` or `appid`: the application that the user signed in to. A public client does not prove
+    /// its ID.
     pub application: ClientId,
     pub(crate) facts: Facts,
 }
@@ -48,26 +61,26 @@ pub struct User {
 pub struct Agent {
     /// `azp` or `appid`: the agent identity.
     pub application: ClientId,
-    /// `xms_par_app_azp`: the blueprint that the agent identity was made from.
+    /// `xms_par_app_azp`: the blueprint of the agent identity.
     pub blueprint: Option<ClientId>,
-    /// The one that the agent acts for.
+    /// The identity that the agent acts for.
     pub acting: Acting,
     pub(crate) facts: Facts,
 }
 
-/// The one that an agent acts for.
+/// The identity that an agent acts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Acting {
     /// For itself: there is no user.
     Itself,
-    /// For a person, who signed in and consented.
+    /// For a user who signed in and consented.
     ForUser,
-    /// As the user account that is the agent's own.
+    /// As the agent's own user account.
     AsOwnUser,
 }
 
-/// The facts in tokens of every kind.
+/// The facts that tokens of every kind have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) tenant: Guid,
@@ -82,19 +95,19 @@ pub(crate) struct Facts {
 }
 
 impl Principal {
-    /// `tid`: the tenant that issued the token.
+    /// Returns `tid`: the tenant that issued the token.
     #[must_use]
     pub fn tenant(&self) -> Guid {
         self.facts().tenant
     }
 
-    /// `oid`: the user or the service principal, within [`tenant`](Self::tenant).
+    /// Returns `oid`: the user or the service principal, within [`tenant`](Self::tenant).
     #[must_use]
     pub fn object_id(&self) -> Guid {
         self.facts().object
     }
 
-    /// `azp` or `appid`: the application that requested the token.
+    /// Returns `azp` or `appid`: the application that requested the token.
     #[must_use]
     pub fn application(&self) -> ClientId {
         match self {
@@ -104,18 +117,19 @@ impl Principal {
         }
     }
 
-    /// `scp`: the permissions that a user delegated. An application on its own behalf has none.
+    /// Returns `scp`: the permissions that a user delegated. An application without a user has
+    /// none.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.facts().scopes.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// `roles`: an application's permissions, or the roles that a user has in the API. Which of the
-    /// two it is follows from the kind of the caller.
+    /// Returns `roles`: the permissions of an application, or the roles of a user in the API,
+    /// depending on the kind of the caller.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.facts().roles.iter()
     }
 
-    /// Whether there is a user.
+    /// Returns true if there is a user.
     #[must_use]
     pub fn is_user(&self) -> bool {
         match self {
@@ -125,31 +139,32 @@ impl Principal {
         }
     }
 
-    /// `ver`: the format of the token.
+    /// Returns `ver`: the format of the token.
     #[must_use]
     pub fn version(&self) -> EndpointVersion {
         self.facts().version
     }
 
-    /// `iat`: the time at which the token was issued. Where there is none, `nbf`, else the epoch.
+    /// Returns `iat`: the time at which the token was issued. Without `iat` it is `nbf`, and
+    /// without both the epoch.
     #[must_use]
     pub fn issued_at(&self) -> Timestamp {
         self.facts().issued_at
     }
 
-    /// `exp`: the time at which the token expires, without the clock skew that is allowed.
+    /// Returns `exp`: the time at which the token expires, without the allowed clock skew.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.facts().expires_at
     }
 
-    /// `acrs`: the authentication contexts that the user satisfied, such as `c1`.
+    /// Returns `acrs`: the authentication contexts that the user satisfied, such as `c1`.
     pub fn auth_contexts(&self) -> impl Iterator<Item = &str> {
         self.facts().contexts.iter()
     }
 
-    /// Whether the client can handle a claims challenge: `xms_cc` holds `cp1`. The claim is there
-    /// only where the API's registration lists it among its optional claims.
+    /// Returns true if the client can handle a claims challenge: `xms_cc` contains `cp1`. Tokens
+    /// have that claim only if the API's registration lists it as an optional claim.
     #[must_use]
     pub fn takes_claims_challenges(&self) -> bool {
         self.facts().takes_claims_challenges

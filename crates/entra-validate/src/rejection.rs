@@ -1,4 +1,4 @@
-//! The reasons for which a request is rejected, and what each means in HTTP.
+//! The reasons for which a request is rejected, with their HTTP statuses and error codes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::rule::Rule;
 
 /// The reason for which a request is rejected.
 ///
-/// `Display` and [`hint`](Self::hint) are for the API's own logs: they say which rule failed and
-/// what to do. Nothing of them is sent to the caller, who gets the status and the challenge of
-/// [`Api::response`](crate::Api::response) only.
+/// `Display` and [`hint`](Self::hint) are for the API's own logs: the rule that failed, the
+/// problem, and advice. They are never sent to the caller, who gets only the status and the
+/// challenge of [`Api::response`](crate::Api::response).
 ///
 /// | variants | status | `error` (RFC 6750, section 3.1) |
 /// |---|---|---|
@@ -27,6 +27,8 @@ use crate::rule::Rule;
 /// | [`Claims`](Self::Claims) | 401 | `insufficient_claims` |
 /// | [`KeysUnavailable`](Self::KeysUnavailable) | 503 | none |
 /// | all others | 401 | `invalid_token` |
+///
+/// [`Claims`](Self::Claims) is `invalid_token` if the client cannot handle a claims challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -34,21 +36,21 @@ pub enum Rejection {
     NoToken,
     /// The request carries more than one token, or an `Authorization` header that cannot be read.
     BadRequest {
-        /// The problem, in words.
+        /// A description of the problem.
         problem: &'static str,
     },
     /// The token is not a signed JWT that can be read.
     Malformed {
-        /// The problem, in words.
+        /// A description of the problem.
         problem: &'static str,
     },
     /// The header names an algorithm other than RS256, another type than a JWT, or a critical
     /// extension.
     Algorithm {
-        /// The problem, in words.
+        /// A description of the problem.
         problem: &'static str,
     },
-    /// `ver` is neither `1.0` nor `2.0`, or there are no such tokens in this cloud.
+    /// `ver` is neither `1.0` nor `2.0`, or this cloud does not issue tokens of that version.
     Version,
     /// `tid` is missing, or is not a GUID in lower case.
     TenantId,
@@ -56,77 +58,77 @@ pub enum Rejection {
     Issuer,
     /// No published key has the `kid` of the token.
     UnknownKey,
-    /// The signature is not that of the key.
+    /// The signature does not match the key.
     Signature {
-        /// Whether the token was made for Microsoft Graph, which alone can validate it.
+        /// True if the token is for Microsoft Graph, which alone can validate it.
         is_graph: bool,
     },
-    /// The key signs for another issuer.
+    /// The key signs tokens of another issuer.
     KeyIssuer,
     /// The key belongs to another cloud.
     KeyCloud,
-    /// `aud` is missing or names something else than the API.
+    /// `aud` is missing or does not name the API.
     Audience {
-        /// The value of `aud`, cut and escaped, where it is a string.
+        /// The value of `aud`, truncated and escaped, if it is a string.
         found: Option<Box<str>>,
     },
-    /// `exp` is missing, or past by more than the clock skew that is allowed.
+    /// `exp` is missing, or in the past by more than the allowed clock skew.
     Expired {
-        /// The time at which it expired.
+        /// The time at which the token expired, if `exp` is a time.
         at: Option<Timestamp>,
     },
-    /// `nbf` or `iat` is not a time, later than `exp`, or in the future by more than the clock skew
-    /// that is allowed.
+    /// `nbf` or `iat` is not a time, later than `exp`, or in the future by more than the allowed
+    /// clock skew.
     NotYetValid {
-        /// The time from which the token is valid.
+        /// The time from which the token is valid, if it is in the future.
         from: Option<Timestamp>,
     },
     /// The token is bound to a key, and was sent as a bearer token without a proof.
     Bound,
-    /// The tenant is not one that the API accepts.
+    /// The API does not accept the tenant.
     Tenant {
         /// The tenant of the token.
         found: Guid,
     },
-    /// The token does not say who calls, or contradicts itself about it. ID tokens are rejected
-    /// here.
+    /// The token does not name its caller, or contradicts itself about the caller. ID tokens are
+    /// rejected here.
     Principal {
-        /// The problem, in words.
+        /// A description of the problem.
         problem: &'static str,
     },
     /// The token has neither a scope nor a role.
     NoGrants,
-    /// The application is not one that the API accepts.
+    /// The API does not accept the application.
     Caller {
         /// The application that requested the token.
         found: ClientId,
-        /// Whether it is on the list, but its token lacks `idtyp`.
+        /// True if the application is on the list, but its token lacks `idtyp`.
         is_listed: bool,
     },
-    /// The caller has none of the permissions needed.
+    /// The caller has none of the required permissions.
     Permissions {
         /// The permissions of which one is needed.
         needed: Permissions,
     },
-    /// The token was valid, but the API needs other claims in it: a claims challenge.
+    /// The token is valid, but the API requires other claims in it: a claims challenge.
     Claims {
-        /// The claims needed.
+        /// The required claims.
         claims: ClaimsRequest,
-        /// Whether the client can handle a claims challenge. Another one is told that its token is
-        /// invalid.
+        /// True if the client can handle a claims challenge. Otherwise the response says that the
+        /// token is invalid.
         is_understood: bool,
     },
-    /// No signing keys are there, and they cannot be fetched now.
+    /// There are no signing keys, and they cannot be fetched now.
     KeysUnavailable {
         /// The time until the next attempt.
         retry_after: Duration,
-        /// The failure, in words.
+        /// A description of the failure.
         problem: Arc<str>,
     },
 }
 
 impl Rejection {
-    /// The status of the response.
+    /// Returns the status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -137,8 +139,8 @@ impl Rejection {
         }
     }
 
-    /// The `error` of the challenge. Where no token was sent there is none, so that a caller learns
-    /// nothing from trying.
+    /// Returns the `error` of the challenge. It is `None` if the request had no token (RFC 6750,
+    /// section 3.1), or if there are no keys.
     #[must_use]
     pub fn error(&self) -> Option<&'static str> {
         match self {
@@ -152,7 +154,7 @@ impl Rejection {
         }
     }
 
-    /// The rule that failed. There is none where no token was judged.
+    /// Returns the rule that failed, or `None` if no rule rejected the request.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
         Some(match self {
@@ -180,7 +182,7 @@ impl Rejection {
         })
     }
 
-    /// The time after which the caller may try again, where that may help.
+    /// Returns the time after which the caller may try again, if that can help.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -189,37 +191,37 @@ impl Rejection {
         }
     }
 
-    /// Returns what is wrong, in words, without the rule that [`Display`](fmt::Display) names
-    /// first.
+    /// Returns a description of the problem, without the rule with which [`Display`](fmt::Display)
+    /// begins.
     #[must_use]
     pub fn problem(&self) -> impl fmt::Display + '_ {
         Problem(self)
     }
 
-    /// Returns what to do about it, for the one who runs the API or the client.
+    /// Returns advice for the administrator of the API or of the client.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         Some(match self {
             Self::NoToken => "send the header `Authorization: Bearer` with an access token for this API",
             Self::BadRequest { .. } => "send one token, in one `Authorization` header",
             Self::Malformed { .. } => {
-                "send the access token as it was issued, not an ID token of another service or a code"
+                "send the access token exactly as Entra issued it, not a token of another service or a code"
             }
-            Self::Algorithm { .. } => "a token that Entra issued has RS256; this one comes from somewhere else",
-            Self::Version => "the token was not issued by Entra, or by another kind of tenant",
-            Self::TenantId => "the token was not issued by Entra for one tenant",
-            Self::Issuer => "check that the client and the API use the same cloud, and that `ver` fits `iss`",
+            Self::Algorithm { .. } => "Entra signs tokens with RS256: request the token from Entra",
+            Self::Version => "check that Entra issued the token; an external tenant issues v2 tokens only",
+            Self::TenantId => "check that Entra issued the token",
+            Self::Issuer => "check that the client and the API use the same cloud, and that `ver` matches `iss`",
             Self::UnknownKey => {
-                "check the cloud; an application with signing keys of its own needs Api::with_signing_keys_of"
+                "check the cloud; for an application with its own signing keys, call Api::with_signing_keys_of"
             }
             Self::Signature { is_graph: true } => {
-                "request a token for this API: one for Microsoft Graph can be validated by Graph only"
+                "request a token for this API: a token for Microsoft Graph can be validated by Graph only"
             }
-            Self::Signature { is_graph: false } => "the token was changed on its way, or was not issued by Entra",
+            Self::Signature { is_graph: false } => "check that Entra issued the token, and that no proxy changed it",
             Self::KeyIssuer => {
-                "compare iss with the issuer of the key in the published keys: a key signs for its own tenant and cloud only"
+                "compare iss with the issuer of the key in the JWKS document: a key signs for its own tenant and cloud only"
             }
-            Self::KeyCloud => "the token was signed in another cloud than the metadata belongs to",
+            Self::KeyCloud => "check that the client and the API use the same cloud",
             Self::Audience { .. } => {
                 "request a token for this API; in a v2 token aud is the API's client ID, in a v1 token its App ID URI"
             }
@@ -227,26 +229,26 @@ impl Rejection {
             Self::NotYetValid { .. } => "check the clock of this machine",
             Self::Bound => "send a bearer token: proofs of possession are not supported",
             Self::Tenant { .. } => {
-                "add the tenant to the ones that the API accepts, if its users and applications may call it"
+                "add the tenant to the tenants of the API, if its users and applications may call the API"
             }
             Self::Principal { .. } => "send an access token, not an ID token",
-            Self::NoGrants => "grant the application a role, or the user a scope, of this API and consent to it",
+            Self::NoGrants => "assign a role of this API to the application, or grant consent to a scope for the user",
             Self::Caller { is_listed: true, .. } => {
-                "add the optional claim idtyp to access tokens in the API's registration: without it a user cannot be told from an application"
+                "add the optional claim idtyp to access tokens in the API's registration: it distinguishes applications from users"
             }
             Self::Caller { is_listed: false, .. } => {
-                "add the application to the callers that the API accepts, if it may call it"
+                "add the application to the callers of the API, if it may call the API"
             }
             Self::Permissions { .. } => {
-                "grant the application one of these roles, or the user one of these scopes, and consent to it"
+                "assign one of these roles to the application, or grant consent to one of these scopes for the user"
             }
-            Self::Claims { .. } => "the client requests a token with the claims of the challenge",
+            Self::Claims { .. } => "the client must request a token with the claims of the challenge",
             Self::KeysUnavailable { .. } => FETCH_HINT,
         })
     }
 }
 
-/// The rule that failed, and what is wrong.
+/// Writes the rule that failed, and the problem.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(rule) = self.rule() {
@@ -256,7 +258,7 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// What is wrong, without the rule.
+/// The description of a rejection's problem, without the rule.
 struct Problem<'a>(&'a Rejection);
 
 impl fmt::Display for Problem<'_> {
@@ -265,12 +267,14 @@ impl fmt::Display for Problem<'_> {
             Rejection::NoToken => f.write_str("no bearer token was sent"),
             Rejection::BadRequest { problem } => f.write_str(problem),
             Rejection::Malformed { problem } | Rejection::Algorithm { problem } => f.write_str(problem),
-            Rejection::Version => f.write_str("ver is neither 1.0 nor 2.0, or this cloud issues no such tokens"),
+            Rejection::Version => {
+                f.write_str("ver is neither 1.0 nor 2.0, or this cloud does not issue tokens of that version")
+            }
             Rejection::TenantId => f.write_str("tid is missing, or is not a GUID in lower case"),
             Rejection::Issuer => f.write_str("iss is not the issuer of tid in this cloud for this version"),
             Rejection::UnknownKey => f.write_str("no published key has this kid"),
-            Rejection::Signature { .. } => f.write_str("the signature is not that of the key"),
-            Rejection::KeyIssuer => f.write_str("the key signs for another issuer"),
+            Rejection::Signature { .. } => f.write_str("the signature does not match the key"),
+            Rejection::KeyIssuer => f.write_str("the key signs tokens of another issuer"),
             Rejection::KeyCloud => f.write_str("the key belongs to another cloud"),
             Rejection::Audience { found: Some(found) } => write!(f, "aud is \"{found}\", which is not this API"),
             Rejection::Audience { found: None } => f.write_str("aud is missing, or is not one string"),
@@ -278,10 +282,10 @@ impl fmt::Display for Problem<'_> {
             Rejection::Expired { at: None } => f.write_str("exp is missing, or is not a time"),
             Rejection::NotYetValid { from: Some(from) } => write!(f, "not valid before {}", from.to_rfc3339()),
             Rejection::NotYetValid { from: None } => f.write_str("nbf or iat is not a time, or is later than exp"),
-            Rejection::Bound => f.write_str("the token is bound to a key, which the request does not prove to have"),
+            Rejection::Bound => f.write_str("the token is bound to a key, and the request has no proof of that key"),
             Rejection::Tenant { found } => write!(f, "tenant {found} is not accepted"),
             Rejection::Principal { problem } => f.write_str(problem),
-            Rejection::NoGrants => f.write_str("there is neither a scope nor a role"),
+            Rejection::NoGrants => f.write_str("the token has neither a scope nor a role"),
             Rejection::Caller {
                 found,
                 is_listed: false,
@@ -289,20 +293,20 @@ impl fmt::Display for Problem<'_> {
             Rejection::Caller { found, is_listed: true } => {
                 write!(
                     f,
-                    "application {found} is accepted, but its token does not say idtyp=app"
+                    "application {found} is accepted, but its token does not have idtyp=app"
                 )
             }
             Rejection::Permissions { needed } if needed.scopes().chain(needed.roles()).next().is_none() => {
                 f.write_str("a user needs a scope, and an application a role; the caller has none of its kind")
             }
             Rejection::Permissions { needed } => {
-                f.write_str("the caller has none of the permissions needed:")?;
+                f.write_str("the caller has none of the required permissions:")?;
                 list(f, " scopes", needed.scopes())?;
                 let has_both = needed.scopes().next().is_some() && needed.roles().next().is_some();
                 f.write_str(if has_both { ";" } else { "" })?;
                 list(f, " roles", needed.roles())
             }
-            Rejection::Claims { .. } => f.write_str("the token lacks claims that the API needs"),
+            Rejection::Claims { .. } => f.write_str("the token lacks claims that the API requires"),
             Rejection::KeysUnavailable { retry_after, problem } => {
                 write!(
                     f,
@@ -330,12 +334,12 @@ fn list<'a>(f: &mut fmt::Formatter<'_>, title: &str, names: impl Iterator<Item =
     Ok(())
 }
 
-/// A pause in whole seconds, rounded up: who comes back a moment too early is sent away again.
+/// Returns a pause in whole seconds, rounded up: a caller that retries too early would fail again.
 pub(crate) fn whole_seconds(pause: Duration) -> u64 {
     pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
 }
 
-/// A text out of a token, as a log may show it.
+/// Returns a text from a token, truncated and escaped for logs.
 pub(crate) fn shown(text: &str) -> Box<str> {
     let cut: String = text.chars().take(MOST_SHOWN).collect();
     printable(&cut).into()

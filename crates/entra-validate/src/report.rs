@@ -5,9 +5,9 @@ use std::fmt;
 use crate::rejection::Rejection;
 use crate::rule::Rule;
 
-/// The outcome of each rule for one token, a line each.
+/// The outcome of each rule for one token. `Display` writes one line for each rule.
 ///
-/// The rules after the first that fails are not reached: what an unverified token says beyond them
+/// The rules after the first that fails are not reached: the content of a token that is not valid
 /// means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -33,18 +33,18 @@ impl Report {
         }
     }
 
-    /// Each rule in its order, with its outcome.
+    /// Returns each rule in order, with its outcome.
     pub fn lines(&self) -> impl Iterator<Item = (Rule, &Outcome)> {
         self.lines.iter().map(|(rule, outcome)| (*rule, outcome))
     }
 
-    /// Whether every rule passed.
+    /// Returns true if every rule passed.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.lines.iter().all(|(_, outcome)| *outcome == Outcome::Passed)
     }
 
-    /// The rejection of the rule that failed.
+    /// Returns the rejection of the rule that failed.
     #[must_use]
     pub fn rejection(&self) -> Option<&Rejection> {
         self.lines.iter().find_map(|(_, outcome)| match outcome {
@@ -74,12 +74,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// A listener to the outcome of each rule.
+/// A recorder of the outcome of each rule.
 pub(crate) trait Log {
     fn note(&mut self, rule: Rule, outcome: &Result<(), Rejection>);
 }
 
-/// No listener: the verdict alone counts.
+/// A recorder that discards the outcomes, for callers that need only the verdict.
 pub(crate) struct Silent;
 
 impl Log for Silent {

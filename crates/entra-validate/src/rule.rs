@@ -1,16 +1,15 @@
-//! The rules by name, in the order in which they are applied.
+//! The names and descriptions of the rules, in the order in which they are applied.
 
-/// A rule that every token must pass. They are applied in their order, and the first that fails
-/// decides.
+/// A rule that every token must pass. Rules are applied in order, and the first that fails decides.
 ///
-/// Up to [`Rule::Issuer`] they read what selects the keys, and nothing else of an unverified token.
-/// From [`Rule::Signature`] on, the token is the issuer's word.
+/// The rules up to [`Rule::Key`] check the form of a token and the values that select its key. The
+/// claims of the token are trusted only after [`Rule::Signature`] and the two rules about the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The token is a signed JWT within bounds, with each member once.
+    /// The token is a signed JWT of limited size without duplicate members.
     Form,
-    /// The algorithm is RS256, and the header asks for nothing unknown.
+    /// The algorithm is RS256, and the header has no critical extension and no type but JWT.
     Algorithm,
     /// `ver` is `1.0` or `2.0`.
     Version,
@@ -20,34 +19,34 @@ pub enum Rule {
     Issuer,
     /// `kid` names a signing key that the cloud publishes.
     Key,
-    /// The signature is the key's.
+    /// The signature matches the key.
     Signature,
-    /// The key signs for this issuer.
+    /// The key signs tokens of this issuer.
     KeyIssuer,
     /// The key belongs to this cloud.
     KeyCloud,
-    /// `aud` is the API.
+    /// `aud` names the API.
     Audience,
-    /// `exp` is not past.
+    /// `exp` is in the future, within the allowed clock skew.
     Expiry,
-    /// `nbf` and `iat` are past.
+    /// `nbf` and `iat` are in the past, within the allowed clock skew.
     NotBefore,
-    /// The token is not bound to a key that was not shown.
+    /// The token is not bound to a key.
     Binding,
-    /// The tenant is accepted.
+    /// The API accepts the tenant.
     Tenant,
-    /// The token says who calls, without contradiction.
+    /// The token names its caller without contradiction.
     Principal,
-    /// The token carries a scope or a role.
+    /// The token has a scope or a role.
     Grants,
-    /// The calling application is accepted.
+    /// The API accepts the calling application.
     Caller,
-    /// The caller has one of the permissions needed.
+    /// The caller has one of the required permissions.
     Permissions,
 }
 
 impl Rule {
-    /// The rules in their order.
+    /// All rules, in order.
     pub const ALL: [Self; 18] = [
         Self::Form,
         Self::Algorithm,
@@ -69,19 +68,19 @@ impl Rule {
         Self::Permissions,
     ];
 
-    /// The number of the rule: `R01` to `R18`.
+    /// Returns the number of the rule: `R01` to `R18`.
     #[must_use]
     pub const fn id(self) -> &'static str {
         self.texts().0
     }
 
-    /// The name of the rule, in words with hyphens.
+    /// Returns the name of the rule, in lower case with hyphens.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.texts().1
     }
 
-    /// The rule in a sentence.
+    /// Returns a description of the rule.
     #[must_use]
     pub const fn about(self) -> &'static str {
         self.texts().2
@@ -92,7 +91,7 @@ impl Rule {
             Self::Form => (
                 "R01",
                 "form",
-                "the token is a signed JWT of at most 16 KiB with each member once",
+                "the token is a signed JWT of at most 16 KiB without duplicate members",
             ),
             Self::Algorithm => (
                 "R02",
@@ -107,22 +106,26 @@ impl Rule {
                 "iss is the issuer of tid in this cloud for this version",
             ),
             Self::Key => ("R06", "key", "kid names a published signing key"),
-            Self::Signature => ("R07", "signature", "the signature is that key's"),
-            Self::KeyIssuer => ("R08", "key-issuer", "the key signs for this issuer"),
+            Self::Signature => ("R07", "signature", "the signature matches the key"),
+            Self::KeyIssuer => ("R08", "key-issuer", "the key signs tokens of this issuer"),
             Self::KeyCloud => ("R09", "key-cloud", "the key belongs to this cloud"),
             Self::Audience => ("R10", "audience", "aud is exactly one of the API's names"),
-            Self::Expiry => ("R11", "expiry", "exp is not past"),
-            Self::NotBefore => ("R12", "not-before", "nbf and iat are past"),
+            Self::Expiry => ("R11", "expiry", "exp is in the future, within the clock skew"),
+            Self::NotBefore => (
+                "R12",
+                "not-before",
+                "nbf and iat are in the past, within the clock skew",
+            ),
             Self::Binding => ("R13", "binding", "the token is not bound to a key (cnf)"),
-            Self::Tenant => ("R14", "tenant", "the tenant is one that the API accepts"),
+            Self::Tenant => ("R14", "tenant", "the API accepts the tenant"),
             Self::Principal => (
                 "R15",
                 "principal",
                 "oid, azp or appid, and idtyp name the caller without contradiction",
             ),
-            Self::Grants => ("R16", "grants", "there is a scope or a role"),
-            Self::Caller => ("R17", "caller", "the application is one that the API accepts"),
-            Self::Permissions => ("R18", "permissions", "the caller has one of the permissions needed"),
+            Self::Grants => ("R16", "grants", "the token has a scope or a role"),
+            Self::Caller => ("R17", "caller", "the API accepts the application"),
+            Self::Permissions => ("R18", "permissions", "the caller has one of the required permissions"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The rules: a function each, in the order in which they are applied.
+//! The rules: one function for each, in the order in which they are applied.
 
 use entra_proto::{EndpointVersion, Timestamp};
 
@@ -12,11 +12,11 @@ use crate::report::Log;
 use crate::rule::Rule;
 use crate::token::{Algorithm, Token, Type};
 
-/// The facts that a rule may look at.
+/// The inputs of a rule.
 pub(crate) struct Facts<'a> {
     pub(crate) api: &'a Api,
     pub(crate) token: &'a Token<'a>,
-    /// None as long as no rule needed them.
+    /// `None` until a rule needs them.
     pub(crate) keys: Option<&'a KeySet>,
     pub(crate) now: Timestamp,
 }
@@ -26,17 +26,19 @@ impl<'a> Facts<'a> {
         self.keys.ok_or(Rejection::UnknownKey)
     }
 
-    /// The token's key. Of several with its `kid`, the one that signs for its issuer.
+    /// Returns the key with the token's `kid`. If there are several, it is the one that signs
+    /// tokens of the token's issuer.
     fn key(&self) -> Result<&'a Key, Rejection> {
         let keys = self.keys()?;
         let mut of_kid = keys.with_kid(self.token.kid());
         let first = of_kid.next().ok_or(Rejection::UnknownKey)?;
         let mut others = of_kid.filter(|key| self.signs_for_issuer(key));
-        // As a rule there are no others, and nothing has to be compared.
+        // Usually there are no others, and nothing is compared.
         Ok(others.next().filter(|_| !self.signs_for_issuer(first)).unwrap_or(first))
     }
 
-    /// The issuer of tokens of this version: known beforehand, or else from the metadata.
+    /// Returns the issuer of tokens of this version: that of a known cloud, otherwise that of the
+    /// metadata.
     fn issuer(&self) -> Option<&'a Template> {
         let known = self.api.known_issuer(self.token.version());
         known.or_else(|| self.keys.map(KeySet::issuer))
@@ -47,12 +49,11 @@ impl<'a> Facts<'a> {
             return false;
         };
         match key.issuer() {
-            // It signs for the issuer of its metadata, which the token's was compared with.
+            // The key signs for the issuer of its metadata, which rule R05 compared with `iss`.
             None => true,
             Some(template) if template.matches(issuer, *tenant) => true,
             Some(template) if self.api.is_external() => template.is_of_external(*tenant),
-            // Keys are one set for both versions, and may name the issuer of v2 in the documents of
-            // v1.
+            // Both versions share one key set, so the v1 document may name the issuer of v2.
             Some(template) => {
                 let v2 = self.api.known_issuer(EndpointVersion::V2);
                 self.token.version() == EndpointVersion::V1 && v2.is_some_and(|v2| template.is_for(v2, *tenant))
@@ -68,12 +69,12 @@ struct Check {
     check: fn(&Facts<'_>) -> Result<(), Rejection>,
 }
 
-/// Applies the rules from place `from` on, and returns the place of the first that needs keys which
-/// are not there.
+/// Applies the rules from index `from` on, and returns the index of the first that needs missing
+/// keys, or the number of rules.
 pub(crate) fn apply(facts: &Facts<'_>, from: usize, log: &mut impl Log) -> Result<usize, Rejection> {
-    for (place, check) in CHECKS.iter().enumerate().skip(from) {
+    for (index, check) in CHECKS.iter().enumerate().skip(from) {
         if facts.keys.is_none() && (check.needs_keys)(facts) {
-            return Ok(place);
+            return Ok(index);
         }
         let outcome = (check.check)(facts);
         log.note(check.rule, &outcome);
@@ -82,7 +83,7 @@ pub(crate) fn apply(facts: &Facts<'_>, from: usize, log: &mut impl Log) -> Resul
     Ok(CHECKS.len())
 }
 
-/// [`Rule::Form`] is not here: without it there is no token to look at.
+/// The checks of all rules except [`Rule::Form`], which [`Token::read`] checks.
 const CHECKS: [Check; 17] = {
     const fn early(rule: Rule, check: fn(&Facts<'_>) -> Result<(), Rejection>) -> Check {
         Check {
@@ -109,7 +110,7 @@ const CHECKS: [Check; 17] = {
         },
         Check {
             rule: Rule::Key,
-            // A token that names no key must not have any fetched.
+            // A token without `kid` must not cause a fetch.
             needs_keys: |facts| !facts.token.kid().is_empty(),
             check: key,
         },
@@ -128,20 +129,20 @@ const CHECKS: [Check; 17] = {
     ]
 };
 
-/// RS256 is the list of algorithms that are accepted: the header's only choice is to name it. Keys
-/// and addresses in the header (`jwk`, `jku`, `x5c`, `x5u`) are never read.
+/// RS256 is the only accepted algorithm: the header cannot choose another one. Keys and addresses
+/// in the header (`jwk`, `jku`, `x5c`, `x5u`) are never read.
 fn algorithm(facts: &Facts<'_>) -> Result<(), Rejection> {
     let header = &facts.token.header;
-    let refused = |problem| Err(Rejection::Algorithm { problem });
+    let rejected = |problem| Err(Rejection::Algorithm { problem });
     if header.alg != Member::Is(Algorithm::Rs256) {
-        return refused("alg is not RS256");
+        return rejected("alg is not RS256");
     }
     if header.is_critical {
-        return refused("crit names extensions, of which none is known");
+        return rejected("crit names extensions, and none is supported");
     }
     match header.typ {
         Member::Absent | Member::Is(Type::Jwt) => Ok(()),
-        Member::Is(Type::Other) | Member::Malformed => refused("typ is not JWT"),
+        Member::Is(Type::Other) | Member::Malformed => rejected("typ is not JWT"),
     }
 }
 
@@ -179,7 +180,7 @@ fn signature(facts: &Facts<'_>) -> Result<(), Rejection> {
     if facts.key()?.verifies(token.signed, &token.signature) {
         return Ok(());
     }
-    // For the hint alone: nothing is decided by it.
+    // For the hint only: it does not affect the decision.
     let is_graph = token.claims.aud.value().is_some_and(|aud| audience::is_graph(aud));
     Err(Rejection::Signature { is_graph })
 }
@@ -215,8 +216,8 @@ fn expiry(facts: &Facts<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// `iat` is no time from which a token is valid (RFC 7519, section 4.1.6), but one of the future
-/// was not issued yet.
+/// `iat` does not limit the validity of a token (RFC 7519, section 4.1.6). But a token whose `iat`
+/// is in the future cannot have been issued yet.
 fn not_before(facts: &Facts<'_>) -> Result<(), Rejection> {
     let claims = &facts.token.claims;
     let latest = facts.now.plus(facts.api.skew());
@@ -234,8 +235,8 @@ fn not_before(facts: &Facts<'_>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// A token with `cnf` (RFC 7800) is worth something with a proof of the key only. Taken as a bearer
-/// token it would be as good in a thief's hands.
+/// A token with `cnf` (RFC 7800) must come with a proof of the key. If it were accepted as a bearer
+/// token, a thief could use it too.
 fn binding(facts: &Facts<'_>) -> Result<(), Rejection> {
     if facts.token.claims.is_bound {
         Err(Rejection::Bound)
@@ -257,8 +258,8 @@ fn principal(facts: &Facts<'_>) -> Result<(), Rejection> {
     facts.token.kind().map(|_| ())
 }
 
-/// An application gets a token for any API of its tenant that it knows the name of, without having
-/// been granted anything.
+/// An application can get a token for any API of its tenant by name, without having been granted
+/// any permission.
 fn grants(facts: &Facts<'_>) -> Result<(), Rejection> {
     let claims = &facts.token.claims;
     let has_grants = claims.scopes().next().is_some() || !claims.roles_are_empty();

@@ -1,5 +1,5 @@
-//! The part that the two drivers share: the API, the clock, and the keys behind a snapshot that
-//! costs no lock.
+//! The part that the two drivers share: the API, the clock, and the key cache with a snapshot that
+//! is read without a lock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,8 @@ use crate::rejection::Rejection;
 /// The clock of a validator.
 pub(crate) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// `S` is what a driver keeps beside the cache, under the same lock.
+/// The shared part of a validator. `S` is the state of the driver, under the same lock as the
+/// cache.
 pub(crate) struct Shared<S> {
     pub(crate) api: Api,
     pub(crate) clock: Clock,
@@ -48,7 +49,7 @@ impl<S> Shared<S> {
         }
     }
 
-    /// The keys, where they are fresh and the token's is among them.
+    /// Returns the keys, if they are fresh and contain the token's key.
     pub(crate) fn fresh(&self, version: EndpointVersion, kid: &str, now: Timestamp) -> Option<KeySet> {
         let snapshot = self.snapshot(version).load();
         let Snapshot { keys, since } = &**snapshot.as_ref()?;
@@ -56,16 +57,16 @@ impl<S> Shared<S> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State<S>> {
-        // Each change of the state is whole before anything can panic.
+        // Each change of the state is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the outcome of a fetch, and what the driver has to do in the same moment.
-    pub(crate) fn complete(&self, fetched: Fetched, also: impl FnOnce(&mut S)) {
+    /// Records the outcome of a fetch, and updates the state of the driver under the same lock.
+    pub(crate) fn complete(&self, fetched: Fetched, update: impl FnOnce(&mut S)) {
         let version = fetched.version();
         match fetched.error() {
-            None => tracing::debug!(?version, "signing keys were fetched"),
-            Some(error) => tracing::warn!(?version, %error, "signing keys were not fetched"),
+            None => tracing::debug!(?version, "fetched signing keys"),
+            Some(error) => tracing::warn!(?version, %error, "failed to fetch signing keys"),
         }
         let now = (self.clock)();
         let mut state = self.lock();
@@ -77,17 +78,17 @@ impl<S> Shared<S> {
             })
         });
         self.snapshot(version).store(current);
-        also(&mut state.driver);
+        update(&mut state.driver);
     }
 
-    /// The rejection of a request that looked too often: its key is unknown if there are keys, and
-    /// else they cannot be fetched. A client would drop a good token on a 401.
+    /// Returns the rejection of a request that used up its lookups: the key is unknown if there are
+    /// keys, and otherwise the keys are unavailable. A 401 would make a client drop a valid token.
     pub(crate) fn without_outcome(&self, version: EndpointVersion, kid: &str) -> Rejection {
         match self.lock().cache.current(version) {
             Some((keys, _)) if !keys.has(kid) => Rejection::UnknownKey,
             _ => Rejection::KeysUnavailable {
                 retry_after: PAUSE,
-                problem: "no fetch of them led to keys that are fresh".into(),
+                problem: "no fetch returned fresh keys".into(),
             },
         }
     }
@@ -100,9 +101,9 @@ impl<S> Shared<S> {
     }
 }
 
-/// The most looks of a request for its keys. A fetch leaves something to return, so two looks are
-/// enough; where the clock leaps, or others own the fetch, there may be one more.
-pub(crate) const MOST_LOOKS: usize = 4;
+/// The largest number of lookups of one request. Two are usually enough, because a fetch leaves
+/// keys or a failure. If the clock jumps, or another caller owns the fetch, there may be one more.
+pub(crate) const MAX_LOOKUPS: usize = 4;
 
 const PAUSE: Duration = Duration::from_secs(5);
 

@@ -18,24 +18,25 @@ use entra_proto::Guid;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tenants {
-    /// One tenant: the API's own, as a rule. Its keys come from the tenant's own metadata.
+    /// One tenant, usually that of the API. The keys come from the tenant's own metadata.
     One(Guid),
-    /// Each of these tenants. An empty set is an error of [`Api::new`](crate::Api::new).
+    /// These tenants. An empty set is an error of [`Api::new`](crate::Api::new).
     AnyOf(BTreeSet<Guid>),
-    /// Every tenant of the cloud, and personal accounts where the registration of the API admits
-    /// them. The API has to decide by the tenant of the [`Principal`](crate::Principal) what may be
-    /// seen: a client can get such a token in a tenant of its own.
+    /// Every tenant of the cloud, and personal accounts if the registration of the API allows them.
+    ///
+    /// The API must decide by the tenant of the [`Principal`](crate::Principal) which data a caller
+    /// may access: a client can get such a token in its own tenant.
     Any,
 }
 
 impl Tenants {
-    /// Each of these tenants.
+    /// Accepts each of these tenants.
     #[must_use]
     pub fn any_of(tenants: impl IntoIterator<Item = Guid>) -> Self {
         Self::AnyOf(tenants.into_iter().collect())
     }
 
-    /// Whether tokens of this tenant are accepted.
+    /// Returns true if tokens of this tenant are accepted.
     #[must_use]
     pub fn accepts(&self, tenant: Guid) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! The parts of a token, read into types before anything of them is believed.
+//! The parts of a token, parsed into types before anything in them is trusted.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use crate::object::{self, Name};
 use crate::principal::{self, Acting, Agent, App, Principal, User};
 use crate::rejection::Rejection;
 
-/// A token in its parts. Its claims are unverified until the rules are through.
+/// A parsed token. Its claims are unverified until the rules have passed.
 pub(crate) struct Token<'t> {
-    /// The bytes that the signature covers: the header, a dot and the claims, as they came.
+    /// The bytes that the signature covers: the header, a dot and the claims, as received.
     pub(crate) signed: &'t [u8],
     pub(crate) signature: Vec<u8>,
     pub(crate) header: Header,
@@ -25,38 +25,38 @@ pub(crate) struct Header {
     pub(crate) alg: Member<Algorithm>,
     pub(crate) typ: Member<Type>,
     pub(crate) kid: Member<Box<str>>,
-    /// Whether there are critical extensions.
+    /// True if there are critical extensions.
     pub(crate) is_critical: bool,
 }
 
-/// The algorithms, by whether they are on the list of those that are accepted.
+/// The algorithm: RS256, which is accepted, or any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     Rs256,
     Other,
 }
 
-/// The types, likewise.
+/// The type: a JWT, which is accepted, or any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Jwt,
     Other,
 }
 
-/// The caller that a token speaks for.
+/// The caller that a token names, with its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) application: ClientId,
     pub(crate) object: Guid,
     pub(crate) is_user: bool,
-    /// Whether `idtyp` says so.
+    /// True if `idtyp` declares the kind.
     pub(crate) is_declared: bool,
     pub(crate) is_agent: bool,
 }
 
 impl<'t> Token<'t> {
-    /// Reads a JWS in compact form (RFC 7515, section 7.1) whose header and payload are JSON
-    /// objects with each member once.
+    /// Parses a JWS in compact form (RFC 7515, section 7.1), whose header and payload are JSON
+    /// objects without duplicate members.
     pub(crate) fn read(token: &'t str) -> Result<Self, Rejection> {
         let malformed = |problem| Rejection::Malformed { problem };
         if token.len() > MAX_TOKEN {
@@ -71,7 +71,7 @@ impl<'t> Token<'t> {
         };
         let part = |from, to| token.get(from..to).unwrap_or_default();
         let (header, claims, signature) = (part(0, first), part(first + 1, second), part(second + 1, token.len()));
-        // One buffer for each part in turn.
+        // All parts use one buffer, one after the other.
         let mut bytes = Vec::with_capacity(claims.len());
         let mut read = Self {
             signed: part(0, second).as_bytes(),
@@ -79,29 +79,27 @@ impl<'t> Token<'t> {
             header: Header::default(),
             claims: Claims::default(),
         };
-        let text =
-            decoded_text(header, &mut bytes).ok_or_else(|| malformed("the header is not base64url of a text"))?;
+        let text = decoded_text(header, &mut bytes).ok_or_else(|| malformed("the header is not text in base64url"))?;
         object::read(text, &mut read.header).map_err(|problem| malformed(problem.of_header()))?;
-        let text =
-            decoded_text(claims, &mut bytes).ok_or_else(|| malformed("the payload is not base64url of a text"))?;
+        let text = decoded_text(claims, &mut bytes).ok_or_else(|| malformed("the payload is not text in base64url"))?;
         object::read(text, &mut read.claims).map_err(|problem| malformed(problem.of_payload()))?;
         decode_into(signature, &mut bytes).ok_or_else(|| malformed("the signature is not base64url"))?;
         read.signature = bytes;
         Ok(read)
     }
 
-    /// `kid`; empty where there is none, which no key has.
+    /// Returns `kid`, or an empty text if it is missing. No key has an empty `kid`.
     pub(crate) fn kid(&self) -> &str {
         self.header.kid.value().map_or("", |kid| kid)
     }
 
-    /// The version. [`Rule::Version`](crate::Rule::Version) has seen that there is one before
-    /// anybody asks.
+    /// Returns the version. [`Rule::Version`](crate::Rule::Version) rejects a token without a
+    /// version before any other rule uses it.
     pub(crate) fn version(&self) -> EndpointVersion {
         self.claims.ver.value().copied().unwrap_or(EndpointVersion::V2)
     }
 
-    /// The caller that the token speaks for.
+    /// Returns the caller that the token names, and its kind.
     pub(crate) fn kind(&self) -> Result<Kind, Rejection> {
         let wrong = |problem| Rejection::Principal { problem };
         let claims = &self.claims;
@@ -112,34 +110,34 @@ impl<'t> Token<'t> {
         let application = application
             .copied()
             .map(ClientId::from)
-            .ok_or_else(|| wrong("azp of a v2 token, or appid of a v1 token, is missing or is no GUID: it is an ID token, or no token of Entra"))?;
+            .ok_or_else(|| wrong("azp of a v2 token, or appid of a v1 token, is missing or is not a GUID: this is an ID token, or Entra did not issue it"))?;
         let object = claims
             .oid
             .value()
             .copied()
-            .ok_or_else(|| wrong("oid is missing, or is no GUID in lower case"))?;
+            .ok_or_else(|| wrong("oid is missing, or is not a GUID in lower case"))?;
         if matches!(claims.scp, Member::Malformed) || matches!(claims.roles, Member::Malformed) {
             return Err(wrong(
-                "scp is not one string of names with blanks between, or roles is not an array of names",
+                "scp is not one string of names separated by spaces, or roles is not an array of names",
             ));
         }
         let has_scopes = claims.scopes().next().is_some();
-        // The service principal itself is the subject of a token without a user; a user's subject
-        // is a name made for one application.
+        // In a token without a user, the subject is the object ID of the service principal. The
+        // subject of a user is an ID that is unique to the application.
         let is_own_subject = claims.sub == Member::Is(object);
         let (is_user, is_declared) = match &claims.idtyp {
-            Member::Is(IdType::App) if has_scopes => return Err(wrong("idtyp is app, but there are scopes of a user")),
+            Member::Is(IdType::App) if has_scopes => return Err(wrong("idtyp is app, but scp has scopes of a user")),
             Member::Is(IdType::App) => (false, true),
             Member::Is(IdType::User) => (true, true),
             Member::Is(IdType::Other) | Member::Malformed => return Err(wrong("idtyp is neither app nor user")),
             Member::Absent if has_scopes => (true, false),
             Member::Absent if is_own_subject => (false, false),
-            // Fails as without grants, unless it has roles: those of a user must not pass for an
-            // application's.
+            // Without roles, the rule about grants rejects the token. With roles it is rejected
+            // below: the roles of a user must not pass for those of an application.
             Member::Absent if claims.roles_are_empty() => (false, false),
             Member::Absent => {
                 return Err(wrong(
-                    "there are roles without scp, idtyp or a sub that is oid: no application and no user",
+                    "roles is present without scp, idtyp, or a sub that equals oid: the caller is neither an application nor a user",
                 ));
             }
         };
@@ -152,7 +150,7 @@ impl<'t> Token<'t> {
         })
     }
 
-    /// The principal. Only for a token that the rules are through with.
+    /// Converts a token into its principal. The rules must have passed.
     pub(crate) fn into_principal(self) -> Result<Principal, Rejection> {
         let Kind {
             application,
@@ -196,7 +194,7 @@ impl<'t> Token<'t> {
     }
 }
 
-/// It says nothing of the claims: a log must not hold what could be used again.
+/// Omits the claims: a log must not contain anything that could be replayed.
 impl fmt::Debug for Token<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token").finish_non_exhaustive()
@@ -234,5 +232,6 @@ fn decoded_text<'b>(part: &str, bytes: &'b mut Vec<u8>) -> Option<&'b str> {
     std::str::from_utf8(decode_into(part, bytes)?).ok()
 }
 
-/// The most bytes of a token. Entra's are about 2 KiB; headers of web servers end at 8 or 16 KiB.
+/// The largest size of a token: 16 KiB. Entra's tokens have about 2 KiB, and web servers limit
+/// headers to 8 or 16 KiB.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! The async driver.
+//! The async driver: validates tokens, and fetches keys in flights that callers share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,39 +6,45 @@ use std::sync::Arc;
 use entra_proto::{EndpointVersion, Timestamp};
 use entra_transport::Transport;
 
-use crate::api::{Api, NeedKeys};
-use crate::flight::{Flight, unless_it_panics};
+use crate::api::Api;
+use crate::flight::{Flight, unless_panic};
 use crate::keys::{Fetch, FetchStep, Fetched, KeySet, Lookup};
 use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::report::{Log, Report, Silent};
 use crate::rule::Rule;
-use crate::shared::{MOST_LOOKS, Shared};
+use crate::shared::{MAX_LOOKUPS, Shared};
+use crate::validation::NeedKeys;
 
-/// Validates access tokens, and fetches the signing keys for it over a transport.
+/// A validator of access tokens, which fetches the signing keys over a transport.
 ///
-/// Cheap to clone: clones share the keys. A token whose key is known costs one verification,
-/// without a lock.
+/// Cheap to clone: clones share the keys. A token with a known key costs one verification, without
+/// a lock.
 ///
-/// Key fetches are one flight for all callers. With the feature `tokio`, within a runtime, a flight
-/// is a task and goes on when its callers are dropped; elsewhere those who wait for it carry it on
-/// together.
+/// All callers share one key fetch. With the feature `tokio`, and within a runtime, the fetch is a
+/// task and continues when its callers are dropped. Otherwise the waiting callers poll it together.
 ///
 /// ```
 /// use entra_transport::{Body, Response, transport_fn};
-/// use entra_validate::{Api, Audience, Permissions, Rejection, Tenants, Validator};
+/// use entra_validate::{Api, Audience, Permissions, Tenants, Validator};
 ///
-/// # let transport = transport_fn(|_| async { Ok(Response::new(Body::default())) });
+/// # let transport = transport_fn(|_| async {
+/// #     Ok(Response::new(Body::default()))
+/// # });
 /// let tenant = "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?;
 /// let audience = Audience::app("11112222-bbbb-3333-cccc-4444dddd5555".parse()?);
-/// let api = Api::new(audience, Tenants::One(tenant), Permissions::any_of(["ToDoList.Read"], ["ToDoList.Read.All"])?)?;
-/// let validator = Validator::new(api, transport); // of entra-transport-hyper or -reqwest
+/// let (scopes, roles) = (["ToDoList.Read"], ["ToDoList.Read.All"]);
+/// let permissions = Permissions::any_of(scopes, roles)?;
+/// let api = Api::new(audience, Tenants::One(tenant), permissions)?;
+/// // The transport is for example that of entra-transport-hyper.
+/// let validator = Validator::new(api, transport);
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 /// # runtime.block_on(async {
 /// match validator.validate("eyJ0eXAi..").await {
-///     Ok(caller) => println!("{} of tenant {}", caller.object_id(), caller.tenant()),
+///     Ok(caller) => println!("called by {}", caller.object_id()),
 ///     Err(rejection) => {
-///         let response: http::Response<String> = validator.api().response(&rejection);
+///         let api = validator.api();
+///         let response: http::Response<String> = api.response(&rejection);
 ///         assert_eq!(response.status(), 401);
 ///     }
 /// }
@@ -53,7 +59,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
 }
 
-/// The flights of v1 and v2 keys.
+/// The flights of the v1 keys and the v2 keys.
 #[derive(Default)]
 struct Flights {
     v1: Option<Numbered>,
@@ -64,13 +70,13 @@ struct Flights {
 type Numbered = (Option<u64>, Arc<Flight>);
 
 impl Validator {
-    /// A validator for `api` that fetches keys over `transport`.
+    /// Creates a validator for `api` that fetches keys over `transport`.
     #[must_use]
     pub fn new(api: Api, transport: impl Transport + 'static) -> Self {
         Self::with_clock(api, transport, entra_transport::now)
     }
 
-    /// The same with a clock of the caller's, for tests in virtual time.
+    /// Creates a validator with the caller's clock, for tests in virtual time.
     #[must_use]
     pub fn with_clock(
         api: Api,
@@ -83,7 +89,7 @@ impl Validator {
         }))
     }
 
-    /// The API that tokens are validated for.
+    /// Returns the API that tokens are validated for.
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.0.shared.api
@@ -92,14 +98,14 @@ impl Validator {
     /// Validates a token.
     ///
     /// # Errors
-    /// Returns the rejection of the first rule that fails, and [`Rejection::KeysUnavailable`] if
+    /// Returns the rejection of the first rule that fails, or [`Rejection::KeysUnavailable`] if
     /// there are no keys.
     pub async fn validate(&self, token: &str) -> Result<Principal, Rejection> {
         self.run(token, &mut Silent).await
     }
 
-    /// Returns the outcome of each rule for a token. Where there are no keys, [`Rule::Key`] fails
-    /// by [`Rejection::KeysUnavailable`].
+    /// Returns the outcome of each rule for a token. If there are no keys, [`Rule::Key`] fails with
+    /// [`Rejection::KeysUnavailable`].
     pub async fn report(&self, token: &str) -> Report {
         let mut report = Report::new();
         // The report holds the verdict.
@@ -123,42 +129,43 @@ impl Validator {
         if let Some(keys) = self.0.shared.fresh(version, kid, now) {
             return Ok(keys);
         }
-        for _ in 0..MOST_LOOKS {
-            let (flight, meanwhile) = match self.look(version, kid) {
-                Looked::Keys(keys) => return keys,
-                Looked::Flight(flight, meanwhile) => (flight, meanwhile),
+        for _ in 0..MAX_LOOKUPS {
+            let (flight, old_keys) = match self.lookup(version, kid) {
+                Found::Keys(keys) => return keys,
+                Found::Flight(flight, old_keys) => (flight, old_keys),
             };
-            let goes_on_alone = spawn(&flight);
-            match meanwhile {
-                Some(keys) if goes_on_alone => return Ok(keys),
+            let has_task = spawn(&flight);
+            match old_keys {
+                Some(keys) if has_task => return Ok(keys),
                 _ => flight.wait().await,
             }
         }
         Err(self.0.shared.without_outcome(version, kid))
     }
 
-    fn look(&self, version: EndpointVersion, kid: &str) -> Looked {
+    /// Looks for the keys in the cache, and joins or starts a flight if they must be fetched.
+    fn lookup(&self, version: EndpointVersion, kid: &str) -> Found {
         let shared = &self.0.shared;
         let now = (shared.clock)();
         let mut state = shared.lock();
         let lookup = state.cache.lookup(version, kid, now);
         let is_lost = state.cache.is_lost(version, now);
         let flight = state.driver.of(version);
-        // Those who wait for a fetch that took too long look again, too: no other may follow it for
-        // minutes.
-        let end = |flight: &mut Option<Numbered>| {
+        // If a fetch counts as lost, its waiters must be released here: it may be minutes until
+        // another fetch follows.
+        let release = |flight: &mut Option<Numbered>| {
             if let Some((_, lost)) = flight.take_if(|_| is_lost) {
-                lost.leave();
+                lost.abandon();
             }
         };
-        let (fetch, meanwhile) = match lookup {
+        let (fetch, old_keys) = match lookup {
             Lookup::Ready(keys) => {
-                end(flight);
-                return Looked::Keys(Ok(keys));
+                release(flight);
+                return Found::Keys(Ok(keys));
             }
             Lookup::Unavailable(rejection) => {
-                end(flight);
-                return Looked::Keys(Err(rejection));
+                release(flight);
+                return Found::Keys(Err(rejection));
             }
             Lookup::Fetch(fetch) => (Some(fetch), None),
             Lookup::Refresh(keys, fetch) => (Some(fetch), Some(keys)),
@@ -173,21 +180,21 @@ impl Validator {
             }
         };
         drop(state);
-        // Those who wait for a flight that took too long wait for this one.
+        // The waiters of a lost flight look again, and wait for this one.
         if let Some((_, lost)) = lost {
-            lost.leave();
+            lost.abandon();
         }
-        Looked::Flight(flight, meanwhile)
+        Found::Flight(flight, old_keys)
     }
 
-    /// A flight that hands its outcome to the cache, unless the validator is gone.
+    /// Creates a flight that passes its outcome to the cache, unless the validator was dropped.
     fn flight(&self, fetch: Fetch) -> Arc<Flight> {
         let (version, number) = (fetch.version(), fetch.number());
         let (transport, shared) = (Arc::clone(&self.0.transport), Arc::downgrade(&self.0.shared));
         Arc::new(Flight::new(async move {
-            let fetched = unless_it_panics(send(&*transport, fetch))
+            let fetched = unless_panic(send(&*transport, fetch))
                 .await
-                .unwrap_or_else(|| Fetched::lost(version, number));
+                .unwrap_or_else(|| Fetched::panicked(version, number));
             if let Some(shared) = shared.upgrade() {
                 shared.complete(fetched, |flights| {
                     flights.of(version).take_if(|(of, _)| *of == number);
@@ -203,10 +210,10 @@ impl fmt::Debug for Validator {
     }
 }
 
-/// The result of a look at the cache.
-enum Looked {
+/// The result of a lookup.
+enum Found {
     Keys(Result<KeySet, Rejection>),
-    /// A flight, and the keys that go on meanwhile.
+    /// A flight, with the old keys that can be used meanwhile.
     Flight(Arc<Flight>, Option<KeySet>),
 }
 
@@ -225,7 +232,7 @@ async fn send(transport: &dyn Transport, mut fetch: Fetch) -> Fetched {
             Ok(response) => response,
             Err(error) => return fetch.failed(error),
         };
-        // Dates in Retry-After are counted from the response's own, where it has one.
+        // A date in Retry-After is compared with the date of the response, if there is one.
         match fetch.respond(&response, entra_transport::now()) {
             FetchStep::Send(next) => fetch = next,
             FetchStep::Done(fetched) => return fetched,
@@ -233,7 +240,7 @@ async fn send(transport: &dyn Transport, mut fetch: Fetch) -> Fetched {
     }
 }
 
-/// Whether the flight goes on without those who wait for it.
+/// Gives the flight a task. Returns true if it continues without its waiters.
 #[cfg(feature = "tokio")]
 fn spawn(flight: &Arc<Flight>) -> bool {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {

@@ -1,21 +1,21 @@
-//! The signatures of RS256 (RFC 7518, section 3.3): aws-lc-rs, or ring where that one alone is
-//! chosen.
+//! Verification of RS256 signatures (RFC 7518, section 3.3): by aws-lc-rs, or by ring if only
+//! `ring` is enabled.
 //!
-//! jsonwebtoken would choose its cryptography by features that every crate of a program shares, and
-//! by a default of the process. So it judges in the tests only, and nothing of a program's own use
-//! of it changes by this crate.
+//! The crate jsonwebtoken chooses its cryptography by features that all crates of a program share,
+//! and by a default of the process. So only the tests use it, and a program's own use of it does
+//! not change because of this crate.
 
-// For WebAssembly neither library builds without a C compiler of its own: there the crate compiles,
-// and rejects every token.
+// For WebAssembly both libraries require an extra C compiler. Without a library the crate compiles
+// there, and rejects every token.
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring", target_family = "wasm")))]
 compile_error!("entra-validate needs one of its features `aws-lc-rs` and `ring`");
 
-/// A public key that is ready for use.
+/// A parsed public key.
 pub(crate) struct VerificationKey(imp::Key);
 
 impl VerificationKey {
-    /// The key of this modulus and exponent, in big-endian bytes, where it is one of RSA within
-    /// bounds.
+    /// Creates an RSA key from a modulus and an exponent in big-endian bytes. Returns `None` if
+    /// they are out of bounds.
     pub(crate) fn new(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
         let modulus = without_zeros(modulus);
         let exponent = without_zeros(exponent);
@@ -24,8 +24,8 @@ impl VerificationKey {
         if !(MIN_BITS..=MAX_BITS).contains(&bits) || !is_odd(modulus) {
             return None;
         }
-        // 65537 or more, in at most 32 bits: each verification pays for a longer one. There is no
-        // zero in front, so three bytes are enough.
+        // At least 65537, in at most 32 bits: a longer exponent makes each verification slower.
+        // There are no leading zeros, so three bytes are at least 65536, and an odd number is more.
         if !(3..=4).contains(&exponent.len()) || !is_odd(exponent) {
             return None;
         }
@@ -43,8 +43,8 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 }
 
 const MIN_BITS: usize = 2048;
-/// Entra signs with 2048 bits. A verification with 4096 takes four times as long, and an attacker
-/// would choose the longest.
+/// Entra's keys have 2048 bits. A verification with 4096 bits takes four times as long, and an
+/// attacker would choose the longest.
 const MAX_BITS: usize = 4096;
 
 #[cfg(feature = "aws-lc-rs")]
@@ -70,7 +70,7 @@ mod imp {
 mod imp {
     use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
-    /// ring keeps no parsed key of RSA.
+    /// ring has no parsed form of an RSA key.
     pub(super) type Key = RsaPublicKeyComponents<Box<[u8]>>;
 
     pub(super) fn key(modulus: &[u8], exponent: &[u8]) -> Option<Key> {

@@ -1,5 +1,5 @@
-//! Any bytes as headers of a request, a line each, and as texts of a challenge. `cargo xtask fuzz`
-//! runs it from `tests/corpora/bearer`.
+//! Arbitrary bytes as the headers of a request, one for each line, and as texts of a challenge.
+//! `cargo xtask fuzz` starts with `tests/corpora/bearer`.
 
 #![no_main]
 
@@ -11,8 +11,8 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use libfuzzer_sys::fuzz_target;
 
 static API: LazyLock<Api> = LazyLock::new(|| {
-    let audience = Audience::new("api://x").expect("it is sound");
-    Api::new(audience, Tenants::Any, Permissions::any_granted()).expect("it is sound")
+    let audience = Audience::new("api://x").expect("the settings are valid");
+    Api::new(audience, Tenants::Any, Permissions::any_granted()).expect("the settings are valid")
 });
 
 fuzz_target!(|bytes: &[u8]| {
@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
     challenges(&text);
 });
 
-/// What is written into a challenge is read out of it again.
+/// Checks that the texts in a challenge are parsed back unchanged.
 fn challenges(text: &str) {
     let claims = ClaimsRequest::capabilities(&["cp1"]);
     for rejection in [
@@ -60,8 +60,8 @@ fn challenges(text: &str) {
 }
 
 fn written(api: &Api, rejection: &Rejection) -> Challenge {
-    let value = api.www_authenticate(rejection).expect("it can stand in a header");
+    let value = api.www_authenticate(rejection).expect("a header can hold the challenge");
     let mut challenges = Challenge::parse_all(&HeaderMap::from_iter([(WWW_AUTHENTICATE, value)]));
     assert_eq!(challenges.len(), 1);
-    challenges.pop().expect("there is one")
+    challenges.pop().expect("there is one challenge")
 }

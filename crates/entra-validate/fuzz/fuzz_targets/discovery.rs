@@ -1,4 +1,5 @@
-//! Any bytes as a metadata document. `cargo xtask fuzz` runs it from `tests/corpora/discovery`.
+//! Arbitrary bytes as a metadata document. `cargo xtask fuzz` starts with
+//! `tests/corpora/discovery`.
 
 #![no_main]
 
@@ -12,8 +13,8 @@ use libfuzzer_sys::fuzz_target;
 static APIS: LazyLock<[Api; 4]> = LazyLock::new(|| {
     let tenant = || "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse().expect("it is a GUID");
     let of = |tenants| {
-        let audience = Audience::new("api://x").expect("it is sound");
-        Api::new(audience, tenants, Permissions::any_granted()).expect("it is sound")
+        let audience = Audience::new("api://x").expect("the settings are valid");
+        Api::new(audience, tenants, Permissions::any_granted()).expect("the settings are valid")
     };
     let one = || of(Tenants::One(tenant()));
     let external = Cloud::at("https://contoso.ciamlogin.com").expect("it is a cloud");
@@ -22,7 +23,7 @@ static APIS: LazyLock<[Api; 4]> = LazyLock::new(|| {
         one(),
         of(Tenants::Any),
         one().with_cloud(external).expect("it has one tenant"),
-        one().with_cloud(local).expect("it may be"),
+        one().with_cloud(local).expect("a loopback cloud is allowed"),
     ]
 });
 

@@ -1,4 +1,4 @@
-//! Any bytes as a JWKS document. `cargo xtask fuzz` runs it from `tests/corpora/jwks`.
+//! Arbitrary bytes as a JWKS document. `cargo xtask fuzz` starts with `tests/corpora/jwks`.
 
 #![no_main]
 
@@ -9,8 +9,8 @@ use entra_validate::{Api, Audience, KeySet, MAX_KEYS, Permissions, Tenants};
 use libfuzzer_sys::fuzz_target;
 
 static API: LazyLock<Api> = LazyLock::new(|| {
-    let audience = Audience::new("api://x").expect("it is sound");
-    Api::new(audience, Tenants::Any, Permissions::any_granted()).expect("it is sound")
+    let audience = Audience::new("api://x").expect("the settings are valid");
+    Api::new(audience, Tenants::Any, Permissions::any_granted()).expect("the settings are valid")
 });
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,5 +1,5 @@
-//! Any text as a token, and as the payload of a token that is signed. `cargo xtask fuzz` runs it
-//! from `tests/corpora/token`.
+//! Arbitrary text as a token, and as the payload of a signed token. `cargo xtask fuzz` starts with
+//! `tests/corpora/token`.
 
 #![no_main]
 
@@ -22,7 +22,7 @@ static PAIR: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa
 static API: LazyLock<Api> = LazyLock::new(|| {
     let audience = Audience::app("11112222-bbbb-3333-cccc-4444dddd5555".parse().expect("it is a GUID"));
     let tenants = Tenants::One(TENANT.parse().expect("it is a GUID"));
-    Api::new(audience, tenants, Permissions::any_granted()).expect("it is sound")
+    Api::new(audience, tenants, Permissions::any_granted()).expect("the settings are valid")
 });
 
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
@@ -33,7 +33,7 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
         "n": number(public.modulus().big_endian_without_leading_zero()),
         "e": number(public.exponent().big_endian_without_leading_zero()),
     }]});
-    KeySet::pinned(&API, EndpointVersion::V2, document.to_string().as_bytes()).expect("it is sound")
+    KeySet::pinned(&API, EndpointVersion::V2, document.to_string().as_bytes()).expect("the settings are valid")
 });
 
 fuzz_target!(|text: &str| {

@@ -1,4 +1,4 @@
-//! The lifetime of cached keys and the times of fetches, as data in, data out.
+//! The lifetime of cached keys and the schedule of fetches, as data in, data out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,18 @@ use super::fetch::{Fetch, FetchError, Fetched};
 use crate::api::Api;
 use crate::rejection::Rejection;
 
-/// The keys of a cloud for both versions of tokens, and when they are fetched.
+/// The cached keys of a cloud for both versions of tokens, and the schedule of their fetches.
 ///
-/// - A set that is older than [`REFRESH_INTERVAL`] is fetched again while the old one goes on.
-/// - A `kid` that is unknown makes for another fetch, unless one began within
-///   [`FORCED_REFRESH_INTERVAL`], whatever other unknown `kid`s came meanwhile: new keys are known
-///   at once, and a flood of forged tokens fetches once.
-/// - Where a fetch fails, the keys that are there go on for [`LAST_KNOWN_GOOD`]. The next attempt
-///   waits 5 seconds, then twice as long up to 5 minutes, or for as long as `Retry-After` says.
-/// - There is one fetch at a time for each version. One that took two minutes counts as lost, and
-///   does not keep another from starting.
+/// - A key set that is older than [`REFRESH_INTERVAL`] is fetched again. The old set is used
+///   meanwhile.
+/// - An unknown `kid` forces another fetch, unless one began within [`FORCED_REFRESH_INTERVAL`],
+///   regardless of the number of unknown `kid`s: new keys are known at once, and a flood of forged
+///   tokens causes one fetch.
+/// - After a failed fetch, the cached keys are used up to the age of [`LAST_KNOWN_GOOD`]. The next
+///   attempt waits 5 seconds, then twice as long each time up to 5 minutes, or for the time in
+///   `Retry-After` if that is longer.
+/// - There is one fetch at a time for each version. A fetch that took two minutes counts as lost,
+///   and no longer prevents another one.
 #[derive(Debug)]
 pub struct KeyCache {
     api: Api,
@@ -34,9 +36,10 @@ struct Source {
     /// The time at which the last fetch began.
     began: Option<Timestamp>,
     is_in_flight: bool,
-    /// The number of the last fetch, and of the one that the current keys came by.
+    /// The number of the last fetch.
     number: u64,
-    current_by: u64,
+    /// The number of the fetch that returned the current keys.
+    current_number: u64,
     failure: Option<Failure>,
 }
 
@@ -49,24 +52,24 @@ struct Failure {
     backoff: Duration,
 }
 
-/// The keys for a token, or how to get them. It is complete: there are no other cases.
+/// The keys for a token, or the way to get them. The enum is exhaustive on purpose: there are no
+/// other cases.
 #[derive(Debug)]
 pub enum Lookup {
-    /// The keys. The token's may be missing from them, and then nothing more can be done about it
-    /// now.
+    /// The keys. If the token's key is not among them, it is too early for another fetch.
     Ready(KeySet),
-    /// The keys, which are to be refreshed: the caller owns the fetch, and need not wait for it.
+    /// The keys, which need a refresh. The caller owns the fetch, and need not wait for it.
     Refresh(KeySet, Fetch),
-    /// The caller owns the fetch, and looks again when it is complete.
+    /// The caller owns the fetch, and calls [`KeyCache::lookup`] again when it is complete.
     Fetch(Fetch),
-    /// Another caller owns a fetch. Look again when it is complete.
+    /// Another caller owns a fetch. Call [`KeyCache::lookup`] again when it is complete.
     InFlight,
     /// There are no keys, and it is too early for another attempt.
     Unavailable(Rejection),
 }
 
 impl KeyCache {
-    /// A cache without keys.
+    /// Creates a cache without keys.
     #[must_use]
     pub fn new(api: &Api) -> Self {
         Self {
@@ -76,10 +79,10 @@ impl KeyCache {
         }
     }
 
-    /// Returns the keys for a token of this version with this `kid`, or how to get them.
+    /// Returns the keys for a token of this version with this `kid`, or the way to get them.
     ///
-    /// The owner of a [`Fetch`] must hand its outcome to [`complete`](Self::complete): until then
-    /// there is no other.
+    /// The owner of a [`Fetch`] must pass its outcome to [`complete`](Self::complete): until then,
+    /// or until it counts as lost, no other fetch starts.
     pub fn lookup(&mut self, version: EndpointVersion, kid: &str, now: Timestamp) -> Lookup {
         let api = self.api.clone();
         let source = self.source(version);
@@ -87,8 +90,9 @@ impl KeyCache {
         let usable = source.usable(now).cloned();
         match usable {
             Some(keys) if keys.has(kid) => {
-                let is_due = source.age(now) >= REFRESH_INTERVAL && paused.is_none() && !source.is_in_flight(now);
-                if is_due {
+                let needs_refresh =
+                    source.age(now) >= REFRESH_INTERVAL && paused.is_none() && !source.is_in_flight(now);
+                if needs_refresh {
                     Lookup::Refresh(keys, source.begin(&api, version, now))
                 } else {
                     Lookup::Ready(keys)
@@ -116,19 +120,19 @@ impl KeyCache {
         }
     }
 
-    /// Takes the outcome of a fetch.
+    /// Records the outcome of a fetch.
     pub fn complete(&mut self, fetched: Fetched, now: Timestamp) {
         let source = self.source(fetched.version);
         let number = fetched.number.unwrap_or(source.number);
         let is_last = number == source.number;
         source.is_in_flight &= !is_last;
         match fetched.outcome {
-            // Newer keys came meanwhile, or another fetch will say how the service is now.
-            Ok(_) if number < source.current_by => {}
+            // Newer keys arrived meanwhile, or a later fetch will report the state of the service.
+            Ok(_) if number < source.current_number => {}
             Err(_) if !is_last => {}
             Ok(keys) => {
                 source.current = Some((keys, now));
-                source.current_by = number;
+                source.current_number = number;
                 source.failure = None;
             }
             Err(error) => {
@@ -144,7 +148,7 @@ impl KeyCache {
         }
     }
 
-    /// The keys for a version, and how old they are.
+    /// Returns the keys for a version, and the time since which they are cached.
     #[cfg(any(feature = "async", feature = "blocking"))]
     pub(crate) fn current(&self, version: EndpointVersion) -> Option<&(KeySet, Timestamp)> {
         match version {
@@ -153,7 +157,7 @@ impl KeyCache {
         }
     }
 
-    /// Whether the last fetch took so long that it counts as lost.
+    /// Returns true if the last fetch took so long that it counts as lost.
     #[cfg(feature = "async")]
     pub(crate) fn is_lost(&self, version: EndpointVersion, now: Timestamp) -> bool {
         let source = match version {
@@ -187,7 +191,7 @@ impl Source {
         Fetch::numbered(api, version, self.number)
     }
 
-    /// Whether a fetch is in flight that may still complete.
+    /// Returns true if a fetch is in flight that does not count as lost.
     fn is_in_flight(&self, now: Timestamp) -> bool {
         let is_lost = self.began.is_some_and(|began| apart(began, now) >= LONGEST_FLIGHT);
         self.is_in_flight && !is_lost
@@ -204,7 +208,7 @@ impl Source {
         (apart(*since, now) < LAST_KNOWN_GOOD).then_some(keys)
     }
 
-    /// The rest of the pause after a failure.
+    /// Returns the rest of the pause after a failure.
     fn pause_left(&self, now: Timestamp) -> Option<Duration> {
         let failure = self.failure.as_ref()?;
         let left = failure.pause.checked_sub(apart(failure.at, now))?;
@@ -212,8 +216,8 @@ impl Source {
     }
 }
 
-/// The time between two moments, in either order: a clock that was set back makes for a fetch too
-/// many, and not for old keys without end.
+/// Returns the time between two moments, in either order: a clock that was set back causes an extra
+/// fetch, but never old keys without an end.
 pub(crate) fn apart(one: Timestamp, other: Timestamp) -> Duration {
     one.since(other).max(other.since(one))
 }
@@ -221,15 +225,15 @@ pub(crate) fn apart(one: Timestamp, other: Timestamp) -> Duration {
 /// The age from which keys are refreshed: 12 hours, as in Microsoft's own libraries.
 pub const REFRESH_INTERVAL: Duration = Duration::from_secs(12 * 3600);
 
-/// The least time from the start of a fetch to one that an unknown `kid` makes for: 5 minutes.
+/// The shortest time from the start of a fetch to a fetch that an unknown `kid` forces: 5 minutes.
 pub const FORCED_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 
 /// The age up to which keys are used while they cannot be refreshed: 24 hours.
 pub const LAST_KNOWN_GOOD: Duration = Duration::from_secs(24 * 3600);
 
 /// The time after which a fetch counts as lost: two requests with the usual deadline of 30 seconds,
-/// and as much again for a busy machine. A transport that never answers, or a runtime that nobody
-/// drives any more, must not keep all callers waiting without end.
+/// and as much again for a busy machine. Otherwise a transport that never responds, or a runtime
+/// that is not polled any more, would make all callers wait forever.
 pub(crate) const LONGEST_FLIGHT: Duration = Duration::from_secs(120);
 
 const FIRST_PAUSE: Duration = Duration::from_secs(5);

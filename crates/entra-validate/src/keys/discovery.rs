@@ -1,5 +1,5 @@
-//! OpenID Connect metadata (OpenID Connect Discovery 1.0, section 3), as far as keys and issuers
-//! go.
+//! OpenID Connect metadata (OpenID Connect Discovery 1.0, section 3): the issuer and the address of
+//! the keys.
 
 use entra_proto::endpoint::is_loopback_host;
 use entra_proto::{Cloud, EndpointVersion};
@@ -22,28 +22,27 @@ pub struct Metadata {
 impl Metadata {
     /// Reads a document that came from [`Api::metadata_url`].
     ///
-    /// The issuer is that of the cloud, where that is known, with `{tenantid}` or the one tenant's
-    /// ID in it; in another cloud it is the document's own. The address of the keys is `https` and
-    /// belongs to the same cloud: the host of the metadata, another host of a named cloud, or
-    /// another subdomain of `ciamlogin.com`. A cloud on this machine may have its keys over plain
-    /// `http` there.
+    /// The issuer must contain `{tenantid}` or the ID of the one tenant. In a cloud with a known
+    /// issuer it must be that issuer. The address of the keys must be `https` and belong to the
+    /// same cloud: the host of the metadata, another host of a named cloud, or another subdomain of
+    /// `ciamlogin.com`. A cloud on this machine may publish its keys over plain `http`.
     ///
     /// # Errors
-    /// Returns an error if it is too large, is no such document, or does not fit the cloud and the
-    /// tenants.
+    /// Returns an error if the document is longer than 256 KiB, is not a metadata document, or does
+    /// not match the cloud and the tenants.
     pub fn read(api: &Api, version: EndpointVersion, document: &[u8]) -> Result<Self, FetchError> {
         if document.len() > MAX_DOCUMENT {
             return Err(FetchError::new("the metadata document is longer than 256 KiB"));
         }
         let document: Document = serde_json::from_slice(document)
-            .map_err(|_| FetchError::new("the metadata document is not one: no JSON with issuer and jwks_uri"))?;
+            .map_err(|_| FetchError::new("the metadata document is not JSON with issuer and jwks_uri"))?;
         let issuer = match api.tenants() {
             Tenants::One(one) => Template::of_tenant(&document.issuer, *one),
             Tenants::AnyOf(_) | Tenants::Any => Template::new(&document.issuer),
         };
-        if !issuer.has_place() {
+        if !issuer.has_placeholder() {
             return Err(FetchError::new(
-                "the issuer in the metadata belongs to another tenant than the API accepts",
+                "the issuer in the metadata does not name a tenant that the API accepts",
             ));
         }
         if api.known_issuer(version).is_some_and(|known| *known != issuer) {
@@ -66,7 +65,7 @@ impl Metadata {
         })
     }
 
-    /// The address of the keys.
+    /// Returns the address of the keys.
     #[must_use]
     pub fn jwks_uri(&self) -> &Uri {
         &self.jwks_uri
@@ -100,8 +99,8 @@ fn is_of_cloud(uri: &Uri, cloud: &Cloud) -> bool {
     is_same || is_sibling
 }
 
-/// The `cloud_instance_name` of a named cloud, as its metadata has it. It counts where a document
-/// has no such member: what the metadata says comes first.
+/// Returns the `cloud_instance_name` of a named cloud, as in its metadata. It is used if a document
+/// has no such member.
 pub(super) fn instance_name(cloud: &Cloud) -> Option<&'static str> {
     match cloud {
         Cloud::Public => Some("microsoftonline.com"),
@@ -113,5 +112,5 @@ pub(super) fn instance_name(cloud: &Cloud) -> Option<&'static str> {
 
 const EXTERNAL: &str = ".ciamlogin.com";
 
-/// Entra's are about 2 KiB.
+/// The longest metadata document. Those of Entra have about 2 KiB.
 const MAX_DOCUMENT: usize = 256 * 1024;

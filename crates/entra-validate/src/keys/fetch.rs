@@ -15,11 +15,12 @@ use super::discovery::Metadata;
 use crate::api::Api;
 use crate::hints::FETCH_HINT;
 
-/// A fetch of a key set, as data in, data out. [`KeyCache`](super::KeyCache) starts it, and takes
-/// its outcome.
+/// A fetch of a key set, as data in, data out.
 ///
-/// A driver sends [`request`](Self::request) and calls [`respond`](Self::respond) or
-/// [`failed`](Self::failed); there are two requests at most.
+/// [`KeyCache`](super::KeyCache) starts it and takes its outcome. A driver sends
+/// [`request`](Self::request), and calls [`respond`](Self::respond) or [`failed`](Self::failed).
+/// There are at most two requests: the state `Metadata` requests the metadata document, and the
+/// state `Keys` requests the JWKS document that the metadata names.
 #[derive(Debug)]
 pub struct Fetch {
     api: Api,
@@ -34,7 +35,7 @@ enum Stage {
     Keys(Metadata),
 }
 
-/// The next step of a fetch. It is complete: there are no other steps.
+/// The next step of a fetch. The enum is exhaustive on purpose: there are no other steps.
 #[derive(Debug)]
 pub enum FetchStep {
     /// A request to send.
@@ -48,20 +49,20 @@ pub enum FetchStep {
 pub struct Fetched {
     pub(super) version: EndpointVersion,
     pub(super) outcome: Result<KeySet, FetchError>,
-    /// The place of the fetch among those of its cache.
+    /// The number of the fetch in its cache.
     pub(super) number: Option<u64>,
 }
 
 impl Fetched {
-    /// The version whose keys were fetched.
+    /// Returns the version whose keys were fetched.
     #[must_use]
     pub fn version(&self) -> EndpointVersion {
         self.version
     }
 
-    /// A fetch whose transport panicked.
+    /// Creates the outcome of a fetch whose transport panicked.
     #[cfg(any(feature = "async", feature = "blocking"))]
-    pub(crate) fn lost(version: EndpointVersion, number: Option<u64>) -> Self {
+    pub(crate) fn panicked(version: EndpointVersion, number: Option<u64>) -> Self {
         Self {
             version,
             number,
@@ -69,7 +70,7 @@ impl Fetched {
         }
     }
 
-    /// The failure, where there was one.
+    /// Returns the error, if the fetch failed.
     #[must_use]
     pub fn error(&self) -> Option<&FetchError> {
         self.outcome.as_ref().err()
@@ -77,7 +78,7 @@ impl Fetched {
 }
 
 impl Fetch {
-    /// A fetch of the keys for tokens of this version.
+    /// Creates a fetch of the keys for tokens of this version.
     #[must_use]
     pub fn new(api: &Api, version: EndpointVersion) -> Self {
         Self {
@@ -100,13 +101,13 @@ impl Fetch {
         self.number
     }
 
-    /// The version whose keys are fetched.
+    /// Returns the version whose keys are fetched.
     #[must_use]
     pub fn version(&self) -> EndpointVersion {
         self.version
     }
 
-    /// The request to send: a GET without credentials.
+    /// Returns the request to send: a GET without credentials.
     #[must_use]
     pub fn request(&self) -> Request<Body> {
         let uri = match &self.stage {
@@ -121,14 +122,14 @@ impl Fetch {
         request
     }
 
-    /// Takes the response.
+    /// Processes the response.
     #[must_use]
     pub fn respond(self, response: &Response<Body>, now: Timestamp) -> FetchStep {
         if response.status() != StatusCode::OK {
             let error = FetchError {
                 problem: format!(
-                    "{} was answered with status {}",
-                    self.wanted(),
+                    "the request for {} got status {}",
+                    self.document(),
                     response.status().as_u16()
                 )
                 .into(),
@@ -153,7 +154,7 @@ impl Fetch {
         self.done(keys)
     }
 
-    /// Ends the fetch without a response. `problem` ends up in logs.
+    /// Ends the fetch without a response. The text of `problem` appears in logs.
     #[must_use]
     pub fn failed(self, problem: impl fmt::Display) -> Fetched {
         Fetched {
@@ -161,12 +162,13 @@ impl Fetch {
             number: self.number,
             outcome: Err(FetchError {
                 hint: Some(FETCH_HINT),
-                ..FetchError::new(&format!("{} did not come: {problem}", self.wanted()))
+                ..FetchError::new(&format!("the request for {} failed: {problem}", self.document()))
             }),
         }
     }
 
-    fn wanted(&self) -> &'static str {
+    /// Returns the name of the requested document.
+    fn document(&self) -> &'static str {
         match self.stage {
             Stage::Metadata => "the metadata document",
             Stage::Keys(_) => "the JWKS document",
@@ -182,7 +184,7 @@ impl Fetch {
     }
 }
 
-/// The reason for which there are no keys.
+/// The error of a fetch of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FetchError {
@@ -200,13 +202,13 @@ impl FetchError {
         }
     }
 
-    /// The pause that the service asked for.
+    /// Returns the pause in the service's `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Returns what to do about it, where that is known.
+    /// Returns advice for the administrator of the API, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint

@@ -11,13 +11,13 @@ use super::fetch::FetchError;
 use crate::issuer::Template;
 use crate::verify::VerificationKey;
 
-/// Returns the keys of a document that sign tokens.
+/// Returns those keys of a document that sign tokens.
 pub(super) fn read(document: &[u8]) -> Result<Vec<Key>, FetchError> {
     if document.len() > MAX_DOCUMENT {
         return Err(FetchError::new("the JWKS document is longer than 512 KiB"));
     }
     let Jwks { keys } = serde_json::from_slice(document)
-        .map_err(|_| FetchError::new("the JWKS document is not one: no array of keys"))?;
+        .map_err(|_| FetchError::new("the JWKS document is not JSON with an array of keys"))?;
     let Keys { keys, count } = keys;
     if count > MAX_KEYS {
         return Err(FetchError::new("the JWKS document has more than 100 keys"));
@@ -33,14 +33,14 @@ struct Jwks {
     keys: Keys,
 }
 
-/// The keys that sign tokens, and the number of all entries.
+/// The keys that sign tokens, with the number of all entries.
 struct Keys {
     keys: Vec<Key>,
     count: usize,
 }
 
-/// Each entry is done with before the next is read, and those beyond the bound are only counted: a
-/// list of small entries would take many times the memory of its text.
+/// Each entry is converted before the next is read, and entries beyond the limit are only counted:
+/// a list of small entries would take many times the memory of its text.
 impl<'de> Deserialize<'de> for Keys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct KeysVisitor;
@@ -70,7 +70,7 @@ impl<'de> Deserialize<'de> for Keys {
     }
 }
 
-/// One entry. What is no key of ours does not spoil the others.
+/// One entry. An entry of another kind does not invalidate the document.
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
 enum Entry {
@@ -102,7 +102,7 @@ impl Entry {
                 .is_none_or(|operations| operations.iter().any(|it| it == "verify"))
             && rsa.alg.is_none_or(|alg| alg == "RS256")
             && !rsa.kid.is_empty();
-        // A certificate of x5c is not read: the key that counts is n and e.
+        // Certificates in x5c are not read: the key is n and e.
         let number = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
         let key = is_for_tokens.then(|| VerificationKey::new(&number(&rsa.n)?, &number(&rsa.e)?))??;
         Some(Key {
@@ -114,7 +114,7 @@ impl Entry {
     }
 }
 
-/// The most keys that a document may have. Entra publishes about ten.
+/// The largest number of keys in a document: 100. Entra publishes about ten.
 pub const MAX_KEYS: usize = 100;
 
 const MAX_DOCUMENT: usize = 512 * 1024;

@@ -1,5 +1,5 @@
-//! The signing keys of a cloud: the documents that publish them, how they are fetched, and how long
-//! they are kept.
+//! The signing keys of a cloud: the documents that publish them, their fetches, and the cache of
+//! them.
 
 mod cache;
 mod discovery;
@@ -25,7 +25,7 @@ pub use jwks::MAX_KEYS;
 
 use entra_proto::EndpointVersion;
 
-/// The signing keys for tokens of one version, ready for use. Cheap to clone.
+/// The signing keys for tokens of one version, parsed. Cheap to clone.
 #[derive(Clone)]
 pub struct KeySet(Arc<Inner>);
 
@@ -46,11 +46,12 @@ pub(crate) struct Key {
 impl KeySet {
     /// Reads a JWKS document (RFC 7517, section 5) that belongs to `metadata`.
     ///
-    /// Only keys that sign tokens are kept: RSA, of 2048 to 4096 bits, with a `kid`. Others are
-    /// skipped.
+    /// The set has only keys that sign tokens: RSA keys of 2048 to 4096 bits with a `kid`. Other
+    /// keys are skipped.
     ///
     /// # Errors
-    /// Returns an error if the document is too large or no JWKS, and if no key is left.
+    /// Returns an error if the document is longer than 512 KiB, is not a JWKS, has more than
+    /// [`MAX_KEYS`] keys, or has no key that signs tokens.
     pub fn read(metadata: &Metadata, document: &[u8]) -> Result<Self, FetchError> {
         Ok(Self(Arc::new(Inner {
             issuer: metadata.issuer.clone(),
@@ -59,16 +60,16 @@ impl KeySet {
         })))
     }
 
-    /// Reads a JWKS document without metadata: of a file, for one version of tokens of a named
-    /// cloud.
+    /// Reads a JWKS document without metadata, for example from a file, for one version of tokens
+    /// of a named cloud.
     ///
     /// # Errors
-    /// As for [`KeySet::read`]; and if the issuers of the API's cloud are known from its metadata
-    /// only.
+    /// Returns the errors of [`KeySet::read`], and an error if the issuers of the API's cloud are
+    /// known only from its metadata.
     pub fn pinned(api: &Api, version: EndpointVersion, document: &[u8]) -> Result<Self, FetchError> {
         let issuer = api
             .known_issuer(version)
-            .ok_or_else(|| FetchError::new("the issuer of this cloud is in its metadata only: fetch the keys"))?;
+            .ok_or_else(|| FetchError::new("the issuer of this cloud is only in its metadata: fetch the keys"))?;
         Ok(Self(Arc::new(Inner {
             issuer: issuer.clone(),
             cloud: discovery::instance_name(api.cloud()).map(Into::into),
@@ -76,7 +77,7 @@ impl KeySet {
         })))
     }
 
-    /// The `kid` of each key.
+    /// Returns the `kid` of each key.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.0.keys.iter().map(|key| &*key.kid)
     }

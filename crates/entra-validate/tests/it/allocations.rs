@@ -1,4 +1,4 @@
-//! What a validated request costs in memory.
+//! The memory use of a validated request.
 
 use allocation_counter::measure;
 use entra_validate::Validator;

@@ -1,5 +1,6 @@
-//! Tokens as an attacker or another issuer would make them, each with the rule that stops it. All
-//! are signed by the cloud's key, so that no rule hides behind the signature.
+//! Tokens as an attacker or another issuer would make them, each with the rule that rejects it. All
+//! are signed with the cloud's key, so that the rule about the signature does not reject them
+//! first.
 
 use entra_proto::{Cloud as Named, EndpointVersion};
 use entra_validate::{Api, Audience, KeySet, Metadata, Permissions, Principal, ResourceMetadata, Rule, Tenants};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// The rule that stops a token, or none where it passes.
+/// Returns the rule that rejects a token, or `None` if the token passes.
 fn stopped_by(api: &Api, token: &str) -> Option<Rule> {
     let rejection = validate(api, token).err()?;
     Some(rejection.rule().expect("a rule stops it"))
@@ -31,15 +32,15 @@ fn any_granted(tenants: Tenants) -> Api {
 }
 
 #[test]
-fn headers_choose_neither_algorithm_nor_key() {
+fn header_cannot_choose_the_algorithm_or_key() {
     let payload = Value::from(daemon().claims).to_string();
     let rows = [
         (r#"{"alg":"RS256","kid":"first"}"#, None),
         (r#"{"alg":"RS256","kid":"first","typ":"jwt"}"#, None),
         (r#"{"alg":"RS256","kid":"first","typ":"application/jwt"}"#, None),
         (r#"{"alg":"RS256","kid":"first","typ":"at+JWT"}"#, None),
-        // Keys and addresses of the attacker are not read, and an unencoded payload is not known
-        // without crit.
+        // Keys and addresses of the attacker are not read, and neither is the unencoded payload
+        // option without crit.
         (
             r#"{"alg":"RS256","kid":"first","jku":"https://evil.example/keys"}"#,
             None,
@@ -114,7 +115,7 @@ fn headers_choose_neither_algorithm_nor_key() {
 }
 
 #[test]
-fn payload_texts_are_read_in_one_way() {
+fn ambiguous_payloads_are_rejected() {
     let added = |member: &str| daemon().sign_raw(|json| format!("{{{member},{}", &json[1..]));
     let without = |claim: &str, member: &str| {
         let forge = daemon().without(claim);
@@ -170,7 +171,7 @@ fn payload_texts_are_read_in_one_way() {
 }
 
 #[test]
-fn tokens_have_one_spelling() {
+fn only_the_exact_encoding_of_a_token_is_valid() {
     let token = daemon().sign();
     let parts: Vec<&str> = token.split('.').collect();
     let (header, payload, signature) = (parts[0], parts[1], parts[2]);
@@ -191,7 +192,7 @@ fn tokens_have_one_spelling() {
     ]
     .map(|token| (token.clone(), token, Some(Rule::Form)));
     judge(&api(), rows);
-    // Without a signature, with a zero, with one too long by a zero in front.
+    // Without a signature, with a zero, and with a signature that has an extra leading zero.
     for signature in [String::new(), "AA".to_owned(), format!("AAAA{signature}")] {
         assert_eq!(
             stopped_by(&api(), &format!("{header}.{payload}.{signature}")),
@@ -251,7 +252,7 @@ fn issuers_of_other_hosts_are_rejected() {
 }
 
 #[test]
-fn tokens_of_other_kinds_are_no_access_tokens() {
+fn tokens_of_other_kinds_are_rejected() {
     let api = any_granted(Tenants::One(guid(TENANT)));
     let id_token = user()
         .without("scp")
@@ -373,7 +374,7 @@ fn tokens_of_other_kinds_are_no_access_tokens() {
 }
 
 #[test]
-fn agents_are_told_in_each_spelling_of_their_facets() {
+fn each_spelling_of_agent_facets_is_recognized() {
     for facets in [
         json!("11"),
         json!("3 11 5"),
@@ -433,7 +434,7 @@ fn keys_for_other_operations_do_not_verify() {
 }
 
 #[test]
-fn external_tenant_is_named_by_its_issuer() {
+fn metadata_of_an_external_tenant_names_its_issuer() {
     let api = api()
         .with_cloud(Named::at("https://contoso.ciamlogin.com").unwrap())
         .unwrap();

@@ -12,7 +12,7 @@ use crate::support::*;
 
 fn transport(cloud: &Cloud) -> impl BlockingTransport + use<> {
     let cloud = cloud.clone();
-    blocking_transport_fn(move |request: Request| Ok::<_, TransportError>(cloud.answer(&request)))
+    blocking_transport_fn(move |request: Request| Ok::<_, TransportError>(cloud.respond(&request)))
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn threads_share_one_fetch() {
             });
         }
     });
-    assert_eq!(cloud.asked().len(), 2, "{:?}", cloud.asked());
+    assert_eq!(cloud.requests().len(), 2, "{:?}", cloud.requests());
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn keys_rotate_and_refresh_without_a_runtime() {
 }
 
 #[test]
-fn panic_of_the_transport_is_a_failure_for_all() {
+fn panic_of_the_transport_fails_all_callers() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let transport = blocking_transport_fn(move |_: Request| {
@@ -82,7 +82,7 @@ fn panic_of_the_transport_is_a_failure_for_all() {
 }
 
 #[test]
-fn transport_that_never_answers_keeps_one_thread() {
+fn transport_that_never_responds_blocks_one_thread() {
     let (cloud, clock, calls) = (Cloud::new(), Clock::new(), Arc::new(AtomicUsize::new(0)));
     let (release, released) = std::sync::mpsc::channel::<()>();
     let counted = Arc::clone(&calls);
@@ -91,7 +91,7 @@ fn transport_that_never_answers_keeps_one_thread() {
         if counted.fetch_add(1, Ordering::SeqCst) == 0 {
             let _ = released.lock().unwrap().recv();
         }
-        Ok::<_, TransportError>(cloud.answer(&request))
+        Ok::<_, TransportError>(cloud.respond(&request))
     });
     let validator = Validator::with_clock(api(), transport, clock.reader());
     let token = clock.token(0);

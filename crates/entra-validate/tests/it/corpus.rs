@@ -1,5 +1,4 @@
-//! The emulator's corpus of access tokens, which is made by code that shares nothing with this
-//! crate.
+//! The emulator's corpus of access tokens. The code that generates it is independent of this crate.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,8 +54,8 @@ impl Row {
     }
 }
 
-/// The file of the emulator's crate, which lies beside this one: in the workspace, or unpacked from
-/// its archive.
+/// Returns the path of the corpus in the emulator's crate, which is beside this one: in the
+/// workspace, or unpacked from its archive.
 fn path() -> PathBuf {
     let folders = ["entra-emulator", concat!("entra-emulator-", env!("CARGO_PKG_VERSION"))];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -72,7 +71,7 @@ fn corpus() -> Corpus {
     serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap()
 }
 
-/// The API, with the keys of each version.
+/// Returns the API with the keys of each version.
 fn api(corpus: &Corpus, settings: &Settings) -> (Api, Vec<(EndpointVersion, KeySet)>) {
     let tenants = match settings.tenants.as_deref() {
         None => Tenants::Any,
@@ -135,7 +134,7 @@ fn shown(principal: &Principal) -> Value {
 }
 
 #[test]
-fn corpus_is_judged_as_it_says() {
+fn corpus_has_the_expected_verdicts() {
     let corpus = corpus();
     let now = Timestamp::from_secs(corpus.now);
     let mut wrong = Vec::new();

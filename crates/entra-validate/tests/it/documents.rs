@@ -1,4 +1,4 @@
-//! Which metadata and JWKS documents are taken.
+//! The metadata and JWKS documents that are accepted.
 
 use entra_proto::{Cloud as Named, EndpointVersion};
 use entra_validate::{Api, Fetch, FetchStep, KeySet, MAX_KEYS, Metadata, Tenants};
@@ -18,7 +18,7 @@ const ISSUER: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
 const JWKS: &str = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
 
 #[test]
-fn issuer_in_the_metadata_is_the_clouds() {
+fn issuer_in_the_metadata_must_be_that_of_the_cloud() {
     let own = ISSUER.replace("{tenantid}", TENANT);
     let any = api_for(Tenants::Any);
     assert!(read(&any, &document(ISSUER, JWKS)).is_ok());
@@ -73,7 +73,7 @@ fn keys_come_from_the_same_cloud_over_https() {
 }
 
 #[test]
-fn external_tenants_have_hosts_by_name_and_by_id() {
+fn external_tenant_has_hosts_by_name_and_by_id() {
     let api = api()
         .with_cloud(Named::at("https://contoso.ciamlogin.com").unwrap())
         .unwrap();
@@ -100,7 +100,7 @@ fn external_tenants_have_hosts_by_name_and_by_id() {
 }
 
 #[test]
-fn external_tenants_tokens_name_its_own_issuer() {
+fn external_tenant_token_names_its_own_issuer() {
     let api = api()
         .with_cloud(Named::at("https://contoso.ciamlogin.com").unwrap())
         .unwrap();
@@ -113,7 +113,7 @@ fn external_tenants_tokens_name_its_own_issuer() {
     );
     let token = daemon().with("iss", issuer.as_str()).sign();
     let mut jwk = KEYS[0].jwk();
-    // The service's own form of it is not documented.
+    // The exact issuer of the service is not documented.
     for of_key in [
         "https://login.microsoftonline.com/{tenantid}/v2.0",
         "https://contoso.ciamlogin.com/{tenantid}/v2.0",
@@ -171,7 +171,7 @@ fn cloud_on_this_machine_may_use_plain_http_there() {
 }
 
 #[test]
-fn what_is_no_metadata_is_an_error() {
+fn other_documents_than_metadata_are_errors() {
     for bytes in [
         &b""[..],
         b"{}",
@@ -196,7 +196,7 @@ fn keys(keys: &[Value]) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn only_keys_that_sign_tokens_are_kept() {
+fn only_keys_that_sign_tokens_are_read() {
     let good = KEYS[0].jwk();
     let changed = |name: &str, value: Value| {
         let mut jwk = KEYS[1].jwk();
@@ -252,7 +252,7 @@ fn only_keys_that_sign_tokens_are_kept() {
 }
 
 #[test]
-fn modulus_with_a_zero_in_front_is_the_same_key() {
+fn leading_zero_of_a_modulus_is_ignored() {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let mut jwk = KEYS[0].jwk();
@@ -297,7 +297,7 @@ fn response_other_than_200_ends_a_fetch() {
         let cloud = Cloud::new();
         cloud.fail(status, retry_after);
         let fetch = Fetch::new(&api(), EndpointVersion::V2);
-        let response = cloud.answer(&fetch.request());
+        let response = cloud.respond(&fetch.request());
         let FetchStep::Done(done) = fetch.respond(&response, now()) else {
             panic!("it goes on after {status}")
         };

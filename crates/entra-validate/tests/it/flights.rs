@@ -1,4 +1,4 @@
-//! The async driver: one flight for all callers, whoever of them goes away.
+//! The async driver: one flight for all callers, even if some of them are dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +10,14 @@ use tokio::sync::Semaphore;
 
 use crate::support::*;
 
-/// A transport that answers as many requests as it has permits for.
+/// Returns a transport that responds to one request for each permit.
 fn gated(cloud: &Cloud, gate: &Arc<Semaphore>) -> impl Transport + use<> {
     let (cloud, gate) = (cloud.clone(), Arc::clone(gate));
     transport_fn(move |request: Request| {
         let (cloud, gate) = (cloud.clone(), Arc::clone(&gate));
         async move {
             gate.acquire().await.expect("it stays open").forget();
-            Ok::<_, TransportError>(cloud.answer(&request))
+            Ok::<_, TransportError>(cloud.respond(&request))
         }
     })
 }
@@ -42,7 +42,7 @@ async fn ten_thousand_first_requests_make_one_fetch() {
     for task in tasks {
         assert_eq!(task.await.unwrap(), Ok(()));
     }
-    assert_eq!(cloud.asked().len(), 2, "{:?}", cloud.asked());
+    assert_eq!(cloud.requests().len(), 2, "{:?}", cloud.requests());
 }
 
 #[tokio::test]
@@ -83,11 +83,11 @@ async fn rejected_tokens_fetch_nothing() {
         assert!(validator.validate(&forge.sign()).await.is_err());
     }
     assert!(validator.validate("garbage").await.is_err());
-    assert_eq!(cloud.asked(), [""; 0]);
+    assert_eq!(cloud.requests(), [""; 0]);
 }
 
 #[tokio::test]
-async fn tenants_of_tokens_choose_no_address() {
+async fn tenant_of_a_token_does_not_choose_an_address() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     let validator = Validator::with_clock(api_for(Tenants::Any), cloud.transport(), clock.reader());
     for at in 0..100 {
@@ -96,11 +96,11 @@ async fn tenants_of_tokens_choose_no_address() {
         let token = daemon().with("tid", tenant).with("iss", iss).sign();
         assert!(validator.validate(&token).await.is_ok());
     }
-    assert_eq!(cloud.asked().len(), 2, "{:?}", cloud.asked());
+    assert_eq!(cloud.requests().len(), 2, "{:?}", cloud.requests());
 }
 
 #[tokio::test]
-async fn flight_goes_on_when_its_caller_is_dropped() {
+async fn flight_continues_when_its_caller_is_dropped() {
     let (cloud, gate) = (Cloud::new(), Arc::new(Semaphore::new(0)));
     let validator = Validator::with_clock(api(), gated(&cloud, &gate), Clock::new().reader());
     let token = daemon().sign();
@@ -109,14 +109,14 @@ async fn flight_goes_on_when_its_caller_is_dropped() {
         assert!(impatient.is_err());
     }
     gate.add_permits(2);
-    while cloud.asked().len() < 2 {
+    while cloud.requests().len() < 2 {
         tokio::task::yield_now().await;
     }
     assert!(validator.validate(&token).await.is_ok());
-    assert_eq!(cloud.asked().len(), 2);
+    assert_eq!(cloud.requests().len(), 2);
 }
 
-/// Without a runtime, those who wait carry the flight on.
+/// Without a runtime, the waiters poll the flight.
 #[test]
 fn flight_needs_no_runtime() {
     use std::future::Future;
@@ -138,10 +138,10 @@ fn flight_needs_no_runtime() {
     gate.add_permits(2);
     assert!(matches!(third.as_mut().poll(&mut context), Poll::Ready(Ok(_))));
     assert!(matches!(second.as_mut().poll(&mut context), Poll::Ready(Ok(_))));
-    assert_eq!(cloud.asked().len(), 2);
+    assert_eq!(cloud.requests().len(), 2);
 }
 
-/// A runtime that ends in the middle of a flight leaves it to the callers of another.
+/// Callers in another runtime continue a flight whose runtime ended.
 #[test]
 fn flight_survives_its_runtime() {
     let (cloud, gate) = (Cloud::new(), Arc::new(Semaphore::new(0)));
@@ -162,18 +162,18 @@ fn flight_survives_its_runtime() {
     });
     gate.add_permits(2);
     assert!(runtime().block_on(validator.validate(&token)).is_ok());
-    assert_eq!(cloud.asked().len(), 2);
+    assert_eq!(cloud.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn refresh_keeps_nobody_waiting() {
+async fn refresh_does_not_block_callers() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     let gate = Arc::new(Semaphore::new(2));
     let validator = Validator::with_clock(api(), gated(&cloud, &gate), clock.reader());
     assert!(validator.validate(&clock.token(0)).await.is_ok());
     clock.advance(REFRESH_INTERVAL);
     cloud.publish([KEYS[1].jwk()]);
-    // No permit: the refresh hangs, and the old keys go on.
+    // Without a permit the refresh hangs, and the old keys are used.
     for _ in 0..10 {
         assert!(validator.validate(&clock.token(0)).await.is_ok());
     }
@@ -196,7 +196,7 @@ async fn rotation_needs_no_restart() {
 }
 
 #[tokio::test]
-async fn outage_is_one_attempt_and_then_recovers() {
+async fn outage_causes_one_attempt_and_ends() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     let validator = validator(&cloud, &clock);
     cloud.fail(503, Some("7"));
@@ -236,7 +236,7 @@ async fn failed_transport_is_an_outage() {
 }
 
 #[tokio::test]
-async fn transport_that_panics_leaves_nobody_waiting() {
+async fn panic_of_the_transport_releases_all_callers() {
     let transport = transport_fn(|_| async {
         tokio::task::yield_now().await;
         panic!("a bug of the transport")
@@ -250,17 +250,17 @@ async fn transport_that_panics_leaves_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn both_versions_have_keys_of_their_own() {
+async fn each_version_has_its_own_keys() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     let validator = validator(&cloud, &clock);
     for _ in 0..3 {
         assert!(validator.validate(&daemon().sign()).await.is_ok());
         assert!(validator.validate(&daemon_v1().sign()).await.is_ok());
     }
-    let asked = cloud.asked();
-    assert_eq!(asked.len(), 4, "{asked:?}");
-    assert!(asked[0].contains("/v2.0/.well-known") && asked[1].ends_with("/discovery/v2.0/keys"));
-    assert!(!asked[2].contains("v2.0") && asked[3].ends_with("/common/discovery/keys"));
+    let requests = cloud.requests();
+    assert_eq!(requests.len(), 4, "{requests:?}");
+    assert!(requests[0].contains("/v2.0/.well-known") && requests[1].ends_with("/discovery/v2.0/keys"));
+    assert!(!requests[2].contains("v2.0") && requests[3].ends_with("/common/discovery/keys"));
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn report_shows_every_rule() {
 }
 
 #[tokio::test]
-async fn leaping_clock_keeps_no_request_forever() {
+async fn jumping_clock_blocks_no_request_forever() {
     let cloud = Cloud::new();
     let clock = Clock::new();
     let reader = clock.reader();
@@ -298,9 +298,9 @@ async fn leaping_clock_keeps_no_request_forever() {
     assert!(cloud.fetches() <= 4, "{}", cloud.fetches());
 }
 
-/// The runtime of the first caller is alive, and nobody drives it: its task stands still.
+/// The runtime of the first caller is alive but not polled, so its task makes no progress.
 #[test]
-fn flight_that_stands_still_keeps_nobody_waiting() {
+fn stalled_flight_blocks_no_caller_forever() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
@@ -310,7 +310,7 @@ fn flight_that_stands_still_keeps_nobody_waiting() {
             if call == 0 {
                 std::future::pending::<()>().await;
             }
-            Ok::<_, TransportError>(cloud.answer(&request))
+            Ok::<_, TransportError>(cloud.respond(&request))
         }
     });
     let validator = Validator::with_clock(api(), transport, clock.reader());
@@ -364,9 +364,9 @@ async fn storm_from_many_threads_makes_one_fetch() {
     assert_eq!(cloud.fetches(), 2);
 }
 
-/// The late end of a lost flight takes nothing from the one that follows it.
+/// The late end of a lost flight does not remove the flight that follows it.
 #[tokio::test]
-async fn lost_flight_leaves_the_next_in_flight() {
+async fn end_of_a_lost_flight_keeps_the_next_one() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     let gates = [Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0))];
     let (calls, of_calls) = (Arc::new(AtomicUsize::new(0)), gates.clone());
@@ -376,8 +376,8 @@ async fn lost_flight_leaves_the_next_in_flight() {
         let cloud = answering.clone();
         async move {
             gate.acquire().await.expect("it stays open").forget();
-            let mut response = cloud.answer(&request);
-            if cloud.asked().len() == 1 {
+            let mut response = cloud.respond(&request);
+            if cloud.requests().len() == 1 {
                 *response.status_mut() = http::StatusCode::BAD_GATEWAY;
             }
             Ok::<_, TransportError>(response)
@@ -402,7 +402,7 @@ async fn lost_flight_leaves_the_next_in_flight() {
     tasks.push(start());
     sent(2).await;
     gates[0].add_permits(1);
-    while cloud.asked().is_empty() {
+    while cloud.requests().is_empty() {
         tokio::task::yield_now().await;
     }
     tasks.push(start());
@@ -411,11 +411,11 @@ async fn lost_flight_leaves_the_next_in_flight() {
     for task in tasks {
         assert_eq!(task.await.unwrap(), Ok(()));
     }
-    assert_eq!(cloud.asked().len(), 3, "{:?}", cloud.asked());
+    assert_eq!(cloud.requests().len(), 3, "{:?}", cloud.requests());
 }
 
 #[tokio::test]
-async fn leaping_clock_in_an_outage_is_no_fault_of_the_token() {
+async fn jumping_clock_in_an_outage_is_503() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     cloud.fail(503, None);
     let token = clock.token(0);
@@ -432,21 +432,21 @@ async fn leaping_clock_in_an_outage_is_no_fault_of_the_token() {
     assert_eq!(rejection.status(), 503, "{rejection}");
 }
 
-/// After a forced fetch no other follows for minutes, so nothing else would end the wait.
+/// After a forced fetch there is no other for minutes, so nothing else would release the waiters.
 #[tokio::test]
 async fn waiters_of_a_lost_forced_fetch_are_released() {
     let (cloud, clock) = (Cloud::new(), Clock::new());
     let (calls, answering) = (Arc::new(AtomicUsize::new(0)), cloud.clone());
     let counted = Arc::clone(&calls);
     let transport = transport_fn(move |request: Request| {
-        // The metadata and the keys are there, and then nothing comes any more.
+        // The metadata and the keys arrive, and then there are no more responses.
         let is_silent = counted.fetch_add(1, Ordering::SeqCst) >= 2;
         let cloud = answering.clone();
         async move {
             if is_silent {
                 std::future::pending::<()>().await;
             }
-            Ok::<_, TransportError>(cloud.answer(&request))
+            Ok::<_, TransportError>(cloud.respond(&request))
         }
     });
     let validator = Validator::with_clock(api(), transport, clock.reader());
@@ -464,7 +464,10 @@ async fn waiters_of_a_lost_forced_fetch_are_released() {
     tasks.push(start());
     for task in tasks {
         let outcome = tokio::time::timeout(Duration::from_secs(60), task).await;
-        assert_eq!(outcome.expect("it is released").unwrap(), Err(Rejection::UnknownKey));
+        assert_eq!(
+            outcome.expect("the waiter is released").unwrap(),
+            Err(Rejection::UnknownKey)
+        );
     }
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }

@@ -1,4 +1,4 @@
-//! Bytes from anywhere: an error, and never a panic.
+//! Arbitrary bytes: they are an error, and never a panic.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use crate::support::*;
 
 #[test]
-fn corpora_of_the_fuzz_targets_are_harmless() {
+fn fuzz_corpora_cause_no_panic() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora");
     let mut count = 0;
     for target in ["token", "jwks", "discovery", "bearer"] {
@@ -27,7 +27,7 @@ fn corpora_of_the_fuzz_targets_are_harmless() {
     assert!(count >= 20, "{count}");
 }
 
-/// Everything that reads bytes, with the same bytes.
+/// Passes the same bytes to every function that reads bytes.
 fn harmless(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let keys = Cloud::new().keys(&api(), EndpointVersion::V2);
@@ -47,7 +47,7 @@ fn harmless(bytes: &[u8]) {
         assert_eq!(metadata.jwks_uri().scheme_str(), Some("https"));
     }
     let known = br#"{"issuer":"https://login.microsoftonline.com/{tenantid}/v2.0","jwks_uri":"https://login.microsoftonline.com/keys"}"#;
-    let metadata = Metadata::read(&api(), EndpointVersion::V2, known).expect("it is sound");
+    let metadata = Metadata::read(&api(), EndpointVersion::V2, known).expect("the settings are valid");
     let _ = KeySet::read(&metadata, bytes);
     if let Ok(value) = HeaderValue::from_bytes(bytes) {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
@@ -95,19 +95,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_handled(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         harmless(&bytes);
     }
 
     #[test]
-    fn no_text_panics(text in "[ -~\\n\u{e9}]{0,300}") {
+    fn any_text_is_handled(text in "[ -~\\n\u{e9}]{0,300}") {
         harmless(text.as_bytes());
     }
 
-    /// One claim of a valid token with any value in its place: the token is rejected, or nothing of
-    /// importance changed.
+    /// A valid token in which one claim gets any other value is rejected, or nothing important
+    /// changed.
     #[test]
-    fn no_value_of_a_claim_panics(
+    fn any_value_of_a_claim_is_handled(
         claim in prop::sample::select(vec![
             "aud", "iss", "iat", "nbf", "exp", "azp", "idtyp", "oid", "roles", "sub", "tid", "ver", "scp", "cnf", "xms_cc", "acrs",
             "xms_act_fct", "xms_par_app_azp",
@@ -122,7 +122,7 @@ proptest! {
         }
     }
 
-    /// Any character of a valid token changed: the signature or an earlier rule fails.
+    /// A valid token in which any character changed fails the signature or an earlier rule.
     #[test]
     fn changed_token_is_rejected(at in any::<prop::sample::Index>(), byte in 0x21_u8..0x7f) {
         let mut changed = daemon().sign().into_bytes();
@@ -133,10 +133,9 @@ proptest! {
         prop_assert!(rejection.rule().is_some_and(|rule| rule <= Rule::Signature), "{}", rejection);
     }
 
-    /// Only the spelling in base64url of some bytes is a signature, so that a token has one
-    /// spelling.
+    /// Only one base64url text of the bytes is a valid signature, so that a token has one spelling.
     #[test]
-    fn signature_has_one_spelling(last in prop::sample::select(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".to_vec())) {
+    fn signature_has_one_valid_encoding(last in prop::sample::select(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".to_vec())) {
         let token = daemon().sign();
         let mut respelled = token.clone();
         respelled.pop();

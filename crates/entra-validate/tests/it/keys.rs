@@ -1,4 +1,4 @@
-//! When keys are fetched, in virtual time.
+//! The schedule of key fetches, in virtual time.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::*;
 
 fn carry_out(cloud: &Cloud, mut fetch: Fetch, at: Timestamp) -> Fetched {
     loop {
-        let response = cloud.answer(&fetch.request());
+        let response = cloud.respond(&fetch.request());
         match fetch.respond(&response, at) {
             FetchStep::Send(next) => fetch = next,
             FetchStep::Done(fetched) => return fetched,
@@ -28,7 +28,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A cache that has fetched the first key.
+    /// Creates a cache that has fetched the first key.
     fn new() -> Self {
         let mut scene = Self {
             cache: KeyCache::new(&api()),
@@ -44,7 +44,7 @@ impl Scene {
         self.now = self.now.plus(time);
     }
 
-    /// Looks for a key, and carries out what there is to do.
+    /// Looks up a key, and carries out the fetch if there is one.
     fn look(&mut self, kid: &str) -> &'static str {
         let (word, fetch) = match self.cache.lookup(V2, kid, self.now) {
             Lookup::Ready(keys) => (
@@ -99,7 +99,7 @@ fn unknown_keys_force_one_fetch_in_five_minutes() {
 }
 
 #[test]
-fn forced_fetch_that_fails_counts_as_well() {
+fn failed_forced_fetch_counts_too() {
     let mut scene = Scene::new();
     scene.pass(FORCED_REFRESH_INTERVAL);
     scene.cloud.fail(503, None);
@@ -125,7 +125,7 @@ fn new_key_is_known_without_a_restart() {
 }
 
 #[test]
-fn keys_go_on_through_an_outage_for_a_day() {
+fn old_keys_are_used_for_a_day_of_an_outage() {
     let mut scene = Scene::new();
     scene.cloud.fail(500, None);
     scene.pass(REFRESH_INTERVAL);
@@ -136,7 +136,7 @@ fn keys_go_on_through_an_outage_for_a_day() {
         scene.pass(Duration::from_secs(30));
         assert!(matches!(scene.look("first"), "ready" | "refresh"));
     }
-    // Each pause is twice the one before, up to five minutes.
+    // Each pause is twice as long as the previous one, up to five minutes.
     let attempts = scene.cloud.fetches() - fetches;
     assert!((120..160).contains(&attempts), "{attempts}");
     scene.pass(Duration::from_secs(400));
@@ -220,7 +220,7 @@ fn requests_during_a_refresh_use_the_old_keys() {
         panic!("it refreshes")
     };
     assert_eq!(scene.look("first"), "ready");
-    // An unknown key may be in the answer: it waits.
+    // An unknown key may be in the response, so the lookup waits.
     assert_eq!(scene.look("second"), "in flight");
     let fetched = carry_out(&scene.cloud, fetch, scene.now);
     scene.cache.complete(fetched, scene.now);
@@ -228,7 +228,7 @@ fn requests_during_a_refresh_use_the_old_keys() {
 }
 
 #[test]
-fn clock_that_is_set_back_keeps_no_keys_without_end() {
+fn clock_that_is_set_back_does_not_keep_old_keys() {
     let mut scene = Scene::new();
     scene.now = scene.now.minus(REFRESH_INTERVAL);
     assert_eq!(scene.look("first"), "refresh");
@@ -238,7 +238,7 @@ fn clock_that_is_set_back_keeps_no_keys_without_end() {
 }
 
 #[test]
-fn documents_without_keys_leave_the_old_ones() {
+fn documents_without_keys_do_not_replace_keys() {
     let mut scene = Scene::new();
     scene.pass(REFRESH_INTERVAL);
     scene.cloud.publish([]);
@@ -247,7 +247,7 @@ fn documents_without_keys_leave_the_old_ones() {
     scene.cloud.publish([KEYS[0].jwk()]);
     scene.cloud.metadata("jwks_uri", "https://evil.example/keys");
     assert_eq!((scene.look("first"), scene.look("first")), ("refresh", "ready"));
-    assert!(scene.cloud.asked().iter().all(|uri| !uri.contains("evil")));
+    assert!(scene.cloud.requests().iter().all(|uri| !uri.contains("evil")));
 }
 
 #[test]
@@ -259,12 +259,11 @@ fn fetch_that_never_completes_is_followed_by_another() {
     };
     scene.pass(Duration::from_secs(119));
     assert_eq!((scene.look("second"), scene.look("first")), ("in flight", "ready"));
-    // Known keys are refreshed, and unknown ones wait for the interval as ever.
+    // After the interval, an unknown key forces a fetch, and a second one does not.
     scene.pass(Duration::from_secs(181));
     scene.cloud.publish([KEYS[1].jwk()]);
     assert_eq!((scene.look("second"), scene.look("second")), ("fetch", "ready"));
-    // Its late response is of no account: a failure is no news, and older keys do not replace newer
-    // ones.
+    // The late response of the lost fetch is ignored: older keys do not replace newer ones.
     scene.cloud.publish([KEYS[0].jwk()]);
     let late = carry_out(&scene.cloud, lost, scene.now);
     scene.cache.complete(late, scene.now);
@@ -272,7 +271,7 @@ fn fetch_that_never_completes_is_followed_by_another() {
 }
 
 #[test]
-fn late_keys_count_where_there_are_none() {
+fn late_keys_are_used_if_there_are_none() {
     let (mut cache, cloud) = (KeyCache::new(&api()), Cloud::new());
     let Lookup::Fetch(slow) = cache.lookup(V2, "first", now()) else {
         panic!("it fetches")
@@ -283,13 +282,13 @@ fn late_keys_count_where_there_are_none() {
     };
     cache.complete(carry_out(&cloud, slow, later), later);
     assert!(matches!(cache.lookup(V2, "first", later), Lookup::Ready(_)));
-    // The failure of the last one leaves the keys that came.
+    // The failure of the last fetch keeps the keys that arrived.
     cache.complete(next.failed("no connection"), later);
     assert!(matches!(cache.lookup(V2, "first", later), Lookup::Ready(_)));
 }
 
 #[test]
-fn late_failure_of_a_lost_fetch_pauses_nothing() {
+fn late_failure_of_a_lost_fetch_causes_no_pause() {
     let mut scene = Scene::new();
     scene.pass(FORCED_REFRESH_INTERVAL);
     let Lookup::Fetch(lost) = scene.cache.lookup(V2, "second", scene.now) else {

@@ -1,5 +1,4 @@
-//! Validation as a web API sees it: tokens of a cloud made up for the tests, keys over transports
-//! that are functions.
+//! Validation as in a web API: tokens of a fake cloud, and keys over transports that are functions.
 
 #[cfg(feature = "async")]
 mod allocations;

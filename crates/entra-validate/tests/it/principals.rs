@@ -1,4 +1,4 @@
-//! Who a valid token speaks for.
+//! The caller that a valid token names.
 
 use entra_proto::{EndpointVersion, Timestamp};
 use entra_validate::{Acting, Permissions, Principal, Rejection};
@@ -33,7 +33,7 @@ fn daemon_is_an_application() {
 }
 
 #[test]
-fn application_is_known_without_its_optional_claim() {
+fn application_is_recognized_without_idtyp() {
     let principal = validate(&api(), &daemon().without("idtyp").sign()).unwrap();
     assert!(
         matches!(&principal, Principal::App(app) if !app.is_declared),
@@ -42,7 +42,7 @@ fn application_is_known_without_its_optional_claim() {
 }
 
 #[test]
-fn user_has_scopes_and_roles_of_its_own() {
+fn user_has_scopes_and_roles() {
     let token = user().with("roles", json!(["Admin"])).sign();
     let principal = validate(&api(), &token).unwrap();
     assert!(matches!(&principal, Principal::User(user) if user.application == guid(DAEMON).into()));
@@ -56,7 +56,7 @@ fn user_has_scopes_and_roles_of_its_own() {
 }
 
 #[test]
-fn agents_are_told_by_their_facets() {
+fn agents_are_recognized_by_their_facets() {
     const BLUEPRINT: &str = "44445555-eeee-6666-ffff-777700008888";
     let agent = |forge: Forge, actor: &str, subject: &str| {
         let token = forge
@@ -75,7 +75,7 @@ fn agents_are_told_by_their_facets() {
     assert_eq!(agent(daemon(), "3 11", ""), is(Acting::Itself));
     assert_eq!(agent(user(), "9 3 11", "13"), is(Acting::AsOwnUser));
     assert_eq!(agent(user(), "11", "1 2"), is(Acting::ForUser));
-    // Numbers are whole: 111 is neither, nor is 1 1.
+    // Numbers are compared as a whole: neither 111 nor 1 1 is 11.
     assert_eq!(agent(daemon(), "111 1 1", "113"), None);
     assert_eq!(agent(user(), "3", "5"), None);
 }
@@ -95,7 +95,7 @@ fn agents_need_permissions_of_their_kind() {
 }
 
 #[test]
-fn route_checks_permissions_of_its_own() {
+fn route_checks_its_own_permissions() {
     let daemon = validate(&api(), &daemon().sign()).unwrap();
     let user = validate(&api(), &user().sign()).unwrap();
     let write = Permissions::any_of(["ToDoList.ReadWrite"], ["ToDoList.ReadWrite.All"]).unwrap();
@@ -112,7 +112,7 @@ fn route_checks_permissions_of_its_own() {
 }
 
 #[test]
-fn claims_challenge_goes_to_clients_that_take_it() {
+fn claims_challenge_is_only_for_capable_clients() {
     let revoked = Timestamp::from_secs(NOW);
     for capabilities in [json!(["cp1"]), json!("CP1"), json!(["protapp", "cp1"])] {
         let principal = validate(&api(), &daemon().with("xms_cc", capabilities).sign()).unwrap();
@@ -133,7 +133,7 @@ fn claims_challenge_goes_to_clients_that_take_it() {
     }
     let principal = validate(&api(), &daemon().sign()).unwrap();
     assert!(principal.issued_since(Timestamp::from_secs(NOW - 60)).is_ok());
-    // Without any time of issue a token was issued too early.
+    // A token without a time of issue counts as issued too early.
     let undated = validate(&api(), &daemon().without("iat").without("nbf").sign()).unwrap();
     assert!(undated.issued_since(Timestamp::from_secs(1)).is_err());
 }

@@ -1,4 +1,4 @@
-//! Tokens in requests, and what a rejected request is answered with.
+//! The tokens in requests, and the responses to rejected requests.
 
 use entra_proto::claims::{Challenge, ClaimsChallenge};
 use entra_proto::{Cloud as Named, Timestamp};
@@ -188,7 +188,7 @@ fn client_of_this_workspace_reads_the_claims_challenge() {
 }
 
 #[test]
-fn callers_learn_no_reason() {
+fn response_does_not_reveal_the_reason() {
     let tokens = [
         daemon().with("aud", "canary"),
         daemon().with("exp", 1),
@@ -210,7 +210,7 @@ fn callers_learn_no_reason() {
 }
 
 #[test]
-fn log_texts_name_the_rule_and_hold_no_token() {
+fn log_texts_name_the_rule_and_omit_the_token() {
     let token = daemon().with("aud", "https://other.example/\u{1b}[31m").sign();
     let rejection = validate(&api(), &token).unwrap_err();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Each rule has a token that breaks only it.
+//! For each rule, tokens that break only this rule.
 
 use entra_proto::{Cloud as Named, Timestamp};
 use entra_validate::{Outcome, Rejection, Rule, Tenants};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::*;
 
-/// Asserts that the rule fails, that all before it passed, and that none after it was reached.
+/// Asserts that the rule fails, that all earlier rules passed, and that no later one was reached.
 #[track_caller]
 pub(super) fn fails_at(rule: Rule, api: &entra_validate::Api, cloud: &Cloud, token: &str) {
     let keys = cloud.keys(api, entra_proto::EndpointVersion::V2);
@@ -44,7 +44,7 @@ fn valid_tokens_pass_every_rule() {
 
 #[test]
 fn token_signed_by_another_library_is_valid() {
-    // jsonwebtoken judges what is signed here, too.
+    // The crate jsonwebtoken accepts tokens that are signed here, too.
     let token = daemon().sign();
     let key = jsonwebtoken::DecodingKey::from_jwk(&serde_json::from_value(KEYS[0].jwk()).unwrap()).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
@@ -78,8 +78,8 @@ fn form_is_three_parts_of_base64url() {
     ] {
         fails_at(Rule::Form, &api(), &Cloud::new(), &broken);
     }
-    // The last character of base64 has bits that mean nothing: they must be zero, or one signature
-    // has many spellings.
+    // The last character of base64 has unused bits. They must be zero, or one signature would have
+    // many spellings.
     let last = signature.chars().last().unwrap();
     let other = if last == 'w' { 'x' } else { 'B' };
     if "AQgw".contains(last) {
@@ -89,7 +89,7 @@ fn form_is_three_parts_of_base64url() {
 }
 
 #[test]
-fn members_that_stand_twice_break_the_form() {
+fn duplicate_members_are_malformed() {
     let twice = |added: &str| daemon().sign_raw(|json| format!("{{{added},{}", &json[1..]));
     for added in [
         format!(r#""tid":"{TENANT}""#),
@@ -113,7 +113,7 @@ fn members_that_stand_twice_break_the_form() {
     ] {
         fails_at(Rule::Form, &api(), &Cloud::new(), &sign(header, &payload, 0));
     }
-    // A name in another letter case alone is another claim.
+    // A name in another letter case, without the exact name, is another claim.
     fails_at(
         Rule::TenantId,
         &api(),
@@ -136,7 +136,7 @@ fn nested_and_wide_payloads_are_bounded() {
     let deep_roles = deep.replacen("deep", "amr", 1);
     for added in [deep, deep_roles] {
         let token = daemon().sign_raw(|json| format!("{{{added},{}", &json[1..]));
-        // Skipped or refused, but no overflow of the stack.
+        // Skipped or rejected, but the stack does not overflow.
         let _ = validate(&api(), &token);
     }
     let token = daemon().with("roles", json!([[[["ToDoList.Read.All"]]]])).sign();
@@ -341,7 +341,7 @@ fn tokens_for_graph_get_their_own_hint() {
 }
 
 #[test]
-fn key_signs_for_its_own_issuer_only() {
+fn key_signs_only_for_its_own_issuer() {
     let with_issuer = |issuer: serde_json::Value| {
         let mut jwk = KEYS[0].jwk();
         jwk["issuer"] = issuer;
@@ -377,7 +377,7 @@ fn key_signs_for_its_own_issuer_only() {
 }
 
 #[test]
-fn of_two_keys_with_one_kid_the_issuers_own_counts() {
+fn among_keys_with_one_kid_the_issuer_decides() {
     let (mut personal, mut work) = (KEYS[1].jwk(), KEYS[0].jwk());
     personal["issuer"] = json!("https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0");
     personal["kid"] = json!("first");
@@ -428,7 +428,7 @@ fn audience_is_exactly_one_of_the_names() {
 }
 
 #[test]
-fn expiry_is_later_than_now_less_the_skew() {
+fn expiry_allows_the_clock_skew() {
     fails(
         Rule::Expiry,
         &daemon().with("exp", NOW - 300).without("nbf").without("iat"),
@@ -452,7 +452,7 @@ fn expiry_is_later_than_now_less_the_skew() {
 }
 
 #[test]
-fn not_before_is_no_later_than_now_and_the_skew() {
+fn not_before_allows_the_clock_skew() {
     for claim in ["nbf", "iat"] {
         fails(Rule::NotBefore, &daemon().with(claim, NOW + 301));
         validate(&api(), &daemon().with(claim, NOW + 300).sign()).unwrap();
@@ -472,7 +472,7 @@ fn not_before_is_no_later_than_now_and_the_skew() {
 }
 
 #[test]
-fn clouds_have_issuers_of_their_own() {
+fn each_cloud_has_its_own_issuers() {
     let government = api().with_cloud(Named::UsGovernment).unwrap();
     assert_eq!(validate(&government, &daemon().sign()), Err(Rejection::Issuer));
     assert!(

@@ -8,7 +8,7 @@ use super::rules::{fails, fails_at};
 use crate::support::*;
 
 #[test]
-fn bound_token_is_no_bearer_token() {
+fn bound_token_is_rejected() {
     fails(Rule::Binding, &daemon().with("cnf", json!({"kid": "x"})));
     fails(Rule::Binding, &daemon().with("cnf", json!(null)));
 }
@@ -34,7 +34,7 @@ fn principal_is_named_without_contradiction() {
             fails(Rule::Principal, &daemon().with(claim, wrong));
         }
     }
-    // v1 names the application otherwise: the member of the other version does not count.
+    // v1 uses another claim for the application: that of the other version does not count.
     fails(Rule::Principal, &daemon().without("azp").with("appid", DAEMON));
     let v1 = validate(&api(), &daemon_v1().without("appid").with("azp", DAEMON).sign());
     assert_eq!(v1.unwrap_err().rule(), Some(Rule::Principal));
@@ -58,16 +58,16 @@ fn principal_is_named_without_contradiction() {
 }
 
 #[test]
-fn id_token_is_no_access_token() {
-    // An ID token of an application that is client and API at once: the roles are the user's, and
-    // the audience is right.
+fn id_token_is_rejected() {
+    // An ID token of an application that is both the client and the API: the roles are those of the
+    // user, and the audience is correct.
     let id_token = user()
         .without("scp")
         .without("azp")
         .with("nonce", "n")
         .with("roles", json!(["ToDoList.Read.All"]));
     fails(Rule::Principal, &id_token);
-    // Roles of a user must not pass for an application's, even where azp is there.
+    // Roles of a user must not pass for those of an application, even if there is azp.
     fails(Rule::Principal, &id_token.with("azp", DAEMON));
 }
 
@@ -92,7 +92,7 @@ fn any_granted() -> entra_validate::Api {
 }
 
 #[test]
-fn callers_are_those_listed_and_declare_themselves() {
+fn callers_must_be_listed_and_declared() {
     let listed = api().with_callers([guid(DAEMON).into()]).unwrap();
     validate(&listed, &daemon().sign()).unwrap();
     validate(&listed, &user().sign()).unwrap();
@@ -100,7 +100,7 @@ fn callers_are_those_listed_and_declare_themselves() {
     let others = api().with_callers([other]).unwrap();
     fails_at(Rule::Caller, &others, &Cloud::new(), &daemon().sign());
     fails_at(Rule::Caller, &others, &Cloud::new(), &user().sign());
-    // Without idtyp a token of the application may be another's.
+    // Without idtyp, the token may belong to a user of the application.
     let undeclared = daemon().without("idtyp").sign();
     validate(&api(), &undeclared).unwrap();
     fails_at(Rule::Caller, &listed, &Cloud::new(), &undeclared);
@@ -114,7 +114,7 @@ fn scopes_are_for_users_and_roles_for_applications() {
         Rule::Permissions,
         &daemon().with("roles", json!(["ToDoList.Other.All"])),
     );
-    // Neither by the name of the other kind, nor by a part of a name, nor in another letter case.
+    // The name of the other kind, a part of a name, or another letter case does not count.
     fails(Rule::Permissions, &daemon().with("roles", json!(["ToDoList.Read"])));
     fails(
         Rule::Permissions,
@@ -132,7 +132,7 @@ fn scopes_are_for_users_and_roles_for_applications() {
         Rule::Permissions,
         &user().with("scp", "ToDoList.read ToDoList.ReadWrite"),
     );
-    // A user with a role of the name of an application's permission.
+    // A user whose role has the name of a permission of applications.
     let promoted = user().with("scp", "Other").with("roles", json!(["ToDoList.Read.All"]));
     fails(Rule::Permissions, &promoted);
     validate(&any_granted(), &promoted.sign()).unwrap();

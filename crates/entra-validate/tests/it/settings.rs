@@ -1,4 +1,4 @@
-//! What an API can be built from: nothing that would let everybody in.
+//! The settings of an API: those that would accept every caller by accident are errors.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn empty_tenants_and_callers_are_errors() {
 }
 
 #[test]
-fn audience_is_named_and_not_graphs() {
+fn audience_of_graph_is_an_error() {
     let none: [&str; 0] = [];
     assert!(Audience::any_of(none).is_err());
     for wrong in [
@@ -87,7 +87,7 @@ fn metadata_address_does_not_depend_on_tokens() {
 }
 
 #[test]
-fn external_tenant_issues_for_itself_only() {
+fn external_tenant_requires_one_tenant() {
     let external = || Named::at("https://contoso.ciamlogin.com").unwrap();
     assert!(api_for(Tenants::Any).with_cloud(external()).is_err());
     assert!(api_for(Tenants::any_of([guid(TENANT)])).with_cloud(external()).is_err());
@@ -153,7 +153,7 @@ fn protected_resource_document_names_its_issuers() {
 }
 
 #[test]
-fn permission_that_is_named_twice_counts_once() {
+fn duplicate_permission_counts_once() {
     let permissions = Permissions::any_of(["A.Read", "A.Write", "A.Read"], ["B.All", "B.All"]).unwrap();
     assert_eq!(permissions.scopes().collect::<Vec<_>>(), ["A.Read", "A.Write"]);
     assert_eq!(permissions.roles().collect::<Vec<_>>(), ["B.All"]);
@@ -163,7 +163,7 @@ fn permission_that_is_named_twice_counts_once() {
         (Permissions::any_of(["A.Read"], [""; 0]).unwrap(), "scopes A.Read"),
     ] {
         let rejection = entra_validate::Rejection::Permissions { needed: permissions };
-        let expected = format!("the caller has none of the permissions needed: {problem}");
+        let expected = format!("the caller has none of the required permissions: {problem}");
         assert_eq!(rejection.problem().to_string(), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! A cloud made up for tests: its keys, its documents and its tokens.
+//! A fake cloud for tests: its keys, its documents and its tokens.
 
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) const API: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 pub(crate) const DAEMON: &str = "22223333-cccc-4444-dddd-5555eeee6666";
 pub(crate) const OBJECT: &str = "33334444-dddd-5555-eeee-6666ffff7777";
 
-/// A key pair and its name.
+/// A key pair with its `kid`.
 pub(crate) struct Key {
     pub(crate) kid: String,
     pair: KeyPair,
@@ -43,7 +43,7 @@ impl Key {
         signature
     }
 
-    /// The entry of a JWKS document.
+    /// Returns the entry of a JWKS document.
     pub(crate) fn jwk(&self) -> Value {
         let public = self.pair.public_key();
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -61,7 +61,7 @@ impl Key {
     }
 }
 
-/// A token to be changed and signed. It starts as a valid one.
+/// A token to be changed and signed. It is valid at first.
 #[derive(Clone)]
 pub(crate) struct Forge {
     pub(crate) header: Map<String, Value>,
@@ -69,7 +69,7 @@ pub(crate) struct Forge {
     key: usize,
 }
 
-/// A v2 token of a daemon.
+/// Returns a v2 token of a daemon.
 pub(crate) fn daemon() -> Forge {
     Forge {
         header: object(json!({"typ": "JWT", "alg": "RS256", "kid": "first"})),
@@ -82,7 +82,7 @@ pub(crate) fn daemon() -> Forge {
     }
 }
 
-/// A v1 token of a daemon.
+/// Returns a v1 token of a daemon.
 pub(crate) fn daemon_v1() -> Forge {
     daemon()
         .without("azp")
@@ -93,7 +93,7 @@ pub(crate) fn daemon_v1() -> Forge {
         .with("iss", format!("https://sts.windows.net/{TENANT}/"))
 }
 
-/// A v2 token of a user.
+/// Returns a v2 token of a user.
 pub(crate) fn user() -> Forge {
     daemon()
         .without("idtyp")
@@ -119,13 +119,13 @@ impl Forge {
         self
     }
 
-    /// Signs with another key than `kid` names.
+    /// Signs with this key, without changing `kid`.
     pub(crate) fn signed_by(mut self, key: usize) -> Self {
         self.key = key;
         self
     }
 
-    /// Signs with this key, and names it.
+    /// Signs with this key, and sets `kid` to it.
     pub(crate) fn of_key(self, key: usize) -> Self {
         self.header("kid", KEYS[key].kid.as_str()).signed_by(key)
     }
@@ -138,7 +138,7 @@ impl Forge {
         )
     }
 
-    /// Signs with the text of the payload changed.
+    /// Signs after changing the text of the payload.
     pub(crate) fn sign_raw(&self, change: impl FnOnce(&str) -> String) -> String {
         let payload = change(&Value::from(self.claims.clone()).to_string());
         sign(&Value::from(self.header.clone()).to_string(), &payload, self.key)
@@ -166,7 +166,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_secs(NOW)
 }
 
-/// An API that one tenant's daemons and users may call.
+/// Returns an API that the daemons and users of one tenant may call.
 pub(crate) fn api() -> Api {
     api_for(Tenants::One(guid(TENANT)))
 }
@@ -174,10 +174,10 @@ pub(crate) fn api() -> Api {
 pub(crate) fn api_for(tenants: Tenants) -> Api {
     let permissions =
         Permissions::any_of(["ToDoList.Read", "ToDoList.Other"], ["ToDoList.Read.All"]).expect("they are sound");
-    Api::new(Audience::app(guid(API).into()), tenants, permissions).expect("it is sound")
+    Api::new(Audience::app(guid(API).into()), tenants, permissions).expect("the settings are valid")
 }
 
-/// What the cloud answers.
+/// The responses of the cloud, and the requests that it got.
 #[derive(Clone)]
 pub(crate) struct Cloud(Arc<Mutex<State>>);
 
@@ -185,17 +185,17 @@ struct State {
     keys: Vec<Value>,
     metadata: Map<String, Value>,
     failure: Option<(StatusCode, Option<String>)>,
-    asked: Vec<String>,
+    requests: Vec<String>,
 }
 
 impl Cloud {
-    /// A cloud that publishes the first key.
+    /// Creates a cloud that publishes the first key.
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             keys: vec![KEYS[0].jwk()],
             metadata: Map::new(),
             failure: None,
-            asked: Vec::new(),
+            requests: Vec::new(),
         })))
     }
 
@@ -218,25 +218,29 @@ impl Cloud {
         self.change(|state| state.failure = None);
     }
 
-    /// The addresses that were asked for.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.0.lock().expect("no test panics in it").asked.clone()
+    /// Returns the addresses of the requests.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .expect("no test panics while it holds the lock")
+            .requests
+            .clone()
     }
 
-    /// How often keys were fetched, or tried to.
+    /// Returns the number of fetches of keys, with failed ones.
     pub(crate) fn fetches(&self) -> usize {
-        self.asked()
+        self.requests()
             .iter()
             .filter(|uri| uri.contains("openid-configuration"))
             .count()
     }
 
-    pub(crate) fn answer(&self, request: &Request) -> Response {
+    pub(crate) fn respond(&self, request: &Request) -> Response {
         assert_eq!(request.method(), "GET");
         assert!(request.headers().get("authorization").is_none() && request.body().is_empty());
-        let mut state = self.0.lock().expect("no test panics in it");
+        let mut state = self.0.lock().expect("no test panics while it holds the lock");
         let uri = request.uri().to_string();
-        state.asked.push(uri.clone());
+        state.requests.push(uri.clone());
         if let Some((status, retry_after)) = &state.failure {
             let mut response = Response::new(Body::default());
             *response.status_mut() = *status;
@@ -276,23 +280,23 @@ impl Cloud {
         Response::new(Body::from(document.to_string()))
     }
 
-    /// A transport to it.
+    /// Returns a transport to the cloud.
     pub(crate) fn transport(&self) -> impl entra_transport::Transport + use<> {
         let cloud = self.clone();
         entra_transport::transport_fn(move |request: Request| {
             let cloud = cloud.clone();
-            async move { Ok::<_, TransportError>(cloud.answer(&request)) }
+            async move { Ok::<_, TransportError>(cloud.respond(&request)) }
         })
     }
 
-    /// The keys of this cloud for one version.
+    /// Returns the keys of this cloud for one version.
     pub(crate) fn keys(&self, api: &Api, version: EndpointVersion) -> KeySet {
         let mut cache = KeyCache::new(api);
         let Lookup::Fetch(mut fetch) = cache.lookup(version, "", now()) else {
             panic!("an empty cache fetches");
         };
         let fetched = loop {
-            let response = self.answer(&fetch.request());
+            let response = self.respond(&fetch.request());
             match fetch.respond(&response, now()) {
                 FetchStep::Send(next) => fetch = next,
                 FetchStep::Done(fetched) => break fetched,
@@ -307,7 +311,7 @@ impl Cloud {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.lock().expect("no test panics in it"));
+        change(&mut self.0.lock().expect("no test panics while it holds the lock"));
     }
 }
 
@@ -341,20 +345,20 @@ impl Clock {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        let mut now = self.0.lock().expect("no test panics in it");
+        let mut now = self.0.lock().expect("no test panics while it holds the lock");
         *now = now.plus(by);
     }
 
     pub(crate) fn secs(&self) -> u64 {
-        self.0.lock().expect("no test panics in it").as_secs()
+        self.0.lock().expect("no test panics while it holds the lock").as_secs()
     }
 
     pub(crate) fn reader(&self) -> impl Fn() -> Timestamp + Send + Sync + use<> {
         let clock = self.clone();
-        move || *clock.0.lock().expect("no test panics in it")
+        move || *clock.0.lock().expect("no test panics while it holds the lock")
     }
 
-    /// A daemon's token that is valid now.
+    /// Returns a token of a daemon that is valid now.
     pub(crate) fn token(&self, key: usize) -> String {
         let now = self.secs();
         daemon()
