@@ -274,8 +274,8 @@ fn invalid_settings_are_named() {
         (&["--jwks", "-"], 2, "standard input"),
         (&["--jwks", "missing.json"], 3, "missing.json"),
         (&["--jwks", &keys], 3, "--metadata"),
-        (&["--jwks", &keys, "--authority-host", "public"], 3, "no array of keys"),
-        (&["--jwks", &keys, "--metadata", &keys], 3, "no JSON with issuer"),
+        (&["--jwks", &keys, "--authority-host", "public"], 3, "an array of keys"),
+        (&["--jwks", &keys, "--metadata", &keys], 3, "not JSON with issuer"),
         (&["--authority-host", "ftp://x"], 3, "neither https nor http"),
     ] {
         let output = validate(&emulator, more, &token);
