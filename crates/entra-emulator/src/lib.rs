@@ -154,11 +154,12 @@
 //! Each API verifies its tokens. [`Emulator::revoke_tokens`] revokes them and causes claims
 //! challenges.
 //!
-//! No option of an API and no path is ignored: a feature of Graph or Entra that the emulator lacks
-//! is rejected with status 501, `not_emulated`, and a message that names it. `authorize` ignores
-//! the parameters for the look of its pages (`ui_locales`, `display`, `mkt`) and hints without
-//! effect (`acr_values`, `id_token_hint`), as OpenID Connect allows. Unknown parameters appear in
-//! the record ([`Lint::UnknownParameter`]).
+//! An unsupported path, query option or header of an API is rejected with status 501,
+//! `not_emulated`, and a message that names it, and so is an unsupported endpoint of Entra.
+//! Parameters without effect on Entra's own endpoints are ignored and recorded. `authorize` ignores
+//! those for the look of its pages (`ui_locales`, `display`, `mkt`) and hints (`acr_values`,
+//! `id_token_hint`), as OpenID Connect allows. Unknown parameters also cause a lint
+//! ([`Lint::UnknownParameter`]).
 //!
 //! Two paths bypass the rules and are not recorded: `/` is a page that shows the registrations and
 //! the last requests, with advice about each error; `/healthz` is for probes.
@@ -187,10 +188,12 @@
 //! # The code
 //!
 //! Each layer imports only the layers below it, and the modules of one layer do not import each
-//! other; `cargo xtask shape` checks it.
+//! other; `cargo xtask shape` checks it. The exception is `builder`, which stands beside the
+//! layers: it and `emulator` import each other. Small modules that any layer may import, such as
+//! `aadsts`, `form` and `time`, are not listed.
 //!
 //! ```text
-//!  emulator, builder   the handle of a test
+//!  emulator            the handle of a test, and its `builder`
 //!  server              sockets, TLS, calls of webhooks
 //!  control             the control API
 //!  headless, forge     users without a browser; forged tokens
@@ -198,7 +201,8 @@
 //!  protocol            rules of the token service
 //!  api                 APIs that accept its tokens
 //!  landing             the page at `/`
-//!  exchange, bearer    one request and its intermediate results; its token
+//!  bearer              validation of the access token of a request
+//!  exchange            one request and its intermediate results
 //!  state               directory, grants, consents, keys, clock, requests, faults
 //!  config              the configuration by users of the crate
 //! ```

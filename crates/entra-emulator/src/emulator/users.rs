@@ -6,7 +6,7 @@ use crate::headless::{ErrorPage, Redirect};
 
 impl Emulator {
     /// Opens an `authorize` or `adminconsent` URL as a browser would, signs in as this user (by
-    /// user principal name, object ID or full name) and accepts everything.
+    /// sign-in name, object ID or full name) and accepts everything.
     ///
     /// The requests use the same pages as a browser's; they are recorded, and faults apply to them.
     ///
@@ -68,7 +68,7 @@ impl Emulator {
         self.state().decide_device(user_code, &[])
     }
 
-    /// Revokes the sessions of a user (by user principal name, object ID or full name), as a new
+    /// Revokes the sessions of a user (by sign-in name, object ID or full name), as a new
     /// password does.
     ///
     /// All refresh tokens of the user are rejected (AADSTS50173), and Graph rejects all their

@@ -1,4 +1,4 @@
-//! Advice about error responses and findings, for the landing page.
+//! Advice about error responses and lints, for the landing page.
 
 use http::StatusCode;
 
@@ -63,7 +63,7 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[50105, 501051], "Grant the application a role of this API, or remove `assignment_required` from the API."),
     (&[50147, 50149, 501491], "Send a `code_challenge` of 43 to 128 characters with `code_challenge_method=S256`."),
     (&[501481], "Send the `code_verifier` whose SHA-256 was sent as `code_challenge`."),
-    (&[54005, 70000, 70008], "Use each authorization code and refresh token once, within its lifetime, and keep the newest refresh token."),
+    (&[54005, 70000, 70008], "Redeem each authorization code once and within ten minutes; for a refresh token that has expired or is unknown, start the sign-in again."),
     (&[65001], "Have the user or an administrator consent: open the authorization URL, or put the permission into `granted` or `granted_scopes`."),
     (&[65004], "The user declined. Start the sign-in again when they want to continue."),
     (&[70001, 700011, 700016, 7000229], "Compare the client ID and the tenant with this page. The application may be registered in another tenant, or lack consent in this one."),
@@ -96,7 +96,7 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[9002313], "Send the parameters in the body, as `application/x-www-form-urlencoded`, as the endpoint documents them."),
 ];
 
-/// Returns advice about a finding.
+/// Returns advice about a lint.
 #[rustfmt::skip]
 pub(super) fn about(lint: &Lint) -> &'static str {
     match lint {

@@ -89,14 +89,14 @@ impl Assertion {
         required("sub", self.claims.sub.as_ref())
     }
 
-    /// Returns whether its issuer is not a client, which would issue its own assertions under its
-    /// ID (RFC 7523, section 3). Such an assertion is a token of a pipeline, a cluster or another
-    /// tenant, which requires a federated credential.
+    /// Returns true if the issuer is not a client ID. A client issues its own assertions, with its
+    /// client ID as `iss` (RFC 7523, section 3). An assertion of any other issuer, such as a
+    /// pipeline, a cluster or another tenant, requires a federated credential.
     pub(crate) fn is_federated(&self) -> bool {
         matches!(&self.claims.iss, Some(Value::String(issuer)) if !is_guid(issuer))
     }
 
-    /// Records findings about unwise properties, whether Entra accepts them or not.
+    /// Records lints about unwise properties, whether Entra accepts them or not.
     pub(crate) fn inspect(&self, exchange: &mut Exchange<'_>) {
         // The form of a federated assertion is the responsibility of its issuer.
         if self.is_federated() {
@@ -167,9 +167,10 @@ impl Assertion {
         }
     }
 
-    /// Verifies the assertion in the order observed at the service: form, times, names, key,
-    /// signature. The issuer is checked first if it is not a client, because it decides which keys
-    /// and which audience are valid.
+    /// Verifies the form, the times, the names, the key and the signature, in this order. No
+    /// document of Entra states the order, so it is an assumption: it decides only the code of an
+    /// assertion with several problems. An issuer that is not a client is rejected
+    /// before these checks, because it decides which keys and which audience are valid.
     ///
     /// # Errors
     /// Returns one error for each possible problem: 50027, 5002727, 5002738, 5002723, 90014,

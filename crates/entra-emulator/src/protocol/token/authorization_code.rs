@@ -93,7 +93,7 @@ impl StoredGrant for Code {
 ///
 /// The documents require the scopes of a token request to be those of the authorization request or
 /// fewer. However, client libraries add OpenID Connect scopes, and the refresh token could request
-/// all consented scopes a moment later, so this emulator accepts more scopes and records a finding.
+/// all consented scopes a moment later, so this emulator accepts more scopes and records a lint.
 fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Rejection> {
     match endpoint {
         Endpoint::V1 => {

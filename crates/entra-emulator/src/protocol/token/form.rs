@@ -43,8 +43,8 @@ pub(crate) fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Rej
     }
 }
 
-/// Returns the error for an unknown code or refresh token. The AADSTS code is that of a malformed
-/// request, the error code that of the grant.
+/// Returns the error for an unknown authorization code or refresh token: AADSTS9002313, as for a
+/// malformed request, with the error code `invalid_grant` (RFC 6749, section 5.2).
 pub(super) fn unreadable(what: &str) -> Rejection {
     Rejection::new(9002313).with(what).with_error("invalid_grant")
 }

@@ -51,8 +51,9 @@ pub(crate) fn handle(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoi
     }
 }
 
-/// Applies every check in the order in which the service is believed to apply them: the tenant, the
-/// grant type, the client, the target, the credential, and the client's permissions.
+/// Checks the form, the tenant, the grant type, the client, the target, the credential and the
+/// client's permissions, in this order. No document of Entra states the order, so it is an
+/// assumption: it decides only which AADSTS code a request with several problems gets.
 fn dispatch(
     exchange: &mut Exchange<'_>,
     tenant: &str,

@@ -1,4 +1,4 @@
-//! Findings about a token request that do not depend on its success, and the claims that it
+//! Lints about a token request that do not depend on its success, and the claims that it
 //! requests.
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS};
 
-/// Records the client, the target and every finding.
+/// Records the client, the target and every lint.
 pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoint) {
     let target = match endpoint {
         Endpoint::V1 => form.value("resource").or_else(|| form.value("scope")),
@@ -38,7 +38,7 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     }
 }
 
-/// Records a finding if the query contains a secret.
+/// Records a lint if the query contains a secret.
 pub(crate) fn lint_query(exchange: &mut Exchange<'_>) {
     let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
     if exchange.query.pairs().iter().any(|(name, _)| is_secret(name)) {
@@ -69,7 +69,7 @@ pub(crate) fn check_kind(form: &Form) -> Result<(), Rejection> {
     }
 }
 
-/// Records a finding for each parameter that is known neither to a token endpoint nor to `more`.
+/// Records a lint for each parameter that is known neither to a token endpoint nor to `more`.
 pub(crate) fn lint_names(exchange: &mut Exchange<'_>, form: &Form, more: &[&str]) {
     let is_known = |name: &str| is_known(name) || more.contains(&name);
     for (name, _) in form.pairs().iter().filter(|(name, _)| !is_known(name)) {

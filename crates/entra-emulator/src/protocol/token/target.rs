@@ -48,8 +48,10 @@ fn is_default(scope: &str) -> bool {
     scope == ".default" || scope.ends_with("/.default")
 }
 
-/// Returns the complete target of a request, as [`user_target`] does. v1 must name its resource,
-/// because no later request can.
+/// Returns the target of a request that must name it, as [`user_target`] does.
+///
+/// # Errors
+/// Returns AADSTS900144 if a v1 request has no `resource`, and the errors of [`user_target`].
 pub(crate) fn whole_target(
     exchange: &Exchange<'_>,
     form: &Form,
@@ -62,7 +64,7 @@ pub(crate) fn whole_target(
     user_target(exchange, form, app, version)
 }
 
-/// Returns the target of a request: `resource` on v1, `scope` on v2.
+/// Returns the target of a request: `resource`, which may be missing, on v1, and `scope` on v2.
 pub(crate) fn user_target(
     exchange: &Exchange<'_>,
     form: &Form,

@@ -70,9 +70,9 @@ pub struct RequestEvent {
     pub problem: Option<String>,
     /// The name of the scripted fault that was played.
     pub fault: Option<&'static str>,
-    /// The findings about the request, whether it was rejected or not.
+    /// The lints about the request, whether it was rejected or not.
     pub lints: Vec<Lint>,
-    /// The path and the findings without secrets and whole tokens, so that they may be shown.
+    /// The path and the lints without secrets and whole tokens, so that they may be shown.
     pub(crate) shown: Shown,
 }
 
@@ -124,7 +124,7 @@ impl RequestEvent {
 }
 
 /// Writes one line for a terminal, without control characters: the time by the emulator's clock,
-/// the method, the path, the status, the problem, the fault and the findings. Secrets and whole
+/// the method, the path, the status, the problem, the fault and the lints. Secrets and whole
 /// tokens are omitted.
 ///
 /// ```text

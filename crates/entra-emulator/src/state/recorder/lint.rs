@@ -1,4 +1,4 @@
-//! Findings about a request.
+//! Lints: properties of a request that are wrong or unwise.
 
 use std::fmt;
 
@@ -81,7 +81,7 @@ pub enum Lint {
 }
 
 impl Lint {
-    /// Returns the finding with its quotations from the request passed through `show`.
+    /// Returns the lint with its quotations from the request passed through `show`.
     pub(crate) fn with_text(&self, show: impl Fn(&str) -> String) -> Self {
         match self {
             Self::UnknownParameter(name) => Self::UnknownParameter(show(name)),

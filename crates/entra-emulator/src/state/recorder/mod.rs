@@ -1,4 +1,4 @@
-//! Recorded requests, as typed events with findings about each request.
+//! Recorded requests, as typed events with lints about each request.
 
 mod event;
 mod lint;
