@@ -9,8 +9,8 @@ use crate::error::ErrorClass::{
     self, Application, Consent, Credential, Grant, Interaction, Policy, Request, Scope, Tenant, Transient,
 };
 use crate::error::hints::{
-    ADD_CREDENTIAL_OR_ALLOW_PUBLIC, CHECK_APPLICATION, CHECK_FEDERATION, CHECK_FORM, CHECK_PARAMETERS, COPY_CLIENT_ID,
-    GRANT_CONSENT, REQUEST_ONE_API, SIGN_IN_AGAIN, SIGN_IN_INTERACTIVELY, SIGN_IN_WITH_CLAIMS, TRY_LATER,
+    ADD_CREDENTIAL_OR_ALLOW_PUBLIC, CHECK_APPLICATION, CHECK_FEDERATION, CHECK_FORM, COPY_CLIENT_ID, GRANT_CONSENT,
+    REQUEST_ONE_API, SIGN_IN_AGAIN, SIGN_IN_INTERACTIVELY, SIGN_IN_WITH_CLAIMS, TRY_LATER,
 };
 
 const fn row(code: u32, error: &'static str, class: ErrorClass, meaning: &'static str, hint: &'static str) -> Aadsts {
@@ -80,7 +80,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(50_020, "interaction_required", Interaction, "the account belongs to another identity provider and does not exist in this tenant",
         INVITE_USER),
     certificate(row(50_027, "invalid_client", Credential, "the assertion is not a well-formed JWT",
-        SEND_THUMBPRINT)),
+        CHECK_ASSERTION_FORM)),
     certificate(row(50_032, "invalid_client", Credential, "the RSA key is too weak",
         USE_RSA_2048)),
     row(50_033, "server_error", Transient, "temporary server error",
@@ -172,7 +172,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(53_003, "invalid_grant", Policy, "Conditional Access blocks the token",
         WHICH_POLICY_AND_CLAIMS),
     row(53_004, "interaction_required", Policy, "the user cannot register for multi-factor authentication because of suspicious activity",
-        ASK_ADMINISTRATOR),
+        FIND_BLOCKING_POLICY),
     row(53_005, "interaction_required", Policy, "Conditional Access blocks the token",
         WHICH_POLICY_AND_CLAIMS),
     row(53_006, "interaction_required", Policy, "Conditional Access blocks the token",
@@ -184,9 +184,9 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(53_009, "interaction_required", Policy, "Conditional Access requires an app protection policy",
         SATISFY_POLICY),
     row(53_010, "interaction_required", Policy, "registration for multi-factor authentication is not allowed from this location or device",
-        ASK_ADMINISTRATOR),
+        FIND_BLOCKING_POLICY),
     row(53_011, "interaction_required", Policy, "the user is blocked because of risk in their home tenant",
-        ASK_ADMINISTRATOR),
+        FIND_BLOCKING_POLICY),
     row(54_005, "invalid_grant", Grant, "the authorization code was already redeemed",
         "redeem each code only once; start the sign-in again"),
     row(65_001, "invalid_grant", Consent, "no user or administrator has consented to the requested permissions",
@@ -246,13 +246,13 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(90_009, "invalid_request", Scope, "the application requests a token for itself by a name other than its application ID",
         "request the application ID followed by /.default (the GUID, not the application ID URI)"),
     row(90_010, "invalid_request", Request, "the request contains something that the service does not support",
-        CHECK_PARAMETERS),
+        CORRECT_PARAMETER),
     row(90_011, "invalid_request", Request, "the client assertion type is not supported",
         "send client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
     row(90_012, "temporarily_unavailable", Transient, "the service timed out",
         TRY_LATER),
     row(90_013, "invalid_request", Request, "a parameter is invalid",
-        CHECK_PARAMETERS),
+        CORRECT_PARAMETER),
     row(90_014, "invalid_request", Request, "a required parameter is missing",
         "send the parameter that the error message names"),
     row(90_015, "invalid_request", Request, "the query of the URL is too long",
@@ -262,7 +262,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(90_019, "invalid_request", Tenant, "the request does not identify a tenant",
         NAME_TENANT),
     row(90_023, "invalid_request", Request, "the request is invalid",
-        CHECK_PARAMETERS),
+        CORRECT_PARAMETER),
     row(90_024, "temporarily_unavailable", Transient, "the service is busy",
         TRY_LATER),
     row(90_027, "invalid_request", Tenant, "the v1 endpoint issues no tokens for personal accounts",
@@ -292,7 +292,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(90_099, "unauthorized_client", Consent, "the application is not authorized in this customer's tenant",
         "have an administrator consent to the application, or authorize it in Partner Center"),
     row(90_100, "invalid_request", Request, "a parameter is empty or invalid",
-        CHECK_PARAMETERS),
+        CORRECT_PARAMETER),
     row(90_102, "invalid_request", Request, "a parameter is not an absolute URL",
         "send the redirect URI with its scheme and host"),
     row(90_112, "invalid_request", Application, "the client ID is not a GUID",
@@ -304,7 +304,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(90_121, "invalid_request", Request, "the request is empty",
         CHECK_FORM),
     row(90_123, "access_denied", Policy, "an identity provider or claims provider denied the request",
-        ASK_ADMINISTRATOR),
+        FIND_BLOCKING_POLICY),
     row(90_124, "invalid_request", Tenant, "the API does not support the common or consumers endpoint",
         NAME_TENANT),
     row(90_130, "invalid_request", Tenant, "the application cannot use the common or consumers endpoint",
@@ -364,7 +364,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(530_004, "interaction_required", Policy, "the tenant does not trust the device compliance of guests' home tenants",
         "ask the tenant's administrator about the cross-tenant access settings"),
     row(530_032, "interaction_required", Policy, "a security policy blocks the token",
-        ASK_ADMINISTRATOR),
+        FIND_BLOCKING_POLICY),
     row(530_034, "interaction_required", Policy, "the delegated administrator is blocked because of risk in their home tenant",
         "ask the home tenant's administrator"),
     row(530_035, "interaction_required", Policy, "security defaults block the sign-in",
@@ -540,7 +540,7 @@ pub(super) const FAMILIES: &[Aadsts] = &[
     row(50_013, "invalid_grant", Credential, "the assertion is invalid",
         CHECK_ASSERTION),
     certificate(row(50_027, "invalid_client", Credential, "the assertion is not a well-formed JWT",
-        SEND_THUMBPRINT)),
+        CHECK_ASSERTION_FORM)),
     row(50_105, "invalid_grant", Consent, "no role of the API is assigned to the application or user",
         ASSIGN_ROLE),
     row(65_005, "invalid_client", Consent, "the application's permissions do not match the request, or lack consent",
@@ -562,13 +562,16 @@ pub(super) const FAMILIES: &[Aadsts] = &[
 const ADD_PERMISSION: &str =
     "add the API under API permissions in the app registration, and have an administrator grant consent";
 const ALLOW_TENANT: &str = "ask the network administrator to add the tenant to the allowed tenants";
-const ASK_ADMINISTRATOR: &str = "ask the tenant's administrator";
 const ASSIGN_ROLE: &str = "have an administrator assign a role under Enterprise applications";
 const CHECK_ASSERTION: &str = "check the assertion's signature, audience and lifetime";
+const CHECK_ASSERTION_FORM: &str =
+    "check that the assertion has three base64url parts, one aud as a string, and x5t#S256 or x5t in its header";
 const CHECK_RESOURCE: &str =
     "check the spelling of the resource, including a final slash, and that the API's application exists in the tenant";
 const COMPARE_AUDIENCE: &str = "compare aud of the assertion with the audience of the application's federated credential, which is api://AzureADTokenExchange in most clouds; a new federated credential takes some minutes to work";
+const CORRECT_PARAMETER: &str = "correct the parameter that the error message names";
 const ENABLE_ACCOUNT: &str = "ask the tenant's administrator to enable the account";
+const FIND_BLOCKING_POLICY: &str = "ask the tenant's administrator to look up the trace ID in the sign-in logs, and to find the policy that blocks the request";
 const INVITE_USER: &str = "choose another account (prompt=select_account), or have an administrator invite the user";
 const NAME_TENANT: &str = "use the tenant's ID or domain in the authority";
 const PUBLISH_KEYS: &str = "check that the /.well-known/openid-configuration and the signing keys of the federated credential's issuer can be read from the internet, then try again";
@@ -578,7 +581,6 @@ const REQUEST_EACH_API: &str = "request a separate token for each API";
 const RESTART_DEVICE_FLOW: &str = "start the device flow again, and show the user the new code";
 const SATISFY_POLICY: &str = "satisfy the policy, or ask the tenant's administrator to exclude the application from it";
 const SEND_CHALLENGE: &str = "send an S256 code challenge, base64url-encoded without padding";
-const SEND_THUMBPRINT: &str = "send one audience, and the certificate's thumbprint in the header of the assertion";
 const SEND_USER_TOKEN: &str = "send the token of a user; for the application itself, use client credentials";
 const USE_HOME_CLOUD: &str = "use the authority of the cloud in which the application is registered";
 const USE_RSA_2048: &str = "use an RSA key of at least 2,048 bits";
