@@ -144,7 +144,7 @@ impl fmt::Debug for AcquiredCredential {
 /// A request to a service other than Entra that issues assertions, and its response. Examples are a
 /// managed identity and the token endpoint of a CI system.
 ///
-/// Implementations do no IO: the driver of the acquisition sends the request. It is sent again
+/// Implementations do no I/O: the driver of the acquisition sends the request. It is sent again
 /// after temporary failures: statuses 408, 429 and 5xx, [retryable](Error::is_retryable) errors,
 /// and requests without a response. Redirects are not followed.
 ///

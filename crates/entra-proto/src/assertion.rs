@@ -243,12 +243,11 @@ enum AnySigner {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AssertionAudience {
-    /// The URL of the token endpoint that the assertion is posted to, as all official clients send
-    /// it.
+    /// The URL of the token endpoint that the assertion is posted to, as MSAL sends it.
     #[default]
     TokenEndpoint,
-    /// The authority with `/v2.0`, which is its issuer if the tenant is given by its ID. Newer
-    /// rules for assertions require it.
+    /// The authority with `/v2.0`, which is its issuer if the tenant is given by its ID. The draft
+    /// that updates RFC 7523 (draft-ietf-oauth-rfc7523bis) requires the issuer.
     Issuer,
     /// The given text.
     Custom(Arc<str>),
@@ -295,8 +294,8 @@ impl UnsignedAssertion {
         &self.certificate
     }
 
-    /// Bases the expiry on the local clock. The claims are based on the service's clock, which may
-    /// differ.
+    /// Sets the expiry by the local clock, with which it is compared later. The claims have times
+    /// of the service's clock, which may differ.
     pub(crate) fn made_at(mut self, now: Timestamp) -> Self {
         self.expires_at = now.plus(LIFETIME);
         self

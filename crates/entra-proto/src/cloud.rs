@@ -38,12 +38,14 @@ pub enum Cloud {
 }
 
 impl Cloud {
-    /// Parses the `https` address of a cloud. A host that is known to belong to a named cloud
-    /// yields that cloud.
+    /// Parses the `https` address of a cloud. The hosts of a named cloud, including its older ones
+    /// such as `login.windows.net`, yield that cloud. Any other host, or another port, yields
+    /// [`Cloud::Custom`].
     ///
     /// # Errors
-    /// Returns an error if the text is not `https://host[:port]`. Plain `http` requires
-    /// [`Cloud::loopback`].
+    /// Returns an error if the text is not `https://host[:port]`, with or without a trailing slash,
+    /// or if the host is that of a Microsoft portal or API, which issues no tokens. Plain `http` is
+    /// an error, too: an emulator's requires [`Cloud::loopback`].
     pub fn at(url: &str) -> Result<Self, Error> {
         let origin = Origin::parse(url, LOGIN)?;
         if !origin.is_https() {
@@ -96,12 +98,12 @@ impl Cloud {
         Ok(Self::Custom(origin))
     }
 
-    /// Parses a program's setting, as users write it in `AZURE_AUTHORITY_HOST`.
+    /// Parses the setting of a program that names the cloud, such as `AZURE_AUTHORITY_HOST`.
     ///
-    /// It accepts what [`FromStr`](Self::from_str) accepts, a bare host, and the address of an
-    /// emulator on this machine, for which plain `http` is allowed. A single setting is therefore
-    /// enough to point a program at an emulator: the builders of the transports have `for_cloud`,
-    /// which allows the same.
+    /// Accepts a name or an `https` address as [`FromStr`](Self::from_str) does, a bare host with a
+    /// dot, and the address of an emulator on this machine, which may be plain `http`. If the
+    /// transport is built with `for_cloud`, which allows plain `http` for the same addresses, this
+    /// one setting makes a program use an emulator.
     ///
     /// ```
     /// use entra_proto::Cloud;
@@ -117,7 +119,8 @@ impl Cloud {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if the text is anything else, or if it is plain `http` to another machine.
+    /// Returns an error for any other text, for plain `http` to another machine, and for the host
+    /// of a Microsoft portal or API.
     pub fn from_setting(text: &str) -> Result<Self, Error> {
         if let Ok(cloud) = Self::loopback(text) {
             return Ok(cloud);
@@ -175,8 +178,8 @@ impl Cloud {
 impl FromStr for Cloud {
     type Err = Error;
 
-    /// Parses `public`, `usgovernment`, `china`, the names of Azure's tools for them, such as
-    /// `AzureUSGovernment`, or an address as [`Cloud::at`] does.
+    /// Parses a name in any case (`public`, `usgovernment`, `china`, or the name that Azure's tools
+    /// use, such as `AzureUSGovernment`), or an address as [`Cloud::at`] does.
     ///
     /// # Errors
     /// Returns an error if the text is neither a known name nor a valid address.
@@ -213,7 +216,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Parses an origin. The pair names the input in errors and holds their hint.
+    /// Parses an origin. Errors name the input and have the hint of the pair.
     fn parse(url: &str, (input, hint): (Input, &'static str)) -> Result<Self, Error> {
         // The errors do not repeat the text: the part before an `@` may be a password.
         let invalid = |problem: &'static str| Error::from(InputError::new(input, problem).with_hint(hint));
@@ -303,7 +306,7 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The name of a cloud's address in errors, and its hint.
+/// The input that errors name for the address of a cloud, and their hint.
 const LOGIN: (Input, &str) = (Input::Authority, "write it as https://login.microsoftonline.com");
 
 /// The hosts of Microsoft's portals, which issue no tokens. Users copy them by mistake.

@@ -1,11 +1,11 @@
-//! The Microsoft Entra ID (Azure AD) token protocol as plain data and pure functions: no IO, no
+//! The Microsoft Entra ID (Azure AD) token protocol as plain data and pure functions: no I/O, no
 //! clock, no randomness.
 //!
 //! **Most programs want the crate `entra`**, which acquires, caches and refreshes tokens. This
 //! crate is the layer below it, for programs that bring their own HTTP stack: it builds the request
 //! of every grant, decodes every response, explains every error, and decides when to try again. Any
-//! HTTP client carries the requests, on any runtime or on none; `entra-transport` and its sibling
-//! crates are ready-made ones.
+//! HTTP client can send the requests, on any runtime or on none; the crates `entra-transport-*`
+//! connect hyper, reqwest and ureq.
 //!
 //! # Overview
 //! The primary types are:

@@ -74,7 +74,6 @@ impl Tenant {
     ///
     /// # Errors
     /// Returns an error for the tenant of personal accounts.
-    /// Returns an error for the tenant of personal accounts.
     pub fn check_organization(id: Guid) -> Result<(), Error> {
         if !id.is(CONSUMERS) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Requests to the token endpoint, and their decoding.
+//! Requests to the token endpoint, and the decoding of their responses.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,11 +30,13 @@ use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
 
-/// A valid request to the token endpoint, ready to be sent.
+/// A valid request to the token endpoint.
 ///
-/// Created by [`Application::client_credentials`] and its siblings, one for each grant.
-/// [`encode`](Self::encode) returns the HTTP request, and [`decode`](Self::decode) reads the
-/// response; any HTTP client carries them.
+/// [`Application::client_credentials`] and the methods for the other grants create it.
+/// [`encode`](Self::encode) returns the HTTP request, which any HTTP client can send, and
+/// [`decode`](Self::decode) reads the response. With a certificate, a federated or an acquired
+/// credential, the request needs a client assertion first: attach one with
+/// [`with_assertion`](Self::with_assertion), or let [`start`](Self::start) acquire it.
 ///
 /// ```
 /// use entra_proto::{Application, Authority, ClientSecret, Guid, Target};
@@ -55,7 +57,7 @@ pub struct TokenRequest {
     application: Application,
     grant: Grant,
     target: Target,
-    /// The target as a parameter of the grant and the endpoint's version.
+    /// The parameter that states the target: its name (`scope`, or `resource` on v1) and its value.
     parameter: (&'static str, Arc<str>),
     claims: Option<ClaimsRequest>,
     /// The application's assertion, if it is created per request.
@@ -112,9 +114,9 @@ impl TokenRequest {
         certificate.prepare(&app.authority, app.version, app.client_id, id, now)
     }
 
-    /// Attaches a signed client assertion. It is ignored if the credential is a secret. Without
-    /// one, a request with a certificate, a federated or an acquired credential is encoded
-    /// unauthenticated, and the service rejects it (AADSTS7000218).
+    /// Attaches a signed client assertion. It is ignored unless the credential is a certificate, a
+    /// federated or an acquired one. Without an assertion, a request with such a credential is
+    /// encoded unauthenticated, and the service rejects it (AADSTS7000218).
     #[must_use]
     pub fn with_assertion(mut self, assertion: ClientAssertion) -> Self {
         self.assertion = Some(assertion);
@@ -170,8 +172,10 @@ impl TokenRequest {
     /// from errors.
     ///
     /// # Errors
-    /// Returns an error as [`TokenResponse::decode`] does. Returns an error if the ID token for a
-    /// code has another nonce, or names another tenant than the one requested by its ID.
+    /// Returns an error as [`TokenResponse::decode`] does. Also returns an error in these cases:
+    /// - The ID token for an authorization code has another nonce than the request, or none on v2.
+    /// - The ID token, for any grant, names another tenant than the one that was requested by its
+    ///   ID, or an account of the wrong kind for `organizations` or `consumers`.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<TokenResponse, Error> {
         let body = response.body().as_bytes();
         TokenResponse::read(response.status(), response.headers(), body, now, &|| self.secrets())
@@ -242,8 +246,9 @@ impl TokenRequest {
         }
     }
 
-    /// Returns whether the request must not be repeated after it may have been received: it redeems
-    /// an authorization code (RFC 6749, section 4.1.2).
+    /// Returns true if the request redeems an authorization code. The service accepts a code once,
+    /// so the request must not be repeated if the service may have received it (RFC 6749, section
+    /// 4.1.2).
     pub(crate) fn is_for_one_try(&self) -> bool {
         matches!(self.grant, Grant::AuthorizationCode { .. })
     }
@@ -258,13 +263,13 @@ impl TokenRequest {
         }
     }
 
-    /// Returns whether it requests an app-only token.
+    /// Returns true if the request is for an app-only token.
     pub(crate) fn is_for_application(&self) -> bool {
         matches!(self.grant, Grant::ClientCredentials)
     }
 
-    /// Returns the number of requests that it takes: its own, and those that acquire its
-    /// credential.
+    /// Returns the number of requests of the whole acquisition: this one, and those that acquire
+    /// its credential.
     pub(crate) fn legs(&self) -> usize {
         1 + match &self.application.credential {
             ClientCredential::Acquired(credential) => credential.legs(),
@@ -341,7 +346,7 @@ impl TokenRequest {
 
     /// Checks that the ID token for a code carries the nonce of the sign-in (OpenID Connect Core
     /// 1.0, section 3.1.3.7). On v1 it may be missing: the v1 documents do not promise it, and the
-    /// verifier proves the code.
+    /// code verifier (PKCE) already binds the code to this sign-in.
     fn check_nonce(&self, response: TokenResponse, status: StatusCode) -> Result<TokenResponse, Error> {
         let (Grant::AuthorizationCode { nonce, .. }, Some(id_token)) = (&self.grant, &response.id_token) else {
             return Ok(response);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::{Request, Response};
 
 use crate::acquire::budget::Budget;
-use crate::acquire::leg::{Current, ForeignLeg, Proof, Purpose, Run, TokenLeg};
+use crate::acquire::leg::{AssertionUse, Current, ForeignLeg, Purpose, Run, TokenLeg};
 use crate::acquire::retry::{self, SendFailure};
-use crate::acquire::{Step, prove};
+use crate::acquire::{Step, authenticate};
 use crate::body::{Body, MAX_RESPONSE};
 use crate::error::{Error, Leg, LegError};
 use crate::retry_after::{is_transient_status, retry_after, server_time};
@@ -110,7 +110,7 @@ impl Pause {
                     // Each poll has its own budget.
                     leg.budget = Budget::new(now);
                 }
-                prove(self.run, leg, now)
+                authenticate(self.run, leg, now)
             }
             foreign @ Current::Foreign(_) => Step::Exchange(Exchange::new(self.run, foreign)),
         }
@@ -130,7 +130,7 @@ fn token_response(mut run: Run, mut leg: TokenLeg, response: &Response<Body>, no
         Err(error) => error,
     };
     if retry::is_out_of_time(&error) && run.renew(&mut leg, server_time(response.headers()), now) {
-        return Ok(prove(run, leg, now));
+        return Ok(authenticate(run, leg, now));
     }
     if retry::is_unfinished(&error) {
         if let Some(polling) = leg.polling() {
@@ -151,7 +151,11 @@ fn issued(run: Run, leg: TokenLeg, token: TokenResponse) -> Result<Step, Error> 
     match leg.purpose {
         Purpose::Token | Purpose::Polled(_) => Ok(Step::Done(token)),
         Purpose::Assertion(outer) => match ClientAssertion::new(token.access_token.expose()) {
-            Ok(assertion) => Ok(proved(run, *outer, assertion.with_expiry(token.lifetime.expires_at))),
+            Ok(assertion) => Ok(authenticated(
+                run,
+                *outer,
+                assertion.with_expiry(token.lifetime.expires_at),
+            )),
             Err(error) => Err(LegError::of(name, error)),
         },
     }
@@ -160,7 +164,7 @@ fn issued(run: Run, leg: TokenLeg, token: TokenResponse) -> Result<Step, Error> 
 /// Returns the step after the response of a service other than the token service.
 fn foreign_response(run: Run, leg: ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
     let error = match assertion_of(&leg, response, now) {
-        Ok(assertion) => return Ok(proved(run, *leg.outer, assertion)),
+        Ok(assertion) => return Ok(authenticated(run, *leg.outer, assertion)),
         Err(error) => error,
     };
     let is_transient = is_transient_status(response.status().as_u16());
@@ -187,9 +191,9 @@ fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> 
 }
 
 /// Returns the step after an assertion for this request was acquired.
-fn proved(run: Run, mut leg: TokenLeg, assertion: ClientAssertion) -> Step {
+fn authenticated(run: Run, mut leg: TokenLeg, assertion: ClientAssertion) -> Step {
     let end = assertion.expires_at().map(|end| end.minus(ASSERTION_MARGIN));
-    leg.proof = end.map_or(Proof::PerAttempt, Proof::Until);
+    leg.assertion_use = end.map_or(AssertionUse::PerAttempt, AssertionUse::Until);
     leg.request = leg.request.with_assertion(assertion);
     Step::Exchange(Exchange::new(run, Current::Token(leg)))
 }

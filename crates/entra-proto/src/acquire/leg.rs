@@ -64,7 +64,7 @@ impl Run {
             return false;
         }
         self.clock = clock;
-        leg.proof = Proof::PerAttempt;
+        leg.assertion_use = AssertionUse::PerAttempt;
         true
     }
 
@@ -77,7 +77,7 @@ impl Run {
 /// A token request with its remaining budget and the purpose of its token.
 pub(super) struct TokenLeg {
     pub(super) request: TokenRequest,
-    pub(super) proof: Proof,
+    pub(super) assertion_use: AssertionUse,
     pub(super) budget: Budget,
     pub(super) purpose: Purpose,
 }
@@ -92,19 +92,19 @@ pub(super) enum Purpose {
     Assertion(Box<TokenLeg>),
 }
 
-/// The proof of the application in a request.
+/// The use of one assertion for the attempts of a request.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Proof {
-    /// Each attempt makes its own proof, or needs none.
+pub(super) enum AssertionUse {
+    /// Each attempt gets a new assertion, or needs none.
     PerAttempt,
-    /// An assertion from the caller. It is used until the service rejects it as expired or not yet
-    /// valid.
+    /// The assertion comes from the caller. It is used until the service rejects it as expired or
+    /// not yet valid.
     Given,
-    /// An acquired assertion, which is used until this moment.
+    /// The assertion was acquired, and is used until this moment.
     Until(Timestamp),
 }
 
-impl Proof {
+impl AssertionUse {
     pub(super) fn serves_at(self, now: Timestamp) -> bool {
         match self {
             Self::PerAttempt => false,
@@ -116,13 +116,13 @@ impl Proof {
 
 impl TokenLeg {
     pub(super) fn new(request: TokenRequest, purpose: Purpose, budget: Budget) -> Self {
-        let proof = match request.assertion() {
-            Some(_) => Proof::Given,
-            None => Proof::PerAttempt,
+        let assertion_use = match request.assertion() {
+            Some(_) => AssertionUse::Given,
+            None => AssertionUse::PerAttempt,
         };
         Self {
             request,
-            proof,
+            assertion_use,
             budget,
             purpose,
         }

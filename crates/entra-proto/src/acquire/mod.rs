@@ -1,7 +1,7 @@
-//! The acquisition of one token as a state machine without IO.
+//! The acquisition of one token as a state machine without I/O.
 //!
-//! A driver holds a [`Step`], performs it, passes the outcome to the state, and gets the next step.
-//! A state owns everything it needs, and its methods consume it, so that a call in the wrong order
+//! A driver holds a [`Step`], performs it, passes the outcome to the step, and gets the next step.
+//! A step owns everything it needs, and its methods consume it, so that a call in the wrong order
 //! does not compile.
 //!
 //! ```text
@@ -18,22 +18,25 @@
 //!                                └─────┘ it may pass
 //! ```
 //!
-//! The states:
+//! The steps:
 //! - [`Sign`]: an assertion needs a signature by the key of the application's certificate.
 //! - [`Assert`]: an assertion of another issuer must be fetched.
-//! - [`Exchange`]: a request is ready to be sent. The response, or the lack of one, decides the
-//!   next step.
-//! - [`Pause`]: the request failed temporarily. It is sent again after a wait, with a new proof.
+//! - [`Exchange`]: a request is ready to be sent. The next step depends on the response, or on the
+//!   reason why no response arrived.
+//! - [`Pause`]: the request failed temporarily. It is sent again after a wait; a certificate signs
+//!   a new assertion for it.
 //! - [`Done`](Step::Done): the token was acquired.
 //!
 //! # Requests for assertions
 //! The credential of an application may itself be acquired
 //! ([`AcquiredCredential`](crate::acquired::AcquiredCredential)): the token of one request is the
-//! client assertion of the next. The machine sends these requests first, the innermost one at the
-//! beginning, as further exchanges; a driver does not need to know about them. Each request has its
-//! own attempts of the [`RetryPolicy`], and all of them share one deadline. An assertion is used
-//! for all attempts of its request until shortly before it expires. It is acquired again once if
-//! the service rejects it as expired or not yet valid. The error of such a request names it
+//! client assertion of the next. Each request of such a chain is a *leg*. The machine sends the
+//! innermost leg first. To the driver, each leg is another exchange.
+//!
+//! [`max_attempts`](RetryPolicy::max_attempts) applies to each leg on its own, and
+//! [`deadline`](RetryPolicy::deadline) to all legs together. An assertion is used for all attempts
+//! of the next leg until shortly before it expires. It is acquired again, once, if the service
+//! rejects it as expired or not yet valid. The error of a leg names the leg
 //! ([`LegError`](crate::error::LegError)).
 //!
 //! # Walkthrough
@@ -101,11 +104,12 @@ use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 use crate::token_response::TokenResponse;
 
-/// The next step of an acquisition. A driver performs it and passes the outcome to the state.
+/// The next step of an acquisition. Each variant tells the driver what to do. The driver passes the
+/// outcome to the step and gets the next one.
 ///
-/// Exhaustive on purpose: a driver is one total `match`, and a new kind of step must not compile
-/// unhandled. The methods of each state consume it, so that a call in the wrong order does not
-/// compile.
+/// Exhaustive on purpose: a driver is one total `match`, and a driver that does not handle a new
+/// kind of step must not compile. The methods of each step consume it, so that a call in the wrong
+/// order does not compile.
 ///
 /// ```
 /// use entra_proto::acquire::{Delivery, RetryPolicy, Step};
@@ -175,7 +179,7 @@ impl TokenRequest {
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
         let run = Run::new(&self, policy, request_id);
-        prove(run, TokenLeg::new(self, Purpose::Token, Budget::new(now)), now)
+        authenticate(run, TokenLeg::new(self, Purpose::Token, Budget::new(now)), now)
     }
 }
 
@@ -187,10 +191,10 @@ pub(crate) fn poll(request: TokenRequest, polling: Polling, wait: Duration, poli
     Step::Pause(Pause::new(run, Current::Token(leg), wait))
 }
 
-/// Returns the next step towards a request that authenticates its application.
-fn prove(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Step {
+/// Returns the step that acquires the assertion of a request, or that sends it if it needs none.
+fn authenticate(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Step {
     loop {
-        if leg.proof.serves_at(now) {
+        if leg.assertion_use.serves_at(now) {
             return Step::Exchange(Exchange::new(run, Current::Token(leg)));
         }
         match leg.request.application().credential() {

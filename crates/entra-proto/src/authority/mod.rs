@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::cloud::Cloud;
+use crate::endpoint::is_loopback_host;
 use crate::error::{Error, Input, InputError};
 use crate::tenant::{Tenant, is_label};
 
@@ -54,23 +55,16 @@ impl Authority {
     /// Requests for a user's tokens use the cloud's global endpoint.
     ///
     /// # Errors
-    /// Returns an error if the authority is an external tenant's or on this machine, which have no
-    /// regions.
+    /// Returns an error if the authority has no regions: an external tenant, an AD FS server or an
+    /// emulator on this machine.
     pub fn with_region(&self, region: Region) -> Result<Self, Error> {
-        let host = self.0.cloud.host();
-        if ciam_name(host).is_some() || crate::endpoint::is_loopback_host(host) {
-            return Err(InputError::new(Input::Region, "cannot be combined with this authority")
-                .value(region.as_str())
-                .with_hint("leave the region out: external tenants and emulators have no regions")
-                .into());
-        }
         Self::assemble(self.0.cloud.clone(), self.0.tenant.clone(), Some(region))
     }
 
     /// Returns the same cloud and region with another tenant.
     ///
     /// # Errors
-    /// Returns an error as [`Authority::new`] does.
+    /// Returns an error as [`Authority::new`] and [`with_region`](Self::with_region) do.
     pub fn with_tenant(&self, tenant: Tenant) -> Result<Self, Error> {
         Self::assemble(self.0.cloud.clone(), tenant, self.0.region.clone())
     }
@@ -132,8 +126,8 @@ impl Authority {
         format!("{}/{}/{path}", self.0.cloud.origin(), self.0.tenant)
     }
 
-    /// Returns whether a response may name this issuer (`iss`, RFC 9207): one of this cloud, with
-    /// the ID of a tenant that this authority covers.
+    /// Returns true if this authority accepts a redirect from `issuer` (`iss`, RFC 9207): an issuer
+    /// of this cloud, with the ID of a tenant that the authority's tenant may stand for.
     pub(crate) fn may_be_issued_by(&self, issuer: &str) -> bool {
         let Inner { cloud, tenant, .. } = &*self.0;
         let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
@@ -166,6 +160,13 @@ impl Authority {
             .value("adfs")
             .with_hint("write the tenant's ID or one of its domains")
             .into());
+        }
+        let has_no_regions = || is_adfs || ciam_name(cloud.host()).is_some() || is_loopback_host(cloud.host());
+        if let Some(region) = region.as_ref().filter(|_| has_no_regions()) {
+            return Err(InputError::new(Input::Region, "cannot be combined with this authority")
+                .value(region.as_str())
+                .with_hint("leave the region out: external tenants, AD FS servers and emulators have no regions")
+                .into());
         }
         let uri = |path: &str| {
             Uri::from_maybe_shared(format!("{origin}/{tenant}/{path}"))
@@ -209,8 +210,8 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// The version of an endpoint. It decides the form of a request; the API decides the format of its
-/// tokens.
+/// The version of an endpoint. It determines the parameters of requests. The format of a token does
+/// not depend on it: the API that the token is for chooses that in its registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum EndpointVersion {
     /// `/oauth2/token`, which takes `resource`.

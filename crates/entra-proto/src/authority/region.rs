@@ -56,6 +56,7 @@ mod tests {
     use super::*;
     use crate::authority::{Authority, Endpoint, EndpointVersion};
     use crate::cloud::Cloud;
+    use crate::tenant::Tenant;
 
     #[test]
     fn region_changes_the_token_host_only() {
@@ -96,5 +97,15 @@ mod tests {
         }
         let ciam: Authority = "https://contoso.ciamlogin.com".parse().unwrap();
         assert!(ciam.with_region("westeurope".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn ad_fs_has_no_regions() {
+        let region: Region = "westeurope".parse().unwrap();
+        let ad_fs: Authority = "https://adfs.contoso.com/adfs".parse().unwrap();
+        assert!(ad_fs.with_region(region.clone()).is_err());
+        let regional = ad_fs.with_tenant("contoso.com".parse().unwrap()).unwrap();
+        let regional = regional.with_region(region).unwrap();
+        assert!(regional.with_tenant(Tenant::Adfs).is_err());
     }
 }

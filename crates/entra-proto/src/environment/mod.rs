@@ -1,6 +1,6 @@
 //! The settings of an application in the environment variables that the Azure SDKs share.
 //!
-//! [`Environment::read`] reads them through a function, so that this module does no IO:
+//! [`Environment::read`] reads them through a function, so that this module does no I/O:
 //! `std::env::var_os` is the usual function, and tests use a table. An empty variable counts as
 //! unset.
 //!
