@@ -27,8 +27,10 @@ use crate::user::User;
 /// [`entra_client::Client`](crate::Client), blocking as
 /// [`blocking::Client`](crate::blocking::Client).
 ///
-/// A clone is a handle to the same cache, transport and credential. So is the result of
-/// [`tenant`](Self::tenant), [`user`](Self::user) and [`on_behalf_of`](Self::on_behalf_of).
+/// A client is a cheap handle for one tenant and, optionally, one user. A clone has the same tenant
+/// and user; [`tenant`](Self::tenant), [`user`](Self::user) and
+/// [`on_behalf_of`](Self::on_behalf_of) return handles for others. All of them share one cache,
+/// transport and credential.
 pub struct Client<D> {
     pub(crate) core: Arc<Core<D>>,
     tenant: Tenant,
@@ -53,10 +55,10 @@ impl<D> Client<D> {
         self.core.cached(self.key(target, None))
     }
 
-    /// Returns a handle to this client for another tenant. All tenants share one cache, transport
-    /// and credential.
+    /// Returns a handle to this client for another tenant, with the user of this handle, if it has
+    /// one. All tenants share one cache, transport and credential.
     ///
-    /// The handle is cheap: make one wherever it is needed.
+    /// A handle is cheap to create.
     #[must_use]
     pub fn tenant(&self, tenant: impl Into<Tenant>) -> Self {
         Self {
@@ -97,12 +99,12 @@ impl<D> Client<D> {
         self.user(&User::on_behalf_of(&self.tenant, assertion))
     }
 
-    /// Returns a handle to the token for one target, for code that needs it again and again.
-    /// Reading the token takes no look-up. For a token with claims, see
-    /// [`TokenSource::with_claims`].
+    /// Returns a handle to the token for one target, in the tenant and for the user of this handle.
+    /// Code that needs the token often reads it there without a look-up in the cache. For a token
+    /// with claims, see [`TokenSource::with_claims`].
     ///
     /// # Errors
-    /// Returns an error if no such token can be requested.
+    /// Returns an error if the target, the tenant and the user do not form a valid request.
     pub fn source(&self, target: &Target) -> Result<TokenSource<D>, Error> {
         let (slot, _) = self.core.slot(self.key(target, None))?;
         Ok(TokenSource::new(Arc::clone(&self.core), slot))
@@ -110,19 +112,21 @@ impl<D> Client<D> {
 
     /// Records that an API rejected this token.
     ///
-    /// Unless there is a newer token, the next caller requests one, after this call. While the
-    /// service has no newer token, other callers use this one, so that an API that rejects one path
-    /// takes no token from the others. A caller that accepts only a newer token says so with
+    /// If the cache has no newer token, the next caller requests one. If that fails, callers get
+    /// this token while it is unexpired, because an API may reject it for one path and accept it
+    /// for others. A caller that accepts only a newer token passes this one to
     /// [`TokenOptions::with_rejected`].
     ///
-    /// Returns true if the rejection is new: of many callers that were rejected with one token, the
-    /// first causes the refresh. The token knows its tenant, so any handle of the client will do.
+    /// Returns true if the rejection is new: if many callers report one token, only the first
+    /// report causes a refresh. Any handle of the client accepts the token, whatever its tenant or
+    /// user.
     pub fn invalidate(&self, token: &Token) -> bool {
         self.core.invalidate(token)
     }
 
-    /// Drops the tokens for `target` in this tenant, with any claims, and their cached failures:
-    /// the app-only ones, or those of this handle's user.
+    /// Drops the tokens for `target` in the tenant of this handle, with any claims, and their
+    /// cached failures: the tokens of the handle's user if it has one, and app-only tokens
+    /// otherwise.
     pub fn forget(&self, target: &Target) {
         self.core.forget(self.key(target, None));
     }
@@ -206,7 +210,8 @@ impl<D> Client<D> {
         }
     }
 
-    /// Returns the cached token with these options, or the token to acquire if it is not cached.
+    /// Returns the cached token if it satisfies the options. Otherwise returns, as the error, the
+    /// tokens that the caller accepts.
     pub(crate) fn cached_with(&self, key: KeyRef<'_>, options: &TokenOptions) -> Result<Token, Want> {
         let want = options.want(&self.core, key);
         match want {
@@ -255,9 +260,9 @@ impl Client<Tasks> {
     /// background refresh gets the next one. A token that has not expired is returned if the
     /// service has no newer one.
     ///
-    /// Dropping the future, as a deadline does, ends only this caller's wait. The request goes on,
-    /// and the next caller gets its outcome. That holds for 4,096 requests at once; beyond that, a
-    /// request runs within the future of its caller.
+    /// If the future is dropped, for example at a timeout, the request goes on, and the next caller
+    /// gets its outcome. This holds for up to 4,096 requests at once. A request beyond that runs
+    /// within the future of its caller, and is dropped with it.
     ///
     /// # Errors
     /// Returns an error if there is no valid token and none can be acquired. The failure is cached
@@ -288,8 +293,8 @@ impl Client<Tasks> {
     /// Returns the application permissions (`roles`) that the application itself has for the API of
     /// `target` in this tenant: those of its app-only token, from the cache or from the service.
     ///
-    /// This proves a consent. An empty list means that tokens are issued, but no application
-    /// permission is granted. Entra may take some minutes to put new permissions into tokens.
+    /// A non-empty list proves the consent. An empty one means that tokens are issued without any
+    /// application permission. Entra may take some minutes to put new permissions into tokens.
     ///
     /// # Errors
     /// As for [`token`](Self::token). Also returns an error if `target` names scopes of more than

@@ -139,7 +139,7 @@ impl<D> Core<D> {
     /// Records that an API rejected the token with this number. Returns true if the rejection is
     /// new.
     pub(crate) fn reject(&self, entry: &dyn CacheEntry, number: u64) -> bool {
-        let is_new = entry.reject(number, self.clock.now(), &self.policy);
+        let is_new = self.slots.reject(entry, number, self.clock.now(), &self.policy);
         if is_new {
             let KeyRef { tenant, target, .. } = entry.key();
             if let Some(observer) = &self.observer {

@@ -61,26 +61,27 @@
 //!         token instead if there is one
 //! ```
 //!
-//! Async and blocking clients follow the same rules. They are written once, as a machine without
-//! I/O (the private module `flow`), with a small driver for each client. Their numbers are fields
-//! of [`Policy`]:
+//! The async and the blocking client follow the same rules. The rules are implemented once, as a
+//! state machine without I/O (the private module `flow`), with a small driver for each client. The
+//! numbers in them are the defaults of the fields of [`Policy`]:
 //!
-//! - A token is used until five minutes before it expires, or until three quarters of its lifetime
-//!   if that is short. It is refreshed in the background from the moment that the service names
-//!   (`refresh_in`), or from half of its lifetime if that is two hours or more, and a little
-//!   earlier at random; at most once a minute, and at most 64 tokens at a time.
-//! - The age of a token is the greater of the differences of two clocks. So an expired token is not
-//!   used after a machine slept or its clock was set.
+//! - A token is used until five minutes before it expires, or until three quarters of a short
+//!   lifetime have passed. A background refresh starts at the moment that the service names
+//!   (`refresh_in`), or after half of a lifetime of two hours or more, and a little earlier at
+//!   random. A token is refreshed at most once a minute, and at most 64 tokens at a time.
+//! - The age of a token is measured by the monotonic clock and by the time of day, and the greater
+//!   age counts. So an expired token is not used after a machine slept or its clock was set.
 //! - The tenant, target, claims and user of a token identify its slot. The order of scopes does not
 //!   matter.
-//! - A flight belongs to its slot. In the async client it runs as a task, so that it goes on when
-//!   its callers give up, and the next caller gets its outcome. In the blocking client it runs on
-//!   the thread of the caller, which cannot give up. No slot ever waits for another.
-//! - A caller never gets a token that was requested before an event that the caller knows of: a
-//!   rejection by an API ([`TokenOptions::with_rejected`], [`TokenSource::reject`]), a forced
-//!   refresh, a consent, or [`forget`](client::Client::forget).
-//! - A rejected token is refreshed. Until a newer one arrives or it expires, it still serves
-//!   callers that were not rejected.
+//! - A flight belongs to its slot. In the async client up to 4,096 flights run as tasks: a flight
+//!   goes on when its callers give up, and the next caller gets its outcome. A flight beyond that
+//!   number runs within its caller, and is abandoned with it. In the blocking client a flight runs
+//!   on the thread of the caller, which cannot give up. No slot ever waits for another.
+//! - A caller that passes a rejected token ([`TokenOptions::with_rejected`]), or forces a refresh,
+//!   gets only a token that is requested later. After a consent, or for callers that pass no
+//!   rejected token, the client requests a new token first and returns the old one, while it is
+//!   unexpired, only if that fails, is too early, or takes longer than [`Policy::grace`]. After
+//!   [`forget`](client::Client::forget), the old token is never returned.
 //! - A failure is returned to all waiting callers, and to all callers within the next five seconds.
 //!   That time doubles up to a minute while requests fail, and `Retry-After` is obeyed. A panic of
 //!   a signer, a transport, a store, an observer or a clock counts as a failure.

@@ -57,11 +57,10 @@ pub struct Policy {
     /// This times [`capacity`](Self::capacity) bounds the memory: if tokens are larger, fewer are
     /// cached.
     pub bytes_per_token: usize,
-    /// The remaining lifetime below which an assertion is not used for another request: 1 minute of
-    /// its
-    /// 10. An assertion is signed once for each certificate and tenant, and used until then, which
-    ///     makes
-    /// a certificate as fast as a secret. `None` signs an assertion for every request.
+    /// The remaining lifetime below which an assertion is not used for another request: 1 minute,
+    /// of a lifetime of 10 minutes. An assertion is signed once for each certificate and tenant
+    /// and used until then, so that a certificate is as fast as a secret. `None` signs an assertion
+    /// for every request.
     pub assertion_margin: Option<Duration>,
 }
 

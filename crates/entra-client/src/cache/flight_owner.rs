@@ -1,4 +1,4 @@
-//! The owner of a flight: the one part of the program that can complete it.
+//! The owner of a flight: the only value that can complete it.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,18 +12,19 @@ use crate::error::Error;
 use crate::policy::Policy;
 use crate::token::{CacheEntry, Origin, Token};
 
-/// The duty to fetch the token of a slot and to report the outcome to all waiting callers.
+/// The owner of a flight. The code that holds it fetches the token of the slot, and reports the
+/// outcome to all waiting callers with [`complete`](Self::complete) or [`fail`](Self::fail).
 ///
 /// If the owner is dropped without an outcome, one of the waiting callers starts another flight.
 pub(crate) struct FlightOwner {
     slot: Arc<Slot>,
     /// The flight until it ends.
     flight: Option<Arc<Flight>>,
-    /// The number of the last request, which is also the number of the token that it brings.
+    /// The number of the last request, which is also the number of its token.
     number: u64,
 }
 
-/// The use that the cache makes of the token of a flight.
+/// The result of [`FlightOwner::complete`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Completion {
     /// The slot caches the token, and all waiting callers get it.
@@ -48,7 +49,7 @@ impl FlightOwner {
         &self.slot
     }
 
-    /// Returns the origin of the token that the last request brings.
+    /// Returns the origin of the token of the last request.
     pub(crate) fn origin(&self) -> Origin {
         Origin {
             entry: Some(Arc::downgrade(&self.slot) as Weak<dyn CacheEntry>),
@@ -63,6 +64,7 @@ impl FlightOwner {
 
     /// Returns a future of the outcome.
     ///
+    /// # Panics
     /// Panics if the flight has ended.
     pub(crate) fn waiter(&self) -> Waiter {
         let flight = self.flight.as_ref().expect("a flight that starts has not ended");

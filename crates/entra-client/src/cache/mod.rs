@@ -1,7 +1,14 @@
 //! The token cache: a bounded map of slots.
 //!
-//! A slot holds one token, at most one flight (a request in progress that all its callers share),
-//! and the last failure.
+//! A slot holds one token, its current flight and the last failure. The terms of this module:
+//!
+//! - **Flight**: an acquisition in progress, whose outcome all waiting callers of the slot share.
+//! - **Event**: a rejection by an API, a recorded consent, or a call of `forget` or `clear`.
+//! - **Stale**: a token or request from before the last event. A stale token is the last resort.
+//! - **Superseded**: a flight that has not ended and is no longer the current one of its slot.
+//! - **Distrusted**: the shared store, if it may hold a token from before an event.
+//! - **Patience**: the time after which another flight may start beside the current one.
+//! - **Grace**: the time for which a caller with an unexpired token waits for a newer one.
 
 mod cell;
 mod flight;

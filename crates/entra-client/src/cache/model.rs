@@ -1,4 +1,5 @@
-//! A loom model of one slot: it explores every interleaving of the threads.
+//! A loom model of one slot. It explores every interleaving of two threads, and those of three
+//! threads with at most two preemptions. The `arc-swap` cell of the token is replaced by a mutex.
 //!
 //! Run it with `RUSTFLAGS="--cfg entra_loom" cargo test --release -p entra-client --lib model`.
 

@@ -14,7 +14,8 @@ pub(super) struct TotalSize(Arc<AtomicUsize>);
 
 /// The bytes of one slot, subtracted from the total when dropped.
 ///
-/// This is an estimate, but text that the service or an API chooses counts in full.
+/// This is an estimate: tokens, claims, targets, users and the texts of a cached error count with
+/// their lengths, because other parties choose them; everything else counts as [`FIXED`].
 pub(super) struct SlotSize {
     total: TotalSize,
     bytes: AtomicUsize,

@@ -22,14 +22,18 @@ use crate::token::{CacheEntry, Token};
 /// failure.
 ///
 /// Reading the token takes no lock, and no lock is held across an await. A flight belongs to the
-/// slot: it goes on when the caller that started it gives up, and its outcome serves later callers.
+/// slot: its outcome serves later callers, too. A flight that runs as a task goes on when the
+/// caller that started it gives up; one that runs within its caller is abandoned with it.
 ///
-/// Every request has a number, which is also the number of the token that it brings. An event (a
-/// token is rejected, everything is forgotten, a consent is granted) makes all numbers so far
-/// stale. So a caller after the event never gets a token that was requested before it, and a late
-/// response never replaces the token of a later request.
+/// Every flight takes a number when it starts, and another for each request that it sends. The last
+/// one is also the number of the token that it acquires. An event (a token is rejected, everything
+/// is forgotten, a consent is granted) makes all numbers so far stale. A caller after the event
+/// requests a new token first. It gets a stale token only if that fails or takes too long, and
+/// never if the caller passed the rejected token, or the stale token was forgotten. A late response
+/// never replaces the token of a later request.
 ///
-/// A slot is idle, in flight, or cooling down after a failure:
+/// A slot is idle or in flight. An idle slot may have a cached failure, which callers get until its
+/// cool-down has passed:
 ///
 /// ```text
 ///         join: no usable token, no flight that serves, no cool-down
@@ -38,8 +42,8 @@ use crate::token::{CacheEntry, Token};
 ///    │ └─ complete(token): new version; all waiting ───┘  │  │ other
 ///    │    callers get the token                           │  │ callers
 ///    │                                                    │  │ join
-///    ├─── fail(error): cooling down; all waiting callers ─┘  │
-///    │    get the error                                      │
+///    ├─── fail(error): the failure is cached; all waiting ┘  │
+///    │    callers get the error                              │
 ///    └─── the owner is dropped, or takes too long: waiting ──┘
 ///         callers look at the slot again
 /// ```
@@ -59,15 +63,15 @@ pub(crate) struct Slot {
     pub(super) state: Mutex<State>,
 }
 
-/// The result of [`Slot::join`]: what a caller does next.
+/// The result of [`Slot::join`]. Each variant tells the caller what to do.
 pub(crate) enum JoinOutcome {
     /// Use this token.
     Ready(Token),
     /// Return this cached error: it is too early for another request.
     CoolingDown(Error),
-    /// Start the flight.
+    /// Run this flight.
     Start(FlightOwner),
-    /// Wait for a flight, and look again after the time that is left to it.
+    /// Wait for a flight, and look at the slot again when the time that is left to it has passed.
     Wait {
         waiter: Waiter,
         left: Duration,
@@ -116,7 +120,7 @@ impl Slot {
         nanoseconds(now.monotonic) >= self.quiet_until.load(Ordering::Relaxed)
     }
 
-    /// Returns what a caller does that needs a token.
+    /// Decides what a caller that needs a token does next.
     ///
     /// With `after`, only the token of a request with a greater number is acceptable, and the
     /// shared store is not asked. `patience` is the time after which another flight may start
@@ -146,7 +150,8 @@ impl Slot {
             if let Some(token) = alive {
                 return JoinOutcome::Ready(token);
             }
-            // A token that has expired was not rejected for that: its successor is requested.
+            // A cool-down after rejections by an API applies only to callers that require a newer
+            // token. For the others the token has expired, so they request a new one.
             let applies = |failure: &&CachedFailure| after.is_some() || !failure.is_api_rejection;
             if let Some(failure) = state.failure.as_deref().filter(applies) {
                 return JoinOutcome::CoolingDown(failure.error.cached(left));
@@ -177,7 +182,8 @@ impl Slot {
         self.token.load().filter(|token| token.is_alive(now))
     }
 
-    /// Returns the number of the last request. A token with a greater number is requested later.
+    /// Returns the last number that a flight or a request was given. A token with a greater number
+    /// is requested later.
     pub(crate) fn last_request(&self) -> u64 {
         lock(&self.state).last_request
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
-use std::thread;
+use std::{ptr, thread};
 
 use entra_proto::Timestamp;
 
@@ -12,7 +12,8 @@ use super::map::Map;
 use super::size::TotalSize;
 use super::slot::Slot;
 use crate::clock::Moment;
-use crate::token::Token;
+use crate::policy::Policy;
+use crate::token::{CacheEntry, Token};
 
 /// All slots of a client: a map that is bounded in entries and in bytes.
 ///
@@ -26,7 +27,8 @@ pub(crate) struct Slots {
     /// The number of slots above which the next eviction starts. It exceeds `capacity` after an
     /// eviction that found too many slots in use.
     evict_above_len: AtomicUsize,
-    /// The number of bytes above which the next eviction starts, likewise.
+    /// The number of bytes above which the next eviction starts. It may exceed `max_bytes` for the
+    /// same reason.
     evict_above_bytes: AtomicUsize,
     /// The second since the epoch up to which tokens in the shared store are distrusted: they may
     /// be from before an event that no slot remembers.
@@ -84,9 +86,10 @@ impl Slots {
     /// Evicts slots if there are too many, or if they hold too many bytes. Returns the number of
     /// evicted slots.
     ///
-    /// Expired tokens go first, the largest of them at the head, then cached failures, then the
-    /// least recently used tokens. A whole batch goes at once, so that the cost of one iteration
-    /// over the map is shared by as many insertions. Slots in use stay.
+    /// Slots without a valid token or a failure are evicted first, the largest before the others;
+    /// then those with a cached failure, then those with a token; the least recently used first in
+    /// both. A batch is evicted at once, so that one iteration over the map pays for as many
+    /// insertions. Slots in use stay.
     pub(crate) fn make_room(&self, now: Moment) -> usize {
         if !self.is_full() {
             return 0;
@@ -171,8 +174,20 @@ impl Slots {
         batches.flatten().for_each(|slot| slot.mark_stale());
     }
 
-    /// Records that tokens which the shared store got before this moment are distrusted: a slot
-    /// that knew why is gone.
+    /// Records that an API rejected the token with this number. Returns true if the rejection is
+    /// new.
+    pub(crate) fn reject(&self, entry: &dyn CacheEntry, number: u64, now: Moment, policy: &Policy) -> bool {
+        let is_new = entry.reject(number, now, policy);
+        // An eviction may have removed the slot after the token had found it. Its record is lost.
+        let is_entry = |slot: &Arc<Slot>| ptr::addr_eq(Arc::as_ptr(slot), entry);
+        if is_new && !self.find(entry.key(), is_entry).unwrap_or(false) {
+            self.distrust_store(now);
+        }
+        is_new
+    }
+
+    /// Records that tokens which the shared store received before this moment are distrusted: the
+    /// slot that recorded the event was evicted.
     pub(crate) fn distrust_store(&self, now: Moment) {
         self.distrust_store_until
             .fetch_max(now.wall.as_secs(), Ordering::Relaxed);
@@ -234,8 +249,11 @@ fn batch(bound: usize) -> usize {
     (bound / 16).max(1)
 }
 
-/// Returns true if no other than the map, and the caller with `own` pointers, has the slot. While
-/// the map is locked for writing, no other can get it.
+/// Returns true if the slot is idle, and only the map and the caller, with `own` pointers, refer to
+/// it.
+///
+/// While the map is locked for writing, only a token can obtain another pointer, to reject itself:
+/// see [`Slots::reject`].
 fn is_free(slot: &Arc<Slot>, own: usize) -> bool {
     Arc::strong_count(slot) == IN_MAP + own && slot.is_idle()
 }
@@ -347,6 +365,21 @@ mod tests {
         slots.forget(false, |_| true);
         assert_eq!(held(&slots), [0]);
         assert!(in_use.peek(now(2)).is_none() && in_use.version() != version);
+    }
+
+    #[test]
+    fn rejection_during_an_eviction_is_recorded() {
+        let slots = Slots::new(10, usize::MAX);
+        let reject = |slot: &Arc<Slot>, at| {
+            let number = slot.peek(now(2)).unwrap().0.number();
+            assert!(slots.reject(&**slot, number, now(at), &Policy::default()));
+            slots.distrusts_stored(now(at).wall)
+        };
+        let (evicted, _) = fill(&slots, 0, 3600, 1);
+        slots.write().remove(&evicted);
+        let (cached, _) = fill(&slots, 0, 3600, 1);
+        assert!(!reject(&cached, 3), "the slot has the record");
+        assert!(reject(&evicted, 3), "another slot has its key now");
     }
 
     #[test]

@@ -10,14 +10,15 @@ use crate::clock::{Moment, nanoseconds};
 use crate::error::Error;
 use crate::policy::Policy;
 
+/// The part of a slot that its lock guards.
 #[derive(Default)]
 pub(super) struct State {
     /// The current flight.
     pub(super) flight: Option<Arc<Flight>>,
     pub(super) failure: Option<Box<CachedFailure>>,
-    /// The record of events. Most slots have had none.
+    /// The record of events. Most slots have had no event, and no record.
     events: Option<Box<Events>>,
-    /// The number of the last request. Numbers count up.
+    /// The last number that a flight or a request was given. Numbers count up.
     pub(super) last_request: u64,
     /// The moment of the monotonic clock, in nanoseconds, before which no refresh starts after a
     /// success, whatever the token says.
@@ -27,8 +28,8 @@ pub(super) struct State {
 /// The record of what happened to a slot, other than tokens that arrived and requests that failed.
 #[derive(Default)]
 pub(super) struct Events {
-    /// Earlier flights that have not ended: they have a successor, or their outcome is to be
-    /// forgotten.
+    /// Earlier flights that have not ended. Each has a successor, or will not be cached because the
+    /// slot was forgotten.
     superseded: Vec<Arc<Flight>>,
     /// Tokens up to this number were requested before the last event. They are used only if there
     /// is no other token.
@@ -37,7 +38,8 @@ pub(super) struct Events {
     pub(super) forgotten_up_to: u64,
     /// The greatest number of a token that an API rejected.
     pub(super) last_rejected: u64,
-    /// The number of tokens in a row that an API rejected soon after they arrived.
+    /// The number of rejections in a row that came soon after the token had arrived. Any other
+    /// rejection sets it to 1.
     rejections: u32,
     /// True if the shared store may hold a token from before the last event.
     pub(super) distrusts_store: bool,
@@ -110,9 +112,10 @@ impl State {
     /// Records that an API rejected a token that arrived at `obtained_at` by the monotonic clock.
     /// Returns the cool-down of the slot if one starts.
     ///
-    /// A token that was in use for a third of the refresh interval does not count, and no cool-down
-    /// is longer than that. Otherwise the rejections of one path of an API, a few a minute, would
-    /// keep the other paths from a newer token when theirs is revoked.
+    /// The rejection of a token that was in use for a third of the refresh interval starts the
+    /// count again at 1, and no cool-down is longer than that third. Otherwise one path of an API
+    /// that rejects a few tokens a minute would keep the other paths from a newer token when theirs
+    /// is revoked.
     pub(super) fn record_rejection(
         &mut self,
         obtained_at: Option<Duration>,
@@ -172,8 +175,9 @@ impl State {
     /// Returns the flight that a caller waits for now, the time left to it, and whether its outcome
     /// serves the caller.
     ///
-    /// A flight that sent its request before `after` or before the last event does not serve. A
-    /// caller waits for such a flight only if [`MAX_IN_FLIGHT`] are in flight already.
+    /// A flight serves if the number of its last request is greater than `after` and than the
+    /// numbers that the last event made stale. A caller waits for another flight only if
+    /// [`MAX_IN_FLIGHT`] flights of the slot have not ended, and then looks at the slot again.
     pub(super) fn flight_to_join(
         &mut self,
         after: Option<u64>,

@@ -1,5 +1,5 @@
-//! The synchronization primitives of a slot: those of the standard library, or those of loom if a
-//! model explores every interleaving.
+//! The synchronization primitives of a slot: those of the standard library, or those of loom for
+//! the model of a slot.
 
 #[cfg(not(entra_loom))]
 pub(super) use std::sync::atomic::{AtomicU64, Ordering};

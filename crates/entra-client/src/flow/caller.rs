@@ -25,7 +25,7 @@ pub(crate) enum Want {
     After(u64),
 }
 
-/// The next effect of a caller.
+/// The next effect of a caller. Each variant tells the driver what to do.
 ///
 /// Exhaustive on purpose: a driver is one total `match`.
 #[expect(

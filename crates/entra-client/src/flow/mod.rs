@@ -1,9 +1,9 @@
-//! The rules of a client as machines that do no I/O.
+//! The rules of a client as state machines without I/O.
 //!
-//! A machine returns an effect. A driver performs it, passes the outcome to the effect's `done`
-//! method, and gets the next effect. There are two drivers: [`tasks`](crate::tasks) awaits, and
-//! [`threads`](crate::blocking::threads) blocks its thread. Each effect is a state that holds what
-//! it needs, and `done` consumes it.
+//! Each state of a machine is an effect: one action, such as sending a request, and the data for
+//! it. A driver performs the action and passes the outcome to the effect's method `done`, which
+//! consumes the effect and returns the next one. There are two drivers: [`tasks`](crate::tasks)
+//! awaits, and [`threads`](crate::blocking::threads) blocks its thread.
 //!
 //! A **caller** that finds no token in the cache ([`CallerEffect`]) looks at the slot and is in one
 //! of three states:
@@ -46,15 +46,19 @@
 //! ```
 //!
 //! The steps between *begin* and *complete* are those of entra-proto's own machine,
-//! [`Step`](entra_proto::acquire::Step), and of the one for device codes. A *remedy* is a second
-//! request after a rejection that a newer refresh token, or a newly signed assertion, may avoid.
-//! Each remedy is tried once.
+//! [`Step`](entra_proto::acquire::Step), and of the one for device codes. A *remedy* sends the
+//! request again after the service has rejected it: once with a newer refresh token, if there is
+//! one, and once with a newly signed assertion.
 //!
-//! **The invariant of a driver**: while a flight runs, its [`FlightOwner`] lives in the stack frame
-//! around it, and no action of a caller drops that frame before the flight has ended, unless the
-//! frame is the caller's own. A panic between two effects is caught there and becomes the failure
-//! of the flight. An owner that is dropped without an outcome wakes the waiting callers, and one of
-//! them starts another flight.
+//! A driver guarantees the following:
+//!
+//! - It keeps the [`FlightOwner`] of a flight in the task, thread or caller that runs the flight. A
+//!   flight in a task or a thread ends by itself, even if all callers give up. A flight that a
+//!   caller runs is dropped together with that caller.
+//! - It catches a panic between two effects there, which becomes the failure of the flight.
+//!
+//! An owner that is dropped without an outcome wakes the waiting callers, and one of them starts
+//! another flight.
 //!
 //! Consent flows have a machine of their own: see [`ConsentEffect`].
 
@@ -81,7 +85,7 @@ pub(crate) use self::sign_in::SignInGoal;
 pub(crate) use self::task::FlightTask;
 pub(crate) use self::turns::TurnLimit;
 
-/// The next effect of a flight or a sign-in.
+/// The next effect of a flight or a sign-in. Each variant tells the driver what to do.
 ///
 /// Exhaustive on purpose: a driver is one total `match`.
 pub(crate) enum Effect<'a, D, G: Goal> {
