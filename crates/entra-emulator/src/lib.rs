@@ -42,7 +42,8 @@
 //! # let _ = settings;
 //! ```
 //!
-//! Nothing sleeps: lifetimes follow [`Emulator::clock`].
+//! No test waits for a lifetime to end, because lifetimes follow [`Emulator::clock`]. Only latency
+//! faults and the calls of webhooks take real time.
 //!
 //! ```text
 //!  your code --http--> server thread -+
@@ -112,6 +113,7 @@
 //!
 //! ```text
 //! entra emulator --port 8500 --control 8401 > emulator.env &
+//! curl --retry 9 --retry-connrefused -sS http://127.0.0.1:8500/healthz
 //! . ./emulator.env
 //! echo "Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY" |
 //!     curl -sS -H @- "$ENTRA_EMULATOR_CONTROL/v1/requests"
@@ -183,7 +185,7 @@
 //!
 //! | feature | default | purpose |
 //! |---|---|---|
-//! | `tls` | yes | a TLS listener with a generated authority ([`EmulatorBuilder::tls`]) |
+//! | `tls` | yes | TLS with a generated certificate authority (CA): [`EmulatorBuilder::tls`] |
 //!
 //! # The code
 //!

@@ -1,10 +1,11 @@
 //! A store for the tenants that consented to a multi-tenant application, and for secrets that
 //! belong to them.
 //!
-//! An administrator of a tenant consents once, in a browser. The redirect returns the ID of the
-//! tenant, which every later token request needs. The primary type, [`TenantStore`], stores that ID
-//! and secrets of the tenant, such as the refresh tokens of its users. [`RedbTenantStore`] is a
-//! file for several processes that seals the secrets; [`MemoryTenantStore`] is for tests.
+//! An administrator of a tenant consents once, in a browser. The redirect after the consent names
+//! the ID of the tenant, which every later token request needs. The primary type is the trait
+//! [`TenantStore`]: it stores these IDs, and secrets of the tenants, such as the refresh tokens of
+//! their users. [`RedbTenantStore`] stores them in a file that several processes can use, and
+//! encrypts the secrets. [`MemoryTenantStore`] is for tests.
 //!
 //! Most programs use this crate through the feature `tenants` of the crate `entra`.
 //!

@@ -75,37 +75,39 @@
 //! about the API. A layer that is made for each request learns nothing.
 //!
 //! # Rejected tokens
-//! A response concerns its own request only. Other requests use the cached token until there is a
-//! better one for them.
+//! A rejection affects the rejected request only. Other requests use the cached token until a newer
+//! one arrives, or the API has accepted a token with other claims.
 //!
-//! - **A `401` without claims**, or `grpc-status: 16` among the headers: the token is reported to
-//!   the client as rejected, and a newer one is requested. Until it arrives, which may be after an
-//!   outage, other requests use the cached token.
-//! - **A `401` with a claims challenge** that names the cloud of the tokens: the request is sent
-//!   again with a token that has these claims. Without a copy of the request, the next request for
-//!   that path tries such a token. Once the API has accepted it, all paths use it, except those for
-//!   which the API has accepted other claims: two authentication contexts have two tokens. Until
-//!   then, and if the token service has no such token or the API rejects it, requests use the
-//!   earlier token.
-//! - A challenge that names another authority or none, or claims that cannot be parsed, changes
+//! - **A `401` without claims**, or `grpc-status: 16` among the headers: the layer reports the
+//!   token to the client as rejected, and requests a newer one. Until it arrives, which may take
+//!   as long as an outage of the token service, other requests use the cached token.
+//! - **A `401` with a claims challenge** that names the cloud of the tokens: the layer sends the
+//!   request again with a token that has these claims. If it has no copy of the request, the next
+//!   request for that path tries such a token. Once the API has accepted it, all paths use it,
+//!   except those for which the API has accepted other claims: two authentication contexts have
+//!   two tokens. Until then, and if the token service issues no such token or the API rejects it,
+//!   requests use the earlier token.
+//! - A challenge that names no authority or another one, or claims that cannot be parsed, change
 //!   nothing.
 //!
-//! Of many requests that are rejected with one token, the first reports it, and one token request
-//! serves them all. Each path causes at most two token requests a minute by rejections, and five by
-//! new claims. All paths of a layer together cause at most ten of each. A layer remembers the
-//! claims of 7 challenges, 64 KiB in total, and 64 paths. Sibling paths (`/users/1`, `/users/2`)
-//! share what they learn. Each method of a path counts as a separate path.
+//! If many requests are rejected with one token, the first reports it, and one token request serves
+//! them all. In a minute, each path causes at most two token requests by rejections and five by new
+//! claims, and all paths of a layer together at most ten of each kind. A layer remembers the claims
+//! of 7 challenges, 64 KiB in total, and 64 paths. A path that the layer knows nothing about uses
+//! the claims of its latest sibling (`/users/1`, `/users/2`). Each method of a path counts as a
+//! separate path.
 //!
-//! So the *next* request for the path has another token. To send the rejected request itself again,
-//! the layer must copy every request beforehand, at a cost: [`BearerLayer::replay`] copies requests
-//! whose body is `Clone`, and [`BearerLayer::replay_with`] copies some of them. The copy is sent
-//! once, on a clone of the service, and the second response is returned.
+//! By default, a rejected request is not sent again: its caller gets the `401`, and the *next*
+//! request for the path has another token. To send the rejected request itself again, the layer
+//! must copy each request beforehand, at a cost: [`BearerLayer::replay`] copies requests with a
+//! body that is `Clone`, and [`BearerLayer::replay_with`] those whose body a function can copy. The
+//! copy is sent once, on a clone of the service, and the caller gets the second response.
 //!
-//! If no other token is available, the response is the API's own `401`. If that response had to
-//! return its connection while the token was awaited, the request is sent again with the token that
-//! it had. So no request is sent more than twice. Without copies, each path has to receive a `401`
-//! to learn that it needs other claims, or that it rejects tokens with claims that another path
-//! required.
+//! If no other token is available, the caller gets the `401` of the API. If the connection of that
+//! response had to be released while the layer awaited the token, the layer sends the copy with the
+//! same token as before. So no request is sent more than twice. Without copies, each path has to
+//! receive a `401` before the layer knows that the path requires other claims, or that it rejects a
+//! token with the claims that another path required.
 //!
 //! # Readiness
 //! A [`Bearer`] is ready when its inner service is. While a token is awaited, it holds no permit,
@@ -153,7 +155,7 @@
 //! |---|---|
 //! | no token, or a scheme other than `Bearer` | 401, a challenge without an error |
 //! | two `Authorization` headers, or a token in the query | 400 `invalid_request` |
-//! | an `Authorization: Bearer` header without a valid token syntax | 400 `invalid_request` |
+//! | a `Bearer` token that is empty or has invalid characters | 400 `invalid_request` |
 //! | an invalid token | 401 `invalid_token` |
 //! | a caller or a permission that is not accepted | 403 `insufficient_scope` |
 //! | no signing keys, and no earlier ones | 503 with `Retry-After` |

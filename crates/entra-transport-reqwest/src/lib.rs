@@ -46,7 +46,7 @@
 //! }
 //! ```
 //!
-//! A tokio runtime with time and IO enabled is required.
+//! A tokio runtime with time and I/O enabled is required.
 //!
 //! # Features
 //! - `aws-lc-rs` (default) or `ring`: the cryptography provider.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::policy::endpoint;
 use crate::{Proxy, TransportError, TransportErrorKind};
 
-/// A tunnel to the host of a URI through a proxy (`CONNECT`, RFC 9110, section 9.3.6), without IO.
+/// A tunnel to the host of a URI through a proxy (`CONNECT`, RFC 9110, section 9.3.6), without I/O.
 ///
 /// Send [`request`](Self::request), then pass the response [byte by byte](Self::take). The bytes
 /// after the end of the response belong to the host. Every error names the proxy.

@@ -1,12 +1,13 @@
 //! Access tokens from Microsoft Entra ID (Azure AD) for daemons, services and web APIs.
 //!
-//! The primary type is [`Client`], which acquires tokens, caches them and refreshes them. A client
-//! belongs to an [`Application`], which holds the client ID, the authority and the credential. A
-//! [`Target`] names the API that a token is for, and a [`Token`] is the value of an `Authorization`
-//! header. [`blocking::Client`] does the same without an async runtime.
+//! The primary type is [`Client`], which acquires tokens, caches them and refreshes them. It is
+//! created from an [`Application`]: a client ID, an authority and a credential. A [`Target`] names
+//! the API that a token is for, and a [`Token`] is the value of an `Authorization` header.
+//! [`blocking::Client`] does the same without an async runtime.
 //!
-//! This crate is what most programs need: it re-exports the crates below it, and makes a client
-//! from the environment. The guides are in [`_docs`].
+//! This crate is what most programs need: it re-exports the crates below it, and creates a client
+//! from the environment. The guides are in [`_docs`] of this documentation, and in the folder
+//! `crates/entra/docs` of the repository.
 //!
 //! # A program
 //!
@@ -85,7 +86,8 @@
 //! - `axum`: `tower` and `validate`, with an extractor for axum.
 //! - `aws-lc-rs` (default), `ring`: the cryptography. One of them is needed.
 //! - `native-roots` (default), `webpki-roots`: the trusted certificate authorities, those of the
-//!   system or Mozilla's list.
+//!   system or Mozilla's list. With both, the list is used only if the system has none and neither
+//!   `SSL_CERT_FILE` nor `SSL_CERT_DIR` is set.
 //! - `coarse-clock` (default): reads Linux's coarse clocks, which makes a cached token cheaper.
 //!
 //! # The crates below
