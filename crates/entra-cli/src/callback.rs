@@ -27,8 +27,8 @@ use crate::page::{self, Page};
 /// The options for the address to which the browser returns.
 #[derive(Args)]
 pub(crate) struct CallbackSettings {
-    /// Wait for the browser at this loopback address, or at all addresses of this name; port 0
-    /// selects a free port [default: localhost:8400]
+    /// Listen for the browser at this loopback address; for a host name, at all its addresses; port
+    /// 0 selects a free port [default: localhost:8400]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 
@@ -42,7 +42,8 @@ pub(crate) struct CallbackSettings {
     #[arg(long)]
     no_browser: bool,
 
-    /// Give up if the browser does not return within this many seconds [default: 600]
+    /// Give up if the browser does not return within this many seconds, from 1 to 86400 [default:
+    /// 600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
 }

@@ -27,39 +27,54 @@ pub(crate) enum Exit {
 
 /// The text at the end of `entra --help`: exit codes, output formats, secrets and logs.
 pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-   0  success
-   1  the result cannot be written, or the stored tenants or sign-ins
-      cannot be used
-   2  the command line is invalid
-   3  a setting is missing or invalid: tenant, client ID, authority, scope
-   4  a credential or token file cannot be read, or no user is signed in
-   5  the authority rejected the request, or is overloaded
-   6  consent or a permission is missing
-   7  no connection (network or TLS), or a response that is truncated
-      or too long
-   8  no response in time
-   9  a token, or a response with a token, is not valid
-  10  the API rejected the request
-  11  `entra lint` found a problem
- 126  the command after -- cannot be run (entra exec, entra emulator)
- 127  the command after -- was not found; a command that runs ends
-      with its own exit code
+Exit codes, with the member kind of JSON failures:
+   0                 success
+   1  output         the result cannot be written, or the
+                     stored tenants or accounts cannot be
+                     used
+   2  usage          the command line is invalid; nothing
+                     matches (explain, resources); a file
+                     for lint or for call (-d, -H) cannot be
+                     read
+   3  configuration  a setting is missing or invalid:
+                     tenant, client ID, authority, scope; a
+                     file of a setting (--ca-file, emulator
+                     --config) cannot be read
+   4  credential     a credential or token file cannot be
+                     read (--secret-file, decode), or no
+                     user is signed in
+   5  rejected       the authority rejected the request, or
+                     is overloaded
+   6  permission     consent or a permission is missing
+   7  network        no connection (network or TLS), or a
+                     response that is truncated or too long
+   8  timeout        no response in time
+   9  token          a token, or a response with a token, is
+                     not valid; --assertion-file cannot be
+                     read
+  10  api            the API rejected the request
+  11  found          `entra lint` found a problem
+ 126  not_run        the command after -- cannot be run
+                     (entra exec, entra emulator)
+ 127  not_found      the command after -- was not found; a
+                     command that runs ends with its own
+                     exit code
 
 Commands that list things (accounts, tenants list, resources, config show, discover, validate) print a table to a terminal and JSON to a pipe or a file; \
 -o table, -o json or -o text overrides this. All other commands print the same in both cases, except that `entra call` indents JSON for a terminal.
 
-With -o json, a failure is one JSON object on the last line of standard error, and standard output has no result. Its members are error (the problem), \
-hints (a list of what to do, the most specific first), kind (a name for the exit code) and exit_code. If they apply, it also has class, retryable and retry_after (seconds); \
+With -o json, a failure is one JSON object on the last line of standard error. Its members are error (the problem), \
+hints (a list of what to do, the most specific first), kind (see above) and exit_code. If they apply, it also has class, retryable and retry_after (seconds); \
 for an error response of the service status, aadsts_codes, oauth_error, suberror, description, claims (pass them on with --claims), trace_id, correlation_id and timestamp; \
 for an error response of an API status, code and request_id. \
-`entra doctor` and `entra validate` print their report in any case.
+Standard output then has no result. But `entra doctor`, `entra lint` and `entra validate` print their report in any case, \
+`entra call --paginate` has printed the items of earlier pages, and `entra token --watch` the earlier tokens.
 
 In all JSON, a member NAME_on is a time in seconds since 1970, and NAME_at is the same time in RFC 3339 format.
 
 Secrets are read from the environment, a file or standard input, never from the command line.
 
-RUST_LOG filters the log on standard error in finer steps than -v, which overrides it: RUST_LOG=entra=debug,entra_client=trace. Other \
+RUST_LOG selects the log on standard error by module: RUST_LOG=entra=debug,entra_client=trace. -v and -q override RUST_LOG. Other \
 libraries are never logged, since their logs could hold secrets.";
 
 impl Exit {

@@ -33,7 +33,8 @@ pub(crate) enum Form {
     Table,
     /// JSON
     Json,
-    /// Lines for grep and awk, independent of the width
+    /// Lines for grep and awk, independent of the width: columns separated by at least two spaces
+    /// (awk -F '  +')
     Text,
 }
 

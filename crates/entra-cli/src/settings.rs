@@ -74,7 +74,7 @@ pub(crate) struct ApplicationSettings {
     #[arg(long, conflicts_with = "v1")]
     v2: bool,
 
-    /// Declare a client capability, such as cp1 for claims challenges
+    /// Declare a client capability, such as cp1 for claims challenges; may be repeated
     #[arg(long = "capability", value_name = "NAME")]
     capabilities: Vec<String>,
 }
@@ -123,7 +123,7 @@ impl ApplicationSettings {
         settings.for_user(tenant, credential)
     }
 
-    /// Returns the application of a stored sign-in, with its credential unless it is `public`.
+    /// Returns the application of a stored account, with its credential unless it is `public`.
     ///
     /// # Errors
     /// Returns an error if an option names a credential for a public client, or if the credential

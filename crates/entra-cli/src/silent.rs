@@ -1,4 +1,4 @@
-//! Tokens without user interaction: from the cache on disk, or by the stored sign-in of a user.
+//! Tokens without user interaction: from the cache on disk, or by the stored account of a user.
 //!
 //! The cache serves app-only tokens with `--cache` and user tokens with `--account`. Commands that
 //! run at the same time send one request.
@@ -20,11 +20,11 @@ use crate::sanitize::shell_quoted;
 use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::{Source, Traced};
 use crate::store::{
-    Account, AccountFilter, CachedToken, RequestFailure, Store, StoreSettings, TokenName, acquire, failure,
+    Account, AccountFilter, CachedToken, Purpose, RequestFailure, Store, StoreSettings, TokenName, acquire, failure,
 };
 use crate::token_settings::TokenSettings;
 
-/// The options for stored sign-ins and cached tokens.
+/// The options for stored accounts and cached tokens.
 #[derive(Args)]
 pub(crate) struct CacheSettings {
     /// Get the token for a user who signed in with `entra login`, without interaction: for USER, or
@@ -56,7 +56,7 @@ pub(crate) struct Silent {
 }
 
 impl CacheSettings {
-    /// Returns true if the options select the cache or a stored sign-in.
+    /// Returns true if the options select the cache or a stored account.
     pub(crate) fn is_enabled(&self) -> bool {
         self.account.is_some() || self.cache
     }
@@ -66,7 +66,7 @@ impl CacheSettings {
         self.refresh = true;
     }
 
-    /// Returns true if the token is for a user with a stored sign-in.
+    /// Returns true if the token is for a user with a stored account.
     pub(crate) fn is_for_account(&self) -> bool {
         self.account.is_some()
     }
@@ -148,7 +148,7 @@ impl CacheSettings {
         let store = self.store.settings.open_existing()?;
         let user = Some(user.trim().to_owned()).filter(|user| !user.is_empty());
         let (required, preferred) = account_filters(wanted.settings(), user)?;
-        let account = store.account(&required, &preferred)?;
+        let account = store.account(&required, &preferred, Purpose::Token)?;
         let authority = Authority::new(cloud_at(&account.origin)?, Tenant::Id(account.tenant))?;
         let application = ApplicationSettings::application_of_account(
             wanted.settings(),
@@ -207,7 +207,7 @@ impl Renewal<'_> {
                 .reread(self.store)
                 .map_err(RenewalError::Other)?
                 .ok_or_else(|| {
-                    let failure = Failure::text(Exit::Credential, "the account was signed out meanwhile");
+                    let failure = Failure::text(Exit::Credential, "the account was removed by another command");
                     RenewalError::Other(failure.hint("sign in again with `entra login`"))
                 })?;
             let sent = current.refresh_token.clone();
@@ -231,7 +231,7 @@ impl Renewal<'_> {
         let cached = CachedToken::from(token);
         let newer = user.refresh_token().unwrap_or_else(|| sent.clone());
         let saved = self.store.database.change_secrets(|secrets| {
-            // A user who signed out meanwhile stays signed out.
+            // An account that was removed by another command is not stored again.
             if account.rotate(self.store, secrets, sent, &newer)? {
                 self.name.put(secrets, &cached)?;
             }
@@ -259,19 +259,26 @@ impl RenewalError {
         let user = excerpt(&account.username, 100);
         // The claims for the sign-in come from the service, or from the API's challenge before.
         let requested = || wanted.claims().ok().flatten().map(|claims| claims.as_str().to_owned());
-        let claims = error
-            .service()
-            .and_then(|service| service.claims.clone())
-            .or_else(requested);
-        let claims = claims.filter(|claims| claims.len() <= LONGEST_CLAIMS);
-        let claims = claims.map(|claims| format!(" --claims {}", shell_quoted(&claims)));
-        let hint = format!(
-            "{user} {what}: {} {}{}",
+        let of_service = error.service().and_then(|service| service.claims.clone());
+        let too_long = if of_service.is_some() {
+            "add --claims with the member claims of the -o json error"
+        } else {
+            "add --claims with the same claims"
+        };
+        let command = format!(
+            "{user} {what}: {} {}",
             login_command(account),
-            wanted.target_arguments(),
-            claims.unwrap_or_default()
+            wanted.target_arguments()
         );
-        Failure::new(exit, error).hint_instead(hint).into()
+        let failure = Failure::new(exit, error);
+        let failure = match of_service.or_else(requested) {
+            None => failure.hint_instead(command),
+            Some(claims) if claims.len() <= LONGEST_CLAIMS => {
+                failure.hint_instead(format!("{command} --claims {}", shell_quoted(&claims)))
+            }
+            Some(_) => failure.hint_instead(command).hint(too_long),
+        };
+        failure.into()
     }
 }
 

@@ -10,7 +10,8 @@ use crate::sanitize::shell_quoted;
 #[derive(Args)]
 #[group(id = "api", required = true, multiple = false)]
 pub(crate) struct TargetSettings {
-    /// The scope, such as https://graph.microsoft.com/.default
+    /// The scope, such as https://graph.microsoft.com/.default; for a user also several, in
+    /// quotation marks: "User.Read Mail.Read"
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
 

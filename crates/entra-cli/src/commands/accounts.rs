@@ -1,4 +1,4 @@
-//! The command `entra accounts`: lists the users who are signed in.
+//! The command `entra accounts`: lists the stored accounts of users.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -11,9 +11,9 @@ use crate::store::{Account, StoreSettings};
 use crate::terminal::Stream;
 use crate::time_format::{put_time, utc};
 
-/// List the signed-in users, with the tenant, the application and the time of each sign-in.
+/// List the stored accounts, with the tenant, the application and the time of each sign-in.
 ///
-/// `entra login` signs users in, and `entra logout` removes a sign-in. Tokens are not shown.
+/// `entra login` stores an account, and `entra logout` removes it. Tokens are not shown.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -28,12 +28,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (accounts, unreadable) = store.accounts()?;
     if unreadable > 0 {
         let problem = format!(
-            "{unreadable} of the sign-ins cannot be read: {}",
+            "{unreadable} of the accounts cannot be read: {}",
             store.reason_unreadable()
         );
         warn(
             problem,
-            "restore the key, or remove all sign-ins with `entra logout --all`",
+            "restore the key, or remove all accounts with `entra logout --all`",
         );
     }
     match arguments.output.form() {

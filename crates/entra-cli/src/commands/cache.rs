@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Remove all cached access tokens
     ///
-    /// Sign-ins are not removed: use `entra logout` for them.
+    /// Accounts are not removed: use `entra logout` for them.
     Clear {
         #[command(flatten)]
         store: StoreSettings,

@@ -42,22 +42,21 @@ use crate::tenant_store::TenantStoreSettings;
 #[command(override_usage = USAGE, after_help = "\
 Examples:
   export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-  # the administrator signs in; the browser returns a code
+  # the administrator signs in and consents
   entra consent --v1 --resource https://manage.office.com
-  # the admin-consent page
+  # on the admin-consent page, for v2
   entra consent --admin \\
     --resource https://graph.microsoft.com
   entra token --v1 --resource https://manage.office.com \\
     --tenant $(entra consent --v1 \\
       --resource https://manage.office.com)
 
-With --v1 or --admin the administrator consents for the whole tenant, including application permissions. On v2 without --admin the \
-consent is only for the signed-in user and grants no application permissions: the tenant is stored only if the application already \
-has some.
+--v1 or --admin: consent for the whole tenant, including application permissions. v2 without --admin: consent of the signed-in user \
+only; it grants no application permission, so the tenant is stored only if the application already has one.
 
-Exit code 6 means that the application has no application permission for the API in that tenant, so its app-only tokens are useless \
-there; on v2 without --admin the tenant is then not stored. If no app-only token is available yet, a consent for the whole tenant is \
-stored, and \"not verified\" is written to standard error (\"proved\": false in JSON).")]
+Exit code 6: the application has no application permission for the API in that tenant, so app-only tokens are rejected there. On v2 \
+without --admin the tenant is then not stored. If no app-only token is available yet, a consent for the whole tenant is stored as \
+\"not verified\" (on standard error; \"proved\": false in JSON).")]
 #[command(mut_arg("tenant", |tenant| tenant
     .env(Resettable::Reset)
     .help("The tenant whose administrator consents: its ID or a domain [default: any tenant]")))]
@@ -257,7 +256,7 @@ impl Access {
             Self::Unverified(_) | Self::Failed(_) => Page::good(
                 "Consent received",
                 format!(
-                    "The consent of the tenant {tenant} was received. It is not confirmed yet by an app-only token of the application."
+                    "The consent of the tenant {tenant} was received. It is not verified yet by an app-only token of the application."
                 ),
             ),
         }

@@ -91,7 +91,7 @@ Libraries for OpenID Connect (openid-client, go-oidc, Spring Security) require t
   # issuer http://127.0.0.1:8500/TENANT/v2.0, on v1
   # http://127.0.0.1:8500/TENANT/; TENANT is an ID
   entra emulator --port 8500 --issuer origin
-If tokens are requested at one address and validated with the documents of another, set --issuer to the URL of the latter.
+If the program that requests tokens and the API that validates them reach the emulator under different addresses, set --issuer to the address that the API uses.
 
 ", control_help!()))]
 pub(crate) struct Arguments {
@@ -113,13 +113,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Lifetime of tokens in seconds, such as 20 to see early renewals [default: the value of the
-    /// configuration, or 3600]
+    /// Lifetime of tokens in seconds, from 1 to 31536000, such as 20 to see early renewals [default:
+    /// the value of the configuration, or 3600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     token_lifetime: Option<u64>,
 
-    /// Tell clients to request the next token after this many seconds (refresh_in) [default: the
-    /// value of the configuration, or no refresh_in]
+    /// Tell clients to request the next token after this many seconds (refresh_in); a value that is
+    /// not below the lifetime is sent too, but `entra` ignores it [default: the value of the
+    /// configuration, or no refresh_in]
     #[arg(long, value_name = "SECONDS")]
     refresh_in: Option<u64>,
 
@@ -139,7 +140,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Command and arguments to run against the emulator
+    /// Program to run against the emulator, and its arguments
     #[arg(last = true, value_name = "PROGRAM")]
     guest: Vec<OsString>,
 }
@@ -305,7 +306,7 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
         let object_id = escape(&app.object_id);
         let _ = write!(
             text,
-            "\n# application {name}: client id {id}, object id {object_id}, {proof}"
+            "\n# application {name}: client ID {id}, object ID {object_id}, {proof}"
         );
     }
     for api in emulator.apis() {

@@ -49,8 +49,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     keep_secrets: bool,
 
-    /// Command and arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// Program to run, and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
     command: Vec<OsString>,
 }
 
@@ -128,5 +128,6 @@ pub(crate) const EXPIRES_ON: &str = "ENTRA_TOKEN_EXPIRES_ON";
 
 // Each form fits a terminal of 60 columns.
 const USAGE: &str = "\
-entra exec [OPTIONS] --scope <SCOPE> -- <COMMAND>...
-       entra exec [OPTIONS] --resource <API> -- <COMMAND>...";
+entra exec [OPTIONS] --scope <SCOPE> -- <PROGRAM>...
+       entra exec [OPTIONS] --resource <AUDIENCE>
+         -- <PROGRAM>...";

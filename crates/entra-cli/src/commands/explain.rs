@@ -120,7 +120,7 @@ fn describe(row: &Aadsts) -> String {
         ..
     } = row;
     format!(
-        "AADSTS{code}  {error}\n  meaning     {meaning}\n  what to do  {hint}\n  kind        {class}\n  try again   {again}"
+        "AADSTS{code}  {error}\n  meaning     {meaning}\n  what to do  {hint}\n  class       {class}\n  try again   {again}"
     )
 }
 

@@ -11,10 +11,13 @@ use crate::token_settings::TokenSettings;
 
 /// Get a token for kubectl and a cluster of the Azure Kubernetes Service.
 ///
-/// This is `entra token -o exec-credential` for the server application of the service. kubectl runs
-/// the command when it needs a token, and caches the token until it expires. The cluster must use
-/// Entra sign-in; role assignments in Azure or role bindings in the cluster determine what the
-/// application can do. If the cluster has its own server application, name it with --resource.
+/// This is `entra token -o exec-credential` for the server application of the service. Each kubectl
+/// process runs the command once and keeps the token in memory until it ends. Add --cache, so that
+/// the next kubectl does not request another token.
+///
+/// The cluster must use Entra sign-in; role assignments in Azure or role bindings in the cluster
+/// determine what the application can do. If the cluster has its own server application, name it
+/// with --resource.
 ///
 /// The version of the output is the one that kubectl requests in KUBERNETES_EXEC_INFO: v1 or
 /// v1beta1 of client.authentication.k8s.io.
@@ -22,6 +25,9 @@ use crate::token_settings::TokenSettings;
 #[command(
     // The default is the server application of the service.
     mut_group("api", |group| group.required(false)),
+    mut_arg("resource", |resource| resource.help(format!(
+        "The server application of the cluster [default: {SERVER_APPLICATION}, Azure Kubernetes Service]"
+    ))),
     after_help = "\
 Examples:
   kubectl config set-credentials daemon \\

@@ -1,4 +1,4 @@
-//! The command `entra login`: signs a user in and stores the sign-in.
+//! The command `entra login`: signs a user in and stores the account.
 
 use std::time::SystemTime;
 
@@ -21,7 +21,7 @@ use crate::source::Traced;
 use crate::store::{Account, CachedToken, Store, StoreSettings, TokenName, failure, one_line};
 use crate::target::TargetSettings;
 
-/// Sign a user in and store the sign-in for `entra token --account`.
+/// Sign a user in and store the account for `entra token --account`.
 ///
 /// The command opens a browser for the sign-in (authorization code with PKCE); with --device-code
 /// it prints a code that the user enters on another device. After that, `entra token --account`
@@ -33,14 +33,16 @@ use crate::target::TargetSettings;
 /// application with a secret or a certificate also works, but each `entra token --account` then
 /// needs the same credential.
 ///
-/// The user's name, the refresh token and the access tokens are stored in sign-ins.redb, sealed
-/// with AES-256-GCM. The IDs of the application and the tenant are not sealed. The key is in a file
-/// next to it that only its owner can read. This protects against other users of the machine,
+/// The user's name, the refresh token and the access tokens are stored in sign-ins.redb, encrypted
+/// with AES-256-GCM. The IDs of the application and the tenant are not encrypted. The key is in a
+/// file next to it that only its owner can read. This protects against other users of the machine,
 /// modified files, and a copy of only one of the two files. It does not protect against programs
 /// that run as you, against an administrator, or against a copy of the whole folder, and it does
-/// not detect that sign-ins.redb was replaced with an older copy. If the machine has a safer place
-/// for the key, name it with --store-key, and exclude the folder from backups. The keyring of the
-/// operating system is not used.
+/// not detect that sign-ins.redb was replaced with an older copy.
+///
+/// If the machine has a safer place for the key, name it with --store-key. The keyring of the
+/// operating system is not used. Exclude the folder from backups: a backup of both files can be
+/// decrypted.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -101,7 +103,7 @@ pub(crate) struct Arguments {
 enum Output {
     /// One line
     Text,
-    /// The sign-in, as JSON
+    /// The account, as JSON
     Json,
 }
 
@@ -174,7 +176,7 @@ fn account(application: &Application, sign_in: &SignIn) -> Result<Account, Failu
         .as_ref()
         .and_then(entra_client::User::refresh_token)
         .ok_or_else(|| {
-            let problem = "the service issued no refresh token, so the sign-in cannot be stored";
+            let problem = "the service issued no refresh token, so the account cannot be stored";
             Failure::text(Exit::Rejected, problem).hint("allow the scope offline_access for the application")
         })?;
     let claims = sign_in.id_token.as_ref().and_then(|token| token.claims().ok());
@@ -184,7 +186,7 @@ fn account(application: &Application, sign_in: &SignIn) -> Result<Account, Failu
     let user_id = object_id.or(subject).or_else(|| username.clone()).ok_or_else(|| {
         Failure::text(
             Exit::Token,
-            "the response does not identify the user, so the sign-in cannot be stored",
+            "the response does not identify the user, so the account cannot be stored",
         )
         .hint("check the authority's host: it does not behave like Entra")
     })?;

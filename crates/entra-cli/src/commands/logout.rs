@@ -1,4 +1,4 @@
-//! The command `entra logout`: removes stored sign-ins and their tokens.
+//! The command `entra logout`: removes stored accounts and their tokens.
 
 use clap::Args;
 
@@ -6,11 +6,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{excerpt, tell};
 use crate::settings::cloud_at;
-use crate::store::{AccountFilter, StoreSettings};
+use crate::store::{AccountFilter, Purpose, StoreSettings};
 
-/// Remove a sign-in that `entra login` stored, with its tokens.
+/// Remove an account that `entra login` stored, with its tokens.
 ///
-/// The sign-in is removed only on this machine; the service is not informed. The session in the
+/// The account is removed only on this machine; the service is not informed. The session in the
 /// browser continues, and copied tokens stay valid until they expire. To revoke all sessions of the
 /// user, the user or an administrator calls Microsoft Graph: POST /users/ID/revokeSignInSessions.
 #[derive(Args)]
@@ -18,26 +18,26 @@ use crate::store::{AccountFilter, StoreSettings};
 Examples:
   entra logout
   entra logout --account megan@contoso.com
-  # all sign-ins and cached tokens
+  # all accounts and cached tokens
   entra logout --all")]
 pub(crate) struct Arguments {
-    /// User to sign out [default: the only user who is signed in]
+    /// User of the account [default: the only stored account]
     #[arg(long, value_name = "USER")]
     account: Option<String>,
 
-    /// Remove all sign-ins and all cached tokens, including unreadable ones
+    /// Remove all accounts and all cached tokens, including unreadable ones
     #[arg(long, conflicts_with_all = ["account", "tenant", "client_id", "authority_host"])]
     all: bool,
 
-    /// Only a sign-in to this tenant: its ID or a domain
+    /// Only an account in this tenant: its ID or a domain
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
 
-    /// Only a sign-in to this application
+    /// Only an account of this application
     #[arg(long, value_name = "GUID")]
     client_id: Option<String>,
 
-    /// Only a sign-in in this cloud: public, usgovernment, china or an address
+    /// Only an account in this cloud: public, usgovernment, china or an address
     #[arg(long, value_name = "HOST")]
     authority_host: Option<String>,
 
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.all {
         let (accounts, tokens) = arguments.store.open_existing()?.clear(true)?;
         tell(format_args!(
-            "sign-ins removed: {accounts}, cached tokens removed: {tokens}; {NOT_REVOKED}"
+            "accounts removed: {accounts}, cached tokens removed: {tokens}; {NOT_REVOKED}"
         ));
         return Ok(());
     }
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         origin: cloud.map(|cloud| cloud.origin().to_owned()),
     };
     let store = arguments.store.open_existing()?;
-    let account = store.account(&wanted, &AccountFilter::default())?;
+    let account = store.account(&wanted, &AccountFilter::default(), Purpose::Removal)?;
     account.forget(&store)?;
     let user = excerpt(&account.username, 100);
     tell(format_args!(

@@ -39,7 +39,10 @@ enum Command {
         #[command(flatten)]
         output: ListOutput,
     },
-    /// Remove a stored tenant, with the secrets stored for it
+    /// Remove a stored tenant, with its secrets
+    ///
+    /// The secrets are those that programs stored for the tenant in the same file, such as refresh
+    /// tokens. Accounts of `entra login` and cached tokens are in another file, and stay.
     Forget {
         /// The tenant's ID
         tenant: String,

@@ -29,19 +29,20 @@ use crate::verbosity::{is_quiet, logs};
 /// The options of `--watch`.
 #[derive(Args)]
 pub(crate) struct WatchSettings {
-    /// Request the token repeatedly, and show its source, its refreshes, and failures
+    /// Query the client for the token repeatedly, and show its source, its refreshes, and failures
     ///
     /// Continues until Ctrl-C. On a terminal the last line counts down; otherwise one line is
     /// printed for each change. The token itself is printed only with --output, each time it
-    /// changes. The number of requests does not count retries.
+    /// changes. The number of requests is that of the token requests to the service, without
+    /// retries.
     #[arg(long, conflicts_with_all = ["account", "cache"])]
     watch: bool,
 
-    /// Seconds between requests to the client, from 0.01 to 86400, such as 0.5
+    /// Seconds between queries of the client, from 0.01 to 86400, such as 0.5
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval, requires = "watch")]
     interval: Duration,
 
-    /// End after this many requests to the client; the exit code is 0 if the last one returned a
+    /// End after this many queries of the client; the exit code is 0 if the last one returned a
     /// token
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), requires = "watch")]
     count: Option<u64>,

@@ -14,7 +14,7 @@ use crate::files::excerpt;
 use crate::sanitize::escape;
 use crate::time_format::utc;
 
-/// A user who signed in, and the refresh token of the sign-in.
+/// A stored account: a user who signed in, and the refresh token of the sign-in.
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) client_id: ClientId,
@@ -189,6 +189,15 @@ impl Account {
     }
 }
 
+/// The purpose for which a stored account is looked up.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    /// To request a token for the user.
+    Token,
+    /// To remove the account.
+    Removal,
+}
+
 /// Leaves out the refresh token.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -227,11 +236,16 @@ impl Store {
     }
 
     /// Returns the account that matches the `required` filter. The `preferred` filter selects among
-    /// several.
+    /// several. The purpose selects the hints of a failure.
     ///
     /// # Errors
     /// Returns an error if no account matches, or several do.
-    pub(crate) fn account(&self, required: &AccountFilter, preferred: &AccountFilter) -> Result<Account, Failure> {
+    pub(crate) fn account(
+        &self,
+        required: &AccountFilter,
+        preferred: &AccountFilter,
+        purpose: Purpose,
+    ) -> Result<Account, Failure> {
         let (accounts, unreadable) = self.accounts()?;
         let mut matching: Vec<&Account> = accounts.iter().filter(|account| required.matches(account)).collect();
         if matching.len() > 1 {
@@ -246,13 +260,12 @@ impl Store {
         }
         match matching.as_slice() {
             [one] => Ok((*one).clone()),
-            [] if accounts.is_empty() && unreadable > 0 => Err(Failure::text(
-                Exit::Credential,
-                format!("the stored sign-ins cannot be decrypted: {}", self.reason_unreadable()),
-            )
-            .hint("restore the key, or sign in again with `entra login`")),
+            [] if accounts.is_empty() && unreadable > 0 => {
+                let problem = format!("the stored accounts cannot be decrypted: {}", self.reason_unreadable());
+                Err(Failure::text(Exit::Credential, problem).hint(purpose.hint_if_unreadable()))
+            }
             [] if accounts.is_empty() => {
-                Err(Failure::text(Exit::Credential, "no user is signed in").hint("sign in with `entra login`"))
+                Err(Failure::text(Exit::Credential, "no user is signed in").hint(purpose.hint_if_none()))
             }
             [] => {
                 let mismatch = match required.user.as_deref() {
@@ -264,7 +277,7 @@ impl Store {
                     count => format!("; {count} more cannot be decrypted: {}", self.reason_unreadable()),
                 };
                 let problem = format!("{mismatch}; signed in: {}{others}", listed(accounts.iter()));
-                Err(Failure::text(Exit::Credential, problem).hint("give one of them, or sign in with `entra login`"))
+                Err(Failure::text(Exit::Credential, problem).hint(purpose.hint_if_no_match()))
             }
             several => {
                 let problem = format!("{} accounts match: {}", several.len(), listed(several.iter().copied()));
@@ -272,6 +285,29 @@ impl Store {
                     "give one with --account USER, and with --tenant, --client-id or --authority-host if necessary",
                 ))
             }
+        }
+    }
+}
+
+impl Purpose {
+    fn hint_if_unreadable(self) -> &'static str {
+        match self {
+            Self::Token => "restore the key, or sign in again with `entra login`",
+            Self::Removal => "restore the key, or remove all accounts with `entra logout --all`",
+        }
+    }
+
+    fn hint_if_none(self) -> &'static str {
+        match self {
+            Self::Token => "sign in with `entra login`",
+            Self::Removal => "name the folder with --store if the account is in another one",
+        }
+    }
+
+    fn hint_if_no_match(self) -> &'static str {
+        match self {
+            Self::Token => "give one of them, or sign in with `entra login`",
+            Self::Removal => "give one of them, or omit the options if there is only one",
         }
     }
 }

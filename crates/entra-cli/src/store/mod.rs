@@ -1,4 +1,4 @@
-//! The store of sign-ins and cached tokens: encrypted entries in a private folder.
+//! The store of accounts and cached tokens: encrypted entries in a private folder.
 //!
 //! Each secret is encrypted with AES-256-GCM, and its name is authenticated with it, so that an
 //! entry cannot be decrypted under another name. The key is 32 random bytes in a file, by default
@@ -30,7 +30,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_tenants::{RedbTenantStore, StoredSecret, TenantStoreError, TenantStoreKey, TenantStoreLock};
 
-pub(crate) use self::account::{Account, AccountFilter, one_line};
+pub(crate) use self::account::{Account, AccountFilter, Purpose, one_line};
 pub(crate) use self::cached_token::{CachedToken, RequestFailure, TokenName, acquire};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -42,7 +42,7 @@ use crate::tenant_store::silence_redb_panics;
 /// The options for the store.
 #[derive(Args)]
 pub(crate) struct StoreSettings {
-    /// The folder for sign-ins and cached tokens [default: entra in $XDG_STATE_HOME, or in
+    /// The folder for accounts and cached tokens [default: entra in $XDG_STATE_HOME, or in
     /// ~/.local/state]
     // An empty variable counts as unset; clap's parser for paths would reject it.
     #[arg(long, env = "ENTRA_STORE", hide_env_values = true, value_name = "FOLDER", value_parser = OsStringValueParser::new().map(PathBuf::from))]
@@ -123,14 +123,14 @@ impl StoreSettings {
             return Ok(folder.clone());
         }
         let folder = user_folder("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
-            Failure::text(Exit::Configuration, "no home folder is known for sign-ins and tokens")
+            Failure::text(Exit::Configuration, "no home folder is known for accounts and tokens")
                 .hint("give a folder with --store, or set ENTRA_STORE")
         })?;
         Ok(folder)
     }
 }
 
-/// The store of sign-ins and cached tokens.
+/// The store of accounts and cached tokens.
 pub(crate) struct Store {
     pub(crate) database: RedbTenantStore,
     key: Option<TenantStoreKey>,
@@ -172,8 +172,8 @@ impl Store {
         }
     }
 
-    /// Removes the cached tokens, and with `all` also the sign-ins. Returns the number of removed
-    /// sign-ins, including unreadable ones, and of removed tokens.
+    /// Removes the cached tokens, and with `all` also the accounts. Returns the number of removed
+    /// accounts, including unreadable ones, and of removed tokens.
     pub(crate) fn clear(&self, all: bool) -> Result<(usize, usize), Failure> {
         if found(self.database.path())?.is_none() {
             return Ok((0, 0));
@@ -213,18 +213,18 @@ fn found(path: &Path) -> Result<Option<Metadata>, Failure> {
 fn check_folder(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     if metadata.is_symlink() {
         let hint = "give the folder itself with --store or ENTRA_STORE";
-        return Err(unusable(path, "the folder for sign-ins is a link", hint));
+        return Err(unusable(path, "the folder for accounts is a link", hint));
     }
     if !metadata.is_dir() {
         let hint = "give another folder with --store or ENTRA_STORE";
-        return Err(unusable(path, "the folder for sign-ins is a file", hint));
+        return Err(unusable(path, "the folder for accounts is a file", hint));
     }
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o022 != 0 {
         let hint = "remove the write permission of other users (chmod 700), or give another folder with --store";
         return Err(unusable(
             path,
-            "other users can replace the sign-ins in this folder",
+            "other users can replace the accounts in this folder",
             hint,
         ));
     }
@@ -237,7 +237,7 @@ fn check_file(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
         return Err(unusable(path, "this must be a file, and not a link", START_ANEW));
     }
     if metadata.len() > LARGEST {
-        return Err(unusable(path, "the file is too large for sign-ins", START_ANEW));
+        return Err(unusable(path, "the file is too large for accounts", START_ANEW));
     }
     Ok(())
 }
@@ -250,7 +250,7 @@ fn unusable(path: &Path, problem: &str, hint: &'static str) -> Failure {
 pub(crate) fn failure(error: TenantStoreError) -> Failure {
     match error {
         TenantStoreError::Unreadable { path, why } => {
-            unusable(&path, &format!("the sign-ins cannot be read: {why}"), START_ANEW)
+            unusable(&path, &format!("the accounts cannot be read: {why}"), START_ANEW)
         }
         TenantStoreError::Key { path, .. } => unusable(
             &path,

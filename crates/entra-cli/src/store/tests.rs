@@ -90,7 +90,7 @@ fn exchanged_entries_cannot_be_decrypted() {
     drop(database);
     let (accounts, unreadable) = store.accounts().unwrap();
     assert_eq!((accounts.len(), unreadable), (0, 2));
-    let chosen = store.account(&AccountFilter::default(), &AccountFilter::default());
+    let chosen = store.account(&AccountFilter::default(), &AccountFilter::default(), Purpose::Token);
     assert_eq!(chosen.err().unwrap().exit, Exit::Credential);
 }
 

@@ -61,7 +61,7 @@ fn settings_that_fail_elsewhere_warn() {
 
     let twice = with(&variables, "AZURE_CLIENT_ID", emulator.tenant_id());
     let report = Report::of(&["--resource", GRAPH], &twice);
-    report.says("tenant", "it is equal to the client id", "copy");
+    report.says("tenant", "it is equal to the client ID", "copy");
     report.says("token-request", "AADSTS700016", "");
 
     let secret = format!("{}\n\n", emulator.client_secret());

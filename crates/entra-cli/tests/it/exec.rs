@@ -121,7 +121,7 @@ fn command_does_not_run_without_a_token() {
     let output = run(&exec(&[], &["echo", "ran"]), &variables);
     fails(&output, 5, &["AADSTS7000215"]);
     assert!(!err(&output).contains("canary"));
-    fails(&run(&["exec", "--resource", GRAPH, "--"], &variables), 2, &["COMMAND"]);
+    fails(&run(&["exec", "--resource", GRAPH, "--"], &variables), 2, &["PROGRAM"]);
     fails(&run(&["exec", "--", "echo", "ran"], &variables), 2, &["--resource"]);
 }
 

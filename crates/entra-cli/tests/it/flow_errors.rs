@@ -179,7 +179,7 @@ fn token_errors_are_complete() {
         (&["--flow", "obo"], 2, "--assertion-file"),
         (&["--ca-file", "/no/such/file"], 3, "/no/such/file"),
         (&["--claims", "{"], 3, "claims"),
-        (&["--account"], 3, "sign-ins"),
+        (&["--account"], 3, "accounts"),
     ] {
         let words = if more.contains(&"-o") { &words[..3] } else { &words[..] };
         let more: Vec<&str> = more.to_vec();

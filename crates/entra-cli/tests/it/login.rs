@@ -303,7 +303,7 @@ fn one_of_several_accounts_is_selected() {
         2
     );
     let logout = session.run(&["logout", "--all"]);
-    assert!(err(&logout).contains("sign-ins removed: 2"), "{}", err(&logout));
+    assert!(err(&logout).contains("accounts removed: 2"), "{}", err(&logout));
     assert_eq!(json(&session.run(&["accounts", "-o", "json"])), serde_json::json!([]));
 }
 

@@ -125,6 +125,12 @@ fn required_claims_are_passed_to_the_sign_in() {
         5,
         &["AADSTS50076", "sign in again: entra login", &again],
     );
+    let mut body = body;
+    body["claims"] = CLAIMS.replace(r#""a-b""#, &[r#""a-b""#; 200].join(",")).into();
+    let fault = Fault::status(400).with_body(body.to_string());
+    emulator.fault(fault.content_type("application/json").on("/token").times(1));
+    let advice = "--scope User.Read; add --claims with the member claims of the -o json error";
+    fails(&session.run(REFRESH), 5, &[advice]);
     done(&session.login_with(&["login", "--client-id", session.cli(), "--claims", CLAIMS], MEGAN));
     let authorized = emulator.requests();
     let mut authorized = authorized.iter().filter(|request| request.path.ends_with("/authorize"));

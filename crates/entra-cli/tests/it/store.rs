@@ -239,7 +239,7 @@ fn damaged_store_names_a_way_to_start_again() {
     assert_ne!(session.run(ME).status.code(), Some(0));
     let huge = fs::OpenOptions::new().write(true).open(&file).unwrap();
     huge.set_len(100 << 30).unwrap();
-    fails(&session.run(ME), 1, &["too large for sign-ins", "move it away"]);
+    fails(&session.run(ME), 1, &["too large for accounts", "move it away"]);
     drop(huge);
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
@@ -263,14 +263,14 @@ fn damaged_store_names_a_way_to_start_again() {
     );
     let accounts = session.run(&["accounts"]);
     assert!(
-        err(&accounts).contains("1 of the sign-ins cannot be read: the key file"),
+        err(&accounts).contains("1 of the accounts cannot be read: the key file"),
         "{}",
         err(&accounts)
     );
     write(&key, &sound_key);
     done(&session.run(ME));
     fs::remove_file(&key).unwrap();
-    assert!(err(&session.run(&["logout", "--all"])).contains("sign-ins removed: 1"));
+    assert!(err(&session.run(&["logout", "--all"])).contains("accounts removed: 1"));
     done(&session.login(MEGAN));
     done(&session.run(ME));
 }

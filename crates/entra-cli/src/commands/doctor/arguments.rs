@@ -28,7 +28,7 @@ Examples:
     --scope https://graph.microsoft.com/.default
 
 The exit code is 0 if no check fails, even with warnings. Otherwise it is the exit code of the first check that failed:
-  2, 3  a setting is wrong: tenant, client id, authority,
+  2, 3  a setting is wrong: tenant, client ID, authority,
         scope, proxy, or this machine's clock
   4     the secret, the certificate or the federated token
         cannot be read, or has expired

@@ -128,7 +128,7 @@ fn describe_tenant(tenant: &Result<Tenant, Failure>, client_id: Option<&ClientId
     };
     match (tenant, client_id) {
         (Ok(Tenant::Id(tenant)), Some(client_id)) if *tenant == client_id.guid() => check.with_warning(
-            "it is equal to the client id",
+            "it is equal to the client ID",
             "copy \"Directory (tenant) ID\" and \"Application (client) ID\" from the app registration's overview page again",
         ),
         _ => check,

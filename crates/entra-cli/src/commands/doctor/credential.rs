@@ -59,7 +59,7 @@ impl Credential {
 
     pub(crate) fn redact_in(&self, report: &mut Report) {
         match self {
-            // A GUID is an id and not a secret. Redacting it could hide the client id, for example.
+            // A GUID is an ID and not a secret. Redacting it could hide the client ID, for example.
             Self::Secret(secret, _) if is_guid(secret.expose()) => {}
             Self::Secret(secret, _) => report.redact(secret.expose().trim()),
             Self::Federated {

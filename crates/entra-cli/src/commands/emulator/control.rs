@@ -26,7 +26,8 @@ With --control PORT, programs in any language control the emulator with JSON ove
                          latency_ms, reset, path, times and
                          more
   GET /v1/clock          POST: set, advance_seconds, frozen
-  POST /v1/revocations   revoke tokens: all, app or user
+  POST /v1/revocations   revoke tokens: all, app (with
+                         tenant: its consent) or user
   POST /v1/approvals     accept or decline as a user: url or
                          user_code, user, decision
   GET /v1/signing-keys   POST: action: rotate, replace or
@@ -34,6 +35,9 @@ With --control PORT, programs in any language control the emulator with JSON ove
   POST /v1/tokens        forge an access token: app, api,
                          user, claims, header, key, defect
                          and more; GET lists the defects
+  POST /v1/activity      publish content in the activity
+                         feed: tenant, content_type,
+                         contents
   POST /v1/reset         reset the state; the configuration
                          stays"
     };
