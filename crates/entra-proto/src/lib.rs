@@ -14,8 +14,8 @@
 //! - [`Target`]: the API that a token is for, as a [`Resource`] or as [`Scopes`].
 //! - [`TokenRequest`] and [`TokenResponse`]: one request to the token endpoint, and its response
 //!   with an [`AccessToken`].
-//! - [`Step`](acquire::Step): the state of an acquisition, which may take several requests, pauses
-//!   and signatures.
+//! - [`Step`](acquire::Step): the next step of an acquisition, which may take several requests,
+//!   pauses and signatures.
 //!
 //! ```text
 //! layer 1: plain data

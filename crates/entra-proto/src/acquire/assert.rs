@@ -1,4 +1,4 @@
-//! The state in which a request waits for the assertion of another issuer.
+//! The step that fetches an assertion of another issuer.
 
 use std::fmt;
 

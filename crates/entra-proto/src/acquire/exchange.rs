@@ -1,4 +1,4 @@
-//! The states in which a request waits to be sent: immediately, or after a pause.
+//! The steps that send a request: immediately, or after a pause.
 
 use std::fmt;
 use std::time::Duration;

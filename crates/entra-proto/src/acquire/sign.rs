@@ -1,4 +1,4 @@
-//! The state in which an assertion waits for its signature.
+//! The step that signs an assertion.
 
 use std::fmt;
 
