@@ -4,6 +4,7 @@
 //! ```text
 //!  main ─┬─► stage ─┬─► purity      code without I/O (source), layers (imports)
 //!        │          ├─► shape       circles and floors of imports, long files
+//!        │          ├─► prose       the language of comments and documents
 //!        │          ├─► msrv        the oldest Rust of the dependencies
 //!        │          ├─► package     the archives to publish
 //!        │          ├─► wasm        the crates without I/O, for WebAssembly
@@ -31,6 +32,7 @@ mod imports;
 mod modules;
 mod msrv;
 mod package;
+mod prose;
 mod purity;
 mod readme;
 mod shape;

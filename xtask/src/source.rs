@@ -171,8 +171,27 @@ impl Source {
     }
 }
 
-/// `code` with blanks in the place of comments and of what stands in quotes; the lines stay where
-/// they are.
+/// Returns the comments and literals of `code`, each of their lines with its number.
+pub(crate) fn texts(code: &str) -> Vec<(usize, String)> {
+    let code: Vec<char> = code.chars().collect();
+    let mut texts = Vec::new();
+    let (mut at, mut line) = (0, 1);
+    while at < code.len() {
+        let end = end_of_text(&code, at);
+        if end > at {
+            let text: String = code[at..end].iter().collect();
+            texts.extend((line..).zip(text.split('\n').map(str::to_owned)));
+            line += text.matches('\n').count();
+            at = end;
+        } else {
+            line += usize::from(code[at] == '\n');
+            at += 1;
+        }
+    }
+    texts
+}
+
+/// Returns `code` with blanks in place of comments and literals. The lines keep their numbers.
 fn blanked(code: &str) -> String {
     let code: Vec<char> = code.chars().collect();
     let mut blanked = String::with_capacity(code.len());

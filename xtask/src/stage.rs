@@ -7,7 +7,7 @@ use crate::cargo::{Fetched, cargo, document, fetch, has, passes, root};
 use crate::skips::{missing, run_tests};
 use crate::verdict::Verdict;
 use crate::workspace::Workspace;
-use crate::{Result, acceptance, api, fuzz, imports, msrv, package, purity, readme, shape, wasm};
+use crate::{Result, acceptance, api, fuzz, imports, msrv, package, prose, purity, readme, shape, wasm};
 
 /// One stage of CI, which also runs alone.
 pub(crate) struct Stage {
@@ -203,6 +203,10 @@ fn shape() -> Result<Verdict> {
     shape::check(&Workspace::load()?).map(Verdict::of_findings)
 }
 
+fn prose() -> Result<Verdict> {
+    prose::check(&Workspace::load()?).map(Verdict::of_findings)
+}
+
 fn msrv() -> Result<Verdict> {
     msrv::check(&Workspace::load()?).map(Verdict::of_findings)
 }
@@ -239,6 +243,11 @@ pub(crate) static STAGES: &[Stage] = &[
         name: "shape",
         about: "import circles are small, imports lead down, and files are short",
         run: shape,
+    },
+    Stage {
+        name: "prose",
+        about: "comments, messages and documents are short-lined and in plain words",
+        run: prose,
     },
     Stage {
         name: "msrv",
