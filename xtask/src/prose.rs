@@ -187,7 +187,18 @@ struct Exemption {
 }
 
 /// The words that single files may contain.
-const EXEMPT: &[Exemption] = &[];
+const EXEMPT: &[Exemption] = &[
+    Exemption {
+        file: "crates/entra-emulator/src/state/mod.rs",
+        word: "answers",
+        reason: "the label of a seed, from which every generated ID derives",
+    },
+    Exemption {
+        file: "xtask/acceptance/rust/src/main.rs",
+        word: "refused",
+        reason: "a member of the JSON lines that the judge reads",
+    },
+];
 
 /// The folders whose texts are not ours, and why they are here.
 const QUOTED: &[(&str, &str)] = &[
