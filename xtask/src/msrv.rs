@@ -1,3 +1,5 @@
+//! The oldest Rust that each crate promises, compared with its dependencies.
+
 use std::collections::BTreeMap;
 
 use crate::Result;

@@ -43,7 +43,9 @@ impl Page {
             markdown::read(text, if is_rustdoc { MOST_CODE_COLUMNS } else { MOST_COLUMNS })
         } else {
             let is_test = file.starts_with("tests/") || file.contains("/tests/");
-            rust::read(text, !is_test)
+            // The guides show these programs whole.
+            let is_shown = file.starts_with("xtask/acceptance/rust/migrating/");
+            rust::read(text, !is_test && !is_shown)
         }
     }
 }
