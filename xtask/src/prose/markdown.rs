@@ -26,13 +26,13 @@ pub(super) fn read(text: &str, limit: usize) -> Page {
     page
 }
 
-/// Returns whether a line opens or closes a fenced block.
+/// Returns true if a line opens or closes a fenced block.
 pub(super) fn is_fence(content: &str) -> bool {
     let content = content.trim_start();
     content.starts_with("```") || content.starts_with("~~~")
 }
 
-/// Returns whether Markdown gives no way to break the line: a row of a table, or an address.
+/// Returns true if Markdown gives no way to break the line: a row of a table, or an address.
 pub(super) fn cannot_wrap(content: &str) -> bool {
     content.trim_start().starts_with('|') || content.contains("://") || content.contains("](")
 }

@@ -31,7 +31,7 @@ pub(super) fn read(code: &str, needs_head: bool) -> Page {
     page
 }
 
-/// Returns whether the file begins with `//!`. Only other comments and blank lines may stand above.
+/// Returns true if the file begins with `//!`. Only other comments and blank lines may stand above.
 fn has_head(code: &str) -> bool {
     let above = |line: &&str| line.trim().is_empty() || (line.starts_with("//") && !line.starts_with("//!"));
     code.lines()

@@ -1,23 +1,39 @@
 //! The words and phrases that are not used in this project, with their replacements.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::page::Fault;
 
 /// Finds the words that are not used here. Case does not matter.
 pub(super) fn find(line: usize, text: &str) -> Vec<Fault> {
-    let spoken: Vec<String> = spoken(text);
+    let spoken = spoken(text);
     let mut faults = Vec::new();
-    for start in 0..spoken.len() {
-        for &(phrases, instead) in NOT_USED {
-            let found = phrases
-                .iter()
-                .find(|phrase| begins_with(&spoken[start..], phrase) && !is_usual(&spoken, start));
-            if let Some(&word) = found {
-                faults.push(Fault::Word { line, word, instead });
+    for (start, word) in spoken.iter().enumerate() {
+        for (phrase, instead) in BY_FIRST_WORD.get(word.as_str()).into_iter().flatten() {
+            if begins_with(&spoken[start..], phrase) && !is_usual(&spoken, start) {
+                faults.push(Fault::Word {
+                    line,
+                    word: phrase,
+                    instead,
+                });
             }
         }
     }
     faults
 }
+
+/// The phrases by their first word, with their replacements.
+static BY_FIRST_WORD: LazyLock<HashMap<&str, Vec<(&str, &str)>>> = LazyLock::new(|| {
+    let mut phrases: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
+    for &(group, instead) in NOT_USED {
+        for &phrase in group {
+            let first = phrase.split(' ').next().unwrap_or_default();
+            phrases.entry(first).or_default().push((phrase, instead));
+        }
+    }
+    phrases
+});
 
 /// Returns `line` without the text between backticks and without the targets of links.
 pub(super) fn without_code(line: &str) -> String {
@@ -40,14 +56,13 @@ fn spoken(text: &str) -> Vec<String> {
 }
 
 fn begins_with(spoken: &[String], phrase: &str) -> bool {
-    let mut at = 0;
-    phrase.split(' ').all(|word| {
-        at += 1;
-        spoken.get(at - 1).is_some_and(|found| found == word)
-    })
+    let mut spoken = spoken.iter();
+    phrase
+        .split(' ')
+        .all(|word| spoken.next().is_some_and(|found| found == word))
 }
 
-/// Returns whether the word at `at` belongs to a usual phrase: "connection refused".
+/// Returns true if the word at `at` belongs to a usual phrase: "connection refused".
 fn is_usual(spoken: &[String], at: usize) -> bool {
     spoken[at] == "refused" && spoken.iter().any(|word| word == "connection")
 }
@@ -100,14 +115,7 @@ const NOT_USED: &[(&[&str], &str)] = &[
         "say what it is not: \"is not a number\", \"there is no file\"",
     ),
     (
-        &[
-            "needs it not",
-            "needs not",
-            "needs no",
-            "need no",
-            "know not",
-            "knows not",
-        ],
+        &["needs it not", "needs not", "know not", "knows not"],
         "say \"does not need\", \"does not know\"",
     ),
     (&["leader", "leaders"], "say \"flight owner\""),

@@ -1,3 +1,5 @@
+//! Tests of the SQLite sink.
+
 use std::fs;
 use std::path::PathBuf;
 

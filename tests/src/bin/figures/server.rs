@@ -19,7 +19,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves on a thread of its own until the process ends, on the CPUs that this thread may use.
-    pub(crate) fn start(answer: String) -> Self {
+    pub(crate) fn start(response: String) -> Self {
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
@@ -37,7 +37,7 @@ impl Server {
             .with_single_cert(vec![leaf.der().clone()], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let (told, address) = std::sync::mpsc::channel();
+        let (sender, address) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -45,17 +45,17 @@ impl Server {
                 .unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                told.send(listener.local_addr().unwrap()).unwrap();
-                let answer: Arc<str> = format!(
+                sender.send(listener.local_addr().unwrap()).unwrap();
+                let response: Arc<str> = format!(
                     "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncache-control: no-store, no-cache\r\n\
-                     pragma: no-cache\r\ncontent-length: {}\r\n\r\n{answer}",
-                    answer.len()
+                     pragma: no-cache\r\ncontent-length: {}\r\n\r\n{response}",
+                    response.len()
                 )
                 .into();
                 while let Ok((stream, _)) = listener.accept().await {
-                    let (acceptor, answer) = (acceptor.clone(), Arc::clone(&answer));
+                    let (acceptor, response) = (acceptor.clone(), Arc::clone(&response));
                     // A client that disconnects does not affect the others.
-                    tokio::spawn(async move { drop(serve(acceptor, stream, &answer).await) });
+                    tokio::spawn(async move { drop(serve(acceptor, stream, &response).await) });
                 }
             });
         });
@@ -66,7 +66,7 @@ impl Server {
     }
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, answer: &str) -> std::io::Result<()> {
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream, response: &str) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = acceptor.accept(stream).await?;
     let mut request = Vec::new();
@@ -79,7 +79,7 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, answer: &str) -> std::i
         request.extend_from_slice(&part[..length]);
         if is_whole(&request) {
             request.clear();
-            stream.write_all(answer.as_bytes()).await?;
+            stream.write_all(response.as_bytes()).await?;
         }
     }
 }
