@@ -57,7 +57,10 @@ fn judge(name: &str, ours: &[&str], others: &[&str]) -> Vec<String> {
 const LAWS: &[(&str, Imports)] = &[
     ("entra-proto", Imports::Only(&[])),
     ("entra-transport", Imports::Only(&["entra-proto"])),
-    ("entra-transport-conformance", Imports::Only(&["entra-transport"])),
+    (
+        "entra-transport-conformance",
+        Imports::Only(&["entra-proto", "entra-transport"]),
+    ),
     (
         "entra-transport-hyper",
         Imports::Only(&["entra-proto", "entra-transport"]),

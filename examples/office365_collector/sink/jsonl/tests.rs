@@ -1,5 +1,4 @@
 //! Tests of the sink of JSON lines.
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
