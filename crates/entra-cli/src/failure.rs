@@ -213,7 +213,7 @@ impl ApiError {
             ids += &format!(", retry after {} s", wait.as_secs());
         }
         if let Some(id) = &self.request_id {
-            ids += &format!(", request id {id}");
+            ids += &format!(", request ID {id}");
         }
         ids
     }

@@ -352,7 +352,7 @@ mod tests {
         let report = Report::from(rejected());
         let (problem, hint, ids) = (report.problem(), report.hint().unwrap(), report.ids().unwrap());
         assert_eq!(problem, "AADSTS7000215 invalid_client: Invalid client secret provided");
-        assert_eq!(ids, "status 401, trace id t, correlation id c, at 2026-01-01 00:00:00Z");
+        assert_eq!(ids, "status 401, trace ID t, correlation ID c, at 2026-01-01 00:00:00Z");
         assert_eq!(report.to_string(), problem);
         assert_eq!(format!("{report:#}"), format!("{problem}; {hint} ({ids})"));
         assert_eq!(

@@ -113,8 +113,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Lifetime of tokens in seconds, from 1 to 31536000, such as 20 to see early renewals [default:
-    /// the value of the configuration, or 3600]
+    /// Lifetime of tokens in seconds, from 1 to 31536000, such as 20 to see early renewals
+    /// [default: the value of the configuration, or 3600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     token_lifetime: Option<u64>,
 

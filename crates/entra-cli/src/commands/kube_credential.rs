@@ -12,8 +12,8 @@ use crate::token_settings::TokenSettings;
 /// Get a token for kubectl and a cluster of the Azure Kubernetes Service.
 ///
 /// This is `entra token -o exec-credential` for the server application of the service. Each kubectl
-/// process runs the command once and keeps the token in memory until it ends. Add --cache, so that
-/// the next kubectl does not request another token.
+/// process runs the command once, and caches the token in memory until the process ends. Add
+/// --cache, so that the next kubectl does not request another token.
 ///
 /// The cluster must use Entra sign-in; role assignments in Azure or role bindings in the cluster
 /// determine what the application can do. If the cluster has its own server application, name it

@@ -18,10 +18,10 @@ pub(crate) struct Arguments {
 enum Command {
     /// Show how a scope or an audience is requested, and which audience the token will have.
     ///
-    /// A request to the v1 endpoint has the audience itself (resource). A request to the v2 endpoint
-    /// has the audience with /.default appended (scope), and the service removes the last slash and
-    /// the text after it. So the scope for an audience that ends with a slash has two slashes:
-    /// https://database.windows.net//.default
+    /// A request to the v1 endpoint has the audience itself (resource). A request to the v2
+    /// endpoint has the audience with /.default appended (scope), and the service removes the last
+    /// slash and the text after it. So the scope for an audience that ends with a slash has two
+    /// slashes: https://database.windows.net//.default
     #[command(after_help = "\
 Examples:
   entra scope explain https://database.windows.net//.default

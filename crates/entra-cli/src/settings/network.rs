@@ -22,8 +22,8 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// Time limit of each HTTP request in seconds, from 1 to 3600: from the connection to the end of
-    /// the response; a token request is not retried after that time
+    /// Time limit of each HTTP request in seconds, from 1 to 3600: from the connection to the end
+    /// of the response; a token request is not retried after that time
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }

@@ -163,7 +163,7 @@ fn wrong_secret_is_reported_with_request_ids() {
         .iter()
         .position(|line| line.starts_with("fail     token-request"))
         .unwrap();
-    for expected in ["AADSTS7000215", "invalid_client", "trace id ", "correlation id "] {
+    for expected in ["AADSTS7000215", "invalid_client", "trace ID ", "correlation ID "] {
         assert!(lines[at].contains(expected), "{}", lines[at]);
     }
     assert!(

@@ -339,7 +339,7 @@ fn failure_without_a_terminal_is_one_line() {
     let start =
         "error: AADSTS7000215 invalid_client: Invalid client secret provided; send the secret's value, not its ID; ";
     assert!(text.starts_with(start), "{text}");
-    assert!(text.contains("to check the credential (status 401, trace id "));
+    assert!(text.contains("to check the credential (status 401, trace ID "));
     assert_eq!(text.to_lowercase().matches("not its id").count(), 1);
     assert!(
         !text.contains("not the client secret ID") && !text.contains('\u{1b}'),

@@ -162,8 +162,8 @@ impl ServiceError {
             ids.push(format!("retry after {} s", wait.as_secs()));
         }
         for (name, id) in [
-            ("trace id", &self.trace_id),
-            ("correlation id", &self.correlation_id),
+            ("trace ID", &self.trace_id),
+            ("correlation ID", &self.correlation_id),
             ("at", &self.timestamp),
         ] {
             ids.extend(id.as_ref().map(|id| format!("{name} {}", excerpt(id, 60))));
@@ -349,7 +349,7 @@ mod tests {
             error.to_string(),
             "AADSTS7000222 invalid_client: The keys; all of them; are expired"
         );
-        assert_eq!(error.ids(), "status 401, retry after 5 s, trace id t\\r\\nforged");
+        assert_eq!(error.ids(), "status 401, retry after 5 s, trace ID t\\r\\nforged");
     }
 
     #[test]

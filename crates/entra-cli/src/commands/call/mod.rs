@@ -35,13 +35,13 @@ use crate::token_settings::TokenSettings;
 /// The body of the response goes to standard output: indented if it is JSON and standard output is
 /// a terminal, otherwise byte for byte. A status of 300 or more, except 304, is a failure with exit
 /// code 6 if a permission is missing, and 10 otherwise. Standard output then has no result, except
-/// with --include, and with --paginate if a later page fails: the items of earlier pages are already
-/// printed.
+/// with --include, and with --paginate if a later page fails: the items of earlier pages are
+/// already printed.
 ///
 /// If the API throttles (status 429 or 503, or code AF429), the request is sent again after the
 /// pause that the API requires; a pause of more than 5 minutes is a failure. If the API names no
-/// pause, it is 1 second, and doubles with each retry up to 30 seconds. If the API rejects the token
-/// (status 401), the command requests a new token and sends the request again, once.
+/// pause, it is 1 second, and doubles with each retry up to 30 seconds. If the API rejects the
+/// token (status 401), the command requests a new token and sends the request again, once.
 #[derive(Args)]
 #[command(
     override_usage = "entra call [OPTIONS] <METHOD> <URL>",

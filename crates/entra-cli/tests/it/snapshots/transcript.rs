@@ -170,7 +170,7 @@ const FILTERS: [(&str, &str); 21] = [
     ),
     (r"\b(1[789]|2\d)\d{8}\b", "SECONDS"),
     (
-        r"(trace id|correlation id|request id|Trace ID:|Correlation ID:)(\s+)[0-9a-f-]{36}",
+        r"(trace ID|correlation ID|request ID|Trace ID:|Correlation ID:)(\s+)[0-9a-f-]{36}",
         "${1}${2}ID",
     ),
     (
