@@ -16,8 +16,8 @@ use crate::signer::SignerError;
 ///
 /// Each crate has a set `Errors` with its own types and those of the crates below it.
 pub trait KnownErrors {
-    /// Returns the error as a [`Diagnose`], if its type is in the set, or if it is an `Arc` or
-    /// `Box` of a type in the set, up to three deep.
+    /// Returns the error as a [`Diagnose`], if its type is in the set, or if it is an `Arc`, a `Box`
+    /// or a static reference of a type in the set, up to three deep.
     fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a dyn Diagnose>;
 }
 
@@ -67,7 +67,7 @@ pub type Report = ReportFor<Errors>;
 ///
 /// A report is created from any error; `?` does so in a `main`. The hint is that of the first error
 /// in the chain of causes whose type is in the set `K`, at any depth below other errors, and also
-/// if an `Arc`, a `Box` or an [`io::Error`] contains it. In texts of errors outside the set,
+/// if an `Arc`, a `Box`, a static reference or an [`io::Error`] contains it. In texts of errors outside the set,
 /// everything that may be a secret is replaced. Control characters are escaped, and a cause that an
 /// outer error already shows is left out.
 ///
@@ -141,15 +141,19 @@ impl<K: KnownErrors> ReportFor<K> {
         let mut texts: Vec<String> = Vec::new();
         let (mut hint, mut ids) = (None, None);
         let mut next = Some(error);
-        for _ in 0..MAX_CHAIN {
-            let Some(error) = next else { break };
+        let (mut chain, mut containers) = (0, 0);
+        while let Some(error) = next.filter(|_| chain < MAX_CHAIN) {
             let known = K::find(error);
-            let contained = if known.is_none() { contained(error) } else { None };
-            next = contained.or_else(|| error.source());
-            if contained.is_some() {
-                // It shows the same text as the error that it contains.
+            // A container shows the same text as the error that it contains. One too many counts as
+            // an error, so that at least this text is shown.
+            let is_opened = known.is_none() && containers < MAX_CONTAINERS;
+            if let Some(contained) = contained(error).filter(|_| is_opened) {
+                containers += 1;
+                next = Some(contained);
                 continue;
             }
+            chain += 1;
+            next = error.source();
             let text = error.to_string();
             let text = match known {
                 Some(_) => text,
@@ -241,29 +245,37 @@ impl<K> fmt::Debug for ReportFor<K> {
 
 type AnyError = dyn StdError + 'static;
 
-/// Returns the error as an `E`, also if it is an `Arc` or `Box` of one, up to three deep.
+/// Returns the error as an `E`, also if it is an `Arc`, a `Box` or a static reference of one, up to
+/// three deep.
 ///
 /// A field of type `Arc<E>` is an error by itself, and the `source()` that returns it hides the
-/// `E`.
+/// `E`. So does `?` with the result in a static `LazyLock`, whose error is a `&'static E`.
 fn downcast<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
     fn once<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
         let shared = error.downcast_ref::<Arc<E>>().map(|error| &**error);
-        shared.or_else(|| error.downcast_ref::<Box<E>>().map(|error| &**error))
+        let boxed = || error.downcast_ref::<Box<E>>().map(|error| &**error);
+        let borrowed = || error.downcast_ref::<&'static E>().copied();
+        shared.or_else(boxed).or_else(borrowed)
     }
     fn twice<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
         let shared = once::<Arc<E>>(error).map(|error| &**error);
-        shared.or_else(|| once::<Box<E>>(error).map(|error| &**error))
+        let boxed = || once::<Box<E>>(error).map(|error| &**error);
+        let borrowed = || once::<&'static E>(error).copied();
+        shared.or_else(boxed).or_else(borrowed)
     }
     fn three_times<E: StdError + 'static>(error: &AnyError) -> Option<&E> {
         let shared = twice::<Arc<E>>(error).map(|error| &**error);
-        shared.or_else(|| twice::<Box<E>>(error).map(|error| &**error))
+        let boxed = || twice::<Box<E>>(error).map(|error| &**error);
+        let borrowed = || twice::<&'static E>(error).copied();
+        shared.or_else(boxed).or_else(borrowed)
     }
     let plain = error.downcast_ref();
     let nested = || once(error).or_else(|| twice(error)).or_else(|| three_times(error));
     plain.or_else(nested)
 }
 
-/// Returns the error inside an [`io::Error`] or a shared error of any type.
+/// Returns the error inside an [`io::Error`], or behind a shared or static pointer to an error of
+/// any type.
 ///
 /// These containers show the text of the error that they contain, but their `source()` leaves it
 /// out.
@@ -274,7 +286,13 @@ fn contained(error: &AnyError) -> Option<&AnyError> {
     if let Some(shared) = downcast::<Arc<dyn StdError + Send + Sync>>(error) {
         return Some(&**shared);
     }
-    downcast::<Arc<dyn StdError>>(error).map(|shared| &**shared)
+    if let Some(shared) = downcast::<Arc<dyn StdError>>(error) {
+        return Some(&**shared);
+    }
+    if let Some(borrowed) = downcast::<&'static (dyn StdError + Send + Sync)>(error) {
+        return Some(*borrowed);
+    }
+    downcast::<&'static AnyError>(error).copied()
 }
 
 /// A text as one line of a terminal or a log may show it.
@@ -295,157 +313,11 @@ fn repeats(outer: &str, inner: &str) -> bool {
 /// The most errors of a chain that are reported: a foreign one may have no end.
 const MAX_CHAIN: usize = 16;
 
+/// The most containers of errors that are opened. They do not count as errors of the chain.
+const MAX_CONTAINERS: usize = 64;
+
 /// The most characters of a text that are reported.
 const MAX_TEXT: usize = 4096;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An error of another crate, with its cause.
-    #[derive(Debug)]
-    struct Foreign(&'static str, Option<Box<dyn StdError>>);
-
-    impl fmt::Display for Foreign {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.0)
-        }
-    }
-
-    impl StdError for Foreign {
-        fn source(&self) -> Option<&(dyn StdError + 'static)> {
-            self.1.as_deref()
-        }
-    }
-
-    /// An error that is its own cause.
-    #[derive(Debug)]
-    struct Endless;
-
-    impl fmt::Display for Endless {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("again")
-        }
-    }
-
-    impl StdError for Endless {
-        fn source(&self) -> Option<&(dyn StdError + 'static)> {
-            Some(self)
-        }
-    }
-
-    fn rejected() -> Error {
-        Error::from(ServiceError {
-            status: 401,
-            error: "invalid_client".into(),
-            codes: vec![7_000_215],
-            description: "AADSTS7000215: Invalid client secret provided.".into(),
-            trace_id: Some("t".into()),
-            correlation_id: Some("c".into()),
-            timestamp: Some("2026-01-01 00:00:00Z".into()),
-            ..ServiceError::default()
-        })
-    }
-
-    #[test]
-    fn each_part_is_shown_once() {
-        let report = Report::from(rejected());
-        let (problem, hint, ids) = (report.problem(), report.hint().unwrap(), report.ids().unwrap());
-        assert_eq!(problem, "AADSTS7000215 invalid_client: Invalid client secret provided");
-        assert_eq!(ids, "status 401, trace ID t, correlation ID c, at 2026-01-01 00:00:00Z");
-        assert_eq!(report.to_string(), problem);
-        assert_eq!(format!("{report:#}"), format!("{problem}; {hint} ({ids})"));
-        assert_eq!(
-            format!("{report:?}"),
-            format!("{problem}\n  hint: {hint}\n  ids: {ids}")
-        );
-    }
-
-    #[test]
-    fn hint_is_found_below_errors_of_other_crates() {
-        let error = Foreign("no users", Some(Box::new(Foreign("a box", Some(Box::new(rejected()))))));
-        let report = Report::from(error);
-        assert_eq!(report.problem(), "no users");
-        assert_eq!(report.causes()[0], "a box");
-        assert_eq!(report.causes().len(), 2);
-        assert_eq!((report.hint(), report.ids().is_some()), (rejected().hint(), true));
-        assert!(format!("{report:?}").starts_with("no users\n  caused by: a box\n  caused by: AADSTS7000215"));
-    }
-
-    #[test]
-    fn hint_is_found_inside_containers() {
-        let contained: Vec<Box<dyn StdError + Send + Sync>> = vec![
-            Box::new(rejected()),
-            Box::new(Arc::new(rejected())),
-            Box::new(Box::new(rejected())),
-            Box::new(Arc::new(Box::new(rejected()))),
-            Box::new(Box::new(Arc::new(rejected()))),
-            Box::new(Arc::new(Box::new(Arc::new(rejected())))),
-            Box::new(io::Error::other(rejected())),
-            Box::new(io::Error::other(Arc::new(rejected()))),
-            Box::new(io::Error::other(io::Error::other(Box::new(rejected())))),
-            Box::new(Arc::new(io::Error::other(Box::<dyn StdError + Send + Sync>::from(
-                rejected(),
-            )))),
-            Box::new(Arc::<dyn StdError + Send + Sync>::from(
-                Box::<dyn StdError + Send + Sync>::from(rejected()),
-            )),
-        ];
-        let plain = Report::from(rejected());
-        for error in contained {
-            let shown = format!("{error:?}");
-            let report = Report::of(&*error);
-            assert_eq!(format!("{report:?}"), format!("{plain:?}"), "{shown}");
-            let below = Report::from(Foreign("no users", Some(error)));
-            assert_eq!((below.hint(), below.ids()), (plain.hint(), plain.ids()), "{shown}");
-            assert_eq!(below.causes(), [plain.problem()], "{shown}");
-        }
-        let local = Report::from(Foreign(
-            "no users",
-            Some(Box::new(Arc::<dyn StdError>::from(Box::<dyn StdError>::from(
-                rejected(),
-            )))),
-        ));
-        assert_eq!(local.hint(), plain.hint());
-        let other = Foreign("no users", Some(Box::new(Arc::new(io::Error::other("disk full")))));
-        assert_eq!(Report::from(other).causes(), ["disk full"]);
-    }
-
-    #[test]
-    fn cause_that_is_already_shown_is_left_out() {
-        let inner = || Some(Box::new(Foreign("connection reset", None)) as Box<dyn StdError>);
-        let report = |text| Report::from(Foreign(text, inner()));
-        assert!(report("sending failed: connection reset").causes().is_empty());
-        assert!(report("connection reset").causes().is_empty());
-        assert_eq!(report("connection resets happen").causes(), ["connection reset"]);
-        assert_eq!(report("sending failed").to_string(), "sending failed: connection reset");
-    }
-
-    #[test]
-    fn endless_chain_is_cut() {
-        assert_eq!(format!("{:?}", Report::from(Endless)), "again");
-    }
-
-    #[test]
-    fn hostile_text_is_escaped_cut_and_without_secrets() {
-        let text = "a\u{1b}[2J\nhint: forged https://x.example/?access_token=eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2ln";
-        let shown = format!("{:?}", Report::from(Foreign(text, None)));
-        assert!(shown.starts_with("a\\u{1b}[2J\\nhint: forged "), "{shown}");
-        assert!(!shown.contains('\n') && !shown.contains("eyJ"), "{shown}");
-        let long: &'static str = Box::leak("a ".repeat(10_000).into_boxed_str());
-        assert!(Report::from(Foreign(long, None)).problem().chars().count() <= MAX_TEXT + 1);
-    }
-
-    #[test]
-    fn set_of_sets_finds_only_its_types() {
-        type Few = (InputError, (SignerError, ServiceError));
-        let service = Arc::unwrap_or_clone(match rejected() {
-            Error::Service(service) => service,
-            other => panic!("{other}"),
-        });
-        assert!(Few::find(&service).is_some());
-        assert!(Few::find(&SignerError::new("no")).is_some());
-        assert!(Few::find(&rejected()).is_none());
-        assert!(ReportFor::<Few>::from(rejected()).hint().is_none());
-    }
-}
+mod tests;
