@@ -197,8 +197,8 @@ pub(crate) fn through_browser(
                 Outcome::Done(page, Ok(sign_in))
             }
             Err(failure) => {
-                let text = "You signed in, but the command could not save the sign-in. See its error message.";
-                Outcome::Done(Page::bad("The sign-in was not saved", text), Err(failure))
+                let text = "You signed in, but the command could not store the account. See its error message.";
+                Outcome::Done(Page::bad("The account was not stored", text), Err(failure))
             }
         },
         Err(error) if is_of_another_sign_in(&error) => Outcome::Unrelated(error),
