@@ -7,6 +7,6 @@ async fn main() -> Result<(), entra::Report> {
         .header("authorization", client.token(&graph).await?.authorization())
         .send()
         .await?;
-    println!("{}", users.text().await?);
+    println!("{}", users.error_for_status()?.text().await?);
     Ok(())
 }

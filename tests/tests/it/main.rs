@@ -16,3 +16,10 @@ mod revoked_token;
 mod troubleshooting;
 mod validate;
 mod web_api;
+
+// The tests that README and the guide of web APIs show.
+#[path = "../../programs/token.rs"]
+mod program_token;
+#[allow(dead_code, reason = "its `main` serves; the test calls the router")]
+#[path = "../../programs/web_api.rs"]
+mod program_web_api;

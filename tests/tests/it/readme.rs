@@ -19,12 +19,25 @@ fn readme_shows_the_tested_programs() {
         ("users", include_str!("../../programs/users.rs")),
         ("users_blocking", include_str!("../../programs/users_blocking.rs")),
         ("explicit", include_str!("../../programs/explicit.rs")),
+        ("token", include_str!("../../programs/token.rs")),
     ] {
         assert!(
             readme.contains(program),
             "README.md does not hold tests/programs/{name}.rs"
         );
     }
+}
+
+#[test]
+fn web_api_guide_shows_the_tested_program() {
+    let guide = include_str!("../../../crates/entra/docs/web_api.md");
+    let program = include_str!("../../programs/web_api.rs");
+    let (program, tests) = program.split_once("\n#[cfg(test)]").expect("it ends with its tests");
+    assert!(guide.contains(program), "web_api.md does not hold the program");
+    assert!(
+        guide.contains(&format!("#[cfg(test)]{tests}")),
+        "web_api.md does not hold the tests"
+    );
 }
 
 #[test]
