@@ -163,12 +163,16 @@ fn ends_value(c: char) -> bool {
     c.is_whitespace() || "\"'<>&,;}])\\".contains(c)
 }
 
+/// Returns whether a character separates words.
+pub(crate) fn is_between_words(c: char) -> bool {
+    c.is_whitespace() || "\"'<>()[]{},;|`".contains(c)
+}
+
 /// Returns the start and end of each word.
 fn words(text: &str) -> Vec<(usize, usize)> {
-    let apart = |c: char| c.is_whitespace() || "\"'<>()[]{},;|`".contains(c);
     let mut words = Vec::new();
     let mut start = 0;
-    for (at, c) in text.char_indices().filter(|(_, c)| apart(*c)) {
+    for (at, c) in text.char_indices().filter(|(_, c)| is_between_words(*c)) {
         words.push((start, at));
         start = at + c.len_utf8();
     }

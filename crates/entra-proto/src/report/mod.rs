@@ -1,6 +1,7 @@
 //! The report of an error: everything that a user should read, rendered once.
 
 use std::error::Error as StdError;
+use std::fmt::Write as _;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::{fmt, io};
@@ -8,7 +9,7 @@ use std::{fmt, io};
 use crate::environment::EnvironmentError;
 use crate::error::{Diagnose, Error, InputError, LegError, RedirectError, ResponseError, ServiceError};
 use crate::printable::excerpt;
-use crate::secrecy::without_secrets;
+use crate::secrecy::{is_between_words, without_secrets};
 use crate::signer::SignerError;
 
 /// A set of error types whose hints a [`ReportFor`] finds: a type that implements [`Diagnose`], or
@@ -154,13 +155,8 @@ impl<K: KnownErrors> ReportFor<K> {
             }
             chain += 1;
             next = error.source();
-            let text = error.to_string();
-            let text = match known {
-                Some(_) => text,
-                None => without_secrets(&text).unwrap_or(text),
-            };
-            let text = shown(&text);
-            if texts.is_empty() || !texts.iter().any(|outer| repeats(outer, &text)) {
+            let text = text_of(error, known.is_some());
+            if !text.is_empty() && !texts.iter().any(|outer| repeats(outer, &text)) {
                 texts.push(text);
             }
             hint = hint.or_else(|| known?.hint().map(shown));
@@ -168,7 +164,7 @@ impl<K: KnownErrors> ReportFor<K> {
         }
         let mut texts = texts.into_iter();
         Self {
-            problem: texts.next().unwrap_or_default(),
+            problem: texts.next().unwrap_or_else(|| NO_TEXT.to_owned()),
             causes: texts.collect(),
             hint,
             ids,
@@ -295,6 +291,50 @@ fn contained(error: &AnyError) -> Option<&AnyError> {
     downcast::<&'static AnyError>(error).copied()
 }
 
+/// Returns the text of an error in one line. If the type of the error is not known, everything that
+/// may be a secret is replaced.
+fn text_of(error: &AnyError, is_known: bool) -> String {
+    let mut beginning = Beginning::default();
+    let is_complete = write!(beginning, "{error}").is_ok();
+    let Beginning { mut text, is_cut } = beginning;
+    if is_cut {
+        // The last word may be the first part of a secret, which does not always look like one.
+        text.truncate(text.rfind(is_between_words).unwrap_or(text.len()));
+    }
+    if !is_known {
+        text = without_secrets(&text).unwrap_or(text);
+    }
+    if is_cut || !is_complete {
+        text.push('…');
+    }
+    shown(&text)
+}
+
+/// The first [`MAX_READ`] bytes of a text.
+#[derive(Default)]
+struct Beginning {
+    text: String,
+    is_cut: bool,
+}
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.is_cut {
+            return Err(fmt::Error);
+        }
+        let left = MAX_READ.saturating_sub(self.text.len());
+        if part.len() <= left {
+            self.text.push_str(part);
+            return Ok(());
+        }
+        let end = (0..=left).rev().find(|at| part.is_char_boundary(*at));
+        self.text
+            .push_str(part.get(..end.unwrap_or_default()).unwrap_or_default());
+        self.is_cut = true;
+        Err(fmt::Error)
+    }
+}
+
 /// A text as one line of a terminal or a log may show it.
 fn shown(text: &str) -> String {
     excerpt(text.trim(), MAX_TEXT)
@@ -315,6 +355,12 @@ const MAX_CHAIN: usize = 16;
 
 /// The most containers of errors that are opened. They do not count as errors of the chain.
 const MAX_CONTAINERS: usize = 64;
+
+/// The problem of a report if none of its errors has a text.
+const NO_TEXT: &str = "an error without a message";
+
+/// The most bytes of a text that are read, so that the search for secrets in it is bounded.
+const MAX_READ: usize = 64 * 1024;
 
 /// The most characters of a text that are reported.
 const MAX_TEXT: usize = 4096;

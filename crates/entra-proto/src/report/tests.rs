@@ -2,6 +2,7 @@
 
 use super::*;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An error of another crate, with its cause.
 #[derive(Debug)]
@@ -197,4 +198,86 @@ fn hint_is_found_behind_static_references() {
         Ok(())
     }
     assert_eq!(run().unwrap_err().hint(), plain.hint());
+}
+
+#[test]
+fn empty_text_is_left_out() {
+    let error = |outer, inner| Report::from(Foreign(outer, Some(Box::new(Foreign(inner, None)))));
+    for empty in ["", " ", "\r\n"] {
+        let report = error("sending failed", empty);
+        assert_eq!(
+            format!("{report} | {report:#} | {report:?}"),
+            "sending failed | sending failed | sending failed"
+        );
+        let report = error(empty, "connection reset");
+        assert_eq!((report.problem(), report.causes().len()), ("connection reset", 0));
+        let report = error(empty, empty);
+        assert_eq!(format!("{report} | {report:#} | {report:?}"), [NO_TEXT; 3].join(" | "));
+    }
+}
+
+/// An error with a text of many parts. It counts the parts that are read.
+#[derive(Debug)]
+struct Long(&'static str, usize, AtomicUsize);
+
+impl fmt::Display for Long {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (0..self.1).try_for_each(|_| {
+            self.2.fetch_add(self.0.len(), Ordering::Relaxed);
+            f.write_str(self.0)
+        })
+    }
+}
+
+impl StdError for Long {}
+
+#[test]
+fn only_the_beginning_of_a_text_is_read() {
+    for part in ["no such file ", "é ", "password=hunter2 ", "a", "eyJhbGciOiJub25lIn0."] {
+        let report = |length: usize| {
+            let error = Long(part, length.div_ceil(part.len()), AtomicUsize::new(0));
+            let report = Report::of(&error);
+            let read = error.2.into_inner();
+            assert!(
+                read >= length.min(MAX_READ) && read <= MAX_READ + part.len(),
+                "{part}: {read}"
+            );
+            format!("{report:?}")
+        };
+        let long = report(1024 * 1024);
+        assert_eq!(report(MAX_READ + part.len()), long, "{part}");
+        assert!(
+            long.chars().count() <= MAX_TEXT + 1 && !long.contains("hunter2"),
+            "{long}"
+        );
+    }
+}
+
+#[test]
+fn cut_text_ends_before_a_secret() {
+    // The secret in front is replaced by a short word, so that the end of the text is shown.
+    const SECRET: &str = "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789";
+    for shown in [0, 1, 4, 12, 20, 38, SECRET.len()] {
+        let before = "a".repeat(MAX_READ - shown - 10);
+        for separator in [" ", "\"", ","] {
+            let text = format!("password={before}{separator}{SECRET}");
+            let text: &'static str = Box::leak(text.into_boxed_str());
+            let report = Report::from(Foreign(text, None)).to_string();
+            assert!(report.contains("[secret]") && !report.contains("abc"), "{report}");
+        }
+    }
+}
+
+#[test]
+fn failed_text_is_shown_as_far_as_it_goes() {
+    #[derive(Debug)]
+    struct Failing;
+    impl fmt::Display for Failing {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("sending failed")?;
+            Err(fmt::Error)
+        }
+    }
+    impl StdError for Failing {}
+    assert_eq!(Report::from(Failing).to_string(), "sending failed…");
 }
