@@ -55,6 +55,11 @@ impl ErrorClass {
         }
     }
 
+    /// Returns whether a user has to act, who takes part in the sign-in or the flow.
+    pub(crate) const fn is_about_user(self) -> bool {
+        matches!(self, Self::Grant | Self::Interaction)
+    }
+
     /// Returns the hint for an error of which only the class is known.
     pub(crate) const fn hint(self) -> Option<&'static str> {
         Some(match self {

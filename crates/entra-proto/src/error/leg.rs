@@ -46,9 +46,9 @@ impl fmt::Display for Leg {
 /// next.
 ///
 /// An inner request is for an application and not for the user of the acquisition, so its error is
-/// never a matter for that user: [`class`](Self::class) and [`hint`](Self::hint) are about the
-/// credential, and [`service`](Self::service) has no claims challenge. The unchanged error is the
-/// [`cause`](Self::cause).
+/// never a matter for that user: [`class`](Self::class) and [`hint`](Self::hint) are for the owner
+/// of the application or an administrator, and [`service`](Self::service) has no claims challenge.
+/// The unchanged error is the [`cause`](Self::cause).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LegError {
@@ -136,7 +136,7 @@ impl LegError {
         }
         match self.cause.class() {
             ErrorClass::Unknown => ErrorClass::Credential,
-            class if is_about_user(class) => ErrorClass::Credential,
+            class if class.is_about_user() => ErrorClass::Credential,
             class => class,
         }
     }
@@ -158,15 +158,11 @@ impl LegError {
     /// Returns what to do about the error, if that is known. The hint never asks for a sign-in.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        match self.cause.class() {
-            class if is_about_user(class) && !self.is_retryable() => ErrorClass::Credential.hint(),
-            _ => self.cause.hint(),
+        if self.service().is_some_and(ServiceError::hint_is_about_user) {
+            return self.class().hint();
         }
+        self.cause.hint()
     }
-}
-
-fn is_about_user(class: ErrorClass) -> bool {
-    matches!(class, ErrorClass::Grant | ErrorClass::Interaction)
 }
 
 impl fmt::Display for LegError {
@@ -194,17 +190,21 @@ impl Diagnose for LegError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Aadsts;
 
-    fn rejection(error: &str, codes: &[u32]) -> Error {
-        let error = ServiceError {
+    fn response(error: &str, codes: &[u32]) -> ServiceError {
+        ServiceError {
             status: 400,
             error: error.into(),
             codes: codes.into(),
             claims: Some(r#"{"access_token":{"capolids":{"essential":true,"values":["c"]}}}"#.into()),
             trace_id: Some("t".into()),
             ..ServiceError::default()
-        };
-        error.into()
+        }
+    }
+
+    fn rejection(error: &str, codes: &[u32]) -> Error {
+        response(error, codes).into()
     }
 
     fn of_leg(cause: Error) -> Error {
@@ -250,5 +250,60 @@ mod tests {
         assert_eq!(of_leg(secret.clone()).hint(), secret.hint());
         let busy = rejection("temporarily_unavailable", &[]);
         assert_eq!(of_leg(busy.clone()).hint(), busy.hint());
+    }
+    #[test]
+    fn no_hint_of_inner_request_asks_for_a_sign_in() {
+        let of_families = [500_139, 501_059, 530_039, 650_059, 700_089, 700_219, 900_949];
+        let codes = Aadsts::all().iter().map(|row| row.code).chain(of_families);
+        for code in codes {
+            for status in [400, 429] {
+                let row = Aadsts::find(code).unwrap();
+                let error = of_leg(
+                    ServiceError {
+                        status,
+                        ..response(row.error, &[code])
+                    }
+                    .into(),
+                );
+                // Not a sign-in of a user: logs of the tenant, and a kind of federated credential.
+                let hint = error
+                    .hint()
+                    .unwrap()
+                    .replace("sign-in logs", "")
+                    .replace("claims matching expression", "");
+                for asked in ["sign in", "sign-in", "claims", "ask the user"] {
+                    assert!(!hint.contains(asked), "{code} {status}: {hint}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hint_about_a_user_is_replaced_by_the_one_of_the_class() {
+        for (code, class) in [
+            (53_003, ErrorClass::Policy),
+            (530_036, ErrorClass::Policy),
+            (65_004, ErrorClass::Consent),
+            (501_481, ErrorClass::Request),
+        ] {
+            let error = of_leg(rejection("invalid_grant", &[code]));
+            assert_eq!((error.class(), error.hint()), (class, class.hint()), "{code}");
+        }
+        // Hints for an administrator stay.
+        for code in [53_000, 530_032, 65_001, 50_053] {
+            let cause = rejection("invalid_grant", &[code]);
+            assert_eq!(of_leg(cause.clone()).hint(), cause.hint(), "{code}");
+        }
+        // A busy service is not about a user.
+        let busy = ServiceError {
+            status: 429,
+            ..response("invalid_grant", &[70_008])
+        };
+        assert_eq!(of_leg(busy.into()).hint(), ErrorClass::Transient.hint());
+        let proxy = ServiceError {
+            status: 407,
+            ..response("invalid_grant", &[70_008])
+        };
+        assert_eq!(of_leg(proxy.clone().into()).hint(), proxy.hint());
     }
 }

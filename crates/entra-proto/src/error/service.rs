@@ -104,6 +104,15 @@ impl ServiceError {
             .or_else(by_status)
     }
 
+    /// Returns whether the hint is about the sign-in or the consent of a user.
+    pub(crate) fn hint_is_about_user(&self) -> bool {
+        match self.row() {
+            _ if self.is_of_proxy() => false,
+            Some(row) => row.hint_is_about_user,
+            None => self.class().is_about_user(),
+        }
+    }
+
     /// Returns whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -42,6 +42,8 @@ pub struct Aadsts {
     pub hint: &'static str,
     /// The kind of credential that the hint is about, if it is about one.
     hint_is_for: Option<CredentialKind>,
+    /// `true` if the hint is about the sign-in or the consent of a user.
+    pub(crate) hint_is_about_user: bool,
 }
 
 impl Aadsts {
