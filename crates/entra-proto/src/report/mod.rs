@@ -17,8 +17,8 @@ use crate::signer::SignerError;
 ///
 /// Each crate has a set `Errors` with its own types and those of the crates below it.
 pub trait KnownErrors {
-    /// Returns the error as a [`Diagnose`], if its type is in the set, or if it is an `Arc`, a `Box`
-    /// or a static reference of a type in the set, up to three deep.
+    /// Returns the error as a [`Diagnose`], if its type is in the set, or if it is an `Arc`, a
+    /// `Box` or a static reference of a type in the set, up to three deep.
     fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a dyn Diagnose>;
 }
 
@@ -68,9 +68,9 @@ pub type Report = ReportFor<Errors>;
 ///
 /// A report is created from any error; `?` does so in a `main`. The hint is that of the first error
 /// in the chain of causes whose type is in the set `K`, at any depth below other errors, and also
-/// if an `Arc`, a `Box`, a static reference or an [`io::Error`] contains it. In texts of errors outside the set,
-/// everything that may be a secret is replaced. Control characters are escaped, and a cause that an
-/// outer error already shows is left out.
+/// if an `Arc`, a `Box`, a static reference or an [`io::Error`] contains it. In texts of errors
+/// outside the set, everything that may be a secret is replaced. Control characters are escaped,
+/// and a cause that is empty or that an outer error already shows is left out.
 ///
 /// | format | shows |
 /// |---|---|
