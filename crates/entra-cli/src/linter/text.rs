@@ -35,6 +35,10 @@ impl<'a> Text<'a> {
             let kind = fence.unwrap_or(kind);
             let mut column = 0;
             for part in parts_of(whole) {
+                if let Some(Line { text, params, kind, .. }) = lines.last_mut() {
+                    let last = params.iter_mut().rev().take(LAST_VALUES);
+                    last.for_each(|param| param.read_below(text, part, *kind));
+                }
                 lines.push(Line {
                     text: part,
                     number: index + 1,
@@ -110,6 +114,9 @@ fn parts_of(line: &str) -> impl Iterator<Item = &str> {
         Some(&text[..end])
     })
 }
+
+/// The most parameters of a line whose values may continue on the next one.
+const LAST_VALUES: usize = 4;
 
 /// The greatest length of a part of a line, in bytes.
 const LONGEST_PART: usize = 8 * 1024;

@@ -29,13 +29,18 @@ mod tests {
     }
 
     /// Beginnings, repetitions and lines that rules read around.
-    const UNITS: [&str; 32] = [
+    const UNITS: [&str; 37] = [
         "([{",
         ")]}",
         "(\n[\n",
         "scope=",
         "scope='",
         "scope='a'+",
+        "scope='a' 'b' ",
+        "scope='a'\n+ 'b'\n",
+        "scope: |\n  a\n",
+        "scope: [ ",
+        "acquire_token_for_client('://' '",
         "scope:\n",
         "scope:\n- a\n",
         "- a\n",

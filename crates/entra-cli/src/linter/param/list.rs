@@ -1,4 +1,5 @@
-//! YAML lists below a name: `scope:`, with `- value` on the lines below it.
+//! YAML values below a name: `scope:`, with `- value` on the lines below it, and `scope: |`, with
+//! text on the lines below it.
 
 use crate::linter::kind::Kind;
 use crate::linter::param::names::{Known, Role};
@@ -11,16 +12,20 @@ pub(super) struct List<'a> {
     known: Known,
     /// The indentation of the name, in bytes. Items have at least the same.
     indent: usize,
+    /// True if the lines below are a text (`|` or `>`), false if they are items.
+    is_block: bool,
     /// The number of lines left to read.
     left: usize,
 }
 
 impl<'a> List<'a> {
     /// Returns the list that may follow below a line, if the line ends with the name of a scope and
-    /// a colon. `last` is the last parameter of the line.
+    /// a colon, or with the mark of a text. `last` is the last parameter of the line.
     pub(super) fn below(line: &'a str, kind: Kind, last: Option<&Param<'a>>) -> Option<Self> {
-        let param = last.filter(|param| param.role == Some(Role::Scope) && param.value.is_empty())?;
-        let is_open = kind == Kind::Settings && line.trim_end().ends_with(':');
+        let param = last.filter(|param| param.role == Some(Role::Scope) && !param.is_quoted)?;
+        let is_block = matches!(param.value, "|" | "|-" | "|+" | ">" | ">-" | ">+");
+        let is_list = param.value.is_empty() && line.trim_end().ends_with(':');
+        let is_open = kind == Kind::Settings && (is_list || is_block);
         is_open.then(|| Self {
             name: param.name,
             known: Known {
@@ -28,6 +33,7 @@ impl<'a> List<'a> {
                 wire: param.wire,
             },
             indent: after_spaces(line, 0),
+            is_block,
             left: MOST_LINES,
         })
     }
@@ -41,7 +47,11 @@ impl<'a> List<'a> {
         if text.is_empty() || text.starts_with('#') {
             return None;
         }
-        let item = text.strip_prefix("- ").filter(|_| start >= self.indent);
+        let item = if self.is_block {
+            Some(text).filter(|_| start > self.indent)
+        } else {
+            text.strip_prefix("- ").filter(|_| start >= self.indent)
+        };
         // An item with a colon and a space is an object.
         let Some(item) = item.filter(|item| !item.contains(": ")) else {
             self.left = 0;
@@ -94,6 +104,9 @@ mod tests {
             ("scope: a\n- b", vec![]),
             ("scope:\n  - name: a\n  - b", vec![]),
             ("client_id:\n  - a", vec![]),
+            ("scope: >-\n  a b\n  c\nd", vec!["a b", "c"]),
+            ("x:\n  scope: |\n    a\n  b", vec!["a"]),
+            ("scope: |\nb", vec![]),
             ("scope:\n  - *anchor\n  - ${SCOPE}\n  - b", vec!["b"]),
         ] {
             assert_eq!(items(Kind::Settings, text), expected, "{text}");

@@ -5,6 +5,7 @@ mod list;
 mod names;
 mod pair;
 mod scan;
+mod sum;
 mod value;
 
 use std::borrow::Cow;
@@ -13,7 +14,8 @@ use percent_encoding::percent_decode_str;
 
 pub(crate) use self::names::{Role, known};
 pub(crate) use self::scan::Scanner;
-use self::value::joined;
+pub(crate) use self::sum::{adjacent, after_sign, continues_below, joined};
+use crate::linter::kind::Kind;
 
 /// A name and its value.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +75,26 @@ impl<'a> Param<'a> {
     /// Returns true if the value is a sum of texts: `"a" + "b"`.
     pub(crate) fn is_joined(&self) -> bool {
         !self.added.is_empty()
+    }
+
+    /// Marks the value as an expression if the next line continues it. `line` is the line of the
+    /// value.
+    pub(crate) fn read_below(&mut self, line: &str, below: &str, kind: Kind) {
+        let quote = self.value_at.checked_sub(1).and_then(|at| line.get(at..self.value_at));
+        let after = line.get(self.value_at + self.value.len()..).unwrap_or_default();
+        let Some(quote) = quote.filter(|quote| self.is_quoted && after.starts_with(quote)) else {
+            return;
+        };
+        // A change to a file also begins with a plus.
+        let is_change = line.starts_with('+') && below.starts_with('+');
+        let is_adjacent = matches!(kind, Kind::Code | Kind::Mixed | Kind::Document) && self.shape != Shape::Flag;
+        let is_program = !matches!(kind, Kind::Settings | Kind::Markup);
+        let mut after = &after[1..];
+        // Python has triple quotes.
+        after = after.strip_prefix(&quote.repeat(2)).unwrap_or(after);
+        if is_program && !is_change && continues_below(after, below, is_adjacent) {
+            self.is_text = false;
+        }
     }
 
     /// Returns the decoded value, or `None` if it has a part that a program or a reader fills in.

@@ -3,9 +3,9 @@
 use crate::linter::kind::Kind;
 use crate::linter::line::{beginning, ending};
 use crate::linter::param::list::List;
-use crate::linter::param::names::{Known, is_parameter, known};
+use crate::linter::param::names::{Known, Role, is_parameter, known};
 use crate::linter::param::pair::{MARKS, pair, separator_at, value_in};
-use crate::linter::param::value::{after_spaces, is_scalar, value};
+use crate::linter::param::value::{after_spaces, first_item, is_scalar, value};
 use crate::linter::param::{Param, Shape};
 use crate::linter::work;
 
@@ -37,13 +37,14 @@ impl<'a> Scanner<'a> {
         self.list = self.list.take().filter(|list| !list.is_over());
         let is_row = line.trim_start().starts_with('|');
         let mut quote = 0;
+        let mut string_at = 0;
         let mut at = 0;
         while at < bytes.len() && found.len() < MOST {
             let byte = bytes[at];
             if !is_name(byte) {
                 match byte {
                     b'"' | b'\'' | b'`' if quote == byte => quote = 0,
-                    b'"' | b'\'' | b'`' if quote == 0 => quote = byte,
+                    b'"' | b'\'' | b'`' if quote == 0 => (quote, string_at) = (byte, at),
                     b'@' if bytes.get(at + 1) == Some(&b'{') => self.in_table = true,
                     b'}' => self.in_table = false,
                     _ => {}
@@ -70,6 +71,7 @@ impl<'a> Scanner<'a> {
                 is_row,
                 in_table: self.in_table,
                 in_string: quote != 0,
+                begins_string: quote != 0 && string_at + 1 == start,
             };
             if name_at.is_keyed() {
                 match (
@@ -133,6 +135,8 @@ struct Name<'a> {
     is_row: bool,
     in_table: bool,
     in_string: bool,
+    /// True if a string begins before the name, as before every quoted name.
+    begins_string: bool,
 }
 
 impl<'a> Name<'a> {
@@ -142,6 +146,11 @@ impl<'a> Name<'a> {
 
     fn before(&self) -> u8 {
         self.start.checked_sub(1).map_or(0, |at| self.byte(at))
+    }
+
+    /// Returns true if adjacent texts may be one value.
+    fn is_program(&self) -> bool {
+        matches!(self.kind, Kind::Code | Kind::Mixed | Kind::Document)
     }
 
     fn param(&self) -> Option<Param<'a>> {
@@ -187,6 +196,17 @@ impl<'a> Name<'a> {
         }
         let is_long = self.kind == Kind::Settings && shape != Shape::Form;
         let value = value(self.line, after, is_long);
+        let item = first_item(value.text).filter(|_| is_long && self.known.role == Some(Role::Scope));
+        if let Some(item) = item {
+            let at = value.at + value.text.find(item).unwrap_or_default();
+            return Some(self.made(self.member(shape, sign, false), item, at, false, true, false));
+        }
+        let is_inside = self.in_string && !(is_name_quoted && self.begins_string);
+        let value = if !is_inside && shape != Shape::Flag && (self.is_program() || is_name_quoted) {
+            value.with_adjacent()
+        } else {
+            value
+        };
         if shape == Shape::Tuple && (!value.is_quoted || is_parameter(value.text)) {
             return None;
         }
@@ -261,6 +281,11 @@ impl<'a> Name<'a> {
     /// Returns the parameter of the notation `.name("value")`.
     fn call(&self) -> Option<Param<'a>> {
         let value = value(self.line, self.end + 1, false);
+        let value = if self.is_program() && !self.in_string {
+            value.with_adjacent()
+        } else {
+            value
+        };
         value.is_quoted.then(|| Param {
             added: value.added,
             ..self.made(Shape::Call, value.text, value.at, true, value.is_quoted_text(), false)

@@ -1,6 +1,7 @@
 //! The value after a name.
 
 use crate::linter::line::beginning;
+use crate::linter::param::sum::{adjacent, after_sign, joined};
 
 /// A value and its position in the line.
 pub(super) struct Value<'a> {
@@ -9,11 +10,21 @@ pub(super) struct Value<'a> {
     pub(super) is_quoted: bool,
     /// The text after the closing quote, if something is added there: ` + b` in `"a" + b`.
     pub(super) added: &'a str,
+    /// The text after the closing quote.
+    after: &'a str,
     /// True if there are spaces before the value.
     pub(super) has_gap: bool,
 }
 
 impl Value<'_> {
+    /// Adds the text that follows without a sign, as in `"a" "b"`.
+    pub(super) fn with_adjacent(mut self) -> Self {
+        if self.is_quoted && adjacent(self.after).is_some() {
+            self.added = self.after;
+        }
+        self
+    }
+
     /// Returns true if the value is a quoted text, or a sum of quoted texts.
     pub(super) fn is_quoted_text(&self) -> bool {
         self.is_quoted && (self.added.is_empty() || joined(self.text, self.added).is_some())
@@ -29,11 +40,11 @@ pub(super) fn value(line: &str, after: usize, is_long: bool) -> Value<'_> {
     let mut at = open.map_or(first, |open| open + 1);
     let quote = open.map_or("", |open| &line[open..=open]);
     // Python has triple quotes.
-    if is_quoted
+    let is_triple = is_quoted
         && line[at..]
             .strip_prefix(quote)
-            .is_some_and(|rest| rest.starts_with(quote))
-    {
+            .is_some_and(|rest| rest.starts_with(quote));
+    if is_triple {
         at += 2;
     }
     let rest = beginning(&line[at..], LONGEST_VALUE);
@@ -43,41 +54,22 @@ pub(super) fn value(line: &str, after: usize, is_long: bool) -> Value<'_> {
         _ => word(rest),
     };
     let end = at + text.len() + quote.len();
-    let added = line.get(end..).unwrap_or_default();
-    let is_added = is_quoted && after_sign(added).is_some();
+    let after_quote = line.get(end..).unwrap_or_default();
+    let after_quote = if is_triple {
+        after_quote.trim_start_matches(quote)
+    } else {
+        after_quote
+    };
+    let is_added = is_quoted && after_sign(after_quote).is_some();
     Value {
         text: text.trim_end_matches('\\'),
         at,
         is_quoted,
-        added: if is_added { added } else { "" },
+        added: if is_added { after_quote } else { "" },
+        // An escaped quote belongs to a string around the value.
+        after: if text.ends_with('\\') { "" } else { after_quote },
         has_gap: first > after,
     }
-}
-
-/// Joins the quoted texts of a sum such as `"a" + "b"`, or `'a' . 'b'` in PHP. `added` is the text
-/// after the first one.
-///
-/// Returns `None` if a part is not a quoted text, or if the sum is too long or continues on another
-/// line.
-pub(super) fn joined(first: &str, added: &str) -> Option<String> {
-    let mut text = first.to_owned();
-    let mut rest = beginning(added, LONGEST_VALUE);
-    for _ in 0..MOST_PARTS {
-        let Some(part) = after_sign(rest) else {
-            return Some(text);
-        };
-        let part = part.trim_start();
-        let quote = part.chars().next().filter(|c| "\"'`".contains(*c))?;
-        let (inner, after) = part[1..].split_once(quote)?;
-        text.push_str(inner);
-        rest = after;
-    }
-    None
-}
-
-/// Returns the text after the sign of a sum, if it begins with one.
-fn after_sign(text: &str) -> Option<&str> {
-    text.trim_start().strip_prefix('+').or_else(|| text.strip_prefix(" . "))
 }
 
 /// Returns the position of the quote that opens the value, if there is one: `"x"`, `f"x"`, `["x"]`,
@@ -110,6 +102,13 @@ pub(super) fn is_scalar(value: &str) -> bool {
     !value.is_empty()
         && !value.starts_with(['!', '&', '*', '|', '>', '[', '{'])
         && !matches!(value, "null" | "~" | "true" | "false")
+}
+
+/// Returns the first item of a YAML list in one line, such as `[ a.b, c ]`, or `None` if it is not
+/// a name with a dot: documents also have `[your scope]`.
+pub(super) fn first_item(value: &str) -> Option<&str> {
+    let item = value.strip_prefix('[')?.split(']').next()?.trim();
+    (item.contains('.') && !item.contains([' ', '['])).then_some(item)
 }
 
 /// Returns a value of a form, or the first word of an expression.
@@ -151,7 +150,4 @@ const OPENERS: [&str; 12] = [
 const MOST_OPENERS: usize = 6;
 
 /// The longest value, in bytes.
-const LONGEST_VALUE: usize = 2048;
-
-/// The most texts that are added to a value.
-const MOST_PARTS: usize = 8;
+pub(super) const LONGEST_VALUE: usize = 2048;

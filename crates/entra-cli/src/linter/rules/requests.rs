@@ -1,9 +1,11 @@
 //! Rules about requests: a URL and the parameters that belong to it.
 
+use std::borrow::Cow;
+
 use entra_proto::{Guid, KnownApi, Scope};
 
 use crate::linter::line::Line;
-use crate::linter::param::Param;
+use crate::linter::param::{Param, adjacent, after_sign, continues_below, joined};
 use crate::linter::request::{Body, Request, is_app_only};
 use crate::linter::rule::Level::Problem;
 use crate::linter::rule::{Findings, Rule, shown};
@@ -77,10 +79,17 @@ fn missing_default(text: &Text<'_>, found: &mut Findings) {
     for body in text.bodies.iter().filter(|body| is_app_only(body)) {
         scopes_without_default(body, is_of_known_api, found);
     }
+    let mut next = (0, 0);
     for (at, byte, scope) in calls(text).flat_map(|at| literals_of_call(&text.lines, at)) {
+        // Calls in lines next to each other have the same texts.
+        if (at, byte) < next {
+            continue;
+        }
+        next = (at, byte + 1);
         let is_scope = scope.contains("://") || scope.parse::<Guid>().is_ok() || is_permission(scope);
-        if is_scope && !is_default(scope) {
-            found.add_with(at, byte, not_default(scope), None);
+        let whole = is_scope.then(|| whole(&text.lines, at, byte, scope)).flatten();
+        if let Some(scope) = whole.filter(|scope| !is_default(scope)) {
+            found.add_with(at, byte, not_default(&scope), None);
         }
     }
 }
@@ -232,6 +241,21 @@ fn literals_of_call<'a>(lines: &[Line<'a>], first: usize) -> Vec<(usize, usize, 
         }
     }
     found
+}
+
+/// Returns a quoted text with the texts that are added to it in its line, or `None` if one of them
+/// is unknown.
+fn whole<'a>(lines: &[Line<'a>], at: usize, byte: usize, text: &'a str) -> Option<Cow<'a, str>> {
+    let after = lines[at].text.get(byte + text.len() + 1..).unwrap_or_default();
+    let below = lines.get(at + 1).map_or("", |line| line.text);
+    if continues_below(after, below, true) {
+        return None;
+    }
+    if after_sign(after).is_none() && adjacent(after).is_none() {
+        return Some(Cow::Borrowed(text));
+    }
+    let is_known = |text: &String| !text.contains(['{', '$']);
+    joined(text, after).filter(is_known).map(Cow::Owned)
 }
 
 /// Returns the quoted texts in a line, with their positions.
