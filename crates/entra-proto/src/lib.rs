@@ -147,6 +147,7 @@ mod guid;
 mod issued;
 mod known_api;
 mod loopback;
+pub mod managed_identity;
 mod pasted;
 mod post;
 mod printable;

@@ -57,6 +57,8 @@ pub enum Input {
     Guid,
     /// An ID token.
     IdToken,
+    /// A managed identity.
+    Identity,
     /// The origin of a server.
     Origin,
     /// A pending admin consent, as it was stored.
@@ -172,6 +174,7 @@ impl fmt::Display for Input {
             Self::Grant => "grant",
             Self::Guid => "GUID",
             Self::IdToken => "ID token",
+            Self::Identity => "managed identity",
             Self::Origin => "origin",
             Self::PendingConsent => "pending consent",
             Self::PendingSignIn => "pending sign-in",
