@@ -22,7 +22,7 @@ pub trait Host: Send + Sync {
     /// in the agent's folder is asked for.
     ///
     /// # Errors
-    /// Returns an error if the path names no regular file (a link, a pipe or a folder is none), if
+    /// Returns an error if the path names no regular file (but a link, a pipe or a folder), if
     /// the file is longer, or if it cannot be read.
     fn read_key_file(&self, path: &Path) -> io::Result<Zeroizing<Vec<u8>>>;
 
