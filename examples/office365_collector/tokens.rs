@@ -37,8 +37,8 @@ pub(crate) fn client(
     let client = Client::builder(app, transport)
         .policy(policy(arguments.renew_after))
         .observer(move |event: &entra_client::observer::Event<'_>| {
-            if let (EventKind::Acquired, Some(lifetime)) = (event.kind, event.lifetime) {
-                renewals.acquired(event.tenant, lifetime);
+            if let (EventKind::Acquired, Some(tenant), Some(lifetime)) = (event.kind, event.tenant, event.lifetime) {
+                renewals.acquired(tenant, lifetime);
             }
         });
     Ok(client.build()?)

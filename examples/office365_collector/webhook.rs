@@ -94,7 +94,11 @@ pub(crate) fn router(
 ) -> Result<Router, Box<dyn Error>> {
     let hook = Hook {
         auth_id: webhook.auth_id.clone().ok_or("the webhook has no auth id")?,
-        client_id: shared.client.application().client_id(),
+        client_id: shared
+            .client
+            .application()
+            .ok_or("the client is not of an application")?
+            .client_id(),
         shared: Arc::clone(shared),
         queue,
         board: Arc::clone(board),

@@ -1,5 +1,6 @@
 //! Logging of requests and of a client's events.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use entra_client::observer::{Event, EventKind};
@@ -95,7 +96,7 @@ pub(crate) fn log_event(event: &Event<'_>) {
     let did = match event.kind {
         // `--watch` causes one for each check.
         EventKind::CacheHit => {
-            trace!("a token for {} in {}: from the cache", event.target, event.tenant);
+            trace!("a token for {}: from the cache", Slot(event));
             return;
         }
         EventKind::StoreHit => "from the store",
@@ -110,13 +111,25 @@ pub(crate) fn log_event(event: &Event<'_>) {
         _ => return,
     };
     match event.cool_down {
-        None => debug!("a token for {} in {}: {did}", event.target, event.tenant),
+        None => debug!("a token for {}: {did}", Slot(event)),
         Some(pause) => debug!(
-            "a token for {} in {}: {did}, no request for {} s",
-            event.target,
-            event.tenant,
+            "a token for {}: {did}, no request for {} s",
+            Slot(event),
             pause.as_secs()
         ),
+    }
+}
+
+/// The cache entry that an event is about: its target, and its tenant if there is one.
+struct Slot<'a>(&'a Event<'a>);
+
+impl fmt::Display for Slot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.target)?;
+        match self.0.tenant {
+            Some(tenant) => write!(f, " in {tenant}"),
+            None => Ok(()),
+        }
     }
 }
 

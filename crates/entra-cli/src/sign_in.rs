@@ -174,7 +174,8 @@ pub(crate) fn through_browser(
     browserless: &str,
     mut save: impl FnMut(&SignIn) -> Result<(), Failure>,
 ) -> Result<SignIn, Failure> {
-    let mut callback = callback.listen(client.application())?;
+    let application = client.application().expect("users sign in to applications");
+    let mut callback = callback.listen(application)?;
     let flow = ConsentFlow::new(client, target, callback.redirect_uri().clone())?;
     // Prompts for consent only if it is missing.
     let flow = flow.with(|request| {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use entra_proto::Application;
-
 use crate::assertions::Assertions;
 use crate::blocking;
 use crate::blocking::threads::{self, Threads};
@@ -16,6 +14,7 @@ use crate::flow::FlightTask;
 use crate::gate::Gate;
 use crate::observer::Observer;
 use crate::policy::Policy;
+use crate::principal::Principal;
 use crate::random::{SecureRandom, SystemRandom};
 use crate::runtime::Runtime;
 use crate::tasks::{self, MOST_DETACHED, Tasks};
@@ -50,7 +49,7 @@ use crate::token_store::TokenStore;
 /// ```
 #[must_use]
 pub struct ClientBuilder<D = Tasks> {
-    application: Application,
+    principal: Principal,
     policy: Policy,
     clock: Box<dyn Clock>,
     random: Box<dyn SecureRandom>,
@@ -59,9 +58,9 @@ pub struct ClientBuilder<D = Tasks> {
 }
 
 impl<D> ClientBuilder<D> {
-    pub(crate) fn new(application: Application, driver: D) -> Self {
+    pub(crate) fn new(principal: Principal, driver: D) -> Self {
         Self {
-            application,
+            principal,
             policy: Policy::default(),
             clock: Box::new(SystemClock),
             random: Box::new(SystemRandom),
@@ -102,7 +101,7 @@ impl<D> ClientBuilder<D> {
     ) -> Result<client::Client<D>, BuildError> {
         check(&self.policy)?;
         Ok(client::Client::assemble(Core {
-            application: self.application,
+            principal: self.principal,
             slots: Slots::new(self.policy.capacity, self.policy.max_bytes()),
             assertions: Assertions::new(self.policy.assertion_margin),
             background: Gate::new(self.policy.max_background),
@@ -163,7 +162,7 @@ impl ClientBuilder<Threads> {
     /// Returns an error if a value of the policy is invalid, or if the application's credential has
     /// an async signer or source.
     pub fn build(self) -> Result<client::Client<Threads>, BuildError> {
-        if self.application.credential().is_async() {
+        if self.principal.is_async() {
             return Err(BuildError::AsyncCredential);
         }
         self.build_for_any_credential()

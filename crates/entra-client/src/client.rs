@@ -15,9 +15,11 @@ use crate::consent::{Consent, roles_in};
 use crate::core::Core;
 use crate::error::Error;
 use crate::flow::{CallerEffect, Want};
+use crate::principal::Principal;
 use crate::random::SecureRandom;
 use crate::sign_in::SignIn;
 use crate::source::TokenSource;
+use crate::subject::Subject;
 use crate::tasks::{Tasks, acquire, sign_in};
 use crate::token::Token;
 use crate::token_options::TokenOptions;
@@ -33,17 +35,21 @@ use crate::user::User;
 /// transport and credential.
 pub struct Client<D> {
     pub(crate) core: Arc<Core<D>>,
-    tenant: Tenant,
-    user: Option<User>,
+    /// The tenant, or `None` if the principal determines it.
+    tenant: Option<Tenant>,
+    subject: Subject,
 }
 
 /// Methods that do not wait.
 impl<D> Client<D> {
     pub(crate) fn assemble(core: Core<D>) -> Self {
         Self {
-            tenant: core.application.authority().tenant().clone(),
+            tenant: core
+                .principal
+                .application()
+                .map(|application| application.authority().tenant().clone()),
             core: Arc::new(core),
-            user: None,
+            subject: Subject::Principal,
         }
     }
 
@@ -63,8 +69,8 @@ impl<D> Client<D> {
     pub fn tenant(&self, tenant: impl Into<Tenant>) -> Self {
         Self {
             core: Arc::clone(&self.core),
-            tenant: tenant.into(),
-            user: self.user.clone(),
+            tenant: Some(tenant.into()),
+            subject: self.subject.clone(),
         }
     }
 
@@ -76,8 +82,8 @@ impl<D> Client<D> {
     pub fn user(&self, user: &User) -> Self {
         Self {
             core: Arc::clone(&self.core),
-            tenant: user.tenant().unwrap_or(&self.tenant).clone(),
-            user: Some(user.clone()),
+            tenant: user.tenant().cloned().or_else(|| self.tenant.clone()),
+            subject: Subject::User(user.clone()),
         }
     }
 
@@ -96,7 +102,8 @@ impl<D> Client<D> {
     /// responses are dropped, so a request for `offline_access` has no effect.
     #[must_use]
     pub fn on_behalf_of(&self, assertion: &UserAssertion) -> Self {
-        self.user(&User::on_behalf_of(&self.tenant, assertion))
+        let tenant = self.core.tenant_of(self.tenant.as_ref());
+        self.user(&User::on_behalf_of(tenant, assertion))
     }
 
     /// Returns a handle to the token for one target, in the tenant and for the user of this handle.
@@ -165,10 +172,17 @@ impl<D> Client<D> {
         Ok(self.application_here()?.authority().clone())
     }
 
-    /// Returns the application, in the tenant that the client was made with.
+    /// Returns the principal that the client was made with.
     #[must_use]
-    pub fn application(&self) -> &Application {
-        &self.core.application
+    pub fn principal(&self) -> &Principal {
+        &self.core.principal
+    }
+
+    /// Returns the application, in the tenant that the client was made with. `None` if the
+    /// principal is no application.
+    #[must_use]
+    pub fn application(&self) -> Option<&Application> {
+        self.core.principal.application()
     }
 
     /// Records a consent.
@@ -184,7 +198,7 @@ impl<D> Client<D> {
 
     /// Returns the application in this handle's tenant.
     pub(crate) fn application_here(&self) -> Result<Application, Error> {
-        self.core.application_in(&self.tenant)
+        self.core.application_in(self.tenant.as_ref())
     }
 
     pub(crate) fn random(&self) -> &dyn SecureRandom {
@@ -193,10 +207,10 @@ impl<D> Client<D> {
 
     pub(crate) fn key<'a>(&'a self, target: &'a Target, claims: Option<&'a ClaimsRequest>) -> KeyRef<'a> {
         KeyRef {
-            tenant: &self.tenant,
+            tenant: self.tenant.as_ref(),
             target,
             claims,
-            user: self.user.as_ref(),
+            subject: &self.subject,
         }
     }
 
@@ -206,7 +220,7 @@ impl<D> Client<D> {
             tenant: self.tenant.clone(),
             target: target.clone(),
             claims: None,
-            user: None,
+            subject: Subject::Principal,
         }
     }
 
@@ -226,15 +240,18 @@ impl<D> Clone for Client<D> {
         Self {
             core: Arc::clone(&self.core),
             tenant: self.tenant.clone(),
-            user: self.user.clone(),
+            subject: self.subject.clone(),
         }
     }
 }
 
 impl<D> fmt::Debug for Client<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.core.application.client_id();
-        write!(f, "Client({id:?} in {:?})", self.tenant)
+        write!(f, "Client({}", self.core.principal)?;
+        match &self.tenant {
+            Some(tenant) => write!(f, " in {tenant})"),
+            None => f.write_str(")"),
+        }
     }
 }
 
@@ -243,15 +260,15 @@ impl Client<Tasks> {
     /// Creates a client with the default policy, which runs on tokio.
     #[cfg(feature = "tokio")]
     #[must_use]
-    pub fn new(application: Application, transport: impl Transport + 'static) -> Self {
-        Self::builder(application, transport)
+    pub fn new(principal: impl Into<Principal>, transport: impl Transport + 'static) -> Self {
+        Self::builder(principal, transport)
             .build()
             .expect("the default policy is valid, and there is a runtime")
     }
 
     /// Returns a builder, for a client with other settings.
-    pub fn builder(application: Application, transport: impl Transport + 'static) -> ClientBuilder {
-        ClientBuilder::new(application, Tasks::new(Arc::new(transport)))
+    pub fn builder(principal: impl Into<Principal>, transport: impl Transport + 'static) -> ClientBuilder {
+        ClientBuilder::new(principal.into(), Tasks::new(Arc::new(transport)))
     }
 
     /// Returns a token for `target`: from the cache if it is fresh, otherwise from the service.

@@ -16,7 +16,9 @@ use crate::flow::FlightTask;
 use crate::gate::Gate;
 use crate::observer::{Event, EventKind, Observer};
 use crate::policy::Policy;
+use crate::principal::Principal;
 use crate::random::SecureRandom;
+use crate::subject::Subject;
 use crate::token::{CacheEntry, Origin, Token};
 use crate::user::User;
 
@@ -25,7 +27,7 @@ use crate::user::User;
 /// [`flow`](crate::flow) decides what happens next, and the driver of its effects finds its own
 /// state in `driver`.
 pub(crate) struct Core<D> {
-    pub(crate) application: Application,
+    pub(crate) principal: Principal,
     pub(crate) policy: Policy,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) random: Box<dyn SecureRandom>,
@@ -105,10 +107,10 @@ impl<D> Core<D> {
 
     /// Returns the request for the token of a key.
     pub(crate) fn request(&self, key: &Key) -> Result<TokenRequest, Error> {
-        let application = self.application_in(&key.tenant)?;
-        let request = match &key.user {
-            Some(user) => user.request(&application, key.target.clone())?,
-            None => application.client_credentials(key.target.clone())?,
+        let application = self.application_in(key.tenant.as_ref())?;
+        let request = match &key.subject {
+            Subject::Principal => application.client_credentials(key.target.clone())?,
+            Subject::User(user) => user.request(&application, key.target.clone())?,
         };
         Ok(match &key.claims {
             Some(claims) => request.with_claims(claims.as_str())?,
@@ -116,14 +118,25 @@ impl<D> Core<D> {
         })
     }
 
-    /// Returns the application in this tenant.
-    pub(crate) fn application_in(&self, tenant: &Tenant) -> Result<Application, Error> {
-        let application = self.application.clone();
-        if application.authority().tenant() == tenant {
-            return Ok(application);
+    /// Returns the application in this tenant, or in its own one.
+    ///
+    /// # Errors
+    /// Returns an error if the principal is no application, or if the tenant makes no valid
+    /// authority.
+    pub(crate) fn application_in(&self, tenant: Option<&Tenant>) -> Result<Application, Error> {
+        let application = self.principal.require_application()?.clone();
+        match tenant.filter(|tenant| application.authority().tenant() != *tenant) {
+            None => Ok(application),
+            Some(tenant) => {
+                let authority = application.authority().with_tenant(tenant.clone())?;
+                Ok(application.with_authority(authority))
+            }
         }
-        let authority = application.authority().with_tenant(tenant.clone())?;
-        Ok(application.with_authority(authority))
+    }
+
+    /// Returns this tenant. Without one, returns that of the application.
+    pub(crate) fn tenant_of<'a>(&'a self, tenant: Option<&'a Tenant>) -> Option<&'a Tenant> {
+        tenant.or_else(|| Some(self.principal.application()?.authority().tenant()))
     }
 
     /// Records that an API rejected this token. Returns true if the rejection is new.
@@ -141,9 +154,8 @@ impl<D> Core<D> {
     pub(crate) fn reject(&self, entry: &dyn CacheEntry, number: u64) -> bool {
         let is_new = self.slots.reject(entry, number, self.clock.now(), &self.policy);
         if is_new {
-            let KeyRef { tenant, target, .. } = entry.key();
             if let Some(observer) = &self.observer {
-                observer.observe(&Event::new(EventKind::Invalidated, tenant, target, None));
+                observer.observe(&Event::new(EventKind::Invalidated, entry.key(), None));
             }
         }
         is_new
@@ -166,13 +178,15 @@ impl<D> Core<D> {
     /// The tenant may come from the browser of a stranger, so this makes entries stale and drops no
     /// token.
     pub(crate) fn record_consent(&self, tenant: &Tenant) {
-        self.slots.mark_stale(|key| key.user.is_none() && key.tenant == *tenant);
+        self.slots
+            .mark_stale(|key| key.subject == Subject::Principal && self.tenant_of(key.tenant.as_ref()) == Some(tenant));
     }
 
     /// Forgets this user and all of the user's tokens.
     pub(crate) fn forget_user(&self, user: &User) {
         user.sign_out();
-        self.slots.forget(self.has_store, |key| key.user.as_ref() == Some(user));
+        self.slots
+            .forget(self.has_store, |key| key.subject.user() == Some(user));
     }
 
     /// Forgets everything.
@@ -198,7 +212,7 @@ impl<D> Core<D> {
 
     pub(crate) fn observe(&self, key: &Key, kind: EventKind, error: Option<&Error>) {
         if let Some(observer) = &self.observer {
-            observer.observe(&Event::new(kind, &key.tenant, &key.target, error));
+            observer.observe(&Event::new(kind, key.view(), error));
         }
     }
 }
@@ -208,7 +222,7 @@ pub(crate) fn acquisition_span(key: &Key) -> Span {
     use tracing::field::Empty;
     tracing::debug_span!(
         "entra.token",
-        tenant = %key.tenant,
+        tenant = key.tenant.as_ref().map(tracing::field::display),
         target = %key.target,
         source = Empty,
         correlation_id = Empty,
@@ -232,11 +246,12 @@ fn report_hit(observer: Option<&dyn Observer>, key: KeyRef<'_>) {
         trace_hit(key);
     }
     if let Some(observer) = observer {
-        observer.observe(&Event::new(EventKind::CacheHit, key.tenant, key.target, None));
+        observer.observe(&Event::new(EventKind::CacheHit, key, None));
     }
 }
 
 #[cold]
 fn trace_hit(key: KeyRef<'_>) {
-    drop(tracing::trace_span!("entra.token", tenant = %key.tenant, target = %key.target, source = "cache").entered());
+    let tenant = key.tenant.map(tracing::field::display);
+    drop(tracing::trace_span!("entra.token", tenant, target = %key.target, source = "cache").entered());
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use entra_proto::cache::Lifetime;
 use entra_proto::{Target, Tenant};
 
+use crate::cache::KeyRef;
 use crate::error::Error;
 
 /// A receiver of the events of a client, for counters, alarms and tests.
@@ -30,26 +31,26 @@ impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
 pub struct Event<'a> {
     /// The kind of the event.
     pub kind: EventKind,
-    /// The tenant of the token.
-    pub tenant: &'a Tenant,
+    /// The tenant of the token. `None` if the client's principal determines it, as a managed
+    /// identity does.
+    pub tenant: Option<&'a Tenant>,
     /// The target of the token.
     pub target: &'a Target,
     /// The error, if something failed.
     pub error: Option<&'a Error>,
     /// The time during which no other request is sent, for [`EventKind::Failed`]. `None` for a
     /// sign-in, and if another acquisition follows at once.
-    /// For how long the service is left alone, where an acquisition has failed.
     pub cool_down: Option<Duration>,
     /// The lifetime of the token that the service issued, for [`EventKind::Acquired`].
     pub lifetime: Option<Lifetime>,
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn new(kind: EventKind, tenant: &'a Tenant, target: &'a Target, error: Option<&'a Error>) -> Self {
+    pub(crate) fn new(kind: EventKind, key: KeyRef<'a>, error: Option<&'a Error>) -> Self {
         Self {
             kind,
-            tenant,
-            target,
+            tenant: key.tenant,
+            target: key.target,
             error,
             cool_down: None,
             lifetime: None,
@@ -143,13 +144,19 @@ impl fmt::Debug for Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subject::Subject;
 
     #[test]
     fn every_kind_has_its_own_counter() {
-        let (tenant, target) = ("contoso.com".parse().unwrap(), Target::resource("https://a").unwrap());
+        let key = KeyRef {
+            tenant: None,
+            target: &Target::resource("https://a").unwrap(),
+            claims: None,
+            subject: &Subject::Principal,
+        };
         for kind in EventKind::ALL {
             let counters = Counters::default();
-            counters.observe(&Event::new(kind, &tenant, &target, None));
+            counters.observe(&Event::new(kind, key, None));
             let counted: Vec<EventKind> = EventKind::ALL
                 .into_iter()
                 .filter(|kind| counters.of(*kind) == 1)

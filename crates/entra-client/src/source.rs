@@ -156,10 +156,11 @@ impl<D> TokenSource<D> {
         Ok(Self::new(Arc::clone(&self.core), slot))
     }
 
-    /// Returns the application that the token is for, in the tenant of the client.
+    /// Returns the application that the token is for, in the tenant of the client: see
+    /// [`Client::application`](crate::Client::application).
     #[must_use]
-    pub fn application(&self) -> &Application {
-        &self.core.application
+    pub fn application(&self) -> Option<&Application> {
+        self.core.principal.application()
     }
 
     /// Returns the time by the client's clock.
@@ -226,6 +227,10 @@ impl<D> Clone for TokenSource<D> {
 impl<D> fmt::Debug for TokenSource<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.slot.key();
-        write!(f, "TokenSource({:?} in {:?})", key.target, key.tenant)
+        write!(f, "TokenSource({:?}", key.target)?;
+        match &key.tenant {
+            Some(tenant) => write!(f, " in {tenant:?})"),
+            None => f.write_str(")"),
+        }
     }
 }

@@ -89,9 +89,9 @@ impl User {
 
     /// Creates the user who called with this assertion, in this tenant, or in the one that the
     /// assertion names if `tenant` is not a specific one.
-    pub(crate) fn on_behalf_of(tenant: &Tenant, assertion: &UserAssertion) -> Self {
+    pub(crate) fn on_behalf_of(tenant: Option<&Tenant>, assertion: &UserAssertion) -> Self {
         let named = || UnverifiedClaims::decode(assertion.expose()).ok()?.tenant_id();
-        let tenant = match tenant.is_specific() {
+        let tenant = match tenant.is_some_and(Tenant::is_specific) {
             true => None,
             false => named().map(Tenant::Id),
         };

@@ -16,8 +16,12 @@ pub(crate) enum Demand {
 }
 
 /// Parses the challenge for a client whose tokens come from `cloud`.
-pub(crate) fn demand(headers: &HeaderMap, cloud: &Cloud) -> Demand {
-    match ClaimsChallenge::find_from(headers, cloud) {
+pub(crate) fn demand(headers: &HeaderMap, cloud: Option<&Cloud>) -> Demand {
+    let challenge = match cloud {
+        Some(cloud) => ClaimsChallenge::find_from(headers, cloud),
+        None => ClaimsChallenge::find(headers),
+    };
+    match challenge {
         Some(challenge) => Demand::Claims(challenge.claims().clone()),
         None if Challenge::parse_all(headers)
             .iter()

@@ -106,7 +106,8 @@ impl<D> Shared<TokenSource<D>> {
         has_copy: bool,
     ) -> Option<Candidate<TokenSource<D>>> {
         let mut state = self.lock();
-        let demand = demand(headers, state.table.original().source.application().authority().cloud());
+        let application = state.table.original().source.application();
+        let demand = demand(headers, application.map(|application| application.authority().cloud()));
         let has_claims = matches!(demand, Demand::Claims(_));
         let has_them = |claims| state.table.kind(mark.kind).is_some_and(|kind| kind.has(claims));
         let candidate = match demand {

@@ -71,7 +71,10 @@ impl Site {
         // The tenant is not known yet: it is that of the administrator who signs in. On v1 the
         // consent is for the whole tenant (`prompt=admin_consent`), including application
         // permissions, and the document uses v1 as well.
-        let application = settings.client.application();
+        let application = settings
+            .client
+            .application()
+            .ok_or("the client is not of an application")?;
         let cloud = application.authority().cloud().clone();
         let common = Authority::new(cloud.clone(), Tenant::Common)?;
         let application = Application::new(common, application.client_id(), settings.credential)
@@ -146,7 +149,7 @@ impl Site {
             .chain(scopes.iter().flat_map(|scope| scope.split_whitespace()))
             .collect();
 
-        let application = self.daemon.application();
+        let application = self.application();
         let mut tenant = ConsentedTenant::new(application.client_id(), consent.tenant, SystemTime::now().into())
             .with_cloud(application.authority().cloud().clone())
             .with_granted(granted);
@@ -172,6 +175,11 @@ impl Site {
         })
     }
 
+    /// Returns the application that tenants consent to.
+    fn application(&self) -> &Application {
+        self.daemon.application().expect("`new` has checked it")
+    }
+
     /// Returns the browser that posted a form of this page.
     fn posted(&self, headers: &HeaderMap, form: &[u8]) -> Result<Browser, Failed> {
         let browser = self.browsers.known(headers).ok_or(Failed::ForeignForm)?;
@@ -190,7 +198,7 @@ async fn home(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    let client_id = site.daemon.application().client_id();
+    let client_id = site.application().client_id();
     let list = site.tenants(move |tenants| tenants.list(Some(client_id))).await?;
     for error in &list.unreadable {
         note(&format!(

@@ -241,6 +241,7 @@ fn assertion(figures: &mut Figures) {
     };
     let request = client(true, 0, stub())
         .application()
+        .expect("an application")
         .client_credentials(graph())
         .expect("a request");
     let mut times = Vec::new();

@@ -105,14 +105,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = Client::builder(application, arguments.network.transport()?).observer(log_event);
     let client = client.build()?;
 
-    let mut callback = arguments.callback.listen(client.application())?;
+    let mut callback = arguments.callback.listen(application_of(&client))?;
     let redirect_uri = callback.redirect_uri().clone();
     let flow = if arguments.admin {
         ConsentFlow::admin_page(&client, target.clone(), redirect_uri)?
     } else {
         ConsentFlow::new(&client, target.clone(), redirect_uri)?
     };
-    let for_tenant = arguments.admin || client.application().version() == EndpointVersion::V1;
+    let for_tenant = arguments.admin || application_of(&client).version() == EndpointVersion::V1;
     let (url, pending) = flow.start()?;
     callback.send_browser("for the tenant's administrator", &url, None);
     let store = |consent: &Consent, granted: &[String]| {
@@ -206,9 +206,14 @@ enum Access {
     Failed(Box<entra_client::Error>),
 }
 
+/// Returns the application that the tenant consents to.
+fn application_of(client: &Client) -> &Application {
+    client.application().expect("the client is made of an application")
+}
+
 impl Access {
     fn of(client: &Client, consent: &Consent, target: &Target) -> Self {
-        if matches!(client.application().credential(), ClientCredential::Public) {
+        if matches!(application_of(client).credential(), ClientCredential::Public) {
             return Self::Unverified(", without a credential: only the browser reported the consent".to_owned());
         }
         let api = match target.audience() {

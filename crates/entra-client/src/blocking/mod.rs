@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use entra_proto::authorize::UserAssertion;
 use entra_proto::device::DeviceAuthorization;
-use entra_proto::{Application, Target, TokenRequest};
+use entra_proto::{Target, TokenRequest};
 use entra_transport::BlockingTransport;
 
 use crate::TokenOptions;
@@ -36,6 +36,7 @@ use crate::cache::KeyRef;
 use crate::consent::roles_in;
 use crate::error::Error;
 use crate::flow::{CallerEffect, Want};
+use crate::principal::Principal;
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
@@ -65,15 +66,15 @@ impl Client {
     /// A credential with an async signer or source cannot be used: each acquisition then returns an
     /// error that says so, and [`ClientBuilder::build`] fails.
     #[must_use]
-    pub fn new(application: Application, transport: impl BlockingTransport + 'static) -> Self {
-        Self::builder(application, transport)
+    pub fn new(principal: impl Into<Principal>, transport: impl BlockingTransport + 'static) -> Self {
+        Self::builder(principal, transport)
             .build_for_any_credential()
             .expect("the default policy is valid")
     }
 
     /// Returns a builder, for a client with other settings.
-    pub fn builder(application: Application, transport: impl BlockingTransport + 'static) -> ClientBuilder {
-        ClientBuilder::new(application, Threads::new(Arc::new(transport)))
+    pub fn builder(principal: impl Into<Principal>, transport: impl BlockingTransport + 'static) -> ClientBuilder {
+        ClientBuilder::new(principal.into(), Threads::new(Arc::new(transport)))
     }
 
     /// Returns a token for `target`: see [`Client::token`](crate::Client::token). Blocks while the

@@ -5,35 +5,35 @@ use std::hash::{Hash, Hasher};
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::{Target, Tenant};
 
-use crate::user::User;
+use crate::subject::Subject;
 
 /// The parameters that distinguish the tokens of one client.
 ///
-/// The other parameters of a token (authority, endpoint version, application, credential,
+/// The other parameters of a token (principal, authority, endpoint version, credential,
 /// capabilities) belong to the client and are the same for all its tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
-    pub(crate) tenant: Tenant,
+    /// The tenant, or `None` if the principal of the client determines it.
+    pub(crate) tenant: Option<Tenant>,
     pub(crate) target: Target,
     pub(crate) claims: Option<ClaimsRequest>,
-    /// The user, or `None` for an app-only token.
-    pub(crate) user: Option<User>,
+    pub(crate) subject: Subject,
 }
 
 impl Key {
     /// Returns true if other processes can recognize the key, so that the shared store can hold its
     /// token.
     pub(crate) fn is_shareable(&self) -> bool {
-        self.user.as_ref().is_none_or(User::is_shareable)
+        self.subject.is_shareable()
     }
 
     #[inline]
     pub(crate) fn view(&self) -> KeyRef<'_> {
         KeyRef {
-            tenant: &self.tenant,
+            tenant: self.tenant.as_ref(),
             target: &self.target,
             claims: self.claims.as_ref(),
-            user: self.user.as_ref(),
+            subject: &self.subject,
         }
     }
 }
@@ -44,19 +44,19 @@ impl Key {
 /// [`TargetIdentity`](entra_proto::cache::TargetIdentity).
 #[derive(Clone, Copy)]
 pub(crate) struct KeyRef<'a> {
-    pub(crate) tenant: &'a Tenant,
+    pub(crate) tenant: Option<&'a Tenant>,
     pub(crate) target: &'a Target,
     pub(crate) claims: Option<&'a ClaimsRequest>,
-    pub(crate) user: Option<&'a User>,
+    pub(crate) subject: &'a Subject,
 }
 
 impl KeyRef<'_> {
     pub(crate) fn to_key(self) -> Key {
         Key {
-            tenant: self.tenant.clone(),
+            tenant: self.tenant.cloned(),
             target: self.target.clone(),
             claims: self.claims.cloned(),
-            user: self.user.cloned(),
+            subject: self.subject.clone(),
         }
     }
 }
@@ -65,7 +65,7 @@ impl PartialEq for KeyRef<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.tenant == other.tenant
             && self.claims == other.claims
-            && self.user == other.user
+            && self.subject == other.subject
             && self.target.identity() == other.target.identity()
     }
 }
@@ -79,9 +79,7 @@ impl Hash for KeyRef<'_> {
         if let Some(claims) = self.claims {
             claims.hash(state);
         }
-        if let Some(user) = self.user {
-            user.hash(state);
-        }
+        self.subject.hash(state);
     }
 }
 
@@ -93,13 +91,14 @@ mod tests {
     use entra_proto::authorize::{RefreshToken, UserAssertion};
 
     use super::*;
+    use crate::user::User;
 
     fn key(tenant: &str, target: Target, claims: Option<&str>) -> Key {
         Key {
-            tenant: tenant.parse().unwrap(),
+            tenant: Some(tenant.parse().unwrap()),
             target,
             claims: claims.map(|claims| ClaimsRequest::parse(claims).unwrap()),
-            user: None,
+            subject: Subject::Principal,
         }
     }
 
@@ -146,14 +145,18 @@ mod tests {
         let tenant = "contoso.com".parse().unwrap();
         let signed_in = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("r").unwrap());
         let of = |user: &User| Key {
-            user: Some(user.clone()),
+            subject: Subject::User(user.clone()),
             ..key("contoso.com", a.clone(), None)
         };
-        let again = User::on_behalf_of(&tenant, &UserAssertion::new("a").unwrap());
+        let again = User::on_behalf_of(Some(&tenant), &UserAssertion::new("a").unwrap());
         assert!(of(&signed_in).view() == of(&signed_in.clone()).view());
         let keys = [
             key("contoso.com", a.clone(), None),
             key("fabrikam.com", a.clone(), None),
+            Key {
+                tenant: None,
+                ..key("contoso.com", a.clone(), None)
+            },
             key("contoso.com", Target::resource("https://a/").unwrap(), None),
             key("contoso.com", Target::resource("https://A").unwrap(), None),
             key("contoso.com", scopes("https://a/.default openid"), None),
@@ -165,8 +168,8 @@ mod tests {
                 Guid::from_bytes([1; 16]),
                 RefreshToken::new("r").unwrap(),
             )),
-            of(&User::on_behalf_of(&tenant, &UserAssertion::new("a").unwrap())),
-            of(&User::on_behalf_of(&tenant, &UserAssertion::new("b").unwrap())),
+            of(&User::on_behalf_of(Some(&tenant), &UserAssertion::new("a").unwrap())),
+            of(&User::on_behalf_of(Some(&tenant), &UserAssertion::new("b").unwrap())),
         ];
         for (at, one) in keys.iter().enumerate() {
             for other in &keys[at + 1..] {

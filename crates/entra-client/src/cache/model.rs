@@ -18,6 +18,7 @@ use super::{FlightOwner, JoinOutcome, Key, Slot};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::policy::Policy;
+use crate::subject::Subject;
 use crate::token::{CacheEntry, Token};
 
 const NOW: Moment = Moment {
@@ -30,10 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn slot() -> Arc<Slot> {
     Arc::new(Slot::new(
         Key {
-            tenant: "contoso.com".parse().unwrap(),
+            tenant: Some("contoso.com".parse().unwrap()),
             target: Target::resource("https://graph.microsoft.com").unwrap(),
             claims: None,
-            user: None,
+            subject: Subject::Principal,
         },
         &TotalSize::default(),
     ))

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::key::Key;
 use super::state::State;
 use crate::token::Token;
-use crate::user::User;
 
 /// The sum of the bytes of all slots of a client.
 #[derive(Clone, Default)]
@@ -69,7 +68,7 @@ fn size_of_key(key: &Key) -> usize {
         entra_proto::Target::Scopes(scopes) => scopes.as_str().len(),
     };
     let claims = key.claims.as_ref().map_or(0, |claims| claims.as_str().len());
-    FIXED + target + claims + key.user.as_ref().map_or(0, User::size)
+    FIXED + target + claims + key.subject.size()
 }
 
 /// The bytes of a slot and a token without their texts, and of their entries in the map.

@@ -6,6 +6,7 @@ use entra_proto::{AccessToken, Target, Timestamp};
 
 use super::*;
 use crate::policy::Policy;
+use crate::subject::Subject;
 
 fn now(seconds: u64) -> Moment {
     Moment {
@@ -18,10 +19,10 @@ fn now(seconds: u64) -> Moment {
 fn due() -> Arc<Slot> {
     let slot = Arc::new(Slot::new(
         Key {
-            tenant: "contoso.com".parse().unwrap(),
+            tenant: Some("contoso.com".parse().unwrap()),
             target: Target::resource("https://graph.microsoft.com").unwrap(),
             claims: None,
-            user: None,
+            subject: Subject::Principal,
         },
         &TotalSize::default(),
     ));

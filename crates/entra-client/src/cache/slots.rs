@@ -275,6 +275,7 @@ mod tests {
 
     use super::super::slot::JoinOutcome;
     use super::*;
+    use crate::subject::Subject;
 
     fn now(seconds: u64) -> Moment {
         Moment {
@@ -285,10 +286,10 @@ mod tests {
 
     fn key(name: usize) -> Key {
         Key {
-            tenant: "contoso.com".parse().unwrap(),
+            tenant: Some("contoso.com".parse().unwrap()),
             target: Target::resource(&format!("https://api{name}")).unwrap(),
             claims: None,
-            user: None,
+            subject: Subject::Principal,
         }
     }
 

@@ -132,7 +132,7 @@ impl Remedies {
     /// flight, because another of the user's tokens was refreshed.
     pub(super) fn retry_refresh(&mut self, key: &Key, attempt: &Attempt, error: &Error) -> bool {
         let is_rejected = attempt.refresh_token.is_some() && error.class() == ErrorClass::Grant;
-        key.user.is_some() && is_rejected && !mem::replace(&mut self.retried_refresh, true)
+        key.subject.user().is_some() && is_rejected && !mem::replace(&mut self.retried_refresh, true)
     }
 }
 

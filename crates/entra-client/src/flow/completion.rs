@@ -35,7 +35,7 @@ impl<D> Core<D> {
         span.record("source", "network");
         if let Some(observer) = &self.observer {
             let lifetime = Some(response.lifetime);
-            let event = Event::new(EventKind::Acquired, &key.tenant, &key.target, None);
+            let event = Event::new(EventKind::Acquired, key.view(), None);
             observer.observe(&Event { lifetime, ..event });
         }
         token
@@ -78,7 +78,7 @@ impl<D> Core<D> {
 
     pub(super) fn observe_failure(&self, key: &Key, error: &Error, cool_down: Option<Duration>) {
         if let Some(observer) = &self.observer {
-            let event = Event::new(EventKind::Failed, &key.tenant, &key.target, Some(error));
+            let event = Event::new(EventKind::Failed, key.view(), Some(error));
             observer.observe(&Event { cool_down, ..event });
         }
     }

@@ -148,7 +148,11 @@ impl<D> Core<D> {
         let slot = Arc::clone(owner.slot());
         // The user's callback for the newer refresh token may panic. The access token is valid
         // anyway.
-        let rotation = match (&slot.key().user, &attempt.refresh_token, response.refresh_token.take()) {
+        let rotation = match (
+            slot.key().subject.user(),
+            &attempt.refresh_token,
+            response.refresh_token.take(),
+        ) {
             (Some(user), Some(sent), Some(newer)) => catch_unwind(AssertUnwindSafe(|| user.rotate(sent, newer))),
             _ => Ok(()),
         };
@@ -157,7 +161,7 @@ impl<D> Core<D> {
         let token = self.accept_response(span, slot.key(), attempt, response, owner.origin());
         let completion = self.publish(owner, &token, true);
         // The user may have signed out after the request, before there was a slot to forget.
-        if slot.key().user.as_ref().is_some_and(User::has_signed_out) {
+        if slot.key().subject.user().is_some_and(User::has_signed_out) {
             slot.forget();
         }
         if let Err(panic) = rotation {

@@ -11,6 +11,7 @@ use crate::cache::{JoinOutcome, Key};
 use crate::core::Core;
 use crate::error::Error;
 use crate::sign_in::SignIn;
+use crate::subject::Subject;
 use crate::token::Origin;
 use crate::user::User;
 
@@ -89,7 +90,9 @@ impl<D> Core<D> {
         mut response: TokenResponse,
     ) -> Result<SignIn, Error> {
         let tenant = response.tenant_id().and_then(|tenant| {
-            key.tenant.check_sign_in(tenant)?;
+            if let Some(requested) = self.tenant_of(key.tenant.as_ref()) {
+                requested.check_sign_in(tenant)?;
+            }
             Ok(tenant)
         });
         let tenant = tenant.map_err(|error| {
@@ -98,11 +101,14 @@ impl<D> Core<D> {
             error
         })?;
         let refresh_token = response.refresh_token.take();
-        let user = refresh_token.map(|token| User::signed_in(&self.application, tenant, token));
+        let application = self.principal.application();
+        let user = application
+            .zip(refresh_token)
+            .map(|(application, token)| User::signed_in(application, tenant, token));
         let (id_token, scope) = (response.id_token.take(), response.scope.take());
         let key = Key {
-            tenant: Tenant::Id(tenant),
-            user: user.clone(),
+            tenant: Some(Tenant::Id(tenant)),
+            subject: user.clone().map_or(Subject::Principal, Subject::User),
             ..key.clone()
         };
         let now = self.clock.now();
