@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::certificate::KeyCredential;
-use crate::config::Issuers;
-use crate::config::{ActivityFeed, Api, App, Config, Tenant};
+use crate::config::{ActivityFeed, Api, App, Config, Issuers, Machine, ManagedIdentity, Tenant};
 use crate::emulator::Emulator;
 use crate::error::Error;
 use crate::server::{self, Server};
@@ -86,7 +85,20 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Sets the lifetime of access tokens: whole seconds, 1 s to 1 year. The default is 3,600 s.
+    /// Sets the machine under the program under test.
+    pub fn machine(mut self, machine: Machine) -> Self {
+        self.config.machine = machine;
+        self
+    }
+
+    /// Adds a managed identity of the machine. The first call replaces the default ones.
+    pub fn managed_identity(mut self, identity: ManagedIdentity) -> Self {
+        self.config.machine = self.config.machine.identity(identity);
+        self
+    }
+
+    /// Sets the lifetime of access tokens: whole seconds, 1 s to 1 year. The default is 3,600 s,
+    /// and 86,400 s for managed identities.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.config.token_lifetime = Some(lifetime.as_secs());
         self

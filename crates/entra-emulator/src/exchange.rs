@@ -49,8 +49,10 @@ impl<'a> Exchange<'a> {
         let now = state.clock.now();
         let (parts, body) = request.into_parts();
         let mut headers = parts.headers;
-        if let Some(authorization) = headers.get_mut(AUTHORIZATION) {
-            authorization.set_sensitive(true);
+        for (name, value) in headers.iter_mut() {
+            if [AUTHORIZATION, IDENTITY_HEADER, SECRET].contains(name) {
+                value.set_sensitive(true);
+            }
         }
         let (authority, origin) = origin(state, &parts.uri, &headers, channel);
         let path = parts.uri.path().to_owned();
@@ -322,6 +324,9 @@ pub(crate) fn origin(state: &State, uri: &Uri, headers: &HeaderMap, channel: Cha
     }
 }
 
+/// The headers with the secrets of managed-identity sources.
+pub(crate) const IDENTITY_HEADER: HeaderName = HeaderName::from_static("x-identity-header");
+pub(crate) const SECRET: HeaderName = HeaderName::from_static("secret");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const MOST_LINTS: usize = 64;

@@ -252,6 +252,7 @@ mod headless;
 mod host;
 mod html;
 mod landing;
+mod managed_identity;
 mod protocol;
 mod redact;
 mod router;
@@ -267,8 +268,9 @@ pub use crate::builder::EmulatorBuilder;
 pub use crate::certificate::KeyCredential;
 
 pub use crate::config::{
-    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, Group, Issuers, ManagedDevice, NextPageHeader,
-    Permission, Secret, Tenant, TokenVersion, UpdateRing, User, UserType,
+    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, Group, Issuers, Machine, ManagedDevice,
+    ManagedIdentity, ManagedIdentitySource, NextPageHeader, Permission, Secret, Tenant, TokenVersion, UpdateRing, User,
+    UserType,
 };
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;

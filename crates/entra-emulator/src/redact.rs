@@ -19,7 +19,12 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
     let sent = sent
         .filter(|parameter| parameter.is_secret())
         .map(|parameter| parameter.value.as_str());
-    let mut known: Vec<&str> = registered.chain(sent).filter(|secret| !secret.is_empty()).collect();
+    let of_machine = directory.machine.secrets();
+    let mut known: Vec<&str> = registered
+        .chain(of_machine)
+        .chain(sent)
+        .filter(|secret| !secret.is_empty())
+        .collect();
     // Longest first, because a secret can be a part of another one.
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
 

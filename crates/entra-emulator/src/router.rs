@@ -8,6 +8,7 @@ use crate::aadsts::{Aadsts, Rejection};
 use crate::api::{activity, graph, managed_desktop};
 use crate::exchange::{Exchange, shown};
 use crate::landing;
+use crate::managed_identity;
 use crate::protocol::authorize::pages::Shown;
 use crate::protocol::{authorize, device, discovery, token, user_realm};
 use crate::redact::redacted;
@@ -88,7 +89,8 @@ fn problem(response: &Response<Vec<u8>>) -> Option<String> {
     let body: Value = serde_json::from_slice(response.body()).ok()?;
     let message = body
         .get("error_description")
-        .or_else(|| body.pointer("/error/message"))?;
+        .or_else(|| body.pointer("/error/message"))
+        .or_else(|| body.get("message"))?;
     message.as_str().map(str::to_owned)
 }
 
@@ -100,6 +102,8 @@ fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
     let (purpose, endpoint) = match path.as_slice() {
         ["signin"] => return (Some(Purpose::SignIn), None),
         ["devicelogin"] => return (Some(Purpose::DeviceLogin), None),
+        ["metadata", "instance", ..] => return (Some(Purpose::InstanceMetadata), None),
+        ["metadata" | "managed-identity", ..] => return (Some(Purpose::ManagedIdentity), None),
         [.., "oauth2", "token"] => (Purpose::Token, Endpoint::V1),
         [.., "oauth2", "v2.0", "token"] => (Purpose::Token, Endpoint::V2),
         [.., "oauth2", "authorize"] => (Purpose::Authorize, Endpoint::V1),
@@ -125,6 +129,8 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         (["oidc", "userinfo"], _) => return graph::userinfo::handle(exchange),
         (["signin"], _) => return authorize::proceed(exchange),
         (["devicelogin"], _) => return authorize::device_login(exchange),
+        (["metadata", ..], [_, rest @ ..]) => return managed_identity::metadata(exchange, rest),
+        (["managed-identity", ..], [_, rest @ ..]) => return managed_identity::handle(exchange, rest),
         (["api", "v1.0", _, "activity", "feed", ..], [_, _, tenant, _, _, rest @ ..]) => {
             return activity::handle(exchange, tenant, rest);
         }

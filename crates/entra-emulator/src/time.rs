@@ -36,6 +36,21 @@ pub(crate) fn graph_time(unix: u64) -> String {
     graph_date(unix) + "Z"
 }
 
+/// Formats a time as `06/20/2019 02:57:58 +00:00`, month first: the format of App Service on Linux
+/// in the version 2017-09-01 of its tokens.
+pub(crate) fn us_date(unix: u64) -> String {
+    let [year, month, day, hour, minute, second] = parts(unix.min(LAST_SECOND));
+    format!("{month:02}/{day:02}/{year:04} {hour:02}:{minute:02}:{second:02} +00:00")
+}
+
+/// Formats a time as `1/16/2020 5:24:12 AM +00:00`, as [`us_date`] on Windows.
+pub(crate) fn us_date_on_windows(unix: u64) -> String {
+    let [year, month, day, hour, minute, second] = parts(unix.min(LAST_SECOND));
+    let half = if hour < 12 { "AM" } else { "PM" };
+    let hour = (hour + 11) % 12 + 1;
+    format!("{month}/{day}/{year} {hour}:{minute:02}:{second:02} {half} +00:00")
+}
+
 /// Parses an RFC 3339 time from 1970 to 9999, such as `2026-01-31T23:59:58Z` or
 /// `2026-01-31T23:59:58.5+01:00`. A fraction of a second is dropped.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
@@ -199,6 +214,19 @@ mod tests {
         }
         assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
         assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn us_dates_have_the_month_first() {
+        assert_eq!(us_date(1_560_999_478), "06/20/2019 02:57:58 +00:00");
+        for (unix, text) in [
+            (1_579_152_252, "1/16/2020 5:24:12 AM +00:00"),
+            (1_579_132_800, "1/16/2020 12:00:00 AM +00:00"),
+            (1_579_176_000, "1/16/2020 12:00:00 PM +00:00"),
+            (1_579_219_199, "1/16/2020 11:59:59 PM +00:00"),
+        ] {
+            assert_eq!(us_date_on_windows(unix), text);
+        }
     }
 
     #[test]

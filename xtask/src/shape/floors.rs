@@ -147,6 +147,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
             &["exchange.rs"],
             &["bearer.rs"],
             &["protocol/", "api/", "landing/"],
+            &["managed_identity/"],
             &["router.rs"],
             &["headless.rs", "forge/"],
             &["control/"],

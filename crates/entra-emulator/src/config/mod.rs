@@ -5,7 +5,9 @@ mod api;
 mod app;
 mod group;
 mod issuers;
+mod machine;
 mod managed_device;
+mod managed_identity;
 mod permission;
 mod problem;
 mod secret;
@@ -24,7 +26,9 @@ pub use self::api::{Api, TokenVersion};
 pub use self::app::App;
 pub use self::group::Group;
 pub use self::issuers::Issuers;
+pub use self::machine::Machine;
 pub use self::managed_device::{ManagedDevice, UpdateRing};
+pub use self::managed_identity::{ManagedIdentity, ManagedIdentitySource};
 pub use self::permission::{DelegatedPermission, Permission};
 pub use self::secret::Secret;
 pub use self::tenant::Tenant;
@@ -88,7 +92,10 @@ pub struct Config {
     pub certificates: Vec<KeyCredential>,
     /// The issuer in tokens and documents; the public cloud's issuers when left out.
     pub issuers: Issuers,
-    /// The lifetime of an access token in seconds; 3600 when left out.
+    /// The machine under the program under test, with its managed identities.
+    pub machine: Machine,
+    /// The lifetime of an access token in seconds. When left out, it is 3600, and 86400 for managed
+    /// identities.
     pub token_lifetime: Option<u64>,
     /// The number of seconds after which a client should request the next token (`refresh_in`).
     /// When left out, the response omits the member, as Entra does for tokens with a lifetime of
@@ -163,6 +170,7 @@ impl Config {
 
 const MOST_TENANTS: u32 = 10_000;
 pub(crate) const DEFAULT_LIFETIME: u64 = 3_600;
+pub(crate) const IDENTITY_LIFETIME: u64 = 86_400;
 pub(crate) const DEFAULT_INTERVAL: u64 = 5;
 pub(crate) const LONGEST_LIFETIME: u64 = 31_536_000;
 pub(crate) const LONGEST_INTERVAL: u64 = 900;

@@ -49,6 +49,8 @@ fn shown(state: &State, event: &RequestEvent) -> Value {
             Purpose::DeviceCode => "device_code",
             Purpose::DeviceLogin => "device_login",
             Purpose::SignIn => "sign_in",
+            Purpose::ManagedIdentity => "managed_identity",
+            Purpose::InstanceMetadata => "instance_metadata",
         }),
         "endpoint": event.endpoint.map(|endpoint| match endpoint {
             Endpoint::V1 => "v1",

@@ -3,12 +3,15 @@
 use http::StatusCode;
 
 use crate::aadsts::Aadsts;
-use crate::state::recorder::{Lint, RequestEvent};
+use crate::state::recorder::{Lint, Purpose, RequestEvent};
 
 /// Returns advice about an error response, if any is known.
 pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {
     if let Some(code) = event.aadsts {
         return Some(of_code(code));
+    }
+    if event.purpose == Some(Purpose::ManagedIdentity) {
+        return of_source(event.status);
     }
     match event.status {
         StatusCode::UNAUTHORIZED => Some(
@@ -22,6 +25,21 @@ pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {
         StatusCode::NOT_IMPLEMENTED => Some("The emulator does not implement this: test it against Entra itself."),
         StatusCode::TOO_MANY_REQUESTS => Some("Wait as long as `Retry-After` says, then send the request again."),
         status if status.is_client_error() => Some("Compare the request with the documentation of this API."),
+        _ => None,
+    }
+}
+
+/// Returns advice about an error of a source of managed identities.
+fn of_source(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            Some("Send the secret of the source in its header, from the variables of this run.")
+        }
+        StatusCode::NOT_FOUND => Some("Use the variables that the emulator prints for the source."),
+        StatusCode::BAD_REQUEST => {
+            Some("Compare the identity and the parameters with the managed identities on this page.")
+        }
+        status if status.is_client_error() => Some("Compare the request with the documentation of this source."),
         _ => None,
     }
 }
@@ -133,6 +151,11 @@ pub(super) fn about(lint: &Lint) -> &'static str {
         },
         Lint::MissingPublisherIdentifier => "send PublisherIdentifier=, the tenant ID of the program's author",
         Lint::AudienceList => "name one audience, as a string",
+        Lint::MissingMetadata => "send it: IMDS, Azure Arc, Cloud Shell and Automation require it",
+        Lint::ForwardedRequest => "send the request directly, without a proxy",
+        Lint::SeveralScopes => "request one resource at a time",
+        Lint::ScopeAsResource => "send the resource: the scope without its final `/.default`",
+        Lint::TrailingSlash => "send the identifier of the API exactly",
     }
 }
 

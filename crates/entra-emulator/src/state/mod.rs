@@ -27,7 +27,9 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Error;
-use crate::config::{Config, DEFAULT_INTERVAL, DEFAULT_LIFETIME, Issuers, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant};
+use crate::config::{
+    Config, DEFAULT_INTERVAL, DEFAULT_LIFETIME, IDENTITY_LIFETIME, Issuers, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant,
+};
 use crate::seed::Generator;
 use crate::state::clock::Clock;
 use crate::state::consents::Consents;
@@ -57,6 +59,8 @@ pub(crate) struct State {
     pub(crate) script: Script,
     /// The lifetime of an access token in seconds.
     pub(crate) token_lifetime: u64,
+    /// The lifetime of an access token of a managed identity in seconds.
+    pub(crate) identity_lifetime: u64,
     pub(crate) refresh_in: Option<u64>,
     pub(crate) device_interval: u64,
     /// The origin in documents if the request does not name one.
@@ -97,10 +101,8 @@ impl State {
         let feed = Feed::new(config.activity.clone(), config.seed);
         let issuers = config.issuers.clone();
         let seed = config.seed;
-        let token_lifetime = config
-            .token_lifetime
-            .unwrap_or(DEFAULT_LIFETIME)
-            .clamp(1, LONGEST_LIFETIME);
+        let lifetime = |default: u64| config.token_lifetime.unwrap_or(default).clamp(1, LONGEST_LIFETIME);
+        let (token_lifetime, identity_lifetime) = (lifetime(DEFAULT_LIFETIME), lifetime(IDENTITY_LIFETIME));
         let refresh_in = config.refresh_in;
         let graph_requests_per_minute = config.graph_requests_per_minute;
         let device_interval = config
@@ -116,6 +118,7 @@ impl State {
             recorder,
             script: Script::default(),
             token_lifetime,
+            identity_lifetime,
             refresh_in,
             device_interval,
             base_url,
@@ -154,6 +157,7 @@ impl State {
             recorder,
             script,
             token_lifetime: _,
+            identity_lifetime: _,
             refresh_in: _,
             device_interval: _,
             base_url: _,

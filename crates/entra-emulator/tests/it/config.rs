@@ -165,6 +165,11 @@ fn parser_and_schema_have_the_same_members() {
     for (pointer, text) in [
         ("", "{HERE}".to_owned()),
         ("/$defs/activity", place(r#"{"activity":OBJECT}"#, "{HERE}")),
+        ("/$defs/machine", place(r#"{"machine":OBJECT}"#, "{HERE}")),
+        (
+            "/$defs/managed_identity",
+            place(r#"{"machine":{"identities":[OBJECT]}}"#, "{HERE}"),
+        ),
         ("/$defs/tenant", place(r#"{"tenants":[OBJECT]}"#, "{HERE}")),
         ("/$defs/user", place(r#"{"tenants":[{"users":[OBJECT]}]}"#, "{HERE}")),
         ("/$defs/app", place(r#"{"apps":[OBJECT]}"#, "{HERE}")),

@@ -26,6 +26,7 @@ mod issuers;
 mod landing;
 mod laws;
 mod managed_desktop;
+mod managed_identity;
 mod member_of;
 mod member_order;
 mod network;

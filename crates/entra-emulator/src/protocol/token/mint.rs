@@ -50,11 +50,16 @@ impl Validity {
     /// accept the token at once, or later if the client responds to a claims challenge that
     /// requests a later time.
     pub(crate) fn new(exchange: &Exchange<'_>, requested_not_before: Option<u64>) -> Self {
+        Self::lasting(exchange, requested_not_before, exchange.state.token_lifetime)
+    }
+
+    /// Returns the validity of a token with this lifetime in seconds.
+    pub(crate) fn lasting(exchange: &Exchange<'_>, requested_not_before: Option<u64>, lifetime: u64) -> Self {
         let now = unix(exchange.now);
         let requested = requested_not_before.unwrap_or_default().min(now);
         Self {
             not_before: now.saturating_sub(BACKDATED).max(requested),
-            expires_on: now + exchange.state.token_lifetime,
+            expires_on: now + lifetime,
         }
     }
 }
@@ -190,7 +195,7 @@ pub(super) fn members(objects: [Value; 2]) -> Map<String, Value> {
 }
 
 /// Sorts claims in the order of the service: those of RFC 7519 first, then all others by name.
-pub(super) fn in_order(mut claims: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn in_order(mut claims: Map<String, Value>) -> Map<String, Value> {
     let first = FIRST
         .iter()
         .filter_map(|name| claims.shift_remove_entry(*name))
@@ -240,7 +245,7 @@ const BACKDATED: u64 = 300;
 const FIRST: [&str; 5] = ["aud", "iss", "iat", "nbf", "exp"];
 
 /// Signs a token with RS256. v1 tokens repeat the key ID as `x5t`.
-pub(super) fn sign(key: &Key, x5t: Option<&str>, claims: &impl Serialize) -> String {
+pub(crate) fn sign(key: &Key, x5t: Option<&str>, claims: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Header<'a> {
         typ: &'static str,

@@ -59,6 +59,34 @@ impl Directory {
             self.check_tenant(app.home_tenant.as_ref())
                 .or_else(|problem| failed(".home_tenant", problem))?;
         }
+        self.check_machine()
+    }
+
+    fn check_machine(&self) -> Result<(), Error> {
+        for identity in &self.machine.identities {
+            let name = &identity.name;
+            let failed = |problem: &str| Error::Config(format!("the managed identity {name:?}: {problem}"));
+            for permission in &identity.granted {
+                check_permission(
+                    self.api(&permission.api),
+                    &permission.api,
+                    &permission.role,
+                    Kind::Application,
+                )
+                .map_err(|problem| failed(&problem))?;
+                self.check_tenant(permission.tenant.as_ref()).map_err(failed)?;
+            }
+            if self.app(&identity.client_id).is_some() {
+                return Err(failed("an application has its client ID"));
+            }
+        }
+        // The value is not repeated, because it may be a misplaced secret.
+        let is_named = self.machine.config.cloud_shell_user.is_some();
+        if is_named && self.machine.shell_user(&self.tenants).is_none() {
+            return Err(Error::Config(
+                "machine.cloud_shell_user: no user has this ID or sign-in name".to_owned(),
+            ));
+        }
         Ok(())
     }
 

@@ -126,6 +126,17 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
     Ok(apps)
 }
 
+/// Returns the app roles that the default managed identities hold.
+pub(super) fn default_roles(own_apis: &[Api]) -> Vec<(String, String)> {
+    let of_own = own_apis.iter().flat_map(|api| {
+        let role = |role: &String| (api.app_id.clone(), role.clone());
+        api.roles.iter().map(role)
+    });
+    let known = DEFAULT_GRANTS.iter().chain(CONSENTED);
+    let known = known.map(|(api, role)| ((*api).to_owned(), (*role).to_owned()));
+    known.chain(of_own).collect()
+}
+
 /// Reads an app's certificates and completes their thumbprints.
 pub(super) fn certificates(app: &mut App) -> Result<Vec<Registered>, Error> {
     let name = &app.name;

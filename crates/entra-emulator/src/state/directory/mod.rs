@@ -3,6 +3,7 @@
 mod check;
 mod fill;
 mod index;
+pub(crate) mod machine;
 mod members;
 pub(crate) mod redirect_uri;
 
@@ -12,9 +13,10 @@ use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Tenant, User};
 use crate::state::consents::Kind;
 use crate::state::directory::index::Index;
+use crate::state::directory::machine::Machine;
 use crate::well_known;
 
-/// Tenants, apps and APIs, complete and consistent.
+/// Tenants, apps, APIs and managed identities, complete and consistent.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) tenants: Vec<Tenant>,
@@ -26,6 +28,7 @@ pub(crate) struct Directory {
     certificates: Vec<Vec<Registered>>,
     /// The position in `apis` of the first API that is not well known.
     pub(crate) own_api: usize,
+    pub(crate) machine: Machine,
 }
 
 impl Directory {
@@ -38,6 +41,7 @@ impl Directory {
             first.key_credentials.extend(config.certificates);
         }
         members::fill(seed, &mut tenants, &apps)?;
+        let machine = Machine::new(seed, config.machine, &tenants, apis.get(own_api..).unwrap_or_default())?;
         let certificates = apps.iter_mut().map(fill::certificates).collect::<Result<_, _>>()?;
         let directory = Self {
             index: Index::of(&tenants),
@@ -46,6 +50,7 @@ impl Directory {
             apis,
             certificates,
             own_api,
+            machine,
         };
         directory.check()?;
         Ok(directory)

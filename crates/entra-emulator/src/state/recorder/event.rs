@@ -199,6 +199,11 @@ pub enum Purpose {
     DeviceLogin,
     /// A form of the sign-in or consent page.
     SignIn,
+    /// A request for a token of a managed identity, including the one that Azure Arc answers with a
+    /// challenge.
+    ManagedIdentity,
+    /// A request for instance metadata.
+    InstanceMetadata,
 }
 
 /// The version of an endpoint. It decides the rules of the request, but not the format of the

@@ -78,6 +78,18 @@ pub enum Lint {
     MissingPublisherIdentifier,
     /// An assertion whose `aud` is a list. Entra rejects it (AADSTS50027).
     AudienceList,
+    /// A request for a token of a managed identity without `Metadata: true`, which some sources
+    /// require.
+    MissingMetadata,
+    /// A request for a token of a managed identity with `X-Forwarded-For`. IMDS drops it.
+    ForwardedRequest,
+    /// Several scopes in place of the one resource that a source takes.
+    SeveralScopes,
+    /// A scope, which ends with `/.default`, in place of the resource.
+    ScopeAsResource,
+    /// A resource with a trailing slash that no identifier of the API has. The `aud` of the token
+    /// has the slash as well, and some sources reject it.
+    TrailingSlash,
 }
 
 impl Lint {
@@ -129,6 +141,11 @@ impl fmt::Display for Lint {
             ),
             Self::MissingPublisherIdentifier => f.write_str("no PublisherIdentifier"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),
+            Self::MissingMetadata => f.write_str("no Metadata: true"),
+            Self::ForwardedRequest => f.write_str("X-Forwarded-For"),
+            Self::SeveralScopes => f.write_str("several scopes in place of a resource"),
+            Self::ScopeAsResource => f.write_str("scope in place of a resource"),
+            Self::TrailingSlash => f.write_str("trailing slash in the resource"),
         }
     }
 }

@@ -21,8 +21,7 @@ impl Parameter {
 
 /// Returns whether the name of a parameter indicates that its value is secret.
 pub(crate) fn is_secret(name: &str) -> bool {
-    // A plain challenge is the verifier itself.
-    let mut hidden = SECRET_PARAMETERS.iter().chain(&["code_challenge"]);
+    let mut hidden = SECRET_PARAMETERS.iter().chain(MORE_SECRETS);
     hidden.any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
@@ -54,6 +53,10 @@ pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
 
 const MOST_PARAMETERS: usize = 64;
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
+
+/// More parameters whose values may be secret: a plain challenge is the verifier itself, and the
+/// others are headers of managed identities, which are sometimes sent as parameters by mistake.
+const MORE_SECRETS: &[&str] = &["code_challenge", "identity_header", "secret", "x-identity-header"];
 
 /// The parameters whose values `Debug` never shows.
 pub(crate) const SECRET_PARAMETERS: &[&str] = &[

@@ -123,7 +123,6 @@ fn unsupported_endpoints_get_501() {
         "oidc/nonsense",
         "support/odata/v1/tenants",
         "api/v1.0/x/activity/other",
-        "metadata/identity/oauth2/token",
         &format!("{tenant}/saml2"),
     ] {
         let response = get(&emulator, &format!("/{path}"));
