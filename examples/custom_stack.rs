@@ -35,18 +35,18 @@ fn run() -> Result<(), Failure> {
 
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| Failure::new(error.to_string()))?;
-    let mut step = request.start(RetryPolicy::default(), Guid::from_random(id), now());
+    let mut step = request.start(RetryPolicy::default(), Guid::from_random(id), now())?;
     let token = loop {
         step = match step {
             Step::Exchange(exchange) => match send(&exchange.request()) {
                 Ok(response) => exchange.respond(&response, now())?,
                 Err(error) => exchange
-                    .failed(Delivery::MaybeSent, now())
+                    .failed(Delivery::MaybeSent, now())?
                     .ok_or_else(|| Failure::of(&error))?,
             },
             Step::Pause(pause) => {
                 std::thread::sleep(pause.duration());
-                pause.resume(now())
+                pause.resume(now())?
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,

@@ -55,13 +55,13 @@ fn parameters(body: &str) -> Vec<String> {
 pub(crate) fn exchange(application: &Application, target: &Target) -> Result<Exchange, Failure> {
     let request = application.client_credentials(target.clone())?;
     let id = entra_transport::request_id()?;
-    let mut step = request.start(RetryPolicy::default(), id, entra_transport::now());
+    let mut step = request.start(RetryPolicy::default(), id, entra_transport::now())?;
     loop {
         step = match step {
             Step::Exchange(exchange) => return Ok(exchange),
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::Pause(pause) => pause.resume(entra_transport::now()),
+            Step::Pause(pause) => pause.resume(entra_transport::now())?,
             Step::Done(_) => return Err(Failure::new("there is nothing to send")),
         };
     }

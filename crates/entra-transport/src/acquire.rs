@@ -133,7 +133,7 @@ impl<C: Fn() -> Timestamp> Acquisition<TokenRequest, C> {
         S: Fn(Duration) -> F,
         F: Future<Output = ()>,
     {
-        let step = self.request.start(self.policy, id(self.request_id)?, (self.clock)());
+        let step = self.request.start(self.policy, id(self.request_id)?, (self.clock)())?;
         drive(transport, step, self.clock, sleep).await
     }
 
@@ -154,7 +154,7 @@ impl<C: Fn() -> Timestamp> Acquisition<TokenRequest, C> {
         transport: &(impl BlockingTransport + ?Sized),
         sleep: impl Fn(Duration),
     ) -> Result<TokenResponse, AcquireError> {
-        let step = self.request.start(self.policy, id(self.request_id)?, (self.clock)());
+        let step = self.request.start(self.policy, id(self.request_id)?, (self.clock)())?;
         drive_blocking(transport, step, self.clock, sleep)
     }
 }
@@ -283,7 +283,7 @@ where
             },
             Step::Pause(pause) => {
                 sleep(pause.duration()).await;
-                pause.resume(now())
+                pause.resume(now())?
             }
             Step::Sign(sign) => {
                 let signature = sign.credential().sign_async(sign.assertion()).await;
@@ -313,7 +313,7 @@ fn drive_blocking(
             },
             Step::Pause(pause) => {
                 sleep(pause.duration());
-                pause.resume(now())
+                pause.resume(now())?
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,

@@ -11,8 +11,8 @@ use entra_proto::error::hints::{CUT_RESPONSE, TRY_LATER};
 use entra_proto::error::{Diagnose, Leg};
 use http::Uri;
 
-use crate::Proxy;
 use crate::policy::endpoint;
+use crate::{AcquireError, Proxy};
 
 /// The failure of a transport: there is no complete response.
 ///
@@ -144,12 +144,13 @@ impl TransportError {
     ///
     /// # Errors
     /// Returns this error if the request is not sent again. It names the request if the acquisition
-    /// takes several.
-    pub fn next_step(self, exchange: Exchange, now: Timestamp) -> Result<Step, Self> {
+    /// takes several. Returns the error of the acquisition if this failure decides it: see
+    /// [`Exchange::failed`].
+    pub fn next_step(self, exchange: Exchange, now: Timestamp) -> Result<Step, AcquireError> {
         let leg = exchange.leg();
         exchange
-            .failed(self.failure(), now)
-            .ok_or_else(|| self.with(|inner| inner.leg = leg))
+            .failed(self.failure(), now)?
+            .ok_or_else(|| self.with(|inner| inner.leg = leg).into())
     }
 
     /// Creates the error for a host whose name has no address.

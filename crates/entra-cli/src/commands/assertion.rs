@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .application()?
         .client_credentials(Target::resource("https://graph.microsoft.com")?)?;
     let id = entra_transport::request_id()?;
-    let step = request.start(RetryPolicy::default(), id, entra_transport::now());
+    let step = request.start(RetryPolicy::default(), id, entra_transport::now())?;
     let Step::Sign(sign) = step else {
         return Err(
             Failure::text(Exit::Usage, "assertions can be signed only with a certificate")

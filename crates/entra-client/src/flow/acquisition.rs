@@ -111,7 +111,7 @@ impl<'a, D, G: Goal> Acquisition<'a, D, G> {
         match Attempt::start(self.core, self.span, request, &self.remedies) {
             Ok((attempt, FirstStep::Token(step))) => self.follow(attempt, Ok(step)),
             Ok((attempt, FirstStep::Device(step))) => self.follow_device(attempt, Ok(step)),
-            Err(error) => Effect::Done(G::fail(self, None, Error::from(AcquireError::from(error)))),
+            Err(error) => Effect::Done(G::fail(self, None, Error::from(error))),
         }
     }
 
@@ -207,7 +207,7 @@ impl<'a, D, G: Goal> Sleep<'a, D, G> {
             AfterSleep::Begin(request) => self.acquisition.begin(request),
             AfterSleep::Resume(attempt, pause) => {
                 let step = pause.resume(self.acquisition.core.clock.now().wall);
-                self.acquisition.follow(attempt, Ok(step))
+                self.acquisition.follow(attempt, step.map_err(AcquireError::from))
             }
             AfterSleep::ResumeDevice(attempt, pause) => self.acquisition.follow_device(attempt, Ok(pause.resume())),
         }
@@ -288,7 +288,7 @@ impl<'a, D, G: Goal> SendRequest<'a, D, G> {
             PendingRequest::Token(exchange) => {
                 let step = match outcome {
                     Ok(response) => exchange.respond(&response, now).map_err(AcquireError::from),
-                    Err(error) => error.next_step(exchange, now).map_err(AcquireError::from),
+                    Err(error) => error.next_step(exchange, now),
                 };
                 self.acquisition.follow(self.attempt, step)
             }

@@ -10,7 +10,7 @@ use entra_proto::cache::Lifetime;
 use entra_proto::device::{DeviceCodeRequest, DeviceStep};
 use entra_proto::error::ErrorClass;
 use entra_proto::{Guid, TokenRequest};
-use entra_transport::{AcquireError, TransportError};
+use entra_transport::AcquireError;
 use tracing::Span;
 
 use crate::assertions::AssertionKey;
@@ -44,7 +44,7 @@ impl Attempt {
         span: &Span,
         request: InitialRequest,
         remedies: &Remedies,
-    ) -> Result<(Self, FirstStep), TransportError> {
+    ) -> Result<(Self, FirstStep), AcquireError> {
         let request_id = random_guid(&*core.random)?;
         span.record("correlation_id", tracing::field::display(request_id));
         let now = core.clock.now();
@@ -62,7 +62,7 @@ impl Attempt {
                 attempt.refresh_token = request.refresh_token().cloned();
                 let (request, key) = core.assertions.attach(request, now);
                 attempt.assertion_key = key;
-                FirstStep::Token(request.start(core.policy.retry, request_id, now.wall))
+                FirstStep::Token(request.start(core.policy.retry, request_id, now.wall)?)
             }
             InitialRequest::DeviceCode(request) => {
                 FirstStep::Device(request.start(core.policy.retry, request_id, now.wall))

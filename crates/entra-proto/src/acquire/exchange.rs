@@ -61,19 +61,23 @@ impl Exchange {
         }
     }
 
-    /// Handles a transport failure, which left the request without a response. Returns `None` if
-    /// the request must not be sent again or if no attempt or time is left; the outcome is then the
-    /// transport's own error.
+    /// Handles a transport failure, which left the request without a response. Returns `Ok(None)`
+    /// if the request must not be sent again or if no attempt or time is left; the outcome is then
+    /// the transport's own error.
     ///
     /// An authorization code that may have been sent is not sent again. It may have been redeemed,
     /// and the service reacts to a second request by revoking the tokens of the first (RFC 6749,
     /// section 4.1.2).
-    #[must_use]
-    pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Option<Step> {
-        if !failure.into().allows_another(self.current.is_single_use()) {
-            return None;
+    ///
+    /// # Errors
+    /// Returns an error if the failure decides the acquisition: a managed identity was looked for,
+    /// and this machine has none.
+    pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Result<Option<Step>, Error> {
+        let failure = failure.into();
+        if !failure.allows_another(self.current.is_single_use()) {
+            return Ok(None);
         }
-        pause(self.run, self.current, None, now)
+        Ok(pause(self.run, self.current, None, now))
     }
 }
 
@@ -102,8 +106,12 @@ impl Pause {
     }
 
     /// Continues after the wait, at `now`.
-    #[must_use]
-    pub fn resume(self, now: Timestamp) -> Step {
+    ///
+    /// # Errors
+    /// Returns an error if the next request cannot be created: see [`TokenRequest::start`].
+    ///
+    /// [`TokenRequest::start`]: crate::TokenRequest::start
+    pub fn resume(self, now: Timestamp) -> Result<Step, Error> {
         match self.current {
             Current::Token(mut leg) => {
                 if leg.polling().is_some() {
@@ -112,7 +120,7 @@ impl Pause {
                 }
                 authenticate(self.run, leg, now)
             }
-            foreign @ Current::Foreign(_) => Step::Exchange(Exchange::new(self.run, foreign)),
+            foreign @ Current::Foreign(_) => Ok(Step::Exchange(Exchange::new(self.run, foreign))),
         }
     }
 }
@@ -130,7 +138,7 @@ fn token_response(mut run: Run, mut leg: TokenLeg, response: &Response<Body>, no
         Err(error) => error,
     };
     if retry::is_out_of_time(&error) && run.renew(&mut leg, server_time(response.headers()), now) {
-        return Ok(authenticate(run, leg, now));
+        return authenticate(run, leg, now);
     }
     if retry::is_unfinished(&error) {
         if let Some(polling) = leg.polling() {

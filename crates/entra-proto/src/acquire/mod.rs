@@ -54,17 +54,17 @@
 //!
 //! // A secret needs no signature: the request can be sent immediately.
 //! let step =
-//!     request.start(RetryPolicy::default(), Guid::from_random([7; 16]), noon);
+//!     request.start(RetryPolicy::default(), Guid::from_random([7; 16]), noon)?;
 //! let Step::Exchange(exchange) = step else { unreachable!() };
 //! assert_eq!(exchange.request().method(), "POST");
 //!
 //! // The connection breaks, which is a temporary failure.
-//! let step = exchange.failed(Delivery::MaybeSent, noon);
+//! let step = exchange.failed(Delivery::MaybeSent, noon)?;
 //! let Some(Step::Pause(pause)) = step else { unreachable!() };
 //! let later = noon.plus(pause.duration());
 //!
 //! // After the pause the service responds.
-//! let Step::Exchange(exchange) = pause.resume(later) else { unreachable!() };
+//! let Step::Exchange(exchange) = pause.resume(later)? else { unreachable!() };
 //! let body = r#"{"access_token":"t","expires_in":3599}"#.to_owned();
 //! let response = http::Response::new(Body::from(body));
 //! let Step::Done(token) = exchange.respond(&response, later)? else {
@@ -99,6 +99,7 @@ use std::time::Duration;
 use crate::acquire::leg::{Current, Purpose, Run, TokenLeg};
 use crate::credential::ClientCredential;
 use crate::device::Polling;
+use crate::error::Error;
 use crate::guid::Guid;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
@@ -132,18 +133,18 @@ use crate::token_response::TokenResponse;
 ///     app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
 ///
 /// let mut step =
-///     request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now());
+///     request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now())?;
 /// let token = loop {
 ///     step = match step {
 ///         Step::Exchange(exchange) => match send(exchange.request()) {
 ///             Some(response) => exchange.respond(&response, now())?,
 ///             None => exchange
-///                 .failed(Delivery::MaybeSent, now())
+///                 .failed(Delivery::MaybeSent, now())?
 ///                 .ok_or("the network is down")?,
 ///         },
 ///         Step::Pause(pause) => {
 ///             sleep(pause.duration());
-///             pause.resume(now())
+///             pause.resume(now())?
 ///         }
 ///         Step::Sign(sign) => sign.sign()?,
 ///         Step::Assert(assert) => assert.fetch()?,
@@ -176,8 +177,11 @@ impl TokenRequest {
     /// A request that already has its [assertion](TokenRequest::with_assertion) is sent with that
     /// one, because an assertion may authenticate many requests while it is valid. It gets a new
     /// one only if the service rejects the assertion as expired or not yet valid.
-    #[must_use]
-    pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
+    ///
+    /// # Errors
+    /// Returns an error if the credential is acquired from a managed identity and the environment of
+    /// this machine is invalid.
+    pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Result<Step, Error> {
         let run = Run::new(&self, policy, request_id);
         authenticate(run, TokenLeg::new(self, Purpose::Token, Budget::new(now)), now)
     }
@@ -192,10 +196,10 @@ pub(crate) fn poll(request: TokenRequest, polling: Polling, wait: Duration, poli
 }
 
 /// Returns the step that acquires the assertion of a request, or that sends it if it needs none.
-fn authenticate(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Step {
+fn authenticate(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Result<Step, Error> {
     loop {
         if leg.assertion_use.serves_at(now) {
-            return Step::Exchange(Exchange::new(run, Current::Token(leg)));
+            return Ok(Step::Exchange(Exchange::new(run, Current::Token(leg))));
         }
         match leg.request.application().credential() {
             ClientCredential::Certificate(credential) => {
@@ -204,28 +208,28 @@ fn authenticate(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Step {
                     .request
                     .prepare(&credential, run.fresh_id(), run.by_service(now))
                     .made_at(now);
-                return Step::Sign(Sign {
+                return Ok(Step::Sign(Sign {
                     run,
                     leg,
                     credential,
                     unsigned,
-                });
+                }));
             }
             ClientCredential::Federated(credential) => {
                 let credential = credential.clone();
-                return Step::Assert(Assert { run, leg, credential });
+                return Ok(Step::Assert(Assert { run, leg, credential }));
             }
             ClientCredential::Acquired(credential) => {
                 let credential = credential.clone();
                 match Current::inner(credential.source(), leg) {
                     Current::Token(inner) => leg = inner,
-                    foreign @ Current::Foreign(_) => return Step::Exchange(Exchange::new(run, foreign)),
+                    foreign @ Current::Foreign(_) => return Ok(Step::Exchange(Exchange::new(run, foreign))),
                 }
             }
             ClientCredential::Public
             | ClientCredential::Secret(_)
             | ClientCredential::BasicSecret(_)
-            | ClientCredential::Assertion(_) => return Step::Exchange(Exchange::new(run, Current::Token(leg))),
+            | ClientCredential::Assertion(_) => return Ok(Step::Exchange(Exchange::new(run, Current::Token(leg)))),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::error::aadsts::CredentialKind;
 use crate::error::{
-    Diagnose, ErrorClass, InputError, LegError, RedirectError, Requested, ResponseError, Secrets, ServiceError,
+    Diagnose, ErrorClass, InputError, LegError, ManagedIdentityError, ManagedIdentityErrorKind, RedirectError,
+    Requested, ResponseError, Secrets, ServiceError,
 };
 use crate::signer::SignerError;
 
@@ -42,6 +43,8 @@ pub enum Error {
     /// The request for another request's assertion failed: see
     /// [`AcquiredCredential`](crate::acquired::AcquiredCredential).
     Leg(Arc<LegError>),
+    /// The managed identity has no token.
+    ManagedIdentity(Arc<ManagedIdentityError>),
 }
 
 impl Error {
@@ -59,6 +62,18 @@ impl Error {
             Self::Service(error) => error.is_retryable(),
             Self::Response(error) => error.is_retryable(),
             Self::Leg(error) => error.is_retryable(),
+            Self::ManagedIdentity(error) => error.is_retryable(),
+        }
+    }
+
+    /// Returns whether this machine has no managed identity at all, so that a chain of credentials
+    /// goes on to its next member.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::ManagedIdentity(error) => error.kind() == ManagedIdentityErrorKind::Absent,
+            Self::Leg(error) => error.cause().is_absent(),
+            _ => false,
         }
     }
 
@@ -69,6 +84,7 @@ impl Error {
         match self {
             Self::Service(error) => error.retry_after,
             Self::Leg(error) => error.retry_after(),
+            Self::ManagedIdentity(error) => error.retry_after(),
             Self::Input(_) | Self::Signer(_) | Self::Response(_) | Self::Redirect(_) => None,
         }
     }
@@ -118,6 +134,7 @@ impl Error {
             Self::Response(_) => ErrorClass::Unknown,
             Self::Redirect(_) => ErrorClass::Grant,
             Self::Leg(error) => error.class(),
+            Self::ManagedIdentity(error) => error.class(),
         }
     }
 
@@ -131,6 +148,7 @@ impl Error {
             Self::Response(error) => error.hint(),
             Self::Redirect(error) => error.hint(),
             Self::Leg(error) => error.hint(),
+            Self::ManagedIdentity(error) => error.hint(),
         }
     }
 
@@ -144,6 +162,7 @@ impl Error {
         match self {
             Self::Service(error) => Some(error),
             Self::Leg(error) => error.service(),
+            Self::ManagedIdentity(error) => error.service(),
             Self::Input(_) | Self::Signer(_) | Self::Response(_) | Self::Redirect(_) => None,
         }
     }
@@ -158,6 +177,7 @@ impl fmt::Display for Error {
             Self::Response(error) => error.fmt(f),
             Self::Redirect(error) => error.fmt(f),
             Self::Leg(error) => error.fmt(f),
+            Self::ManagedIdentity(error) => error.fmt(f),
         }
     }
 }
@@ -171,6 +191,7 @@ impl std::error::Error for Error {
             Self::Response(error) => error.source(),
             Self::Redirect(error) => error.source(),
             Self::Leg(error) => error.source(),
+            Self::ManagedIdentity(error) => std::error::Error::source(&**error),
         }
     }
 }
@@ -212,6 +233,12 @@ impl From<RedirectError> for Error {
 impl From<LegError> for Error {
     fn from(error: LegError) -> Self {
         Self::Leg(Arc::new(error))
+    }
+}
+
+impl From<ManagedIdentityError> for Error {
+    fn from(error: ManagedIdentityError) -> Self {
+        Self::ManagedIdentity(Arc::new(error))
     }
 }
 

@@ -30,6 +30,28 @@ pub(crate) enum Kind {
     ResourceId(Arc<str>),
 }
 
+impl Kind {
+    /// Returns the name of the identifier.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::ClientId(_) => "client ID",
+            Self::ObjectId(_) => "object ID",
+            Self::ResourceId(_) => "resource ID",
+        }
+    }
+
+    /// Returns the identifier, if the identity needs one.
+    pub(super) fn value(&self) -> Option<String> {
+        match self {
+            Self::System => None,
+            Self::ClientId(id) => Some(id.to_string()),
+            Self::ObjectId(id) => Some(id.to_string()),
+            Self::ResourceId(id) => Some(id.to_string()),
+        }
+    }
+}
+
 impl Identity {
     /// Returns the system-assigned identity: the one that the platform uses if a request names
     /// none.
@@ -79,7 +101,6 @@ impl Identity {
         self.0 == Kind::System
     }
 
-    #[expect(dead_code, reason = "the requests that use it are the next change")]
     pub(crate) fn kind(&self) -> &Kind {
         &self.0
     }

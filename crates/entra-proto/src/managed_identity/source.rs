@@ -32,6 +32,12 @@ impl Source {
         Self::Imds,
     ];
 
+    /// Returns whether the tokens are those of the user who signed in, not of an application.
+    #[must_use]
+    pub fn issues_user_tokens(self) -> bool {
+        self == Self::CloudShell
+    }
+
     /// Returns the name of the platform, as users know it.
     #[must_use]
     pub fn name(self) -> &'static str {

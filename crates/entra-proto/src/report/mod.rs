@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::environment::EnvironmentError;
-use crate::error::{Diagnose, Error, InputError, LegError, RedirectError, ResponseError, ServiceError};
+use crate::error::{
+    Diagnose, Error, InputError, LegError, ManagedIdentityError, RedirectError, ResponseError, ServiceError,
+};
 use crate::printable::excerpt;
 use crate::secrecy::{is_between_words, without_secrets};
 use crate::signer::SignerError;
@@ -56,7 +58,7 @@ pub type Errors = (
     ResponseError,
     RedirectError,
     LegError,
-    EnvironmentError,
+    (ManagedIdentityError, EnvironmentError),
 );
 
 /// A report that knows the errors of this crate. The crates above have their own, which know more

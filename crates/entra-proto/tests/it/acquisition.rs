@@ -46,7 +46,7 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
     };
     let mut now = NOW;
     let mut script = script.iter();
-    let mut step = request().start(policy, Guid::from_random([id; 16]), now);
+    let mut step = request().start(policy, Guid::from_random([id; 16]), now).unwrap();
     loop {
         step = match step {
             Step::Exchange(exchange) => {
@@ -62,7 +62,7 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
                             .respond(&response.body(Body::from((*body).to_owned())).unwrap(), now)
                             .map(Some)
                     }
-                    Breaks => Ok(exchange.failed(Delivery::MaybeSent, now)),
+                    Breaks => exchange.failed(Delivery::MaybeSent, now),
                 };
                 match next {
                     Ok(Some(step)) => step,
@@ -76,7 +76,7 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
             Step::Pause(pause) => {
                 run.waits.push(pause.duration());
                 now = now.plus(pause.duration());
-                pause.resume(now)
+                pause.resume(now).unwrap()
             }
             Step::Sign(_) | Step::Assert(_) => unreachable!("a secret does not need an assertion"),
             Step::Done(token) => {

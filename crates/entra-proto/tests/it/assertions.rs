@@ -59,7 +59,9 @@ fn request(credential: impl Into<ClientCredential>) -> TokenRequest {
 /// assertion of each request.
 fn run(request: TokenRequest, responses: &[(u16, &str, &str)]) -> (Result<(), Error>, Vec<String>) {
     let (mut now, mut assertions, mut responses) = (NOW, Vec::new(), responses.iter());
-    let mut step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now);
+    let mut step = request
+        .start(RetryPolicy::default(), Guid::from_random([7; 16]), now)
+        .unwrap();
     loop {
         let next = match step {
             Step::Sign(sign) => sign.sign(),
@@ -83,7 +85,7 @@ fn run(request: TokenRequest, responses: &[(u16, &str, &str)]) -> (Result<(), Er
             }
             Step::Pause(pause) => {
                 now = now.plus(Duration::from_secs(5));
-                Ok(pause.resume(now))
+                pause.resume(now)
             }
             Step::Done(_) => return (Ok(()), assertions),
         };
@@ -236,7 +238,9 @@ fn federated_assertion_is_fetched_for_each_attempt() {
 
 #[test]
 fn external_signature_completes_the_assertion() {
-    let step = request(Pen { fails: true }).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
+    let step = request(Pen { fails: true })
+        .start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)
+        .unwrap();
     let Step::Sign(sign) = step else { panic!("{step:?}") };
     assert_eq!(sign.assertion().certificate().sha256(), &[2; 32]);
     let Step::Exchange(exchange) = sign.signed(b"from the vault") else {

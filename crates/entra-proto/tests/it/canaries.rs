@@ -334,7 +334,7 @@ proptest! {
             let credential = AcquiredCredential::of_token(inner).unwrap();
             let app = Application::new(authority, Guid::from_bytes([0xbb; 16]).into(), credential);
             let outer = app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap()).unwrap();
-            let Step::Exchange(exchange) = outer.start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW) else {
+            let Step::Exchange(exchange) = outer.start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW).unwrap() else {
                 panic!("a secret does not need a signature")
             };
             let leg = exchange.leg().expect("another request waits");

@@ -143,15 +143,16 @@ pub(super) fn drive(
                 match network() {
                     Responds(status, retry_after, body) => exchange.respond(&response(status, retry_after, body), now),
                     Breaks => match exchange.failed(Delivery::MaybeSent, now) {
-                        Some(step) => Ok(step),
-                        None => return run,
+                        Ok(Some(step)) => Ok(step),
+                        Ok(None) => return run,
+                        Err(error) => Err(error),
                     },
                 }
             }
             Step::Pause(pause) => {
                 run.waits.push(pause.duration());
                 now = now.plus(pause.duration());
-                Ok(pause.resume(now))
+                pause.resume(now)
             }
             Step::Sign(sign) => sign.sign(),
             Step::Assert(assert) => assert.fetch(),
@@ -366,7 +367,7 @@ fn clock_set_back_does_not_extend_the_flow() {
                         now = now.minus(Duration::from_secs(86_400));
                     }
                     let next = match poll_response {
-                        None => exchange.failed(Delivery::MaybeSent, now),
+                        None => exchange.failed(Delivery::MaybeSent, now).unwrap(),
                         Some(text) => exchange.respond(&body(text).unwrap(), now).ok(),
                     };
                     match next {
@@ -377,7 +378,7 @@ fn clock_set_back_does_not_extend_the_flow() {
                 Step::Pause(pause) => {
                     waited += pause.duration();
                     now = now.plus(pause.duration());
-                    pause.resume(now)
+                    pause.resume(now).unwrap()
                 }
                 other => panic!("{other:?}"),
             };

@@ -62,6 +62,7 @@ fn pending_is_retryable_but_not_retried_by_an_acquisition() {
         let Step::Exchange(exchange) = poll
             .clone()
             .start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW)
+            .unwrap()
         else {
             panic!("a public client has no credential")
         };

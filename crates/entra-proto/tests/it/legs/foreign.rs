@@ -76,7 +76,9 @@ fn foreign_redirects_and_floods_are_not_decoded() {
     }
     let start = || {
         let app = application(0xbb, AcquiredCredential::of_exchange(Unread));
-        for_graph(&app).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)
+        for_graph(&app)
+            .start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)
+            .unwrap()
     };
     let redirect = RespondsWith(302, "location", "https://canary.example/", "");
     let run = drive(start(), &[redirect], Duration::ZERO);

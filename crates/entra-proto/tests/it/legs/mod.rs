@@ -141,7 +141,11 @@ fn each_request_has_its_own_attempts() {
 
 #[test]
 fn all_requests_share_one_deadline() {
-    let start = || two_legs(secret()).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
+    let start = || {
+        two_legs(secret())
+            .start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)
+            .unwrap()
+    };
     let script = [Issues("t.1.x", 3600), Responds(503, "")];
     let slow = drive(start(), &script, Duration::from_secs(31));
     assert!(slow.error().is_retryable() && slow.waits.is_empty());

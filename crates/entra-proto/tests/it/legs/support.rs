@@ -83,7 +83,9 @@ impl Run {
 
 /// Drives an acquisition in which each exchange takes a second.
 pub(crate) fn run(request: TokenRequest, script: &[Network]) -> Run {
-    let step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
+    let step = request
+        .start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)
+        .unwrap();
     drive(step, script, Duration::from_secs(1))
 }
 
@@ -104,8 +106,9 @@ pub(crate) fn drive(mut step: Step, script: &[Network], takes: Duration) -> Run 
                 let leg = exchange.leg().map(|leg| leg.to_string());
                 match *script.next().expect("more requests than the script has responses") {
                     Fails(failure) => match exchange.failed(failure, now) {
-                        Some(step) => Ok(step),
-                        None => {
+                        Ok(Some(step)) => Ok(step),
+                        Err(error) => Err(error),
+                        Ok(None) => {
                             run.failed_leg = leg;
                             return run;
                         }
@@ -116,7 +119,7 @@ pub(crate) fn drive(mut step: Step, script: &[Network], takes: Duration) -> Run 
             Step::Pause(pause) => {
                 run.waits.push(pause.duration());
                 now = now.plus(pause.duration());
-                Ok(pause.resume(now))
+                pause.resume(now)
             }
             Step::Done(token) => {
                 assert!(script.next().is_none(), "fewer requests than the script has responses");
