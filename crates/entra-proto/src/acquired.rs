@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
+use crate::authority::Authority;
 use crate::body::Body;
 use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::secret::ClientAssertion;
 use crate::secret_text::hash;
+use crate::target::Target;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 
@@ -26,7 +28,9 @@ use crate::token_request::TokenRequest;
 /// A cache stores only the token of the last request: each assertion belongs to one acquisition.
 ///
 /// [`Application::with_authority`](crate::Application::with_authority) changes the application
-/// only: the requests for its credential still go to their original authority.
+/// only: the requests for its credential still go to their original authority. The credential of an
+/// [agent identity](crate::Application::agent) is the exception: its request goes to the authority
+/// of the agent.
 ///
 /// ```
 /// use entra_proto::acquired::AcquiredCredential;
@@ -59,6 +63,8 @@ pub struct AcquiredCredential {
     source: AcquiredFrom,
     /// The number of requests that the credential takes.
     legs: usize,
+    /// True if the request goes to the authority of the application that the credential is for.
+    follows_application: bool,
 }
 
 /// The source of an acquired assertion.
@@ -86,15 +92,11 @@ impl AcquiredCredential {
             );
         }
         let legs = request.legs();
-        if legs >= MAX_LEGS {
-            let problem = format!("is nested too deep: the limit is {MAX_LEGS} requests per token");
-            return Err(InputError::new(Input::Credential, problem)
-                .with_hint("give one of the applications a secret, certificate or federated credential")
-                .into());
-        }
+        check_depth(legs)?;
         Ok(Self {
             source: AcquiredFrom::Token(Arc::new(request)),
             legs,
+            follows_application: false,
         })
     }
 
@@ -104,6 +106,26 @@ impl AcquiredCredential {
         Self {
             source: AcquiredFrom::Exchange(Arc::new(exchange)),
             legs: 1,
+            follows_application: false,
+        }
+    }
+
+    /// Lets the request go to the authority of the application that the credential is for.
+    pub(crate) fn following_application(mut self) -> Self {
+        self.follows_application = true;
+        self
+    }
+
+    /// Adapts the credential to a new authority of its application.
+    pub(crate) fn follow(&mut self, authority: &Authority) {
+        let (AcquiredFrom::Token(request), true) = (&mut self.source, self.follows_application) else {
+            return;
+        };
+        // The audience is a constant of the cloud, so that both are always valid.
+        let moved = Target::resource(authority.cloud().token_exchange_audience())
+            .and_then(|target| TokenRequest::clone(request).at(authority.clone(), target));
+        if let Ok(moved) = moved {
+            *request = Arc::new(moved);
         }
     }
 
@@ -205,6 +227,20 @@ pub trait AssertionExchange: Send + Sync {
     /// Returns an error if the response contains no assertion. The error must not quote the
     /// response, because its text is written to logs.
     fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error>;
+}
+
+/// Checks that a token may take this many requests, and one more.
+///
+/// # Errors
+/// Returns an error if there are too many.
+pub(crate) fn check_depth(inner: usize) -> Result<(), Error> {
+    if inner < MAX_LEGS {
+        return Ok(());
+    }
+    let problem = format!("is nested too deep: the limit is {MAX_LEGS} requests per token");
+    Err(InputError::new(Input::Credential, problem)
+        .with_hint("give one of the applications a secret, certificate or federated credential")
+        .into())
 }
 
 /// The largest number of requests for one token: the final one, and those that acquire its

@@ -12,8 +12,9 @@ use crate::credential::ClientCredential;
 /// Each grant has a method that creates its request:
 /// [`client_credentials`](Self::client_credentials) for a daemon, [`authorize`](Self::authorize)
 /// for a user with a browser, [`device_code`](Self::device_code) for a user without one,
-/// [`on_behalf_of`](Self::on_behalf_of) for a user who called an API, and
-/// [`refresh`](Self::refresh) for a user who signed in before.
+/// [`on_behalf_of`](Self::on_behalf_of) for a user who called an API, [`refresh`](Self::refresh)
+/// for a user who signed in before, and [`agent_user`](Self::agent_user) for the user account of an
+/// agent identity.
 ///
 /// ```
 /// use entra_proto::{Application, Authority, ClientSecret, Guid, Target};
@@ -71,9 +72,14 @@ impl Application {
         self
     }
 
-    /// Sets the authority, for requests to another tenant or cloud.
+    /// Sets the authority, for requests to another tenant or cloud. The requests that acquire the
+    /// credential keep theirs, except for those of an [agent identity](Self::agent), which belong
+    /// to one tenant with it.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
+        if let ClientCredential::Acquired(credential) = &mut self.credential {
+            credential.follow(&authority);
+        }
         self.authority = authority;
         self
     }

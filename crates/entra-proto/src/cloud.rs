@@ -157,6 +157,17 @@ impl Cloud {
         origin == of_v1 || origin == self.origin()
     }
 
+    /// Returns the audience of tokens and assertions that authenticate an application of this
+    /// cloud: `api://AzureADTokenExchange` in the public cloud and in a custom one.
+    #[must_use]
+    pub fn token_exchange_audience(&self) -> &'static str {
+        match self {
+            Self::Public | Self::Custom(_) => "api://AzureADTokenExchange",
+            Self::UsGovernment => "api://AzureADTokenExchangeUSGov",
+            Self::China => "api://AzureADTokenExchangeChina",
+        }
+    }
+
     /// Returns whether the cloud is on this machine, such as an emulator.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future;
 use std::sync::Arc;
 
+use crate::cloud::Cloud;
 use crate::error::Error;
 use crate::secret::ClientAssertion;
 use crate::signer::{BoxFuture, SignerError};
@@ -103,7 +104,7 @@ impl FederatedCredential {
     fn issued_by(source: AnySource) -> Self {
         Self {
             source,
-            audience: TOKEN_EXCHANGE.into(),
+            audience: Cloud::Public.token_exchange_audience().into(),
         }
     }
 
@@ -158,6 +159,3 @@ impl fmt::Debug for FederatedCredential {
         write!(f, "FederatedCredential({})", self.audience)
     }
 }
-
-/// The audience that Entra expects in federated assertions, in the public cloud.
-const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";

@@ -1,16 +1,23 @@
 //! Grants: the basis on which a token is requested.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
+use crate::agent_user::AgentUser;
 use crate::authorize::{CodeVerifier, RedirectUri};
 use crate::issued::{AuthorizationCode, DeviceCode, RefreshToken, UserAssertion};
+use crate::secret::ClientAssertion;
 use crate::secret_text::hash;
 
 /// A grant (RFC 6749, section 1.3, and its extensions).
 #[derive(Clone)]
 pub(crate) enum Grant {
     /// The application acts for itself (RFC 6749, section 4.4).
-    ClientCredentials,
+    ClientCredentials {
+        /// The identity that the application vouches for, as a path.
+        fmi_path: Option<Arc<str>>,
+    },
     /// A user signed in with a browser (RFC 6749, section 4.1).
     AuthorizationCode {
         code: AuthorizationCode,
@@ -25,6 +32,12 @@ pub(crate) enum Grant {
     OnBehalfOf(UserAssertion),
     /// A user signs in on another device (RFC 8628).
     DeviceCode(DeviceCode),
+    /// An agent identity acts as its user account (the Entra document on agent users).
+    AgentUser {
+        user: AgentUser,
+        /// The agent's own token, once it was acquired.
+        token: Option<ClientAssertion>,
+    },
 }
 
 impl Grant {
@@ -32,22 +45,29 @@ impl Grant {
     /// application itself.
     pub(crate) fn fingerprint(&self) -> String {
         match self {
-            Self::ClientCredentials => String::new(),
+            Self::ClientCredentials { fmi_path } => fmi_path
+                .as_ref()
+                .map_or_else(String::new, |path| format!("fmi_path={path}")),
             Self::AuthorizationCode { code, .. } => format!("code={}", hash(code.expose())),
             Self::RefreshToken(token) => format!("refresh_token={}", hash(token.expose())),
             Self::OnBehalfOf(assertion) => format!("assertion={}", assertion.hash()),
             Self::DeviceCode(code) => format!("device_code={}", hash(code.expose())),
+            Self::AgentUser { user, .. } => {
+                let (name, user) = user.parameter();
+                format!("{name}={user}")
+            }
         }
     }
 
     /// Returns the secrets, which no error may show.
     pub(crate) fn secrets(&self) -> [Option<&str>; 2] {
         match self {
-            Self::ClientCredentials => [None, None],
+            Self::ClientCredentials { .. } => [None, None],
             Self::AuthorizationCode { code, verifier, .. } => [Some(code.expose()), Some(verifier.expose())],
             Self::RefreshToken(token) => [Some(token.expose()), None],
             Self::OnBehalfOf(assertion) => [Some(assertion.expose()), None],
             Self::DeviceCode(code) => [Some(code.expose()), None],
+            Self::AgentUser { token, .. } => [token.as_ref().map(ClientAssertion::expose), None],
         }
     }
 }

@@ -37,7 +37,7 @@ impl Application {
             .into());
         }
         target.check_for_daemon()?;
-        TokenRequest::of(self.clone(), Grant::ClientCredentials, target)
+        TokenRequest::of(self.clone(), Grant::ClientCredentials { fmi_path: None }, target)
     }
 
     /// Creates a request with a refresh token (RFC 6749, section 6), for a user who signed in

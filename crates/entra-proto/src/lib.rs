@@ -29,6 +29,7 @@
 //!   The grants:
 //!     client_credentials ───────────────────────────────────► TokenRequest
 //!     refresh (RefreshToken), on_behalf_of (UserAssertion) ─► TokenRequest
+//!     agent, agent_user (AgentUser) ────────────────────────► TokenRequest
 //!     authorize ─► URL, browser, Redirect
 //!               ─► PendingAuthorization::redeem ────────────► TokenRequest
 //!     device_code ─► code, another device ──────────────────► Step
@@ -93,6 +94,7 @@
 //! The root contains the types that most programs name. The modules contain the others by subject:
 //! - [`acquire`], [`acquired`], [`device`]: the acquisition machine, credentials that are tokens
 //!   themselves, and the device flow
+//! - [`agents`]: agent identities and their users
 //! - [`assertion`], [`authorize`], [`claims`]: certificates and federation; sign-in and consent in
 //!   a browser; claims and challenges
 //! - [`cache`], [`endpoint`], [`environment`]: cache keys and freshness; hosts and endpoints;
@@ -120,6 +122,8 @@
 mod access_token;
 pub mod acquire;
 pub mod acquired;
+mod agent_user;
+pub mod agents;
 mod application;
 pub mod assertion;
 mod authority;

@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 
 use crate::application::Application;
 use crate::assertion::{CertificateCredential, UnsignedAssertion};
-use crate::authority::EndpointVersion;
+use crate::authority::{Authority, EndpointVersion};
 use crate::body::Body;
 use crate::cache_key::CacheKey;
 use crate::claims_request::ClaimsRequest;
@@ -62,15 +62,19 @@ pub struct TokenRequest {
     claims: Option<ClaimsRequest>,
     /// The application's assertion, if it is created per request.
     assertion: Option<ClientAssertion>,
+    /// The request for the token that this one sends as its grant.
+    inner: Option<Arc<Self>>,
 }
 
 impl TokenRequest {
     pub(crate) fn of(mut application: Application, grant: Grant, target: Target) -> Result<Self, Error> {
-        if !matches!(grant, Grant::ClientCredentials) {
+        if !matches!(grant, Grant::ClientCredentials { .. }) {
             application.authority = application.authority.without_region()?;
         }
         let (name, value) = match grant {
-            Grant::ClientCredentials | Grant::OnBehalfOf(_) => target.wire_parameter(application.version)?,
+            Grant::ClientCredentials { .. } | Grant::OnBehalfOf(_) | Grant::AgentUser { .. } => {
+                target.wire_parameter(application.version)?
+            }
             _ => target.on_for_user(application.version)?,
         };
         let parameter = (name, Arc::from(value));
@@ -83,6 +87,7 @@ impl TokenRequest {
             parameter,
             claims,
             assertion: None,
+            inner: None,
         })
     }
 
@@ -253,6 +258,10 @@ impl TokenRequest {
         matches!(self.grant, Grant::AuthorizationCode { .. })
     }
 
+    pub(crate) fn grant_mut(&mut self) -> &mut Grant {
+        &mut self.grant
+    }
+
     pub(crate) fn assertion(&self) -> Option<&ClientAssertion> {
         match &self.application.credential {
             ClientCredential::Assertion(assertion) => Some(assertion),
@@ -265,16 +274,45 @@ impl TokenRequest {
 
     /// Returns true if the request is for an app-only token.
     pub(crate) fn is_for_application(&self) -> bool {
-        matches!(self.grant, Grant::ClientCredentials)
+        matches!(self.grant, Grant::ClientCredentials { .. })
     }
 
     /// Returns the number of requests of the whole acquisition: this one, and those that acquire
     /// its credential.
     pub(crate) fn legs(&self) -> usize {
-        1 + match &self.application.credential {
-            ClientCredential::Acquired(credential) => credential.legs(),
+        1 + match (&self.inner, &self.application.credential) {
+            (Some(inner), _) => inner.legs(),
+            (_, ClientCredential::Acquired(credential)) => credential.legs(),
             _ => 0,
         }
+    }
+
+    /// Returns the request for the token that this request sends as its grant, if there is one.
+    pub(crate) fn of_grant(&self) -> Option<&Self> {
+        self.inner.as_deref()
+    }
+
+    /// Acquires the token that this request sends as its grant by another request.
+    pub(crate) fn after(mut self, inner: Self) -> Self {
+        self.inner = Some(Arc::new(inner));
+        self
+    }
+
+    /// Returns whether the request has the token that it sends as its grant, or needs none.
+    pub(crate) fn has_grant(&self) -> bool {
+        match &self.grant {
+            Grant::AgentUser { token, .. } => token.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Returns the same request to another authority, for this target.
+    pub(crate) fn at(mut self, authority: Authority, target: Target) -> Result<Self, Error> {
+        let (name, value) = target.wire_parameter(self.application.version)?;
+        self.parameter = (name, Arc::from(value));
+        self.target = target;
+        self.application = self.application.with_authority(authority);
+        Ok(self)
     }
 
     /// Describes the token and the application, for errors. Omits a target that may be a misplaced
@@ -293,7 +331,10 @@ impl TokenRequest {
     fn grant_parameters(&self) -> (&'static str, [Option<(&'static str, &str)>; 3]) {
         let v1 = self.application.version == EndpointVersion::V1;
         match &self.grant {
-            Grant::ClientCredentials => ("client_credentials", [None; 3]),
+            Grant::ClientCredentials { fmi_path } => (
+                "client_credentials",
+                [fmi_path.as_deref().map(|path| ("fmi_path", path)), None, None],
+            ),
             Grant::AuthorizationCode {
                 code,
                 redirect_uri,
@@ -328,6 +369,16 @@ impl TokenRequest {
             Grant::DeviceCode(code) => (
                 "urn:ietf:params:oauth:grant-type:device_code",
                 [Some(("device_code", code.expose())), None, None],
+            ),
+            Grant::AgentUser { user, token } => (
+                "user_fic",
+                [
+                    Some(("requested_token_use", "on_behalf_of")),
+                    Some(user.parameter()),
+                    token
+                        .as_ref()
+                        .map(|token| ("user_federated_identity_credential", token.expose())),
+                ],
             ),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response};
 
 use crate::acquire::budget::Budget;
-use crate::acquire::leg::{AssertionUse, Current, ForeignLeg, Purpose, Run, TokenLeg};
+use crate::acquire::leg::{Current, ForeignLeg, Purpose, Run, TokenLeg};
 use crate::acquire::retry::{self, SendFailure};
 use crate::acquire::{Step, authenticate};
 use crate::body::{Body, MAX_RESPONSE};
@@ -156,23 +156,25 @@ fn token_response(mut run: Run, mut leg: TokenLeg, response: &Response<Body>, no
 /// Returns the step after a token was issued.
 fn issued(run: Run, leg: TokenLeg, token: TokenResponse) -> Result<Step, Error> {
     let name = leg.name(&run);
-    match leg.purpose {
-        Purpose::Token | Purpose::Polled(_) => Ok(Step::Done(token)),
-        Purpose::Assertion(outer) => match ClientAssertion::new(token.access_token.expose()) {
-            Ok(assertion) => Ok(authenticated(
-                run,
-                *outer,
-                assertion.with_expiry(token.lifetime.expires_at),
-            )),
-            Err(error) => Err(LegError::of(name, error)),
-        },
-    }
+    let assertion = || match ClientAssertion::new(token.access_token.expose()) {
+        Ok(assertion) => Ok(assertion.with_expiry(token.lifetime.expires_at)),
+        Err(error) => Err(LegError::of(name, error)),
+    };
+    let outer = match leg.purpose {
+        Purpose::Token | Purpose::Polled(_) => return Ok(Step::Done(token)),
+        Purpose::Assertion(outer) => outer.authenticated(assertion()?),
+        Purpose::Grant(outer) => outer.granted(&leg.request, leg.assertion_use, assertion()?),
+    };
+    Ok(Step::Exchange(Exchange::new(run, Current::Token(outer))))
 }
 
 /// Returns the step after the response of a service other than the token service.
 fn foreign_response(run: Run, leg: ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
     let error = match assertion_of(&leg, response, now) {
-        Ok(assertion) => return Ok(authenticated(run, *leg.outer, assertion)),
+        Ok(assertion) => {
+            let outer = leg.outer.authenticated(assertion);
+            return Ok(Step::Exchange(Exchange::new(run, Current::Token(outer))));
+        }
         Err(error) => error,
     };
     let is_transient = is_transient_status(response.status().as_u16());
@@ -198,14 +200,6 @@ fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> 
     leg.exchange.decode(response, now)
 }
 
-/// Returns the step after an assertion for this request was acquired.
-fn authenticated(run: Run, mut leg: TokenLeg, assertion: ClientAssertion) -> Step {
-    let end = assertion.expires_at().map(|end| end.minus(ASSERTION_MARGIN));
-    leg.assertion_use = end.map_or(AssertionUse::PerAttempt, AssertionUse::Until);
-    leg.request = leg.request.with_assertion(assertion);
-    Step::Exchange(Exchange::new(run, Current::Token(leg)))
-}
-
 /// Returns the wait before the request is sent again, or `None` if no attempt or time is left.
 fn pause(run: Run, mut current: Current, requested: Option<Duration>, now: Timestamp) -> Option<Step> {
     let duration = match current.polling() {
@@ -218,7 +212,3 @@ fn pause(run: Run, mut current: Current, requested: Option<Duration>, now: Times
     };
     Some(Step::Pause(Pause::new(run, current, duration?)))
 }
-
-/// The time before its expiry at which an acquired assertion is replaced, if the request that it
-/// authenticates is sent again.
-const ASSERTION_MARGIN: Duration = Duration::from_secs(60);

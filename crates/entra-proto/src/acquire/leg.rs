@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 
@@ -13,6 +14,7 @@ use crate::credential::ClientCredential;
 use crate::device::Polling;
 use crate::error::Leg;
 use crate::guid::Guid;
+use crate::secret::ClientAssertion;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 
@@ -90,6 +92,8 @@ pub(super) enum Purpose {
     Polled(Polling),
     /// The token authenticates the application of this waiting request.
     Assertion(Box<TokenLeg>),
+    /// The token is the grant of this waiting request, whose application acquires it.
+    Grant(Box<TokenLeg>),
 }
 
 /// The use of one assertion for the attempts of a request.
@@ -112,6 +116,15 @@ impl AssertionUse {
             Self::Until(end) => now < end,
         }
     }
+
+    /// Ends the use at this moment at the latest.
+    fn until(self, end: Timestamp) -> Self {
+        match self {
+            Self::PerAttempt => Self::PerAttempt,
+            Self::Given => Self::Until(end),
+            Self::Until(own) => Self::Until(own.min(end)),
+        }
+    }
 }
 
 impl TokenLeg {
@@ -128,12 +141,56 @@ impl TokenLeg {
         }
     }
 
+    /// Returns whether the request has its assertion and its grant, and may still use them.
+    pub(super) fn is_ready(&self, now: Timestamp) -> bool {
+        self.assertion_use.serves_at(now) && self.request.has_grant()
+    }
+
+    /// Returns the request that acquires the grant of this one, if it needs one.
+    ///
+    /// Both are of the same application: the inner one uses the assertion of this one while it is
+    /// valid. After that, both get a new one.
+    pub(super) fn request_of_grant(&self) -> Option<TokenRequest> {
+        let request = self.request.of_grant()?.clone();
+        Some(match self.request.assertion() {
+            Some(assertion) => request.with_assertion(assertion.clone()),
+            None => request,
+        })
+    }
+
+    /// Waits for the grant, which this request acquires.
+    pub(super) fn after_grant(self, request: TokenRequest) -> Self {
+        Self {
+            request,
+            assertion_use: self.assertion_use,
+            budget: self.budget.of_inner(),
+            purpose: Purpose::Grant(Box::new(self)),
+        }
+    }
+
+    /// Attaches an assertion that was acquired for the request.
+    pub(super) fn authenticated(mut self, assertion: ClientAssertion) -> Self {
+        self.assertion_use = end_of_use(&assertion).map_or(AssertionUse::PerAttempt, AssertionUse::Until);
+        self.request = self.request.with_assertion(assertion);
+        self
+    }
+
+    /// Attaches the grant, and the assertion of the request that acquired it.
+    pub(super) fn granted(mut self, inner: &TokenRequest, inner_use: AssertionUse, token: ClientAssertion) -> Self {
+        self.assertion_use = end_of_use(&token).map_or(AssertionUse::PerAttempt, |end| inner_use.until(end));
+        if let Some(assertion) = inner.assertion() {
+            self.request = self.request.with_assertion(assertion.clone());
+        }
+        self.request = self.request.with_agent_token(token);
+        self
+    }
+
     /// Returns the number of requests that wait for this one.
     pub(super) fn outer(&self) -> usize {
         match &self.purpose {
             Purpose::Token | Purpose::Polled(_) => 0,
             // The recursion is as deep as credentials are nested: at most four levels.
-            Purpose::Assertion(outer) => 1 + outer.outer(),
+            Purpose::Assertion(outer) | Purpose::Grant(outer) => 1 + outer.outer(),
         }
     }
 
@@ -146,7 +203,7 @@ impl TokenLeg {
     pub(super) fn polling(&mut self) -> Option<&mut Polling> {
         match &mut self.purpose {
             Purpose::Polled(polling) => Some(polling),
-            Purpose::Token | Purpose::Assertion(_) => None,
+            Purpose::Token | Purpose::Assertion(_) | Purpose::Grant(_) => None,
         }
     }
 }
@@ -260,3 +317,12 @@ impl Renewals {
         is_first
     }
 }
+
+/// Returns the moment from which on an acquired token is no longer sent, if its expiry is known.
+fn end_of_use(token: &ClientAssertion) -> Option<Timestamp> {
+    token.expires_at().map(|end| end.minus(ASSERTION_MARGIN))
+}
+
+/// The time before its expiry at which an acquired token is replaced, if the request that contains
+/// it is sent again.
+const ASSERTION_MARGIN: Duration = Duration::from_secs(60);

@@ -39,6 +39,11 @@
 //! rejects it as expired or not yet valid. The error of a leg names the leg
 //! ([`LegError`](crate::error::LegError)).
 //!
+//! A request for the token of an agent's user account contains two acquired tokens: the client
+//! assertion of the agent, and the agent's own token, which the same assertion authenticates (see
+//! [`agents`](crate::agents)). If one of them expires or is rejected as such, both are acquired
+//! again.
+//!
 //! # Walkthrough
 //! ```
 //! use entra_proto::acquire::{Delivery, RetryPolicy, Step};
@@ -198,8 +203,12 @@ pub(crate) fn poll(request: TokenRequest, polling: Polling, wait: Duration, poli
 /// Returns the step that acquires the assertion of a request, or that sends it if it needs none.
 fn authenticate(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Result<Step, Error> {
     loop {
-        if leg.assertion_use.serves_at(now) {
+        if leg.is_ready(now) {
             return Ok(Step::Exchange(Exchange::new(run, Current::Token(leg))));
+        }
+        if let Some(request) = leg.request_of_grant() {
+            leg = leg.after_grant(request);
+            continue;
         }
         match leg.request.application().credential() {
             ClientCredential::Certificate(credential) => {

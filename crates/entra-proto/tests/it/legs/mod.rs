@@ -1,5 +1,7 @@
 //! Acquisitions with a credential that other requests acquire.
 
+mod agents;
+mod agents_inputs;
 mod foreign;
 mod support;
 
