@@ -5,6 +5,13 @@
 //! there, and uses an HTTP proxy through a [`Tunnel`]. A transport over rustls implements
 //! `FromSettings` (feature `tls`), so that a [`TransportBuilder`](crate::TransportBuilder) builds
 //! it.
+//!
+//! A request to a local endpoint of a managed identity carries a [`LocalRoute`].
+//! [`TransportPolicy::admit`](crate::TransportPolicy::admit) rejects it, unless the transport
+//! supports the route and calls
+//! [`admit_routed`](crate::TransportPolicy::admit_routed).
+
+pub use entra_proto::managed_identity::LocalRoute;
 
 #[cfg(feature = "tls")]
 pub use crate::builder::{FromSettings, Settings};

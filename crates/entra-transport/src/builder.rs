@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use entra_proto::Cloud;
+use rustls::pki_types::ServerName;
 
 use crate::tls::Trust;
-use crate::{Proxies, TransportError, TransportPolicy};
+use crate::{Proxies, TransportError, TransportErrorKind, TransportPolicy};
 
 /// A builder for a transport over rustls: `UreqTransport`, `HyperTransport` or `ReqwestTransport`.
 ///
@@ -44,6 +45,8 @@ pub struct Settings {
     pub trust: Trust,
     /// The proxy, and the hosts that are reached without it.
     pub proxies: Proxies,
+    /// The name that TLS uses in place of the host of the URI, except on a local route.
+    pub server_name: Option<ServerName<'static>>,
 }
 
 /// A transport that a [`TransportBuilder`] can build.
@@ -63,6 +66,7 @@ impl<T> TransportBuilder<T> {
             policy: TransportPolicy::default(),
             trust: Trust::default(),
             proxies: Proxies::none(),
+            server_name: None,
         };
         Self {
             settings,
@@ -139,6 +143,23 @@ impl<T> TransportBuilder<T> {
         self.settings.proxies = proxies;
         self.proxies_from_env = false;
         self
+    }
+
+    /// Sets the name that TLS sends to the server and requires in its certificate, in place of the
+    /// host of the URI. It applies to all hosts, so it suits a transport that sends requests to a
+    /// single one.
+    ///
+    /// # Errors
+    /// Returns an error if `name` is neither a host name nor an address.
+    pub fn server_name(mut self, name: &str) -> Result<Self, TransportError> {
+        let name = ServerName::try_from(name).map_err(|error| {
+            let problem = "the server name for TLS is not a host name";
+            TransportError::new(TransportErrorKind::Configuration, problem)
+                .with_hint("use the name in the server's certificate, without a scheme and a port")
+                .because(error)
+        })?;
+        self.settings.server_name = Some(name.to_owned());
+        Ok(self)
     }
 
     /// Returns the settings.

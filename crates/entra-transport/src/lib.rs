@@ -62,6 +62,8 @@
 //! [`cloud_from_env`] reads `AZURE_AUTHORITY_HOST`, which directs a program to another cloud or to
 //! an emulator.
 //!
+//! [`LocalHost`] is the machine in which entra-proto looks for a managed identity.
+//!
 //! [`adapter`] has the parts of a transport over another HTTP client. Such a transport has to pass
 //! the test suite of `entra-transport-conformance`.
 //!
@@ -85,6 +87,7 @@ mod collect;
 mod environment;
 mod error;
 mod errors;
+mod local_host;
 mod no_proxy;
 mod policy;
 mod proxy;
@@ -102,6 +105,7 @@ pub use entra_proto::Body;
 pub use environment::cloud_from_env;
 pub use error::{TransportError, TransportErrorKind};
 pub use errors::{Errors, Report};
+pub use local_host::LocalHost;
 pub use policy::{MAX_BODY, TransportPolicy};
 pub use proxy::{Proxies, Proxy};
 pub use transport::{Transport, TransportFn, transport_fn};

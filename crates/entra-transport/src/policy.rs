@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use entra_proto::endpoint::is_loopback_host;
+use entra_proto::managed_identity::LocalRoute;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::collect::Collector;
 use crate::{Request, TransportError, TransportErrorKind};
@@ -63,20 +64,61 @@ impl TransportPolicy {
     /// marks the headers with credentials as sensitive, so that no log of an HTTP client shows
     /// them.
     ///
+    /// It rejects a request with a [`LocalRoute`]. A transport that supports the route calls
+    /// [`admit_routed`](Self::admit_routed) instead.
+    ///
     /// # Errors
     /// Returns [`TransportErrorKind::NotAllowed`] if the request may not be sent.
     pub fn admit(&self, request: &mut Request) -> Result<(), TransportError> {
-        check_uri(request.uri(), self.allow_plain_loopback)?;
-        let headers = request.headers_mut();
-        headers
-            .entry(ACCEPT_ENCODING)
-            .or_insert(HeaderValue::from_static("identity"));
-        for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE] {
-            if let http::header::Entry::Occupied(mut entry) = headers.entry(name) {
-                entry.iter_mut().for_each(|value| value.set_sensitive(true));
-            }
+        if LocalRoute::of(request).is_some() {
+            return Err(not_allowed(
+                request.uri(),
+                "this transport does not support requests to the local endpoints of managed identities",
+                "use a HyperTransport, ReqwestTransport or UreqTransport that its builder builds, and not one over \
+                 another client or service",
+            ));
         }
+        check_uri(request.uri(), self.allow_plain_loopback)?;
+        prepare(request);
         Ok(())
+    }
+
+    /// Checks and prepares `request` as [`admit`](Self::admit) does, but accepts a request with a
+    /// [`LocalRoute`] if the route allows its URI. Returns that route.
+    ///
+    /// For transports that support the route: they use no proxy, check the pin, and apply the
+    /// deadlines of [`on_route`](Self::on_route).
+    ///
+    /// # Errors
+    /// Returns [`TransportErrorKind::NotAllowed`] if the request may not be sent.
+    pub fn admit_routed(&self, request: &mut Request) -> Result<Option<LocalRoute>, TransportError> {
+        let Some(route) = LocalRoute::of(request).cloned() else {
+            return self.admit(request).map(|()| None);
+        };
+        let uri = request.uri();
+        check_authority(uri)?;
+        if !route.allows(uri) {
+            return Err(match route.pin() {
+                Some(_) => not_allowed(uri, "the check of a certificate's hash requires https", USE_HTTPS),
+                None => not_allowed(
+                    uri,
+                    "plain http is allowed only to this machine and to link-local addresses",
+                    USE_HTTPS,
+                ),
+            });
+        }
+        prepare(request);
+        Ok(Some(route))
+    }
+
+    /// Returns the rules for requests on `route`: the shorter of both timeouts for connecting
+    /// applies.
+    #[must_use]
+    pub fn on_route(mut self, route: &LocalRoute) -> Self {
+        if let Some(timeout) = route.connect_timeout() {
+            self.connect_timeout = self.connect_timeout.min(timeout);
+        }
+        self
     }
 
     /// Checks the headers of a response before its body is read, and returns the collector for the
@@ -118,26 +160,8 @@ impl TransportPolicy {
 /// # Errors
 /// Returns [`TransportErrorKind::NotAllowed`] with a hint if the URI is not allowed.
 pub fn check_uri(uri: &Uri, allow_plain_loopback: bool) -> Result<(), TransportError> {
-    let not_allowed = |problem: &'static str, hint: &'static str| {
-        TransportError::new(TransportErrorKind::NotAllowed, problem)
-            .with_hint(hint)
-            .at(uri)
-    };
-    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-        return Err(not_allowed("the URI is not absolute", "add a scheme and a host"));
-    };
-    if authority.as_str().contains('@') {
-        return Err(not_allowed(
-            "the URI contains a user name or password",
-            "remove the user name and password",
-        ));
-    }
-    if !is_connectable(authority) {
-        return Err(not_allowed(
-            "the URI has no valid host and port",
-            "check the host and port of the URI",
-        ));
-    }
+    let (scheme, authority) = check_authority(uri)?;
+    let not_allowed = |problem, hint| not_allowed(uri, problem, hint);
     if *scheme == Scheme::HTTPS {
         return Ok(());
     }
@@ -157,6 +181,47 @@ pub fn check_uri(uri: &Uri, allow_plain_loopback: bool) -> Result<(), TransportE
             "plain http would expose the credentials on the network",
             USE_HTTPS,
         )),
+    }
+}
+
+/// Checks what every URI must have, with any scheme: a host, and no user name.
+fn check_authority(uri: &Uri) -> Result<(&Scheme, &Authority), TransportError> {
+    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+        return Err(not_allowed(uri, "the URI is not absolute", "add a scheme and a host"));
+    };
+    if authority.as_str().contains('@') {
+        return Err(not_allowed(
+            uri,
+            "the URI contains a user name or password",
+            "remove the user name and password",
+        ));
+    }
+    if !is_connectable(authority) {
+        return Err(not_allowed(
+            uri,
+            "the URI has no valid host and port",
+            "check the host and port of the URI",
+        ));
+    }
+    Ok((scheme, authority))
+}
+
+fn not_allowed(uri: &Uri, problem: &'static str, hint: &'static str) -> TransportError {
+    TransportError::new(TransportErrorKind::NotAllowed, problem)
+        .with_hint(hint)
+        .at(uri)
+}
+
+/// Requests an uncompressed response, and marks the headers with credentials as sensitive.
+fn prepare(request: &mut Request) {
+    let headers = request.headers_mut();
+    headers
+        .entry(ACCEPT_ENCODING)
+        .or_insert(HeaderValue::from_static("identity"));
+    for name in CREDENTIALS {
+        if let http::header::Entry::Occupied(mut entry) = headers.entry(name) {
+            entry.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
     }
 }
 
@@ -180,6 +245,15 @@ pub fn endpoint(uri: &Uri) -> String {
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 const USE_HTTPS: &str = "use https";
+
+/// The headers with credentials. The last two are those of App Service and of Service Fabric.
+const CREDENTIALS: [HeaderName; 5] = [
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    COOKIE,
+    HeaderName::from_static("x-identity-header"),
+    HeaderName::from_static("secret"),
+];
 
 /// The default of the largest size of a response body, in bytes: 1 MiB. The largest documents of
 /// the service, its key sets, are below 64 KiB.
@@ -244,8 +318,7 @@ mod tests {
     #[test]
     fn responses_are_checked_by_their_headers() {
         let kind = |name: &'static str, value: &'static str| {
-            let headers =
-                HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
             TransportPolicy::default()
                 .admit_response(&headers)
                 .err()

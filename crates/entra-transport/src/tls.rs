@@ -21,6 +21,8 @@
 //!
 //! The types of rustls are part of this module's API, so its versions follow those of rustls.
 
+mod pin;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::{io, iter};
@@ -28,9 +30,11 @@ use std::{io, iter};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use crate::{TransportError, TransportErrorKind, TransportPolicy};
+
+pub use self::pin::pinned;
 
 /// The certificate authorities that a transport trusts.
 #[derive(Clone, Debug, Default)]
@@ -126,14 +130,19 @@ impl Trust {
     pub fn client_config(&self, policy: &TransportPolicy) -> Result<ClientConfig, TransportError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.certificates(policy)?);
-        let config = ClientConfig::builder_with_provider(provider()?)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| {
-                let problem = "the cryptography provider supports no TLS version";
-                configuration(problem, "use aws-lc-rs or ring").because(error)
-            })?;
+        let config = versions(provider()?)?;
         Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
+}
+
+/// Begins a configuration for TLS 1.2 and 1.3.
+fn versions(provider: Arc<CryptoProvider>) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TransportError> {
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| {
+            let problem = "the cryptography provider supports no TLS version";
+            configuration(problem, "use aws-lc-rs or ring").because(error)
+        })
 }
 
 /// Returns the cryptography provider of a transport: aws-lc-rs, or ring if only that is compiled
@@ -187,6 +196,12 @@ pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
                          there or to the transport"
                     }
                 },
+            ),
+            // Only the check of a pin returns this error.
+            CertificateError::ApplicationVerificationFailure => (
+                "the server's certificate does not have the required hash",
+                "check the required hash (on Service Fabric, IDENTITY_SERVER_THUMBPRINT), and which server responds \
+                 on this port",
             ),
             _ => ("the server's certificate was rejected", CHECK_HOST),
         },

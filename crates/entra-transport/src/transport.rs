@@ -17,6 +17,8 @@ use crate::{Request, Response, TransportError};
 ///   followed.
 /// - Only `https` is allowed. Plain `http` is allowed only to this machine, and only if the user
 ///   allowed it.
+/// - A request with a [`LocalRoute`](crate::adapter::LocalRoute) is sent as the route's
+///   documentation requires, or rejected.
 /// - One deadline covers the whole request, from the DNS lookup to the last byte of the body.
 /// - The body is complete and at most [`MAX_BODY`](crate::MAX_BODY) bytes long, or it is an error.
 /// - Headers and body are sent and returned unchanged: no decompression, no cookies.
