@@ -1,40 +1,52 @@
 //! The connector: DNS, TCP, tunnel and TLS under one deadline, with a specific error for each.
 //!
-//! ureq's own connectors are used for TLS only. The others give each read of a proxy's response the
-//! whole time, look up the host name outside the time for connecting, and report all failures
-//! alike.
+//! ureq's own connectors are not used. They give each read of a proxy's response the whole time,
+//! look up the host name outside the time for connecting, report all failures alike, and cannot
+//! accept a certificate by its hash.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use entra_transport::adapter::Tunnel;
+use entra_transport::adapter::{Settings, Tunnel};
 use entra_transport::tls::{cut_in_handshake, failure, hung_up};
-use entra_transport::{Proxies, TransportError};
+use entra_transport::{Proxies, TransportError, TransportErrorKind};
 use http::Uri;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector, Transport,
-};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, LazyBuffers, NextTimeout};
 
+use crate::connection::Connection;
 use crate::deadline::Deadline;
-use crate::error::{Cut, into_ureq};
-use crate::tcp::{Tcp, connect};
+use crate::error::into_ureq;
+use crate::tcp::connect;
 
 /// A connector to the host of a URI, directly or through a proxy.
-#[derive(Debug)]
 pub(crate) struct Route {
-    proxies: Arc<Proxies>,
-    tls: RustlsConnector,
+    proxies: Proxies,
+    tls: Arc<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
 }
 
 impl Route {
-    pub(crate) fn new(proxies: Proxies) -> Self {
+    pub(crate) fn new(tls: Arc<ClientConfig>, settings: Settings) -> Self {
         Self {
-            proxies: Arc::new(proxies),
-            tls: RustlsConnector::default(),
+            proxies: settings.proxies,
+            tls,
+            server_name: settings.server_name,
+        }
+    }
+
+    /// Creates the connector for a request on a local route: without a proxy.
+    pub(crate) fn local(tls: Arc<ClientConfig>) -> Self {
+        Self {
+            proxies: Proxies::none(),
+            tls,
+            server_name: None,
         }
     }
 
@@ -49,26 +61,55 @@ impl Route {
         });
         opened.map_err(|error| error.at_proxy(proxy))
     }
+
+    /// Completes the TLS handshake.
+    fn secure(&self, uri: &Uri, stream: &TcpStream, deadline: Deadline) -> Result<ClientConnection, TransportError> {
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => server_name(uri)?,
+        };
+        let handshake = ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other);
+        let handshake = handshake.and_then(|mut connection| {
+            connection.complete_io(&mut deadline.bound(stream))?;
+            Ok(connection)
+        });
+        handshake.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => TransportError::late_connection(),
+            _ if hung_up(&error) => cut_in_handshake(error),
+            _ => failure(&error).unwrap_or_else(|| TransportError::not_connected().because(error)),
+        })
+    }
+}
+
+/// Returns the name of the host for TLS.
+fn server_name(uri: &Uri) -> Result<ServerName<'static>, TransportError> {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    ServerName::try_from(bare.unwrap_or(host).to_owned()).map_err(|error| {
+        TransportError::new(TransportErrorKind::NotAllowed, "the host cannot be a name for TLS").because(error)
+    })
 }
 
 impl Connector for Route {
-    type Out = Monitored;
+    type Out = Connection;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Monitored>, Error> {
-        let stream = self
-            .stream(details.uri, Deadline::of(details.timeout))
-            .map_err(into_ureq)?;
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, Error> {
+        let deadline = Deadline::of(details.timeout);
+        let stream = self.stream(details.uri, deadline).map_err(into_ureq)?;
+        let tls = match details.needs_tls() {
+            true => Some(self.secure(details.uri, &stream, deadline).map_err(into_ureq)?),
+            false => None,
+        };
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        let secured = self.tls.connect(details, Some(Tcp::new(stream, buffers)));
-        match secured {
-            Ok(transport) => Ok(transport.map(|transport| Monitored(Box::new(transport)))),
-            Err(Error::Timeout(_)) => Err(into_ureq(TransportError::late_connection())),
-            Err(Error::Io(error)) if hung_up(&error) => Err(into_ureq(cut_in_handshake(error))),
-            Err(Error::Io(error)) if failure(&error).is_none() => {
-                Err(into_ureq(TransportError::not_connected().because(error)))
-            }
-            Err(error) => Err(error),
-        }
+        Ok(Some(Connection::new(stream, tls, buffers)))
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("proxies", &self.proxies)
+            .finish_non_exhaustive()
     }
 }
 
@@ -99,51 +140,6 @@ fn open(stream: &TcpStream, mut tunnel: Tunnel, deadline: Deadline) -> Result<()
     }
 }
 
-/// A connection whose errors are marked if it is cut.
-///
-/// A connection is cut if it is reset, or if it ends without TLS' `close_notify`, inside a body.
-/// ureq takes both for the end of a body without a declared length.
-#[derive(Debug)]
-pub(crate) struct Monitored(Box<dyn Transport>);
-
-impl Transport for Monitored {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.0.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.0.transmit_output(amount, timeout).map_err(marked)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.0.await_input(timeout).map_err(marked)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.0.is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.0.is_tls()
-    }
-}
-
-/// Marks the error of an open connection: it is not a failure to connect, and the service may have
-/// received the request.
-fn marked(error: Error) -> Error {
-    use io::ErrorKind as Kind;
-    let is_gone = |kind| {
-        matches!(
-            kind,
-            Kind::NetworkUnreachable | Kind::NetworkDown | Kind::HostUnreachable
-        )
-    };
-    match error {
-        Error::Io(error) if hung_up(&error) || is_gone(error.kind()) => Cut(error).into(),
-        error => error,
-    }
-}
-
 /// A resolver that looks up nothing. [`Route`] does so within its deadline, for the proxy if there
 /// is one.
 #[derive(Debug)]
@@ -152,28 +148,5 @@ pub(crate) struct NoResolver;
 impl Resolver for NoResolver {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         Ok(self.empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use entra_transport::TransportErrorKind;
-
-    use super::*;
-    use crate::error::transport_error;
-
-    #[test]
-    fn lost_network_of_open_connection_is_an_interruption() {
-        let uri = Uri::from_static("https://login.microsoftonline.com/");
-        for kind in [
-            io::ErrorKind::NetworkUnreachable,
-            io::ErrorKind::NetworkDown,
-            io::ErrorKind::HostUnreachable,
-            io::ErrorKind::ConnectionReset,
-        ] {
-            let after = transport_error(marked(io::Error::from(kind).into()), &uri);
-            assert_eq!(after.kind(), TransportErrorKind::Interrupted, "{kind}");
-            assert!(!after.is_unsent());
-        }
     }
 }

@@ -45,15 +45,25 @@ pub(crate) struct Bound<'a> {
 
 impl Read for Bound<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        set(self.stream.set_read_timeout(Some(self.deadline.left()?)))?;
-        self.stream.read(into).map_err(timed_out)
+        loop {
+            set(self.stream.set_read_timeout(Some(self.deadline.left()?)))?;
+            match self.stream.read(into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map_err(timed_out),
+            }
+        }
     }
 }
 
 impl Write for Bound<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        set(self.stream.set_write_timeout(Some(self.deadline.left()?)))?;
-        self.stream.write(bytes).map_err(timed_out)
+        loop {
+            set(self.stream.set_write_timeout(Some(self.deadline.left()?)))?;
+            match self.stream.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return written.map_err(timed_out),
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

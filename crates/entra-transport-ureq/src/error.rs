@@ -42,8 +42,6 @@ pub(crate) fn transport_error(error: Error, uri: &Uri) -> TransportError {
             None => new(Kind::Other, "the request failed").because(error),
         },
         Error::Io(error) => io_error(error).at(uri),
-        Error::Rustls(error) => io_error(io::Error::other(error)).at(uri),
-        Error::Tls(error) => new(Kind::Tls, "no TLS connection").because(error),
         Error::Timeout(_) => TransportError::late_response().at(uri),
         Error::BodyStalled => TransportError::interrupted().at(uri),
         Error::Protocol(_) => TransportError::malformed().at(uri),

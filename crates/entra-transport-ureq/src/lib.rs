@@ -14,7 +14,7 @@
 //!               Route             DNS ──> TCP ──> proxy ──> rustls,
 //!                    │            one deadline
 //!                    ▼
-//!               Monitored         distinguishes a cut connection
+//!               Connection        distinguishes a cut connection
 //!                    │            from a closed one
 //!                    ▼
 //!               TransportPolicy::admit_response ──> Collector ──> Response
@@ -60,6 +60,7 @@
 //! No async, no HTTP/2, no retries, no client certificates.
 
 mod connect;
+mod connection;
 mod deadline;
 mod error;
 mod settings;

@@ -1,6 +1,6 @@
 //! DNS lookups and TCP connections, both under a deadline.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::channel;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -8,8 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use entra_transport::{TransportError, TransportErrorKind};
-use ureq::Error;
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
 use crate::deadline::Deadline;
 
@@ -158,63 +156,6 @@ fn start(work: impl FnOnce() + Send + 'static) -> Result<(), TransportError> {
             .because(error)
             .unsent()
     })
-}
-
-/// A TCP connection whose operations end by their deadline, even if the other side accepts or sends
-/// single bytes from time to time.
-#[derive(Debug)]
-pub(crate) struct Tcp {
-    stream: TcpStream,
-    buffers: LazyBuffers,
-}
-
-impl Tcp {
-    pub(crate) fn new(stream: TcpStream, buffers: LazyBuffers) -> Self {
-        Self { stream, buffers }
-    }
-}
-
-impl Transport for Tcp {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let output = &self.buffers.output()[..amount];
-        let written = Deadline::of(timeout).bound(&self.stream).write_all(output);
-        written.map_err(|error| late(error, timeout))
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let mut stream = Deadline::of(timeout).bound(&self.stream);
-        let length = loop {
-            match stream.read(self.buffers.input_append_buf()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read.map_err(|error| late(error, timeout))?,
-            }
-        };
-        self.buffers.input_appended(length);
-        Ok(length > 0)
-    }
-
-    /// Returns whether an idle connection is open: there is nothing to read, neither its end nor
-    /// bytes without a request.
-    fn is_open(&mut self) -> bool {
-        let probe = |stream: &TcpStream| {
-            stream.set_nonblocking(true)?;
-            let peeked = stream.peek(&mut [0]);
-            stream.set_nonblocking(false)?;
-            peeked
-        };
-        probe(&self.stream).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-    }
-}
-
-fn late(error: io::Error, timeout: NextTimeout) -> Error {
-    match error.kind() {
-        io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
-        _ => error.into(),
-    }
 }
 
 static LOOKUPS: Uncancelable = Uncancelable::new(64);

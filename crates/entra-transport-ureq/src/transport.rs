@@ -2,22 +2,30 @@
 
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
+use entra_transport::adapter::LocalRoute;
+use entra_transport::tls::pinned;
 use entra_transport::{
     BlockingTransport, Request, Response, TransportBuilder, TransportError, TransportErrorKind, TransportPolicy,
 };
 use http::Uri;
+use rustls::ClientConfig;
 use ureq::{Agent, BodyReader};
 
+use crate::connect::Route;
 use crate::error::{body_error, transport_error};
+use crate::settings::agent;
 
 /// A transport that sends token requests with ureq.
 ///
-/// It is cheap to clone, and all clones share their connections.
+/// It is cheap to clone, and all clones share their connections. A request to a local endpoint of a
+/// managed identity has a connection of its own, which no other request uses.
 #[derive(Clone)]
 pub struct UreqTransport {
     pub(crate) agent: Agent,
     pub(crate) policy: TransportPolicy,
+    pub(crate) tls: Arc<ClientConfig>,
 }
 
 impl UreqTransport {
@@ -48,11 +56,14 @@ impl UreqTransport {
     /// Returns a [`TransportError`] if there is no response, or if the request may not be sent at
     /// all.
     pub fn open(&self, mut request: Request) -> Result<http::Response<OpenBody>, TransportError> {
-        self.policy.admit(&mut request)?;
+        let route = self.policy.admit_routed(&mut request)?;
         check_logger()?;
+        let agent = match route {
+            None => self.agent.clone(),
+            Some(route) => self.local(&route)?,
+        };
         let uri = request.uri().clone();
         let (parts, body) = request.into_parts();
-        let agent = &self.agent;
         let response = if body.is_empty() && !parts.method.is_safe() {
             agent.run(http::Request::from_parts(parts, &[][..]))
         } else if body.is_empty() {
@@ -63,6 +74,15 @@ impl UreqTransport {
         let (parts, body) = response.map_err(|e| transport_error(e, &uri))?.into_parts();
         let reader = body.into_reader();
         Ok(http::Response::from_parts(parts, OpenBody { reader, uri }))
+    }
+
+    /// Returns the agent for one request on a local route. Its connection ends with it.
+    fn local(&self, route: &LocalRoute) -> Result<Agent, TransportError> {
+        let tls = match route.pin() {
+            Some(pin) => Arc::new(pinned(*pin)?),
+            None => Arc::clone(&self.tls),
+        };
+        Ok(agent(&self.policy.on_route(route), Route::local(tls)))
     }
 }
 
