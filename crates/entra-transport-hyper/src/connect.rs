@@ -3,19 +3,23 @@
 use std::error::Error;
 use std::future::{Future, ready};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
 
 use entra_transport::adapter::{Settings, Tunnel, check_uri};
 use entra_transport::tls::{cut_in_handshake, failure, find};
-use entra_transport::{Proxies, TransportError};
+use entra_transport::{Proxies, TransportError, TransportPolicy};
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{
+    DefaultServerNameResolver, FixedServerNameResolver, HttpsConnector, MaybeHttpsStream, ResolveServerName,
+};
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnection, HttpConnector};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
@@ -62,7 +66,16 @@ pub struct Connector {
     https: HttpsConnector<Route>,
     proxies: Proxies,
     within: Duration,
-    allow_plain_loopback: bool,
+    check: Check,
+}
+
+/// The check of a URI before a connection to it is opened.
+#[derive(Clone, Copy, Debug)]
+enum Check {
+    /// Only `https`, and plain `http` to this machine if it is allowed.
+    Policy { allow_plain_loopback: bool },
+    /// The request on a local route was checked already.
+    Admitted,
 }
 
 impl Connector {
@@ -76,31 +89,59 @@ impl Connector {
     ///
     /// [`Configuration`]: entra_transport::TransportErrorKind::Configuration
     pub fn new(settings: &Settings) -> Result<Self, TransportError> {
-        let within = settings.policy.connect_timeout;
-        let proxies = settings.proxies.clone();
+        let tls = Arc::new(settings.trust.client_config(&settings.policy)?);
+        Ok(Self::over(tls, settings))
+    }
+
+    /// Creates a connector with this configuration of TLS in place of that of the settings.
+    pub(crate) fn over(tls: Arc<ClientConfig>, settings: &Settings) -> Self {
+        let policy = &settings.policy;
+        let check = Check::Policy {
+            allow_plain_loopback: policy.allow_plain_loopback,
+        };
+        let name: ServerName = match &settings.server_name {
+            Some(name) => Arc::new(FixedServerNameResolver::new(name.clone())),
+            None => Arc::new(DefaultServerNameResolver::default()),
+        };
+        Self::with(tls, name, settings.proxies.clone(), policy, check)
+    }
+
+    /// Creates a connector for a request on a local route: without a proxy, to a URI that the
+    /// policy has admitted.
+    pub(crate) fn local(tls: Arc<ClientConfig>, policy: &TransportPolicy) -> Self {
+        let name = Arc::new(DefaultServerNameResolver::default());
+        Self::with(tls, name, Proxies::none(), policy, Check::Admitted)
+    }
+
+    fn with(
+        tls: Arc<ClientConfig>,
+        name: ServerName,
+        proxies: Proxies,
+        policy: &TransportPolicy,
+        check: Check,
+    ) -> Self {
+        let within = policy.connect_timeout;
         let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // hyper-util gives each of IPv6 and IPv4 half of this time, so one that does not respond
         // leaves time for the other.
         tcp.set_connect_timeout(Some(within));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(settings.trust.client_config(&settings.policy)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Route {
-                tcp,
-                proxies: proxies.clone(),
-                within,
-            });
-        Ok(Self {
-            https,
+        let route = Route {
+            tcp,
+            proxies: proxies.clone(),
+            within,
+        };
+        Self {
+            https: HttpsConnector::new(route, tls, false, name),
             proxies,
             within,
-            allow_plain_loopback: settings.policy.allow_plain_loopback,
-        })
+            check,
+        }
     }
 }
+
+type ServerName = Arc<dyn ResolveServerName + Send + Sync>;
 
 impl Service<Uri> for Connector {
     type Response = Connection;
@@ -112,8 +153,10 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        if let Err(error) = check_uri(&uri, self.allow_plain_loopback) {
-            return Box::pin(ready(Err(error)));
+        if let Check::Policy { allow_plain_loopback } = self.check {
+            if let Err(error) = check_uri(&uri, allow_plain_loopback) {
+                return Box::pin(ready(Err(error)));
+            }
         }
         let connection = timeout(self.within, self.https.call(uri));
         Box::pin(async {
@@ -130,7 +173,7 @@ impl fmt::Debug for Connector {
         f.debug_struct("Connector")
             .field("proxies", &self.proxies)
             .field("connect_timeout", &self.within)
-            .field("allow_plain_loopback", &self.allow_plain_loopback)
+            .field("check", &self.check)
             .finish_non_exhaustive()
     }
 }

@@ -1,21 +1,25 @@
 //! The transport over hyper's client.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use entra_transport::adapter::LocalRoute;
+use entra_transport::tls::pinned;
 use entra_transport::{Request, Response, Transport, TransportBuilder, TransportError};
-use http_body_util::Full;
-use hyper_util::client::legacy::Client;
+use rustls::ClientConfig;
 
+use crate::settings::{Client, client};
 use crate::{Connector, ServiceTransport};
 
 /// A transport that sends token requests with hyper.
 ///
-/// It is cheap to clone, and all clones share their connections.
+/// It is cheap to clone, and all clones share their connections. A request to a local endpoint of a
+/// managed identity has a connection of its own, which no other request uses.
 #[derive(Clone)]
 pub struct HyperTransport {
-    pub(crate) inner: ServiceTransport<Client<Connector, Full<Bytes>>>,
+    pub(crate) inner: ServiceTransport<Client>,
+    pub(crate) tls: Arc<ClientConfig>,
 }
 
 impl HyperTransport {
@@ -32,12 +36,26 @@ impl HyperTransport {
     pub fn builder() -> TransportBuilder<Self> {
         TransportBuilder::new()
     }
+
+    /// Returns the transport for one request on a local route. Its connection ends with it.
+    fn local(&self, route: &LocalRoute) -> Result<ServiceTransport<Client>, TransportError> {
+        let tls = match route.pin() {
+            Some(pin) => Arc::new(pinned(*pin)?),
+            None => Arc::clone(&self.tls),
+        };
+        let policy = self.inner.rules().on_route(route);
+        let client = client(Connector::local(tls, &policy));
+        Ok(ServiceTransport::new(client).policy(policy))
+    }
 }
 
 #[async_trait]
 impl Transport for HyperTransport {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.inner.send(request).await
+    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+        match self.inner.rules().admit_routed(&mut request)? {
+            None => self.inner.exchange(request).await,
+            Some(route) => self.local(&route)?.exchange(request).await,
+        }
     }
 }
 

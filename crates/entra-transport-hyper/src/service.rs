@@ -25,6 +25,9 @@ use crate::error::transport_error;
 /// addition: do not use a layer that follows redirects, stores cookies, decompresses bodies, or
 /// repeats requests.
 ///
+/// Requests to the local endpoints of managed identities are rejected, because the service may use
+/// a proxy and does not check a pinned certificate. Use a `HyperTransport` for them.
+///
 /// ```
 /// use std::convert::Infallible;
 /// use std::future::{Ready, ready};
@@ -119,6 +122,22 @@ where
 {
     async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
         self.policy.admit(&mut request)?;
+        self.exchange(request).await
+    }
+}
+
+impl<S, B, A> ServiceTransport<S, B>
+where
+    S: Service<http::Request<B>, Response = http::Response<A>> + Clone + Send,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: From<Bytes> + Send,
+    A: http_body::Body + Send,
+    A::Data: Send,
+    A::Error: Into<BoxError>,
+{
+    /// Sends a request that the policy has admitted.
+    pub(crate) async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
         let uri = request.uri().clone();
         let request = request.map(|body| B::from(Bytes::from_owner(body)));
         let mut service = self.service();
