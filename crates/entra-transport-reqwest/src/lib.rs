@@ -80,6 +80,7 @@
 
 mod error;
 mod settings;
+mod single;
 mod transport;
 
 pub use transport::ReqwestTransport;

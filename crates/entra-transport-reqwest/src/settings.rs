@@ -4,15 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entra_transport::adapter::{FromSettings, Settings};
-use entra_transport::{Proxies, TransportError, TransportErrorKind};
+use entra_transport::{Proxies, TransportError, TransportErrorKind, TransportPolicy};
 use http::Uri;
-use reqwest::{ClientBuilder, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
+use rustls::ClientConfig;
 
 use crate::ReqwestTransport;
+use crate::single::Single;
 
 impl FromSettings for ReqwestTransport {
     fn from_settings(settings: Settings) -> Result<Self, TransportError> {
-        Self::over(ClientBuilder::new(), settings)
+        let tls = settings.trust.client_config(&settings.policy)?;
+        let single = Single::new(tls.clone(), settings.policy, settings.server_name)?;
+        let transport = Self::with(ClientBuilder::new(), tls, settings.policy, settings.proxies)?;
+        Ok(Self {
+            single: Some(Arc::new(single)),
+            ..transport
+        })
     }
 }
 
@@ -24,6 +32,9 @@ impl ReqwestTransport {
     ///
     /// The client's TLS, deadlines, proxies, redirects, compression and retries are replaced. Its
     /// default headers and its cookie store are not: do not set a cookie store.
+    ///
+    /// The transport rejects requests to the local endpoints of managed identities: they need a
+    /// client of their own, and `client` starts only one.
     ///
     /// ```
     /// use entra_transport::Report;
@@ -40,39 +51,61 @@ impl ReqwestTransport {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Configuration`](TransportErrorKind::Configuration) if no root is trusted, or if no
-    /// cryptography provider is compiled in.
+    /// Returns [`Configuration`](TransportErrorKind::Configuration) if no root is trusted, if no
+    /// cryptography provider is compiled in, or if the settings have a server name for TLS.
     pub fn over(client: ClientBuilder, settings: Settings) -> Result<Self, TransportError> {
-        let Settings {
-            policy, trust, proxies, ..
-        } = settings;
-        let proxies = Arc::new(proxies);
-        let mut client = client
-            .tls_backend_preconfigured(trust.client_config(&policy)?)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .http1_only()
-            .timeout(policy.timeout)
-            .connect_timeout(policy.connect_timeout)
-            .pool_idle_timeout(IDLE);
-        if let Some(proxy) = through(Arc::clone(&proxies)) {
-            client = client.proxy(proxy);
+        if settings.server_name.is_some() {
+            let problem = "reqwest cannot use a server name for TLS with this client";
+            return Err(TransportError::new(TransportErrorKind::Configuration, problem)
+                .with_hint("build the transport with ReqwestTransport::builder()"));
         }
-        let client = client.build().map_err(|e| {
-            TransportError::new(TransportErrorKind::Configuration, "reqwest cannot build this client").because(e)
-        })?;
+        let tls = settings.trust.client_config(&settings.policy)?;
+        Self::with(client, tls, settings.policy, settings.proxies)
+    }
+
+    fn with(
+        client: ClientBuilder,
+        tls: ClientConfig,
+        policy: TransportPolicy,
+        proxies: Proxies,
+    ) -> Result<Self, TransportError> {
+        let proxies = Arc::new(proxies);
         Ok(Self {
-            client,
+            client: build(client, tls, &policy, &proxies)?,
             policy,
             proxies,
+            single: None,
         })
     }
+}
+
+/// Builds a client that does nothing on its own: no redirects, no compression, no retries.
+pub(crate) fn build(
+    client: ClientBuilder,
+    tls: ClientConfig,
+    policy: &TransportPolicy,
+    proxies: &Arc<Proxies>,
+) -> Result<Client, TransportError> {
+    let mut client = client
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .http1_only()
+        .timeout(policy.timeout)
+        .connect_timeout(policy.connect_timeout)
+        .pool_idle_timeout(IDLE);
+    if let Some(proxy) = through(Arc::clone(proxies)) {
+        client = client.proxy(proxy);
+    }
+    client.build().map_err(|e| {
+        TransportError::new(TransportErrorKind::Configuration, "reqwest cannot build this client").because(e)
+    })
 }
 
 /// Returns the proxy for reqwest, which applies the rules of [`Proxies`] to each request.
