@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::certificate::KeyCredential;
-use crate::config::{ActivityFeed, Api, App, Config, Issuers, Machine, ManagedIdentity, Tenant};
+use crate::config::{ActivityFeed, Api, App, Config, IssuerKeys, Issuers, Machine, ManagedIdentity, Tenant};
 use crate::emulator::Emulator;
 use crate::error::Error;
 use crate::server::{self, Server};
@@ -143,6 +143,26 @@ impl EmulatorBuilder {
     /// Sets the issuer in tokens and documents. The default is Microsoft's.
     pub fn issuers(mut self, issuers: Issuers) -> Self {
         self.config.issuers = issuers;
+        self
+    }
+
+    /// Adds a second issuer, which issues assertions for federated credentials: see
+    /// [`Emulator::assertion`].
+    ///
+    /// A [`FederatedCredential`](crate::FederatedCredential) without an issuer belongs to it.
+    /// Without configured applications, the default one has credentials for its subjects.
+    pub fn second_issuer(mut self) -> Self {
+        self.config.second_issuer = true;
+        self
+    }
+
+    /// Sets the keys of an issuer of assertions: its JSON Web Key Set, as at its `jwks_uri`. The
+    /// emulator then does not fetch them.
+    pub fn issuer_keys(mut self, issuer: impl Into<String>, jwks: serde_json::Value) -> Self {
+        self.config.issuer_keys.push(IssuerKeys {
+            issuer: issuer.into(),
+            jwks,
+        });
         self
     }
 

@@ -19,6 +19,7 @@ use crate::redact::redacted;
 use crate::seed::is_guid;
 use crate::state::State;
 use crate::state::directory::ciam_subdomain;
+use crate::state::jwks::Jwks;
 use crate::state::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
 use crate::time::{error_timestamp, unix};
 
@@ -41,6 +42,8 @@ pub(crate) struct Exchange<'a> {
     /// The outcome of the validation request to a webhook that this request names, if there was
     /// one.
     pub(crate) validated: Option<Validated>,
+    /// The keys of the issuer of the client assertion, if they were fetched.
+    pub(crate) fetched_keys: Option<FetchedKeys>,
     pub(crate) event: RequestEvent,
 }
 
@@ -100,6 +103,7 @@ impl<'a> Exchange<'a> {
             body,
             trace_id,
             validated: parts.extensions.get().copied(),
+            fetched_keys: parts.extensions.get().cloned(),
             event,
         }
     }
@@ -262,6 +266,11 @@ impl<'a> Exchange<'a> {
 /// the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validated(pub(crate) bool);
+
+/// The keys of the issuer of a client assertion, or the reason why they cannot be read. The server
+/// puts them into the extensions of the request.
+#[derive(Clone, Debug)]
+pub(crate) struct FetchedKeys(pub(crate) Result<Jwks, String>);
 
 /// Shortens a text of the request for a message and removes control characters.
 pub(crate) fn shown(text: &str) -> String {

@@ -268,13 +268,13 @@ pub use crate::builder::EmulatorBuilder;
 pub use crate::certificate::KeyCredential;
 
 pub use crate::config::{
-    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, Group, Issuers, Machine, ManagedDevice,
-    ManagedIdentity, ManagedIdentitySource, NextPageHeader, Permission, Secret, Tenant, TokenVersion, UpdateRing, User,
-    UserType,
+    ActivityFeed, Api, App, ClaimsMatchingExpression, Config, ContentType, DelegatedPermission, FederatedCredential,
+    Group, IssuerKeys, Issuers, Machine, ManagedDevice, ManagedIdentity, ManagedIdentitySource, NextPageHeader,
+    Permission, Secret, Tenant, TokenVersion, UpdateRing, User, UserType,
 };
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;
-pub use crate::forge::{Defect, Forge, SignatureAlgorithm};
+pub use crate::forge::{AssertionForge, Defect, Forge, SignatureAlgorithm};
 pub use crate::headless::{ErrorPage, Redirect};
 pub use crate::state::clock::Clock;
 pub use crate::state::fault::{Cut, Delivery, Fault};

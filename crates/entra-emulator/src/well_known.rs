@@ -1,10 +1,10 @@
 //! The APIs that every tenant has, and the path segments that stand for several tenants.
 
-use crate::config::Api;
+use crate::config::{Api, TokenVersion};
 
 /// Returns Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault,
-/// Storage, SQL and Kubernetes Service, and Managed Desktop, with their most used permissions. All
-/// of them accept v1 tokens.
+/// Storage, SQL and Kubernetes Service, Managed Desktop and the token exchange, with their most used
+/// permissions. All of them accept v1 tokens, except for the token exchange.
 pub(crate) fn apis() -> Vec<Api> {
     WELL_KNOWN
         .iter()
@@ -15,6 +15,11 @@ pub(crate) fn apis() -> Vec<Api> {
             roles: owned(known.roles),
             scopes: owned(known.scopes),
             admin_scopes: owned(known.admin_scopes),
+            token_version: if known.app_id == TOKEN_EXCHANGE_APP_ID {
+                TokenVersion::V2
+            } else {
+                TokenVersion::V1
+            },
             optional_claims: if known.app_id == GRAPH_APP_ID {
                 vec!["xms_cc".to_owned()]
             } else {
@@ -75,6 +80,10 @@ pub(crate) const AZURE_KEY_VAULT: &str = "https://vault.azure.net";
 pub(crate) const AZURE_STORAGE: &str = "https://storage.azure.com";
 /// The identifier URI of Azure SQL, which ends with a slash.
 pub(crate) const AZURE_SQL: &str = "https://database.windows.net/";
+/// The identifier URI of the token exchange: the audience of federated credentials.
+pub(crate) const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+/// The application ID of the token exchange, the same in every tenant.
+pub(crate) const TOKEN_EXCHANGE_APP_ID: &str = "fb60f99c-7a34-4190-8149-302f77469936";
 /// The identifier URI of Managed Desktop.
 pub(crate) const MANAGED_DESKTOP: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net";
 
@@ -206,5 +215,20 @@ const WELL_KNOWN: &[WellKnown] = &[
         roles: &["MmdSupport.ReadWrite"],
         scopes: &[],
         admin_scopes: &["MWaaSDevice.Read"],
+    },
+    WellKnown {
+        name: "AAD Token Exchange Endpoint",
+        app_id: TOKEN_EXCHANGE_APP_ID,
+        // The first one is that of the public cloud.
+        identifiers: &[
+            TOKEN_EXCHANGE,
+            "api://AzureADTokenExchangeUSGov",
+            "api://AzureADTokenExchangeChina",
+            "api://AzureADTokenExchangeUSNat",
+            "api://AzureADTokenExchangeUSSec",
+        ],
+        roles: &[],
+        scopes: &[],
+        admin_scopes: &[],
     },
 ];

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::certificate::KeyCredential;
-use crate::config::{DelegatedPermission, Permission, Secret};
+use crate::config::{DelegatedPermission, FederatedCredential, Permission, Secret};
 
 /// An app registration that requests tokens.
 ///
@@ -37,6 +37,10 @@ pub struct App {
     /// [`KeyCredential`].
     #[serde(alias = "keyCredentials", alias = "certificates")]
     pub key_credentials: Vec<KeyCredential>,
+    /// The assertions of other issuers that the app authenticates with. The JSON member may also be
+    /// `federatedIdentityCredentials`.
+    #[serde(alias = "federatedIdentityCredentials")]
+    pub federated_credentials: Vec<FederatedCredential>,
     /// The application permissions that the registration requests. A request alone grants nothing:
     /// see `granted`.
     pub requested: Vec<Permission>,
@@ -118,6 +122,12 @@ impl App {
     /// Registers a certificate with its own ID or dates.
     pub fn key_credential(mut self, credential: KeyCredential) -> Self {
         self.key_credentials.push(credential);
+        self
+    }
+
+    /// Registers a federated credential: the app authenticates with an assertion of another issuer.
+    pub fn federated_credential(mut self, credential: FederatedCredential) -> Self {
+        self.federated_credentials.push(credential);
         self
     }
 

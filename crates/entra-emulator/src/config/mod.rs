@@ -3,6 +3,8 @@
 mod activity;
 mod api;
 mod app;
+mod expression;
+mod federated;
 mod group;
 mod issuers;
 mod machine;
@@ -24,6 +26,7 @@ use crate::certificate::KeyCredential;
 pub use self::activity::{ActivityFeed, ContentType, NextPageHeader};
 pub use self::api::{Api, TokenVersion};
 pub use self::app::App;
+pub use self::federated::{ClaimsMatchingExpression, FederatedCredential, IssuerKeys};
 pub use self::group::Group;
 pub use self::issuers::Issuers;
 pub use self::machine::Machine;
@@ -33,6 +36,8 @@ pub use self::permission::{DelegatedPermission, Permission};
 pub use self::secret::Secret;
 pub use self::tenant::Tenant;
 pub use self::user::{User, UserType};
+
+pub(crate) use self::federated::is_issuer;
 
 /// The configuration of an emulator.
 ///
@@ -90,6 +95,11 @@ pub struct Config {
     pub apis: Vec<Api>,
     /// Certificates of the first app, generated or not, beside its own: see [`KeyCredential`].
     pub certificates: Vec<KeyCredential>,
+    /// True if the emulator has a second issuer, which issues assertions for federated credentials.
+    pub second_issuer: bool,
+    /// The keys of issuers of assertions. The keys of any other issuer are fetched from its
+    /// metadata.
+    pub issuer_keys: Vec<IssuerKeys>,
     /// The issuer in tokens and documents; the public cloud's issuers when left out.
     pub issuers: Issuers,
     /// The machine under the program under test, with its managed identities.
@@ -111,6 +121,9 @@ pub struct Config {
     /// The number of requests to Microsoft Graph that an application may make in a tenant per
     /// minute. Further requests get status 429 with `Retry-After`. There is no limit when left out.
     pub graph_requests_per_minute: Option<u64>,
+    /// Federated credentials of the default app.
+    #[serde(skip)]
+    pub(crate) default_credentials: Vec<FederatedCredential>,
     /// The address of the schema, for editors.
     #[serde(rename = "$schema")]
     pub(crate) _schema: Option<String>,

@@ -1,5 +1,6 @@
 //! The handle that a test holds.
 
+mod federation;
 mod managed_identity;
 mod users;
 

@@ -1,5 +1,6 @@
 //! Forged access tokens: tokens of the emulator with any changed claim, header or signature.
 
+mod assertion;
 mod defect;
 mod draft;
 
@@ -19,6 +20,7 @@ use crate::state::recorder::{Channel, Endpoint};
 use crate::state::session::Session;
 use crate::time::unix;
 
+pub use crate::forge::assertion::AssertionForge;
 pub use crate::forge::defect::Defect;
 pub use crate::forge::draft::SignatureAlgorithm;
 

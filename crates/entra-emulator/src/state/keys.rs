@@ -181,13 +181,20 @@ pub(crate) static STRANGER: Key = embedded!(
     "1rfUZYCTwpTPbYIxIazcepf3lv9P7GCSiyOZVUXzdpd51SpZGGEknDupzJwBAmQc-ddc1_ez3dLbfdnYj_e51IWC_Mkc07TkA0WkAd5ycZNKNOX4Fw-tOrCie6bWDvD8jZraBRWh0zrbnbgCWxvYel4OVpBiOBWUgQL3rVoUXsFsW4-xV_9AENPlvE1zQlq1sH2OfKGYuGWzPvBat_BqSTfJ-wWL2A8wb9u-N70lfngPlhoXF-RXDBaCZb2z68U1KCuk4zV-HvmHVkWC8oFqmf3Gk51kZWxibzvoqX6zZJA32JUjyljTkFbh5jPpsSnI6FTN3kajlbemt0kJ6gnH0w"
 );
 
+/// The key of the second issuer. It never signs a token of Entra.
+pub(crate) static SECOND: Key = embedded!(
+    7,
+    "rvJ0xozyNyBiQmgRjoyujMF2M3I",
+    "09il36Ark-Ghk2Re50P7T7p-bYWOl2FZuJBVrQ3y_QKlBOlEUQ_gvveE7k78M10XcAhvwbRCagg5jNLZoDQcZlxlDfIrLGYx3RHoB_v5A8h9U6Fu2pexycmGp1uE4xnoETHH4tH7uMJ5R0c-9NhzthDpEeUXJnTMNzu44msSEcnvuCVo69HZpJJs16ialP_w7IZ6dg1pYOjjiL-chqp7wtwfuP2g7Iess8kxibW3HLdFUC0GNbVfLlH4Sxs2kll8rCP1K0y6s1BzhvcTekxYM9u9QzhbjucXoJXJdJyVg8DsoGk8QH4CXPKV1RQWwhig3_GDArabbK-bk3gCTU_wLw"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_key_signs_what_its_public_half_verifies() {
-        for key in EMBEDDED.iter().chain([&STRANGER]) {
+        for key in EMBEDDED.iter().chain([&STRANGER, &SECOND]) {
             let token = jsonwebtoken::encode(
                 &jsonwebtoken::Header::new(ALGORITHM),
                 &serde_json::json!({"sub": "a"}),

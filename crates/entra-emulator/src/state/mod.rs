@@ -10,6 +10,7 @@ pub(crate) mod directory;
 pub(crate) mod fault;
 pub(crate) mod feed;
 pub(crate) mod grants;
+pub(crate) mod jwks;
 pub(crate) mod keys;
 mod lock;
 pub(crate) mod permissions;
@@ -18,11 +19,13 @@ pub(crate) mod recorder;
 pub(crate) mod replays;
 pub(crate) mod revocations;
 pub(crate) mod scopes;
+pub(crate) mod second_issuer;
 pub(crate) mod session;
 pub(crate) mod store;
 pub(crate) mod subscriptions;
 pub(crate) mod transactions;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,12 +41,14 @@ use crate::state::directory::Directory;
 use crate::state::fault::Script;
 use crate::state::feed::Feed;
 use crate::state::grants::Grants;
+use crate::state::jwks::Jwks;
 use crate::state::keys::KeyRing;
 use crate::state::lock::lock;
 use crate::state::quota::Quota;
 use crate::state::recorder::Recorder;
 use crate::state::replays::Replays;
 use crate::state::revocations::Revocations;
+use crate::state::second_issuer::SecondIssuer;
 use crate::state::subscriptions::Subscriptions;
 use crate::state::transactions::Transactions;
 
@@ -55,6 +60,9 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) keys: KeyRing,
     pub(crate) issuers: Issuers,
+    /// The configured keys of other issuers, by issuer.
+    pub(crate) issuer_keys: BTreeMap<String, Jwks>,
+    pub(crate) second_issuer: Option<SecondIssuer>,
     pub(crate) recorder: Recorder,
     pub(crate) script: Script,
     /// The lifetime of an access token in seconds.
@@ -95,7 +103,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(config: Config, clock: Clock, recorder: Recorder, base_url: String) -> Result<Self, Error> {
+    pub(crate) fn new(mut config: Config, clock: Clock, recorder: Recorder, base_url: String) -> Result<Self, Error> {
         config.issuers.check()?;
         config.check()?;
         let feed = Feed::new(config.activity.clone(), config.seed);
@@ -109,12 +117,19 @@ impl State {
             .device_interval
             .unwrap_or(DEFAULT_INTERVAL)
             .clamp(1, LONGEST_INTERVAL);
+        let issuer_keys = jwks::configured(&config.issuer_keys)?;
+        let second_issuer = config.second_issuer.then(|| SecondIssuer::new(&base_url, seed));
+        if let Some(second) = &second_issuer {
+            second.register(&mut config);
+        }
         Ok(Self {
             directory: Directory::new(config)?,
             seed,
             clock,
             keys: KeyRing::new(seed),
             issuers,
+            issuer_keys,
+            second_issuer,
             recorder,
             script: Script::default(),
             token_lifetime,
@@ -154,6 +169,8 @@ impl State {
             clock,
             keys,
             issuers: _,
+            issuer_keys: _,
+            second_issuer: _,
             recorder,
             script,
             token_lifetime: _,

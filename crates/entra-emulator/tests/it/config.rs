@@ -187,6 +187,21 @@ fn parser_and_schema_have_the_same_members() {
             place(r#"{"apps":[{"granted_scopes":[OBJECT]}]}"#, scope),
         ),
         ("/$defs/api", place(r#"{"apis":[OBJECT]}"#, "{HERE}")),
+        (
+            "/$defs/federated_credential",
+            place(r#"{"apps":[{"federated_credentials":[OBJECT]}]}"#, "{HERE}"),
+        ),
+        (
+            "/$defs/claims_matching_expression",
+            place(
+                r#"{"apps":[{"federated_credentials":[{"claims_matching_expression":OBJECT}]}]}"#,
+                r#"{"value":"v",HERE}"#,
+            ),
+        ),
+        (
+            "/$defs/issuer_keys",
+            place(r#"{"issuer_keys":[OBJECT]}"#, r#"{"issuer":"i","jwks":{},HERE}"#),
+        ),
     ] {
         let unknown = text.replace("HERE", r#""zzz":1"#);
         assert!(

@@ -18,6 +18,7 @@ mod corpus;
 mod device;
 mod discovery;
 mod faults;
+mod federated;
 mod forge;
 mod graph;
 mod groups;

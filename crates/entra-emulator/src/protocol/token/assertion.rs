@@ -8,7 +8,7 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::aadsts::Rejection;
 use crate::certificate::{
@@ -26,17 +26,17 @@ pub(crate) struct Assertion {
     text: String,
     /// The length of the signed part of `text`.
     signed: usize,
-    signature: Vec<u8>,
-    header: Header,
-    claims: Claims,
+    pub(super) signature: Vec<u8>,
+    pub(super) header: Header,
+    pub(super) claims: Claims,
 }
 
 #[derive(Deserialize)]
-struct Header {
+pub(super) struct Header {
     alg: Option<Value>,
     typ: Option<Value>,
     crit: Option<Value>,
-    kid: Option<Value>,
+    pub(super) kid: Option<Value>,
     x5t: Option<Value>,
     #[serde(rename = "x5t#S256")]
     x5t_s256: Option<Value>,
@@ -44,14 +44,16 @@ struct Header {
 }
 
 #[derive(Deserialize)]
-struct Claims {
-    aud: Option<Value>,
-    iss: Option<Value>,
+pub(super) struct Claims {
+    pub(super) aud: Option<Value>,
+    pub(super) iss: Option<Value>,
     sub: Option<Value>,
     exp: Option<Value>,
     nbf: Option<Value>,
     iat: Option<Value>,
     jti: Option<Value>,
+    #[serde(flatten)]
+    pub(super) others: Map<String, Value>,
 }
 
 impl Assertion {
@@ -169,19 +171,15 @@ impl Assertion {
 
     /// Verifies the form, the times, the names, the key and the signature, in this order. No
     /// document of Entra states the order, so it is an assumption: it decides only the code of an
-    /// assertion with several problems. An issuer that is not a client is rejected
-    /// before these checks, because it decides which keys and which audience are valid.
+    /// assertion with several problems.
     ///
     /// # Errors
     /// Returns one error for each possible problem: 50027, 5002727, 5002738, 5002723, 90014,
-    /// 700024, 50048, 700021, 700023, 700027, 700211, 5002730, 50012.
+    /// 700024, 50048, 700021, 700023, 700027, 5002730, 50012.
     pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, realm: &Realm<'_>) -> Result<(), Rejection> {
         let claims = &self.claims;
         let issuer = required("iss", claims.iss.as_ref())?;
         let subject = self.subject()?;
-        if self.is_federated() {
-            return Err(Rejection::new(700211).with(issuer));
-        }
         let audience = required("aud", claims.aud.as_ref())?;
         let algorithm = self.algorithm()?;
         let named = KeyReferences::read(&self.header)?;
@@ -204,6 +202,32 @@ impl Assertion {
             }
         }
         Ok(())
+    }
+
+    /// Checks that an assertion of another issuer is signed with RS256, the only algorithm that
+    /// federated credentials accept. The code is an assumption.
+    pub(super) fn check_federated_algorithm(&self) -> Result<(), Rejection> {
+        match self.algorithm()? {
+            Algorithm::RS256 => Ok(()),
+            _ => Err(Rejection::new(5002738).with_text(ONLY_RS256)),
+        }
+    }
+
+    /// Checks that an assertion of another issuer is valid now, and not for too long.
+    pub(super) fn check_federated_times(&self, exchange: &Exchange<'_>) -> Result<(), Rejection> {
+        let expiry = self.check_times(exchange)?;
+        let time = |value: &Option<Value>| value.as_ref().and_then(seconds);
+        let start = time(&self.claims.nbf).or_else(|| time(&self.claims.iat));
+        let lifetime = expiry - start.unwrap_or_else(|| since_epoch(exchange));
+        if lifetime > LONGEST_FEDERATED_LIFETIME {
+            return Err(Rejection::new(70023).with(&(lifetime as u64).to_string()));
+        }
+        Ok(())
+    }
+
+    /// Returns the signed part of the text.
+    pub(super) fn signed_part(&self) -> &[u8] {
+        self.text.as_bytes().get(..self.signed).unwrap_or_default()
     }
 
     fn algorithm(&self) -> Result<Algorithm, Rejection> {
@@ -271,11 +295,10 @@ impl Assertion {
         }
         let key = certificate.key.as_ref().filter(|key| key.bits >= FEWEST_BITS);
         let key = DecodingKey::from_rsa_der(&key.ok_or_else(|| Rejection::new(5002730))?.der);
-        let signed = self.text.as_bytes().get(..self.signed).unwrap_or_default();
         // The provider is named explicitly, because the process-wide default may be a different
         // one.
         (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key)
-            .is_ok_and(|verifier| verifier.verify(signed, &self.signature).is_ok())
+            .is_ok_and(|verifier| verifier.verify(self.signed_part(), &self.signature).is_ok())
             .then_some(())
             .ok_or_else(|| {
                 let reason = "Key was found, but use of the key to verify the signature failed.";
@@ -431,7 +454,7 @@ fn base64url(part: &str) -> Option<Vec<u8>> {
     engine.decode(part).ok()
 }
 
-fn required<'a>(name: &str, value: Option<&'a Value>) -> Result<&'a str, Rejection> {
+pub(super) fn required<'a>(name: &str, value: Option<&'a Value>) -> Result<&'a str, Rejection> {
     match value {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(malformed(&format!("{name} is not a string"))),
@@ -468,7 +491,7 @@ fn american(unix: u64) -> String {
     }
 }
 
-fn malformed(why: &str) -> Rejection {
+pub(super) fn malformed(why: &str) -> Rejection {
     Rejection::new(50027).with(why)
 }
 
@@ -477,6 +500,8 @@ fn malformed(why: &str) -> Rejection {
 const ALLOWED_SKEW: f64 = 300.0;
 /// The longest lifetime that the documents recommend, in seconds. Longer ones are accepted.
 const LONGEST_LIFETIME: f64 = 600.0;
+/// The longest lifetime of a federated assertion: one day and one hour, in seconds.
+const LONGEST_FEDERATED_LIFETIME: f64 = 90_000.0;
 /// The first second of the year 10000.
 const LATEST: f64 = 253_402_300_800.0;
 /// The minimum size of an RSA key that the service accepts.
@@ -487,4 +512,5 @@ const SHA1_LENGTH: usize = 20;
 const NOT_REGISTERED: &str = "The certificate with identifier used to sign the client assertion is not registered on \
      application. [Reason - The key was not found., {0}Please visit the Azure Portal, Graph Explorer or directly use MS \
      Graph to see configured keys for app Id '{1}'.]";
+const ONLY_RS256: &str = "Invalid JWT token. The signature algorithm of a federated assertion must be RS256.";
 const OPENID_TYPE: &str = "http://openid.net/specs/jwt/1.0";

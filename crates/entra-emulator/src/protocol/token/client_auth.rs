@@ -30,6 +30,8 @@ pub(crate) enum Proof {
     Public,
     Secret,
     Certificate,
+    /// The assertion of another issuer.
+    Federated,
 }
 
 impl Proof {
@@ -38,7 +40,7 @@ impl Proof {
         match self {
             Self::Public => "0",
             Self::Secret => "1",
-            Self::Certificate => "2",
+            Self::Certificate | Self::Federated => "2",
         }
     }
 }
@@ -112,7 +114,7 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
 /// # Errors
 /// Returns AADSTS700025 for a public client with a credential, 7000218 for a confidential client
 /// without one, 7000215 for a wrong secret, 7000222 for a secret outside its validity, and the
-/// errors of [`Assertion::verify`].
+/// errors of [`Assertion::verify`] and [`Assertion::verify_federated`].
 pub(crate) fn verify(
     exchange: &mut Exchange<'_>,
     app: &App,
@@ -124,7 +126,15 @@ pub(crate) fn verify(
         _ if app.public_client => Err(Rejection::new(700025)),
         Credential::None => Err(Rejection::new(7000218)),
         Credential::Secret(secret) => verify_secret(exchange, app, &secret),
-        Credential::Assertion(assertion) => (*assertion)?.verify(exchange, app, realm).map(|()| Proof::Certificate),
+        Credential::Assertion(assertion) => {
+            let assertion = (*assertion)?;
+            if assertion.is_federated() {
+                assertion.verify_federated(exchange, app)?;
+                return Ok(Proof::Federated);
+            }
+            assertion.verify(exchange, app, realm)?;
+            Ok(Proof::Certificate)
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{Api, App, Tenant, TokenVersion};
 use crate::exchange::Exchange;
 use crate::protocol::token::client_auth::Proof;
+use crate::protocol::token::federated::FICINFO;
 use crate::protocol::token::request::RequestedClaims;
 use crate::protocol::token::user;
 use crate::seed::Generator;
@@ -111,6 +112,9 @@ pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>, validity: &
     put("sub", json!(oid));
     if !grant.roles.is_empty() {
         put("roles", json!(grant.roles));
+    }
+    if grant.proof == Proof::Federated {
+        put(FICINFO, json!(FICINFO_VALUE));
     }
     add_optional_claims(&mut claims, api, "app", &grant.requested);
     in_order(claims)
@@ -241,6 +245,9 @@ fn principal(state: &State, grant: &Grant<'_>) -> String {
 
 /// The number of seconds by which tokens are valid before they are issued.
 const BACKDATED: u64 = 300;
+
+/// The value of [`FICINFO`], which only the service can read.
+const FICINFO_VALUE: &str = "CAAQABgAIAAoAjAA";
 
 const FIRST: [&str; 5] = ["aud", "iss", "iat", "nbf", "exp"];
 

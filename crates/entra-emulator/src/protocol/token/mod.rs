@@ -4,6 +4,7 @@ mod assertion;
 pub(crate) mod authorization_code;
 pub(crate) mod client;
 pub(crate) mod client_auth;
+pub(crate) mod federated;
 pub(crate) mod form;
 pub(crate) mod id_token;
 pub(crate) mod mint;

@@ -2,7 +2,9 @@
 
 use crate::Error;
 use crate::certificate::Registered;
-use crate::config::{Api, App, DelegatedPermission, Permission, Secret, Tenant, TokenVersion, User};
+use crate::config::{
+    Api, App, DelegatedPermission, FederatedCredential, Permission, Secret, Tenant, TokenVersion, User,
+};
 use crate::seed::{Generator, is_guid};
 use crate::state::directory::first_label;
 use crate::well_known::{self, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
@@ -53,9 +55,17 @@ pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>, least: u32) -> Result
     Ok(tenants)
 }
 
-pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Vec<App>, Error> {
+pub(super) fn apps(
+    seed: u64,
+    mut apps: Vec<App>,
+    own_apis: &[Api],
+    federated_credentials: Vec<FederatedCredential>,
+) -> Result<Vec<App>, Error> {
     if apps.is_empty() {
-        let mut app = App::new("daemon");
+        let mut app = App {
+            federated_credentials,
+            ..App::new("daemon")
+        };
         for (api, role) in DEFAULT_GRANTS {
             app = app.grant(*api, *role);
         }
@@ -121,6 +131,7 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
                 place(&format!("key_credentials[{number}].key_id"))
             })?;
         }
+        federated(app, &mut generator, &place)?;
     }
     unique(apps.iter().map(|app| &app.client_id), "client id")?;
     Ok(apps)
@@ -135,6 +146,45 @@ pub(super) fn default_roles(own_apis: &[Api]) -> Vec<(String, String)> {
     let known = DEFAULT_GRANTS.iter().chain(CONSENTED);
     let known = known.map(|(api, role)| ((*api).to_owned(), (*role).to_owned()));
     known.chain(of_own).collect()
+}
+
+/// Completes an app's federated credentials and checks them.
+fn federated(app: &mut App, generator: &mut Generator, place: impl Fn(&str) -> String) -> Result<(), Error> {
+    let failed = |at: usize, member: &str, problem: &str| {
+        let member = place(&format!("federated_credentials[{at}].{member}"));
+        Err(Error::Config(format!("{member}: {problem}")))
+    };
+    let is_public = app.public_client;
+    let mut names = std::collections::BTreeSet::new();
+    let mut identities = std::collections::BTreeSet::new();
+    for (at, credential) in app.federated_credentials.iter_mut().enumerate() {
+        fill_guid(&mut credential.id, generator, || {
+            place(&format!("federated_credentials[{at}].id"))
+        })?;
+        credential.complete(at);
+        if let Err((member, problem)) = credential.check() {
+            return failed(at, member, problem);
+        }
+        if at == MOST_FEDERATED {
+            return failed(at, "name", "an application has at most 20 federated credentials");
+        }
+        if is_public {
+            return failed(at, "name", "a public client cannot have a federated credential");
+        }
+        if !names.insert(credential.name.to_ascii_lowercase()) {
+            return failed(at, "name", "it is given twice");
+        }
+        if let Some(subject) = &credential.subject
+            && !identities.insert((credential.issuer.clone(), subject.clone()))
+        {
+            return failed(
+                at,
+                "subject",
+                "there is another credential for this subject of the issuer",
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Reads an app's certificates and completes their thumbprints.
@@ -248,6 +298,8 @@ pub(super) fn unique<'a>(values: impl Iterator<Item = &'a String>, what: &str) -
     Ok(())
 }
 
+/// The largest number of federated credentials of an app.
+const MOST_FEDERATED: usize = 20;
 const DEFAULT_DOMAIN: &str = "contoso.onmicrosoft.com";
 const DEFAULT_USERS: &[&str] = &["Adele Vance", "Alex Wilber", "Megan Bowen"];
 const MADE_UP_API: &str = "todo-list";

@@ -36,7 +36,8 @@ impl Directory {
         let seed = config.seed;
         let mut tenants = fill::tenants(seed, config.tenants, config.tenant_count.unwrap_or(1))?;
         let (apis, own_api) = fill::apis(seed, config.apis)?;
-        let mut apps = fill::apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
+        let own_apis = apis.get(own_api..).unwrap_or_default();
+        let mut apps = fill::apps(seed, config.apps, own_apis, config.default_credentials)?;
         if let Some(first) = apps.first_mut() {
             first.key_credentials.extend(config.certificates);
         }

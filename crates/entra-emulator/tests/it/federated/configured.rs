@@ -1,0 +1,111 @@
+//! The configuration of federated credentials.
+
+use entra_emulator::{App, Config, EmulatorBuilder, FederatedCredential};
+use serde_json::{Value, json};
+
+use super::{AUDIENCE, ISSUER, SUBJECT, jwks, with};
+
+/// Returns the problem of an application with these credentials.
+fn problem(credentials: Value) -> String {
+    let config = json!({"apps": [{"name": "daemon", "federated_credentials": credentials}]}).to_string();
+    let built = Config::from_json(&config).and_then(|config| EmulatorBuilder::from(config).try_build());
+    built.expect_err("a problem").to_string()
+}
+
+#[test]
+fn both_spellings_are_read() {
+    for config in [
+        json!({"apps": [{"federated_credentials": [{
+            "issuer": ISSUER, "claims_matching_expression": {"value": "claims['sub'] eq 'a'", "language_version": 1},
+        }]}]}),
+        json!({"apps": [{"federatedIdentityCredentials": [{
+            "issuer": ISSUER, "claimsMatchingExpression": {"value": "claims['sub'] eq 'a'", "languageVersion": 1},
+        }]}]}),
+    ] {
+        let config = Config::from_json(&config.to_string()).unwrap();
+        let emulator = EmulatorBuilder::from(config).build();
+        let credential = &emulator.apps()[0].federated_credentials[0];
+        assert_eq!(credential.audiences, [AUDIENCE]);
+        assert_eq!((credential.name.as_str(), credential.id.len()), ("federated0", 36));
+    }
+}
+
+#[test]
+fn invalid_credentials_are_rejected() {
+    let expression = |value: &str| json!({"value": value});
+    for (credential, member) in [
+        (json!({"issuer": ISSUER}), "subject"),
+        (json!({"issuer": ISSUER, "subject": ""}), "subject"),
+        (json!({"issuer": ISSUER, "subject": " a"}), "subject"),
+        (json!({"issuer": ISSUER, "subject": "a".repeat(601)}), "subject"),
+        (
+            json!({"issuer": ISSUER, "subject": "a", "claims_matching_expression": expression("claims['sub'] eq 'a'")}),
+            "subject",
+        ),
+        (json!({"subject": "a"}), "issuer"),
+        (json!({"issuer": "kubernetes/serviceaccount", "subject": "a"}), "issuer"),
+        (json!({"issuer": "https://", "subject": "a"}), "issuer"),
+        (json!({"issuer": "https://a.example?b", "subject": "a"}), "issuer"),
+        (
+            json!({"issuer": ISSUER, "subject": "a", "audiences": ["a", "b"]}),
+            "audiences",
+        ),
+        (
+            json!({"issuer": ISSUER, "subject": "a", "audiences": [""]}),
+            "audiences",
+        ),
+        (json!({"issuer": ISSUER, "subject": "a", "name": "ab"}), "name"),
+        (json!({"issuer": ISSUER, "subject": "a", "name": "a b c"}), "name"),
+        (
+            json!({"issuer": ISSUER, "claims_matching_expression": expression("claims['aud'] eq 'a'")}),
+            "claims_matching_expression",
+        ),
+        (
+            json!({"issuer": ISSUER, "claims_matching_expression": {"value": "claims['sub'] eq 'a'", "language_version": 2}}),
+            "claims_matching_expression",
+        ),
+        (json!({"id": "x", "issuer": ISSUER, "subject": "a"}), "id"),
+    ] {
+        let problem = problem(json!([credential]));
+        let place = format!("apps[0].federated_credentials[0].{member}");
+        assert!(problem.contains(&place), "{credential}: {problem}");
+    }
+}
+
+#[test]
+fn credentials_of_an_application_are_distinct_and_at_most_twenty() {
+    let many = |count: usize| (0..count).map(|at| json!({"issuer": ISSUER, "subject": at.to_string()}));
+    let built = with((0..20).map(|at| FederatedCredential::new(ISSUER, at.to_string()))).try_build();
+    assert_eq!(built.unwrap().apps()[0].federated_credentials.len(), 20);
+    assert!(problem(many(21).collect()).contains("at most 20"));
+    let same = json!({"issuer": ISSUER, "subject": SUBJECT});
+    assert!(problem(json!([same, same])).contains("federated_credentials[1].subject"));
+    let named = |subject: &str| json!({"issuer": ISSUER, "subject": subject, "name": "name"});
+    assert!(problem(json!([named("a"), named("b")])).contains("federated_credentials[1].name"));
+}
+
+#[test]
+fn public_client_has_no_federated_credential() {
+    let app = App::new("cli").public_client();
+    let app = app.federated_credential(FederatedCredential::new(ISSUER, SUBJECT));
+    let problem = EmulatorBuilder::default().app(app).try_build().unwrap_err();
+    assert!(problem.to_string().contains("public client"));
+}
+
+#[test]
+fn key_sets_are_checked() {
+    for set in [
+        json!({}),
+        json!({"keys": []}),
+        json!({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}),
+        json!({"keys": [{"kty": "EC", "n": "AQAB", "e": "AQAB"}]}),
+        json!({"keys": vec![jwks()["keys"][1].clone(); 101]}),
+    ] {
+        let built = EmulatorBuilder::default().issuer_keys(ISSUER, set.clone()).try_build();
+        assert!(built.unwrap_err().to_string().contains("issuer_keys[0].jwks"), "{set}");
+    }
+    let built = EmulatorBuilder::default().issuer_keys("issuer", jwks()).try_build();
+    assert!(built.unwrap_err().to_string().contains("issuer_keys[0].issuer"));
+    let twice = EmulatorBuilder::default().issuer_keys(ISSUER, jwks());
+    assert!(twice.issuer_keys(ISSUER, jwks()).try_build().is_err());
+}
