@@ -158,13 +158,16 @@ impl Cloud {
     }
 
     /// Returns the audience of tokens and assertions that authenticate an application of this
-    /// cloud: `api://AzureADTokenExchange` in the public cloud and in a custom one.
+    /// cloud, unless a federated credential names another: `api://AzureADTokenExchange` in the
+    /// public cloud.
     #[must_use]
     pub fn token_exchange_audience(&self) -> &'static str {
         match self {
-            Self::Public | Self::Custom(_) => "api://AzureADTokenExchange",
             Self::UsGovernment => "api://AzureADTokenExchangeUSGov",
             Self::China => "api://AzureADTokenExchangeChina",
+            Self::Custom(origin) if origin.host() == US_NAT => "api://AzureADTokenExchangeUSNat",
+            Self::Custom(origin) if origin.host() == US_SEC => "api://AzureADTokenExchangeUSSec",
+            Self::Public | Self::Custom(_) => "api://AzureADTokenExchange",
         }
     }
 
@@ -330,10 +333,29 @@ const PORTALS: [&str; 6] = [
     "entra.microsoft.us",
 ];
 
+/// The login hosts of two isolated clouds of the United States.
+const US_NAT: &str = "login.microsoftonline.eaglex.ic.gov";
+const US_SEC: &str = "login.microsoftonline.microsoft.scloud";
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::in_full;
+
+    #[test]
+    fn each_cloud_has_its_token_exchange_audience() {
+        for (cloud, suffix) in [
+            ("public", ""),
+            ("usgovernment", "USGov"),
+            ("china", "China"),
+            ("https://login.microsoftonline.eaglex.ic.gov", "USNat"),
+            ("https://login.microsoftonline.microsoft.scloud", "USSec"),
+            ("https://emulator.test", ""),
+        ] {
+            let audience = cloud.parse::<Cloud>().unwrap().token_exchange_audience();
+            assert_eq!(audience, format!("api://AzureADTokenExchange{suffix}"), "{cloud}");
+        }
+    }
 
     #[test]
     fn aliases_yield_their_cloud() {

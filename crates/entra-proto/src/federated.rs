@@ -16,7 +16,7 @@ use crate::signer::{BoxFuture, SignerError};
 /// longer (a command, a request) implements [`AsyncAssertionSource`]. The blocking client uses this
 /// trait for either kind.
 pub trait AssertionSource: Send + Sync {
-    /// Returns a fresh assertion for `audience`, by default `api://AzureADTokenExchange`.
+    /// Returns a fresh assertion for `audience`, in the public cloud `api://AzureADTokenExchange`.
     ///
     /// # Errors
     /// Returns an error if there is no assertion.
@@ -56,7 +56,7 @@ where
 /// let credential = FederatedCredential::new_async(Pipeline);
 /// ```
 pub trait AsyncAssertionSource: Send + Sync {
-    /// Returns a fresh assertion for `audience`, by default `api://AzureADTokenExchange`. The
+    /// Returns a fresh assertion for `audience`, in the public cloud `api://AzureADTokenExchange`. The
     /// future may be dropped before it completes. The source is responsible for its own timeout.
     ///
     /// # Errors
@@ -80,7 +80,10 @@ pub trait AsyncAssertionSource: Send + Sync {
 #[derive(Clone)]
 pub struct FederatedCredential {
     source: AnySource,
-    audience: Arc<str>,
+    /// The audience that the caller chose.
+    audience: Option<Arc<str>>,
+    /// The audience that is used otherwise.
+    default_audience: &'static str,
 }
 
 #[derive(Clone)]
@@ -104,22 +107,31 @@ impl FederatedCredential {
     fn issued_by(source: AnySource) -> Self {
         Self {
             source,
-            audience: Cloud::Public.token_exchange_audience().into(),
+            audience: None,
+            default_audience: Cloud::Public.token_exchange_audience(),
         }
     }
 
-    /// Sets the audience that the assertions must have. National clouds require other audiences
-    /// than the default.
+    /// Sets the audience that the assertions must have. By default, an acquisition requests the
+    /// [audience of the application's cloud](Cloud::token_exchange_audience).
     #[must_use]
     pub fn with_audience(mut self, audience: &str) -> Self {
-        self.audience = audience.into();
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Sets the cloud whose audience the assertions must have, unless the audience was
+    /// [set](Self::with_audience). An acquisition sets the application's cloud.
+    #[must_use]
+    pub fn for_cloud(mut self, cloud: &Cloud) -> Self {
+        self.default_audience = cloud.token_exchange_audience();
         self
     }
 
     /// Returns the audience that the assertions must have.
     #[must_use]
     pub fn audience(&self) -> &str {
-        &self.audience
+        self.audience.as_deref().unwrap_or(self.default_audience)
     }
 
     /// Returns whether the source is async ([`new_async`](Self::new_async)).
@@ -135,7 +147,7 @@ impl FederatedCredential {
     /// [`assertion_async`](Self::assertion_async).
     pub fn assertion(&self) -> Result<ClientAssertion, Error> {
         match &self.source {
-            AnySource::Blocking(source) => source.assertion(&self.audience),
+            AnySource::Blocking(source) => source.assertion(self.audience()),
             AnySource::Async(_) => Err(SignerError::new("its source is async, and this caller cannot await it")
                 .with_hint("use the async client, or a blocking source")
                 .into()),
@@ -149,13 +161,13 @@ impl FederatedCredential {
     pub fn assertion_async(&self) -> BoxFuture<'_, Result<ClientAssertion, Error>> {
         match &self.source {
             AnySource::Blocking(_) => Box::pin(future::ready(self.assertion())),
-            AnySource::Async(source) => source.assertion(&self.audience),
+            AnySource::Async(source) => source.assertion(self.audience()),
         }
     }
 }
 
 impl fmt::Debug for FederatedCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FederatedCredential({})", self.audience)
+        write!(f, "FederatedCredential({})", self.audience())
     }
 }

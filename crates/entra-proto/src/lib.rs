@@ -100,6 +100,7 @@
 //! - [`cache`], [`endpoint`], [`environment`]: cache keys and freshness; hosts and endpoints;
 //!   environment variables
 //! - [`error`], [`report`]: errors, and their presentation to users
+//! - [`federation`]: assertions of other issuers
 //!
 //! # Features
 //! - `proptest`: the module `strategies`, for property tests of a stack that embeds this crate.
@@ -144,6 +145,7 @@ pub mod endpoint;
 pub mod environment;
 pub mod error;
 mod federated;
+pub mod federation;
 mod form;
 mod grant;
 mod grants;

@@ -168,6 +168,12 @@ impl UnverifiedClaims {
         self.moment("exp")
     }
 
+    /// Returns `iat`, the moment at which the token was issued.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        self.moment("iat")
+    }
+
     /// Returns `nbf`, the moment from which the token is valid. Entra sets it five minutes back.
     #[must_use]
     pub fn not_before(&self) -> Option<Timestamp> {

@@ -225,7 +225,9 @@ fn authenticate(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Result<Step,
                 }));
             }
             ClientCredential::Federated(credential) => {
-                let credential = credential.clone();
+                let credential = credential
+                    .clone()
+                    .for_cloud(leg.request.application().authority().cloud());
                 return Ok(Step::Assert(Assert { run, leg, credential }));
             }
             ClientCredential::Acquired(credential) => {

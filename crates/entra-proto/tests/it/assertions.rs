@@ -237,6 +237,37 @@ fn federated_assertion_is_fetched_for_each_attempt() {
 }
 
 #[test]
+fn audience_of_a_federated_credential_follows_the_cloud() {
+    let audience = |cloud: &str, credential: FederatedCredential| {
+        let authority: Authority = format!("{cloud}/contoso.com").parse().unwrap();
+        let app = Application::new(authority, Guid::from_bytes([7; 16]).into(), credential);
+        let target = Target::resource("https://graph.microsoft.us").unwrap();
+        let request = app.client_credentials(target).unwrap();
+        let step = request
+            .start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)
+            .unwrap();
+        let Step::Assert(assert) = step else { panic!("{step:?}") };
+        let asked = assert.audience().to_owned();
+        // The source gets the same audience.
+        assert!(assert.fetch().unwrap_err().to_string().contains(&asked));
+        asked
+    };
+    let echo = |audience: &str| Err(SignerError::new(audience).into());
+    let federated = || FederatedCredential::new(echo);
+    for (cloud, expected) in [
+        ("https://login.microsoftonline.com", "api://AzureADTokenExchange"),
+        ("https://login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"),
+        (
+            "https://login.partner.microsoftonline.cn",
+            "api://AzureADTokenExchangeChina",
+        ),
+    ] {
+        assert_eq!(audience(cloud, federated()), expected);
+        assert_eq!(audience(cloud, federated().with_audience("own")), "own");
+    }
+}
+
+#[test]
 fn external_signature_completes_the_assertion() {
     let step = request(Pen { fails: true })
         .start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW)

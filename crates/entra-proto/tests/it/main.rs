@@ -19,6 +19,7 @@ mod grants;
 mod grants_laws;
 mod laws;
 mod legs;
+mod presented;
 mod redirects;
 mod redirects_laws;
 mod secrets;

@@ -65,7 +65,7 @@ impl Aadsts {
             }
             (OUT_OF_TIME, Certificate) => "set this machine's clock, which determines the lifetime of the assertion",
             (OUT_OF_TIME, Federated) => {
-                "get a new assertion from its issuer; check that the platform renews it, and check this machine's clock"
+                "get a new assertion from its issuer for each token request, because those of CI systems are valid for about five minutes; check that the platform renews it, and check this machine's clock"
             }
             (UNKNOWN_KEY, Federated) => {
                 "check that the issuer publishes the key that signed the assertion, and that the assertion is complete"
@@ -163,6 +163,13 @@ mod tests {
         for code in [70_021, 700_211, 700_212, 700_213, 7_002_131] {
             assert!(hint(code, Federated).contains("some minutes"), "{code}");
         }
+        assert!(hint(700_024, Federated).contains("five minutes"));
+        for code in [700_213, 7_002_131] {
+            assert!(hint(code, Federated).contains("repo:OWNER@ID/REPOSITORY@ID"), "{code}");
+        }
+        assert!(hint(70_023, Federated).contains("one day"));
+        assert!(hint(7_002_121, Federated).contains("/v2.0"));
+        assert!(hint(700_231, Federated).contains("AKS"));
         assert!(hint(50_012, Federated).contains("federated credential"));
         assert!(hint(70_002, Certificate).contains("certificate"));
         for code in [50_027, 500_273, 5_002_727] {

@@ -236,6 +236,8 @@ pub(super) const TABLE: &[Aadsts] = &[
         RESTART_DEVICE_FLOW),
     federated(row(70_021, "invalid_request", Credential, "no federated credential matches the assertion",
         "compare the issuer, subject and audience of the assertion with the application's federated credential, including case and slashes; a new federated credential takes some minutes to work")),
+    federated(row(70_023, "invalid_client", Credential, "the federated assertion is valid for more than one day and one hour",
+        "configure the issuer of the federated credential to issue assertions for at most one day")),
     federated(row(70_024, "invalid_client", Credential, "the federated assertion was rejected",
         CHECK_FEDERATION)),
     federated(row(70_025, "invalid_client", Credential, "the application has no federated credential",
@@ -411,7 +413,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     certificate(row(700_023, "invalid_client", Credential, "the assertion has a wrong audience, or the scope names no API",
         "set aud of the assertion to the token endpoint that receives it; if the error code is invalid_scope, request one API with /.default")),
     row(700_024, "invalid_client", Credential, "the assertion has expired or is not yet valid",
-        "set this machine's clock, or get a new federated token"),
+        "set this machine's clock, or get a new federated token for each request"),
     row(700_025, "invalid_client", Credential, "a public client sent a credential",
         "remove the credential, or register the application as a confidential client"),
     certificate(row(700_027, "invalid_client", Credential, "the assertion is signed with a certificate or key that is not registered",
@@ -435,7 +437,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     federated(row(700_212, "invalid_client", Credential, "no federated credential matches the assertion's audience",
         COMPARE_AUDIENCE)),
     federated(row(700_213, "invalid_request", Credential, "no federated credential matches the assertion's subject",
-        "compare sub of the assertion with the subject of the application's federated credential, including case; a new federated credential takes some minutes to work")),
+        COMPARE_SUBJECT)),
     federated(row(700_214, "invalid_client", Credential, "the format of the assertion's audience differs from the one that the federated credential requires",
         "request the audience of the federated credential from the issuer: api://AzureADTokenExchange, as a URI and not as a GUID")),
     federated(row(700_222, "invalid_client", Credential, "this federated credential does not accept tokens that Entra issued",
@@ -451,7 +453,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     federated(row(700_229, "invalid_request", Credential, "only an app-only token is accepted by a federated credential",
         "for the federated credential, send a token that an application or a managed identity acquired for itself, not a user's token")),
     federated(row(700_231, "invalid_client", Credential, "a token that was acquired with a federated credential cannot be used with another one",
-        "use the first federated credential directly for the application, without a second exchange")),
+        "register the first issuer's assertion as a federated credential of the application itself, without a token exchange in between; on AKS, use the token of the service account instead of a managed identity")),
     federated(row(700_235, "invalid_client", Credential, "this federated credential does not support claims matching expressions",
         "use a federated credential with a fixed subject; only app registrations support claims matching expressions")),
     federated(row(700_236, "invalid_client", Credential, "federated credentials of this tenant do not accept tokens of this Entra issuer",
@@ -514,10 +516,10 @@ pub(super) const TABLE: &[Aadsts] = &[
         "add a federated credential with the issuer, subject and audience of the assertion, and check the client ID")),
     row(7_000_229, "invalid_client", Application, "the application has no service principal in the tenant",
         "have an administrator consent to the application, and wait a few minutes"),
-    federated(row(7_002_121, "invalid_client", Credential, "no federated credential matches the assertion's audience",
-        COMPARE_AUDIENCE)),
+    federated(row(7_002_121, "invalid_client", Credential, "no federated credential matches the assertion's audience, and its issuer is that of Entra's v1 tokens",
+        "request the token for api://AzureADTokenExchange, or the audience of the application's cloud, and set the issuer of the application's federated credential to https://login.microsoftonline.com/<tenant ID>/v2.0")),
     federated(row(7_002_131, "invalid_client", Credential, "no federated credential has a subject or expression that matches the assertion's subject",
-        "compare sub of the assertion with the subject or the claims matching expression of the application's federated credential; a new federated credential takes some minutes to work")),
+        COMPARE_SUBJECT)),
     federated(row(7_002_138, "invalid_client", Credential, "the subject of the federated credential differs from the assertion's subject only in case",
         "set the subject of the application's federated credential exactly to sub of the assertion, including case")),
     federated(row(7_002_241, "invalid_client", Credential, "a federated credential with an expression does not allow this issuer",
@@ -578,6 +580,7 @@ const CHECK_ASSERTION_FORM: &str =
 const CHECK_RESOURCE: &str =
     "check the spelling of the resource, including a final slash, and that the API's application exists in the tenant";
 const COMPARE_AUDIENCE: &str = "compare aud of the assertion with the audience of the application's federated credential, which is api://AzureADTokenExchange in most clouds; a new federated credential takes some minutes to work";
+const COMPARE_SUBJECT: &str = "compare sub of the assertion with the subject or the claims matching expression of the application's federated credential, including case; GitHub's newer subjects contain IDs (repo:OWNER@ID/REPOSITORY@ID:...), which a subject without them does not match; a new federated credential takes some minutes to work";
 const CORRECT_PARAMETER: &str = "correct the parameter that the error message names";
 const ENABLE_ACCOUNT: &str = "ask the tenant's administrator to enable the account";
 const FIND_BLOCKING_POLICY: &str = "ask the tenant's administrator to look up the trace ID in the sign-in logs, and to find the policy that blocks the request";
