@@ -94,7 +94,7 @@
 //! The root contains the types that most programs name. The modules contain the others by subject:
 //! - [`acquire`], [`acquired`], [`device`]: the acquisition machine, credentials that are tokens
 //!   themselves, and the device flow
-//! - [`agents`]: agent identities and their users
+//! - [`agents`], [`regions`]: agent identities and their users; regional token endpoints
 //! - [`assertion`], [`authorize`], [`claims`]: certificates and federation; sign-in and consent in
 //!   a browser; claims and challenges
 //! - [`cache`], [`endpoint`], [`environment`]: cache keys and freshness; hosts and endpoints;
@@ -157,6 +157,7 @@ pub mod managed_identity;
 mod pasted;
 mod post;
 mod printable;
+pub mod regions;
 pub mod report;
 mod resource;
 mod response;

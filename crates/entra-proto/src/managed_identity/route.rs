@@ -32,7 +32,6 @@ pub struct LocalRoute {
 
 impl LocalRoute {
     /// Creates a route over `http` or ordinary TLS.
-    #[expect(dead_code, reason = "the requests that use it are the next change")]
     pub(crate) fn new() -> Self {
         Self {
             pin: None,
@@ -48,7 +47,6 @@ impl LocalRoute {
     }
 
     /// Limits the time for connecting.
-    #[expect(dead_code, reason = "the requests that use it are the next change")]
     pub(crate) fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
