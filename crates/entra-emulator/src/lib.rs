@@ -256,6 +256,7 @@ mod managed_identity;
 mod protocol;
 mod redact;
 mod router;
+mod second_issuer;
 mod seed;
 mod server;
 mod state;
@@ -272,7 +273,7 @@ pub use crate::config::{
     Group, IssuerKeys, Issuers, Machine, ManagedDevice, ManagedIdentity, ManagedIdentitySource, NextPageHeader,
     Permission, Secret, Tenant, TokenVersion, UpdateRing, User, UserType,
 };
-pub use crate::emulator::Emulator;
+pub use crate::emulator::{AssertionSource, Emulator};
 pub use crate::error::Error;
 pub use crate::forge::{AssertionForge, Defect, Forge, SignatureAlgorithm};
 pub use crate::headless::{ErrorPage, Redirect};

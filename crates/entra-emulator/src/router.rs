@@ -12,6 +12,7 @@ use crate::managed_identity;
 use crate::protocol::authorize::pages::Shown;
 use crate::protocol::{authorize, device, discovery, token, user_realm};
 use crate::redact::redacted;
+use crate::second_issuer;
 use crate::seed::is_guid;
 use crate::state::State;
 use crate::state::directory::ciam_subdomain;
@@ -103,6 +104,7 @@ fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
         ["signin"] => return (Some(Purpose::SignIn), None),
         ["devicelogin"] => return (Some(Purpose::DeviceLogin), None),
         ["metadata", "instance", ..] => return (Some(Purpose::InstanceMetadata), None),
+        ["second-issuer", ..] | ["computemetadata", ..] => return (Some(Purpose::Assertion), None),
         ["metadata" | "managed-identity", ..] => return (Some(Purpose::ManagedIdentity), None),
         [.., "oauth2", "token"] => (Purpose::Token, Endpoint::V1),
         [.., "oauth2", "v2.0", "token"] => (Purpose::Token, Endpoint::V2),
@@ -131,6 +133,10 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         (["devicelogin"], _) => return authorize::device_login(exchange),
         (["metadata", ..], [_, rest @ ..]) => return managed_identity::metadata(exchange, rest),
         (["managed-identity", ..], [_, rest @ ..]) => return managed_identity::handle(exchange, rest),
+        (["second-issuer", ..], [_, rest @ ..]) => return second_issuer::handle(exchange, rest),
+        (["computemetadata", "v1", ..], ["computeMetadata", _, rest @ ..]) => {
+            return second_issuer::google_metadata(exchange, rest);
+        }
         (["api", "v1.0", _, "activity", "feed", ..], [_, _, tenant, _, _, rest @ ..]) => {
             return activity::handle(exchange, tenant, rest);
         }

@@ -147,7 +147,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
             &["exchange.rs"],
             &["bearer.rs"],
             &["protocol/", "api/", "landing/"],
-            &["managed_identity/"],
+            &["managed_identity/", "second_issuer/"],
             &["router.rs"],
             &["headless.rs", "forge/"],
             &["control/"],

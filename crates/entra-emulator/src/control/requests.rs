@@ -51,6 +51,7 @@ fn shown(state: &State, event: &RequestEvent) -> Value {
             Purpose::SignIn => "sign_in",
             Purpose::ManagedIdentity => "managed_identity",
             Purpose::InstanceMetadata => "instance_metadata",
+            Purpose::Assertion => "assertion",
         }),
         "endpoint": event.endpoint.map(|endpoint| match endpoint {
             Endpoint::V1 => "v1",

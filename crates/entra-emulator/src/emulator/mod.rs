@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
+pub use self::federation::AssertionSource;
 use crate::builder::EmulatorBuilder;
 use crate::config::{Api, App, ContentType, Tenant};
 use crate::control;

@@ -86,6 +86,22 @@ impl<'a> AssertionForge<'a> {
         }
     }
 
+    /// Makes it the token of a service account of a Kubernetes cluster, with a list of audiences
+    /// and a lifetime of an hour.
+    pub fn kubernetes(self, namespace: &str, account: &str) -> Self {
+        let claims = json!({"namespace": namespace, "serviceaccount": {"name": account}});
+        Self {
+            subject: format!("system:serviceaccount:{namespace}:{account}"),
+            audience: match self.audience {
+                Value::String(audience) => json!([audience]),
+                list => list,
+            },
+            lifetime: CLUSTER_LIFETIME,
+            ..self
+        }
+        .claim("kubernetes.io", claims)
+    }
+
     /// Sets the lifetime, in whole seconds. The default is five minutes.
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, ..self }
@@ -138,14 +154,10 @@ impl<'a> AssertionForge<'a> {
 
     pub(crate) fn make(self) -> Forged {
         let now = unix(self.state.clock.now());
-        let mut claims = Object::default();
-        claims.set("iss", json!(self.issuer.url));
-        claims.set("sub", json!(self.subject));
-        claims.set("aud", self.audience);
-        claims.set("iat", json!(now));
-        claims.set("nbf", json!(now));
-        claims.set("exp", json!(now.saturating_add(self.lifetime.as_secs())));
-        claims.set("jti", json!(self.state.guid()));
+        let lifetime = self.lifetime.as_secs();
+        let id = self.state.guid();
+        let claims = self.issuer.claims(&self.subject, &self.audience, now, lifetime, &id);
+        let claims = Object::from(claims);
         let mut draft = Draft::new(now, self.key, self.algorithm, false, claims);
         for change in self.changes {
             draft.change(change);
@@ -158,5 +170,7 @@ impl<'a> AssertionForge<'a> {
     }
 }
 
+/// The lifetime of a token of a cluster.
+const CLUSTER_LIFETIME: Duration = Duration::from_secs(3_600);
 /// The lifetime of an assertion, as that of a GitHub Actions job.
 const LIFETIME: Duration = Duration::from_secs(300);

@@ -1,6 +1,7 @@
 //! The thin server around the emulator: one thread with a single-threaded runtime.
 
 mod body;
+mod issuers;
 mod sockets;
 mod stream;
 #[cfg(feature = "tls")]
@@ -25,9 +26,11 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::Error;
 use crate::api::activity;
 use crate::control;
-use crate::exchange::Validated;
+use crate::exchange::{FetchedKeys, Validated};
+use crate::protocol::token::federated;
 use crate::router;
 use crate::server::body::WireBody;
+use crate::server::issuers::Issuers;
 pub(crate) use crate::server::sockets::Sockets;
 use crate::server::stream::Stream;
 use crate::server::webhooks::Caller;
@@ -86,7 +89,7 @@ impl Server {
             async move {
                 // The sender never sends; it is dropped.
                 let _ = resumed.await;
-                let webhooks = Caller::new();
+                let (webhooks, issuers) = (Caller::new(), Issuers::new());
                 // The task ends with the runtime.
                 tokio::spawn(webhooks.clone().notify(Arc::clone(&state)));
                 if let Some(listener) = control {
@@ -97,6 +100,7 @@ impl Server {
                         idle_timeout: idle_timeout.min(CONTROL_PATIENCE),
                         room: Arc::new(Semaphore::new(MOST_CONTROLS)),
                         webhooks: webhooks.clone(),
+                        issuers: issuers.clone(),
                     };
                     // The task ends with the runtime.
                     tokio::spawn(async move {
@@ -111,6 +115,7 @@ impl Server {
                     idle_timeout,
                     room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
                     webhooks,
+                    issuers,
                 };
                 let plain = accept(&plain, &shared, |stream, shared| async move {
                     serve(stream.reset_flag(), stream, Door::Service(Channel::Http), &shared).await;
@@ -187,6 +192,7 @@ struct Shared {
     idle_timeout: Duration,
     room: Arc<Semaphore>,
     webhooks: Caller,
+    issuers: Issuers,
 }
 
 /// Accepts connections without end, within the limit of concurrent ones; the others wait in the
@@ -262,6 +268,10 @@ async fn handle(
     let mut request = Request::from_parts(parts, body);
     let response = match door {
         Door::Service(channel) => {
+            if let Some(issuer) = federated::issuer_to_fetch(state, &request) {
+                let keys = shared.issuers.keys(&issuer).await;
+                request.extensions_mut().insert(FetchedKeys(keys));
+            }
             if let Some(call) = activity::validation(state, &request, channel) {
                 let is_valid = shared.webhooks.call(call).await;
                 request.extensions_mut().insert(Validated(is_valid));

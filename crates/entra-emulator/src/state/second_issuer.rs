@@ -1,5 +1,7 @@
 //! The second issuer: it issues assertions for federated credentials, like a pipeline or a cluster.
 
+use serde_json::{Value, json};
+
 use crate::config::{Config, FederatedCredential};
 use crate::seed::Generator;
 use crate::state::keys::{Key, SECOND};
@@ -11,19 +13,36 @@ pub(crate) struct SecondIssuer {
     pub(crate) url: String,
     /// The token that a job sends in requests for assertions.
     pub(crate) request_token: String,
+    /// The ID of the service connection [`CONNECTION`].
+    pub(crate) connection_id: String,
 }
 
 impl SecondIssuer {
     pub(super) fn new(base_url: &str, seed: u64) -> Self {
+        let mut generator = Generator::named(seed, "second issuer");
         Self {
             url: format!("{base_url}/{SEGMENT}"),
-            request_token: Generator::named(seed, "second issuer").secret(),
+            request_token: generator.secret(),
+            connection_id: generator.guid(),
         }
     }
 
     /// Returns the key that signs its assertions.
     pub(crate) fn key(&self) -> &'static Key {
         &SECOND
+    }
+
+    /// Returns the claims that all its assertions have, for a lifetime in seconds.
+    pub(crate) fn claims(&self, subject: &str, audience: &Value, now: u64, lifetime: u64, id: &str) -> Value {
+        json!({
+            "iss": self.url,
+            "sub": subject,
+            "aud": audience,
+            "iat": now,
+            "nbf": now,
+            "exp": now.saturating_add(lifetime),
+            "jti": id,
+        })
     }
 
     /// Makes the credentials without an issuer its own, and registers the default app with the
@@ -51,11 +70,13 @@ const SUBJECTS: &[(&str, &str)] = &[
     ("google", GOOGLE_SUBJECT),
 ];
 
-/// A job for the branch `main`.
+/// The subject of a GitHub Actions job for the branch `main`.
 pub(crate) const GITHUB_SUBJECT: &str = "repo:contoso/app:ref:refs/heads/main";
-/// The service connection `connection` of a project.
-pub(crate) const PIPELINES_SUBJECT: &str = "sc://contoso/app/connection";
-/// The default service account of a namespace.
-pub(crate) const KUBERNETES_SUBJECT: &str = "system:serviceaccount:default:app";
-/// The unique ID of a service account.
+/// The subject of an Azure Pipelines job with the service connection [`CONNECTION`].
+const PIPELINES_SUBJECT: &str = "sc://contoso/app/connection";
+/// The subject of the service account `app` of a cluster, in the namespace `default`.
+const KUBERNETES_SUBJECT: &str = "system:serviceaccount:default:app";
+/// The subject of a Google service account: its unique ID.
 pub(crate) const GOOGLE_SUBJECT: &str = "107517467455664443766";
+/// The name of the service connection of Azure Pipelines.
+pub(crate) const CONNECTION: &str = "connection";

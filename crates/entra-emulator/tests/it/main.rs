@@ -39,6 +39,7 @@ mod refresh;
 mod rejections;
 mod reset;
 mod revocation;
+mod second_issuer;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;

@@ -1,5 +1,7 @@
 //! Federated credentials: assertions that another issuer signed for a workload.
 
+use http::header::CONTENT_TYPE;
+use http::{Method, Request};
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use crate::aadsts::Rejection;
 use crate::config::{App, FederatedCredential, Tenant, TokenVersion};
 use crate::exchange::{Exchange, FetchedKeys};
+use crate::form::{Form, is_form};
 use crate::protocol::token::assertion::{Assertion, malformed, required};
 use crate::state::State;
 use crate::state::jwks::Jwks;
@@ -193,16 +196,21 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// Returns the issuer whose keys must be fetched to verify the client assertion of a request: an
-/// issuer that the client is registered with, and whose keys the emulator does not have.
-pub(crate) fn issuer_to_fetch(state: &State, client_id: &str, assertion: &str) -> Option<String> {
-    let assertion = Assertion::parse(assertion).ok()?;
-    let app = state.directory.app(client_id)?;
+/// Returns the issuer whose keys must be fetched before a request is handled: that of the client
+/// assertion, if the client is registered with it and the emulator does not have its keys.
+pub(crate) fn issuer_to_fetch(state: &State, request: &Request<Vec<u8>>) -> Option<String> {
+    let path = request.uri().path().trim_end_matches('/').to_ascii_lowercase();
+    let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    if request.method() != Method::POST || !path.ends_with("/token") || !is_form(content_type) {
+        return None;
+    }
+    let form = Form::parse(request.body());
+    let app = state.directory.app(form.value("client_id")?)?;
+    let assertion = Assertion::parse(form.value("client_assertion")?).ok()?;
     let presented = Presented::read(state, &assertion).ok()?;
     presented.check_match(&app.federated_credentials).ok()?;
-    known_keys(state, presented.issuer)
-        .is_none()
-        .then(|| presented.issuer.to_owned())
+    let is_known = known_keys(state, presented.issuer).is_some();
+    (!is_known).then(|| presented.issuer.to_owned())
 }
 
 /// Returns the keys of an issuer if they need not be fetched.

@@ -204,6 +204,8 @@ pub enum Purpose {
     ManagedIdentity,
     /// A request for instance metadata.
     InstanceMetadata,
+    /// A request to the second issuer, for an assertion or for its metadata.
+    Assertion,
 }
 
 /// The version of an endpoint. It decides the rules of the request, but not the format of the

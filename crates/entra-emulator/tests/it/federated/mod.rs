@@ -1,6 +1,7 @@
 //! Federated credentials: assertions of other issuers.
 
 mod configured;
+mod fetched;
 mod matched;
 mod verified;
 
