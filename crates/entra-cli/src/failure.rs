@@ -256,7 +256,10 @@ impl From<entra_client::Error> for Failure {
         let failure = Self {
             class: Some(error.class()),
             retry_after: error.retry_after(),
-            ..Self::from(error.cause().clone())
+            ..match error.cause() {
+                Some(cause) => Self::from(cause.clone()),
+                None => Self::of(Exit::Configuration, &error),
+            }
         };
         // The client's report also says whether the failure was cached.
         let failure = Self {

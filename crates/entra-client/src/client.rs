@@ -11,6 +11,7 @@ use entra_transport::Transport;
 
 use crate::builder::ClientBuilder;
 use crate::cache::{Key, KeyRef};
+use crate::chain::ChainReport;
 use crate::consent::{Consent, roles_in};
 use crate::core::Core;
 use crate::error::Error;
@@ -179,10 +180,17 @@ impl<D> Client<D> {
     }
 
     /// Returns the application, in the tenant that the client was made with. `None` if the
-    /// principal is no application.
+    /// principal is not an application, or a chain that has not chosen one.
     #[must_use]
     pub fn application(&self) -> Option<&Application> {
         self.core.principal.application()
+    }
+
+    /// Returns the state of the client's chain: the member that acquires its tokens, and the
+    /// reasons why others are absent. `None` if the principal is not a chain.
+    #[must_use]
+    pub fn chain(&self) -> Option<ChainReport> {
+        Some(self.core.principal.selection()?.report())
     }
 
     /// Records a consent.

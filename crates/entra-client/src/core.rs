@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use entra_proto::cache::Lifetime;
-use entra_proto::{AccessToken, Application, Guid, Tenant, TokenRequest};
+use entra_proto::{AccessToken, Application, Guid, Tenant};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span};
 
@@ -16,8 +16,9 @@ use crate::flow::FlightTask;
 use crate::gate::Gate;
 use crate::observer::{Event, EventKind, Observer};
 use crate::policy::Policy;
-use crate::principal::Principal;
+use crate::principal::{Kind, Principal};
 use crate::random::SecureRandom;
+use crate::request::{FlightRequest, in_tenant, only_applications, request_of};
 use crate::subject::Subject;
 use crate::token::{CacheEntry, Origin, Token};
 use crate::user::User;
@@ -77,7 +78,7 @@ impl<D> Core<D> {
 
     /// Returns the slot of `key`. A new one is created only if its token can be requested, and is
     /// returned with that request.
-    pub(crate) fn slot(&self, key: KeyRef<'_>) -> Result<(Arc<Slot>, Option<TokenRequest>), Error> {
+    pub(crate) fn slot(&self, key: KeyRef<'_>) -> Result<(Arc<Slot>, Option<FlightRequest>), Error> {
         if let Some(slot) = self.slots.find(key, Arc::clone) {
             return Ok((slot, None));
         }
@@ -106,32 +107,22 @@ impl<D> Core<D> {
     }
 
     /// Returns the request for the token of a key.
-    pub(crate) fn request(&self, key: &Key) -> Result<TokenRequest, Error> {
-        let application = self.application_in(key.tenant.as_ref())?;
-        let request = match &key.subject {
-            Subject::Principal => application.client_credentials(key.target.clone())?,
-            Subject::User(user) => user.request(&application, key.target.clone())?,
-        };
-        Ok(match &key.claims {
-            Some(claims) => request.with_claims(claims.as_str())?,
-            None => request,
+    pub(crate) fn request(&self, key: &Key) -> Result<FlightRequest, Error> {
+        Ok(match &self.principal.0 {
+            Kind::Application(application) => request_of(application, key)?.into(),
+            Kind::Chain(selection) => FlightRequest::OfChain(Arc::clone(selection)),
         })
     }
 
     /// Returns the application in this tenant, or in its own one.
     ///
     /// # Errors
-    /// Returns an error if the principal is no application, or if the tenant makes no valid
+    /// Returns an error if the principal is not an application, or if the tenant makes no valid
     /// authority.
     pub(crate) fn application_in(&self, tenant: Option<&Tenant>) -> Result<Application, Error> {
-        let application = self.principal.require_application()?.clone();
-        match tenant.filter(|tenant| application.authority().tenant() != *tenant) {
-            None => Ok(application),
-            Some(tenant) => {
-                let authority = application.authority().with_tenant(tenant.clone())?;
-                Ok(application.with_authority(authority))
-            }
-        }
+        let application = self.principal.application();
+        let application = application.ok_or_else(|| only_applications(&self.principal.to_string()))?;
+        Ok(in_tenant(application, tenant)?)
     }
 
     /// Returns this tenant. Without one, returns that of the application.
@@ -170,6 +161,7 @@ impl<D> Core<D> {
                     ..key.view()
                 }
         });
+        self.forget_absence();
     }
 
     /// Records a consent in this tenant: app-only tokens lack the new permissions, and cached
@@ -193,6 +185,14 @@ impl<D> Core<D> {
     pub(crate) fn clear(&self) {
         self.assertions.clear();
         self.slots.forget(self.has_store, |_| true);
+        self.forget_absence();
+    }
+
+    /// Forgets that all members of the chain were absent.
+    fn forget_absence(&self) {
+        if let Some(selection) = self.principal.selection() {
+            selection.forget_failure();
+        }
     }
 
     /// Makes a token from the data of the service or the store.
@@ -225,6 +225,7 @@ pub(crate) fn acquisition_span(key: &Key) -> Span {
         tenant = key.tenant.as_ref().map(tracing::field::display),
         target = %key.target,
         source = Empty,
+        member = Empty,
         correlation_id = Empty,
         code = Empty
     )

@@ -2,11 +2,15 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use entra_proto::error::{Diagnose, ErrorClass, ServiceError};
 use entra_proto::report::ReportFor;
 use entra_transport::{AcquireError, TransportError};
+
+use crate::chain::{Absence, ChainError};
+use crate::command::CommandError;
 
 /// The reason why there is no token. It is cheap to clone: all callers that waited for one request
 /// get the same error.
@@ -31,17 +35,52 @@ use entra_transport::{AcquireError, TransportError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Error {
-    cause: AcquireError,
+    cause: Cause,
     /// The rest of the cool-down, if this is a cached failure.
     cached: Option<Duration>,
 }
 
+#[derive(Clone, Debug)]
+enum Cause {
+    Acquire(AcquireError),
+    /// A member of a chain is absent.
+    Absent(Arc<Absence>),
+    /// All members of a chain are absent.
+    Chain(Arc<ChainError>),
+    Command(Arc<CommandError>),
+}
+
 impl Error {
-    /// Returns the cause: an error response of the service, an invalid response, or a failure of
-    /// the transport.
+    /// Returns the cause, if a request was sent or could not be made: an error response of the
+    /// service, an invalid response, a failure of the transport, or an invalid input.
     #[must_use]
-    pub fn cause(&self) -> &AcquireError {
-        &self.cause
+    pub fn cause(&self) -> Option<&AcquireError> {
+        match &self.cause {
+            Cause::Acquire(error) => Some(error),
+            Cause::Absent(_) | Cause::Chain(_) | Cause::Command(_) => None,
+        }
+    }
+
+    /// Returns the members of a [`Chain`](crate::Chain) with the reasons why they are absent, if
+    /// all of them are.
+    #[must_use]
+    pub fn chain(&self) -> Option<&ChainError> {
+        match &self.cause {
+            Cause::Chain(error) => Some(error),
+            Cause::Acquire(_) | Cause::Absent(_) | Cause::Command(_) => None,
+        }
+    }
+
+    /// Returns true if the credential is absent: it is not configured, or this machine does not
+    /// have it. A [`Chain`](crate::Chain) then continues with its next member.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        match &self.cause {
+            Cause::Acquire(AcquireError::Protocol(error)) => error.is_absent(),
+            Cause::Acquire(_) => false,
+            Cause::Absent(_) | Cause::Chain(_) => true,
+            Cause::Command(error) => error.is_absent(),
+        }
     }
 
     /// Returns true if another attempt may succeed.
@@ -49,14 +88,14 @@ impl Error {
     /// The client itself retries as its policy says. This is for callers that go on after that.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.cause.is_retryable()
+        self.cause().is_some_and(AcquireError::is_retryable)
     }
 
     /// Returns the time to wait before another attempt: the rest of the time for which the failure
     /// is cached, or the time that the service requires.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.cached.or_else(|| self.cause.retry_after())
+        self.cached.or_else(|| self.cause()?.retry_after())
     }
 
     /// Returns true if this is the cached failure of an earlier request: nothing was sent.
@@ -69,22 +108,28 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match &self.cause {
-            AcquireError::Protocol(error) => error.class(),
-            cause if cause.is_retryable() => ErrorClass::Transient,
-            _ => ErrorClass::Unknown,
+            Cause::Acquire(AcquireError::Protocol(error)) => error.class(),
+            Cause::Acquire(error) if error.is_retryable() => ErrorClass::Transient,
+            Cause::Acquire(_) => ErrorClass::Unknown,
+            Cause::Absent(_) | Cause::Chain(_) | Cause::Command(_) => ErrorClass::Credential,
         }
     }
 
     /// Returns advice on how to fix the error, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.cause.hint()
+        match &self.cause {
+            Cause::Acquire(error) => error.hint(),
+            Cause::Absent(absence) => absence.hint(),
+            Cause::Chain(error) => Some(error.hint()),
+            Cause::Command(error) => error.hint(),
+        }
     }
 
     /// Returns the error response of the service, if there is one: its codes, texts and IDs.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
-        self.cause.service()
+        self.cause()?.service()
     }
 
     /// Returns the same error as a cached failure, with the rest of its cool-down.
@@ -98,7 +143,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)?;
+        match &self.cause {
+            Cause::Acquire(error) => error.fmt(f)?,
+            Cause::Absent(absence) => absence.fmt(f)?,
+            Cause::Chain(error) => error.fmt(f)?,
+            Cause::Command(error) => error.fmt(f)?,
+        }
         match self.cached {
             Some(left) => write!(f, " (cached failure; next attempt in {} s)", left.as_secs().max(1)),
             None => Ok(()),
@@ -108,7 +158,7 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.source()
+        self.cause()?.source()
     }
 }
 
@@ -123,7 +173,31 @@ impl Diagnose for Error {
 }
 
 impl From<AcquireError> for Error {
-    fn from(cause: AcquireError) -> Self {
+    fn from(error: AcquireError) -> Self {
+        Cause::Acquire(error).into()
+    }
+}
+
+impl From<Absence> for Error {
+    fn from(absence: Absence) -> Self {
+        Cause::Absent(Arc::new(absence)).into()
+    }
+}
+
+impl From<ChainError> for Error {
+    fn from(error: ChainError) -> Self {
+        Cause::Chain(Arc::new(error)).into()
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        Cause::Command(Arc::new(error)).into()
+    }
+}
+
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
         Self { cause, cached: None }
     }
 }
@@ -148,7 +222,8 @@ pub enum BuildError {
     NoRuntime,
     /// A value of the policy is invalid. The text names the value and the problem.
     Policy(&'static str),
-    /// The client is blocking, but the application's credential has an async signer or source.
+    /// The client is blocking, but a credential has an async signer or source, or is an async
+    /// command.
     AsyncCredential,
 }
 
@@ -159,7 +234,9 @@ impl BuildError {
         match self {
             Self::NoRuntime => Some("set a runtime on the builder, or enable the feature tokio"),
             Self::Policy(_) => None,
-            Self::AsyncCredential => Some("use the async client, or a credential with a blocking signer or source"),
+            Self::AsyncCredential => {
+                Some("use the async client, or a credential with a blocking signer, source or command")
+            }
         }
     }
 }

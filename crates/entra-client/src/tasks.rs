@@ -15,7 +15,8 @@ use tracing::Instrument as _;
 use crate::cache::Key;
 use crate::core::{Core, acquisition_span};
 use crate::error::Error;
-use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit};
+use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, SignInGoal, TurnLimit};
+use crate::request::InitialRequest;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::sign_in::SignIn;
 use crate::token::Token;
@@ -55,6 +56,11 @@ async fn drive<G: Goal>(io: &Tasks, mut effect: Effect<'_, Tasks, G>) -> G::Outp
     loop {
         limit.count(effect.name());
         effect = match effect {
+            Effect::Wait(mut wait) => {
+                let patience = wait.patience;
+                or_after(&mut wait.waiter, || io.runtime().sleep(patience)).await;
+                wait.done()
+            }
             Effect::Load(load) => {
                 let stored = match &io.store {
                     Some(store) => store.load(load.key()).await,
@@ -73,6 +79,10 @@ async fn drive<G: Goal>(io: &Tasks, mut effect: Effect<'_, Tasks, G>) -> G::Outp
             Effect::Assert(assert) => {
                 let assertion = assert.credential().assertion_async().await;
                 assert.done(assertion)
+            }
+            Effect::Run(mut run) => {
+                let outcome = run.command().run_async().await;
+                run.done(outcome)
             }
             Effect::Send(mut send) => {
                 let outcome = io.transport.as_ref().send(send.request()).await;

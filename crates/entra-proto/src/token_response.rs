@@ -49,6 +49,19 @@ pub struct TokenResponse {
 }
 
 impl TokenResponse {
+    /// Creates the response of a source other than the token endpoint, with only an access token.
+    #[must_use]
+    pub fn new(access_token: AccessToken, lifetime: Lifetime) -> Self {
+        Self {
+            access_token,
+            lifetime,
+            scope: None,
+            resource: None,
+            refresh_token: None,
+            id_token: None,
+        }
+    }
+
     /// Decodes a response of the token endpoint, of v1 or v2, which arrived at `now`.
     ///
     /// Decoding is lenient where that is harmless: lifetimes may be numbers or strings; a byte

@@ -372,7 +372,7 @@ fn unstored_page(consent: &Consent) -> Page {
 /// still arrive.
 pub(crate) fn is_of_another_sign_in(error: &entra_client::Error) -> bool {
     match error.cause() {
-        AcquireError::Protocol(ProtocolError::Redirect(error)) => {
+        Some(AcquireError::Protocol(ProtocolError::Redirect(error))) => {
             matches!(error.problem, RedirectProblem::WrongState | RedirectProblem::NoState(_))
         }
         _ => false,

@@ -155,7 +155,12 @@ impl<C: Clock> Watch<C> {
                 seen.source = if from_cache { Source::Cache } else { Source::Network };
                 self.classify(&mut seen, token, served_anyway, now);
             }
-            Err(error) if matches!(error.cause(), AcquireError::Protocol(entra_proto::Error::Input(_))) => {
+            Err(error)
+                if matches!(
+                    error.cause(),
+                    Some(AcquireError::Protocol(entra_proto::Error::Input(_)))
+                ) =>
+            {
                 return Err(error.into());
             }
             Err(error) => seen.outcome = Err(error.into()),

@@ -16,7 +16,8 @@ use super::runtime::{Runtime, ThreadRuntime, TokenStore};
 use crate::cache::Key;
 use crate::core::{Core, acquisition_span};
 use crate::error::Error;
-use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, InitialRequest, SignInGoal, TurnLimit};
+use crate::flow::{CallerEffect, Effect, FlightGoal, FlightTask, Goal, SignInGoal, TurnLimit};
+use crate::request::InitialRequest;
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
@@ -47,6 +48,10 @@ fn drive<G: Goal>(io: &Threads, mut effect: Effect<'_, Threads, G>) -> G::Output
     loop {
         limit.count(effect.name());
         effect = match effect {
+            Effect::Wait(mut wait) => {
+                park(&mut wait.waiter, wait.patience);
+                wait.done()
+            }
             Effect::Load(load) => {
                 let stored = io.store.as_ref().and_then(|store| store.load(load.key()));
                 load.done(stored)
@@ -62,6 +67,10 @@ fn drive<G: Goal>(io: &Threads, mut effect: Effect<'_, Threads, G>) -> G::Output
             Effect::Assert(assert) => {
                 let assertion = assert.credential().assertion();
                 assert.done(assertion)
+            }
+            Effect::Run(mut run) => {
+                let outcome = run.command().run();
+                run.done(outcome)
             }
             Effect::Send(mut send) => {
                 let outcome = io.transport.send(send.request());

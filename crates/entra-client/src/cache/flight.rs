@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::token::Token;
 
 /// An acquisition in progress. All callers of a slot share its outcome (single flight).
-pub(super) struct Flight {
+pub(crate) struct Flight {
     state: Mutex<State>,
     /// The start, by the monotonic clock.
-    pub(super) started_at: Duration,
+    pub(crate) started_at: Duration,
     /// The number of the last request, or 0 before the first one. It changes only under the lock of
     /// the slot's state.
     number: AtomicU64,
@@ -65,7 +65,7 @@ impl Wakers {
 }
 
 impl Flight {
-    pub(super) fn start(started_at: Duration) -> Arc<Self> {
+    pub(crate) fn start(started_at: Duration) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::InFlight(Wakers::default())),
             started_at,
@@ -92,7 +92,7 @@ impl Flight {
         self.end(State::Completed(outcome));
     }
 
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.end(State::Abandoned);
     }
 
@@ -105,7 +105,7 @@ impl Flight {
         }
     }
 
-    pub(super) fn waiter(self: Arc<Self>) -> Waiter {
+    pub(crate) fn waiter(self: Arc<Self>) -> Waiter {
         Waiter {
             flight: self,
             index: None,

@@ -24,7 +24,7 @@ mod sync;
 #[cfg(all(test, entra_loom))]
 mod model;
 
-pub(crate) use flight::Waiter;
+pub(crate) use flight::{Flight, Waiter};
 pub(crate) use flight_owner::{Completion, FlightOwner};
 pub(crate) use key::{Key, KeyRef};
 pub(crate) use slot::{JoinOutcome, Slot};

@@ -11,13 +11,15 @@ use entra_proto::{TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Request, Response, TransportError};
 use tracing::Span;
 
-use super::attempt::{Attempt, FirstStep, InitialRequest, Remedies};
+use super::attempt::{Attempt, FirstStep, Remedies};
 use super::{Effect, Load};
 use crate::cache::Key;
 use crate::clock::Moment;
+use crate::command::{CommandError, CommandRun, CommandToken};
 use crate::core::Core;
 use crate::error::Error;
 use crate::observer::EventKind;
+use crate::request::InitialRequest;
 use crate::token_store::StoredToken;
 
 /// The purpose of an acquisition: it decides what follows a failure, a token, and the events
@@ -64,8 +66,12 @@ pub(crate) trait Goal: Sized {
         response: TokenResponse,
     ) -> Effect<'_, D, Self>;
 
-    /// Ends the acquisition without a token.
-    fn fail<D>(acquisition: Acquisition<'_, D, Self>, attempt: Option<&Attempt>, error: Error) -> Self::Output;
+    /// Ends the acquisition without a token, or continues with another credential.
+    fn fail<'a, D>(
+        acquisition: Acquisition<'a, D, Self>,
+        attempt: Option<&Attempt>,
+        error: Error,
+    ) -> Effect<'a, D, Self>;
 }
 
 /// The data that all states of an acquisition share.
@@ -111,12 +117,17 @@ impl<'a, D, G: Goal> Acquisition<'a, D, G> {
         match Attempt::start(self.core, self.span, request, &self.remedies) {
             Ok((attempt, FirstStep::Token(step))) => self.follow(attempt, Ok(step)),
             Ok((attempt, FirstStep::Device(step))) => self.follow_device(attempt, Ok(step)),
-            Err(error) => Effect::Done(G::fail(self, None, Error::from(error))),
+            Ok((attempt, FirstStep::Command(run))) => Effect::Run(RunCommand {
+                acquisition: self,
+                attempt,
+                run,
+            }),
+            Err(error) => G::fail(self, None, error.into()),
         }
     }
 
     /// Returns the effect of a step.
-    fn follow(self, mut attempt: Attempt, step: Result<Step, AcquireError>) -> Effect<'a, D, G> {
+    fn follow(self, attempt: Attempt, step: Result<Step, AcquireError>) -> Effect<'a, D, G> {
         match step {
             Ok(Step::Sign(sign)) => Effect::Sign(Sign {
                 begun: self.core.clock.now(),
@@ -135,13 +146,15 @@ impl<'a, D, G: Goal> Acquisition<'a, D, G> {
                 request: PendingRequest::Token(exchange),
             }),
             Ok(Step::Pause(pause)) => self.pause(pause.duration(), AfterSleep::Resume(attempt, pause)),
-            Ok(Step::Done(mut response)) => {
-                let now = self.core.clock.now();
-                attempt.shorten(&mut response.lifetime, now, self.core.policy.cool_down);
-                G::complete(self, attempt, response)
-            }
+            Ok(Step::Done(response)) => self.complete(attempt, response),
             Err(error) => self.fail(attempt, error.into()),
         }
+    }
+
+    fn complete(self, mut attempt: Attempt, mut response: TokenResponse) -> Effect<'a, D, G> {
+        let now = self.core.clock.now();
+        attempt.shorten(&mut response.lifetime, now, self.core.policy.cool_down);
+        G::complete(self, attempt, response)
     }
 
     /// Returns the effect of a step that leads to a device code.
@@ -176,7 +189,7 @@ impl<'a, D, G: Goal> Acquisition<'a, D, G> {
     fn fail(mut self, attempt: Attempt, error: Error) -> Effect<'a, D, G> {
         let remedy = self.goal.remedy(self.core, &attempt, &error, &mut self.remedies);
         let Some(request) = remedy else {
-            return Effect::Done(G::fail(self, Some(&attempt), error));
+            return G::fail(self, Some(&attempt), error);
         };
         self.core
             .report_failure(self.span, self.goal.key(), Some(&attempt), &error, None);
@@ -255,6 +268,30 @@ impl<'a, D, G: Goal> Assert<'a, D, G> {
     pub(crate) fn done(self, assertion: Result<ClientAssertion, entra_proto::Error>) -> Effect<'a, D, G> {
         let step = self.assert.done(assertion).map_err(AcquireError::from);
         self.acquisition.follow(self.attempt, step)
+    }
+}
+
+/// A command that must be run.
+pub(crate) struct RunCommand<'a, D, G> {
+    acquisition: Acquisition<'a, D, G>,
+    attempt: Attempt,
+    run: CommandRun,
+}
+
+impl<'a, D, G: Goal> RunCommand<'a, D, G> {
+    /// Returns the command. It counts as sent from this call on.
+    pub(crate) fn command(&mut self) -> &CommandRun {
+        self.acquisition.goal.on_send();
+        &self.run
+    }
+
+    /// Continues with the token, or with the failure to get one.
+    pub(crate) fn done(self, outcome: Result<CommandToken, CommandError>) -> Effect<'a, D, G> {
+        let now = self.acquisition.core.clock.now().wall;
+        match outcome.and_then(|token| token.into_response(now)) {
+            Ok(response) => self.acquisition.complete(self.attempt, response),
+            Err(error) => self.acquisition.fail(self.attempt, error.into()),
+        }
     }
 }
 

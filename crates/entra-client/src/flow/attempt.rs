@@ -3,22 +3,24 @@
 use std::mem;
 use std::time::Duration;
 
+use entra_proto::Guid;
 use entra_proto::acquire::{Sign, Step};
 use entra_proto::assertion::{ClientAssertion, SignerError};
 use entra_proto::authorize::RefreshToken;
 use entra_proto::cache::Lifetime;
-use entra_proto::device::{DeviceCodeRequest, DeviceStep};
+use entra_proto::device::DeviceStep;
 use entra_proto::error::ErrorClass;
-use entra_proto::{Guid, TokenRequest};
 use entra_transport::AcquireError;
 use tracing::Span;
 
 use crate::assertions::AssertionKey;
 use crate::cache::Key;
 use crate::clock::Moment;
+use crate::command::CommandRun;
 use crate::core::Core;
 use crate::error::Error;
 use crate::random::random_guid;
+use crate::request::InitialRequest;
 
 /// The data of one attempt.
 pub(crate) struct Attempt {
@@ -67,6 +69,7 @@ impl Attempt {
             InitialRequest::DeviceCode(request) => {
                 FirstStep::Device(request.start(core.policy.retry, request_id, now.wall))
             }
+            InitialRequest::Command(run) => FirstStep::Command(run),
         };
         Ok((attempt, step))
     }
@@ -136,27 +139,9 @@ impl Remedies {
     }
 }
 
-/// The first request of an acquisition.
-#[derive(Clone)]
-pub(crate) enum InitialRequest {
-    Token(TokenRequest),
-    DeviceCode(DeviceCodeRequest),
-}
-
 /// The first step of an acquisition.
 pub(super) enum FirstStep {
     Token(Step),
     Device(DeviceStep),
-}
-
-impl From<TokenRequest> for InitialRequest {
-    fn from(request: TokenRequest) -> Self {
-        Self::Token(request)
-    }
-}
-
-impl From<DeviceCodeRequest> for InitialRequest {
-    fn from(request: DeviceCodeRequest) -> Self {
-        Self::DeviceCode(request)
-    }
+    Command(CommandRun),
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::TokenRequest;
 use entra_proto::cache::Freshness;
 
 use super::task::FlightTask;
@@ -12,6 +11,7 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::gate::Permit;
 use crate::observer::EventKind;
+use crate::request::FlightRequest;
 use crate::token::Token;
 
 /// The tokens that a caller accepts.
@@ -48,7 +48,7 @@ pub(crate) struct Caller<'a, D> {
     /// The caller accepts only tokens of requests with a greater number.
     after: Option<u64>,
     /// The request that was made for a new slot.
-    request: Option<TokenRequest>,
+    request: Option<FlightRequest>,
     /// False once a flight that this caller spawned was lost: a runtime may drop its tasks.
     may_spawn: bool,
 }
@@ -76,7 +76,7 @@ impl<'a, D> CallerEffect<'a, D> {
     pub(crate) fn start(
         core: &'a Arc<Core<D>>,
         slot: &'a Arc<Slot>,
-        request: Option<TokenRequest>,
+        request: Option<FlightRequest>,
         want: Want,
     ) -> Self {
         let after = match want {

@@ -10,7 +10,8 @@ use entra_transport::{TransportError, TransportErrorKind};
 use tracing::Span;
 
 use super::acquisition::{Acquisition, Goal};
-use super::attempt::{Attempt, InitialRequest, Remedies};
+use super::attempt::{Attempt, Remedies};
+use super::members::Walk;
 use super::{Effect, Save};
 use crate::cache::{Completion, FlightOwner, Key};
 use crate::clock::Moment;
@@ -18,14 +19,17 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::observer::EventKind;
 use crate::random::random_guid;
+use crate::request::{FlightRequest, InitialRequest};
 use crate::token_store::StoredToken;
 use crate::user::User;
 
 /// The goal of a flight: a token for its slot.
 pub(crate) struct FlightGoal<'a> {
-    owner: &'a mut FlightOwner,
+    pub(super) owner: &'a mut FlightOwner,
     /// The key in the shared store, if the store may hold this token.
     shared: Option<CacheKey>,
+    /// The position in the chain, if the principal is a chain.
+    pub(super) walk: Option<Walk>,
 }
 
 impl<'a> FlightGoal<'a> {
@@ -34,30 +38,63 @@ impl<'a> FlightGoal<'a> {
         core: &'a Core<D>,
         span: &'a Span,
         owner: &'a mut FlightOwner,
-        request: TokenRequest,
+        request: FlightRequest,
     ) -> Effect<'a, D, Self> {
-        let is_shared = core.has_store && owner.slot().key().is_shareable();
-        let shared = is_shared.then(|| request.cache_key());
-        let is_trusted = !owner.slot().distrusts_store();
-        let acquisition = Acquisition::new(core, span, Self { owner, shared: None });
-        match shared {
-            Some(key) if is_trusted => acquisition.load(key, request),
-            shared => acquisition.sharing(shared).begin_after_pause(request),
+        let goal = Self {
+            owner,
+            shared: None,
+            walk: None,
+        };
+        let acquisition = Acquisition::new(core, span, goal);
+        match request {
+            FlightRequest::Ready(request) => acquisition.load_or_begin(request),
+            FlightRequest::OfChain(selection) => acquisition.choose_member(selection),
+        }
+    }
+}
+
+impl FlightGoal<'_> {
+    /// Returns the request of the flight again, as the state of the client makes it now.
+    fn request_again<D>(&self, core: &Core<D>) -> Option<InitialRequest> {
+        let key = self.owner.slot().key();
+        match &self.walk {
+            Some(walk) => walk.request(key).ok(),
+            None => match core.request(key).ok()? {
+                FlightRequest::Ready(request) => Some(request),
+                FlightRequest::OfChain(_) => None,
+            },
         }
     }
 }
 
 impl<'a, 'l, D> Acquisition<'a, D, FlightGoal<'l>> {
+    /// Loads the token from the shared store if it may hold one. Otherwise begins the acquisition.
+    pub(super) fn load_or_begin(self, request: InitialRequest) -> Effect<'a, D, FlightGoal<'l>> {
+        let slot = self.goal.owner.slot();
+        let is_shareable = self.core.has_store && slot.key().is_shareable();
+        match request {
+            InitialRequest::Token(request) if is_shareable => {
+                let key = request.cache_key();
+                match slot.distrusts_store() {
+                    false => self.load(key, request),
+                    true => self.sharing(Some(key)).begin_after_pause(request.into()),
+                }
+            }
+            // The tokens of other credentials belong to this machine.
+            request => self.sharing(None).begin_after_pause(request),
+        }
+    }
+
     fn sharing(mut self, key: Option<CacheKey>) -> Self {
         self.goal.shared = key;
         self
     }
 
     /// Begins after the rest of a pause that an earlier flight did not complete.
-    fn begin_after_pause(self, request: TokenRequest) -> Effect<'a, D, FlightGoal<'l>> {
+    fn begin_after_pause(self, request: InitialRequest) -> Effect<'a, D, FlightGoal<'l>> {
         match self.goal.owner.slot().pause_left(self.core.clock.now()) {
-            Some(left) => self.begin_after(left, request.into()),
-            None => self.begin(request.into()),
+            Some(left) => self.begin_after(left, request),
+            None => self.begin(request),
         }
     }
 }
@@ -89,9 +126,11 @@ impl Goal for FlightGoal<'_> {
                 .core
                 .complete_from_store(acquisition.span, acquisition.goal.owner, &stored)
         }) {
+            // The token is that of this application, whatever else was chosen since.
+            acquisition.other_choice();
             return Effect::Done(());
         }
-        acquisition.sharing(Some(key)).begin_after_pause(request)
+        acquisition.sharing(Some(key)).begin_after_pause(request.into())
     }
 
     fn remedy<D>(
@@ -102,15 +141,17 @@ impl Goal for FlightGoal<'_> {
         remedies: &mut Remedies,
     ) -> Option<InitialRequest> {
         if remedies.sign_again(core, attempt, error) {
-            return core.request(self.key()).ok().map(InitialRequest::from);
+            return self.request_again(core);
         }
         if !remedies.retry_refresh(self.key(), attempt, error) {
             return None;
         }
         let sent = attempt.refresh_token.as_ref()?;
-        let request = core.request(self.key()).ok()?;
-        let newer = request.refresh_token()?;
-        (newer.expose() != sent.expose()).then(|| request.into())
+        let request = self.request_again(core)?;
+        let InitialRequest::Token(again) = &request else {
+            return None;
+        };
+        (again.refresh_token()?.expose() != sent.expose()).then_some(request)
     }
 
     fn complete<D>(
@@ -118,7 +159,10 @@ impl Goal for FlightGoal<'_> {
         attempt: Attempt,
         response: TokenResponse,
     ) -> Effect<'_, D, Self> {
-        let FlightGoal { owner, shared } = acquisition.goal;
+        if let Some(selection) = acquisition.other_choice() {
+            return acquisition.choose_member(selection);
+        }
+        let FlightGoal { owner, shared, .. } = acquisition.goal;
         let to_save = acquisition
             .core
             .complete_flight(acquisition.span, owner, attempt, response);
@@ -128,10 +172,18 @@ impl Goal for FlightGoal<'_> {
         }
     }
 
-    fn fail<D>(acquisition: Acquisition<'_, D, Self>, attempt: Option<&Attempt>, error: Error) {
-        acquisition
-            .core
-            .fail_flight(acquisition.span, acquisition.goal.owner, attempt, error);
+    fn fail<'a, D>(
+        mut acquisition: Acquisition<'a, D, Self>,
+        attempt: Option<&Attempt>,
+        error: Error,
+    ) -> Effect<'a, D, Self> {
+        let next = acquisition.goal.walk.take().and_then(|walk| walk.leave(&error));
+        if let Some((selection, search)) = next {
+            return acquisition.search_member(selection, search);
+        }
+        let Acquisition { core, span, goal, .. } = acquisition;
+        core.fail_flight(span, goal.owner, attempt, error);
+        Effect::Done(())
     }
 }
 

@@ -29,9 +29,11 @@
 //! token for one caller, so it uses no shared store and shares its outcome with no other caller.
 //! The states of both ([`Effect`]) are:
 //!
+//! - **Wait**: wait for another flight that looks for a member of the chain.
 //! - **Load**: read the shared store.
 //! - **Sleep**: wait for a pause that an earlier flight was asked for, or between two requests.
 //! - **Sign**, **Assert**: sign an assertion, or fetch one of another issuer.
+//! - **Run**: run a command of the developer's machine.
 //! - **Send**: send a request.
 //! - **Save**: write the token to the shared store. All callers have it already.
 //! - **Done**: the acquisition has ended.
@@ -48,7 +50,8 @@
 //! The steps between *begin* and *complete* are those of entra-proto's own machine,
 //! [`Step`](entra_proto::acquire::Step), and of the one for device codes. A *remedy* sends the
 //! request again after the service has rejected it: once with a newer refresh token, if there is
-//! one, and once with a newly signed assertion.
+//! one, and once with a newly signed assertion. In a chain, a flight that finds a member absent
+//! begins again with the next one.
 //!
 //! A driver guarantees the following:
 //!
@@ -68,16 +71,21 @@ mod caller;
 mod completion;
 mod consent;
 mod flight;
+mod members;
 mod sign_in;
 mod task;
 mod turns;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use entra_proto::cache::CacheKey;
 
+use crate::cache::Waiter;
+use crate::chain::Selection;
 use crate::token_store::StoredToken;
 
-pub(crate) use self::acquisition::{Acquisition, Assert, Goal, SendRequest, Sign, Sleep};
-pub(crate) use self::attempt::InitialRequest;
+pub(crate) use self::acquisition::{Acquisition, Assert, Goal, RunCommand, SendRequest, Sign, Sleep};
 pub(crate) use self::caller::{CallerEffect, Want};
 pub(crate) use self::consent::ConsentEffect;
 pub(crate) use self::flight::FlightGoal;
@@ -89,6 +97,8 @@ pub(crate) use self::turns::TurnLimit;
 ///
 /// Exhaustive on purpose: a driver is one total `match`.
 pub(crate) enum Effect<'a, D, G: Goal> {
+    /// Wait for another flight.
+    Wait(Wait<'a, D, G>),
     /// Load a token from the shared store.
     Load(Load<'a, D, G>),
     /// Wait.
@@ -97,6 +107,8 @@ pub(crate) enum Effect<'a, D, G: Goal> {
     Sign(Sign<'a, D, G>),
     /// Fetch an assertion of another issuer.
     Assert(Assert<'a, D, G>),
+    /// Run a command.
+    Run(RunCommand<'a, D, G>),
     /// Send a request.
     Send(SendRequest<'a, D, G>),
     /// Save the token in the shared store. All callers have it already.
@@ -109,14 +121,35 @@ impl<D, G: Goal> Effect<'_, D, G> {
     /// Returns the name of the state.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Self::Wait(_) => "Wait",
             Self::Load(_) => "Load",
             Self::Sleep(_) => "Sleep",
             Self::Sign(_) => "Sign",
             Self::Assert(_) => "Assert",
+            Self::Run(_) => "Run",
             Self::Send(_) => "Send",
             Self::Save(_) => "Save",
             Self::Done(_) => "Done",
         }
+    }
+}
+
+/// A wait for the flight that looks for a member of the chain.
+pub(crate) struct Wait<'a, D, G: Goal> {
+    acquisition: Acquisition<'a, D, G>,
+    pub(crate) waiter: Waiter,
+    /// The time after which this flight looks for the member itself.
+    pub(crate) patience: Duration,
+    selection: Arc<Selection>,
+    then: ChooseMember<'a, D, G>,
+}
+
+type ChooseMember<'a, D, G> = fn(Acquisition<'a, D, G>, Arc<Selection>) -> Effect<'a, D, G>;
+
+impl<'a, D, G: Goal> Wait<'a, D, G> {
+    /// Continues after the other flight has found the member or has failed, or takes too long.
+    pub(crate) fn done(self) -> Effect<'a, D, G> {
+        (self.then)(self.acquisition, self.selection)
     }
 }
 

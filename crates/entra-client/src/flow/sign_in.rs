@@ -6,10 +6,11 @@ use tracing::Span;
 
 use super::Effect;
 use super::acquisition::{Acquisition, Goal};
-use super::attempt::{Attempt, InitialRequest, Remedies};
+use super::attempt::{Attempt, Remedies};
 use crate::cache::{JoinOutcome, Key};
 use crate::core::Core;
 use crate::error::Error;
+use crate::request::InitialRequest;
 use crate::sign_in::SignIn;
 use crate::subject::Subject;
 use crate::token::Origin;
@@ -72,11 +73,15 @@ impl<S: FnMut(&DeviceAuthorization)> Goal for SignInGoal<'_, S> {
         )
     }
 
-    fn fail<D>(acquisition: Acquisition<'_, D, Self>, attempt: Option<&Attempt>, error: Error) -> Self::Output {
+    fn fail<'a, D>(
+        acquisition: Acquisition<'a, D, Self>,
+        attempt: Option<&Attempt>,
+        error: Error,
+    ) -> Effect<'a, D, Self> {
         acquisition
             .core
             .report_failure(acquisition.span, acquisition.goal.key, attempt, &error, None);
-        Err(error)
+        Effect::Done(Err(error))
     }
 }
 

@@ -4,6 +4,7 @@ mod async_credentials;
 mod blocking;
 mod cache;
 mod certificates;
+mod chains;
 mod clocks;
 mod consents;
 mod device_codes;

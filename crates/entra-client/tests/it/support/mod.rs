@@ -12,7 +12,7 @@ use std::time::Duration;
 use entra_client::clock::{Clock, Moment};
 use entra_client::observer::{Counters, EventKind};
 use entra_client::random::SecureRandom;
-use entra_client::{Client, ClientBuilder, Policy};
+use entra_client::{Client, ClientBuilder, Policy, Principal};
 use entra_proto::{Application, ClientCredential, ClientSecret, Guid, Target, Timestamp};
 use entra_transport::{Body, Request, Response, Transport, TransportError, TransportErrorKind};
 use http::StatusCode;
@@ -260,9 +260,17 @@ impl Stage {
     }
 
     pub(crate) fn with(service: Service, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+        Self::of(app(secret()), service, change)
+    }
+
+    pub(crate) fn of(
+        principal: impl Into<Principal>,
+        service: Service,
+        change: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Self {
         let clock = VirtualClock::new();
         let counters = Arc::new(Counters::default());
-        let builder = Client::builder(app(secret()), Wire::to(&service))
+        let builder = Client::builder(principal, Wire::to(&service))
             .clock(clock.clone())
             .secure_random(CountedRandom::default())
             .observer(Arc::clone(&counters));
