@@ -187,7 +187,7 @@ impl fmt::Debug for AcquiredCredential {
 ///         "the pipeline's token endpoint"
 ///     }
 ///
-///     fn request(&self, _: Guid) -> Request<Body> {
+///     fn request(&self, _: &str, _: Guid) -> Request<Body> {
 ///         let mut request = Request::new(Body::default());
 ///         *request.uri_mut() = self.endpoint.clone();
 ///         let authorization = self.authorization.clone();
@@ -215,9 +215,10 @@ pub trait AssertionExchange: Send + Sync {
     /// secret.
     fn name(&self) -> &str;
 
-    /// Returns the request. It is called for each attempt, and may be called several times for one
-    /// attempt. `request_id` is that of the acquisition.
-    fn request(&self, request_id: Guid) -> Request<Body>;
+    /// Returns the request for an assertion with this audience, which is that of the
+    /// [application's cloud](crate::Cloud::token_exchange_audience). It is called for each attempt,
+    /// and may be called several times for one attempt. `request_id` is that of the acquisition.
+    fn request(&self, audience: &str, request_id: Guid) -> Request<Body>;
 
     /// Reads the response, which arrived at `now`, whatever its status. Redirects and responses
     /// that are too long are rejected before. [`ClientAssertion::with_expiry`] sets how long
@@ -227,6 +228,11 @@ pub trait AssertionExchange: Send + Sync {
     /// Returns an error if the response contains no assertion. The error must not quote the
     /// response, because its text is written to logs.
     fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error>;
+
+    /// Returns what to do if the service responds with a redirect. By default, that is not known.
+    fn redirect_hint(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Checks that a token may take this many requests, and one more.

@@ -108,7 +108,7 @@ impl AssertionExchange for FromIssuer {
         "the issuer of this machine"
     }
 
-    fn request(&self, _: Guid) -> Request<Body> {
+    fn request(&self, _: &str, _: Guid) -> Request<Body> {
         let request = Request::get(&self.0).header("authorization", JOB_TOKEN);
         request.body(Body::default()).unwrap()
     }

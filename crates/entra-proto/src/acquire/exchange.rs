@@ -192,7 +192,11 @@ fn foreign_response(run: Run, leg: ForeignLeg, response: &Response<Body>, now: T
 
 fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error> {
     if response.status().is_redirection() {
-        return Err(SignerError::new("the response is a redirect, which is not followed").into());
+        let error = SignerError::new("the response is a redirect, which is not followed");
+        return Err(match leg.exchange.redirect_hint() {
+            Some(hint) => error.with_hint(hint).into(),
+            None => error.into(),
+        });
     }
     if response.body().len() > MAX_RESPONSE {
         return Err(SignerError::new(format!("the response is longer than {MAX_RESPONSE} bytes")).into());

@@ -251,7 +251,10 @@ impl Current {
     pub(super) fn request(&self, request_id: Guid) -> Request<Body> {
         match self {
             Self::Token(leg) => leg.request.encode(request_id),
-            Self::Foreign(leg) => leg.exchange.request(request_id),
+            Self::Foreign(leg) => {
+                let cloud = leg.outer.request.application().authority().cloud();
+                leg.exchange.request(cloud.token_exchange_audience(), request_id)
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::{
     FEDERATED_TOKEN_FILE, TENANT_ID, misnamed,
 };
 use crate::error::{Diagnose, Error};
+use crate::federation::{AzurePipelines, GitHubActions, MAP_TOKEN};
 
 /// An error in the environment variables. It never contains the value of a secret.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
-    pub(super) fn invalid(variable: &'static str, error: Error) -> Self {
+    pub(crate) fn invalid(variable: &'static str, error: Error) -> Self {
         Self::Invalid { variable, error }
     }
 
@@ -79,6 +80,14 @@ impl EnvironmentError {
                 TENANT_ID => "set it to the tenant's ID, or to a domain of the tenant such as contoso.onmicrosoft.com",
                 CLIENT_ID => {
                     "set it to the application (client) ID, shown on the overview page of the app registration"
+                }
+                GitHubActions::REQUEST_URL | GitHubActions::REQUEST_TOKEN => {
+                    "give the job the permission id-token: write, with which GitHub Actions sets it; a pull request from a fork never has it"
+                }
+                AzurePipelines::REQUEST_URI => "run the program in a job of Azure Pipelines, which sets it",
+                AzurePipelines::ACCESS_TOKEN => MAP_TOKEN,
+                AzurePipelines::SERVICE_CONNECTION_ID => {
+                    "set it to the ID of the service connection, or run the program in a task such as AzureCLI, which sets it"
                 }
                 _ => "set it",
             }),

@@ -228,14 +228,23 @@ pub fn sends_chain(lookup: impl Fn(&str) -> Option<OsString>) -> Result<bool, En
     Ok(text.is_some_and(|text| matches!(text.trim().to_ascii_lowercase().as_str(), "1" | "true")))
 }
 
-fn required<T: std::str::FromStr<Err = Error>>(
+/// Parses the value of a variable, which must be set.
+pub(crate) fn required<T: std::str::FromStr<Err = Error>>(
     lookup: &impl Fn(&str) -> Option<OsString>,
     variable: &'static str,
 ) -> Result<T, EnvironmentError> {
-    match text(lookup, variable)?.filter(|text| !text.trim().is_empty()) {
-        Some(text) => text.parse().map_err(|error| EnvironmentError::invalid(variable, error)),
-        None => Err(EnvironmentError::unset(lookup, variable)),
-    }
+    let text = required_text(lookup, variable)?;
+    text.parse().map_err(|error| EnvironmentError::invalid(variable, error))
+}
+
+/// Returns the text of a variable, which must be set and not blank.
+pub(crate) fn required_text(
+    lookup: &impl Fn(&str) -> Option<OsString>,
+    variable: &'static str,
+) -> Result<Zeroizing<String>, EnvironmentError> {
+    text(lookup, variable)?
+        .filter(|text| !text.trim().is_empty())
+        .ok_or_else(|| EnvironmentError::unset(lookup, variable))
 }
 
 #[cfg(test)]

@@ -193,6 +193,14 @@ impl PresentedAssertion {
         problems
     }
 
+    /// Returns the expiry by the local clock, at `now`. The issuer's clock may differ, so the
+    /// remaining lifetime is at most the whole one.
+    pub(super) fn expiry_by_local_clock(&self, now: Timestamp) -> Option<Timestamp> {
+        let end = self.expires_at?;
+        let life = self.issued_at.or(self.not_before).map(|start| end.since(start));
+        Some(life.map_or(end, |life| end.min(now.plus(life))))
+    }
+
     /// Returns the audience to register.
     pub(super) fn registered_audience<'a>(&'a self, cloud: &Cloud) -> &'a str {
         let of_cloud = cloud.token_exchange_audience();

@@ -14,6 +14,7 @@ mod corpora;
 mod device;
 mod device_limits;
 mod device_responses;
+mod federation;
 mod fuzzed;
 mod grants;
 mod grants_laws;

@@ -66,8 +66,8 @@ fn foreign_redirects_and_floods_are_not_decoded() {
             "the pipeline"
         }
 
-        fn request(&self, id: Guid) -> Request<Body> {
-            Pipeline.request(id)
+        fn request(&self, audience: &str, id: Guid) -> Request<Body> {
+            Pipeline.request(audience, id)
         }
 
         fn decode(&self, response: &Response<Body>, _: Timestamp) -> Result<ClientAssertion, Error> {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod agents_inputs;
+mod federation;
 mod foreign;
 mod support;
 

@@ -228,7 +228,7 @@ impl AssertionExchange for Pipeline {
         "the pipeline"
     }
 
-    fn request(&self, _: Guid) -> Request<Body> {
+    fn request(&self, _: &str, _: Guid) -> Request<Body> {
         Request::get("https://pipeline.example/token?audience=api%3A%2F%2FAzureADTokenExchange")
             .header("authorization", "Bearer canary~of~the~job")
             .body(Body::default())
