@@ -10,6 +10,7 @@ use crate::authority::Authority;
 use crate::body::Body;
 use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
+use crate::managed_identity::ManagedIdentityRequest;
 use crate::secret::ClientAssertion;
 use crate::secret_text::hash;
 use crate::target::Target;
@@ -74,6 +75,8 @@ pub(crate) enum AcquiredFrom {
     Token(Arc<TokenRequest>),
     /// A request to another service.
     Exchange(Arc<dyn AssertionExchange>),
+    /// A request to the platform under the workload.
+    Identity(Arc<ManagedIdentityRequest>),
 }
 
 impl AcquiredCredential {
@@ -129,6 +132,32 @@ impl AcquiredCredential {
         }
     }
 
+    /// Creates a credential from a managed identity, whose token becomes the client assertion. The
+    /// application needs no secret: it has a federated credential for the identity.
+    ///
+    /// Request the audience of federated credentials in the application's cloud:
+    /// `api://AzureADTokenExchange`, or `api://AzureADTokenExchangeUSGov`, or
+    /// `api://AzureADTokenExchangeChina`. The service accepts user-assigned identities only.
+    ///
+    /// # Errors
+    /// Returns an error if the source of the identity's tokens is Cloud Shell, whose tokens are
+    /// those of a user.
+    pub fn of_managed_identity(request: ManagedIdentityRequest) -> Result<Self, Error> {
+        if request.source().issues_user_tokens() {
+            return Err(InputError::new(
+                Input::Credential,
+                "is a managed identity in Cloud Shell, whose tokens are a user's",
+            )
+            .with_hint("run the program on a platform that issues tokens for applications")
+            .into());
+        }
+        Ok(Self {
+            source: AcquiredFrom::Identity(Arc::new(request)),
+            legs: 1,
+            follows_application: false,
+        })
+    }
+
     pub(crate) fn source(&self) -> &AcquiredFrom {
         &self.source
     }
@@ -141,7 +170,7 @@ impl AcquiredCredential {
     pub(crate) fn is_async(&self) -> bool {
         match &self.source {
             AcquiredFrom::Token(request) => request.application().credential().is_async(),
-            AcquiredFrom::Exchange(_) => false,
+            AcquiredFrom::Exchange(_) | AcquiredFrom::Identity(_) => false,
         }
     }
 
@@ -150,6 +179,7 @@ impl AcquiredCredential {
         match &self.source {
             AcquiredFrom::Token(request) => format!("assertion of {}", hash(request.cache_key().as_str())),
             AcquiredFrom::Exchange(exchange) => format!("assertion from {}", hash(exchange.name())),
+            AcquiredFrom::Identity(request) => format!("assertion of {}", hash(request.cache_key().as_str())),
         }
     }
 }
@@ -159,6 +189,7 @@ impl fmt::Debug for AcquiredCredential {
         match &self.source {
             AcquiredFrom::Token(request) => write!(f, "AcquiredCredential({request:?})"),
             AcquiredFrom::Exchange(exchange) => write!(f, "AcquiredCredential({})", exchange.name()),
+            AcquiredFrom::Identity(request) => write!(f, "AcquiredCredential({request:?})"),
         }
     }
 }

@@ -28,12 +28,18 @@ pub(crate) fn post(uri: Uri, body: Body, request_id: Guid) -> Request<Body> {
 
 /// Returns the `Authorization` header of a secret (RFC 6749, section 2.3.1).
 pub(crate) fn basic(client_id: &str, secret: &str) -> HeaderValue {
-    let text = Zeroizing::new(format!("Basic {}", basic_pair(client_id, secret).as_str()).into_bytes());
+    let text = Zeroizing::new(format!("Basic {}", basic_pair(client_id, secret).as_str()));
     // Base64 is a valid header value, so the fallback is unreachable.
-    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
-    let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
+    sensitive(text).unwrap_or_else(|| HeaderValue::from_static(""))
+}
+
+/// Returns a secret as a header value, without a copy and marked sensitive. `None` if a header
+/// cannot contain it.
+pub(crate) fn sensitive(mut secret: Zeroizing<String>) -> Option<HeaderValue> {
+    let bytes = Zeroizing::new(std::mem::take(&mut *secret).into_bytes());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes)).ok()?;
     value.set_sensitive(true);
-    value
+    Some(value)
 }
 
 /// Returns the part of that header after `Basic`.
@@ -58,12 +64,12 @@ static STANDARD_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
         HeaderValue::from_static("true"),
     );
     headers.insert(
-        HeaderName::from_static("x-client-sku"),
-        HeaderValue::from_static("entra-rust"),
+        HeaderName::from_static(CLIENT_SKU.0),
+        HeaderValue::from_static(CLIENT_SKU.1),
     );
     headers.insert(
-        HeaderName::from_static("x-client-ver"),
-        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
+        HeaderName::from_static(CLIENT_VERSION.0),
+        HeaderValue::from_static(CLIENT_VERSION.1),
     );
     headers.insert(
         HeaderName::from_static("x-client-os"),
@@ -75,5 +81,10 @@ static STANDARD_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     );
     headers
 });
+
+/// The header with the name of this library.
+pub(crate) const CLIENT_SKU: (&str, &str) = ("x-client-sku", "entra-rust");
+/// The header with the version of this library.
+pub(crate) const CLIENT_VERSION: (&str, &str) = ("x-client-ver", env!("CARGO_PKG_VERSION"));
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");

@@ -61,6 +61,40 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
+    /// Creates the moment of a date and a time of day, which are ahead of UTC by `offset` seconds.
+    /// `None` if there is no such date or time. A moment before 1970 counts as the epoch, and the
+    /// leap second as the next second.
+    pub(crate) fn from_civil(
+        [year, month, day]: [u32; 3],
+        [hour, minute, second]: [u32; 3],
+        offset: i64,
+    ) -> Option<Self> {
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let last = match month {
+            2 => 28 + u32::from(is_leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        let is_valid = (1..=last).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+        if !is_valid || year > 9999 {
+            return None;
+        }
+        // Years are counted from March, so that the leap day is the last day. The year 0 is moved
+        // by 400 years, so that no number is negative.
+        let (year, month, day) = (u64::from(year) + 400, u64::from(month), u64::from(day));
+        let (year, month_from_march) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
+        };
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month_from_march + 2) / 5 + day - 1;
+        let time = u64::from(hour * 3600 + minute * 60 + second);
+        let since_start = i64::try_from(days * 86_400 + time).ok()? - offset;
+        let start = i64::try_from((DAYS_IN_400_YEARS + DAYS_TO_1970) * 86_400).ok()?;
+        Some(Self::from_secs(u64::try_from(since_start - start).unwrap_or(0)))
+    }
+
     /// Returns the time from `earlier` to this moment, or zero if `earlier` is later.
     #[inline]
     #[must_use]

@@ -10,6 +10,7 @@ use crate::acquire::Lifetime;
 use crate::error::{Error, Input, InputError, ResponseProblem, Secrets, is_word};
 use crate::guid::Guid;
 use crate::issued::{IdToken, RefreshToken};
+use crate::managed_identity::Source;
 use crate::response::body::Count;
 use crate::response::{read_success, unusable};
 use crate::time::Timestamp;
@@ -46,6 +47,9 @@ pub struct TokenResponse {
     pub refresh_token: Option<RefreshToken>,
     /// The ID token of the user. On v2 only if `openid` was requested.
     pub id_token: Option<IdToken>,
+    /// The platform that issued the token, if it is one of a managed identity. Cloud Shell issues
+    /// the tokens of users: see [`Source::issues_user_tokens`].
+    pub identity_source: Option<Source>,
 }
 
 impl TokenResponse {
@@ -59,6 +63,7 @@ impl TokenResponse {
             resource: None,
             refresh_token: None,
             id_token: None,
+            identity_source: None,
         }
     }
 
@@ -123,6 +128,7 @@ impl TokenResponse {
             // A refresh or ID token that cannot be sent is ignored.
             refresh_token: members.refresh_token.into_text().and_then(RefreshToken::from_wire),
             id_token: members.id_token.into_text().and_then(IdToken::from_wire),
+            identity_source: None,
         })
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use http::{Request, Response};
 
 use crate::acquire::budget::Budget;
-use crate::acquire::leg::{Current, ForeignLeg, Purpose, Run, TokenLeg};
+use crate::acquire::leg::{Current, ForeignLeg, IdentityLeg, Purpose, Run, TokenLeg};
 use crate::acquire::retry::{self, SendFailure};
 use crate::acquire::{Step, authenticate};
 use crate::body::{Body, MAX_RESPONSE};
 use crate::error::{Error, Leg, LegError};
+use crate::managed_identity::{Failure, Turn};
 use crate::retry_after::{is_transient_status, retry_after, server_time};
 use crate::secret::ClientAssertion;
 use crate::signer::SignerError;
@@ -39,7 +40,7 @@ impl Exchange {
     pub fn assertion(&self) -> Option<&ClientAssertion> {
         match &self.current {
             Current::Token(leg) => leg.request.assertion(),
-            Current::Foreign(_) => None,
+            Current::Foreign(_) | Current::Identity(_) => None,
         }
     }
 
@@ -58,6 +59,7 @@ impl Exchange {
         match self.current {
             Current::Token(leg) => token_response(self.run, leg, response, now),
             Current::Foreign(leg) => foreign_response(self.run, leg, response, now),
+            Current::Identity(leg) => identity_response(self.run, *leg, response, now),
         }
     }
 
@@ -77,7 +79,15 @@ impl Exchange {
         if !failure.allows_another(self.current.is_single_use()) {
             return Ok(None);
         }
-        Ok(pause(self.run, self.current, None, now))
+        match self.current {
+            Current::Identity(mut leg) => {
+                let name = leg.name(&self.run);
+                leg.walk = leg.walk.failed().map_err(|error| LegError::of(name, error.into()))?;
+                Ok(identity_pause(self.run, *leg, Failure::Busy, None, now))
+            }
+            Current::Token(leg) => Ok(token_pause(self.run, leg, None, now)),
+            Current::Foreign(leg) => Ok(foreign_pause(self.run, leg, None, now)),
+        }
     }
 }
 
@@ -120,7 +130,9 @@ impl Pause {
                 }
                 authenticate(self.run, leg, now)
             }
-            foreign @ Current::Foreign(_) => Ok(Step::Exchange(Exchange::new(self.run, foreign))),
+            current @ (Current::Foreign(_) | Current::Identity(_)) => {
+                Ok(Step::Exchange(Exchange::new(self.run, current)))
+            }
         }
     }
 }
@@ -150,22 +162,51 @@ fn token_response(mut run: Run, mut leg: TokenLeg, response: &Response<Body>, no
     if !retry::allows_another(&error, leg.request.is_for_one_try()) {
         return Err(error);
     }
-    pause(run, Current::Token(leg), error.retry_after(), now).ok_or(error)
+    token_pause(run, leg, error.retry_after(), now).ok_or(error)
 }
 
 /// Returns the step after a token was issued.
 fn issued(run: Run, leg: TokenLeg, token: TokenResponse) -> Result<Step, Error> {
     let name = leg.name(&run);
-    let assertion = || match ClientAssertion::new(token.access_token.expose()) {
-        Ok(assertion) => Ok(assertion.with_expiry(token.lifetime.expires_at)),
-        Err(error) => Err(LegError::of(name, error)),
-    };
+    let assertion = || assertion_in(&token, name);
     let outer = match leg.purpose {
         Purpose::Token | Purpose::Polled(_) => return Ok(Step::Done(token)),
         Purpose::Assertion(outer) => outer.authenticated(assertion()?),
         Purpose::Grant(outer) => outer.granted(&leg.request, leg.assertion_use, assertion()?),
     };
     Ok(Step::Exchange(Exchange::new(run, Current::Token(outer))))
+}
+
+/// Returns the token as an assertion. An error names the request that acquired it.
+fn assertion_in(token: &TokenResponse, name: Option<Leg>) -> Result<ClientAssertion, Error> {
+    match ClientAssertion::new(token.access_token.expose()) {
+        Ok(assertion) => Ok(assertion.with_expiry(token.lifetime.expires_at)),
+        Err(error) => Err(LegError::of(name, error)),
+    }
+}
+
+/// Returns the step after the response of the platform under the workload.
+fn identity_response(run: Run, leg: IdentityLeg, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
+    let name = leg.name(&run);
+    match leg.walk.respond(response, now) {
+        Ok(Turn::Next(walk)) => {
+            let current = Current::Identity(Box::new(IdentityLeg { walk, ..leg }));
+            Ok(Step::Exchange(Exchange::new(run, current)))
+        }
+        Ok(Turn::Issued(token)) => {
+            let Some(outer) = leg.outer else {
+                return Ok(Step::Done(token));
+            };
+            let outer = outer.authenticated(assertion_in(&token, name)?);
+            Ok(Step::Exchange(Exchange::new(run, Current::Token(outer))))
+        }
+        Ok(Turn::Failed(walk, failure, error)) => {
+            let requested = error.retry_after();
+            let next = identity_pause(run, IdentityLeg { walk, ..leg }, failure, requested, now);
+            next.ok_or_else(|| LegError::of(name, error.into()))
+        }
+        Err(error) => Err(LegError::of(name, error.into())),
+    }
 }
 
 /// Returns the step after the response of a service other than the token service.
@@ -187,7 +228,7 @@ fn foreign_response(run: Run, leg: ForeignLeg, response: &Response<Body>, now: T
     if !error.is_retryable() {
         return Err(error.into());
     }
-    pause(run, Current::Foreign(leg), error.retry_after(), now).ok_or_else(|| error.into())
+    foreign_pause(run, leg, error.retry_after(), now).ok_or_else(|| error.into())
 }
 
 fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error> {
@@ -205,14 +246,33 @@ fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> 
 }
 
 /// Returns the wait before the request is sent again, or `None` if no attempt or time is left.
-fn pause(run: Run, mut current: Current, requested: Option<Duration>, now: Timestamp) -> Option<Step> {
-    let duration = match current.polling() {
+fn token_pause(run: Run, mut leg: TokenLeg, requested: Option<Duration>, now: Timestamp) -> Option<Step> {
+    let duration = match leg.polling() {
         // The user may still enter the code until it expires.
         Some(polling) if run.policy.max_attempts > 1 => {
             polling.later(requested, run.policy.delay(1, run.request_id), now)
         }
         Some(_) => None,
-        None => current.budget().wait(&run.policy, requested, run.request_id, now),
+        None => leg.budget.wait(&run.policy, requested, run.request_id, now),
     };
-    Some(Step::Pause(Pause::new(run, current, duration?)))
+    Some(Step::Pause(Pause::new(run, Current::Token(leg), duration?)))
+}
+
+/// Returns the wait before the request to another service is sent again.
+fn foreign_pause(run: Run, mut leg: ForeignLeg, requested: Option<Duration>, now: Timestamp) -> Option<Step> {
+    let duration = leg.budget.wait(&run.policy, requested, run.request_id, now)?;
+    Some(Step::Pause(Pause::new(run, Current::Foreign(leg), duration)))
+}
+
+/// Returns the wait before the requests to the platform begin again.
+fn identity_pause(
+    run: Run,
+    mut leg: IdentityLeg,
+    failure: Failure,
+    requested: Option<Duration>,
+    now: Timestamp,
+) -> Option<Step> {
+    let failure = (leg.walk.source(), failure);
+    let duration = leg.budget.wait(failure, &run.policy, requested, run.request_id, now)?;
+    Some(Step::Pause(Pause::new(run, Current::Identity(Box::new(leg)), duration)))
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use http::Request;
 
-use crate::acquire::budget::Budget;
+use crate::acquire::budget::{Budget, PlatformBudget};
 use crate::acquire::retry::RetryPolicy;
 use crate::acquired::{AcquiredFrom, AssertionExchange};
 use crate::body::Body;
 use crate::credential::ClientCredential;
 use crate::device::Polling;
-use crate::error::Leg;
+use crate::error::{Error, Leg, LegError};
 use crate::guid::Guid;
+use crate::managed_identity::{ManagedIdentityRequest, Walk};
 use crate::secret::ClientAssertion;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
@@ -31,11 +32,12 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(request: &TokenRequest, policy: RetryPolicy, request_id: Guid) -> Self {
+    /// Creates the state of an acquisition that takes this number of requests.
+    pub(super) fn new(legs: usize, policy: RetryPolicy, request_id: Guid) -> Self {
         Self {
             policy,
             request_id,
-            legs: request.legs(),
+            legs,
             ids: 0,
             clock: ServiceClock::default(),
             renewals: Renewals::default(),
@@ -221,6 +223,44 @@ impl ForeignLeg {
     }
 }
 
+/// The requests to the platform under the workload, which issues a token to a managed identity.
+pub(super) struct IdentityLeg {
+    pub(super) walk: Walk,
+    pub(super) budget: PlatformBudget,
+    pub(super) requested: Arc<str>,
+    /// The request that waits for the token, if there is one.
+    pub(super) outer: Option<Box<TokenLeg>>,
+}
+
+impl IdentityLeg {
+    /// Reads the variables of the host. An error names the request if another one waits for it.
+    pub(super) fn start(
+        run: &Run,
+        request: &ManagedIdentityRequest,
+        budget: PlatformBudget,
+        outer: Option<Box<TokenLeg>>,
+    ) -> Result<Self, Error> {
+        let requested = request.requested();
+        match Walk::start(request) {
+            Ok(walk) => Ok(Self {
+                walk,
+                budget,
+                requested,
+                outer,
+            }),
+            Err(error) => Err(LegError::of(name_of(run, requested, outer.as_deref()), error.into())),
+        }
+    }
+
+    pub(super) fn name(&self, run: &Run) -> Option<Leg> {
+        name_of(run, Arc::clone(&self.requested), self.outer.as_deref())
+    }
+}
+
+fn name_of(run: &Run, requested: Arc<str>, outer: Option<&TokenLeg>) -> Option<Leg> {
+    outer.map(|outer| run.name(1 + outer.outer(), requested))
+}
+
 /// The request that is sent next.
 #[expect(
     clippy::large_enum_variant,
@@ -229,23 +269,28 @@ impl ForeignLeg {
 pub(super) enum Current {
     Token(TokenLeg),
     Foreign(ForeignLeg),
+    Identity(Box<IdentityLeg>),
 }
 
 impl Current {
     /// Returns the request that acquires the assertion for `outer`.
-    pub(super) fn inner(inner: &AcquiredFrom, outer: TokenLeg) -> Self {
-        let (budget, outer) = (outer.budget.of_inner(), Box::new(outer));
-        match inner {
+    pub(super) fn inner(run: &Run, inner: &AcquiredFrom, outer: TokenLeg) -> Result<Self, Error> {
+        let outer = Box::new(outer);
+        Ok(match inner {
             AcquiredFrom::Token(request) => {
-                let request = TokenRequest::clone(request);
+                let (request, budget) = (TokenRequest::clone(request), outer.budget.of_inner());
                 Self::Token(TokenLeg::new(request, Purpose::Assertion(outer), budget))
             }
             AcquiredFrom::Exchange(exchange) => Self::Foreign(ForeignLeg {
                 exchange: Arc::clone(exchange),
-                budget,
+                budget: outer.budget.of_inner(),
                 outer,
             }),
-        }
+            AcquiredFrom::Identity(request) => {
+                let budget = outer.budget.of_platform();
+                Self::Identity(Box::new(IdentityLeg::start(run, request, budget, Some(outer))?))
+            }
+        })
     }
 
     pub(super) fn request(&self, request_id: Guid) -> Request<Body> {
@@ -255,6 +300,7 @@ impl Current {
                 let cloud = leg.outer.request.application().authority().cloud();
                 leg.exchange.request(cloud.token_exchange_audience(), request_id)
             }
+            Self::Identity(leg) => leg.walk.request(request_id),
         }
     }
 
@@ -262,20 +308,7 @@ impl Current {
         match self {
             Self::Token(leg) => leg.name(run),
             Self::Foreign(leg) => Some(leg.name(run)),
-        }
-    }
-
-    pub(super) fn polling(&mut self) -> Option<&mut Polling> {
-        match self {
-            Self::Token(leg) => leg.polling(),
-            Self::Foreign(_) => None,
-        }
-    }
-
-    pub(super) fn budget(&mut self) -> &mut Budget {
-        match self {
-            Self::Token(leg) => &mut leg.budget,
-            Self::Foreign(leg) => &mut leg.budget,
+            Self::Identity(leg) => leg.name(run),
         }
     }
 
@@ -283,7 +316,7 @@ impl Current {
     pub(super) fn is_single_use(&self) -> bool {
         match self {
             Self::Token(leg) => leg.request.is_for_one_try(),
-            Self::Foreign(_) => false,
+            Self::Foreign(_) | Self::Identity(_) => false,
         }
     }
 }
@@ -293,6 +326,7 @@ impl fmt::Debug for Current {
         match self {
             Self::Token(leg) => leg.request.fmt(f),
             Self::Foreign(leg) => f.write_str(leg.exchange.name()),
+            Self::Identity(leg) => f.write_str(&leg.requested),
         }
     }
 }

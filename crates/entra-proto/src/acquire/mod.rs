@@ -101,11 +101,13 @@ pub(crate) use retry::{SLOW_DOWN, allows_another};
 
 use std::time::Duration;
 
-use crate::acquire::leg::{Current, Purpose, Run, TokenLeg};
+use crate::acquire::budget::PlatformBudget;
+use crate::acquire::leg::{Current, IdentityLeg, Purpose, Run, TokenLeg};
 use crate::credential::ClientCredential;
 use crate::device::Polling;
 use crate::error::Error;
 use crate::guid::Guid;
+use crate::managed_identity::ManagedIdentityRequest;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 use crate::token_response::TokenResponse;
@@ -187,14 +189,29 @@ impl TokenRequest {
     /// Returns an error if the credential is acquired from a managed identity and the environment of
     /// this machine is invalid.
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Result<Step, Error> {
-        let run = Run::new(&self, policy, request_id);
+        let run = Run::new(self.legs(), policy, request_id);
         authenticate(run, TokenLeg::new(self, Purpose::Token, Budget::new(now)), now)
+    }
+}
+
+impl ManagedIdentityRequest {
+    /// Starts an acquisition of the token, which retries temporary failures.
+    ///
+    /// It reads the variables of the host now, because the platform may have replaced their values
+    /// since the last acquisition. `request_id` names the acquisition to the platform.
+    ///
+    /// # Errors
+    /// Returns an error if a variable is missing or invalid. The error does not repeat its value.
+    pub fn start(&self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Result<Step, Error> {
+        let run = Run::new(1, policy, request_id);
+        let leg = IdentityLeg::start(&run, self, PlatformBudget::new(now), None)?;
+        Ok(Step::Exchange(Exchange::new(run, Current::Identity(Box::new(leg)))))
     }
 }
 
 /// Starts the polls of a device flow after this wait.
 pub(crate) fn poll(request: TokenRequest, polling: Polling, wait: Duration, policy: RetryPolicy, id: Guid) -> Step {
-    let run = Run::new(&request, policy, id);
+    let run = Run::new(request.legs(), policy, id);
     // Each poll has its own budget, which starts after the wait.
     let leg = TokenLeg::new(request, Purpose::Polled(polling), Budget::new(Timestamp::default()));
     Step::Pause(Pause::new(run, Current::Token(leg), wait))
@@ -232,9 +249,9 @@ fn authenticate(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Result<Step,
             }
             ClientCredential::Acquired(credential) => {
                 let credential = credential.clone();
-                match Current::inner(credential.source(), leg) {
+                match Current::inner(&run, credential.source(), leg)? {
                     Current::Token(inner) => leg = inner,
-                    foreign @ Current::Foreign(_) => return Ok(Step::Exchange(Exchange::new(run, foreign))),
+                    other => return Ok(Step::Exchange(Exchange::new(run, other))),
                 }
             }
             ClientCredential::Public

@@ -13,6 +13,10 @@ use crate::guid::Guid;
 /// the full `Retry-After` if there is one. A wait that would end after the deadline is not started:
 /// the error is returned immediately.
 ///
+/// The endpoints of managed identities have schedules of their own: three more attempts, and seven
+/// more while the instance metadata service is being upgraded, which takes up to 70 s (status 410).
+/// A policy with fewer attempts or an earlier deadline than the default limits them as well.
+///
 /// An authorization code is sent again only if the service reported that it has not redeemed it, or
 /// was never reached. The polls of a device flow do not count as attempts: they continue until the
 /// code expires. If `max_attempts` is 1, the first failed poll ends the flow.
@@ -57,6 +61,12 @@ impl RetryPolicy {
             .saturating_mul(1 << sent.saturating_sub(1).min(16))
             .min(self.max_delay);
         part(bound, draw(request_id, sent))
+    }
+
+    /// Returns the random delay on top of a fixed wait after `sent` requests: at most a quarter of
+    /// the first delay.
+    pub(crate) fn spread(&self, sent: u32, request_id: Guid) -> Duration {
+        part(self.first_delay / 4, draw(request_id, sent))
     }
 }
 

@@ -84,7 +84,6 @@ enum Cause {
     Unusable(Box<ResponseError>),
 }
 
-#[allow(dead_code, reason = "the requests that use it are the next change")]
 impl ManagedIdentityError {
     /// Creates an error with this problem.
     pub(crate) fn new(kind: ManagedIdentityErrorKind, source: Source, problem: impl Into<Cow<'static, str>>) -> Self {
@@ -108,6 +107,12 @@ impl ManagedIdentityError {
             cause,
             hint: None,
         }
+    }
+
+    /// Makes it the error of a machine without this source.
+    pub(crate) fn absent(mut self) -> Self {
+        self.kind = Absent;
+        self
     }
 
     /// Sets the advice.

@@ -64,6 +64,10 @@ pub enum ResponseProblem {
     NoDeviceCode,
     /// Its lifetime is negative or not a number of seconds.
     InvalidLifetime,
+    /// It does not state the lifetime of its token.
+    NoLifetime,
+    /// Its token has expired, by the local clock.
+    Expired,
     /// The token has this type, not Bearer; the type is `?` if it is not a short word of letters.
     TokenType(String),
     /// It is a redirect, which is never followed because the request contains a credential. The
@@ -81,6 +85,8 @@ pub enum Requested {
     TokenForCode,
     /// The codes that start a device flow.
     DeviceCode,
+    /// A token of a managed identity, from the platform under the workload.
+    ManagedIdentity,
 }
 
 impl ResponseError {
@@ -124,6 +130,7 @@ impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.requested {
             Requested::DeviceCode => "the device-code endpoint's response ",
+            Requested::ManagedIdentity => "the response ",
             Requested::Token | Requested::TokenForCode => "the token endpoint's response ",
         })?;
         match &self.problem {
@@ -143,6 +150,8 @@ impl fmt::Display for ResponseError {
                 f.write_str("has an access token with characters that no header may contain")?
             }
             ResponseProblem::InvalidLifetime => f.write_str("has a lifetime that is not a number of seconds")?,
+            ResponseProblem::NoLifetime => f.write_str("does not state the lifetime of its token")?,
+            ResponseProblem::Expired => f.write_str("has a token that has expired, by the local clock")?,
             ResponseProblem::Nonce => f.write_str("has an ID token with a nonce other than the one that was sent")?,
             ResponseProblem::NoDeviceCode => f.write_str("has no device code, user code or verification URL")?,
             ResponseProblem::TokenInErrorResponse => f.write_str("is an error response with an access token in it")?,

@@ -5,17 +5,21 @@
 //! carries a [`LocalRoute`]: the permission to use plain `http` to this machine or its link-local
 //! addresses, without a proxy.
 
+mod arc;
+mod call;
 mod detection;
 mod host;
 mod identity;
-#[allow(dead_code, reason = "the requests that use it are the next change")]
+mod moment;
 mod principal;
-#[allow(dead_code, reason = "the requests that use it are the next change")]
+mod refusal;
+mod reply;
 mod request;
+mod retry;
 mod route;
 mod source;
-#[allow(dead_code, reason = "the requests that use it are the next change")]
 mod variables;
+mod walk;
 
 pub use detection::{Detection, Evidence};
 pub use host::{Host, Platform};
@@ -24,3 +28,6 @@ pub use principal::{ManagedIdentity, ResourceIdParameter};
 pub use request::ManagedIdentityRequest;
 pub use route::LocalRoute;
 pub use source::Source;
+
+pub(crate) use retry::{Failure, Failures, UPGRADE_DEADLINE};
+pub(crate) use walk::{Turn, Walk};

@@ -11,6 +11,8 @@ use crate::error::{Error, Input, InputError};
 use crate::managed_identity::identity::Identity;
 use crate::managed_identity::principal::ManagedIdentity;
 use crate::managed_identity::source::Source;
+use crate::printable::excerpt;
+use crate::secrecy::may_be_secret;
 use crate::target::Target;
 
 /// A valid request for a token of a managed identity.
@@ -117,6 +119,16 @@ impl ManagedIdentityRequest {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         self.managed.identity()
+    }
+
+    /// Describes the token and the source, for errors. Omits a resource that may be a misplaced
+    /// secret.
+    pub(crate) fn requested(&self) -> Arc<str> {
+        if may_be_secret(&self.resource) {
+            format!("a token from {}", self.source).into()
+        } else {
+            format!("a token for {} from {}", excerpt(&self.resource, 200), self.source).into()
+        }
     }
 
     pub(super) fn managed(&self) -> &ManagedIdentity {

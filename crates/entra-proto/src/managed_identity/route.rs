@@ -40,7 +40,6 @@ impl LocalRoute {
     }
 
     /// Requires the server certificate with this SHA-1 hash of its DER.
-    #[expect(dead_code, reason = "the requests that use it are the next change")]
     pub(crate) fn with_pin(mut self, sha1: [u8; 20]) -> Self {
         self.pin = Some(sha1);
         self

@@ -234,7 +234,7 @@ pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Membe
 }
 
 /// Deserializes an access token, in the form in which it becomes a header.
-fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<BearerText>, D::Error> {
+pub(crate) fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<BearerText>, D::Error> {
     deserializer.deserialize_any(Strings(BearerText::new))
 }
 
@@ -317,7 +317,7 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count,
 
 /// Deserializes AADSTS codes: numbers or strings of digits, alone or in an array. Ignores
 /// everything else.
-fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+pub(crate) fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
     let narrow = |value: &Value| natural(value).and_then(|number| u32::try_from(number).ok());
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(items) => items.iter().filter_map(narrow).take(MAX_CODES).collect(),
@@ -337,7 +337,7 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Er
 ///
 /// It takes a `Value`, because serde_json passes numbers to a visitor in two ways, depending on its
 /// features.
-fn natural(value: &Value) -> Option<u64> {
+pub(crate) fn natural(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| {
             let float = number.as_f64()?;

@@ -63,6 +63,11 @@ pub(crate) fn read_success(
 
 /// Creates the error for a response that is neither a success nor a readable error response.
 pub(crate) fn unusable(problem: ResponseProblem, status: StatusCode, headers: &HeaderMap) -> Error {
+    response_error(problem, status, headers).into()
+}
+
+/// Creates the same error as its own type.
+pub(crate) fn response_error(problem: ResponseProblem, status: StatusCode, headers: &HeaderMap) -> ResponseError {
     // The media type only: its parameters could be anything.
     let content_type = headers
         .get(CONTENT_TYPE)
@@ -76,7 +81,6 @@ pub(crate) fn unusable(problem: ResponseProblem, status: StatusCode, headers: &H
         status: status.as_u16(),
         content_type,
     }
-    .into()
 }
 
 /// Returns the error of an error response that is not JSON: a proxy's page, plain text, or nothing.
