@@ -1,6 +1,7 @@
 //! The configuration of an emulator, as a builder.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +43,7 @@ pub struct EmulatorBuilder {
     allow_remote: bool,
     names: Vec<String>,
     tls: Option<u16>,
+    fabric: Option<u16>,
     control: Option<SocketAddr>,
     idle_timeout: Duration,
     paused: bool,
@@ -232,6 +234,31 @@ impl EmulatorBuilder {
         }
     }
 
+    /// Adds a TLS listener for Service Fabric on a free port at every address of `localhost`, with
+    /// a self-signed certificate.
+    ///
+    /// [`Emulator::managed_identity_environment`] returns its address and the thumbprint.
+    #[cfg(feature = "tls")]
+    pub fn service_fabric(self) -> Self {
+        self.service_fabric_port(0)
+    }
+
+    /// Adds a TLS listener for Service Fabric on this port, or on a free port for 0.
+    #[cfg(feature = "tls")]
+    pub fn service_fabric_port(self, port: u16) -> Self {
+        Self {
+            fabric: Some(port),
+            ..self
+        }
+    }
+
+    /// Sets the folder for the key files of Azure Arc, such as `/var/opt/azcmagent/tokens`. It must
+    /// exist. The default is a temporary folder.
+    pub fn arc_tokens(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.machine = self.config.machine.arc_tokens(folder);
+        self
+    }
+
     /// Adds a listener for the [control API](Emulator::handle_control) on this port of 127.0.0.1,
     /// or on a free port for 0. By default, it is not opened.
     ///
@@ -349,7 +376,7 @@ impl EmulatorBuilder {
         if let Some(bad) = self.names.iter().find(|name| !is_host(name)) {
             return Err(Error::Name(bad.clone()));
         }
-        let sockets = server::Sockets::bind(self.listen, self.tls, self.control, self.names.clone())?;
+        let sockets = server::Sockets::bind(self.listen, self.tls, self.fabric, self.control, self.names.clone())?;
         let state = self.state(sockets.base_url(), sockets.tls_url()?)?;
         let server = Server::start(sockets, Arc::clone(&state), self.idle_timeout, self.paused)?;
         Ok(Emulator::new(state, Some(server)))
@@ -381,6 +408,7 @@ impl Default for EmulatorBuilder {
             allow_remote: false,
             names: Vec::new(),
             tls: None,
+            fabric: None,
             control: None,
             idle_timeout: Duration::from_secs(30),
             paused: false,

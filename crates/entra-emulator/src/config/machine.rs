@@ -35,8 +35,8 @@ pub struct Machine {
     pub subscription_id: String,
     /// The resource group in resource IDs; `emulator` when empty.
     pub resource_group: String,
-    /// True if IMDS answers a request without an identity with the only user-assigned one, if there
-    /// is no system-assigned one.
+    /// True if IMDS uses the only user-assigned identity for a request that names none, if there is
+    /// no system-assigned one.
     pub implicit_identity: bool,
     /// The user of Cloud Shell, by object ID or sign-in name; the first user of the first tenant
     /// when left out.
@@ -82,8 +82,8 @@ impl Machine {
         }
     }
 
-    /// Makes IMDS answer a request without an identity with the only user-assigned one, if there is
-    /// no system-assigned one.
+    /// Makes IMDS use the only user-assigned identity for a request that names none, if there is no
+    /// system-assigned one.
     pub fn implicit_identity(self) -> Self {
         Self {
             implicit_identity: true,

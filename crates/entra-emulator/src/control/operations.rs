@@ -232,7 +232,7 @@ fn error_page(page: ErrorPage) -> Problem {
 }
 
 pub(super) fn app_named<'a>(state: &'a State, name: &str) -> Result<&'a App, Problem> {
-    state.directory.app_named(name).ok_or_else(|| {
+    state.directory.client_named(name).ok_or_else(|| {
         let names = state.directory.apps.iter().map(|app| app.name.as_str());
         unknown("app", name, APP, &names.collect::<Vec<_>>())
     })
@@ -269,7 +269,7 @@ fn some_of(names: &[&str]) -> String {
     some.join(", ")
 }
 
-pub(super) const APP: &str = "the name or the client ID of an application";
+pub(super) const APP: &str = "the name or the client ID of an application or a managed identity";
 pub(super) const USER: &str = "the sign-in name, the object ID or the full name of a user";
 pub(super) const TENANT: &str = "the ID or the domain of a tenant";
 const MOST_NAMES: usize = 10;

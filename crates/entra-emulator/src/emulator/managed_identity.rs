@@ -30,6 +30,10 @@ impl Emulator {
     /// let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
     /// assert_eq!(names, ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"]);
     /// ```
+    ///
+    /// # Panics
+    /// Panics for [`ManagedIdentitySource::ServiceFabric`] without
+    /// [`EmulatorBuilder::service_fabric`](crate::EmulatorBuilder::service_fabric).
     pub fn managed_identity_environment(&self, source: ManagedIdentitySource) -> Vec<(&'static str, String)> {
         let endpoint = format!("{}{}", self.base_url(), source.path());
         let secret = self.state.directory.machine.secret(source).to_owned();
@@ -52,7 +56,23 @@ impl Emulator {
                 ("IDENTITY_ENDPOINT", endpoint),
                 ("IMDS_ENDPOINT", self.base_url().to_owned()),
             ],
-            ManagedIdentitySource::ServiceFabric => Vec::new(),
+            ManagedIdentitySource::ServiceFabric => {
+                let fabric = self.server.as_ref().and_then(|server| server.fabric.as_ref());
+                let fabric = fabric.expect("EmulatorBuilder::service_fabric opens the listener of Service Fabric");
+                vec![
+                    ("IDENTITY_ENDPOINT", format!("{}{}", fabric.url, source.path())),
+                    ("IDENTITY_HEADER", secret),
+                    ("IDENTITY_SERVER_THUMBPRINT", fabric.thumbprint.clone()),
+                    ("IDENTITY_API_VERSION", "2019-07-01-preview".to_owned()),
+                ]
+            }
         }
+    }
+
+    /// Returns the certificate of the listener of Service Fabric in PEM, for a client that does not
+    /// compare the thumbprint.
+    pub fn service_fabric_pem(&self) -> Option<&str> {
+        let fabric = self.server.as_ref().and_then(|server| server.fabric.as_ref());
+        fabric.map(|fabric| fabric.pem.as_str())
     }
 }

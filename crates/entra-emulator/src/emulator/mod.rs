@@ -257,8 +257,8 @@ impl Emulator {
         self.state.revocations.revoke(None, unix(self.state.clock.now()));
     }
 
-    /// Revokes the access tokens of one application, by its name or client ID, in every tenant. See
-    /// [`revoke_tokens`](Self::revoke_tokens).
+    /// Revokes the access tokens of one application or managed identity, by its name or client ID,
+    /// in every tenant. See [`revoke_tokens`](Self::revoke_tokens).
     ///
     /// # Panics
     /// Panics if there is no such application, because a misspelt name would silently weaken a
@@ -308,9 +308,9 @@ impl Emulator {
     }
 
     fn app_named(&self, name: &str) -> &App {
-        match self.app(name) {
+        match self.state.directory.client_named(name) {
             Some(app) => app,
-            None => panic!("no application has the name or the client ID {name:?}"),
+            None => panic!("no application or managed identity has the name or the client ID {name:?}"),
         }
     }
 

@@ -124,7 +124,7 @@ impl<'a> Forge<'a> {
     /// # Panics
     /// Panics if there is no such app.
     pub fn app(self, name: &str) -> Self {
-        match self.state.directory.app_named(name) {
+        match self.state.directory.client_named(name) {
             Some(app) => self.for_app(app),
             None => panic!("no app is called {name:?} or has that client ID"),
         }

@@ -84,10 +84,10 @@ pub(super) const NOT_FOUND: &str =
 
 const PARAMETERS: Parameters = Parameters {
     identity: &[
-        ("client_id", Key::ClientId),
-        ("object_id", Key::ObjectId),
-        ("principal_id", Key::ObjectId),
-        ("mi_res_id", Key::ResourceId),
+        ("client_id", Key::Client),
+        ("object_id", Key::Object),
+        ("principal_id", Key::Object),
+        ("mi_res_id", Key::Resource),
     ],
     others: &["api-version", "resource"],
 };

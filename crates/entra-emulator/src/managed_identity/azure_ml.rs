@@ -86,6 +86,6 @@ fn refuse(exchange: &Exchange<'_>, status: StatusCode, code: &str, message: &str
 const VERSION: &str = "2017-09-01";
 
 const PARAMETERS: Parameters = Parameters {
-    identity: &[("clientid", Key::ClientId)],
+    identity: &[("clientid", Key::Client)],
     others: &["api-version", "resource"],
 };

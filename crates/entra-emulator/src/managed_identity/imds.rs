@@ -55,7 +55,7 @@ pub(super) fn handle(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 }
 
 /// Returns the response to a request that IMDS does not handle at all, whatever it asks for.
-pub(super) fn head_problem(exchange: &mut Exchange<'_>) -> Option<Response<Vec<u8>>> {
+pub(super) fn head_problem(exchange: &Exchange<'_>) -> Option<Response<Vec<u8>>> {
     if exchange.headers.contains_key(request::FORWARDED) {
         let body = json!({"error": "access_denied", "error_description": "IMDS drops requests with X-Forwarded-For"});
         return Some(exchange.json(StatusCode::FORBIDDEN, &body));
@@ -95,9 +95,9 @@ fn refuse(exchange: &Exchange<'_>, error: &str, description: &str) -> Response<V
 
 const PARAMETERS: Parameters = Parameters {
     identity: &[
-        ("client_id", Key::ClientId),
-        ("object_id", Key::ObjectId),
-        ("msi_res_id", Key::ResourceId),
+        ("client_id", Key::Client),
+        ("object_id", Key::Object),
+        ("msi_res_id", Key::Resource),
     ],
     others: &["api-version", "resource", "bypass_cache"],
 };

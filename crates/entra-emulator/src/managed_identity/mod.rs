@@ -7,9 +7,13 @@
 //! `/managed-identity/`.
 
 mod app_service;
+mod arc;
 mod azure_ml;
+mod cloud_shell;
 mod imds;
+mod instance;
 mod request;
+mod service_fabric;
 mod token;
 
 use http::{Response, StatusCode};
@@ -22,6 +26,7 @@ use crate::exchange::{Exchange, shown};
 pub(crate) fn metadata(exchange: &mut Exchange<'_>, rest: &[&str]) -> Response<Vec<u8>> {
     match rest {
         ["identity", "oauth2", "token"] => imds::handle(exchange),
+        ["instance", path @ ..] => instance::handle(exchange, path),
         _ => not_found(exchange, rest),
     }
 }
@@ -32,6 +37,9 @@ pub(crate) fn handle(exchange: &mut Exchange<'_>, rest: &[&str]) -> Response<Vec
         ["app-service", "msi", "token"] => app_service::handle(exchange),
         ["app-service-2017", "msi", "token"] => azure_ml::app_service(exchange),
         ["azure-ml", "msi", "token"] => azure_ml::handle(exchange),
+        ["cloud-shell", "oauth2", "token"] => cloud_shell::handle(exchange),
+        ["arc", "metadata", "identity", "oauth2", "token"] => arc::handle(exchange),
+        ["service-fabric", "metadata", "identity", "oauth2", "token"] => service_fabric::handle(exchange),
         _ => not_found(exchange, rest),
     }
 }

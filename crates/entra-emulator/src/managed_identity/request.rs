@@ -8,12 +8,23 @@ use crate::form::Form;
 use crate::state::directory::machine::Machine;
 use crate::state::recorder::{Lint, is_secret};
 
-/// The property by which a request names an identity.
+/// The ID by which a request names an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    ClientId,
-    ObjectId,
-    ResourceId,
+    Client,
+    Object,
+    Resource,
+}
+
+impl Key {
+    /// Returns the property of an identity.
+    pub(super) fn of(self, identity: &ManagedIdentity) -> &str {
+        match self {
+            Self::Client => &identity.client_id,
+            Self::Object => &identity.object_id,
+            Self::Resource => &identity.resource_id,
+        }
+    }
 }
 
 /// The parameters of one source: those that name an identity, and its others.
@@ -26,7 +37,7 @@ pub(super) struct Parameters {
 #[derive(Clone, Debug)]
 pub(super) struct Named {
     pub(super) parameter: &'static str,
-    key: Key,
+    pub(super) key: Key,
     value: String,
 }
 
@@ -146,16 +157,9 @@ pub(super) fn identity<'a>(
             .find(|(identity, _)| identity.system_assigned)
             .ok_or(Unnamed::NoDefault);
     };
-    let is_named = |identity: &ManagedIdentity| {
-        let own = match key {
-            Key::ClientId => &identity.client_id,
-            Key::ObjectId => &identity.object_id,
-            Key::ResourceId => &identity.resource_id,
-        };
-        own.eq_ignore_ascii_case(value)
-    };
     let mut all = machine.principals();
-    all.find(|(identity, _)| is_named(identity)).ok_or(Unnamed::Unknown)
+    all.find(|(identity, _)| key.of(identity).eq_ignore_ascii_case(value))
+        .ok_or(Unnamed::Unknown)
 }
 
 fn is_of(machine: &Machine, value: &str) -> bool {

@@ -12,7 +12,8 @@ use crate::protocol::token::request::RequestedClaims;
 /// Issues a token of a managed identity for a resource, and records the identity.
 ///
 /// # Errors
-/// Returns AADSTS500011 for an unknown resource, and 501051 for an API that demands a role.
+/// Returns AADSTS700016 for a removed identity, 500011 for an unknown resource, and 501051 for an
+/// API that demands a role.
 pub(super) fn issue(
     exchange: &mut Exchange<'_>,
     (identity, principal): (&ManagedIdentity, &App),
@@ -24,6 +25,10 @@ pub(super) fn issue(
     exchange.event.tenant.clone_from(&identity.tenant);
     let tenant = identity.tenant.as_deref().and_then(|id| state.directory.tenant(id));
     let tenant = tenant.unwrap_or_else(|| state.first_tenant());
+    // An administrator may have removed the service principal.
+    if !state.is_present(principal, tenant) {
+        return Err(Rejection::new(700016).with(&identity.client_id).with(&tenant.name));
+    }
     let api = state.directory.find_api(resource, &tenant.name)?;
     let roles = state.roles(principal, api, tenant);
     if api.assignment_required && roles.is_empty() {

@@ -43,11 +43,21 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) tls_url: Option<String>,
     pub(crate) ca_pem: Option<String>,
+    pub(crate) fabric: Option<Fabric>,
     pub(crate) control_url: Option<String>,
     /// The sender that pauses the server until it is dropped.
     pause: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The listener of Service Fabric.
+pub(crate) struct Fabric {
+    pub(crate) url: String,
+    /// The SHA-1 of its certificate.
+    pub(crate) thumbprint: String,
+    /// Its certificate, for clients that do not compare the thumbprint.
+    pub(crate) pem: String,
 }
 
 impl Server {
@@ -64,8 +74,21 @@ impl Server {
             .transpose()?;
         #[cfg(feature = "tls")]
         let ca_pem = identity.as_ref().map(|identity| identity.ca_pem.clone());
+        #[cfg(feature = "tls")]
+        let fabric_identity = (!sockets.fabric.is_empty())
+            .then(tls::Identity::self_signed)
+            .transpose()?;
+        #[cfg(feature = "tls")]
+        let fabric = fabric_identity
+            .as_ref()
+            .zip(sockets.fabric_url()?)
+            .map(|(identity, url)| Fabric {
+                url,
+                thumbprint: identity.thumbprint(),
+                pem: identity.ca_pem.clone(),
+            });
         #[cfg(not(feature = "tls"))]
-        let ca_pem = None;
+        let (ca_pem, fabric) = (None, None);
         let (tls_url, control_url) = (sockets.tls_url()?, sockets.control_url()?);
 
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -79,11 +102,15 @@ impl Server {
             let plain = tokio::net::TcpListener::from_std(sockets.plain)?;
             #[cfg(feature = "tls")]
             let tls = {
-                let listeners = sockets.tls.into_iter().map(tokio::net::TcpListener::from_std);
-                let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
-                identity
-                    .map(|identity| Ok::<_, Error>((listeners, identity.acceptor()?)))
-                    .transpose()?
+                let mut tls = Vec::new();
+                for (listeners, identity) in [(sockets.tls, identity), (sockets.fabric, fabric_identity)] {
+                    let Some(identity) = identity else { continue };
+                    let acceptor = identity.acceptor()?;
+                    for listener in listeners {
+                        tls.push((tokio::net::TcpListener::from_std(listener)?, acceptor.clone()));
+                    }
+                }
+                tls
             };
             let control = sockets.control.map(tokio::net::TcpListener::from_std).transpose()?;
             async move {
@@ -121,24 +148,22 @@ impl Server {
                     serve(stream.reset_flag(), stream, Door::Service(Channel::Http), &shared).await;
                 });
                 #[cfg(feature = "tls")]
-                if let Some((listeners, acceptor)) = tls {
-                    // The tasks end with the runtime.
-                    for listener in listeners {
-                        let (shared, acceptor) = (shared.clone(), acceptor.clone());
-                        tokio::spawn(async move {
-                            accept(&listener, &shared, move |stream, shared| {
-                                let acceptor = acceptor.clone();
-                                async move {
-                                    let reset = stream.reset_flag();
-                                    let handshake = tokio::time::timeout(shared.idle_timeout, acceptor.accept(stream));
-                                    if let Ok(Ok(stream)) = handshake.await {
-                                        serve(reset, stream, Door::Service(Channel::Https), &shared).await;
-                                    }
+                for (listener, acceptor) in tls {
+                    let shared = shared.clone();
+                    // The task ends with the runtime.
+                    tokio::spawn(async move {
+                        accept(&listener, &shared, move |stream, shared| {
+                            let acceptor = acceptor.clone();
+                            async move {
+                                let reset = stream.reset_flag();
+                                let handshake = tokio::time::timeout(shared.idle_timeout, acceptor.accept(stream));
+                                if let Ok(Ok(stream)) = handshake.await {
+                                    serve(reset, stream, Door::Service(Channel::Https), &shared).await;
                                 }
-                            })
-                            .await;
-                        });
-                    }
+                            }
+                        })
+                        .await;
+                    });
                 }
                 tokio::select! { _ = plain => {}, _ = stopped => {} }
             }
@@ -151,6 +176,7 @@ impl Server {
             address,
             tls_url,
             ca_pem,
+            fabric,
             control_url,
             pause: paused.then_some(pause),
             stop: Some(stop),

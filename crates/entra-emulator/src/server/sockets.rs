@@ -13,6 +13,8 @@ pub(crate) struct Sockets {
     /// The TLS listeners, all on one port, because `localhost` can resolve to several addresses.
     /// Empty without TLS.
     pub(crate) tls: Vec<TcpListener>,
+    /// The TLS listeners of Service Fabric, all on one port. Empty unless they are enabled.
+    pub(crate) fabric: Vec<TcpListener>,
     /// The listener of the control API, if it is enabled.
     pub(crate) control: Option<TcpListener>,
     /// The names by which clients reach this machine, in addition to its addresses.
@@ -23,20 +25,20 @@ impl Sockets {
     pub(crate) fn bind(
         address: SocketAddr,
         tls: Option<u16>,
+        fabric: Option<u16>,
         control: Option<SocketAddr>,
         names: Vec<String>,
     ) -> Result<Self, Error> {
         let plain = listen(address)?;
         let local = plain.local_addr()?;
-        let tls = match tls {
-            Some(port) => bind_localhost(address.ip(), port)?,
-            None => Vec::new(),
-        };
+        let secure = |port: Option<u16>| port.map_or(Ok(Vec::new()), |port| bind_localhost(address.ip(), port));
+        let (tls, fabric) = (secure(tls)?, secure(fabric)?);
         let control = control.map(listen).transpose()?;
         Ok(Self {
             address: local,
             plain,
             tls,
+            fabric,
             control,
             names,
         })
@@ -44,7 +46,17 @@ impl Sockets {
 
     /// Returns the URL of the TLS listeners.
     pub(crate) fn tls_url(&self) -> io::Result<Option<String>> {
-        let address = self.tls.first().map(TcpListener::local_addr).transpose()?;
+        self.secure_url(&self.tls)
+    }
+
+    /// Returns the URL of the listeners of Service Fabric.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "Service Fabric listens with TLS"))]
+    pub(crate) fn fabric_url(&self) -> io::Result<Option<String>> {
+        self.secure_url(&self.fabric)
+    }
+
+    fn secure_url(&self, listeners: &[TcpListener]) -> io::Result<Option<String>> {
+        let address = listeners.first().map(TcpListener::local_addr).transpose()?;
         Ok(address.map(|address| self.origin("https", address)))
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
@@ -54,6 +55,31 @@ impl Identity {
         })
     }
 
+    /// Generates a certificate for loopback that is its own authority, as that of Service Fabric.
+    pub(crate) fn self_signed() -> Result<Self, Error> {
+        let generate = || {
+            let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+            let mut server = CertificateParams::new(LOOPBACK.map(str::to_owned))?;
+            server
+                .distinguished_name
+                .push(DnType::CommonName, "entra-emulator fabric");
+            let certificate = server.self_signed(&key)?;
+            Ok(Self {
+                ca_pem: certificate.pem(),
+                chain: vec![certificate.der().clone()],
+                key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            })
+        };
+        generate().map_err(|error: rcgen::Error| Error::Tls(error.to_string()))
+    }
+
+    /// Returns the SHA-1 of the certificate, in upper-case hexadecimal.
+    pub(crate) fn thumbprint(&self) -> String {
+        let der = self.chain.first().map_or(&[][..], |certificate| certificate.as_ref());
+        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
+        hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+
     /// Creates an acceptor with an explicit provider, because any crate can set the process-wide
     /// default.
     pub(crate) fn acceptor(self) -> Result<TlsAcceptor, Error> {
@@ -65,6 +91,8 @@ impl Identity {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
+
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 const NAMES: &[&str] = &[
     "localhost",

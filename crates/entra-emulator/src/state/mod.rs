@@ -11,6 +11,7 @@ pub(crate) mod fault;
 pub(crate) mod feed;
 pub(crate) mod grants;
 pub(crate) mod jwks;
+pub(crate) mod key_files;
 pub(crate) mod keys;
 mod lock;
 pub(crate) mod permissions;
@@ -23,6 +24,7 @@ pub(crate) mod second_issuer;
 pub(crate) mod session;
 pub(crate) mod store;
 pub(crate) mod subscriptions;
+pub(crate) mod token_cache;
 pub(crate) mod transactions;
 
 use std::collections::BTreeMap;
@@ -42,6 +44,7 @@ use crate::state::fault::Script;
 use crate::state::feed::Feed;
 use crate::state::grants::Grants;
 use crate::state::jwks::Jwks;
+use crate::state::key_files::KeyFiles;
 use crate::state::keys::KeyRing;
 use crate::state::lock::lock;
 use crate::state::quota::Quota;
@@ -50,6 +53,7 @@ use crate::state::replays::Replays;
 use crate::state::revocations::Revocations;
 use crate::state::second_issuer::SecondIssuer;
 use crate::state::subscriptions::Subscriptions;
+use crate::state::token_cache::TokenCache;
 use crate::state::transactions::Transactions;
 
 /// The complete state of one emulator.
@@ -93,6 +97,10 @@ pub(crate) struct State {
     pub(crate) graph_requests_per_minute: Option<u64>,
     pub(crate) graph_quota: Quota,
     pub(crate) activity_quota: Quota,
+    /// The key files of Azure Arc.
+    pub(crate) key_files: KeyFiles,
+    /// The tokens that Service Fabric caches.
+    pub(crate) token_cache: TokenCache,
     /// True if authorization responses name their issuer (RFC 9207).
     pub(crate) issuer_in_responses: bool,
     /// The key that callers of the control API must present.
@@ -122,6 +130,7 @@ impl State {
         if let Some(second) = &second_issuer {
             second.register(&mut config);
         }
+        let key_files = KeyFiles::new(config.machine.arc_tokens.clone());
         Ok(Self {
             directory: Directory::new(config)?,
             seed,
@@ -153,6 +162,8 @@ impl State {
             graph_requests_per_minute,
             graph_quota: Quota::default(),
             activity_quota: Quota::default(),
+            key_files,
+            token_cache: TokenCache::default(),
             issuer_in_responses: false,
             control_key: ControlKey::new(),
             control_is_open: false,
@@ -191,6 +202,8 @@ impl State {
             graph_requests_per_minute: _,
             graph_quota,
             activity_quota,
+            key_files,
+            token_cache,
             issuer_in_responses: _,
             control_key: _,
             control_is_open: _,
@@ -210,6 +223,8 @@ impl State {
         feed.clear();
         graph_quota.clear();
         activity_quota.clear();
+        key_files.clear();
+        token_cache.clear();
         *lock(ids) = Generator::named(*seed, "answers");
         // Last, so that no earlier request is counted.
         recorder.reset();

@@ -11,6 +11,7 @@ mod captures;
 mod certificates;
 mod codes;
 mod config;
+mod config_problems;
 mod consent;
 mod control;
 mod control_access;

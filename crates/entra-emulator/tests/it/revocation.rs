@@ -161,7 +161,7 @@ fn revocation_can_be_limited_to_an_app() {
 }
 
 #[test]
-#[should_panic = "no application has the name or the client ID \"frist\""]
+#[should_panic = "no application or managed identity has the name or the client ID \"frist\""]
 fn misspelt_app_panics() {
     emulator().revoke_tokens_of("frist");
 }

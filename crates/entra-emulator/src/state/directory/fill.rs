@@ -6,7 +6,7 @@ use crate::config::{
     Api, App, DelegatedPermission, FederatedCredential, Permission, Secret, Tenant, TokenVersion, User,
 };
 use crate::seed::{Generator, is_guid};
-use crate::state::directory::first_label;
+use crate::state::directory::names::first_label;
 use crate::well_known::{self, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
 
 pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>, least: u32) -> Result<Vec<Tenant>, Error> {

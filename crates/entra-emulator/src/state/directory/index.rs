@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::config::Tenant;
-use crate::state::directory::{ciam_subdomain, first_label};
+use crate::state::directory::names::{ciam_subdomain, first_label};
 
 /// The positions of tenants in their list. If two tenants share a name, it stands for the first.
 #[derive(Debug)]

@@ -84,6 +84,13 @@ impl Machine {
         self.identities.iter().zip(&self.principals)
     }
 
+    /// Returns the service principal with this name or client ID.
+    pub(super) fn principal_named(&self, name: &str) -> Option<&App> {
+        let named = self.principals.iter().find(|app| app.name == name);
+        let mut all = self.principals.iter();
+        named.or_else(|| all.find(|app| app.client_id.eq_ignore_ascii_case(name)))
+    }
+
     /// Returns the secret that a source demands.
     pub(crate) fn secret(&self, source: ManagedIdentitySource) -> &str {
         let at = ManagedIdentitySource::ALL.iter().position(|known| *known == source);
@@ -266,7 +273,7 @@ mod tests {
         }
         assert!(directory(config::Machine::new("a\"b")).is_err());
         assert!(directory(config::Machine::new("a").region("../x")).is_err());
-        assert!(directory(config::Machine::new("a").cloud_shell_user("nobody")).is_err());
+        assert!(directory(config::Machine::new("a").cloud_shell_user("unknown")).is_err());
         for folder in ["tokens", "", "/a=b", "/a\"b", "/a\r\nb", "/é"] {
             assert!(
                 directory(config::Machine::new("a").arc_tokens(folder)).is_err(),

@@ -5,6 +5,7 @@ mod fill;
 mod index;
 pub(crate) mod machine;
 mod members;
+mod names;
 pub(crate) mod redirect_uri;
 
 use crate::Error;
@@ -15,6 +16,8 @@ use crate::state::consents::Kind;
 use crate::state::directory::index::Index;
 use crate::state::directory::machine::Machine;
 use crate::well_known;
+
+pub(crate) use crate::state::directory::names::ciam_subdomain;
 
 /// Tenants, apps, APIs and managed identities, complete and consistent.
 #[derive(Debug)]
@@ -72,6 +75,12 @@ impl Directory {
     pub(crate) fn app_named(&self, name: &str) -> Option<&App> {
         let named = self.apps.iter().find(|app| app.name == name);
         named.or_else(|| self.app(name))
+    }
+
+    /// Returns the app, or the service principal of the managed identity, with this name or client
+    /// ID.
+    pub(crate) fn client_named(&self, name: &str) -> Option<&App> {
+        self.app_named(name).or_else(|| self.machine.principal_named(name))
     }
 
     /// Returns the registered certificates of an app.
@@ -203,29 +212,4 @@ impl Directory {
     }
 }
 
-/// Returns the `{sub}` of `{sub}.ciamlogin.com`.
-pub(crate) fn ciam_subdomain(host: &str) -> Option<&str> {
-    let at = host.len().checked_sub(CIAM_SUFFIX.len())?;
-    let (sub, suffix) = (host.get(..at)?, host.get(at..)?);
-    (suffix.eq_ignore_ascii_case(CIAM_SUFFIX) && !sub.is_empty() && !sub.contains('.')).then_some(sub)
-}
-
-fn first_label(domain: &str) -> &str {
-    domain.split('.').next().unwrap_or(domain)
-}
-
 const LONGEST_NAME: usize = 1_024;
-const CIAM_SUFFIX: &str = ".ciamlogin.com";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn customer_hosts_name_their_tenant() {
-        assert_eq!(ciam_subdomain("contoso.CIAMlogin.com"), Some("contoso"));
-        assert_eq!(ciam_subdomain("a.b.ciamlogin.com"), None);
-        assert_eq!(ciam_subdomain(".ciamlogin.com"), None);
-        assert_eq!(ciam_subdomain("é.com"), None);
-    }
-}

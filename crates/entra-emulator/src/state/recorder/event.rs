@@ -199,8 +199,8 @@ pub enum Purpose {
     DeviceLogin,
     /// A form of the sign-in or consent page.
     SignIn,
-    /// A request for a token of a managed identity, including the one that Azure Arc answers with a
-    /// challenge.
+    /// A request for a token of a managed identity, including the one to which Azure Arc responds
+    /// with a challenge.
     ManagedIdentity,
     /// A request for instance metadata.
     InstanceMetadata,

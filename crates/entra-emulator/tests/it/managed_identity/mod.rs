@@ -1,8 +1,15 @@
 //! Tokens of managed identities: the requests of each source and their errors.
 
 mod app_service;
+mod arc;
+mod azure_ml;
+mod cloud_shell;
 mod imds;
+mod instance;
 mod machine;
+mod recorded;
+#[cfg(feature = "tls")]
+mod service_fabric;
 
 use entra_emulator::{Emulator, Machine, ManagedIdentity, ManagedIdentitySource};
 use http::Request;
@@ -70,6 +77,13 @@ impl<'a> Asked<'a> {
                     Some(("secret", secret)),
                 )
             }
+            ManagedIdentitySource::CloudShell => (variable("MSI_ENDPOINT").unwrap(), "-", None),
+            ManagedIdentitySource::Arc => (variable("IDENTITY_ENDPOINT").unwrap(), "2020-06-01", None),
+            ManagedIdentitySource::ServiceFabric => {
+                let secret = variable("IDENTITY_HEADER").unwrap();
+                let endpoint = variable("IDENTITY_ENDPOINT").unwrap();
+                (endpoint, "2019-07-01-preview", Some(("secret", secret)))
+            }
             other => panic!("{other:?}"),
         };
         Self {
@@ -133,15 +147,19 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Checks that each parameter of `table` names an identity by a value that is right for it, and that
-/// names of other sources have no effect.
+/// Checks that each parameter of `table` names an identity by a value that is right for it, and
+/// that names of other sources have no effect.
 #[track_caller]
 fn check_identity_parameters(source: ManagedIdentitySource, table: &[(&str, &str)]) {
-    let emulator = emulator();
+    check_identity_parameters_of(&emulator(), source, table);
+}
+
+#[track_caller]
+fn check_identity_parameters_of(emulator: &Emulator, source: ManagedIdentitySource, table: &[(&str, &str)]) {
     let system = &emulator.managed_identities()[0];
     assert!(system.system_assigned);
     let oid = |name: &str, value: &str| {
-        let body = Asked::new(&emulator, source).with(name, value).body();
+        let body = Asked::new(emulator, source).with(name, value).body();
         claims(&body)["oid"].as_str().unwrap().to_owned()
     };
     for &(parameter, value) in table {
