@@ -40,6 +40,13 @@ pub enum EnvironmentError {
         /// The other variable.
         other: &'static str,
     },
+    /// A variable is set that has a meaning only together with another one.
+    Incomplete {
+        /// The variable that is set.
+        set: &'static str,
+        /// The variable that is not set.
+        unset: &'static str,
+    },
     /// A value is invalid.
     Invalid {
         /// The variable.
@@ -97,6 +104,7 @@ impl EnvironmentError {
             ),
             Self::NotUnicode { .. } => Some("set it again, as plain text"),
             Self::Contradiction { .. } => Some("unset one of them"),
+            Self::Incomplete { .. } => Some("set both, or none of them"),
             Self::Invalid { error, variable } => match (error.hint(), *variable) {
                 (Some(hint), _) => Some(hint),
                 (None, AUTHORITY_HOST) => Some("set it to public, usgovernment, china, or the address of a cloud"),
@@ -135,8 +143,9 @@ impl fmt::Display for EnvironmentError {
             Self::NoCredential { instead: None } => f.write_str("no variable names a credential"),
             Self::NotUnicode { variable } => write!(f, "{variable} is not UTF-8"),
             Self::Contradiction { one, other } => {
-                write!(f, "{one} and {other} are both set, and only one credential can be used")
+                write!(f, "{one} and {other} are both set, and only one of them can be used")
             }
+            Self::Incomplete { set, unset } => write!(f, "{set} is set, but {unset} is not"),
             Self::Invalid { variable, error } => write!(f, "{variable}: {error}"),
         }
     }

@@ -15,12 +15,15 @@
 //! | [`FEDERATED_TOKEN_FILE`] | a file with another issuer's assertion (workload identity) |
 //! | [`AUTHORITY_HOST`] | the cloud, or an emulator: what [`Cloud::from_setting`] reads |
 //!
+//! [`TokenProxySettings`] reads the variables of a cluster with identity bindings.
+//!
 //! A secret together with a certificate is an error, because the choice would be arbitrary. Either
 //! of them takes precedence over the federated token file, which Kubernetes sets in every pod of a
 //! service account.
 
 mod error;
 mod misnamed;
+mod token_proxy;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -37,6 +40,10 @@ use crate::tenant::Tenant;
 
 pub use self::error::EnvironmentError;
 pub use self::misnamed::misnamed;
+pub use self::token_proxy::{
+    KUBERNETES_CA_DATA, KUBERNETES_CA_FILE, KUBERNETES_SNI_NAME, KUBERNETES_TOKEN_PROXY, TokenProxySettings,
+    TokenProxyTrust,
+};
 
 /// The variable with the tenant.
 pub const TENANT_ID: &str = "AZURE_TENANT_ID";
