@@ -138,6 +138,13 @@ impl<T> TransportBuilder<T> {
         self
     }
 
+    /// Replaces all trusted roots by the certificates in `pem`.
+    pub(crate) fn trusting_only(mut self, pem: &[u8]) -> Result<Self, TransportError> {
+        self.settings.trust = Trust::default();
+        self.root_certificates_pem(pem)
+            .map(|builder| builder.added_roots_only(true))
+    }
+
     /// Sets the proxy. By default, the environment determines it: see [`Proxies::from_env`].
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.settings.proxies = proxies;

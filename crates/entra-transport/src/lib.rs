@@ -62,6 +62,9 @@
 //! [`cloud_from_env`] reads `AZURE_AUTHORITY_HOST`, which directs a program to another cloud or to
 //! an emulator.
 //!
+//! In a Kubernetes cluster with identity bindings, a `TokenProxy` (feature `tls`) sends token
+//! requests to the cluster's proxy.
+//!
 //! [`LocalHost`] is the machine in which entra-proto looks for a managed identity.
 //!
 //! [`adapter`] has the parts of a transport over another HTTP client. Such a transport has to pass
@@ -93,6 +96,8 @@ mod policy;
 mod proxy;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "tls")]
+mod token_proxy;
 mod transport;
 mod tunnel;
 
@@ -108,6 +113,8 @@ pub use errors::{Errors, Report};
 pub use local_host::LocalHost;
 pub use policy::{MAX_BODY, TransportPolicy};
 pub use proxy::{Proxies, Proxy};
+#[cfg(feature = "tls")]
+pub use token_proxy::TokenProxy;
 pub use transport::{Transport, TransportFn, transport_fn};
 
 /// A request of the protocol: an absolute URI, the headers and the body.

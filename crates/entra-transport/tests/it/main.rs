@@ -4,4 +4,5 @@ mod async_credentials;
 mod codes_once;
 mod device_code;
 mod interface;
+mod local_route;
 mod no_proxy;
