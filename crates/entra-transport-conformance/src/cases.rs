@@ -4,6 +4,7 @@ mod connections;
 mod cuts;
 mod deadlines;
 mod limits;
+mod local;
 mod malformed;
 mod proxies;
 mod rejections;
@@ -27,6 +28,7 @@ pub fn cases() -> Vec<Case> {
         tls::CASES,
         connections::CASES,
         proxies::CASES,
+        local::CASES,
     ]
     .concat()
 }

@@ -12,7 +12,11 @@ use std::thread;
 use entra_transport::adapter::FromSettings;
 use entra_transport::{Body, Request, Response, TransportBuilder, TransportError, TransportErrorKind};
 
-use crate::certificate::root_pem;
+use crate::bench::LOOK_UP;
+use crate::certificate::{root_pem, self_signed};
+use crate::exchange::ok;
+use crate::local::{local_request, pinned, probe};
+use crate::server::{Peer, Server};
 
 /// Adds the tests of environment variables to a module of a test binary: those for proxies, and
 /// those for files of roots.
@@ -55,6 +59,11 @@ macro_rules! environment_tests {
         }
 
         #[test]
+        fn proxy_from_environment_is_not_used_for_local_endpoints() {
+            $crate::environment::ignores_proxy_for_local_endpoints(module_path!());
+        }
+
+        #[test]
         fn unusable_proxy_is_an_error() {
             $crate::environment::reports_unusable_proxies(module_path!());
         }
@@ -74,6 +83,12 @@ macro_rules! environment_tests {
         #[ignore = "another test runs it in a separate process"]
         fn child_reaches_loopback() {
             $crate::environment::child_reaches_loopback($builder, $send);
+        }
+
+        #[test]
+        #[ignore = "another test runs it in a separate process"]
+        fn child_reaches_local_endpoint() {
+            $crate::environment::child_reaches_local_endpoint($builder, $send);
         }
 
         #[test]
@@ -152,6 +167,16 @@ pub fn ignores_proxy_for_http(module: &str) {
     );
 }
 
+pub fn ignores_proxy_for_local_endpoints(module: &str) {
+    let proxy = Server::start(Peer::until_gone);
+    let uri = format!("http://127.0.0.1:{}", proxy.port());
+    let uri = OsStr::new(&uri);
+    let names = ["http_proxy", "https_proxy", "all_proxy"].map(|name| [name.to_owned(), name.to_uppercase()]);
+    let variables: Vec<_> = names.iter().flatten().map(|name| (name.as_str(), uri)).collect();
+    run_child(&variables, module, "child_reaches_local_endpoint");
+    assert_eq!(proxy.connections(), 0);
+}
+
 pub fn reports_unusable_proxies(module: &str) {
     let run = |variables: &[(&str, &OsStr)]| run_child(variables, module, "child_cannot_be_built");
     run(&[("HTTPS_PROXY", OsStr::new("socks5://127.0.0.1:1080"))]);
@@ -199,6 +224,37 @@ pub fn child_reaches_loopback<T: FromSettings>(builder: fn() -> TransportBuilder
         .expect("the settings are valid");
     let response = send(&transport, get(&uri)).expect("the server responds");
     assert_eq!(response.body().as_bytes(), b"ok");
+}
+
+pub fn child_reaches_local_endpoint<T: FromSettings>(builder: fn() -> TransportBuilder<T>, send: Send<T>) {
+    let server = Server::responding(ok("{}"));
+    let certified = self_signed();
+    let secure = Server::start_tls(certified.config(), |peer| {
+        peer.request()?;
+        peer.write(ok("{}").as_bytes())
+    });
+    let transport = with_root(builder())
+        .timeout(LOOK_UP)
+        .build()
+        .expect("the proxy can be used");
+    for request in [
+        local_request(&server.http("/msi/token")),
+        probe(&server.http("")),
+        pinned(&secure.https("/token"), &certified.sha1()),
+    ] {
+        let response = send(&transport, request).expect("the endpoint responds");
+        assert_eq!(response.body().as_bytes(), b"{}");
+    }
+    // Proxies are known to be left out for this machine, but these hosts are others. The error
+    // tells that their names were looked up here.
+    for request in [
+        local_request("https://no-such-host.invalid/msi/token"),
+        pinned("https://no-such-host.invalid/token", &certified.sha1()),
+    ] {
+        let error = send(&transport, request).expect_err("the host does not exist");
+        let is_unknown = matches!(error.kind(), TransportErrorKind::Dns | TransportErrorKind::Timeout);
+        assert!(is_unknown, "{error:?}");
+    }
 }
 
 pub fn child_cannot_be_built<T: FromSettings>(builder: fn() -> TransportBuilder<T>) {

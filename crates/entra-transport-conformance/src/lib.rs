@@ -49,7 +49,11 @@
 //! [`run_async`] takes an async transport and the `block_on` of its runtime, and has a few
 //! additional cases. A transport that a [`TransportBuilder`](entra_transport::TransportBuilder)
 //! builds applies a [`Setup`] with [`Setup::build`]; [`environment_tests!`] adds its tests of the
-//! environment variables for proxies and roots.
+//! environment variables for proxies and roots, and [`token_proxy_tests!`] those of the token proxy
+//! of a Kubernetes cluster.
+//!
+//! A transport may reject the requests to local endpoints that managed identities send. The cases
+//! that need them are then skipped.
 //!
 //! The suite searches each error that a transport returns, and each line that is logged during the
 //! run, for the secrets of the requests. It installs its own logger for that. A case that hangs
@@ -69,10 +73,13 @@ mod certificate;
 pub mod environment;
 mod exchange;
 mod jobs;
+mod local;
 mod logs;
 mod report;
 mod server;
 mod suite;
+#[doc(hidden)]
+pub mod token_proxy;
 
 pub use asynchronous::run_async;
 pub use bench::Setup;
@@ -81,6 +88,7 @@ pub use cases::cases;
 pub use certificate::root_pem;
 pub use entra_proto::assertion::BoxFuture;
 pub use environment::run_with;
+pub use local::local_request;
 pub use logs::leave_out_of_logs;
 pub use report::Report;
 pub use suite::run;

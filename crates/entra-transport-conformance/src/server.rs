@@ -24,10 +24,10 @@ impl Server {
 
     /// Starts a server for TLS. The script starts after the handshake.
     pub(crate) fn start_tls(
-        config: Arc<ServerConfig>,
+        config: impl Into<Arc<ServerConfig>>,
         script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(Some(config), script)
+        Self::listen(Some(config.into()), script)
     }
 
     /// Starts a server that responds to each request of each connection with the same bytes.
@@ -106,6 +106,12 @@ impl Server {
         self.seen.requests().clone()
     }
 
+    /// Returns the name of the server that the last client sent in TLS.
+    pub(crate) fn server_name(&self) -> Option<String> {
+        let name = self.seen.server_name.lock();
+        name.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits until all accepted connections have ended. A client with a short timeout may not have
     /// connected at all.
     pub(crate) fn wait_for_ends(&self) -> bool {
@@ -181,6 +187,8 @@ struct Seen {
     ended: AtomicUsize,
     bytes: AtomicUsize,
     requests: Mutex<Vec<RawRequest>>,
+    /// The name that the last client sent in TLS.
+    server_name: Mutex<Option<String>>,
 }
 
 impl Seen {
@@ -243,6 +251,8 @@ impl Peer {
                         return Err(error);
                     }
                 }
+                let name = connection.server_name().map(str::to_owned);
+                *seen.server_name.lock().unwrap_or_else(PoisonError::into_inner) = name;
                 Stream::Tls(Box::new(StreamOwned::new(connection, stream)))
             }
         };

@@ -11,7 +11,7 @@ use tracing::Span;
 
 use super::acquisition::{Acquisition, Goal};
 use super::attempt::{Attempt, Remedies};
-use super::members::{Choice, Members, Walk};
+use super::members::Walk;
 use super::{Effect, Save};
 use crate::cache::{Completion, FlightOwner, Key};
 use crate::clock::Moment;
@@ -48,7 +48,7 @@ impl<'a> FlightGoal<'a> {
         let acquisition = Acquisition::new(core, span, goal);
         match request {
             FlightRequest::Ready(request) => acquisition.load_or_begin(request),
-            FlightRequest::OfChain(selection, rejected) => acquisition.choose_member(Members { selection, rejected }),
+            FlightRequest::OfChain(selection) => acquisition.choose_member(selection),
         }
     }
 }
@@ -61,7 +61,7 @@ impl FlightGoal<'_> {
             Some(walk) => walk.request(key).ok(),
             None => match core.request(key).ok()? {
                 FlightRequest::Ready(request) => Some(request),
-                FlightRequest::OfChain(..) => None,
+                FlightRequest::OfChain(_) => None,
             },
         }
     }
@@ -127,7 +127,7 @@ impl Goal for FlightGoal<'_> {
                 .complete_from_store(acquisition.span, acquisition.goal.owner, &stored)
         }) {
             // The token is that of this application, whatever else was chosen since.
-            let _ = acquisition.goal.walk.map(Walk::choose);
+            acquisition.other_choice();
             return Effect::Done(());
         }
         acquisition.sharing(Some(key)).begin_after_pause(request.into())
@@ -155,14 +155,12 @@ impl Goal for FlightGoal<'_> {
     }
 
     fn complete<D>(
-        mut acquisition: Acquisition<'_, D, Self>,
+        acquisition: Acquisition<'_, D, Self>,
         attempt: Attempt,
         response: TokenResponse,
     ) -> Effect<'_, D, Self> {
-        match acquisition.goal.walk.take().map(Walk::choose) {
-            None | Some(Choice::Chosen) => {}
-            Some(Choice::Other(members)) => return acquisition.choose_member(members),
-            Some(Choice::Unfit(error)) => return Self::fail(acquisition, Some(&attempt), error),
+        if let Some(selection) = acquisition.other_choice() {
+            return acquisition.choose_member(selection);
         }
         let FlightGoal { owner, shared, .. } = acquisition.goal;
         let to_save = acquisition
@@ -180,8 +178,8 @@ impl Goal for FlightGoal<'_> {
         error: Error,
     ) -> Effect<'a, D, Self> {
         let next = acquisition.goal.walk.take().and_then(|walk| walk.leave(&error));
-        if let Some((members, search)) = next {
-            return acquisition.search_member(members, search);
+        if let Some((selection, search)) = next {
+            return acquisition.search_member(selection, search);
         }
         let Acquisition { core, span, goal, .. } = acquisition;
         core.fail_flight(span, goal.owner, attempt, error);

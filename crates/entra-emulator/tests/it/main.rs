@@ -3,7 +3,6 @@
 mod activity;
 mod activity_feed;
 mod activity_webhooks;
-mod agents;
 mod assertion_audiences;
 mod assertions;
 mod authorize;

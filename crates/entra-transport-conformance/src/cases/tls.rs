@@ -1,13 +1,10 @@
 //! The certificates that are accepted, and the errors of TLS.
 
-use std::sync::Arc;
-
 use entra_transport::TransportErrorKind::Tls;
-use rustls::ServerConfig;
 
 use crate::bench::{Bench, Outcome};
 use crate::case::Case;
-use crate::certificate::{Authority, self_signed};
+use crate::certificate::{Authority, Certified, self_signed};
 use crate::exchange::{check, fails, got, ok, post};
 use crate::server::Server;
 
@@ -91,8 +88,8 @@ fn self_signed_certificate(bench: &Bench) -> Outcome {
     rejects(bench, &Authority::new("a root"), self_signed(), "certificate")
 }
 
-fn rejects(bench: &Bench, authority: &Authority, config: Arc<ServerConfig>, shown: &str) -> Outcome {
-    let server = secure(config);
+fn rejects(bench: &Bench, authority: &Authority, certified: Certified, shown: &str) -> Outcome {
+    let server = secure(certified);
     let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
     let outcome = transport.send(post(&server.https("/")));
     if let Err(error) = &outcome {
@@ -136,8 +133,8 @@ fn closes(bench: &Bench) -> Outcome {
     fails(bench.plain().send(post(&reset.https("/"))), Tls, true).map_err(|seen| format!("reset: {seen}"))
 }
 
-fn secure(config: Arc<ServerConfig>) -> Server {
-    Server::start_tls(config, |peer| {
+fn secure(certified: Certified) -> Server {
+    Server::start_tls(certified, |peer| {
         while peer.request()?.is_some() {
             peer.write(ok("{}").as_bytes())?;
         }

@@ -5,3 +5,4 @@ mod connector;
 #[cfg(feature = "native-roots")]
 mod environment;
 mod service;
+mod token_proxy;

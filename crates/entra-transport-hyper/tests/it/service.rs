@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use entra_transport::{Body, Request, Response, Transport, TransportError, TransportErrorKind, TransportPolicy};
+use entra_transport_conformance::local_request;
 use entra_transport_hyper::ServiceTransport;
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
@@ -159,6 +160,18 @@ async fn rules_apply_to_services() {
     let mut plain = request();
     *plain.uri_mut() = http::Uri::from_static("http://login.example/");
     assert_eq!(kind(long.send(plain).await), (TransportErrorKind::NotAllowed, false));
+}
+
+#[tokio::test]
+async fn service_gets_no_request_to_a_local_endpoint() {
+    let respond = || -> Result<http::Response<Full<Bytes>>, Infallible> { panic!("the service is called") };
+    let mut policy = TransportPolicy::default();
+    policy.allow_plain_loopback = true;
+    let transport = ServiceTransport::new(RespondsWith(respond)).policy(policy);
+    let outcome = transport.send(local_request("http://127.0.0.1:41564/msi/token")).await;
+    let hint = outcome.as_ref().unwrap_err().hint().unwrap().to_owned();
+    assert!(hint.contains("HyperTransport"), "{hint}");
+    assert_eq!(kind(outcome), (TransportErrorKind::NotAllowed, false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,4 +15,6 @@ fn transport_conforms() {
     );
     eprintln!("{report}");
     report.assert();
+    // Local routes are supported.
+    assert!(report.skipped().all(|(_, why)| !why.starts_with("the transport")));
 }

@@ -5,3 +5,5 @@ mod beside;
 mod conformance;
 #[cfg(feature = "native-roots")]
 mod environment;
+mod over;
+mod token_proxy;

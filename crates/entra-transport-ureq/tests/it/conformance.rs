@@ -9,4 +9,6 @@ fn transport_conforms() {
     let report = run(|setup| Box::new(setup.build(UreqTransport::builder())));
     eprintln!("{report}");
     report.assert();
+    // Local routes are supported.
+    assert!(report.skipped().all(|(_, why)| !why.starts_with("the transport")));
 }

@@ -7,3 +7,4 @@ mod environment;
 #[cfg(feature = "native-roots")]
 mod logs;
 mod open;
+mod token_proxy;

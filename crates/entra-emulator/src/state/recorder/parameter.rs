@@ -73,5 +73,4 @@ pub(crate) const SECRET_PARAMETERS: &[&str] = &[
     "refresh_token",
     "transaction",
     "user_code",
-    "user_federated_identity_credential",
 ];
