@@ -1,72 +1,17 @@
 //! Chains: the first member that is not absent is used, and no other one instead of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entra_client::clock::ManualClock;
 use entra_client::observer::EventKind;
-use entra_client::{
-    Absence, AsyncTokenCommand, BuildError, Chain, ChainReport, CommandError, CommandRequest, CommandToken,
-    MemberState, TokenOptions, blocking,
-};
-use entra_proto::assertion::BoxFuture;
+use entra_client::{Absence, BuildError, Chain, CommandRequest, CommandToken, TokenOptions, blocking};
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::{AccessToken, Tenant};
 use tokio::time::Instant;
 
+use crate::support::commands::{Command, absent, failed, issued, states};
 use crate::support::users::{AtOnce, NoTime, user};
 use crate::support::{CountedRandom, Reply, START, Service, Stage, api, app, pass, seconds, secret, settle, together};
-
-type Outcome = Result<CommandToken, CommandError>;
-
-/// A command whose n-th run, counted from 0, ends as `script` says, after some time.
-#[derive(Clone)]
-struct Command {
-    script: Arc<dyn Fn(usize, &CommandRequest) -> (Duration, Outcome) + Send + Sync>,
-    runs: Arc<AtomicUsize>,
-}
-
-impl Command {
-    fn new(script: impl Fn(usize, &CommandRequest) -> (Duration, Outcome) + Send + Sync + 'static) -> Self {
-        Self {
-            script: Arc::new(script),
-            runs: Arc::default(),
-        }
-    }
-
-    fn always(outcome: Outcome) -> Self {
-        Self::new(move |_, _| (seconds(1), outcome.clone()))
-    }
-
-    fn runs(&self) -> usize {
-        self.runs.load(Ordering::SeqCst)
-    }
-}
-
-impl AsyncTokenCommand for Command {
-    fn run<'a>(&'a self, request: &'a CommandRequest) -> BoxFuture<'a, Outcome> {
-        let n = self.runs.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async move {
-            let (time, outcome) = (self.script)(n, request);
-            tokio::time::sleep(time).await;
-            outcome
-        })
-    }
-}
-
-fn issued(token: &str) -> Outcome {
-    let expires_at = START.plus(seconds(100_000));
-    Ok(CommandToken::new(AccessToken::new(token).unwrap(), expires_at))
-}
-
-fn absent() -> Outcome {
-    Err(CommandError::absent("it is not installed").with_hint("install it"))
-}
-
-fn failed() -> Outcome {
-    Err(CommandError::failed("the session has expired").with_hint("sign in again"))
-}
 
 fn tokens() -> Service {
     Service::always(Reply::Token("of-app", 3600, ""))
@@ -78,17 +23,6 @@ fn rejecting() -> Service {
         401,
         r#"{"error":"invalid_client","error_codes":[7000215]}"#,
     ))
-}
-
-fn states(report: &ChainReport) -> Vec<(&str, &'static str)> {
-    let name = |state: &MemberState| match state {
-        MemberState::Untried => "untried",
-        MemberState::Absent(_) => "absent",
-        MemberState::Chosen => "chosen",
-        _ => "?",
-    };
-    let members = report.members.iter();
-    members.map(|member| (&*member.name, name(&member.state))).collect()
 }
 
 #[tokio::test(start_paused = true)]

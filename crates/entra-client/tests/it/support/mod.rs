@@ -2,6 +2,8 @@
 //!
 //! No test sleeps: tokio's clock is paused, and advances by itself when all tasks wait.
 
+pub(crate) mod commands;
+pub(crate) mod machine;
 pub(crate) mod users;
 
 use std::future::Future;
@@ -13,9 +15,10 @@ use entra_client::clock::{Clock, Moment};
 use entra_client::observer::{Counters, EventKind};
 use entra_client::random::SecureRandom;
 use entra_client::{Client, ClientBuilder, Policy, Principal};
+use entra_proto::managed_identity::LocalRoute;
 use entra_proto::{Application, ClientCredential, ClientSecret, Guid, Target, Timestamp};
 use entra_transport::{Body, Request, Response, Transport, TransportError, TransportErrorKind};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing::{Dispatch, Subscriber};
@@ -66,6 +69,8 @@ pub(crate) enum Reply {
     Status(u16, Vec<(&'static str, String)>, String),
     /// A connection that breaks.
     Broken,
+    /// A host that accepts no connection.
+    Unreachable,
     /// A panic of the transport.
     Panic,
 }
@@ -101,6 +106,7 @@ impl Reply {
                 TransportErrorKind::Interrupted,
                 "the connection broke",
             )),
+            Self::Unreachable => Err(TransportError::not_connected()),
             Self::Panic => panic!("the transport panics"),
         }
     }
@@ -121,6 +127,11 @@ pub(crate) struct Service {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) path: String,
+    /// The parameters of the query.
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    /// The time within which a connection must be made, if the request limits it.
+    pub(crate) connect_timeout: Option<Duration>,
     pub(crate) form: Vec<(String, String)>,
     /// The time at which it arrived, from the start of the test.
     pub(crate) at: Duration,
@@ -128,8 +139,21 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.form.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_str())
+        value_in(&self.form, name)
     }
+
+    /// Returns the value of a parameter of the query.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        value_in(&self.query, name)
+    }
+}
+
+fn pairs(text: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(text).into_owned().collect()
+}
+
+fn value_in<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_str())
 }
 
 impl Service {
@@ -178,7 +202,10 @@ impl Service {
     pub(crate) fn receive(&self, request: &Request, at: Duration) -> (Duration, Reply) {
         let seen = Seen {
             path: request.uri().path().to_owned(),
-            form: form_urlencoded::parse(request.body().as_bytes()).into_owned().collect(),
+            query: pairs(request.uri().query().unwrap_or_default().as_bytes()),
+            headers: request.headers().clone(),
+            connect_timeout: LocalRoute::of(request).and_then(LocalRoute::connect_timeout),
+            form: pairs(request.body().as_bytes()),
             at,
         };
         let n = {
