@@ -93,14 +93,12 @@ pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Res
     let read = if from_stdin && io::stdin().is_terminal() {
         prompt::text(what, limit as usize)
     } else {
-        // Capacity for the longest input, so that growth leaves no copy behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize + 1));
-        let read = if from_stdin {
-            io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+        let most = limit as usize + 1;
+        if from_stdin {
+            read_most(io::stdin().lock(), most)
         } else {
-            File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-        };
-        read.map(|_| bytes)
+            File::open(path).and_then(|file| read_most(file, most))
+        }
     };
     let bytes = read.map_err(|error| {
         let failure = failed(error.to_string());
@@ -115,6 +113,24 @@ pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Res
         return Err(failed(format!("longer than {limit} bytes")).hint(format!("give only {what}")));
     }
     Ok(bytes)
+}
+
+/// Reads at most this many bytes. The buffer grows by hand, so that it leaves no copy of a secret
+/// behind: most inputs need the first one only.
+fn read_most(mut source: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut size = most.min(16 * 1024);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+    loop {
+        let room = (size - bytes.len()) as u64;
+        source.by_ref().take(room).read_to_end(&mut bytes)?;
+        if bytes.len() < size || size == most {
+            return Ok(bytes);
+        }
+        size = most.min(size * 8);
+        let mut larger = Zeroizing::new(Vec::with_capacity(size));
+        larger.extend_from_slice(&bytes);
+        bytes = larger;
+    }
 }
 
 /// Writes a new file, without overwriting an existing file or following a link. Only the owner may
@@ -338,6 +354,19 @@ pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inputs_are_read_whole_up_to_the_limit() {
+        for length in [
+            0, 1, 16_383, 16_384, 16_385, 131_072, 131_073, 299_999, 300_000, 300_001,
+        ] {
+            let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            // A source may give its bytes in pieces of any length.
+            let pieces = (&bytes[..length / 3]).chain(&bytes[length / 3..]);
+            let read = read_most(pieces, 300_000).unwrap();
+            assert!(*read == bytes[..length.min(300_000)], "{length}");
+        }
+    }
 
     #[test]
     fn utf16_is_read_with_and_without_byte_order_mark() {

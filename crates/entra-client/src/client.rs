@@ -6,6 +6,7 @@ use std::sync::Arc;
 use entra_proto::authorize::UserAssertion;
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::device::DeviceAuthorization;
+use entra_proto::managed_identity::Identity;
 use entra_proto::{Application, Authority, Target, Tenant, TokenRequest};
 use entra_transport::Transport;
 
@@ -114,7 +115,7 @@ impl<D> Client<D> {
     /// # Errors
     /// Returns an error if the target, the tenant and the user do not form a valid request.
     pub fn source(&self, target: &Target) -> Result<TokenSource<D>, Error> {
-        let (slot, _) = self.core.slot(self.key(target, None))?;
+        let (slot, _) = self.core.slot(self.key(target, None), None)?;
         Ok(TokenSource::new(Arc::clone(&self.core), slot))
     }
 
@@ -274,7 +275,40 @@ impl Client<Tasks> {
             .expect("the default policy is valid, and there is a runtime")
     }
 
+    /// Creates a client with the default policy for a managed identity of the machine that the
+    /// program runs on: a virtual machine, a web app, a container. It runs on tokio.
+    ///
+    /// The environment names the source of the tokens. The transport must support local routes, as
+    /// those of this workspace do.
+    ///
+    /// Managed identities have no users, no consents and no choice of tenants: requests for those
+    /// fail. Their tokens are not written to a [`TokenStore`](crate::token_store::TokenStore),
+    /// because they belong to this machine.
+    ///
+    /// ```no_run
+    /// # use entra_client::{Client, Error};
+    /// # use entra_proto::Target;
+    /// # use entra_proto::managed_identity::Identity;
+    /// # use entra_transport::Transport;
+    /// # async fn open(hyper: impl Transport + 'static) -> Result<(), Error> {
+    /// let client = Client::managed_identity(Identity::system(), hyper);
+    /// let vault = Target::resource("https://vault.azure.net")?;
+    /// let token = client.token(&vault).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn managed_identity(identity: Identity, transport: impl Transport + 'static) -> Self {
+        Self::new(identity, transport)
+    }
+
     /// Returns a builder, for a client with other settings.
+    ///
+    /// The principal is an [`Application`], a [`ManagedIdentity`], the [`Identity`] of a managed
+    /// identity of this machine, or a [`Chain`](crate::Chain).
+    ///
+    /// [`ManagedIdentity`]: entra_proto::managed_identity::ManagedIdentity
     pub fn builder(principal: impl Into<Principal>, transport: impl Transport + 'static) -> ClientBuilder {
         ClientBuilder::new(principal.into(), Tasks::new(Arc::new(transport)))
     }
@@ -297,7 +331,7 @@ impl Client<Tasks> {
         match self.cached(target) {
             Some(token) => Ok(token),
             // Boxed, so that the future of a cached token stays small.
-            None => Box::pin(self.acquire(self.key(target, None), Want::Valid)).await,
+            None => Box::pin(self.acquire(self.key(target, None), Want::Valid, None)).await,
         }
     }
 
@@ -311,7 +345,7 @@ impl Client<Tasks> {
         let key = self.key(target, options.claims.as_ref());
         match self.cached_with(key, options) {
             Ok(token) => Ok(token),
-            Err(want) => Box::pin(self.acquire(key, want)).await,
+            Err(want) => Box::pin(self.acquire(key, want, options.rejected())).await,
         }
     }
 
@@ -384,8 +418,8 @@ impl Client<Tasks> {
         self.token(&Target::resource(&target.audience()?)?).await
     }
 
-    async fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
-        let (slot, request) = self.core.slot(key)?;
+    async fn acquire(&self, key: KeyRef<'_>, want: Want, rejected: Option<&Token>) -> Result<Token, Error> {
+        let (slot, request) = self.core.slot(key, rejected)?;
         let caller = CallerEffect::start(&self.core, &slot, request, want);
         acquire(&self.core, caller).await
     }

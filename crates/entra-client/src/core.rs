@@ -18,7 +18,7 @@ use crate::observer::{Event, EventKind, Observer};
 use crate::policy::Policy;
 use crate::principal::{Kind, Principal};
 use crate::random::SecureRandom;
-use crate::request::{FlightRequest, in_tenant, only_applications, request_of};
+use crate::request::{FlightRequest, in_tenant, only_applications, request_of, request_of_identity};
 use crate::subject::Subject;
 use crate::token::{CacheEntry, Origin, Token};
 use crate::user::User;
@@ -77,13 +77,23 @@ impl<D> Core<D> {
     }
 
     /// Returns the slot of `key`. A new one is created only if its token can be requested, and is
-    /// returned with that request.
-    pub(crate) fn slot(&self, key: KeyRef<'_>) -> Result<(Arc<Slot>, Option<FlightRequest>), Error> {
-        if let Some(slot) = self.slots.find(key, Arc::clone) {
+    /// returned with that request. If an API has rejected a token with the claims of the key, the
+    /// request is for a token in its place, and is always returned.
+    pub(crate) fn slot(
+        &self,
+        key: KeyRef<'_>,
+        rejected: Option<&Token>,
+    ) -> Result<(Arc<Slot>, Option<FlightRequest>), Error> {
+        let slot = self.slots.find(key, Arc::clone);
+        let rejected = rejected.filter(|_| key.claims.is_some());
+        if let (Some(slot), None) = (slot, rejected) {
             return Ok((slot, None));
         }
         let key = key.to_key();
-        let request = self.request(&key)?;
+        let request = match rejected {
+            Some(_) => self.request_replacing(&key, rejected)?,
+            None => self.request(&key)?,
+        };
         Ok((self.new_slot(key), Some(request)))
     }
 
@@ -108,10 +118,30 @@ impl<D> Core<D> {
 
     /// Returns the request for the token of a key.
     pub(crate) fn request(&self, key: &Key) -> Result<FlightRequest, Error> {
-        Ok(match &self.principal.0 {
+        self.request_replacing(key, self.rejected(key).as_ref())
+    }
+
+    /// Returns the request for the token of a key, in place of a token that an API has rejected.
+    fn request_replacing(&self, key: &Key, rejected: Option<&Token>) -> Result<FlightRequest, Error> {
+        let request = match &self.principal.0 {
             Kind::Application(application) => request_of(application, key)?.into(),
-            Kind::Chain(selection) => FlightRequest::OfChain(Arc::clone(selection)),
-        })
+            Kind::ManagedIdentity(managed) => request_of_identity(managed, key, rejected)?.into(),
+            Kind::Chain(selection) => return Ok(FlightRequest::OfChain(Arc::clone(selection), rejected.cloned())),
+        };
+        Ok(FlightRequest::Ready(request))
+    }
+
+    /// Returns the cached token that an API has rejected, for a key with the claims that the API
+    /// requires: the token with these claims, or the one without claims.
+    fn rejected(&self, key: &Key) -> Option<Token> {
+        key.claims.as_ref()?;
+        let without = KeyRef {
+            claims: None,
+            ..key.view()
+        };
+        let now = self.clock.now();
+        let cached = |key| self.slots.find(key, |slot| slot.unexpired(now)).flatten();
+        cached(key.view()).or_else(|| cached(without))
     }
 
     /// Returns the application in this tenant, or in its own one.

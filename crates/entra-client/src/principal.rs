@@ -4,13 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use entra_proto::Application;
+use entra_proto::managed_identity::{Identity, ManagedIdentity};
+use entra_transport::LocalHost;
 
 use crate::chain::{Chain, Selection};
 
 /// The principal of a client: the party that its tokens are issued to.
 ///
-/// [`Client::builder`](crate::Client::builder) takes one. An [`Application`] and a [`Chain`] convert
-/// into it. Clones of a chain's principal share the choice of the chain.
+/// [`Client::builder`](crate::Client::builder) takes one. The following convert into it:
+///
+/// - an [`Application`] with its credential,
+/// - a [`ManagedIdentity`], or the [`Identity`] of the machine that the program runs on
+///   ([`LocalHost`]),
+/// - a [`Chain`] of these. Clones of its principal share the choice of the chain.
 #[derive(Clone)]
 pub struct Principal(pub(crate) Kind);
 
@@ -18,6 +24,7 @@ pub struct Principal(pub(crate) Kind);
 #[derive(Clone)]
 pub(crate) enum Kind {
     Application(Application),
+    ManagedIdentity(ManagedIdentity),
     /// The first credential of a chain that is not absent.
     Chain(Arc<Selection>),
 }
@@ -27,6 +34,7 @@ impl Principal {
     pub(crate) fn application(&self) -> Option<&Application> {
         match &self.0 {
             Kind::Application(application) => Some(application),
+            Kind::ManagedIdentity(_) => None,
             Kind::Chain(selection) => selection.application(),
         }
     }
@@ -35,7 +43,7 @@ impl Principal {
     pub(crate) fn selection(&self) -> Option<&Arc<Selection>> {
         match &self.0 {
             Kind::Chain(selection) => Some(selection),
-            Kind::Application(_) => None,
+            Kind::Application(_) | Kind::ManagedIdentity(_) => None,
         }
     }
 
@@ -43,6 +51,7 @@ impl Principal {
     pub(crate) fn is_async(&self) -> bool {
         match &self.0 {
             Kind::Application(application) => application.credential().is_async(),
+            Kind::ManagedIdentity(_) => false,
             Kind::Chain(selection) => selection.is_async(),
         }
     }
@@ -53,6 +62,7 @@ impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Application(application) => write!(f, "the application {}", application.client_id()),
+            Kind::ManagedIdentity(managed) => managed.identity().fmt(f),
             Kind::Chain(selection) => selection.fmt(f),
         }
     }
@@ -67,6 +77,18 @@ impl fmt::Debug for Principal {
 impl From<Application> for Principal {
     fn from(application: Application) -> Self {
         Self(Kind::Application(application))
+    }
+}
+
+impl From<ManagedIdentity> for Principal {
+    fn from(managed: ManagedIdentity) -> Self {
+        Self(Kind::ManagedIdentity(managed))
+    }
+}
+
+impl From<Identity> for Principal {
+    fn from(identity: Identity) -> Self {
+        ManagedIdentity::new(identity, LocalHost).into()
     }
 }
 

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use entra_proto::device::DeviceCodeRequest;
 use entra_proto::error::{Input, InputError};
-use entra_proto::{Application, Tenant, TokenRequest};
+use entra_proto::managed_identity::{ManagedIdentity, ManagedIdentityRequest};
+use entra_proto::{AccessToken, Application, Tenant, TokenRequest};
 
 use crate::cache::Key;
-use crate::chain::{Credential, Selection};
+use crate::chain::{Credential, Member, Selection};
 use crate::command::{CommandRequest, CommandRun};
+use crate::error::Error;
 use crate::subject::Subject;
+use crate::token::Token;
 
 /// The first request of an acquisition.
 #[derive(Clone)]
 pub(crate) enum InitialRequest {
     Token(TokenRequest),
     DeviceCode(DeviceCodeRequest),
+    ManagedIdentity(ManagedIdentityRequest),
     Command(CommandRun),
 }
 
@@ -27,8 +31,19 @@ pub(crate) enum InitialRequest {
 pub(crate) enum FlightRequest {
     /// A request that is ready.
     Ready(InitialRequest),
-    /// The request of the chain's member, which the flight looks for.
-    OfChain(Arc<Selection>),
+    /// The request of the chain's member, which the flight looks for. If an API has rejected a
+    /// token with claims, the request is for a token in its place.
+    OfChain(Arc<Selection>, Option<Token>),
+}
+
+impl InitialRequest {
+    /// Returns the request of a credential that may be absent.
+    pub(crate) fn probing(self) -> Self {
+        match self {
+            Self::ManagedIdentity(request) => Self::ManagedIdentity(request.probing(true)),
+            other => other,
+        }
+    }
 }
 
 impl From<TokenRequest> for InitialRequest {
@@ -43,9 +58,9 @@ impl From<DeviceCodeRequest> for InitialRequest {
     }
 }
 
-impl From<TokenRequest> for FlightRequest {
-    fn from(request: TokenRequest) -> Self {
-        Self::Ready(request.into())
+impl From<ManagedIdentityRequest> for InitialRequest {
+    fn from(request: ManagedIdentityRequest) -> Self {
+        Self::ManagedIdentity(request)
     }
 }
 
@@ -62,27 +77,45 @@ pub(crate) fn request_of(application: &Application, key: &Key) -> Result<TokenRe
     }
 }
 
-/// Returns the request of a chain's member for the token of a key.
-pub(crate) fn member_request(
-    name: &str,
-    credential: &Credential,
+/// Returns the request of a managed identity for the token of a key, in place of a token that an
+/// API has rejected with claims.
+pub(crate) fn request_of_identity(
+    managed: &ManagedIdentity,
     key: &Key,
-) -> Result<InitialRequest, entra_proto::Error> {
-    match credential {
-        Credential::Application(application) => Ok(request_of(application, key)?.into()),
-        Credential::Command(command) => {
-            if key.subject != Subject::Principal {
-                return Err(only_applications(name));
-            }
-            Ok(InitialRequest::Command(CommandRun {
-                command: command.clone(),
-                request: CommandRequest {
-                    target: key.target.clone(),
-                    tenant: key.tenant.clone(),
-                    claims: key.claims.clone(),
-                },
-            }))
-        }
+    rejected: Option<&Token>,
+) -> Result<ManagedIdentityRequest, entra_proto::Error> {
+    if key.tenant.is_some() || key.subject != Subject::Principal {
+        return Err(only_applications(&managed.identity().to_string()));
+    }
+    let request = managed.request(key.target.clone())?;
+    let Some(claims) = &key.claims else {
+        return Ok(request);
+    };
+    let request = request.with_claims(claims.as_str())?;
+    Ok(match rejected.map(|token| AccessToken::new(token.expose())) {
+        Some(Ok(token)) => request.replacing(&token),
+        Some(Err(_)) | None => request,
+    })
+}
+
+/// Returns the request of a chain's member for the token of a key: see [`request_of_identity`].
+///
+/// # Errors
+/// Returns an error that [is absent](Error::is_absent) if the member is not configured.
+pub(crate) fn request_of_member(member: &Member, key: &Key, rejected: Option<&Token>) -> Result<InitialRequest, Error> {
+    match &member.credential {
+        Err(absence) => Err(absence.clone().into()),
+        Ok(Credential::Application(application)) => Ok(request_of(application, key)?.into()),
+        Ok(Credential::ManagedIdentity(managed)) => Ok(request_of_identity(managed, key, rejected)?.into()),
+        Ok(Credential::Command(_)) if !member.serves(key) => Err(only_applications(&member.name).into()),
+        Ok(Credential::Command(command)) => Ok(InitialRequest::Command(CommandRun {
+            command: command.clone(),
+            request: CommandRequest {
+                target: key.target.clone(),
+                tenant: key.tenant.clone(),
+                claims: key.claims.clone(),
+            },
+        })),
     }
 }
 

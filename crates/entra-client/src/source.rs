@@ -152,7 +152,7 @@ impl<D> TokenSource<D> {
             claims: Some(claims),
             ..self.slot.key().view()
         };
-        let (slot, _) = self.core.slot(key)?;
+        let (slot, _) = self.core.slot(key, None)?;
         Ok(Self::new(Arc::clone(&self.core), slot))
     }
 

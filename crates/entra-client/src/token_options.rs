@@ -38,8 +38,9 @@ impl TokenOptions {
     /// Records that an API rejected this token, and requires one that is requested after that.
     ///
     /// The rejected token is never returned, and the call fails if the service has no newer one. A
-    /// cached failure still applies. For another API, or for other claims than those of the
-    /// rejected token, any cached token is accepted.
+    /// cached failure still applies. For another API, any cached token is accepted. For other
+    /// claims than those of the rejected token, a cached token is accepted unless it is older than
+    /// the rejected one.
     ///
     /// ```no_run
     /// # use entra_client::{Client, Error, TokenOptions};
@@ -69,6 +70,11 @@ impl TokenOptions {
         self
     }
 
+    /// Returns the token that an API has rejected.
+    pub(crate) fn rejected(&self) -> Option<&Token> {
+        self.rejected.as_ref()
+    }
+
     /// Returns the token to acquire from the slot of `key`, and records a rejected one.
     pub(crate) fn want<D>(&self, core: &Core<D>, key: KeyRef<'_>) -> Want {
         let Some(rejected) = self.rejected.as_ref().filter(|_| !self.force_refresh) else {
@@ -84,7 +90,14 @@ impl TokenOptions {
             None => Want::Requested,
             Some(entry) if entry.key() == key => Want::After(rejected.number()),
             // The number says nothing about the tokens of another slot, none of which was rejected.
-            Some(_) => Want::Valid,
+            Some(entry) if !entry.key().differs_in_claims(key) => Want::Valid,
+            Some(_) => {
+                let cached = core.slots.find(key, |slot| slot.unexpired(core.clock.now())).flatten();
+                match cached.filter(|cached| cached.obtained_at() < rejected.obtained_at()) {
+                    Some(older) => Want::After(older.number()),
+                    None => Want::Valid,
+                }
+            }
         }
     }
 }

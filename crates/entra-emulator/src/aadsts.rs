@@ -207,6 +207,7 @@ static TABLE: &[Aadsts] = &[
     row(28000, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: '{0}' names more than one resource."),
     row(28002, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: an unknown or unsupported scope is asked for."),
     row(28003, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' must not be empty."),
+    row(50000, SERVER_ERROR, 500, Captured, "There was an error issuing a token or an issue with our sign-in service."),
     row(50001, INVALID_RESOURCE, 400, Documented, "The resource is disabled or does not exist in the tenant."),
     row(50011, INVALID_REQUEST, 400, Documented, "The redirect URI '{0}' is not one the application '{1}' has registered."),
     row(50012, INVALID_CLIENT, 401, Documented, "Authentication failed: {0}."),
@@ -263,6 +264,9 @@ static TABLE: &[Aadsts] = &[
     row(70021, INVALID_REQUEST, 400, Captured, "No matching federated identity record found for presented assertion. Assertion Issuer: '{0}'. Assertion Subject: '{1}'. Assertion Audience: '{2}'."),
     row(70023, INVALID_CLIENT, 401, Documented, "The assertion is valid for {0} seconds; the longest lifetime of a federated assertion is 1 day and 1 hour."),
     row(70043, INVALID_GRANT, 400, Documented, "The refresh token is expired or not valid because of Conditional Access sign-in frequency checks."),
+    // The texts are of published reports; error code and status are guesses.
+    row(82001, UNAUTHORIZED, 400, Documented, "Agentic application '{0}'({1}) is not permitted to request app-only tokens for resource '{2}'."),
+    row(82002, UNAUTHORIZED, 400, Documented, "Agentic application '{0}'({1}) is not permitted to make on-behalf-of requests."),
     // The metadata endpoint responds with `invalid_tenant` and the same AADSTS code.
     row(90002, INVALID_REQUEST, 400, Captured, "Tenant '{0}' not found. Check the tenant id, and that the request went to the cloud the tenant lives in."),
     row(90006, SERVER_ERROR, 500, Documented, "The service is temporarily unavailable."),

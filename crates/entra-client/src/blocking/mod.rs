@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use entra_proto::authorize::UserAssertion;
 use entra_proto::device::DeviceAuthorization;
+use entra_proto::managed_identity::Identity;
 use entra_proto::{Target, TokenRequest};
 use entra_transport::BlockingTransport;
 
@@ -72,7 +73,15 @@ impl Client {
             .expect("the default policy is valid")
     }
 
-    /// Returns a builder, for a client with other settings.
+    /// Creates a client with the default policy for a managed identity of the machine that the
+    /// program runs on: see [`Client::managed_identity`](crate::Client::managed_identity).
+    #[must_use]
+    pub fn managed_identity(identity: Identity, transport: impl BlockingTransport + 'static) -> Self {
+        Self::new(identity, transport)
+    }
+
+    /// Returns a builder, for a client with other settings: see
+    /// [`Client::builder`](crate::Client::builder).
     pub fn builder(principal: impl Into<Principal>, transport: impl BlockingTransport + 'static) -> ClientBuilder {
         ClientBuilder::new(principal.into(), Threads::new(Arc::new(transport)))
     }
@@ -85,7 +94,7 @@ impl Client {
     pub fn token(&self, target: &Target) -> Result<Token, Error> {
         match self.cached(target) {
             Some(token) => Ok(token),
-            None => self.acquire(self.key(target, None), Want::Valid),
+            None => self.acquire(self.key(target, None), Want::Valid, None),
         }
     }
 
@@ -96,7 +105,8 @@ impl Client {
     /// As for [`Client::token_with`](crate::Client::token_with).
     pub fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
         let key = self.key(target, options.claims.as_ref());
-        self.cached_with(key, options).or_else(|want| self.acquire(key, want))
+        self.cached_with(key, options)
+            .or_else(|want| self.acquire(key, want, options.rejected()))
     }
 
     /// Returns the application permissions that the application itself has in this tenant: see
@@ -138,8 +148,8 @@ impl Client {
         self.token(&Target::resource(&target.audience()?)?)
     }
 
-    fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
-        let (slot, request) = self.core.slot(key)?;
+    fn acquire(&self, key: KeyRef<'_>, want: Want, rejected: Option<&Token>) -> Result<Token, Error> {
+        let (slot, request) = self.core.slot(key, rejected)?;
         acquire(&self.core, CallerEffect::start(&self.core, &slot, request, want))
     }
 }

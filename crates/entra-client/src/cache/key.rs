@@ -51,6 +51,12 @@ pub(crate) struct KeyRef<'a> {
 }
 
 impl KeyRef<'_> {
+    /// Returns true if two different keys are equal apart from their claims.
+    pub(crate) fn differs_in_claims(self, other: Self) -> bool {
+        let without = |key| Self { claims: None, ..key };
+        without(self) == without(other)
+    }
+
     pub(crate) fn to_key(self) -> Key {
         Key {
             tenant: self.tenant.cloned(),

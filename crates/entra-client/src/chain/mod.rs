@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use entra_proto::managed_identity::ManagedIdentity;
 use entra_proto::{Application, ClientCredential};
 
+use crate::cache::Key;
 use crate::command::{AnyCommand, AsyncTokenCommand, TokenCommand};
+use crate::subject::Subject;
 
 pub use self::report::{Absence, ChainError, ChainReport, MemberReport, MemberState};
 pub(crate) use self::selection::{Look, Search, Selection};
@@ -75,6 +78,7 @@ pub(crate) struct Member {
 #[derive(Clone)]
 pub(crate) enum Credential {
     Application(Application),
+    ManagedIdentity(ManagedIdentity),
     Command(AnyCommand),
 }
 
@@ -95,6 +99,13 @@ impl Chain {
     #[must_use]
     pub fn with_application(self, name: impl Into<Cow<'static, str>>, application: Application) -> Self {
         self.with(name, Ok(Credential::Application(application)))
+    }
+
+    /// Adds a managed identity. It is absent if the environment names no source of its tokens, and
+    /// the instance metadata service does not respond within a second.
+    #[must_use]
+    pub fn with_managed_identity(self, name: impl Into<Cow<'static, str>>, managed: ManagedIdentity) -> Self {
+        self.with(name, Ok(Credential::ManagedIdentity(managed)))
     }
 
     /// Adds a command on a developer's machine.
@@ -125,12 +136,22 @@ impl Credential {
     fn is_async(&self) -> bool {
         match self {
             Self::Application(application) => application.credential().is_async(),
+            Self::ManagedIdentity(_) => false,
             Self::Command(command) => matches!(command, AnyCommand::Async(_)),
         }
     }
 }
 
 impl Member {
+    /// Returns true if the member can acquire the token of this key.
+    pub(crate) fn serves(&self, key: &Key) -> bool {
+        match &self.credential {
+            Ok(Credential::Application(_)) | Err(_) => true,
+            Ok(Credential::ManagedIdentity(_)) => key.tenant.is_none() && key.subject == Subject::Principal,
+            Ok(Credential::Command(_)) => key.subject == Subject::Principal,
+        }
+    }
+
     /// Returns true if the member cannot turn out to be absent.
     pub(crate) fn is_certain(&self) -> bool {
         match &self.credential {
@@ -139,7 +160,7 @@ impl Member {
                 application.credential(),
                 ClientCredential::Federated(_) | ClientCredential::Acquired(_)
             ),
-            Ok(Credential::Command(_)) | Err(_) => false,
+            Ok(Credential::ManagedIdentity(_) | Credential::Command(_)) | Err(_) => false,
         }
     }
 }

@@ -69,6 +69,9 @@ impl Attempt {
             InitialRequest::DeviceCode(request) => {
                 FirstStep::Device(request.start(core.policy.retry, request_id, now.wall))
             }
+            InitialRequest::ManagedIdentity(request) => {
+                FirstStep::Token(request.start(core.policy.retry, request_id, now.wall)?)
+            }
             InitialRequest::Command(run) => FirstStep::Command(run),
         };
         Ok((attempt, step))

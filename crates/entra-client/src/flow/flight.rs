@@ -11,7 +11,7 @@ use tracing::Span;
 
 use super::acquisition::{Acquisition, Goal};
 use super::attempt::{Attempt, Remedies};
-use super::members::Walk;
+use super::members::{Choice, Members, Walk};
 use super::{Effect, Save};
 use crate::cache::{Completion, FlightOwner, Key};
 use crate::clock::Moment;
@@ -48,7 +48,7 @@ impl<'a> FlightGoal<'a> {
         let acquisition = Acquisition::new(core, span, goal);
         match request {
             FlightRequest::Ready(request) => acquisition.load_or_begin(request),
-            FlightRequest::OfChain(selection) => acquisition.choose_member(selection),
+            FlightRequest::OfChain(selection, rejected) => acquisition.choose_member(Members { selection, rejected }),
         }
     }
 }
@@ -61,7 +61,7 @@ impl FlightGoal<'_> {
             Some(walk) => walk.request(key).ok(),
             None => match core.request(key).ok()? {
                 FlightRequest::Ready(request) => Some(request),
-                FlightRequest::OfChain(_) => None,
+                FlightRequest::OfChain(..) => None,
             },
         }
     }
@@ -127,7 +127,7 @@ impl Goal for FlightGoal<'_> {
                 .complete_from_store(acquisition.span, acquisition.goal.owner, &stored)
         }) {
             // The token is that of this application, whatever else was chosen since.
-            acquisition.other_choice();
+            let _ = acquisition.goal.walk.map(Walk::choose);
             return Effect::Done(());
         }
         acquisition.sharing(Some(key)).begin_after_pause(request.into())
@@ -155,12 +155,14 @@ impl Goal for FlightGoal<'_> {
     }
 
     fn complete<D>(
-        acquisition: Acquisition<'_, D, Self>,
+        mut acquisition: Acquisition<'_, D, Self>,
         attempt: Attempt,
         response: TokenResponse,
     ) -> Effect<'_, D, Self> {
-        if let Some(selection) = acquisition.other_choice() {
-            return acquisition.choose_member(selection);
+        match acquisition.goal.walk.take().map(Walk::choose) {
+            None | Some(Choice::Chosen) => {}
+            Some(Choice::Other(members)) => return acquisition.choose_member(members),
+            Some(Choice::Unfit(error)) => return Self::fail(acquisition, Some(&attempt), error),
         }
         let FlightGoal { owner, shared, .. } = acquisition.goal;
         let to_save = acquisition
@@ -178,8 +180,8 @@ impl Goal for FlightGoal<'_> {
         error: Error,
     ) -> Effect<'a, D, Self> {
         let next = acquisition.goal.walk.take().and_then(|walk| walk.leave(&error));
-        if let Some((selection, search)) = next {
-            return acquisition.search_member(selection, search);
+        if let Some((members, search)) = next {
+            return acquisition.search_member(members, search);
         }
         let Acquisition { core, span, goal, .. } = acquisition;
         core.fail_flight(span, goal.owner, attempt, error);

@@ -76,19 +76,18 @@ mod sign_in;
 mod task;
 mod turns;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use entra_proto::cache::CacheKey;
 
 use crate::cache::Waiter;
-use crate::chain::Selection;
 use crate::token_store::StoredToken;
 
 pub(crate) use self::acquisition::{Acquisition, Assert, Goal, RunCommand, SendRequest, Sign, Sleep};
 pub(crate) use self::caller::{CallerEffect, Want};
 pub(crate) use self::consent::ConsentEffect;
 pub(crate) use self::flight::FlightGoal;
+use self::members::Members;
 pub(crate) use self::sign_in::SignInGoal;
 pub(crate) use self::task::FlightTask;
 pub(crate) use self::turns::TurnLimit;
@@ -140,16 +139,16 @@ pub(crate) struct Wait<'a, D, G: Goal> {
     pub(crate) waiter: Waiter,
     /// The time after which this flight looks for the member itself.
     pub(crate) patience: Duration,
-    selection: Arc<Selection>,
+    members: Members,
     then: ChooseMember<'a, D, G>,
 }
 
-type ChooseMember<'a, D, G> = fn(Acquisition<'a, D, G>, Arc<Selection>) -> Effect<'a, D, G>;
+type ChooseMember<'a, D, G> = fn(Acquisition<'a, D, G>, Members) -> Effect<'a, D, G>;
 
 impl<'a, D, G: Goal> Wait<'a, D, G> {
     /// Continues after the other flight has found the member or has failed, or takes too long.
     pub(crate) fn done(self) -> Effect<'a, D, G> {
-        (self.then)(self.acquisition, self.selection)
+        (self.then)(self.acquisition, self.members)
     }
 }
 

@@ -69,6 +69,12 @@ pub struct App {
     /// True if the app is a public client. It has no credential, and a request with one is rejected
     /// (AADSTS700025).
     pub public_client: bool,
+    /// True if the app is a blueprint of agent identities: it gets tokens for them (`fmi_path`), and
+    /// none for other APIs than Microsoft Graph (AADSTS82001).
+    pub blueprint: bool,
+    /// The blueprint (name or client ID) of an agent identity. An agent identity has no
+    /// credentials, and it lives in one tenant. In a built emulator, it is a client ID.
+    pub agent_of: Option<String>,
     /// True if an administrator has disabled the app. Every request is rejected with AADSTS7000112.
     pub disabled: bool,
     /// True if the app has no service principal in the tenant yet. Requests are rejected with
@@ -215,6 +221,35 @@ impl App {
     pub fn public_client(self) -> Self {
         Self {
             public_client: true,
+            ..self.without_secrets()
+        }
+    }
+
+    /// Makes the app a blueprint of agent identities.
+    pub fn blueprint(self) -> Self {
+        Self {
+            blueprint: true,
+            ..self
+        }
+    }
+
+    /// Makes the app an agent identity of this blueprint (name or client ID), without credentials.
+    ///
+    /// ```
+    /// use entra_emulator::{App, Emulator};
+    ///
+    /// let blueprint = App::new("support").blueprint().secret("s3cret");
+    /// let agent = App::new("agent-1").agent_of("support");
+    /// let emulator = Emulator::builder()
+    ///     .app(blueprint)
+    ///     .app(agent.grant(Emulator::GRAPH, "User.Read.All"))
+    ///     .build();
+    /// let agent = &emulator.apps()[1];
+    /// assert_eq!(agent.agent_of.as_deref(), Some(emulator.client_id()));
+    /// ```
+    pub fn agent_of(self, blueprint: impl Into<String>) -> Self {
+        Self {
+            agent_of: Some(blueprint.into()),
             ..self.without_secrets()
         }
     }

@@ -44,6 +44,9 @@ pub struct User {
     pub office_location: Option<String>,
     /// The country (ISO 3166, two letters) in which the user uses services, if any.
     pub usage_location: Option<String>,
+    /// The agent identity (name or client ID) whose user account this is. Nobody else can sign in
+    /// as the user. In a built emulator, it is a client ID.
+    pub agent: Option<String>,
     /// True for an administrator, who may consent for the whole tenant.
     pub admin: bool,
 }
@@ -76,6 +79,14 @@ impl User {
     pub fn user_principal_name(self, name: impl Into<String>) -> Self {
         Self {
             user_principal_name: name.into(),
+            ..self
+        }
+    }
+
+    /// Makes it the user account of this agent identity (name or client ID).
+    pub fn agent(self, agent: impl Into<String>) -> Self {
+        Self {
+            agent: Some(agent.into()),
             ..self
         }
     }

@@ -5,7 +5,7 @@ mod defect;
 mod draft;
 
 use http::Request;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::config::{Api, App, Tenant, TokenVersion, User};
 use crate::exchange::Exchange;
@@ -336,8 +336,8 @@ impl<'a> Forge<'a> {
         };
         let mut claims = Object::from(Value::Object(claims));
         if let Some(blueprint) = &self.blueprint {
-            for (name, value) in agent_claims(blueprint, self.user.is_some()) {
-                claims.set(name, value);
+            for (name, value) in mint::agent_claims(blueprint, self.user.is_some()) {
+                claims.set(&name, value);
             }
         }
         let key = self.key.unwrap_or_else(|| state.keys.signing());
@@ -345,19 +345,4 @@ impl<'a> Forge<'a> {
         let is_v1 = api.token_version == TokenVersion::V1;
         Draft::new(unix(exchange.now), key, algorithm, is_v1, claims)
     }
-}
-
-/// Returns the claims that identify an agent identity or an agent's user account.
-fn agent_claims(blueprint: &str, is_user: bool) -> [(&'static str, Value); 6] {
-    // Each claim is an unordered list of numbers: 11 is an agent identity, 13 an agent's user
-    // account.
-    let (subject, idtyp) = if is_user { ("13 1", "user") } else { ("3 11", "app") };
-    [
-        ("xms_act_fct", json!("9 11 3")),
-        ("xms_sub_fct", json!(subject)),
-        ("xms_tnt_fct", json!("3 2")),
-        ("xms_idrel", json!(if is_user { "1 16" } else { "7 2" })),
-        ("xms_par_app_azp", json!(blueprint)),
-        ("idtyp", json!(idtyp)),
-    ]
 }

@@ -106,6 +106,8 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[700024], "Sign a new assertion, and check this machine's clock: an assertion is valid for a few minutes only."),
     (&[700027, 700030, 5002723, 5002730], "Register the certificate whose key signs the assertion with the application, and name it by `x5t`, `x5t#S256` or `x5c`."),
     (&[700038], "Send the application's client ID: a GUID that is not all zeros."),
+    (&[50000], "Send a GUID as `user_id`, or the sign-in name as `username`."),
+    (&[82001, 82002], "Get a token of the blueprint for one of its agent identities (`fmi_path`), and use it as the assertion of that agent identity."),
     (&[900561], "Send a POST request with the parameters in the body."),
     (&[901002], "On v2, send `scope` with `/.default` after the API's identifier, in place of `resource`. Leave out `request`, `request_uri` and `registration`."),
     (&[5002727], "Leave out `typ` in the header of the assertion, or set it to `JWT`."),

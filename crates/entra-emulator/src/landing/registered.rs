@@ -180,6 +180,8 @@ fn api(api: &Api) -> [String; 5] {
 fn kind(app: &App) -> &'static str {
     match (app.disabled, app.public_client, app.multi_tenant) {
         (true, ..) => "disabled",
+        _ if app.agent_of.is_some() => "agent identity",
+        _ if app.blueprint => "blueprint of agent identities",
         (_, true, true) => "public client, multi-tenant",
         (_, true, false) => "public client",
         (_, false, true) => "multi-tenant",

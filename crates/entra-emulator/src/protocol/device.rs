@@ -10,7 +10,7 @@ use crate::aadsts::Rejection;
 use crate::config::{Tenant, User};
 use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
-use crate::protocol::token::client::{find_client, find_enterable};
+use crate::protocol::token::client::{check_interactive, find_client, find_enterable};
 use crate::protocol::token::form::{check_form, read_form};
 use crate::protocol::token::redemption::{Redemption, StoredGrant};
 use crate::protocol::token::request as token_request;
@@ -43,6 +43,7 @@ fn start(
 ) -> Result<Response<Vec<u8>>, Rejection> {
     check_form(exchange, form)?;
     let (tenant, app) = find_client(exchange, form, tenant)?;
+    check_interactive(app)?;
     let target = whole_target(exchange, form, app, endpoint)?;
     let (user_code, interval) = (user_code(), exchange.state.device_interval);
     let verification = format!("{}/devicelogin", exchange.origin);

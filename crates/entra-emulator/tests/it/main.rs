@@ -3,6 +3,7 @@
 mod activity;
 mod activity_feed;
 mod activity_webhooks;
+mod agents;
 mod assertion_audiences;
 mod assertions;
 mod authorize;

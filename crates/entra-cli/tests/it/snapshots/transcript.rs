@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Output;
+use std::sync::LazyLock;
 
 use crate::common::terminal;
 use crate::common::{command, entra, err, out};
@@ -139,15 +140,18 @@ fn shown(words: &[&str], changed: &[(&str, &str)]) -> String {
 
 #[track_caller]
 pub(crate) fn assert_snapshot(name: &str, text: &str) {
-    insta::with_settings!({
-        prepend_module_to_snapshot => false,
-        omit_expression => true,
-        snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots"),
-        filters => FILTERS,
-    }, {
-        insta::assert_snapshot!(name, text);
-    });
+    SETTINGS.bind(|| insta::assert_snapshot!(name, text));
 }
+
+/// The settings of all snapshots. To compile the filters takes longer than most commands.
+static SETTINGS: LazyLock<insta::Settings> = LazyLock::new(|| {
+    let mut settings = insta::Settings::new();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots"));
+    settings.set_filters(FILTERS);
+    settings
+});
 
 /// Returns the names of all snapshots.
 pub(crate) fn snapshots() -> Vec<String> {

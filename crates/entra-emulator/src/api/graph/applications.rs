@@ -12,7 +12,7 @@ use crate::api::graph::collection;
 use crate::api::graph::denial::Denial;
 use crate::api::graph::key::Key;
 use crate::api::graph::property::{Kind, Property, Support};
-use crate::config::{Api, App, Tenant};
+use crate::config::{Api, App, FederatedCredential, Tenant};
 use crate::exchange::Exchange;
 use crate::seed::Generator;
 use crate::time::{graph_time, unix};
@@ -42,19 +42,39 @@ pub(super) fn count(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<usiz
 
 /// Returns one application. An application may read itself without any permission.
 pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Result<Vec<u8>, Denial> {
-    let present = present(exchange, caller.tenant);
+    let app = find(exchange, caller, key)?;
+    collection::entity(exchange, &APPLICATIONS, &Registration::of(exchange, app))
+}
+
+/// Lists the federated credentials of one application. An application may read its own without any
+/// permission.
+pub(super) fn federated(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Result<Vec<u8>, Denial> {
+    let app = find(exchange, caller, key)?;
+    collection::list(exchange, &FEDERATED, app.federated_credentials.iter().collect())
+}
+
+/// Returns one application if the caller may read it.
+fn find<'a>(exchange: &Exchange<'a>, caller: &Caller<'_>, key: &Key<'_>) -> Result<&'a App, Denial> {
+    let present = registered(exchange, caller.tenant);
     let found = present.iter().find(|app| key.is(&app.object_id, &app.client_id));
     if !found.is_some_and(|app| app.client_id.eq_ignore_ascii_case(&caller.client_id)) {
         // Checked first, so that a caller does not learn which IDs exist.
         caller.needs(READ_APPLICATIONS)?;
     }
-    let app = found.ok_or_else(|| key.not_found())?;
-    collection::entity(exchange, &APPLICATIONS, &Registration::of(exchange, app))
+    found.copied().ok_or_else(|| key.not_found())
 }
 
 fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<Registration> {
-    let present = present(exchange, caller.tenant).into_iter();
+    let present = registered(exchange, caller.tenant).into_iter();
     present.map(|app| Registration::of(exchange, app)).collect()
+}
+
+/// Returns the applications with a registration that are present in a tenant: all but agent
+/// identities, which are service principals only.
+fn registered<'a>(exchange: &Exchange<'a>, tenant: &Tenant) -> Vec<&'a App> {
+    let mut present = present(exchange, tenant);
+    present.retain(|app| app.agent_of.is_none());
+    present
 }
 
 /// Returns the applications that are present in a tenant.
@@ -266,6 +286,22 @@ static APPLICATIONS: Kind<Registration> = Kind {
         "tokenlifetimepolicies",
         "verifiedpublisher",
     ],
+};
+
+static FEDERATED: Kind<FederatedCredential> = Kind {
+    set: "federatedIdentityCredentials",
+    entity: "federatedIdentityCredential",
+    resource: "FederatedIdentityCredential",
+    properties: &[
+        Property::text("id", |it| json!(it.id), NO, NO, NO),
+        Property::text("name", |it| json!(it.name), YES, NO, NO),
+        Property::new("issuer", |it| json!(it.issuer)),
+        Property::new("subject", |it| json!(it.subject)),
+        Property::new("description", |it| json!(it.description)),
+        Property::new("audiences", |it| json!(it.audiences)),
+    ],
+    own_fields: None,
+    absent: &["claimsmatchingexpression"],
 };
 
 const YES: Support = Support::Yes;

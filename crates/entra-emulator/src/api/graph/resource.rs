@@ -21,6 +21,7 @@ pub(super) enum Resource<'p> {
     MemberOfCount(Member<'p>),
     Assignments(Key<'p>),
     AssignedTo(Key<'p>),
+    Federated(Key<'p>),
 }
 
 /// A collection at the root of Graph.
@@ -94,6 +95,7 @@ impl<'p> Resource<'p> {
             (Set::Users, Key::Id(id), [_, ..]) => Self::member_of(Member::User(id), rest),
             (Set::ServicePrincipals, key, [_]) if is("appRoleAssignments") => Ok(Self::Assignments(key)),
             (Set::ServicePrincipals, key, [_]) if is("appRoleAssignedTo") => Ok(Self::AssignedTo(key)),
+            (Set::Applications, key, [_]) if is("federatedIdentityCredentials") => Ok(Self::Federated(key)),
             (_, _, [segment, ..]) => Err(no_segment(segment)),
         }
     }
@@ -150,6 +152,7 @@ impl<'p> Resource<'p> {
             Self::MemberOf(member) => groups::member_of(exchange, caller, &member),
             Self::Assignments(key) => service_principals::assignments(exchange, caller, &key),
             Self::AssignedTo(key) => service_principals::assigned_to(exchange, caller, &key),
+            Self::Federated(key) => applications::federated(exchange, caller, &key),
         };
         json.map(Body::Json)
     }
@@ -195,4 +198,4 @@ const SETS: &[(&str, Set)] = &[
 
 const EMULATED: &str = "it has /v1.0/me, and /v1.0/users, /v1.0/groups, /v1.0/applications, /v1.0/servicePrincipals and \
      /v1.0/organization with their resources, /groups/{id}/members, /memberOf of users, groups and /me, \
-     /servicePrincipals/{id}/appRoleAssignments and /appRoleAssignedTo";
+     /applications/{id}/federatedIdentityCredentials, /servicePrincipals/{id}/appRoleAssignments and /appRoleAssignedTo";

@@ -23,6 +23,7 @@ pub(super) struct ServicePrincipal {
     /// The ID of the tenant that owns the registration.
     owner: String,
     audience: &'static str,
+    kind: &'static str,
     names: Vec<String>,
     reply_urls: Vec<String>,
     app_roles: Value,
@@ -111,6 +112,10 @@ fn of_app(exchange: &Exchange<'_>, app: &App) -> ServicePrincipal {
         needs_assignment: api.is_some_and(|api| api.assignment_required),
         owner: directory.home(app).map(|home| home.id.clone()).unwrap_or_default(),
         audience: applications::audience(app),
+        kind: match app.agent_of {
+            Some(_) => "ServiceIdentity",
+            None => APPLICATION,
+        },
         names,
         reply_urls: app.redirect_uris.clone(),
         app_roles: app_roles(exchange.state.seed, api),
@@ -141,6 +146,7 @@ fn of_api(exchange: &Exchange<'_>, tenant: &Tenant, api: &Api) -> ServicePrincip
         } else {
             "AzureADMyOrg"
         },
+        kind: APPLICATION,
         names,
         reply_urls: Vec::new(),
         app_roles: app_roles(state.seed, Some(api)),
@@ -209,7 +215,7 @@ pub(super) static SERVICE_PRINCIPALS: Kind<ServicePrincipal> = Kind {
         Property::new("preferredTokenSigningKeyThumbprint", |_| Value::Null),
         Property::texts("replyUrls", |it| json!(it.reply_urls)),
         Property::texts("servicePrincipalNames", |it| json!(it.names)),
-        Property::text("servicePrincipalType", |_| json!("Application"), YES, NO, NO),
+        Property::text("servicePrincipalType", |it| json!(it.kind), YES, NO, NO),
         Property::new("signInAudience", |it| json!(it.audience)),
         Property::texts("tags", |_| json!([])),
         Property::new("tokenEncryptionKeyId", |_| Value::Null),
@@ -270,6 +276,7 @@ static ASSIGNMENTS: Kind<Assignment> = Kind {
 
 const YES: Support = Support::Yes;
 const NO: Support = Support::No;
+const APPLICATION: &str = "Application";
 /// The tenant in which Microsoft registers its own services.
 const MICROSOFT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
 

@@ -217,6 +217,10 @@ fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant,
             &Rejection::new(700016).with(goal.client_id()).with(&tenant.name),
         );
     };
+    if user.agent.is_some() {
+        // Its agent is it, and no person knows a password. The code is an assumption.
+        return pages::error(exchange, &Rejection::new(50126));
+    }
     if !user.is_enabled() {
         return pages::error(exchange, &Rejection::new(50057));
     }

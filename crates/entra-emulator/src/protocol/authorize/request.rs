@@ -12,7 +12,7 @@ use crate::aadsts::Rejection;
 use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::{self, Form, is_form};
-use crate::protocol::token::client::find_client;
+use crate::protocol::token::client::{check_interactive, find_client};
 use crate::protocol::token::form::LONGEST_FORM;
 use crate::protocol::token::request;
 use crate::protocol::token::target::{check_scopes, user_target};
@@ -39,6 +39,7 @@ impl From<Rejection> for Rejected {
 pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Rejected> {
     let Parameters { form, state } = Parameters::read(exchange)?;
     let (tenant, app) = find_client(exchange, &form, tenant)?;
+    check_interactive(app)?;
     let uri = redirect_uri(&form, app, version)?;
     let is_hybrid = form
         .value("response_type")

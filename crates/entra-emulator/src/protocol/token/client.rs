@@ -66,6 +66,20 @@ pub(crate) fn find_client<'a>(
     }
 }
 
+/// Checks that an app may take part in a flow with a user at a browser or a device, or with a
+/// password. Agent identities and their blueprints may not; the error for it is an assumption.
+///
+/// # Errors
+/// Returns AADSTS90023 with the error code `unauthorized_client` for them.
+pub(crate) fn check_interactive(app: &App) -> Result<(), Rejection> {
+    match app.blueprint || app.agent_of.is_some() {
+        false => Ok(()),
+        true => Err(Rejection::new(90023)
+            .with("agent identities and their blueprints support no flow in which a user signs in")
+            .with_error("unauthorized_client")),
+    }
+}
+
 /// Returns an app that is present in a tenant.
 pub(crate) fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Rejection> {
     let app = find_enterable(exchange, client_id, tenant)?;

@@ -12,8 +12,9 @@ use crate::exchange::{Exchange, FetchedKeys};
 use crate::form::{Form, is_form};
 use crate::protocol::token::assertion::{Assertion, malformed, required};
 use crate::state::State;
+use crate::state::directory::agents;
 use crate::state::jwks::Jwks;
-use crate::well_known::TOKEN_EXCHANGE_APP_ID;
+use crate::well_known::{TOKEN_EXCHANGE, TOKEN_EXCHANGE_APP_ID};
 
 /// The claims of an assertion that are compared with credentials.
 struct Presented<'a> {
@@ -38,7 +39,10 @@ impl Assertion {
     /// 700024, 70023, 50166, 7000272 or 700027.
     pub(super) fn verify_federated(&self, exchange: &Exchange<'_>, app: &App) -> Result<(), Rejection> {
         let presented = Presented::read(exchange.state, self)?;
-        presented.check_match(&app.federated_credentials)?;
+        match &app.agent_of {
+            Some(blueprint) => presented.check_agent(app, blueprint)?,
+            None => presented.check_match(&app.federated_credentials)?,
+        }
         presented.check_token()?;
         self.check_federated_algorithm()?;
         self.check_federated_times(exchange)?;
@@ -110,6 +114,21 @@ impl<'a> Presented<'a> {
         Err(Rejection::new(code).with(audience))
     }
 
+    /// Checks that the assertion is a token of this blueprint for this agent, in the tenant of the
+    /// agent. The codes are assumptions: those of a credential for such a token.
+    fn check_agent(&self, agent: &App, blueprint: &str) -> Result<(), Rejection> {
+        let home = agent
+            .home_tenant
+            .as_deref()
+            .and_then(|name| self.state.directory.tenant(name));
+        let is_home = |tenant: &&Tenant| home.is_some_and(|home| home.id == tenant.id);
+        let Some(tenant) = self.tenant.filter(is_home) else {
+            return Err(Rejection::new(700211).with(self.issuer));
+        };
+        let subject = agents::subject(&tenant.id, blueprint, &agent.client_id);
+        self.check_match(&[FederatedCredential::new(self.issuer, subject).audience(TOKEN_EXCHANGE)])
+    }
+
     fn is_subject_of(&self, credential: &FederatedCredential) -> bool {
         match (&credential.subject, &credential.claims_matching_expression) {
             (Some(subject), _) => subject == self.subject,
@@ -142,6 +161,10 @@ impl<'a> Presented<'a> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         if claims.contains_key("scp") || text("idtyp").is_some_and(|kind| kind != "app") || text("oid").is_none() {
             return Err(Rejection::new(700229));
+        }
+        // Tokens for agents have the claim, however their blueprint authenticated.
+        if agents::is_managed_subject(self.subject) {
+            return Ok(());
         }
         if claims.contains_key(FICINFO) {
             return Err(Rejection::new(700231));

@@ -14,9 +14,11 @@ use crate::protocol::token::request::RequestedClaims;
 use crate::protocol::token::user;
 use crate::seed::Generator;
 use crate::state::State;
+use crate::state::directory::agents;
 use crate::state::keys::{ALGORITHM, Key};
 use crate::state::session::subject;
 use crate::time::unix;
+use crate::well_known::TOKEN_EXCHANGE_APP_ID;
 
 /// The facts that determine an access token, beside the time and the key.
 pub(crate) struct Grant<'a> {
@@ -72,6 +74,45 @@ pub(crate) fn app_token(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
     issue(exchange, grant.api, &validity, &claims)
 }
 
+/// Issues the token of a blueprint for one of its agents, which the agent presents as its
+/// assertion.
+pub(crate) fn agent_assertion(exchange: &Exchange<'_>, grant: &Grant<'_>, agent: &str) -> Token {
+    let validity = Validity::new(exchange, grant.requested.not_before);
+    let mut claims = app_claims(exchange, grant, &validity);
+    for (name, value) in [
+        ("idtyp", json!("app")),
+        (
+            "sub",
+            json!(agents::subject(&grant.tenant.id, &grant.app.client_id, agent)),
+        ),
+        ("xms_act_fct", json!("3 9")),
+        (FICINFO, json!(FICINFO_VALUE)),
+        ("xms_idrel", json!("7 26")),
+        ("xms_sub_fct", json!("3 9")),
+    ] {
+        claims.insert(name.to_owned(), value);
+    }
+    issue(exchange, grant.api, &validity, &in_order(claims))
+}
+
+/// Returns the claims that identify an agent identity or an agent's user account.
+pub(crate) fn agent_claims(blueprint: &str, is_user: bool) -> Map<String, Value> {
+    // Each claim is an unordered list of numbers: 11 is an agent identity, 13 an agent's user
+    // account.
+    let (subject, idtyp) = if is_user { ("13 1", "user") } else { ("3 11", "app") };
+    [
+        ("xms_act_fct", json!("9 11 3")),
+        ("xms_sub_fct", json!(subject)),
+        ("xms_tnt_fct", json!("3 2")),
+        ("xms_idrel", json!(if is_user { "1 16" } else { "7 2" })),
+        ("xms_par_app_azp", json!(blueprint)),
+        ("idtyp", json!(idtyp)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
 /// Issues an access token on behalf of a user.
 pub(crate) fn user_token(
     exchange: &Exchange<'_>,
@@ -113,8 +154,11 @@ pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>, validity: &
     if !grant.roles.is_empty() {
         put("roles", json!(grant.roles));
     }
-    if grant.proof == Proof::Federated {
+    if grant.proof == Proof::Federated && api.app_id == TOKEN_EXCHANGE_APP_ID {
         put(FICINFO, json!(FICINFO_VALUE));
+    }
+    if let Some(blueprint) = &app.agent_of {
+        claims.extend(agent_claims(blueprint, false));
     }
     add_optional_claims(&mut claims, api, "app", &grant.requested);
     in_order(claims)
@@ -138,6 +182,9 @@ pub(crate) fn user_claims(
     // Each context is treated as if its policy had been satisfied.
     if !grant.requested.contexts.is_empty() {
         put("acrs", json!(grant.requested.contexts));
+    }
+    if let (Some(blueprint), Some(_)) = (&grant.app.agent_of, &grant.user.agent) {
+        claims.extend(agent_claims(blueprint, true));
     }
     add_optional_claims(&mut claims, api, "user", grant.requested);
     in_order(claims)
@@ -233,7 +280,8 @@ impl Opaque {
 /// Returns the object ID of the app's service principal, which differs between tenants.
 fn principal(state: &State, grant: &Grant<'_>) -> String {
     let home = state.directory.tenants.first().map(|tenant| &tenant.id);
-    if home == Some(&grant.tenant.id) {
+    // An agent identity lives in one tenant.
+    if home == Some(&grant.tenant.id) || grant.app.agent_of.is_some() {
         return grant.app.service_principal_id.clone();
     }
     Generator::named(

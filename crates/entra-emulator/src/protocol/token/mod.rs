@@ -16,12 +16,14 @@ pub(crate) mod refresh;
 pub(crate) mod request;
 pub(crate) mod target;
 pub(crate) mod user;
+mod user_fic;
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::aadsts::Rejection;
+use crate::config::{Api, App};
 use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
 use crate::protocol::device;
@@ -30,6 +32,7 @@ use crate::protocol::token::client::find_app;
 use crate::protocol::token::form::{check_form, read_form};
 use crate::state::recorder::Endpoint;
 use crate::tenant_path::TenantPath;
+use crate::well_known::{GRAPH_APP_ID, TOKEN_EXCHANGE_APP_ID};
 
 /// Responds to a request to a token endpoint.
 pub(crate) fn handle(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
@@ -70,6 +73,7 @@ fn dispatch(
         Some("refresh_token") => refresh::redeem(exchange, tenant, form, endpoint),
         Some(JWT_BEARER) => on_behalf_of::redeem(exchange, tenant, form, endpoint),
         Some("device_code" | DEVICE_CODE) => device::poll(exchange, tenant, form, endpoint),
+        Some("user_fic") => user_fic::redeem(exchange, &tenant, form, endpoint),
         Some("password") => Err(password::reject(exchange, tenant, form, endpoint)),
         Some(other) => Err(Rejection::new(70003).with(other)),
         None => Err(Rejection::new(900144).with("grant_type")),
@@ -98,6 +102,7 @@ fn client_credentials(
     }
 
     let api = exchange.state.directory.find_api(&resource, &tenant.name)?;
+    let agent = agent_path(form, app, api)?;
     let roles = exchange.state.roles(app, api, tenant);
     if api.assignment_required && roles.is_empty() {
         let rejection = Rejection::new(501051).with(&app.client_id).with(&app.name);
@@ -112,11 +117,43 @@ fn client_credentials(
         proof,
         requested,
     };
-    let token = mint::app_token(exchange, &grant);
+    let token = match agent {
+        Some(agent) => mint::agent_assertion(exchange, &grant, agent),
+        None => mint::app_token(exchange, &grant),
+    };
     Ok(no_store(match endpoint {
         Endpoint::V1 => exchange.json(StatusCode::OK, &V1Body::new(&token, &resource)),
         Endpoint::V2 => exchange.json(StatusCode::OK, &V2Body::new(&token)),
     }))
+}
+
+/// Returns the agent identity for which a blueprint requests a token.
+///
+/// # Errors
+/// Returns AADSTS82001 if a blueprint requests a token of its own for an API other than Microsoft
+/// Graph, and errors that are assumptions if the path is empty or the request is not one for the
+/// token exchange by a blueprint.
+fn agent_path<'f>(form: &'f Form, app: &App, api: &Api) -> Result<Option<&'f str>, Rejection> {
+    let is_exchange = api.app_id == TOKEN_EXCHANGE_APP_ID;
+    let Some((_, path)) = form.pairs().iter().find(|(name, _)| name == "fmi_path") else {
+        if app.blueprint && !is_exchange && api.app_id != GRAPH_APP_ID {
+            let rejection = Rejection::new(82001).with(&app.client_id).with(&app.name);
+            return Err(rejection.with(&api.app_id));
+        }
+        return Ok(None);
+    };
+    if path.trim().is_empty() {
+        return Err(Rejection::new(90100));
+    }
+    let is_path = path.len() <= LONGEST_PATH && path.bytes().all(|byte| byte.is_ascii_graphic());
+    match () {
+        () if !app.blueprint => Err(Rejection::new(90023)
+            .with("fmi_path is only for blueprints of agent identities")
+            .with_error("unauthorized_client")),
+        () if !is_exchange => Err(Rejection::new(90023).with("with fmi_path, the scope is that of the token exchange")),
+        () if !is_path => Err(Rejection::new(90023).with("fmi_path is not the client ID of an agent identity")),
+        () => Ok(Some(path)),
+    }
 }
 
 /// The v1 response. It contains every number as a string of digits, and the resource of the token.
@@ -173,4 +210,6 @@ impl<'a> V2Body<'a> {
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// The longest `fmi_path`, in bytes.
+const LONGEST_PATH: usize = 256;
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";

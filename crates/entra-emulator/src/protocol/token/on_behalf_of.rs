@@ -35,6 +35,9 @@ pub(crate) fn redeem<'a>(
     if app.public_client {
         return Err(Rejection::new(7000218));
     }
+    if app.blueprint {
+        return Err(Rejection::new(82002).with(&app.client_id).with(&app.name));
+    }
     match form.value("requested_token_use") {
         Some("on_behalf_of") => {}
         Some(_) => return Err(Rejection::new(90023).with("requested_token_use is not on_behalf_of")),

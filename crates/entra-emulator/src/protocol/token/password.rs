@@ -4,7 +4,7 @@
 use crate::aadsts::Rejection;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::protocol::token::client::{find_app, identify};
+use crate::protocol::token::client::{check_interactive, find_app, identify};
 use crate::protocol::token::target::whole_target;
 use crate::state::recorder::Endpoint;
 use crate::tenant_path::TenantPath;
@@ -24,6 +24,9 @@ pub(crate) fn reject<'a>(
         Ok(client) => client,
         Err(rejection) => return rejection,
     };
+    if let Err(rejection) = check_interactive(client.app) {
+        return rejection;
+    }
     let Some(name) = form.value("username") else {
         return Rejection::new(900144).with("username");
     };

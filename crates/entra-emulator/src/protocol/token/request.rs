@@ -159,6 +159,7 @@ const KNOWN_PARAMETERS: &[&str] = &[
     "code",
     "code_verifier",
     "device_code",
+    "fmi_path",
     "grant_type",
     "password",
     "redirect_uri",
@@ -170,5 +171,7 @@ const KNOWN_PARAMETERS: &[&str] = &[
     "return-client-request-id",
     "scope",
     "token_type",
+    "user_federated_identity_credential",
+    "user_id",
     "username",
 ];

@@ -114,7 +114,7 @@ pub(super) fn apps(
         if app.name.is_empty() {
             app.name = format!("app{at}");
         }
-        let is_public = app.public_client;
+        let is_public = app.public_client || app.agent_of.is_some();
         let secrets = app
             .secrets
             .get_or_insert_with(|| if is_public { Vec::new() } else { vec![Secret::default()] });

@@ -1,5 +1,6 @@
 //! The completed configuration, against which requests are checked.
 
+pub(crate) mod agents;
 mod check;
 mod fill;
 mod index;
@@ -44,6 +45,7 @@ impl Directory {
         if let Some(first) = apps.first_mut() {
             first.key_credentials.extend(config.certificates);
         }
+        agents::fill(&mut apps, &mut tenants)?;
         members::fill(seed, &mut tenants, &apps)?;
         let machine = Machine::new(seed, config.machine, &tenants, apis.get(own_api..).unwrap_or_default())?;
         let certificates = apps.iter_mut().map(fill::certificates).collect::<Result<_, _>>()?;

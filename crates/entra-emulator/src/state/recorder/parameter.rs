@@ -73,4 +73,5 @@ pub(crate) const SECRET_PARAMETERS: &[&str] = &[
     "refresh_token",
     "transaction",
     "user_code",
+    "user_federated_identity_credential",
 ];

@@ -109,3 +109,44 @@ fn key_sets_are_checked() {
     let twice = EmulatorBuilder::default().issuer_keys(ISSUER, jwks());
     assert!(twice.issuer_keys(ISSUER, jwks()).try_build().is_err());
 }
+
+#[test]
+fn graph_lists_the_credentials_of_an_application() {
+    let emulator = with([
+        FederatedCredential::new(ISSUER, SUBJECT).name("main"),
+        FederatedCredential::matching(ISSUER, "claims['sub'] matches 'tag:*'").name("tags"),
+    ])
+    .build();
+    let graph = emulator.forge().api(entra_emulator::Emulator::GRAPH);
+    let path = format!(
+        "/v1.0/applications/{}/federatedIdentityCredentials",
+        emulator.object_id()
+    );
+    let response = crate::support::get_as(&emulator, &path, &graph.clone().token());
+    let body = crate::support::json_body(&response);
+    assert_eq!(body["value"].as_array().map(Vec::len), Some(2), "{body}");
+    let first = &body["value"][0];
+    assert_eq!(
+        (&first["name"], &first["issuer"], &first["subject"], &first["audiences"]),
+        (&json!("main"), &json!(ISSUER), &json!(SUBJECT), &json!([AUDIENCE]))
+    );
+    assert!(body["value"][1]["subject"].is_null());
+    let query = format!("{path}?$filter=name eq 'tags'&$select=name").replace(' ', "%20");
+    let body = crate::support::json_body(&crate::support::get_as(&emulator, &query, &graph.clone().token()));
+    assert_eq!(body["value"], json!([{"name": "tags"}]));
+    let other = App::new("other").client_id("aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb");
+    let emulator = with([FederatedCredential::new(ISSUER, SUBJECT)]).app(other).build();
+    let forge = || {
+        emulator
+            .forge()
+            .api(entra_emulator::Emulator::GRAPH)
+            .roles(["User.Read.All"])
+    };
+    let path = format!(
+        "/v1.0/applications/{}/federatedIdentityCredentials",
+        emulator.object_id()
+    );
+    let status = |token: &str| crate::support::get_as(&emulator, &path, token).status();
+    assert_eq!(status(&forge().token()), 200, "an application reads its own");
+    assert_eq!(status(&forge().app("other").token()), 403);
+}
