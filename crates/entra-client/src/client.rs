@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use entra_proto::agents::AgentUser;
 use entra_proto::authorize::UserAssertion;
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::device::DeviceAuthorization;
 use entra_proto::managed_identity::Identity;
-use entra_proto::{Application, Authority, Target, Tenant, TokenRequest};
+use entra_proto::{Application, Authority, ClientId, Target, Tenant, TokenRequest};
 use entra_transport::Transport;
 
 use crate::builder::ClientBuilder;
@@ -31,10 +32,10 @@ use crate::user::User;
 /// [`entra_client::Client`](crate::Client), blocking as
 /// [`blocking::Client`](crate::blocking::Client).
 ///
-/// A client is a cheap handle for one tenant and, optionally, one user. A clone has the same tenant
-/// and user; [`tenant`](Self::tenant), [`user`](Self::user) and
-/// [`on_behalf_of`](Self::on_behalf_of) return handles for others. All of them share one cache,
-/// transport and credential.
+/// A client is a cheap handle for one tenant and, optionally, one agent identity and one user. A
+/// clone has the same ones; [`tenant`](Self::tenant), [`agent`](Self::agent), [`user`](Self::user),
+/// [`agent_user`](Self::agent_user) and [`on_behalf_of`](Self::on_behalf_of) return handles for
+/// others. All of them share one cache, transport and credential.
 pub struct Client<D> {
     pub(crate) core: Arc<Core<D>>,
     /// The tenant, or `None` if the principal determines it.
@@ -63,8 +64,8 @@ impl<D> Client<D> {
         self.core.cached(self.key(target, None))
     }
 
-    /// Returns a handle to this client for another tenant, with the user of this handle, if it has
-    /// one. All tenants share one cache, transport and credential.
+    /// Returns a handle to this client for another tenant, with the agent and the user of this
+    /// handle, if it has them. All tenants share one cache, transport and credential.
     ///
     /// A handle is cheap to create.
     #[must_use]
@@ -73,6 +74,48 @@ impl<D> Client<D> {
             core: Arc::clone(&self.core),
             tenant: Some(tenant.into()),
             subject: self.subject.clone(),
+        }
+    }
+
+    /// Returns a handle to this client that acquires tokens of this agent identity, in the tenant
+    /// of this handle. The client's application is its blueprint: see
+    /// [`agents`](entra_proto::agents).
+    ///
+    /// A token takes two requests: the first one is the blueprint's. The handle is for the agent
+    /// itself, even if this handle is for a user. [`agent_user`](Self::agent_user) and
+    /// [`on_behalf_of`](Self::on_behalf_of) of it return handles for the agent's users.
+    ///
+    /// ```no_run
+    /// # use entra_client::{Client, Error};
+    /// # use entra_proto::{ClientId, Target, agents::AgentUser};
+    /// # async fn work(client: Client, id: ClientId) -> Result<(), Error> {
+    /// let graph = Target::resource("https://graph.microsoft.com")?;
+    /// let agent = client.agent(id);
+    /// let token = agent.token(&graph).await?; // of the agent itself
+    ///
+    /// let user: AgentUser = "assistant@contoso.com".parse()?;
+    /// let token = agent.agent_user(user).token(&graph).await?; // of its user
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn agent(&self, id: ClientId) -> Self {
+        Self {
+            subject: Subject::of_agent(id),
+            ..self.clone()
+        }
+    }
+
+    /// Returns a handle to this client that acquires tokens of an agent's user account. A token
+    /// takes three requests.
+    ///
+    /// This handle must be that of the [agent](Self::agent), or the client's application must be
+    /// the agent identity. Other applications have no such users: their requests return an error.
+    #[must_use]
+    pub fn agent_user(&self, user: AgentUser) -> Self {
+        Self {
+            subject: self.subject.with_agent_user(user),
+            ..self.clone()
         }
     }
 
@@ -85,7 +128,7 @@ impl<D> Client<D> {
         Self {
             core: Arc::clone(&self.core),
             tenant: user.tenant().cloned().or_else(|| self.tenant.clone()),
-            subject: Subject::User(user.clone()),
+            subject: self.subject.with_user(user),
         }
     }
 
@@ -134,8 +177,8 @@ impl<D> Client<D> {
     }
 
     /// Drops the tokens for `target` in the tenant of this handle, with any claims, and their
-    /// cached failures: the tokens of the handle's user if it has one, and app-only tokens
-    /// otherwise.
+    /// cached failures: the tokens of the handle's user if it has one, and app-only tokens of its
+    /// agent or of the application otherwise.
     pub fn forget(&self, target: &Target) {
         self.core.forget(self.key(target, None));
     }
@@ -205,9 +248,10 @@ impl<D> Client<D> {
         self.core.record_consent(tenant);
     }
 
-    /// Returns the application in this handle's tenant.
+    /// Returns the application, or the handle's agent, in this handle's tenant.
     pub(crate) fn application_here(&self) -> Result<Application, Error> {
-        self.core.application_in(self.tenant.as_ref())
+        let application = self.core.application_in(self.tenant.as_ref())?;
+        Ok(self.subject.application(&application)?)
     }
 
     pub(crate) fn random(&self) -> &dyn SecureRandom {
@@ -257,6 +301,9 @@ impl<D> Clone for Client<D> {
 impl<D> fmt::Debug for Client<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Client({}", self.core.principal)?;
+        if let Some(agent) = self.subject.agent() {
+            write!(f, " as the agent {agent}")?;
+        }
         match &self.tenant {
             Some(tenant) => write!(f, " in {tenant})"),
             None => f.write_str(")"),

@@ -19,7 +19,6 @@ use crate::policy::Policy;
 use crate::principal::{Kind, Principal};
 use crate::random::SecureRandom;
 use crate::request::{FlightRequest, in_tenant, only_applications, request_of, request_of_identity};
-use crate::subject::Subject;
 use crate::token::{CacheEntry, Origin, Token};
 use crate::user::User;
 
@@ -201,7 +200,7 @@ impl<D> Core<D> {
     /// token.
     pub(crate) fn record_consent(&self, tenant: &Tenant) {
         self.slots
-            .mark_stale(|key| key.subject == Subject::Principal && self.tenant_of(key.tenant.as_ref()) == Some(tenant));
+            .mark_stale(|key| key.subject.is_app_only() && self.tenant_of(key.tenant.as_ref()) == Some(tenant));
     }
 
     /// Forgets this user and all of the user's tokens.
@@ -253,6 +252,7 @@ pub(crate) fn acquisition_span(key: &Key) -> Span {
     tracing::debug_span!(
         "entra.token",
         tenant = key.tenant.as_ref().map(tracing::field::display),
+        agent = key.subject.agent().map(tracing::field::display),
         target = %key.target,
         source = Empty,
         member = Empty,

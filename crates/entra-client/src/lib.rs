@@ -71,8 +71,8 @@
 //!   random. A token is refreshed at most once a minute, and at most 64 tokens at a time.
 //! - The age of a token is measured by the monotonic clock and by the time of day, and the greater
 //!   age counts. So an expired token is not used after a machine slept or its clock was set.
-//! - The tenant, target, claims and user of a token identify its slot. The order of scopes does not
-//!   matter.
+//! - The tenant, target, claims, agent and user of a token identify its slot. The order of scopes
+//!   does not matter.
 //! - A flight belongs to its slot. In the async client up to 4,096 flights run as tasks: a flight
 //!   goes on when its callers give up, and the next caller gets its outcome. A flight beyond that
 //!   number runs within its caller, and is abandoned with it. In the blocking client a flight runs
@@ -108,6 +108,16 @@
 //!
 //!   client.on_behalf_of(&assertion).token(&target)   cached by the hash
 //!                                                    of the assertion
+//! ```
+//!
+//! # Agents
+//! An application that is the blueprint of agent identities acquires their tokens, and those of
+//! their users, by the same rules (see [`agents`](entra_proto::agents)):
+//!
+//! ```text
+//!   client.agent(id).token(&target)                    the agent itself
+//!   client.agent(id).agent_user(user).token(&target)   its user account
+//!   client.agent(id).on_behalf_of(&assertion)          a user who called it
 //! ```
 //!
 //! # Features

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entra_proto::cache::Lifetime;
-use entra_proto::{Target, Tenant};
+use entra_proto::{ClientId, Target, Tenant};
 
 use crate::cache::KeyRef;
 use crate::error::Error;
@@ -34,6 +34,9 @@ pub struct Event<'a> {
     /// The tenant of the token. `None` if the client's principal determines it, as a managed
     /// identity does.
     pub tenant: Option<&'a Tenant>,
+    /// The agent identity that the token is requested for, if the client's application is its
+    /// blueprint.
+    pub agent: Option<ClientId>,
     /// The target of the token.
     pub target: &'a Target,
     /// The error, if something failed.
@@ -50,6 +53,7 @@ impl<'a> Event<'a> {
         Self {
             kind,
             tenant: key.tenant,
+            agent: key.subject.agent(),
             target: key.target,
             error,
             cool_down: None,

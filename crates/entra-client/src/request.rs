@@ -67,10 +67,7 @@ impl From<ManagedIdentityRequest> for InitialRequest {
 /// Returns an application's request for the token of a key.
 pub(crate) fn request_of(application: &Application, key: &Key) -> Result<TokenRequest, entra_proto::Error> {
     let application = in_tenant(application, key.tenant.as_ref())?;
-    let request = match &key.subject {
-        Subject::Principal => application.client_credentials(key.target.clone())?,
-        Subject::User(user) => user.request(&application, key.target.clone())?,
-    };
+    let request = key.subject.request(&application, key.target.clone())?;
     match &key.claims {
         Some(claims) => request.with_claims(claims.as_str()),
         None => Ok(request),
@@ -133,7 +130,7 @@ pub(crate) fn in_tenant(application: &Application, tenant: Option<&Tenant>) -> R
 
 /// Returns the error for a request that only an application can send.
 pub(crate) fn only_applications(principal: &str) -> entra_proto::Error {
-    let problem = format!("is {principal}, and only applications have users, consents and a choice of tenants");
+    let problem = format!("is {principal}, and only applications have users, agents, consents and a choice of tenants");
     InputError::new(Input::Other("principal"), problem)
         .with_hint("create the client with an application and its credential")
         .into()

@@ -64,8 +64,9 @@ pub struct AcquiredCredential {
     source: AcquiredFrom,
     /// The number of requests that the credential takes.
     legs: usize,
-    /// True if the request goes to the authority of the application that the credential is for.
-    follows_application: bool,
+    /// True if the credential is an agent identity's: its request goes to the authority of the
+    /// agent.
+    is_of_agent: bool,
 }
 
 /// The source of an acquired assertion.
@@ -99,7 +100,7 @@ impl AcquiredCredential {
         Ok(Self {
             source: AcquiredFrom::Token(Arc::new(request)),
             legs,
-            follows_application: false,
+            is_of_agent: false,
         })
     }
 
@@ -109,19 +110,24 @@ impl AcquiredCredential {
         Self {
             source: AcquiredFrom::Exchange(Arc::new(exchange)),
             legs: 1,
-            follows_application: false,
+            is_of_agent: false,
         }
     }
 
-    /// Lets the request go to the authority of the application that the credential is for.
-    pub(crate) fn following_application(mut self) -> Self {
-        self.follows_application = true;
+    /// Marks the credential as that of an agent identity.
+    pub(crate) fn of_agent(mut self) -> Self {
+        self.is_of_agent = true;
         self
     }
 
-    /// Adapts the credential to a new authority of its application.
+    /// Returns whether the credential is that of an agent identity.
+    pub(crate) fn is_of_agent(&self) -> bool {
+        self.is_of_agent
+    }
+
+    /// Adapts the credential of an agent identity to its new authority.
     pub(crate) fn follow(&mut self, authority: &Authority) {
-        let (AcquiredFrom::Token(request), true) = (&mut self.source, self.follows_application) else {
+        let (AcquiredFrom::Token(request), true) = (&mut self.source, self.is_of_agent) else {
             return;
         };
         // The audience is a constant of the cloud, so that both are always valid.
@@ -154,7 +160,7 @@ impl AcquiredCredential {
         Ok(Self {
             source: AcquiredFrom::Identity(Arc::new(request)),
             legs: 1,
-            follows_application: false,
+            is_of_agent: false,
         })
     }
 

@@ -62,6 +62,12 @@ impl AgentUser {
         })
     }
 
+    /// Returns the object ID or the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Returns the parameter that names the user.
     pub(crate) fn parameter(&self) -> (&'static str, &str) {
         match self.kind {

@@ -17,7 +17,8 @@
 //! |---|---|---|---|
 //! | 3 | the agent | the tokens of requests 1 and 2 | the agent user's token for an API |
 //!
-//! All of them go to the tenant of the agent. The blueprint may have any credential: a secret, a
+//! All of them go to the tenant of the agent. No user can sign in to an agent identity, but it can
+//! act on behalf of a user who called it ([`Application::on_behalf_of`]). The blueprint may have any credential: a secret, a
 //! certificate, a federated credential or a managed identity.
 //!
 //! ```
@@ -73,7 +74,7 @@ impl Application {
             .with_fmi_path(&agent.to_string())?;
         Ok(Self {
             client_id: agent,
-            credential: AcquiredCredential::of_token(assertion)?.following_application().into(),
+            credential: AcquiredCredential::of_token(assertion)?.of_agent().into(),
             ..blueprint
         })
     }

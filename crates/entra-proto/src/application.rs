@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::authority::{Authority, EndpointVersion};
 use crate::client_id::ClientId;
 use crate::credential::ClientCredential;
+use crate::error::{Error, Input, InputError};
 
 /// An application that requests tokens from one tenant: a client in the terms of RFC 6749, section
 /// 2.1. Cheap to clone.
@@ -82,6 +83,21 @@ impl Application {
         }
         self.authority = authority;
         self
+    }
+
+    /// Checks that users can sign in to the application.
+    pub(crate) fn check_sign_in(&self) -> Result<(), Error> {
+        match &self.credential {
+            ClientCredential::Acquired(credential) if credential.is_of_agent() => Err(InputError::new(
+                Input::SignIn,
+                "is to an agent identity, to which no user can sign in",
+            )
+            .with_hint(
+                "call on_behalf_of for a user who called the agent, or agent_user for the agent's own user account",
+            )
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the authority that issues the application's tokens.

@@ -94,6 +94,7 @@ mod tests {
     use std::hash::{BuildHasher, RandomState};
 
     use entra_proto::Guid;
+    use entra_proto::agents::AgentUser;
     use entra_proto::authorize::{RefreshToken, UserAssertion};
 
     use super::*;
@@ -154,6 +155,12 @@ mod tests {
             subject: Subject::User(user.clone()),
             ..key("contoso.com", a.clone(), None)
         };
+        let agent = |id: u8| Subject::of_agent(Guid::from_bytes([id; 16]).into());
+        let account = |id: u8| AgentUser::object_id(Guid::from_bytes([id; 16]));
+        let subject = |subject: Subject| Key {
+            subject,
+            ..key("contoso.com", a.clone(), None)
+        };
         let again = User::on_behalf_of(Some(&tenant), &UserAssertion::new("a").unwrap());
         assert!(of(&signed_in).view() == of(&signed_in.clone()).view());
         let keys = [
@@ -176,6 +183,16 @@ mod tests {
             )),
             of(&User::on_behalf_of(Some(&tenant), &UserAssertion::new("a").unwrap())),
             of(&User::on_behalf_of(Some(&tenant), &UserAssertion::new("b").unwrap())),
+            subject(agent(1)),
+            subject(agent(2)),
+            subject(agent(1).with_agent_user(account(1))),
+            subject(agent(1).with_agent_user(account(2))),
+            subject(agent(2).with_agent_user(account(1))),
+            subject(Subject::Principal.with_agent_user(account(1))),
+            subject(agent(1).with_agent_user("a@contoso.com".parse().unwrap())),
+            subject(agent(1).with_user(&signed_in)),
+            subject(agent(2).with_user(&signed_in)),
+            subject(agent(1).with_user(&again)),
         ];
         for (at, one) in keys.iter().enumerate() {
             for other in &keys[at + 1..] {

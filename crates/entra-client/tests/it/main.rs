@@ -1,5 +1,6 @@
 //! Public behaviour of entra-client: one binary, a module for each subject.
 
+mod agents;
 mod async_credentials;
 mod blocking;
 mod cache;

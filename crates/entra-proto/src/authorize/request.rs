@@ -136,10 +136,11 @@ impl AuthorizeRequest {
     ///
     /// # Errors
     /// Returns an error if the service would reject the request: for a target that cannot be
-    /// requested, `prompt=admin_consent` on v2, or a redirect URI of more than 255 characters on
-    /// v1.
+    /// requested, `prompt=admin_consent` on v2, a redirect URI of more than 255 characters on v1,
+    /// or an agent identity as the application.
     pub fn start(&self, random: &[u8; 96]) -> Result<(String, PendingAuthorization), Error> {
         let app = &self.application;
+        app.check_sign_in()?;
         let (name, value) = self.target.on_for_user(app.version)?;
         if app.version == EndpointVersion::V2 && self.prompt == Some(Prompt::AdminConsent) {
             return Err(

@@ -67,8 +67,9 @@ impl Application {
     ///
     /// # Errors
     /// Returns an error if the target cannot be requested: `/.default` together with single
-    /// permissions, or more than one API.
+    /// permissions, or more than one API. Returns an error for an agent identity.
     pub fn device_code(&self, target: impl Into<Target>) -> Result<DeviceCodeRequest, Error> {
+        self.check_sign_in()?;
         let target = target.into();
         target.check_one_api()?;
         DeviceCodeRequest::new(self.clone(), target)

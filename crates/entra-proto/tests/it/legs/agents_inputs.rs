@@ -3,7 +3,7 @@
 use entra_proto::acquire::{RetryPolicy, Step};
 use entra_proto::agents::AgentUser;
 use entra_proto::assertion::ClientAssertion;
-use entra_proto::authorize::RefreshToken;
+use entra_proto::authorize::{RefreshToken, UserAssertion};
 use entra_proto::{Body, ClientCredential, ClientSecret, Error, Guid, Target, TokenRequest};
 use proptest::prelude::*;
 
@@ -26,6 +26,29 @@ fn applications_that_are_no_agents_are_rejected() {
     assert!(agent.agent_user(user(), graph()).is_err() && agent.client_credentials(graph()).is_err());
     let two = Target::scopes("https://a/.default https://b/.default").unwrap();
     assert!(agent_of(secret()).agent_user(user(), two).is_err());
+}
+
+#[test]
+fn no_user_signs_in_to_an_agent() {
+    let agent = agent_of(secret());
+    let page = "https://app.example/".parse().unwrap();
+    for error in [
+        agent.device_code(graph()).unwrap_err(),
+        agent.authorize(graph(), page).start(&[7; 96]).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("no user can sign in"), "{error}");
+        assert!(error.hint().unwrap().contains("on_behalf_of"));
+    }
+    let callers = UserAssertion::new("callers").unwrap();
+    let run = run(
+        agent.on_behalf_of(callers, graph()).unwrap(),
+        &[Issues("t.1.x", 3600), Issues("graph", 3600)],
+    );
+    assert!(run.is_done());
+    assert_eq!(
+        (run.clients().as_str(), run.sent[1].get("assertion")),
+        ("ba", Some("callers"))
+    );
 }
 
 #[test]
