@@ -11,6 +11,7 @@ use crate::support::machine::{Machine, beside, is_of_machine, no_imds};
 use crate::support::{Reply, Seen, Service, Stage, api, app, pass, seconds, secret, together};
 
 const TOKEN: &str = r#"{"access_token":"of-machine","expires_in":"86400","token_type":"Bearer"}"#;
+const PORTAL: &str = "<html>sign in</html>";
 const NO_IDENTITY: &str = r#"{"error":"invalid_request","error_description":"Identity not found"}"#;
 
 /// An instance metadata service that rejects the probe and issues tokens.
@@ -45,125 +46,67 @@ fn chain(has_application: bool, machine: &Machine) -> Chain {
 
 type Imds = Box<dyn Fn(&Seen) -> (Duration, Reply) + Send + Sync>;
 
-#[tokio::test(start_paused = true)]
-async fn each_environment_has_its_member_requests_and_time() {
-    let nothing = Machine::default;
-    let portal = || always(Reply::body(200, "<html>sign in</html>"));
-    let docker = r#"connecting to 169.254.169.254:80: dial tcp: connectex: A socket operation was attempted to an unreachable network"#;
-    let invalid = || Machine::with(&[("IDENTITY_ENDPOINT", "not a url"), ("IDENTITY_HEADER", "h")]);
-    // `ok` is the token's origin, and `err` a part of the error. A command that issues tokens
-    // follows in each chain but the first two.
-    let table: [(&str, bool, Machine, Imds, Result<&str, &str>, usize, u64); 13] = [
-        (
-            "nothing",
-            false,
-            nothing(),
-            Box::new(no_imds),
-            Err("no credential is available"),
-            1,
-            1000,
-        ),
-        (
-            "refused",
-            false,
-            nothing(),
-            Box::new(always(Reply::Unreachable)),
-            Err("no credential is available"),
-            1,
-            0,
-        ),
-        ("laptop", false, nothing(), Box::new(no_imds), Ok("of-command"), 1, 2000),
-        ("environment", true, nothing(), Box::new(no_imds), Ok("of-app"), 1, 0),
-        (
-            "virtual machine",
-            false,
-            nothing(),
-            Box::new(imds),
-            Ok("of-machine"),
-            2,
-            0,
-        ),
-        (
-            "web app",
-            false,
-            Machine::app_service(),
-            Box::new(always(Reply::body(200, TOKEN))),
-            Ok("of-machine"),
-            1,
-            0,
-        ),
-        (
-            "container on a laptop",
-            false,
-            nothing(),
-            Box::new(always(Reply::body(403, docker))),
-            Ok("of-command"),
-            1,
-            1000,
-        ),
-        (
-            "portal",
-            false,
-            nothing(),
-            Box::new(portal()),
-            Ok("of-command"),
-            2,
-            1000,
-        ),
-        // From here on a command would hide an error.
-        (
-            "no identity",
-            false,
-            nothing(),
-            Box::new(imds_with(400, NO_IDENTITY)),
-            Err("IMDS"),
-            2,
-            0,
-        ),
-        (
-            "denied",
-            false,
-            nothing(),
-            Box::new(imds_with(403, r#"{"error":"access_denied"}"#)),
-            Err("IMDS"),
-            2,
-            0,
-        ),
-        (
-            "no identity in the web app",
-            false,
-            Machine::app_service(),
-            Box::new(always(Reply::body(400, NO_IDENTITY))),
-            Err("App Service"),
-            1,
-            0,
-        ),
-        (
-            "portal in the web app",
-            false,
-            Machine::app_service(),
-            Box::new(portal()),
-            Err("App Service"),
-            1,
-            0,
-        ),
-        (
-            "invalid variable",
-            false,
-            invalid(),
-            Box::new(imds),
-            Err("IDENTITY_ENDPOINT"),
-            0,
-            0,
-        ),
-    ];
-    for (name, has_application, machine, imds, expected, requests, time) in table {
+/// An environment, and what follows from it.
+struct Environment {
+    name: &'static str,
+    has_application: bool,
+    /// True if a command that issues tokens is the last member.
+    has_command: bool,
+    machine: Machine,
+    imds: Imds,
+    /// The origin of the token, or a part of the error.
+    expected: Result<&'static str, &'static str>,
+    requests: usize,
+    milliseconds: u64,
+}
+
+impl Environment {
+    /// Creates the environment of a machine without any variable.
+    fn new(
+        name: &'static str,
+        imds: impl Fn(&Seen) -> (Duration, Reply) + Send + Sync + 'static,
+        expected: Result<&'static str, &'static str>,
+        requests: usize,
+        milliseconds: u64,
+    ) -> Self {
+        Self {
+            name,
+            has_application: false,
+            has_command: true,
+            machine: Machine::default(),
+            imds: Box::new(imds),
+            expected,
+            requests,
+            milliseconds,
+        }
+    }
+
+    fn without_command(self) -> Self {
+        Self {
+            has_command: false,
+            ..self
+        }
+    }
+
+    fn with_application(self) -> Self {
+        Self {
+            has_application: true,
+            ..self
+        }
+    }
+
+    fn on(self, machine: Machine) -> Self {
+        Self { machine, ..self }
+    }
+
+    async fn check(self) {
+        let Self { name, expected, .. } = self;
         let command = Command::always(issued("of-command"));
-        let chain = match name {
-            "nothing" | "refused" => chain(has_application, &machine),
-            _ => chain(has_application, &machine).with_async_command("Azure CLI", command.clone()),
-        };
-        let stage = Stage::of(chain, beside(imds), |builder| builder);
+        let mut chain = chain(self.has_application, &self.machine);
+        if self.has_command {
+            chain = chain.with_async_command("Azure CLI", command.clone());
+        }
+        let stage = Stage::of(chain, beside(self.imds), |builder| builder);
         let start = Instant::now();
         let outcome = stage.client.token(&api("vault")).await;
         let elapsed = u64::try_from(start.elapsed().as_millis()).unwrap();
@@ -172,7 +115,11 @@ async fn each_environment_has_its_member_requests_and_time() {
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
             _ => panic!("{name}: {outcome:?}"),
         }
-        assert_eq!((stage.service.requests(), elapsed), (requests, time), "{name}");
+        assert_eq!(
+            (stage.service.requests(), elapsed),
+            (self.requests, self.milliseconds),
+            "{name}"
+        );
         assert_eq!(command.runs() > 0, expected == Ok("of-command"), "{name}");
         let chosen = match expected {
             Ok("of-app") => Some("environment"),
@@ -181,6 +128,76 @@ async fn each_environment_has_its_member_requests_and_time() {
             Err(_) => None,
         };
         assert_eq!(stage.client.chain().unwrap().chosen(), chosen, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn absent_member_is_followed_by_the_next_one() {
+    let docker = "connecting to 169.254.169.254:80: dial tcp: connectex: A socket operation was attempted to an \
+                  unreachable network";
+    let of_command = Ok("of-command");
+    for environment in [
+        Environment::new("laptop", no_imds, of_command, 1, 2000),
+        Environment::new(
+            "container on a laptop",
+            always(Reply::body(403, docker)),
+            of_command,
+            1,
+            1000,
+        ),
+        Environment::new(
+            "portal of a network",
+            always(Reply::body(200, PORTAL)),
+            of_command,
+            2,
+            1000,
+        ),
+        Environment::new("virtual machine", imds, Ok("of-machine"), 2, 0),
+        Environment::new("web app", always(Reply::body(200, TOKEN)), Ok("of-machine"), 1, 0).on(Machine::app_service()),
+        Environment::new("secret", no_imds, Ok("of-app"), 1, 0).with_application(),
+        Environment::new("secret on a virtual machine", imds, Ok("of-app"), 1, 0).with_application(),
+    ] {
+        environment.check().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn machine_with_nothing_is_known_after_one_request() {
+    let nothing = Err("no credential is available");
+    for environment in [
+        Environment::new("no route", no_imds, nothing, 1, 1000),
+        Environment::new("no listener", always(Reply::Unreachable), nothing, 1, 0),
+    ] {
+        environment.without_command().check().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_of_a_present_member_is_not_hidden() {
+    let app_service = Machine::app_service;
+    let invalid = Machine::with(&[("IDENTITY_ENDPOINT", "not a url"), ("IDENTITY_HEADER", "h")]);
+    let (of_imds, of_app_service) = (Err("IMDS"), Err("App Service"));
+    for environment in [
+        Environment::new("no identity", imds_with(400, NO_IDENTITY), of_imds, 2, 0),
+        Environment::new(
+            "no permission",
+            imds_with(403, r#"{"error":"access_denied"}"#),
+            of_imds,
+            2,
+            0,
+        ),
+        Environment::new(
+            "no identity",
+            always(Reply::body(400, NO_IDENTITY)),
+            of_app_service,
+            1,
+            0,
+        )
+        .on(app_service()),
+        Environment::new("portal", always(Reply::body(200, PORTAL)), of_app_service, 1, 0).on(app_service()),
+        Environment::new("invalid variable", imds, Err("IDENTITY_ENDPOINT"), 0, 0).on(invalid),
+    ] {
+        environment.check().await;
     }
 }
 

@@ -234,7 +234,7 @@ async fn rejected_token_is_replaced() {
     let options = TokenOptions::default().with_rejected(&first);
     assert_eq!(stage.client.token_with(&target, &options).await.unwrap().expose(), "t1");
     assert!(!stage.client.invalidate(&first), "it was reported");
-    // Without claims, the source is not told of the rejection.
+    // Without claims, the request does not name the token.
     let seen = stage.service.seen(1);
     assert_eq!(
         (seen.query("token_sha256_to_refresh"), seen.query("xms_cc")),

@@ -12,10 +12,13 @@ use super::{START, seconds};
 
 pub(crate) type Outcome = Result<CommandToken, CommandError>;
 
+/// The time that the n-th run takes, and its outcome.
+type Script = dyn Fn(usize, &CommandRequest) -> (Duration, Outcome) + Send + Sync;
+
 /// A command whose n-th run, counted from 0, ends as `script` says, after some time.
 #[derive(Clone)]
 pub(crate) struct Command {
-    script: Arc<dyn Fn(usize, &CommandRequest) -> (Duration, Outcome) + Send + Sync>,
+    script: Arc<Script>,
     runs: Arc<AtomicUsize>,
 }
 
