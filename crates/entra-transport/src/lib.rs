@@ -62,6 +62,8 @@
 //! [`cloud_from_env`] reads `AZURE_AUTHORITY_HOST`, which directs a program to another cloud or to
 //! an emulator.
 //!
+//! [`find_region`] finds the region of a token endpoint, once for the process.
+//!
 //! In a Kubernetes cluster with identity bindings, a `TokenProxy` (feature `tls`) sends token
 //! requests to the cluster's proxy.
 //!
@@ -94,6 +96,7 @@ mod local_host;
 mod no_proxy;
 mod policy;
 mod proxy;
+mod region;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "tls")]
@@ -113,6 +116,7 @@ pub use errors::{Errors, Report};
 pub use local_host::LocalHost;
 pub use policy::{MAX_BODY, TransportPolicy};
 pub use proxy::{Proxies, Proxy};
+pub use region::{find_region, find_region_blocking};
 #[cfg(feature = "tls")]
 pub use token_proxy::TokenProxy;
 pub use transport::{Transport, TransportFn, transport_fn};
