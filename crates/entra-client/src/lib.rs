@@ -154,6 +154,7 @@ pub mod observer;
 mod policy;
 mod principal;
 pub mod random;
+mod region;
 mod request;
 pub mod runtime;
 mod sign_in;
@@ -173,6 +174,8 @@ pub use error::{BuildError, Error, Errors, Report};
 pub use from_env::FromEnv;
 pub use policy::Policy;
 pub use principal::Principal;
+#[cfg(feature = "tokio")]
+pub use region::find_region;
 pub use sign_in::SignIn;
 pub use source::TokenSource;
 pub use token::Token;

@@ -28,7 +28,9 @@ use std::sync::Arc;
 
 use entra_proto::authorize::UserAssertion;
 use entra_proto::device::DeviceAuthorization;
+use entra_proto::environment::EnvironmentError;
 use entra_proto::managed_identity::Identity;
+use entra_proto::regions::{RegionOutcome, RegionSetting};
 use entra_proto::{Target, TokenRequest};
 use entra_transport::BlockingTransport;
 
@@ -38,6 +40,7 @@ use crate::consent::roles_in;
 use crate::error::Error;
 use crate::flow::{CallerEffect, Want};
 use crate::principal::Principal;
+use crate::region::logged;
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
@@ -59,6 +62,18 @@ pub type TokenSource = crate::TokenSource<Threads>;
 /// A consent of a tenant's administrator to an application: see
 /// [`ConsentFlow`](crate::ConsentFlow).
 pub type ConsentFlow = crate::ConsentFlow<Threads>;
+
+/// Finds the region that a setting, the environment or the machine names, as
+/// [`entra_transport::find_region_blocking`] does, and logs each failure as a warning of `tracing`.
+///
+/// # Errors
+/// Returns an error if a variable that the program has to obey is invalid.
+pub fn find_region(
+    setting: &RegionSetting,
+    transport: impl BlockingTransport + 'static,
+) -> Result<RegionOutcome, EnvironmentError> {
+    entra_transport::find_region_blocking(setting, transport).map(logged)
+}
 
 /// The blocking methods.
 impl Client {

@@ -20,6 +20,7 @@ mod on_behalf_of;
 mod outages;
 mod pace;
 mod races;
+mod regions;
 mod responses;
 mod sign_ins;
 mod spans;

@@ -17,7 +17,7 @@ use crate::support::{Reply, Service, Stage, api, pass, record_traces, seconds, s
 
 /// A subscriber that records the fields of each span, and all text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<State>>);
+pub(crate) struct Log(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -69,6 +69,11 @@ impl Subscriber for Log {
 }
 
 impl Log {
+    /// Returns the text of all events.
+    pub(crate) fn text(&self) -> String {
+        self.0.lock().unwrap().text.clone()
+    }
+
     /// Returns the fields of the spans of tokens, in the order in which they began.
     fn tokens(&self) -> Vec<BTreeMap<&'static str, String>> {
         let state = self.0.lock().unwrap();
