@@ -55,16 +55,17 @@ impl Report {
     /// `local-route` (of the transport).
     pub fn assert(&self) {
         let variable = |name| std::env::var(name).unwrap_or_default();
-        self.assert_in(!variable("CI").is_empty(), &variable("CI_NOT_INSTALLED"));
+        let is_ci = !variable("CI").is_empty();
+        // The test harness captures `eprintln!`.
+        self.assert_in(is_ci, &variable("CI_NOT_INSTALLED"), &mut io::stderr());
     }
 
-    fn assert_in(&self, is_ci: bool, not_installed: &str) {
+    fn assert_in(&self, is_ci: bool, not_installed: &str, output: &mut impl Write) {
         assert!(self.failed().next().is_none(), "\n{self}");
         for (name, Skip { need, why }) in self.skips() {
             let is_excused = not_installed.split_whitespace().any(|name| name == need);
             assert!(!is_ci || is_excused, "{name} is skipped for want of {need}: {why}");
-            // The test harness captures `eprintln!`.
-            let _ = writeln!(io::stderr(), "{name}: SKIPPED: {why}");
+            let _ = writeln!(output, "{name}: SKIPPED: {why}");
         }
     }
 
@@ -102,7 +103,7 @@ pub(crate) type Ended = Result<Option<Skip>, String>;
 
 #[cfg(test)]
 mod tests {
-    use std::panic::catch_unwind;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
 
@@ -123,18 +124,23 @@ mod tests {
             need: "localhost",
             why: "there is no localhost",
         })));
-        let passes = |is_ci, excused: &'static str| catch_unwind(|| skipped.assert_in(is_ci, excused)).is_ok();
-        assert!(passes(false, ""));
-        assert!(!passes(true, ""));
-        assert!(!passes(true, "backlog localhosts"));
-        assert!(passes(true, "backlog localhost"));
+        let printed = |is_ci, excused: &'static str| {
+            let mut output = Vec::new();
+            catch_unwind(AssertUnwindSafe(|| skipped.assert_in(is_ci, excused, &mut output))).ok()?;
+            Some(String::from_utf8(output).unwrap())
+        };
+        let line = "a_case: SKIPPED: there is no localhost\n";
+        assert_eq!(printed(false, "").as_deref(), Some(line));
+        assert_eq!(printed(true, ""), None);
+        assert_eq!(printed(true, "backlog localhosts"), None);
+        assert_eq!(printed(true, "backlog localhost").as_deref(), Some(line));
         assert_eq!(skipped.skipped().next(), Some(("a_case", "there is no localhost")));
     }
 
     #[test]
     fn failed_case_fails_everywhere() {
         let failed = report(Err("a finding".to_owned()));
-        assert!(catch_unwind(|| failed.assert_in(false, "localhost")).is_err());
-        report(Ok(None)).assert_in(true, "");
+        assert!(catch_unwind(|| failed.assert_in(false, "localhost", &mut io::sink())).is_err());
+        report(Ok(None)).assert_in(true, "", &mut io::sink());
     }
 }
