@@ -8,7 +8,8 @@ use entra_proto::error::Diagnose;
 
 use crate::der::DerError;
 
-/// The reason why a file gives no credential. It never holds a password or a part of a key.
+/// The reason why a file, a variable or a program gives no credential. It never holds a password or
+/// a part of a key or token.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -73,12 +74,26 @@ pub enum Error {
         /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// The file of a workload's assertion holds something else.
+    /// The place of a workload's assertion holds something else, or nothing.
     Assertion {
-        /// Its path.
-        path: String,
+        /// The path of the file, or the name of the variable or command.
+        place: String,
         /// The problem with its contents.
         problem: &'static str,
+        /// The remedy.
+        advice: &'static str,
+    },
+    /// A program that should print a token is not installed.
+    ProgramMissing {
+        /// Its name.
+        program: String,
+    },
+    /// A program that should print a token failed.
+    Program {
+        /// Its name.
+        program: String,
+        /// The problem.
+        problem: String,
         /// The remedy.
         advice: &'static str,
     },
@@ -115,7 +130,11 @@ impl Error {
             Self::KeyTooShort { .. } => "create a new key and certificate",
             Self::KeyType(_) => "create an RSA key of 2048 bits or more",
             Self::TooManyIterations { .. } => "export it again with fewer iterations (600,000 are enough)",
-            Self::Unsupported { advice, .. } | Self::Manifest { advice, .. } | Self::Assertion { advice, .. } => advice,
+            Self::Unsupported { advice, .. }
+            | Self::Manifest { advice, .. }
+            | Self::Assertion { advice, .. }
+            | Self::Program { advice, .. } => advice,
+            Self::ProgramMissing { .. } => "install the program, or give its full path",
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => "run as a user who can read it",
                 _ => "check the path, and that the platform writes the token there",
@@ -169,7 +188,9 @@ impl fmt::Display for Error {
             Self::Unsupported { what, .. } => write!(f, "{what} is not supported"),
             Self::Manifest { problem, .. } => write!(f, "the manifest {problem}"),
             Self::File { path, .. } => write!(f, "{path} cannot be read"),
-            Self::Assertion { path, problem, .. } => write!(f, "{path} {problem}"),
+            Self::Assertion { place, problem, .. } => write!(f, "{place} {problem}"),
+            Self::ProgramMissing { program } => write!(f, "the program {program} was not found"),
+            Self::Program { program, problem, .. } => write!(f, "the program {program} {problem}"),
         }
     }
 }

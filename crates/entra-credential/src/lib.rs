@@ -19,7 +19,9 @@
 //!                                             ▼
 //!  key, thumbprint ──► ThumbprintKey ──► Signer ──► signature
 //!
-//!  FederatedTokenFile ──► ClientAssertion    the platform holds the key
+//!  FederatedTokenFile ─┐
+//!  AssertionVariable ──┼► ClientAssertion    the platform holds the key
+//!  AssertionCommand ───┘
 //! ```
 //!
 //! ```
@@ -60,6 +62,9 @@ compile_error!("entra-credential needs a cryptography library: enable its featur
 
 #[cfg(feature = "pfx")]
 mod allowance;
+mod assertion_command;
+mod assertion_text;
+mod assertion_variable;
 #[cfg(feature = "pfx")]
 mod ber;
 mod bundle;
@@ -88,6 +93,7 @@ mod pfx;
 mod pfx;
 #[cfg(feature = "pfx")]
 mod pkcs12;
+mod program;
 mod rotating;
 mod signature;
 mod text;
@@ -97,10 +103,13 @@ mod token_file;
 mod warning;
 mod x509;
 
+pub use assertion_command::AssertionCommand;
+pub use assertion_variable::AssertionVariable;
 pub use bundle::CertificateBundle;
 pub use certificate::ClientCertificate;
 pub use error::{Error, Errors};
 pub use key_credential::KeyCredential;
+pub use program::{Program, ProgramOutput};
 pub use rotating::RotatingCertificate;
 pub use thumbprint_key::ThumbprintKey;
 pub use thumbprints::Thumbprints;

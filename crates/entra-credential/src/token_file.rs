@@ -10,8 +10,8 @@ use entra_proto::assertion::ClientAssertion;
 use entra_proto::error::{may_be_secret, printable};
 use zeroize::Zeroizing;
 
+use crate::assertion_text::{MOST, TextProblem, assertion_in};
 use crate::error::Error;
-use crate::text::from_utf16;
 
 /// A file with an assertion that a platform issues for a workload, for example Kubernetes with
 /// workload identity, which sets its path in the environment variable `AZURE_FEDERATED_TOKEN_FILE`.
@@ -62,30 +62,17 @@ impl FederatedTokenFile {
             path: self.shown(),
             source: Arc::new(source),
         })?;
-        if text.len() > MOST {
-            return Err(self.problem("is longer than 64 KiB", "check the path: no assertion is so long"));
-        }
-        let text = from_utf16(&text).unwrap_or(text);
-        let text = std::str::from_utf8(&text)
-            .map_err(|_| self.problem("is not a text", "check the path: the file should hold a token"))?;
-        let trimmed = text.trim_start_matches('\u{feff}').trim();
-        if trimmed.is_empty() {
-            return Err(self.problem("is empty", "check that the platform has written the token already"));
-        }
-        if trimmed.starts_with(['{', '[']) {
-            return Err(self.problem("holds JSON", "write the token in it to the file, alone"));
-        }
-        if trimmed.contains("-----BEGIN") {
-            return Err(self.problem(
-                "holds a key or a certificate, not a token of a workload",
-                "name the file of the token",
-            ));
-        }
-        ClientAssertion::new(trimmed).map_err(|_| {
-            self.problem(
-                "does not hold a JWT of three base64url parts",
-                "check that it is the whole token, on one line",
-            )
+        assertion_in(&text).map_err(|problem| Error::Assertion {
+            place: self.shown(),
+            problem: problem.problem(),
+            advice: match problem {
+                TextProblem::TooLong => "check the path: no assertion is so long",
+                TextProblem::NotText => "check the path: the file should hold a token",
+                TextProblem::Empty => "check that the platform has written the token already",
+                TextProblem::Json => "write the token in it to the file, alone",
+                TextProblem::Key => "name the file of the token",
+                TextProblem::NotJwt => "check that it is the whole token, on one line",
+            },
         })
     }
 
@@ -97,14 +84,6 @@ impl FederatedTokenFile {
         let mut text = Zeroizing::new(Vec::with_capacity(MOST + 1));
         File::open(&self.path)?.take(MOST as u64 + 1).read_to_end(&mut text)?;
         Ok(text)
-    }
-
-    fn problem(&self, problem: &'static str, advice: &'static str) -> Error {
-        Error::Assertion {
-            path: self.shown(),
-            problem,
-            advice,
-        }
     }
 
     /// Returns the path for an error. The variable that should name the file may hold the token
@@ -124,6 +103,3 @@ impl fmt::Debug for FederatedTokenFile {
         write!(f, "FederatedTokenFile({})", self.shown())
     }
 }
-
-/// The most bytes of a file.
-const MOST: usize = 64 * 1024;

@@ -90,7 +90,13 @@ pub struct FederatedCredential {
 enum AnySource {
     Blocking(Arc<dyn AssertionSource>),
     Async(Arc<dyn AsyncAssertionSource>),
+    Both(Arc<dyn BothSources>),
 }
+
+/// A source of both kinds.
+trait BothSources: AssertionSource + AsyncAssertionSource {}
+
+impl<S: AssertionSource + AsyncAssertionSource> BothSources for S {}
 
 impl FederatedCredential {
     /// Creates a credential with the assertions of `source`.
@@ -102,6 +108,12 @@ impl FederatedCredential {
     /// with an error.
     pub fn new_async(source: impl AsyncAssertionSource + 'static) -> Self {
         Self::issued_by(AnySource::Async(Arc::new(source)))
+    }
+
+    /// Creates a credential with a source of both kinds, for any client: one that awaits uses the
+    /// async one, another the blocking one.
+    pub fn for_any_client(source: impl AssertionSource + AsyncAssertionSource + 'static) -> Self {
+        Self::issued_by(AnySource::Both(Arc::new(source)))
     }
 
     fn issued_by(source: AnySource) -> Self {
@@ -134,7 +146,7 @@ impl FederatedCredential {
         self.audience.as_deref().unwrap_or(self.default_audience)
     }
 
-    /// Returns whether the source is async ([`new_async`](Self::new_async)).
+    /// Returns whether the source is only async ([`new_async`](Self::new_async)).
     #[must_use]
     pub fn is_async(&self) -> bool {
         matches!(self.source, AnySource::Async(_))
@@ -148,6 +160,7 @@ impl FederatedCredential {
     pub fn assertion(&self) -> Result<ClientAssertion, Error> {
         match &self.source {
             AnySource::Blocking(source) => source.assertion(self.audience()),
+            AnySource::Both(source) => AssertionSource::assertion(&**source, self.audience()),
             AnySource::Async(_) => Err(SignerError::new("its source is async, and this caller cannot await it")
                 .with_hint("use the async client, or a blocking source")
                 .into()),
@@ -162,6 +175,7 @@ impl FederatedCredential {
         match &self.source {
             AnySource::Blocking(_) => Box::pin(future::ready(self.assertion())),
             AnySource::Async(source) => source.assertion(self.audience()),
+            AnySource::Both(source) => AsyncAssertionSource::assertion(&**source, self.audience()),
         }
     }
 }

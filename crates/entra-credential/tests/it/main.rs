@@ -1,6 +1,8 @@
 //! Public behaviour of entra-credential: one binary, a module for each subject.
 
 mod chain;
+#[cfg(unix)]
+mod command;
 mod hostile;
 mod kinds;
 mod manifest;
@@ -11,3 +13,4 @@ mod secrets;
 mod signing;
 mod thumbprints;
 mod token_file;
+mod variable;

@@ -8,7 +8,7 @@ use super::{
     FEDERATED_TOKEN_FILE, TENANT_ID, misnamed,
 };
 use crate::error::{Diagnose, Error};
-use crate::federation::{AzurePipelines, GitHubActions, MAP_TOKEN};
+use crate::federation::variables::advice as federation_advice;
 
 /// An error in the environment variables. It never contains the value of a secret.
 #[derive(Clone, Debug)]
@@ -88,15 +88,7 @@ impl EnvironmentError {
                 CLIENT_ID => {
                     "set it to the application (client) ID, shown on the overview page of the app registration"
                 }
-                GitHubActions::REQUEST_URL | GitHubActions::REQUEST_TOKEN => {
-                    "give the job the permission id-token: write, with which GitHub Actions sets it; a pull request from a fork never has it"
-                }
-                AzurePipelines::REQUEST_URI => "run the program in a job of Azure Pipelines, which sets it",
-                AzurePipelines::ACCESS_TOKEN => MAP_TOKEN,
-                AzurePipelines::SERVICE_CONNECTION_ID => {
-                    "set it to the ID of the service connection, or run the program in a task such as AzureCLI, which sets it"
-                }
-                _ => "set it",
+                _ => federation_advice(variable).unwrap_or("set it"),
             }),
             Self::NoCredential { .. } => Some(
                 "set AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH or, for workload identity, \

@@ -9,6 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::endpoint::{Endpoint, SecretHeader};
 use super::reply::{assertion_at, is_page};
+use super::variables::{self, MAP_TOKEN};
 use crate::acquired::{AcquiredCredential, AssertionExchange};
 use crate::body::Body;
 use crate::client_id::ClientId;
@@ -30,7 +31,7 @@ use crate::time::Timestamp;
 /// use entra_proto::federation::AzurePipelines;
 ///
 /// # let lookup = |name: &str| Some(match name {
-/// #     AzurePipelines::REQUEST_URI => "https://dev.azure.com/contoso/_apis/oidctoken",
+/// #     AzurePipelines::REQUEST_URI => "https://dev.azure.com/o/_apis/oidctoken",
 /// #     AzurePipelines::ACCESS_TOKEN => "access-token",
 /// #     _ => "11111111-2222-3333-4444-555555555555",
 /// # }.into());
@@ -49,13 +50,13 @@ pub struct AzurePipelines {
 
 impl AzurePipelines {
     /// The variable with the URI of the service.
-    pub const REQUEST_URI: &str = "SYSTEM_OIDCREQUESTURI";
+    pub const REQUEST_URI: &str = variables::PIPELINES_REQUEST_URI;
     /// The variable with the access token of the job. Each step has to map it:
     /// `env: { SYSTEM_ACCESSTOKEN: $(System.AccessToken) }`.
-    pub const ACCESS_TOKEN: &str = "SYSTEM_ACCESSTOKEN";
+    pub const ACCESS_TOKEN: &str = variables::PIPELINES_ACCESS_TOKEN;
     /// The variable with the ID of the service connection, which the tasks `AzureCLI` and
     /// `AzurePowerShell` set.
-    pub const SERVICE_CONNECTION_ID: &str = "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID";
+    pub const SERVICE_CONNECTION_ID: &str = variables::PIPELINES_SERVICE_CONNECTION_ID;
     /// The variable with the tenant of the service connection, which the same tasks set.
     pub const TENANT_ID: &str = "AZURESUBSCRIPTION_TENANT_ID";
     /// The variable with the client ID of the service connection, which the same tasks set.
@@ -227,6 +228,4 @@ fn is_trace(text: &str) -> bool {
 /// Asks for an error response in place of a redirect to the sign-in page.
 const NO_SIGN_IN_PAGE: HeaderName = HeaderName::from_static("x-tfs-fedauthredirect");
 
-pub(crate) const MAP_TOKEN: &str =
-    "map the access token of the job into the step, as in env: { SYSTEM_ACCESSTOKEN: $(System.AccessToken) }";
 const NAME_CONNECTION: &str = "check the ID of the service connection; a task of the same stage must name the connection, as its input azureSubscription or connectedServiceName does";

@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode};
 
 use super::endpoint::{Endpoint, SecretHeader};
 use super::reply::{assertion_at, rejection};
+use super::variables;
 use crate::acquired::{AcquiredCredential, AssertionExchange};
 use crate::body::Body;
 use crate::credential::ClientCredential;
@@ -46,9 +47,9 @@ pub struct GitHubActions {
 
 impl GitHubActions {
     /// The variable with the URL of the service.
-    pub const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+    pub const REQUEST_URL: &str = variables::GITHUB_REQUEST_URL;
     /// The variable with the token that authenticates the job to the service.
-    pub const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+    pub const REQUEST_TOKEN: &str = variables::GITHUB_REQUEST_TOKEN;
 
     /// Creates the service at this URL, for the job that this token authenticates.
     ///

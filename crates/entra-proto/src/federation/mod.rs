@@ -26,10 +26,10 @@ mod presented;
 mod problem;
 mod registration;
 mod reply;
+pub(crate) mod variables;
 mod workload;
 
 pub use azure_pipelines::AzurePipelines;
-pub(crate) use azure_pipelines::MAP_TOKEN;
 pub use entra_subject::EntraSubject;
 pub use github_actions::GitHubActions;
 pub use github_subject::{GitHubContext, GitHubSubject};
