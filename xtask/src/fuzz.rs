@@ -126,7 +126,7 @@ mod tests {
         let folders = folders(&root()).unwrap();
         for (crate_name, expected) in [
             ("entra-credential", &["pem", "pfx"][..]),
-            ("entra-proto", &["challenge", "redirect", "response"]),
+            ("entra-proto", &["challenge", "identity", "redirect", "response"]),
             ("entra-validate", &["bearer", "discovery", "jwks", "token"]),
         ] {
             let folder = folders

@@ -4,8 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use entra_proto::Error;
+use entra_proto::acquire::{Exchange, Step};
 use entra_proto::error::{Diagnose, ServiceError};
+use entra_proto::{Error, Timestamp};
 
 use crate::TransportError;
 
@@ -55,6 +56,21 @@ impl AcquireError {
             Self::Protocol(error) => error.service(),
             Self::Transport(_) => None,
         }
+    }
+}
+
+impl TransportError {
+    /// Reports the failure to the acquisition, and returns the next step of the acquisition.
+    ///
+    /// # Errors
+    /// Returns this error if the request is not sent again. It names the request if the acquisition
+    /// takes several. Returns the error of the acquisition if this failure decides it: see
+    /// [`Exchange::failed`].
+    pub fn next_step(self, exchange: Exchange, now: Timestamp) -> Result<Step, AcquireError> {
+        let leg = exchange.leg();
+        exchange
+            .failed(self.failure(), now)?
+            .ok_or_else(|| self.of_leg(leg).into())
     }
 }
 

@@ -5,14 +5,13 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::Timestamp;
-use entra_proto::acquire::{Delivery, Exchange, SendFailure, Step};
+use entra_proto::acquire::{Delivery, SendFailure};
 use entra_proto::error::hints::{CUT_RESPONSE, TRY_LATER};
 use entra_proto::error::{Diagnose, Leg};
 use http::Uri;
 
+use crate::Proxy;
 use crate::policy::endpoint;
-use crate::{AcquireError, Proxy};
 
 /// The failure of a transport: there is no complete response.
 ///
@@ -140,17 +139,9 @@ impl TransportError {
         }
     }
 
-    /// Reports the failure to the acquisition, and returns the next step of the acquisition.
-    ///
-    /// # Errors
-    /// Returns this error if the request is not sent again. It names the request if the acquisition
-    /// takes several. Returns the error of the acquisition if this failure decides it: see
-    /// [`Exchange::failed`].
-    pub fn next_step(self, exchange: Exchange, now: Timestamp) -> Result<Step, AcquireError> {
-        let leg = exchange.leg();
-        exchange
-            .failed(self.failure(), now)?
-            .ok_or_else(|| self.with(|inner| inner.leg = leg).into())
+    /// Names the request of an acquisition that takes several.
+    pub(crate) fn of_leg(self, leg: Option<Leg>) -> Self {
+        self.with(|inner| inner.leg = leg)
     }
 
     /// Creates the error for a host whose name has no address.

@@ -186,8 +186,8 @@ impl TokenRequest {
     /// one only if the service rejects the assertion as expired or not yet valid.
     ///
     /// # Errors
-    /// Returns an error if the credential is acquired from a managed identity and the environment of
-    /// this machine is invalid.
+    /// Returns an error if the credential is acquired from a managed identity and the environment
+    /// of this machine is invalid.
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Result<Step, Error> {
         let run = Run::new(self.legs(), policy, request_id);
         authenticate(run, TokenLeg::new(self, Purpose::Token, Budget::new(now)), now)

@@ -61,7 +61,7 @@ pub enum ManagedIdentityErrorKind {
     Absent,
     /// The source exists, but the identity is not assigned to this machine or service.
     NotAssigned,
-    /// The source refuses to issue the token.
+    /// The source rejects the request: the process may not have the token.
     Denied,
     /// The source receives too many requests.
     Throttled,
@@ -168,7 +168,7 @@ impl ManagedIdentityError {
         self.service()?.retry_after
     }
 
-    /// Returns the class of the error: that of the AADSTS code of the response, or that of the kind.
+    /// Returns the class of the error: that of the response's AADSTS code, or that of the kind.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         if let Some(row) = self.service().and_then(ServiceError::row) {

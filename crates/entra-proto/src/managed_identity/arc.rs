@@ -20,7 +20,7 @@ use crate::printable::excerpt;
 /// The challenge comes from a server that has proved nothing yet. The only file that it can cause
 /// to be opened is a key in the agent's own folder: the path is composed from this crate's own
 /// constants and the checked name.
-pub(super) fn answer(host: &dyn Host, response: &Response<Body>) -> Result<HeaderValue, ManagedIdentityError> {
+pub(super) fn authorization(host: &dyn Host, response: &Response<Body>) -> Result<HeaderValue, ManagedIdentityError> {
     let folder = Folder::of(host)?;
     let named = realm(response.headers()).ok_or_else(|| {
         malformed("the agent's challenge is not exactly one header \"WWW-Authenticate: Basic realm=FILE\"")
@@ -29,8 +29,7 @@ pub(super) fn answer(host: &dyn Host, response: &Response<Body>) -> Result<Heade
         .path_of(named)
         .ok_or_else(|| malformed(format!("the agent's challenge names no key file in {}", folder.path)))?;
     let key = host.read_key_file(&path).map_err(|error| unreadable(&folder, &error))?;
-    authorization(&key)
-        .ok_or_else(|| malformed("the agent's key file is empty, longer than 4,096 bytes, or not ASCII text"))
+    header(&key).ok_or_else(|| malformed("the agent's key file is empty, longer than 4,096 bytes, or not ASCII text"))
 }
 
 /// The folder with the agent's keys.
@@ -105,7 +104,7 @@ fn realm(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Returns the header with a key, which is sent as it is. Only line ends behind it are removed.
-fn authorization(key: &[u8]) -> Option<HeaderValue> {
+fn header(key: &[u8]) -> Option<HeaderValue> {
     if key.len() > MAX_KEY {
         return None;
     }

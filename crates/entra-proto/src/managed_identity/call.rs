@@ -59,7 +59,7 @@ impl Call {
         }
     }
 
-    /// Returns the request. `authorization` answers a challenge.
+    /// Returns the request. `authorization` carries the key that a challenge names.
     pub(super) fn encode(&self, request_id: Guid, authorization: Option<&HeaderValue>) -> Request<Body> {
         let body = match &self.form {
             Some(resource) => encode_form(&[Some(("resource", resource))]),

@@ -100,7 +100,7 @@ impl Detection {
         self.source
     }
 
-    /// Returns the facts that decided. There are none for the instance metadata service, which
+    /// Returns the facts that decided. The list is empty for the instance metadata service, which
     /// remains if nothing names another source: only a request shows whether it exists.
     #[must_use]
     pub fn evidence(&self) -> &[Evidence] {

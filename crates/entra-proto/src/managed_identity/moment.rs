@@ -98,8 +98,8 @@ fn iso_8601(text: &str) -> Option<Timestamp> {
     Timestamp::from_civil([year, month, day], [hour, minute, second], offset)
 }
 
-/// Parses a date of the older App Service: `06/20/2019 02:57:58 +00:00` on Linux, `1/16/2020 5:24:12
-/// AM +00:00` on Windows. The month is first.
+/// Parses a date of the older App Service: `06/20/2019 02:57:58 +00:00` on Linux, `1/16/2020
+/// 5:24:12 AM +00:00` on Windows. The month is first.
 fn month_first(text: &str) -> Option<Timestamp> {
     let mut rest = Reader(text);
     let month = rest.number(1, 2)?;

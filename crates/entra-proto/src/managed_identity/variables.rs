@@ -6,7 +6,6 @@ use http::Uri;
 use http::uri::Authority;
 use zeroize::Zeroizing;
 
-use crate::environment;
 use crate::error::{ManagedIdentityError, ManagedIdentityErrorKind};
 use crate::managed_identity::host::Host;
 use crate::managed_identity::route::LocalRoute;
@@ -47,8 +46,11 @@ pub(super) struct Variables<'a> {
 impl Variables<'_> {
     /// Returns the text of a variable. An empty variable counts as unset.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<Zeroizing<String>>, ManagedIdentityError> {
-        environment::text(|name| self.host.variable(name), name)
-            .map_err(|_| self.invalid(format!("the variable {name} is not UTF-8")))
+        match self.host.variable(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) => Ok(Some(Zeroizing::new(text)).filter(|text| !text.is_empty())),
+            Some(Err(_)) => Err(self.invalid(format!("the variable {name} is not UTF-8"))),
+        }
     }
 
     /// Returns the text of a variable that must be set.

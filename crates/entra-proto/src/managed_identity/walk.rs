@@ -30,8 +30,8 @@ enum Stage {
     Probe,
     /// The request for the token. The Azure Arc agent responds to it with a challenge.
     Token,
-    /// The request for the token with the answer to the challenge.
-    Answer(HeaderValue),
+    /// The request for the token with the key that the challenge named.
+    Keyed(HeaderValue),
 }
 
 /// The result of one request.
@@ -65,7 +65,7 @@ impl Walk {
         match &self.stage {
             Stage::Probe => self.call.probe(),
             Stage::Token => self.call.encode(request_id, None),
-            Stage::Answer(authorization) => self.call.encode(request_id, Some(authorization)),
+            Stage::Keyed(authorization) => self.call.encode(request_id, Some(authorization)),
         }
     }
 
@@ -77,7 +77,7 @@ impl Walk {
             Stage::Probe if is_unreachable(response) => Err(self.refusal(response, now)),
             // Every other response shows that there is a server. The next one shows which.
             Stage::Probe => Ok(Turn::Next(self.at(Stage::Token))),
-            Stage::Token | Stage::Answer(_) => {
+            Stage::Token | Stage::Keyed(_) => {
                 if let Some(error) = self.foreign(response) {
                     return Err(error);
                 }
@@ -85,8 +85,8 @@ impl Walk {
                     return Err(unusable(source, problem, response));
                 }
                 if is_challenged && response.status() == StatusCode::UNAUTHORIZED {
-                    let authorization = arc::answer(self.request.managed().host(), response)?;
-                    return Ok(Turn::Next(self.at(Stage::Answer(authorization))));
+                    let authorization = arc::authorization(self.request.managed().host(), response)?;
+                    return Ok(Turn::Next(self.at(Stage::Keyed(authorization))));
                 }
                 if !response.status().is_success() {
                     return self.rejected(response, now);
@@ -112,7 +112,7 @@ impl Walk {
                 self.source(),
                 "it does not respond on this machine",
             )),
-            Stage::Token | Stage::Answer(_) => Ok(self.again()),
+            Stage::Token | Stage::Keyed(_) => Ok(self.again()),
         }
     }
 
@@ -159,7 +159,7 @@ impl Walk {
 
     fn secrets(&self) -> Secrets {
         match &self.stage {
-            Stage::Answer(authorization) => self.call.secrets(Some(authorization)),
+            Stage::Keyed(authorization) => self.call.secrets(Some(authorization)),
             Stage::Probe | Stage::Token => self.call.secrets(None),
         }
     }

@@ -32,6 +32,11 @@ fn corpus_of_redirects_is_harmless() {
 }
 
 #[test]
+fn corpus_of_identities_is_harmless() {
+    replay("identity", fuzzed::identity);
+}
+
+#[test]
 fn corpus_of_responses_is_harmless() {
     replay("response", fuzzed::response);
 }

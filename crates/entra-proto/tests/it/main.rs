@@ -20,6 +20,7 @@ mod grants;
 mod grants_laws;
 mod laws;
 mod legs;
+mod managed_identity;
 mod presented;
 mod redirects;
 mod redirects_laws;

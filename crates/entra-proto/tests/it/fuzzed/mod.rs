@@ -1,9 +1,16 @@
 //! The properties that the fuzz targets check for arbitrary bytes. A test replays their corpora.
 
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use entra_proto::acquire::{RetryPolicy, Step};
 use entra_proto::authorize::{PendingAdminConsent, PendingAuthorization, Redirect};
 use entra_proto::cache::MAX_LIFETIME;
+use entra_proto::managed_identity::{Host, Identity, LocalRoute, ManagedIdentity, Platform, Source};
 use entra_proto::{Application, Authority, Body, ClientCredential, Error, Guid, Target, Timestamp};
-use http::Response;
+use http::{HeaderValue, Response};
+use zeroize::Zeroizing;
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
@@ -103,6 +110,78 @@ pub(crate) fn response(bytes: &[u8]) -> (bool, bool) {
     }
     good
 }
+
+/// Checks bytes as the response of each source of managed identities, and as the challenge of the
+/// Azure Arc agent. Returns whether they are a token of the instance metadata service.
+pub(crate) fn identity(bytes: &[u8]) -> (bool, bool) {
+    let mut is_token = false;
+    for source in Source::ALL {
+        let identity = ManagedIdentity::new(Identity::system(), Tables).with_source(source);
+        let request = identity
+            .request(Target::resource("https://vault.azure.net").unwrap())
+            .unwrap();
+        for (status, is_probing) in [(200, false), (400, false), (401, true), (403, true), (503, false)] {
+            let start =
+                request
+                    .clone()
+                    .probing(is_probing)
+                    .start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW);
+            let mut step = start.unwrap();
+            for _ in 0..4 {
+                let Step::Exchange(exchange) = step else { break };
+                assert!(LocalRoute::of(&exchange.request()).is_some());
+                let response = Response::builder()
+                    .status(status)
+                    .header("www-authenticate", HeaderValue::from_bytes(bytes).unwrap_or(EMPTY))
+                    .body(Body::from(bytes.to_vec()))
+                    .unwrap();
+                step = match exchange.respond(&response, NOW) {
+                    Ok(step) => step,
+                    Err(error) => {
+                        one_line(&error);
+                        break;
+                    }
+                };
+                if let Step::Done(token) = &step {
+                    assert!(status == 200 && source != Source::Arc, "{source} {status}");
+                    assert!(token.lifetime.expires_at > NOW && token.refresh_token.is_none());
+                    assert!(token.lifetime.expires_at.since(NOW) <= MAX_LIFETIME);
+                    is_token |= source == Source::Imds;
+                }
+            }
+        }
+    }
+    (false, is_token)
+}
+
+/// A machine with the variables of every source.
+struct Tables;
+
+impl Host for Tables {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        Some(OsString::from(match name {
+            "IDENTITY_ENDPOINT" | "MSI_ENDPOINT" => "https://localhost:2377/token",
+            "IDENTITY_HEADER" | "MSI_SECRET" => CODE,
+            "IDENTITY_SERVER_THUMBPRINT" => "84E05C1D98BCE3A5421D225B140B36E86A3D5534",
+            _ => return None,
+        }))
+    }
+
+    fn file_exists(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn read_key_file(&self, path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+        assert!(path.starts_with("/var/opt/azcmagent/tokens"), "{path:?}");
+        Ok(Zeroizing::new(CODE.as_bytes().to_vec()))
+    }
+
+    fn platform(&self) -> Platform {
+        Platform::Linux
+    }
+}
+
+const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 fn application() -> Application {
     let authority: Authority = "https://login.microsoftonline.com/common".parse().unwrap();
