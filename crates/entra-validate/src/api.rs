@@ -7,6 +7,7 @@ use std::time::Duration;
 use entra_proto::error::{Input, InputError};
 use entra_proto::{ClientId, Cloud, EndpointVersion, Error, Guid};
 
+use crate::agents::Agents;
 use crate::audience::Audience;
 use crate::challenge::{self, Parameters};
 use crate::issuer::Template;
@@ -40,6 +41,7 @@ struct Settings {
     permissions: Permissions,
     cloud: Cloud,
     callers: Option<BTreeSet<ClientId>>,
+    agents: Agents,
     signing_keys_of: Option<ClientId>,
     skew: Duration,
     profile: Profile,
@@ -68,6 +70,7 @@ impl Api {
             known_issuers: Template::known(&cloud),
             cloud,
             callers: None,
+            agents: Agents::default(),
             signing_keys_of: None,
             skew: SKEW,
             profile: Profile::default(),
@@ -112,6 +115,13 @@ impl Api {
         }
         Arc::make_mut(&mut self.0).callers = Some(callers);
         Ok(self)
+    }
+
+    /// Sets the policy for agent identities. By default they are accepted as other callers are.
+    #[must_use]
+    pub fn with_agents(mut self, agents: Agents) -> Self {
+        Arc::make_mut(&mut self.0).agents = agents;
+        self
     }
 
     /// Fetches the signing keys of this application, for a registration with its own signing keys
@@ -222,6 +232,10 @@ impl Api {
 
     pub(crate) fn callers(&self) -> Option<&BTreeSet<ClientId>> {
         self.0.callers.as_ref()
+    }
+
+    pub(crate) fn agents(&self) -> Agents {
+        self.0.agents
     }
 
     pub(crate) fn challenge(&self) -> &Parameters {

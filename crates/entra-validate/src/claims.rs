@@ -2,6 +2,7 @@
 
 use entra_proto::{EndpointVersion, Guid, Timestamp};
 
+use crate::agents::{AGENT_IDENTITY, AGENT_USER, Numbers};
 use crate::issuer::canonical_guid;
 use crate::object::{Name, Record, Value};
 use crate::words::Words;
@@ -63,10 +64,12 @@ pub(crate) struct Claims {
     pub(crate) capabilities: Words,
     /// `acrs`: the authentication contexts.
     pub(crate) contexts: Words,
-    /// `xms_act_fct`: the facets of the actor.
-    pub(crate) actor: Facets,
-    /// `xms_sub_fct`: the facets of the subject.
-    pub(crate) subject: Facets,
+    /// `xms_act_fct`: the kinds of the actor.
+    pub(crate) actor: Numbers,
+    /// `xms_sub_fct`: the kinds of the subject.
+    pub(crate) subject: Numbers,
+    /// `xms_idrel`: the relations of the subject to the tenant.
+    pub(crate) relations: Numbers,
     /// `xms_par_app_azp`: the blueprint of an agent.
     pub(crate) blueprint: Option<Guid>,
 }
@@ -79,36 +82,6 @@ pub(crate) enum IdType {
     Other,
 }
 
-/// The facets of an actor or a subject: numbers in any order, separated by spaces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facets {
-    is_agent_identity: bool,
-    is_agent_user: bool,
-}
-
-impl Facets {
-    fn read(text: &str) -> Self {
-        Self::of(text.split_ascii_whitespace())
-    }
-
-    fn of<'a>(numbers: impl Iterator<Item = &'a str>) -> Self {
-        let mut facets = Self::default();
-        for number in numbers {
-            facets.is_agent_identity |= number == "11";
-            facets.is_agent_user |= number == "13";
-        }
-        facets
-    }
-
-    pub(crate) fn is_agent(self) -> bool {
-        self.is_agent_identity || self.is_agent_user
-    }
-
-    pub(crate) fn is_agent_user(self) -> bool {
-        self.is_agent_user
-    }
-}
-
 impl Claims {
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
         let scopes = self.scp.value().map_or("", |scopes| scopes);
@@ -117,6 +90,13 @@ impl Claims {
 
     pub(crate) fn roles(&self) -> impl Iterator<Item = &str> {
         self.roles.value().into_iter().flat_map(Words::iter)
+    }
+
+    /// Returns true if an agent identity requested the token, or the subject is an agent's.
+    pub(crate) fn are_of_agent(&self) -> bool {
+        [self.actor, self.subject]
+            .into_iter()
+            .any(|kinds| kinds.contains(AGENT_IDENTITY) || kinds.contains(AGENT_USER))
     }
 
     pub(crate) fn roles_are_empty(&self) -> bool {
@@ -146,6 +126,7 @@ impl Record for Claims {
         Name::new("xms_act_fct"),
         Name::new("xms_sub_fct"),
         Name::new("xms_par_app_azp"),
+        Name::new("xms_idrel"),
     ];
 
     fn set(&mut self, name: usize, value: Value<'_>) {
@@ -187,9 +168,10 @@ impl Record for Claims {
             14 => self.is_bound = true,
             15 => self.capabilities = list(value),
             16 => self.contexts = list(value),
-            17 => self.actor = facets(&value),
-            18 => self.subject = facets(&value),
-            _ => self.blueprint = Member::text(value, canonical_guid).into_value(),
+            17 => self.actor = numbers(&value),
+            18 => self.subject = numbers(&value),
+            19 => self.blueprint = Member::text(value, canonical_guid).into_value(),
+            _ => self.relations = numbers(&value),
         }
     }
 }
@@ -224,17 +206,14 @@ fn is_list_of_scopes(scp: &str) -> bool {
         .all(|it| it == ' ' || !(it.is_whitespace() || it.is_control()))
 }
 
-/// Reads facets: one text, as documented. Lists and single numbers are read too, so that an agent
-/// never passes for an application.
-fn facets(value: &Value<'_>) -> Facets {
+/// Reads a set of numbers: one text, as documented. Lists and single numbers are read too, so that
+/// an agent never passes for an application.
+fn numbers(value: &Value<'_>) -> Numbers {
     match value {
-        Value::Text(text) => Facets::read(text),
-        Value::Words(words) => Facets::of(words.iter()),
-        Value::Number(number) => Facets {
-            is_agent_identity: *number == 11.0,
-            is_agent_user: *number == 13.0,
-        },
-        Value::Other => Facets::default(),
+        Value::Text(text) => Numbers::of(text.split_ascii_whitespace()),
+        Value::Words(words) => Numbers::of(words.iter()),
+        Value::Number(number) => Numbers::of_number(*number),
+        Value::Other => Numbers::default(),
     }
 }
 

@@ -90,6 +90,13 @@
 //! signature is verified, only `alg`, `typ`, `crit` and the values that select the key (`kid`,
 //! `ver`, `tid` and `iss`) are used. The address of the keys never depends on a token.
 //!
+//! # Agents
+//! The caller of an API may be an agent identity, the identity of an AI agent in Entra: it acts for
+//! itself, for a user who signed in, or as its own user account ([`Acting`]). Its tokens differ
+//! from those of applications and users in the claims `xms_act_fct`, `xms_sub_fct` and
+//! `xms_par_app_azp` only. It is always a [`Principal::Agent`], and [`Api::with_agents`] sets
+//! whether the API accepts it.
+//!
 //! # Keys
 //! [`KeyCache`] decides when keys are fetched, and how long they are used during an outage.
 //! [`Profile`] lists the differences between Entra's tokens and RFC 9068.
@@ -114,6 +121,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod agents;
 mod api;
 mod audience;
 mod base64url;
@@ -148,6 +156,7 @@ mod validator;
 mod verify;
 mod words;
 
+pub use agents::Agents;
 pub use api::{Api, MAX_SKEW};
 pub use audience::Audience;
 pub use bearer::bearer_token;

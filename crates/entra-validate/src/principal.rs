@@ -2,6 +2,7 @@
 
 use entra_proto::{ClientId, EndpointVersion, Guid, Timestamp};
 
+use crate::agents::Numbers;
 use crate::words::Words;
 
 /// The caller that a valid token names: an application, a user of an application, or an agent.
@@ -55,7 +56,11 @@ pub struct User {
     pub(crate) facts: Facts,
 }
 
-/// An agent identity.
+/// An agent identity: the identity of an AI agent, which acts for itself or for a user.
+///
+/// Its permissions are checked as those of other callers: roles if it acts for itself, scopes if it
+/// acts for a user. [`Api::with_agents`](crate::Api::with_agents) rejects all agents, or all other
+/// callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Agent {
@@ -91,6 +96,7 @@ pub(crate) struct Facts {
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) contexts: Words,
+    pub(crate) relations: Numbers,
     pub(crate) takes_claims_challenges: bool,
 }
 
@@ -161,6 +167,21 @@ impl Principal {
     /// Returns `acrs`: the authentication contexts that the user satisfied, such as `c1`.
     pub fn auth_contexts(&self) -> impl Iterator<Item = &str> {
         self.facts().contexts.iter()
+    }
+
+    /// Returns `xms_idrel`: the relations of the caller to the tenant of the token, in ascending
+    /// order. A service principal has the number 7. Numbers from 64 on are omitted.
+    pub fn relations(&self) -> impl Iterator<Item = u8> {
+        self.facts().relations.iter()
+    }
+
+    /// Returns the agent identity, if the caller is one.
+    #[must_use]
+    pub fn agent(&self) -> Option<&Agent> {
+        match self {
+            Self::Agent(agent) => Some(agent),
+            Self::App(_) | Self::User(_) => None,
+        }
     }
 
     /// Returns true if the client can handle a claims challenge: `xms_cc` contains `cp1`. Tokens

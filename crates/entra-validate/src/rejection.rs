@@ -23,7 +23,7 @@ use crate::rule::Rule;
 /// |---|---|---|
 /// | [`NoToken`](Self::NoToken) | 401 | none |
 /// | [`BadRequest`](Self::BadRequest) | 400 | `invalid_request` |
-/// | [`Permissions`](Self::Permissions), [`Caller`](Self::Caller) | 403 | `insufficient_scope` |
+/// | [`Permissions`](Self::Permissions), [`Caller`](Self::Caller), [`Agent`](Self::Agent) | 403 | `insufficient_scope` |
 /// | [`Claims`](Self::Claims) | 401 | `insufficient_claims` |
 /// | [`KeysUnavailable`](Self::KeysUnavailable) | 503 | none |
 /// | all others | 401 | `invalid_token` |
@@ -105,6 +105,13 @@ pub enum Rejection {
         /// True if the application is on the list, but its token lacks `idtyp`.
         is_listed: bool,
     },
+    /// The API accepts no agents, or nothing else.
+    Agent {
+        /// The application that requested the token.
+        found: ClientId,
+        /// True if it is an agent identity.
+        is_agent: bool,
+    },
     /// The caller has none of the required permissions.
     Permissions {
         /// The permissions of which one is needed.
@@ -133,7 +140,7 @@ impl Rejection {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::Permissions { .. } | Self::Caller { .. } => StatusCode::FORBIDDEN,
+            Self::Permissions { .. } | Self::Caller { .. } | Self::Agent { .. } => StatusCode::FORBIDDEN,
             Self::KeysUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNAUTHORIZED,
         }
@@ -146,7 +153,7 @@ impl Rejection {
         match self {
             Self::NoToken | Self::KeysUnavailable { .. } => None,
             Self::BadRequest { .. } => Some("invalid_request"),
-            Self::Permissions { .. } | Self::Caller { .. } => Some("insufficient_scope"),
+            Self::Permissions { .. } | Self::Caller { .. } | Self::Agent { .. } => Some("insufficient_scope"),
             Self::Claims {
                 is_understood: true, ..
             } => Some("insufficient_claims"),
@@ -177,7 +184,7 @@ impl Rejection {
             Self::Tenant { .. } => Rule::Tenant,
             Self::Principal { .. } => Rule::Principal,
             Self::NoGrants => Rule::Grants,
-            Self::Caller { .. } => Rule::Caller,
+            Self::Caller { .. } | Self::Agent { .. } => Rule::Caller,
             Self::Permissions { .. } => Rule::Permissions,
         })
     }
@@ -239,6 +246,8 @@ impl Rejection {
             Self::Caller { is_listed: false, .. } => {
                 "add the application to the callers of the API, if it may call the API"
             }
+            Self::Agent { is_agent: true, .. } => "call Api::with_agents if agent identities may call the API",
+            Self::Agent { is_agent: false, .. } => "request the token as an agent identity: the API accepts no others",
             Self::Permissions { .. } => {
                 "assign one of these roles to the application, or grant consent to one of these scopes for the user"
             }
@@ -295,6 +304,12 @@ impl fmt::Display for Problem<'_> {
                     f,
                     "application {found} is accepted, but its token does not have idtyp=app"
                 )
+            }
+            Rejection::Agent { found, is_agent: true } => {
+                write!(f, "{found} is an agent identity, and the API accepts no agents")
+            }
+            Rejection::Agent { found, is_agent: false } => {
+                write!(f, "{found} is not an agent identity, and the API accepts agents only")
             }
             Rejection::Permissions { needed } if needed.scopes().chain(needed.roles()).next().is_none() => {
                 f.write_str("a user needs a scope, and an application a role; the caller has none of its kind")

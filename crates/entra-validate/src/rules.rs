@@ -267,10 +267,16 @@ fn grants(facts: &Facts<'_>) -> Result<(), Rejection> {
 }
 
 fn caller(facts: &Facts<'_>) -> Result<(), Rejection> {
+    let kind = facts.token.kind()?;
+    if !facts.api.agents().accept(kind.is_agent) {
+        return Err(Rejection::Agent {
+            found: kind.application,
+            is_agent: kind.is_agent,
+        });
+    }
     let Some(callers) = facts.api.callers() else {
         return Ok(());
     };
-    let kind = facts.token.kind()?;
     let is_listed = callers.contains(&kind.application);
     if is_listed && (kind.is_user || kind.is_declared) {
         return Ok(());

@@ -4,6 +4,7 @@ use std::fmt;
 
 use entra_proto::{ClientId, EndpointVersion, Guid, Timestamp};
 
+use crate::agents::AGENT_USER;
 use crate::base64url::decode_into;
 use crate::claims::{Claims, IdType, Member};
 use crate::object::{self, Name};
@@ -146,7 +147,7 @@ impl<'t> Token<'t> {
             object,
             is_user,
             is_declared,
-            is_agent: claims.actor.is_agent() || claims.subject.is_agent(),
+            is_agent: claims.are_of_agent(),
         })
     }
 
@@ -170,6 +171,7 @@ impl<'t> Token<'t> {
             expires_at: moment(&claims.exp).unwrap_or_default(),
             takes_claims_challenges: claims.capabilities.iter().any(|it| it.eq_ignore_ascii_case("cp1")),
             contexts: claims.contexts,
+            relations: claims.relations,
             scopes: claims.scp.into_value().unwrap_or_default(),
             roles: claims.roles.into_value().unwrap_or_default(),
         };
@@ -179,7 +181,7 @@ impl<'t> Token<'t> {
                 blueprint: claims.blueprint.map(ClientId::from),
                 acting: match is_user {
                     false => Acting::Itself,
-                    true if claims.subject.is_agent_user() => Acting::AsOwnUser,
+                    true if claims.subject.contains(AGENT_USER) => Acting::AsOwnUser,
                     true => Acting::ForUser,
                 },
                 facts,

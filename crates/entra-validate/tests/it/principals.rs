@@ -1,7 +1,7 @@
 //! The caller that a valid token names.
 
 use entra_proto::{EndpointVersion, Timestamp};
-use entra_validate::{Acting, Permissions, Principal, Rejection};
+use entra_validate::{Acting, Agents, Permissions, Principal, Rejection, Rule};
 use serde_json::json;
 
 use crate::support::*;
@@ -75,6 +75,8 @@ fn agents_are_recognized_by_their_facets() {
     assert_eq!(agent(daemon(), "3 11", ""), is(Acting::Itself));
     assert_eq!(agent(user(), "9 3 11", "13"), is(Acting::AsOwnUser));
     assert_eq!(agent(user(), "11", "1 2"), is(Acting::ForUser));
+    // Unknown numbers are tolerated, in any order.
+    assert_eq!(agent(user(), "99 11 4711 3", "1000000 13 2"), is(Acting::AsOwnUser));
     // Numbers are compared as a whole: neither 111 nor 1 1 is 11.
     assert_eq!(agent(daemon(), "111 1 1", "113"), None);
     assert_eq!(agent(user(), "3", "5"), None);
@@ -91,6 +93,68 @@ fn agents_need_permissions_of_their_kind() {
     assert!(matches!(
         validate(&api(), &roles_of_a_user.sign()),
         Err(Rejection::Permissions { .. })
+    ));
+}
+
+#[test]
+fn relations_are_numbers_in_any_order() {
+    let relations = |value: serde_json::Value| {
+        let principal = validate(&api(), &daemon().with("xms_idrel", value).sign()).unwrap();
+        principal.relations().collect::<Vec<_>>()
+    };
+    assert_eq!(relations(json!("14 7")), [7, 14]);
+    assert_eq!(relations(json!("7 4711 x 7")), [7]);
+    assert_eq!(relations(json!(7)), [7]);
+    assert_eq!(relations(json!(null)), [0; 0]);
+    assert_eq!(validate(&api(), &daemon().sign()).unwrap().relations().count(), 0);
+}
+
+#[test]
+fn api_may_reject_or_require_agents() {
+    let as_agent = |forge: Forge| forge.with("xms_act_fct", "3 11").with("xms_sub_fct", "2");
+    let own_user = user().with("xms_sub_fct", "13");
+    let callers = [
+        (daemon(), false),
+        (user(), false),
+        (as_agent(daemon()), true),
+        (as_agent(user()), true),
+        (own_user, true),
+    ];
+    for (policy, accepts_agents, accepts_others) in [
+        (Agents::Accept, true, true),
+        (Agents::Reject, false, true),
+        (Agents::Require, true, false),
+    ] {
+        let api = api().with_agents(policy);
+        for (forge, is_agent) in &callers {
+            let outcome = validate(&api, &forge.sign());
+            let is_accepted = if *is_agent { accepts_agents } else { accepts_others };
+            assert_eq!(outcome.is_ok(), is_accepted, "{policy:?} {is_agent}");
+            match outcome {
+                Ok(principal) => assert_eq!(principal.agent().is_some(), *is_agent),
+                Err(rejection) => {
+                    assert_eq!(
+                        (rejection.status().as_u16(), rejection.error()),
+                        (403, Some("insufficient_scope"))
+                    );
+                    assert_eq!(rejection.rule(), Some(Rule::Caller));
+                    let hint = rejection.hint().unwrap();
+                    assert!(
+                        rejection.to_string().contains("agent") && hint.contains("agent"),
+                        "{rejection}"
+                    );
+                }
+            }
+        }
+    }
+    // The list of callers applies to agents as well.
+    let other = api()
+        .with_agents(Agents::Require)
+        .with_callers([guid(OBJECT).into()])
+        .unwrap();
+    assert!(matches!(
+        validate(&other, &as_agent(daemon()).sign()),
+        Err(Rejection::Caller { .. })
     ));
 }
 
