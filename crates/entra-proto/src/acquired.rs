@@ -8,9 +8,10 @@ use http::{Request, Response};
 
 use crate::authority::Authority;
 use crate::body::Body;
+use crate::cloud::Cloud;
 use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
-use crate::managed_identity::ManagedIdentityRequest;
+use crate::managed_identity::{ManagedIdentity, ManagedIdentityRequest};
 use crate::secret::ClientAssertion;
 use crate::secret_text::hash;
 use crate::target::Target;
@@ -141,9 +142,9 @@ impl AcquiredCredential {
     /// Creates a credential from a managed identity, whose token becomes the client assertion. The
     /// application needs no secret: it has a federated credential for the identity.
     ///
-    /// Request the audience of federated credentials in the application's cloud:
-    /// `api://AzureADTokenExchange`, or `api://AzureADTokenExchangeUSGov`, or
-    /// `api://AzureADTokenExchangeChina`. The service accepts user-assigned identities only.
+    /// The request is for the [audience of the application's cloud](Cloud::token_exchange_audience),
+    /// and for a user-assigned identity: see [`of_user_assigned`](Self::of_user_assigned), which
+    /// creates it.
     ///
     /// # Errors
     /// Returns an error if the source of the identity's tokens is Cloud Shell, whose tokens are
@@ -162,6 +163,57 @@ impl AcquiredCredential {
             legs: 1,
             is_of_agent: false,
         })
+    }
+
+    /// Creates a credential from a user-assigned managed identity, for an application in this cloud.
+    ///
+    /// It requests the [audience of the cloud](Cloud::token_exchange_audience), as Entra requires of
+    /// such tokens. The identity and the registration of the application are in the same tenant; a
+    /// multi-tenant application gets tokens of other tenants with it as well.
+    ///
+    /// ```
+    /// use entra_proto::acquired::AcquiredCredential;
+    /// use entra_proto::managed_identity::{Host, Identity, ManagedIdentity};
+    /// use entra_proto::{Application, Authority};
+    /// # use std::{ffi::OsString, io, path::Path};
+    /// # struct Machine;
+    /// # impl Host for Machine {
+    /// #     fn variable(&self, _: &str) -> Option<OsString> { None }
+    /// #     fn file_exists(&self, _: &Path) -> bool { false }
+    /// #     fn read_key_file(&self, _: &Path)
+    /// #         -> io::Result<zeroize::Zeroizing<Vec<u8>>> {
+    /// #         Err(io::ErrorKind::NotFound.into())
+    /// #     }
+    /// # }
+    ///
+    /// let id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+    /// // In a program: entra_transport::LocalHost
+    /// let identity = ManagedIdentity::new(Identity::client_id(id), Machine);
+    ///
+    /// let authority: Authority =
+    ///     "https://login.microsoftonline.com/contoso.com".parse()?;
+    /// let credential =
+    ///     AcquiredCredential::of_user_assigned(&identity, authority.cloud())?;
+    /// let client_id = "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?;
+    /// let app = Application::new(authority, client_id, credential);
+    /// # Ok::<(), entra_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if the identity is system-assigned, because Entra accepts the tokens of
+    /// user-assigned identities only. A machine may respond to a request without an ID with the
+    /// token of its only user-assigned identity: a program that relies on it passes its own request
+    /// to [`of_managed_identity`](Self::of_managed_identity). Returns its errors, too.
+    pub fn of_user_assigned(identity: &ManagedIdentity, cloud: &Cloud) -> Result<Self, Error> {
+        if identity.identity().is_system() {
+            let problem = "is a system-assigned managed identity, which federated credentials do not accept";
+            return Err(InputError::new(Input::Credential, problem)
+                .with_hint(
+                    "assign a user-assigned managed identity to the machine or service, and name it by its client ID",
+                )
+                .into());
+        }
+        Self::of_managed_identity(identity.request(Target::resource(cloud.token_exchange_audience())?)?)
     }
 
     pub(crate) fn source(&self) -> &AcquiredFrom {

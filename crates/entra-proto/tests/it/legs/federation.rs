@@ -1,12 +1,18 @@
 //! Sources of assertions within an acquisition.
 
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_proto::acquire::RetryPolicy;
+use entra_proto::acquired::AcquiredCredential;
 use entra_proto::federation::{AzurePipelines, GitHubActions};
-use entra_proto::{Application, Authority, Guid};
+use entra_proto::managed_identity::{Host, Identity, ManagedIdentity};
+use entra_proto::{Application, Authority, Cloud, Error, Guid};
+use zeroize::Zeroizing;
 
 use super::support::*;
 
@@ -114,4 +120,86 @@ fn redirect_of_azure_pipelines_has_advice() {
         "{}",
         run.error()
     );
+}
+
+/// A machine with these variables and no files.
+struct Machine(&'static [(&'static str, &'static str)]);
+
+impl Host for Machine {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        let variable = self.0.iter().find(|(known, _)| *known == name);
+        variable.map(|(_, value)| value.into())
+    }
+
+    fn file_exists(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn read_key_file(&self, _: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn user_assigned(cloud: &Cloud) -> Result<AcquiredCredential, Error> {
+    let identity = Identity::client_id(Guid::from_bytes([0xee; 16]).into());
+    AcquiredCredential::of_user_assigned(&ManagedIdentity::new(identity, Machine(&[])), cloud)
+}
+
+#[test]
+fn managed_identity_authenticates_the_application() {
+    const IDENTITY: Network = Responds(
+        200,
+        r#"{"access_token":"mi.to.ken","expires_in":"86400","token_type":"Bearer"}"#,
+    );
+    for (cloud, audience) in [
+        ("https://login.microsoftonline.com", "api%3A%2F%2FAzureADTokenExchange"),
+        (
+            "https://login.microsoftonline.us",
+            "api%3A%2F%2FAzureADTokenExchangeUSGov",
+        ),
+        (
+            "https://login.partner.microsoftonline.cn",
+            "api%3A%2F%2FAzureADTokenExchangeChina",
+        ),
+    ] {
+        let authority: Authority = format!("{cloud}/contoso.com").parse().unwrap();
+        let credential = user_assigned(authority.cloud()).unwrap();
+        let app = Application::new(authority, Guid::from_bytes([0xbb; 16]).into(), credential);
+        // The same identity serves other tenants, for an application that is known there.
+        let other: Authority = format!("{cloud}/fabrikam.com").parse().unwrap();
+        for (app, tenant) in [
+            (app.clone(), "contoso.com"),
+            (app.with_authority(other), "fabrikam.com"),
+        ] {
+            let run = run(for_graph(&app), &[IDENTITY, Issues("graph", 3600)]);
+            assert!(run.is_done(), "{}", run.shown);
+            assert_eq!(
+                run.sent[0].uri,
+                format!(
+                    "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource={audience}&client_id=eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee"
+                )
+            );
+            assert_eq!(run.sent[1].uri, format!("{cloud}/{tenant}/oauth2/v2.0/token"));
+            assert_eq!(run.sent[1].get("client_assertion"), Some("mi.to.ken"));
+            assert_eq!(run.sent[1].get("client_id").map(|id| &id[..2]), Some("bb"));
+            assert!(!run.shown.contains("mi.to.ken"), "{}", run.shown);
+        }
+    }
+}
+
+#[test]
+fn system_assigned_identity_is_no_credential() {
+    let identity = ManagedIdentity::new(Identity::system(), Machine(&[]));
+    let error = AcquiredCredential::of_user_assigned(&identity, &Cloud::Public).unwrap_err();
+    assert!(
+        error.to_string().contains("system-assigned") && error.hint().unwrap().contains("client ID"),
+        "{error}"
+    );
+    // A caller who insists passes the request.
+    let target = entra_proto::Target::resource(EXCHANGE).unwrap();
+    assert!(AcquiredCredential::of_managed_identity(identity.request(target).unwrap()).is_ok());
+
+    let shell = Machine(&[("MSI_ENDPOINT", "http://localhost:50342/oauth2/token")]);
+    let identity = ManagedIdentity::new(Identity::client_id(Guid::from_bytes([0xee; 16]).into()), shell);
+    assert!(AcquiredCredential::of_user_assigned(&identity, &Cloud::Public).is_err());
 }
