@@ -34,6 +34,8 @@
 //!               ─► PendingAuthorization::redeem ────────────► TokenRequest
 //!     device_code ─► code, another device ──────────────────► Step
 //!
+//!   Identity + Host ─► ManagedIdentity ─► ManagedIdentityRequest (layer 2)
+//!
 //! layer 2: the acquisition machine, with retries
 //!   TokenRequest::start ─► Step ─┬► Sign, Assert ─► your key or issuer ─┐
 //!                           ▲    ├► Exchange ─────► your HTTP client ───┤
@@ -76,6 +78,12 @@
 //! Layer 2, with retries and signatures, has an example at [`Step`](acquire::Step) and a
 //! walkthrough at [`acquire`].
 //!
+//! # Without a secret
+//! A [`ManagedIdentity`](managed_identity::ManagedIdentity) gets its tokens from the platform under
+//! the workload: App Service, virtual machines, Azure Arc and others. Its token may also be the
+//! client assertion of an application
+//! ([`AcquiredCredential::of_managed_identity`](acquired::AcquiredCredential::of_managed_identity)).
+//!
 //! # Users
 //! - With a browser: an [`AuthorizeRequest`](authorize::AuthorizeRequest) creates the URL, always
 //!   with PKCE. The [`PendingAuthorization`](authorize::PendingAuthorization) of that sign-in
@@ -100,7 +108,8 @@
 //! - [`cache`], [`endpoint`], [`environment`]: cache keys and freshness; hosts and endpoints;
 //!   environment variables
 //! - [`error`], [`report`]: errors, and their presentation to users
-//! - [`federation`]: assertions of other issuers
+//! - [`federation`], [`managed_identity`]: assertions of other issuers; tokens of the platform under
+//!   the workload
 //!
 //! # Features
 //! - `proptest`: the module `strategies`, for property tests of a stack that embeds this crate.

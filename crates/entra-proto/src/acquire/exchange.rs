@@ -44,7 +44,8 @@ impl Exchange {
         }
     }
 
-    /// Returns the request's place in the acquisition, if another request waits for its token.
+    /// Returns the request's place in the acquisition, if another request waits for its token, or
+    /// if it goes to the source of a managed identity's tokens.
     #[must_use]
     pub fn leg(&self) -> Option<Leg> {
         self.current.name(&self.run)

@@ -308,7 +308,10 @@ impl Current {
         match self {
             Self::Token(leg) => leg.name(run),
             Self::Foreign(leg) => Some(leg.name(run)),
-            Self::Identity(leg) => leg.name(run),
+            Self::Identity(leg) => {
+                let alone = || Leg::new(1, 1, Arc::clone(&leg.requested));
+                Some(leg.name(run).unwrap_or_else(alone))
+            }
         }
     }
 

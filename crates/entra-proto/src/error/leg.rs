@@ -38,6 +38,9 @@ impl Leg {
 
 impl fmt::Display for Leg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.total == 1 {
+            return f.write_str(&self.requested);
+        }
         write!(f, "request {} of {} ({})", self.number, self.total, self.requested)
     }
 }

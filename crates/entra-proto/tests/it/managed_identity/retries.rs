@@ -156,6 +156,11 @@ fn broken_connections_are_retried() {
     }
     let run = run(&imds(), &[IMPOSSIBLE]);
     assert!(run.outcome.is_none() && run.waits.is_empty());
+    // The transport's own error names the source.
+    assert_eq!(
+        run.leg.as_deref(),
+        Some("a token for https://vault.azure.net from the instance metadata service (IMDS)")
+    );
 }
 
 #[test]

@@ -202,6 +202,8 @@ pub(crate) struct Run {
     pub sent: Vec<Sent>,
     /// The waits in milliseconds.
     pub waits: Vec<u128>,
+    /// The name of the last request.
+    pub leg: Option<String>,
     /// Everything that the steps and the error show.
     pub shown: String,
 }
@@ -258,6 +260,7 @@ pub(crate) fn drive(start: Result<Step, Error>, script: &[Network]) -> Run {
         outcome: None,
         sent: Vec::new(),
         waits: Vec::new(),
+        leg: None,
         shown: String::new(),
     };
     let (mut now, mut script) = (NOW, script.iter());
@@ -277,6 +280,7 @@ pub(crate) fn drive(start: Result<Step, Error>, script: &[Network]) -> Run {
                 let request = exchange.request();
                 assert_eq!(sent(&request), sent(&exchange.request()));
                 run.shown += &format!("{request:?}\n");
+                run.leg = exchange.leg().map(|leg| leg.to_string());
                 run.sent.push(sent(&request));
                 match script.next().expect("more requests than the script has responses") {
                     Network::Fails(failure) => match exchange.failed(*failure, now) {
