@@ -152,6 +152,7 @@
 //! - The Office 365 Management Activity API: subscriptions with their webhooks, content with any
 //!   number of records ([`ActivityFeed`]), limits and error codes.
 //! - Managed Desktop: devices, users and elevation details.
+//! - The services of the platform that issue tokens for managed identities: see below.
 //!
 //! Each API verifies its tokens. [`Emulator::revoke_tokens`] revokes them and causes claims
 //! challenges.
@@ -165,6 +166,28 @@
 //!
 //! Two paths bypass the rules and are not recorded: `/` is a page that shows the registrations and
 //! the last requests, with advice about each error; `/healthz` is for probes.
+//!
+//! # Managed identities
+//!
+//! The program under test seems to run on a [`Machine`] with a system-assigned and a user-assigned
+//! [`ManagedIdentity`], or with those of [`EmulatorBuilder::managed_identity`].
+//! [`Emulator::managed_identity_environment`] returns the variables of a source, which the platform
+//! would set:
+//!
+//! | source | path | proof of the client |
+//! |---|---|---|
+//! | [`Imds`](ManagedIdentitySource::Imds) | `/metadata/identity/oauth2/token` | `Metadata: true` |
+//! | [`AppService`](ManagedIdentitySource::AppService), 2019-08-01 | `/managed-identity/app-service/msi/token` | `X-IDENTITY-HEADER` |
+//! | [`AppService2017`](ManagedIdentitySource::AppService2017), 2017-09-01 | `/managed-identity/app-service-2017/msi/token` | `secret` |
+//! | [`AzureMl`](ManagedIdentitySource::AzureMl) | `/managed-identity/azure-ml/msi/token` | `secret` |
+//! | [`CloudShell`](ManagedIdentitySource::CloudShell), tokens of its user | `/managed-identity/cloud-shell/oauth2/token` | `Metadata: true` |
+//! | [`Arc`](ManagedIdentitySource::Arc) | `/managed-identity/arc/metadata/identity/oauth2/token` | the key in the file that the challenge names |
+//! | [`ServiceFabric`](ManagedIdentitySource::ServiceFabric), TLS only | `/managed-identity/service-fabric/metadata/identity/oauth2/token` | `Secret` |
+//!
+//! The tokens contain `idtyp` and `xms_mirid`, and live a day. Each source takes its own parameters
+//! and rejects a request in its own format; a parameter of another source is ignored, as by the
+//! service, and causes a lint. `/metadata/instance` has the region. IMDS v2, with tokens bound to a
+//! key, is not emulated.
 //!
 //! # What is not here
 //!
@@ -200,6 +223,7 @@
 //!  control             the control API
 //!  headless, forge     users without a browser; forged tokens
 //!  router              dispatch of a request, its fault and its record
+//!  managed_identity    sources of tokens for managed identities
 //!  protocol            rules of the token service
 //!  api                 APIs that accept its tokens
 //!  landing             the page at `/`
@@ -230,6 +254,8 @@
 //! | a fault | `state/fault/`, for other languages `control/faults.rs` |
 //! | an operation of the control API | `control/`, documented in `control/contract.md` |
 //! | a defect of forged tokens | `forge/defect.rs` |
+//! | the identities of the machine | `config/{machine,managed_identity}.rs`, `state/directory/machine.rs` |
+//! | a source of their tokens | its file in `managed_identity/` |
 //! | the pages | `protocol/authorize/pages.rs`, `landing/`, their style in `html.rs` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -4,6 +4,7 @@ mod address;
 mod config;
 mod control;
 mod guest;
+mod machine;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, KeyCredential};
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
 use crate::commands::emulator::control::{Control, control_help};
+use crate::commands::emulator::machine::Machine;
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_secret, read_text, tell};
 use crate::sanitize::{escape, shell_quoted, without_suspected_secrets};
@@ -40,6 +42,9 @@ Examples:
   entra emulator -- cargo test
   entra emulator -- entra token \\
     --resource https://graph.microsoft.com
+  # a workload with a managed identity, and no secret
+  entra emulator --managed-identity app-service -- \\
+    ./my-program
   # for other containers; wait for it with
   # curl http://emulator:8500/healthz
   entra emulator --listen 0.0.0.0:8500 --name emulator
@@ -103,6 +108,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     control: Control,
+
+    #[command(flatten)]
+    machine: Machine,
 
     /// Write the CA's certificate (PEM) to this file, which is not removed [default: a file in a
     /// temporary folder, removed at the end]
@@ -186,7 +194,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let is_logged = arguments.guest.is_empty() || verbosity::logs();
     let mut emulator = arguments
         .control
-        .apply(arguments.address.apply(builder)?)
+        .apply(arguments.address.apply(arguments.machine.apply(builder)?)?)
         .paused()
         // A misconfigured client may send a secret in the path.
         .on_request(move |event| {
@@ -214,18 +222,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .ca_pem()
         .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
         .transpose()?;
-    let variables = variables(&emulator);
+    let of_machine = arguments.machine.variables(&emulator);
+    let variables = of_machine.unwrap_or_else(|| variables(&emulator));
+    let unset = arguments.machine.unset(&variables);
     let trust = ca.as_ref().map(|ca| trust_variables(&ca.path)).unwrap_or_default();
     if !arguments.guest.is_empty() {
         emulator.resume();
         let all = [variables, trust, control::variables(&emulator)].concat();
-        let status = guest::run(&arguments.guest, &all)?;
+        let status = guest::run(&arguments.guest, &all, &unset)?;
         drop((ca, emulator));
         end_as(status);
     }
     // Before the lines are printed, because their reader may stop the emulator at once.
     let stop = is_first().then(Stop::watch).transpose()?;
     let mut text = describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path()));
+    if !unset.is_empty() {
+        let _ = write!(text, "\nunset {}", unset.join(" "));
+    }
     export(&mut text, &variables);
     if !trust.is_empty() {
         text.push_str(TRUST);
@@ -309,6 +322,7 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
             "\n# application {name}: client ID {id}, object ID {object_id}, {proof}"
         );
     }
+    machine::describe(&mut text, emulator);
     for api in emulator.apis() {
         // An API without identifiers is named by its ID.
         let names = match api.identifiers.as_slice() {

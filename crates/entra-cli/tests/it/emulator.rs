@@ -443,3 +443,21 @@ fn issuer_matches_the_requested_url() {
         fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[expected]);
     }
 }
+
+#[test]
+fn printed_lines_replace_those_of_another_source() {
+    let (_child, printed) = started(&["--managed-identity", "arc"], &[], "export IMDS_ENDPOINT=");
+    let unset = printed.iter().find_map(|line| line.strip_prefix("unset ")).unwrap();
+    let unset: Vec<&str> = unset.split(' ').collect();
+    for name in ["AZURE_CLIENT_SECRET", "IDENTITY_HEADER", "MSI_ENDPOINT"] {
+        assert!(unset.contains(&name), "{name}: {unset:?}");
+    }
+    assert!(!unset.contains(&"IDENTITY_ENDPOINT") && !unset.contains(&"IMDS_ENDPOINT"));
+    assert!(exported(&printed, "IDENTITY_ENDPOINT").contains("/managed-identity/arc/"));
+    assert!(
+        !printed.iter().any(|line| line.starts_with("export AZURE_CLIENT")),
+        "{printed:?}"
+    );
+    let identities = printed.iter().filter(|line| line.starts_with("# managed identity "));
+    assert_eq!(identities.count(), 2, "{printed:?}");
+}

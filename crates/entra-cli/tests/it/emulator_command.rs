@@ -72,6 +72,84 @@ fn command_gets_the_variables_of_all_parts() {
 }
 
 #[test]
+fn command_gets_the_variables_of_a_source_and_no_secret() {
+    let variables = [
+        PATH,
+        ("AZURE_CLIENT_SECRET", "canary"),
+        ("IDENTITY_SERVER_THUMBPRINT", "canary"),
+        ("MSI_ENDPOINT", "http://canary"),
+    ];
+    for (source, expected) in [
+        ("imds", &["AZURE_POD_IDENTITY_AUTHORITY_HOST=http://127.0.0.1:"][..]),
+        (
+            "app-service",
+            &["IDENTITY_ENDPOINT=http://127.0.0.1:", "IDENTITY_HEADER="],
+        ),
+        ("app-service-2017", &["MSI_ENDPOINT=http://127.0.0.1:", "MSI_SECRET="]),
+        (
+            "azure-ml",
+            &[
+                "MSI_ENDPOINT=http://127.0.0.1:",
+                "MSI_SECRET=",
+                "DEFAULT_IDENTITY_CLIENT_ID=",
+            ],
+        ),
+        (
+            "cloud-shell",
+            &[
+                "MSI_ENDPOINT=http://127.0.0.1:",
+                "AZUREPS_HOST_ENVIRONMENT=cloud-shell/1.0",
+            ],
+        ),
+        (
+            "arc",
+            &["IDENTITY_ENDPOINT=http://127.0.0.1:", "IMDS_ENDPOINT=http://127.0.0.1:"],
+        ),
+        (
+            "service-fabric",
+            &[
+                "IDENTITY_ENDPOINT=https://127.0.0.1:",
+                "IDENTITY_HEADER=",
+                "IDENTITY_SERVER_THUMBPRINT=",
+                "IDENTITY_API_VERSION=2019-07-01-preview",
+            ],
+        ),
+    ] {
+        let output = run(&emulator(&["--managed-identity", source], &["env"]), &variables);
+        assert!(output.status.success(), "{}", err(&output));
+        let text = out(&output);
+        let mut set: Vec<&str> = text
+            .lines()
+            .filter(|line| {
+                ["AZURE", "IDENTITY_", "IMDS_", "MSI_", "DEFAULT_"]
+                    .iter()
+                    .any(|start| line.starts_with(start))
+            })
+            .filter(|line| !line.starts_with("AZURE_AUTHORITY_HOST=http://127.0.0.1:"))
+            .collect();
+        for start in expected {
+            assert!(
+                set.iter().any(|line| line.starts_with(start)),
+                "{source}: {start}: {text}"
+            );
+            set.retain(|line| !line.starts_with(start));
+        }
+        assert_eq!(set, [""; 0], "{source}");
+        assert!(!text.contains("canary"), "{source}: {text}");
+    }
+}
+
+#[test]
+fn folder_for_key_files_must_exist() {
+    for (folder, problem) in [("tokens", "absolute"), ("/nonexistent/tokens", "existing")] {
+        let output = run(&emulator(&["--arc-tokens", folder], &["true"]), &[PATH]);
+        fails(&output, 2, &[problem, "/var/opt/azcmagent/tokens"]);
+    }
+    let output = run(&emulator(&["--arc-tokens", "/tmp"], &["true"]), &[PATH]);
+    assert!(output.status.success(), "{}", err(&output));
+}
+
+#[test]
 fn emulator_ends_with_its_commands_status() {
     let shell = |script: &str| run(&emulator(&[], &["sh", "-c", script]), &[PATH]).status;
     for code in [0, 1, 5, 200] {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::config::Issuers;
+use crate::config::{Issuers, ManagedIdentitySource};
 use crate::html::escape;
 use crate::landing::parts::{code, definitions};
 use crate::state::State;
@@ -40,6 +40,7 @@ pub(super) fn section(state: &State, origin: &str) -> String {
             html.push_str("<p>MSAL and azure-identity require TLS: start the emulator with <code>--tls</code>.</p>\n")
         }
     }
+    html.push_str("<p>For a program with a managed identity instead of a secret, <code>entra emulator --managed-identity SOURCE</code> prints the variables of a source: <code>imds</code>, <code>app-service</code>, <code>azure-ml</code>, <code>cloud-shell</code>, <code>arc</code> or <code>service-fabric</code>.</p>\n");
     if state.issuers == Issuers::Entra {
         html.push_str("<p>For OpenID Connect clients and validators that compare the issuer with its URL, start the emulator with <code>--issuer origin</code>.</p>\n");
     }
@@ -71,6 +72,10 @@ pub(super) fn section(state: &State, origin: &str) -> String {
         (
             "Office 365 activity feed",
             plain(format!("/api/v1.0/{id}/activity/feed")),
+        ),
+        (
+            "Managed identities (IMDS)",
+            plain(ManagedIdentitySource::Imds.path().to_owned()),
         ),
         ("Health", link("/healthz".to_owned())),
     ]));

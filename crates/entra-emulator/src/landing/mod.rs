@@ -83,6 +83,7 @@ fn page(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Response
             connect::section(state, &origin),
             registered::tenants(state),
             registered::applications(state),
+            registered::managed_identities(state),
             registered::apis(state),
         ];
         show(
@@ -203,7 +204,7 @@ const HEAD: &str = "<link rel=\"icon\" href=\"/favicon.ico\" type=\"image/svg+xm
 
 const HEADER: &str = "<h1>entra-emulator</h1>
 <p class=\"who\">A local token service that behaves like Microsoft Entra. Its keys and secrets are public: use it with test data only.</p>
-<nav aria-label=\"Sections\"><a href=\"#requests\">Last requests</a> <a href=\"#connect\">Connect a program</a> <a href=\"#tenants\">Tenants</a> <a href=\"#applications\">Applications</a> <a href=\"#apis\">APIs</a></nav>
+<nav aria-label=\"Sections\"><a href=\"#requests\">Last requests</a> <a href=\"#connect\">Connect a program</a> <a href=\"#tenants\">Tenants</a> <a href=\"#applications\">Applications</a> <a href=\"#managed-identities\">Managed identities</a> <a href=\"#apis\">APIs</a></nav>
 <p id=\"live\" class=\"dim\" role=\"status\" aria-live=\"polite\"></p>
 <noscript><p class=\"dim\">Without scripts this page reloads every ten seconds. <a href=\"/\">Reload now</a></p></noscript>
 ";

@@ -137,6 +137,41 @@ pub(super) fn applications(state: &State) -> String {
     html
 }
 
+pub(super) fn managed_identities(state: &State) -> String {
+    let machine = &state.directory.machine;
+    let mut html = start("managed-identities", "Managed identities");
+    for (identity, principal) in machine.principals().take(MOST_APPS) {
+        let _ = writeln!(html, "<h3>{}</h3>", escape(&identity.name));
+        let kind = match identity.system_assigned {
+            true => "system-assigned: of the machine itself",
+            false => "user-assigned",
+        };
+        html.push_str(&definitions(&[
+            ("Client ID", code(&identity.client_id)),
+            ("Object ID", code(&identity.object_id)),
+            ("Resource ID", code(&identity.resource_id)),
+            ("Kind", escape(kind)),
+            ("Present in", presence(state, principal)),
+        ]));
+        let requested = state.permissions(principal);
+        let permissions = permissions(state, principal, &requested);
+        if permissions.is_empty() {
+            html.push_str("<p>This identity has no permissions.</p>\n");
+        } else {
+            let caption = format!("Permissions of {}", identity.name);
+            let columns = ["API", "Permission", "Kind", "State"];
+            html.push_str(&table("permissions", &caption, columns, &permissions));
+            html.push_str(&more(requested.len(), MOST_PERMISSIONS, "permissions"));
+        }
+    }
+    if machine.identities.is_empty() {
+        html.push_str("<p>The machine has no managed identities.</p>\n");
+    }
+    html.push_str(&more(machine.identities.len(), MOST_APPS, "managed identities"));
+    html.push_str("</section>\n");
+    html
+}
+
 pub(super) fn apis(state: &State) -> String {
     let mut html = start("apis", "APIs");
     let (known, own) = state.directory.apis.split_at(state.directory.own_api);

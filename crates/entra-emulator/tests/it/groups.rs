@@ -1,6 +1,6 @@
 //! Groups and service principals of Graph: permissions, properties and queries.
 
-use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Group, Tenant, User};
+use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Group, Machine, Tenant, User};
 use http::Request;
 use serde_json::{Value, json};
 
@@ -363,7 +363,8 @@ fn app_reads_its_own_service_principal_without_a_permission() {
 
 #[test]
 fn role_assignments_are_listed_from_both_sides() {
-    let emulator = builder(&["Application.Read.All", "Group.Read.All"]).build();
+    let builder = builder(&["Application.Read.All", "Group.Read.All"]);
+    let emulator = builder.machine(Machine::default().without_identities()).build();
     let app = &emulator.apps()[0];
     let path = format!(
         "/v1.0/servicePrincipals/{}/appRoleAssignments",

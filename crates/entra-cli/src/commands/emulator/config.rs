@@ -52,5 +52,6 @@ The members of the example, for `entra emulator --config FILE`:
              web: redirect URIs and delegated permissions that users consent to
              saas: registered in one tenant; other tenants have not consented yet
              command-line: a public client without a secret
+  machine    the managed identities of the machine under a workload
   issuers    entra, origin or a URL, as for --issuer: see `entra emulator --help`
 `entra emulator config --schema` describes each member.";

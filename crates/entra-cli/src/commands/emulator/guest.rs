@@ -9,14 +9,15 @@ use crate::commands::exec::not_run;
 use crate::exit::{Exit, Failure};
 use crate::stop::Stop;
 
-/// Runs a command with these environment variables, and waits until it ends.
+/// Runs a command with these environment variables and without those of `unset`, and waits until
+/// it ends.
 ///
 /// Signals that would stop this process are passed on to the command. The emulator serves the
 /// command until it ends.
 ///
 /// # Errors
 /// Returns an error if the command cannot be run.
-pub(super) fn run(words: &[OsString], variables: &[(&str, String)]) -> Result<ExitStatus, Failure> {
+pub(super) fn run(words: &[OsString], variables: &[(&str, String)], unset: &[&str]) -> Result<ExitStatus, Failure> {
     let [program, words @ ..] = words else {
         return Err(Failure::text(Exit::Usage, "there is no command to run").hint("name a command after --"));
     };
@@ -26,6 +27,9 @@ pub(super) fn run(words: &[OsString], variables: &[(&str, String)]) -> Result<Ex
     command
         .args(words)
         .envs(variables.iter().map(|(name, value)| (name, value)));
+    for name in unset {
+        command.env_remove(name);
+    }
     let mut child = command.spawn().map_err(|error| not_run(program, &error))?;
     loop {
         let status = child.try_wait().map_err(|error| not_run(program, &error))?;

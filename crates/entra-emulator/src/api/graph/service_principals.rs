@@ -9,21 +9,23 @@ use crate::api::graph::collection;
 use crate::api::graph::denial::Denial;
 use crate::api::graph::key::Key;
 use crate::api::graph::property::{Kind, Property, Support};
-use crate::config::{Api, App, Tenant};
+use crate::config::{Api, App, ManagedIdentity, Tenant};
 use crate::exchange::Exchange;
 use crate::seed::Generator;
 
-/// The service principal of an application or an API in a tenant.
+/// The service principal of an application, a managed identity or an API in a tenant.
 pub(super) struct ServicePrincipal {
     pub(super) id: String,
     app_id: String,
+    kind: &'static str,
+    /// The resource ID of a managed identity, and whether it is user-assigned.
+    alternative_names: Vec<String>,
     display_name: String,
     is_enabled: bool,
     needs_assignment: bool,
-    /// The ID of the tenant that owns the registration.
-    owner: String,
-    audience: &'static str,
-    kind: &'static str,
+    /// The ID of the tenant that owns the registration, if there is one.
+    owner: Option<String>,
+    audience: Option<&'static str>,
     names: Vec<String>,
     reply_urls: Vec<String>,
     app_roles: Value,
@@ -86,7 +88,7 @@ fn find(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Option<S
 }
 
 /// Returns every service principal of the caller's tenant: those of the present applications, then
-/// those of the APIs.
+/// those of the managed identities and of the APIs.
 pub(super) fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<ServicePrincipal> {
     let tenant = caller.tenant;
     let directory = &exchange.state.directory;
@@ -96,7 +98,29 @@ pub(super) fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<ServicePr
     let apis = apis.filter(|api| present.iter().all(|app| app.client_id != api.app_id));
     let of_apis = apis.map(|api| of_api(exchange, tenant, api));
     let of_apps = present.iter().map(|app| of_app(exchange, app));
-    of_apps.chain(of_apis).collect()
+    let identities = managed_identities(exchange, tenant).into_iter();
+    let of_identities = identities.map(|(identity, principal)| ServicePrincipal {
+        kind: "ManagedIdentity",
+        alternative_names: vec![
+            match identity.system_assigned {
+                true => "isExplicit=False".to_owned(),
+                false => "isExplicit=True".to_owned(),
+            },
+            identity.resource_id.clone(),
+        ],
+        owner: None,
+        audience: None,
+        ..of_app(exchange, principal)
+    });
+    of_apps.chain(of_identities).chain(of_apis).collect()
+}
+
+/// Returns the managed identities of a tenant with their service principals.
+fn managed_identities<'a>(exchange: &Exchange<'a>, tenant: &Tenant) -> Vec<(&'a ManagedIdentity, &'a App)> {
+    let state = exchange.state;
+    let all = state.directory.machine.principals();
+    all.filter(|(_, principal)| state.is_present(principal, tenant))
+        .collect()
 }
 
 fn of_app(exchange: &Exchange<'_>, app: &App) -> ServicePrincipal {
@@ -107,15 +131,16 @@ fn of_app(exchange: &Exchange<'_>, app: &App) -> ServicePrincipal {
     ServicePrincipal {
         id: app.service_principal_id.clone(),
         app_id: app.client_id.clone(),
-        display_name: app.name.clone(),
-        is_enabled: !app.disabled,
-        needs_assignment: api.is_some_and(|api| api.assignment_required),
-        owner: directory.home(app).map(|home| home.id.clone()).unwrap_or_default(),
-        audience: applications::audience(app),
         kind: match app.agent_of {
             Some(_) => "ServiceIdentity",
             None => APPLICATION,
         },
+        alternative_names: Vec::new(),
+        display_name: app.name.clone(),
+        is_enabled: !app.disabled,
+        needs_assignment: api.is_some_and(|api| api.assignment_required),
+        owner: directory.home(app).map(|home| home.id.clone()),
+        audience: Some(applications::audience(app)),
         names,
         reply_urls: app.redirect_uris.clone(),
         app_roles: app_roles(exchange.state.seed, api),
@@ -133,20 +158,21 @@ fn of_api(exchange: &Exchange<'_>, tenant: &Tenant, api: &Api) -> ServicePrincip
     ServicePrincipal {
         id: Generator::named(state.seed, &format!("service principal {} {}", tenant.id, api.app_id)).guid(),
         app_id: api.app_id.clone(),
+        kind: APPLICATION,
+        alternative_names: Vec::new(),
         display_name: api.name.clone(),
         is_enabled: true,
         needs_assignment: api.assignment_required,
-        owner: if is_microsoft {
+        owner: Some(if is_microsoft {
             MICROSOFT.to_owned()
         } else {
             state.first_tenant().id.clone()
-        },
-        audience: if is_microsoft {
+        }),
+        audience: Some(if is_microsoft {
             "AzureADMultipleOrgs"
         } else {
             "AzureADMyOrg"
-        },
-        kind: APPLICATION,
+        }),
         names,
         reply_urls: Vec::new(),
         app_roles: app_roles(state.seed, Some(api)),
@@ -162,7 +188,9 @@ fn all_assignments(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<Assignme
         let found = principals.iter().find(|principal| principal.app_id == app_id);
         found.map(|principal| (principal.id.clone(), principal.display_name.clone()))
     };
-    let present = applications::present(exchange, caller.tenant);
+    let mut present = applications::present(exchange, caller.tenant);
+    let identities = managed_identities(exchange, caller.tenant).into_iter();
+    present.extend(identities.map(|(_, principal)| principal));
     let held = present
         .iter()
         .flat_map(|app| state.directory.apis.iter().map(move |api| (*app, api)));
@@ -188,7 +216,7 @@ pub(super) static SERVICE_PRINCIPALS: Kind<ServicePrincipal> = Kind {
         Property::text("id", |it| json!(it.id), YES, NO, NO),
         Property::new("deletedDateTime", |_| Value::Null),
         Property::boolean("accountEnabled", |it| json!(it.is_enabled)),
-        Property::texts("alternativeNames", |_| json!([])),
+        Property::texts("alternativeNames", |it| json!(it.alternative_names)),
         Property::new("appDisplayName", |it| json!(it.display_name)),
         Property::new("appDescription", |_| Value::Null),
         Property::text("appId", |it| json!(it.app_id), YES, NO, NO),

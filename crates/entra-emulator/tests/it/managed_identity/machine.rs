@@ -1,12 +1,12 @@
 //! The identities of the machine, and the claims of their tokens.
 
 use entra_emulator::{
-    Api, Config, Emulator, EmulatorBuilder, ManagedIdentity, ManagedIdentitySource, Tenant, TokenVersion,
+    Api, App, Config, Emulator, EmulatorBuilder, Machine, ManagedIdentity, ManagedIdentitySource, Tenant, TokenVersion,
 };
 use serde_json::{Value, json};
 
-use crate::managed_identity::{Asked, CLIENT_ID, OBJECT_ID, RESOURCE_ID, emulator};
-use crate::support::{claims, get_as, header};
+use crate::managed_identity::{Asked, CLIENT_ID, OBJECT_ID, RESOURCE_ID, emulator, identities};
+use crate::support::{access_token, claims, error_code, get_as, header, json_body, post};
 
 const IMDS: ManagedIdentitySource = ManagedIdentitySource::Imds;
 
@@ -117,6 +117,61 @@ fn graph_accepts_the_token_of_an_identity_with_the_role() {
         200
     );
     assert_eq!(graph(token(&emulator, Emulator::GRAPH, CLIENT_ID)), 403);
+}
+
+#[test]
+fn graph_lists_identities_as_service_principals() {
+    let machine = identities().into_iter().fold(Machine::default(), Machine::identity);
+    let app = App::new("a").secret("s").grant(Emulator::GRAPH, "Application.Read.All");
+    let emulator = Emulator::builder().machine(machine).app(app).build();
+    let token = access_token(&emulator, "https://graph.microsoft.com/.default");
+    let value = |path: &str| json_body(&get_as(&emulator, path, &token));
+    let listed = value(
+        "/v1.0/servicePrincipals?$filter=servicePrincipalType eq 'ManagedIdentity'"
+            .replace(' ', "%20")
+            .as_str(),
+    );
+    let listed = listed["value"].as_array().unwrap();
+    let ids: Vec<&Value> = listed.iter().map(|one| &one["id"]).collect();
+    assert_eq!(
+        ids,
+        [&json!(emulator.managed_identities()[0].object_id), &json!(OBJECT_ID)]
+    );
+    assert_eq!(listed[1]["alternativeNames"], json!(["isExplicit=True", RESOURCE_ID]));
+    assert_eq!(
+        (&listed[1]["appId"], &listed[1]["appOwnerOrganizationId"]),
+        (&json!(CLIENT_ID), &Value::Null)
+    );
+    let roles = value(&format!("/v1.0/servicePrincipals/{OBJECT_ID}/appRoleAssignments"));
+    assert_eq!(roles["value"].as_array().map(Vec::len), Some(1), "{roles}");
+    let applications = value("/v1.0/applications");
+    assert!(
+        !applications.to_string().contains(CLIENT_ID),
+        "an identity has no registration"
+    );
+}
+
+#[test]
+fn identity_has_no_credential_at_the_token_endpoint() {
+    let emulator = emulator();
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", CLIENT_ID),
+        ("client_secret", "s"),
+        ("scope", "https://graph.microsoft.com/.default"),
+    ];
+    let response = post(&emulator, &emulator.token_url_v2(), &fields);
+    assert_eq!(error_code(&response), 700_016);
+}
+
+#[test]
+fn removed_identity_gets_no_token() {
+    let emulator = emulator();
+    token(&emulator, Emulator::GRAPH, CLIENT_ID);
+    emulator.revoke_consent("collector", emulator.tenant_id());
+    let response = Asked::new(&emulator, IMDS).with("client_id", CLIENT_ID).send();
+    assert_eq!((response.status().as_u16(), error_code(&response)), (400, 700_016));
+    assert_eq!(Asked::new(&emulator, IMDS).send().status(), 200);
 }
 
 #[test]
