@@ -17,9 +17,11 @@
 //! |---|---|---|---|
 //! | 3 | the agent | the tokens of requests 1 and 2 | the agent user's token for an API |
 //!
-//! All of them go to the tenant of the agent. No user can sign in to an agent identity, but it can
-//! act on behalf of a user who called it ([`Application::on_behalf_of`]). The blueprint may have any credential: a secret, a
+//! All of them go to the tenant of the agent. The blueprint may have any credential: a secret, a
 //! certificate, a federated credential or a managed identity.
+//!
+//! No user can sign in to an agent identity, but it can act on behalf of a user who called it
+//! ([`Application::on_behalf_of`]).
 //!
 //! ```
 //! use entra_proto::agents::AgentUser;
@@ -121,7 +123,7 @@ impl TokenRequest {
     ///
     /// # Errors
     /// Returns an error if the request is for a user's token, and if the path is empty, is longer
-    /// than 1,024 bytes, has control characters, or has white space around it.
+    /// than 1,024 bytes, or has white space or control characters.
     pub fn with_fmi_path(mut self, path: &str) -> Result<Self, Error> {
         let Grant::ClientCredentials { fmi_path } = self.grant_mut() else {
             return Err(InputError::new(FMI_PATH, "is part of a request for a user's token")
@@ -129,9 +131,8 @@ impl TokenRequest {
                 .into());
         };
         let is_valid = !path.is_empty()
-            && path.trim() == path
             && path.len() <= LONGEST_PATH
-            && !path.chars().any(char::is_control);
+            && !path.chars().any(|c| c.is_control() || c.is_whitespace());
         if !is_valid {
             return Err(InputError::new(FMI_PATH, "does not name an identity")
                 .value(path)

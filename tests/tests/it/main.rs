@@ -2,6 +2,7 @@
 
 mod acquired;
 mod admin_consent;
+mod agents;
 mod certificate;
 mod consent;
 mod daemon;

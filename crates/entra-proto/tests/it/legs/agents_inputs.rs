@@ -88,14 +88,14 @@ fn names_of_agent_users() {
 fn path_names_an_identity_of_the_application() {
     let request = || for_exchange(&application(BLUEPRINT, secret()));
     let long = "a".repeat(1025);
-    for path in ["", " ", "\t", " a", "a ", "a\nb", "a\u{7f}", "\u{a0}", &long] {
+    for path in ["", " ", "\t", " a", "a ", "a b", "a\nb", "a\u{7f}", "\u{a0}", &long] {
         assert!(request().with_fmi_path(path).is_err(), "{path:?}");
     }
     let run = run(
-        request().with_fmi_path("Some/Pa th=&").unwrap(),
+        request().with_fmi_path("Some/Pa+th=&").unwrap(),
         &[Issues("graph", 3600)],
     );
-    assert_eq!(run.sent[0].get("fmi_path"), Some("Some/Pa th=&"));
+    assert_eq!(run.sent[0].get("fmi_path"), Some("Some/Pa+th=&"));
     let refresh = application(BLUEPRINT, secret())
         .refresh(RefreshToken::new("r").unwrap(), graph())
         .unwrap();
