@@ -31,6 +31,21 @@ pub(crate) fn encode_form(pairs: &[Option<(&str, &str)>]) -> Body {
     Body::from(form)
 }
 
+/// Appends a parameter to a path or a query. The name must not need escapes.
+pub(crate) fn push_parameter(query: &mut String, separator: &str, name: &str, value: &str) {
+    for part in [separator, name, "="]
+        .into_iter()
+        .chain(utf8_percent_encode(value, ESCAPED))
+    {
+        query.push_str(part);
+    }
+}
+
+/// Returns the length of a value when it is encoded.
+pub(crate) fn encoded_len(value: &str) -> usize {
+    utf8_percent_encode(value, ESCAPED).map(str::len).sum()
+}
+
 /// Encodes one value. Basic authentication encodes the user name and the password in this way
 /// before it joins them (RFC 6749, section 2.3.1).
 pub(crate) fn encode_value(value: &str) -> Zeroizing<String> {

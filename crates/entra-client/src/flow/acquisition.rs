@@ -204,6 +204,10 @@ pub(crate) struct Sleep<'a, D, G> {
     after: AfterSleep,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is moved a few times, and a box would cost most of them an allocation"
+)]
 enum AfterSleep {
     Begin(InitialRequest),
     Resume(Attempt, Pause),
@@ -302,6 +306,10 @@ pub(crate) struct SendRequest<'a, D, G> {
     request: PendingRequest,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is moved a few times, and a box would cost most of them an allocation"
+)]
 enum PendingRequest {
     Token(Exchange),
     Device(DeviceExchange),

@@ -181,10 +181,10 @@ async fn methods_of_applications_fail_without_a_request() {
             .unwrap_err(),
     ];
     for error in errors {
-        assert_eq!(
-            error.to_string(),
-            "principal is the system-assigned identity, and only applications have users, consents and a choice of \
-             tenants"
+        let text = error.to_string();
+        assert!(
+            text.starts_with("principal is the system-assigned identity, and only applications have users"),
+            "{text}"
         );
         assert_eq!(
             error.hint(),

@@ -1,10 +1,11 @@
 //! The memory that a token costs: no allocation if it is cached, few if it is not.
 
 use allocation_counter::measure;
-use entra_client::{Client, Policy};
+use entra_client::{Chain, Client, Policy, Principal};
 use entra_proto::Guid;
 use entra_transport::{Body, Response};
 
+use crate::support::machine::Machine;
 use crate::support::{api, app, secret};
 
 /// The length of the tokens.
@@ -12,6 +13,10 @@ const TOKEN: usize = 1500;
 
 /// Returns a client with room for many tokens, of a service without delay.
 fn client() -> Client {
+    client_of(app(secret()))
+}
+
+fn client_of(principal: impl Into<Principal>) -> Client {
     let head = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":""#;
     let reply = format!("{head}{}\"}}", "a".repeat(TOKEN));
     let transport = entra_transport::transport_fn(move |_| {
@@ -20,10 +25,7 @@ fn client() -> Client {
     });
     let mut policy = Policy::default();
     policy.capacity = 200_000;
-    Client::builder(app(secret()), transport)
-        .policy(policy)
-        .build()
-        .unwrap()
+    Client::builder(principal, transport).policy(policy).build().unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -35,7 +37,18 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn cached_token_takes_no_allocation() {
-    let (runtime, client, graph) = (runtime(), client(), api("graph"));
+    let chain = || Chain::new().with_managed_identity("managed identity", Machine::app_service().identity());
+    for client in [
+        client(),
+        client_of(Machine::app_service().identity()),
+        client_of(chain()),
+    ] {
+        takes_no_allocation(&client);
+    }
+}
+
+fn takes_no_allocation(client: &Client) {
+    let (runtime, graph) = (runtime(), api("graph"));
     let mut source = client.source(&graph).unwrap();
     runtime.block_on(async {
         source.token().await.unwrap();
@@ -59,7 +72,19 @@ fn cached_token_takes_no_allocation() {
 
 #[test]
 fn token_of_a_new_slot_takes_few_allocations() {
-    let (runtime, client) = (runtime(), client());
+    let of_application = allocations_of_500(&client());
+    // The map grows a few times.
+    assert!(of_application <= 17 * 500 + 10, "{of_application}");
+    let of_imds = allocations_of_500(&client_of(Machine::default().identity()));
+    assert!(of_imds <= of_application, "{of_imds}");
+    // The variables of a web app are read for each request, because the platform rotates them.
+    let of_web_app = allocations_of_500(&client_of(Machine::app_service().identity()));
+    assert!(of_web_app <= of_application + 6 * 500, "{of_web_app}");
+}
+
+/// Returns the number of allocations that 500 tokens of new slots take.
+fn allocations_of_500(client: &Client) -> u64 {
+    let runtime = runtime();
     let apis: Vec<_> = (0..1000).map(|n| api(&format!("api{n}"))).collect();
     let acquire = |apis: &[_]| {
         runtime.block_on(async {
@@ -69,9 +94,7 @@ fn token_of_a_new_slot_takes_few_allocations() {
         });
     };
     acquire(&apis[..500]);
-    let allocated = measure(|| acquire(&apis[500..]));
-    // The map grows a few times.
-    assert!(allocated.count_total <= 17 * 500 + 10, "{}", allocated.count_total);
+    measure(|| acquire(&apis[500..])).count_total
 }
 
 #[test]

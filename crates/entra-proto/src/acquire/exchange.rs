@@ -60,7 +60,7 @@ impl Exchange {
         match self.current {
             Current::Token(leg) => token_response(self.run, leg, response, now),
             Current::Foreign(leg) => foreign_response(self.run, leg, response, now),
-            Current::Identity(leg) => identity_response(self.run, *leg, response, now),
+            Current::Identity(leg) => identity_response(self.run, leg, response, now),
         }
     }
 
@@ -84,7 +84,7 @@ impl Exchange {
             Current::Identity(mut leg) => {
                 let name = leg.name(&self.run);
                 leg.walk = leg.walk.failed().map_err(|error| LegError::of(name, error.into()))?;
-                Ok(identity_pause(self.run, *leg, Failure::Busy, None, now))
+                Ok(identity_pause(self.run, leg, Failure::Busy, None, now))
             }
             Current::Token(leg) => Ok(token_pause(self.run, leg, None, now)),
             Current::Foreign(leg) => Ok(foreign_pause(self.run, leg, None, now)),
@@ -191,7 +191,7 @@ fn identity_response(run: Run, leg: IdentityLeg, response: &Response<Body>, now:
     let name = leg.name(&run);
     match leg.walk.respond(response, now) {
         Ok(Turn::Next(walk)) => {
-            let current = Current::Identity(Box::new(IdentityLeg { walk, ..leg }));
+            let current = Current::Identity(IdentityLeg { walk, ..leg });
             Ok(Step::Exchange(Exchange::new(run, current)))
         }
         Ok(Turn::Issued(token)) => {
@@ -275,5 +275,5 @@ fn identity_pause(
 ) -> Option<Step> {
     let failure = (leg.walk.source(), failure);
     let duration = leg.budget.wait(failure, &run.policy, requested, run.request_id, now)?;
-    Some(Step::Pause(Pause::new(run, Current::Identity(Box::new(leg)), duration)))
+    Some(Step::Pause(Pause::new(run, Current::Identity(leg), duration)))
 }

@@ -227,7 +227,6 @@ impl ForeignLeg {
 pub(super) struct IdentityLeg {
     pub(super) walk: Walk,
     pub(super) budget: PlatformBudget,
-    pub(super) requested: Arc<str>,
     /// The request that waits for the token, if there is one.
     pub(super) outer: Option<Box<TokenLeg>>,
 }
@@ -240,36 +239,26 @@ impl IdentityLeg {
         budget: PlatformBudget,
         outer: Option<Box<TokenLeg>>,
     ) -> Result<Self, Error> {
-        let requested = request.requested();
         match Walk::start(request) {
-            Ok(walk) => Ok(Self {
-                walk,
-                budget,
-                requested,
-                outer,
-            }),
-            Err(error) => Err(LegError::of(name_of(run, requested, outer.as_deref()), error.into())),
+            Ok(walk) => Ok(Self { walk, budget, outer }),
+            Err(error) => Err(LegError::of(name_of(run, request, outer.as_deref()), error.into())),
         }
     }
 
     pub(super) fn name(&self, run: &Run) -> Option<Leg> {
-        name_of(run, Arc::clone(&self.requested), self.outer.as_deref())
+        name_of(run, self.walk.request_of_token(), self.outer.as_deref())
     }
 }
 
-fn name_of(run: &Run, requested: Arc<str>, outer: Option<&TokenLeg>) -> Option<Leg> {
-    outer.map(|outer| run.name(1 + outer.outer(), requested))
+fn name_of(run: &Run, request: &ManagedIdentityRequest, outer: Option<&TokenLeg>) -> Option<Leg> {
+    outer.map(|outer| run.name(1 + outer.outer(), request.requested()))
 }
 
 /// The request that is sent next.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are token requests, and a box would cost each of them an allocation"
-)]
 pub(super) enum Current {
     Token(TokenLeg),
     Foreign(ForeignLeg),
-    Identity(Box<IdentityLeg>),
+    Identity(IdentityLeg),
 }
 
 impl Current {
@@ -288,7 +277,7 @@ impl Current {
             }),
             AcquiredFrom::Identity(request) => {
                 let budget = outer.budget.of_platform();
-                Self::Identity(Box::new(IdentityLeg::start(run, request, budget, Some(outer))?))
+                Self::Identity(IdentityLeg::start(run, request, budget, Some(outer))?)
             }
         })
     }
@@ -329,7 +318,7 @@ impl fmt::Debug for Current {
         match self {
             Self::Token(leg) => leg.request.fmt(f),
             Self::Foreign(leg) => f.write_str(leg.exchange.name()),
-            Self::Identity(leg) => f.write_str(&leg.requested),
+            Self::Identity(leg) => f.write_str(&leg.walk.request_of_token().requested()),
         }
     }
 }

@@ -212,7 +212,7 @@ impl ManagedIdentityRequest {
     pub fn start(&self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Result<Step, Error> {
         let run = Run::new(1, policy, request_id);
         let leg = IdentityLeg::start(&run, self, PlatformBudget::new(now), None)?;
-        Ok(Step::Exchange(Exchange::new(run, Current::Identity(Box::new(leg)))))
+        Ok(Step::Exchange(Exchange::new(run, Current::Identity(leg))))
     }
 }
 

@@ -1,16 +1,17 @@
 //! The HTTP request to each platform.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{Method, Request, Uri};
 use zeroize::Zeroizing;
 
 use crate::body::Body;
 use crate::error::{ManagedIdentityError, Secrets};
-use crate::form::{encode_form, encode_value};
+use crate::form::{encode_form, encoded_len, push_parameter};
 use crate::guid::Guid;
 use crate::managed_identity::host::Platform;
 use crate::managed_identity::request::ManagedIdentityRequest;
@@ -24,11 +25,16 @@ use crate::post::{CLIENT_SKU, CLIENT_VERSION, sensitive};
 
 /// The request to one platform, made of the variables of one moment.
 pub(super) struct Call {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    /// The resource, if it is sent in a form.
-    form: Option<Arc<str>>,
+    /// The URL without the parameters of the query.
+    endpoint: Uri,
+    /// The version of the protocol, if the parameters are in the query.
+    version: Option<Cow<'static, str>>,
+    /// The name and the value of the query parameter that names the identity.
+    identity: Option<(&'static str, String)>,
+    /// The headers without a secret.
+    headers: &'static [(&'static str, &'static str)],
+    /// The header with a secret.
+    secret: Option<(&'static str, HeaderValue)>,
     route: LocalRoute,
     /// `true` if the request carries its ID and the name of this library.
     is_identified: bool,
@@ -60,20 +66,34 @@ impl Call {
     }
 
     /// Returns the request. `authorization` carries the key that a challenge names.
-    pub(super) fn encode(&self, request_id: Guid, authorization: Option<&HeaderValue>) -> Request<Body> {
-        let body = match &self.form {
-            Some(resource) => encode_form(&[Some(("resource", resource))]),
-            None => Body::default(),
+    pub(super) fn encode(
+        &self,
+        of: &ManagedIdentityRequest,
+        request_id: Guid,
+        authorization: Option<&HeaderValue>,
+    ) -> Request<Body> {
+        let body = match self.version {
+            None => encode_form(&[Some(("resource", of.resource()))]),
+            Some(_) => Body::default(),
         };
         let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
+        if self.version.is_none() {
+            *request.method_mut() = Method::POST;
+        }
+        *request.uri_mut() = self.uri(of);
+        let headers = request.headers_mut();
+        // Without a reallocation.
+        headers.reserve(8);
+        for (name, value) in self.headers {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        if let Some((name, value)) = &self.secret {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
         if let Some(value) = authorization {
-            request.headers_mut().insert(AUTHORIZATION, value.clone());
+            headers.insert(AUTHORIZATION, value.clone());
         }
         if self.is_identified {
-            let headers = request.headers_mut();
             if let Ok(id) = HeaderValue::from_bytes(&request_id.to_ascii()) {
                 headers.insert(REQUEST_ID, id);
             }
@@ -87,9 +107,9 @@ impl Call {
 
     /// Returns the request that only shows whether the platform exists: it has no header, so that
     /// the platform rejects it.
-    pub(super) fn probe(&self) -> Request<Body> {
+    pub(super) fn probe(&self, of: &ManagedIdentityRequest) -> Request<Body> {
         let mut request = Request::new(Body::default());
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = self.uri(of);
         request
             .extensions_mut()
             .insert(self.route.clone().with_connect_timeout(PROBE_TIMEOUT));
@@ -98,13 +118,64 @@ impl Call {
 
     /// Returns the secrets of the request, which no error shows.
     pub(super) fn secrets(&self, authorization: Option<&HeaderValue>) -> Secrets {
-        let values = self.headers.values().chain(authorization);
+        let values = self.secret.iter().map(|(_, value)| value).chain(authorization);
         Secrets::new(
             values
-                .filter(|value| value.is_sensitive())
                 .filter_map(|value| value.to_str().ok())
                 .map(|value| value.strip_prefix("Basic ").unwrap_or(value)),
         )
+    }
+
+    /// Returns the URL with all parameters, in one text of the right length.
+    fn uri(&self, of: &ManagedIdentityRequest) -> Uri {
+        if self.version.is_none() {
+            return self.endpoint.clone();
+        }
+        let parameters = self.parameters(of);
+        let own = self.path_and_query();
+        let mut text = String::with_capacity(self.query_length(&parameters));
+        text.push_str(own);
+        let mut separator = match self.endpoint.query() {
+            None => "?",
+            Some("") => "",
+            Some(_) => "&",
+        };
+        for (name, value) in parameters.iter().flatten() {
+            push_parameter(&mut text, separator, name, value);
+            separator = "&";
+        }
+        match PathAndQuery::from_maybe_shared(Bytes::from(text)) {
+            Ok(path) => with_path(self.endpoint.clone(), path),
+            // The length was checked, and the parameters are encoded.
+            Err(_) => self.endpoint.clone(),
+        }
+    }
+
+    /// Returns the parameters of the query, with their names.
+    fn parameters<'a>(&'a self, of: &'a ManagedIdentityRequest) -> [Option<(&'static str, Cow<'a, str>)>; 5] {
+        let is_fabric = of.source() == Source::ServiceFabric;
+        let capabilities = of.managed().capabilities();
+        [
+            self.version.as_deref().map(|version| ("api-version", version.into())),
+            Some(("resource", of.resource().into())),
+            self.identity.as_ref().map(|(name, value)| (*name, value.into())),
+            of.rejected()
+                .filter(|_| is_fabric)
+                .map(|hash| ("token_sha256_to_refresh", hash.into())),
+            (is_fabric && of.has_claims() && !capabilities.is_empty())
+                .then(|| ("xms_cc", capabilities.join(",").into())),
+        ]
+    }
+
+    /// Returns the most bytes of the path and the query.
+    fn query_length(&self, parameters: &[Option<(&'static str, Cow<'_, str>)>]) -> usize {
+        let parameters = parameters.iter().flatten();
+        let lengths = parameters.map(|(name, value)| name.len() + encoded_len(value) + "?=".len());
+        self.path_and_query().len() + lengths.sum::<usize>()
+    }
+
+    fn path_and_query(&self) -> &str {
+        self.endpoint.path_and_query().map_or("/", PathAndQuery::as_str)
     }
 
     /// Adds a header with a secret from a variable.
@@ -121,13 +192,8 @@ impl Call {
                 "the variable {variable} contains a character that a header cannot contain"
             ))
         })?;
-        self.headers.insert(HeaderName::from_static(name), value);
+        self.secret = Some((name, value));
         Ok(self)
-    }
-
-    fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.headers.insert(name, HeaderValue::from_static(value));
-        self
     }
 }
 
@@ -148,11 +214,11 @@ impl Draft<'_> {
             Some(base) => self.variables.endpoint(name, &base, &route)?,
             None => Uri::from_static("http://169.254.169.254"),
         };
-        let endpoint = with_path(base, TOKEN_PATH);
-        let call = self.get(&endpoint, "2018-02-01", route)?;
+        let endpoint = with_path(base, PathAndQuery::from_static(TOKEN_PATH));
+        let call = self.get(endpoint, "2018-02-01", route)?;
         Ok(Call {
             is_identified: true,
-            ..call.with_header(METADATA, "true")
+            ..call
         })
     }
 
@@ -163,8 +229,7 @@ impl Draft<'_> {
         let endpoint = variables.endpoint(IDENTITY_ENDPOINT, &variables.required(IDENTITY_ENDPOINT)?, &route)?;
         let secret = variables.required(IDENTITY_HEADER)?;
         // Automation requires the header `Metadata`; the others ignore it.
-        self.get(&endpoint, "2019-08-01", route)?
-            .with_header(METADATA, "true")
+        self.get(endpoint, "2019-08-01", route)?
             .with_secret(variables, "x-identity-header", IDENTITY_HEADER, secret)
     }
 
@@ -181,28 +246,24 @@ impl Draft<'_> {
         let hint = self.identity.is_none().then_some(
             "name the identity by its client ID, or check whether the platform should set the variable DEFAULT_IDENTITY_CLIENT_ID",
         );
-        let call = self.get(&endpoint, "2017-09-01", route)?;
-        Call { hint, ..call }
-            .with_header(METADATA, "true")
-            .with_secret(variables, "secret", MSI_SECRET, secret)
+        let call = self.get(endpoint, "2017-09-01", route)?;
+        Call { hint, ..call }.with_secret(variables, "secret", MSI_SECRET, secret)
     }
 
     /// Cloud Shell.
     fn cloud_shell(self) -> Result<Call, ManagedIdentityError> {
         let route = LocalRoute::new();
         let endpoint = self.variables.required(MSI_ENDPOINT)?;
-        let call = Call {
-            method: Method::POST,
-            uri: self.variables.endpoint(MSI_ENDPOINT, &endpoint, &route)?,
-            headers: HeaderMap::new(),
-            form: Some(self.request.resource().into()),
+        Ok(Call {
+            endpoint: self.variables.endpoint(MSI_ENDPOINT, &endpoint, &route)?,
+            version: None,
+            identity: None,
+            headers: &[METADATA, ("content-type", "application/x-www-form-urlencoded")],
+            secret: None,
             route,
             is_identified: false,
             hint: None,
-        };
-        Ok(call
-            .with_header(METADATA, "true")
-            .with_header(CONTENT_TYPE, "application/x-www-form-urlencoded"))
+        })
     }
 
     /// The Azure Arc agent.
@@ -214,10 +275,13 @@ impl Draft<'_> {
         let route = LocalRoute::new();
         let endpoint = match self.variables.text(IDENTITY_ENDPOINT)? {
             Some(endpoint) => self.variables.endpoint(IDENTITY_ENDPOINT, &endpoint, &route)?,
-            None => with_path(Uri::from_static("http://127.0.0.1:40342"), TOKEN_PATH),
+            None => with_path(
+                Uri::from_static("http://127.0.0.1:40342"),
+                PathAndQuery::from_static(TOKEN_PATH),
+            ),
         };
         let endpoint = without_name(endpoint);
-        Ok(self.get(&endpoint, "2020-06-01", route)?.with_header(METADATA, "true"))
+        self.get(endpoint, "2020-06-01", route)
     }
 
     /// Service Fabric.
@@ -232,60 +296,44 @@ impl Draft<'_> {
         let endpoint = variables.endpoint(IDENTITY_ENDPOINT, &variables.required(IDENTITY_ENDPOINT)?, &route)?;
         let secret = variables.required(IDENTITY_HEADER)?;
         let version = variables.text(IDENTITY_API_VERSION)?;
-        let version = version
-            .as_deref()
-            .map_or("2019-07-01-preview", |version| version.trim());
-        self.get(&endpoint, version, route)?
-            .with_header(ACCEPT, "application/json")
+        let version: Cow<'static, str> = match version {
+            Some(version) => version.trim().to_owned().into(),
+            None => "2019-07-01-preview".into(),
+        };
+        self.get(endpoint, version, route)?
             .with_secret(variables, "secret", IDENTITY_HEADER, secret)
     }
 
     /// Creates a request with a query. The endpoint keeps its own path and query.
-    fn get(&self, endpoint: &Uri, version: &str, route: LocalRoute) -> Result<Call, ManagedIdentityError> {
-        let mut query = endpoint.query().map(str::to_owned).unwrap_or_default();
-        let mut add = |name: &str, value: &str| {
-            if !query.is_empty() {
-                query.push('&');
-            }
-            query.push_str(name);
-            query.push('=');
-            query.push_str(&encode_value(value));
-        };
-        add("api-version", version);
-        add("resource", self.request.resource());
-        if let Some((name, value)) = &self.identity {
-            add(name, value);
-        }
-        if self.variables.source == Source::ServiceFabric {
-            if let Some(hash) = self.request.rejected() {
-                add("token_sha256_to_refresh", hash);
-            }
-            let capabilities = self.request.managed().capabilities();
-            if self.request.has_claims() && !capabilities.is_empty() {
-                add("xms_cc", &capabilities.join(","));
-            }
-        }
-        let uri = with_path(endpoint.clone(), &format!("{}?{query}", endpoint.path()));
-        if uri.query().is_none() {
-            return Err(self.variables.invalid("the resource is too long for a URL".to_owned()));
-        }
-        Ok(Call {
-            method: Method::GET,
-            uri,
-            headers: HeaderMap::new(),
-            form: None,
+    fn get(
+        self,
+        endpoint: Uri,
+        version: impl Into<Cow<'static, str>>,
+        route: LocalRoute,
+    ) -> Result<Call, ManagedIdentityError> {
+        let call = Call {
+            endpoint,
+            version: Some(version.into()),
+            identity: self.identity,
+            headers: match self.variables.source {
+                Source::ServiceFabric => &[("accept", "application/json")],
+                _ => &[METADATA],
+            },
+            secret: None,
             route,
             is_identified: false,
             hint: None,
-        })
+        };
+        if call.query_length(&call.parameters(self.request)) > MAX_QUERY {
+            return Err(self.variables.invalid("the resource is too long for a URL".to_owned()));
+        }
+        Ok(call)
     }
 }
 
-/// Returns a URL with this path and query in place of its own. A path that is too long leaves the
-/// URL without a query.
-fn with_path(uri: Uri, path: &str) -> Uri {
+/// Returns a URL with this path and query in place of its own.
+fn with_path(uri: Uri, path: PathAndQuery) -> Uri {
     let mut parts = uri.into_parts();
-    let path = path.parse().unwrap_or_else(|_| PathAndQuery::from_static("/"));
     parts.path_and_query = Some(path);
     // The scheme and the authority are those of a URL, so the fallback is unreachable.
     Uri::from_parts(parts).unwrap_or_default()
@@ -322,10 +370,14 @@ fn thumbprint(text: &str) -> Option<[u8; 20]> {
     (count == 40).then_some(hash)
 }
 
+/// The longest path and query of a URL.
+const MAX_QUERY: usize = u16::MAX as usize - 2;
+
 /// The path of the token endpoint of the instance metadata service and of the Azure Arc agent.
 const TOKEN_PATH: &str = "/metadata/identity/oauth2/token";
 
-const METADATA: HeaderName = HeaderName::from_static("metadata");
+/// The header that most platforms require, because no browser sends it.
+const METADATA: (&str, &str) = ("metadata", "true");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
 /// The time for connecting to the instance metadata service, which is on the local link.

@@ -1,5 +1,6 @@
 //! The detection of the platform from the environment, without any request.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -68,21 +69,20 @@ pub enum Evidence {
 impl Detection {
     /// Detects the source. The first match decides.
     pub(crate) fn on(host: &dyn Host) -> Self {
-        let of_variables = |source, names: &[&'static str]| Self {
-            source,
-            evidence: names.iter().copied().map(Evidence::Variable).collect(),
+        let (source, evidence) = match Decision::on(host) {
+            Decision::Variables(source, names) => (source, names.iter().copied().map(Evidence::Variable).collect()),
+            Decision::Agent(path) => (Source::Arc, vec![Evidence::File(path.into_owned())]),
+            Decision::Nothing => (Source::Imds, Vec::new()),
         };
-        for (source, names) in VARIABLES {
-            if names.iter().all(|name| is_set(host, name)) {
-                return of_variables(*source, names);
-            }
-        }
-        match agent(host).filter(|path| host.file_exists(path)) {
-            Some(path) => Self {
-                source: Source::Arc,
-                evidence: vec![Evidence::File(path)],
-            },
-            None => of_variables(Source::Imds, &[]),
+        Self { source, evidence }
+    }
+
+    /// Returns only the source.
+    pub(crate) fn source_on(host: &dyn Host) -> Source {
+        match Decision::on(host) {
+            Decision::Variables(source, _) => source,
+            Decision::Agent(_) => Source::Arc,
+            Decision::Nothing => Source::Imds,
         }
     }
 
@@ -136,17 +136,55 @@ impl fmt::Display for Evidence {
     }
 }
 
+/// The facts that decide.
+enum Decision {
+    /// These variables are set.
+    Variables(Source, &'static [&'static str]),
+    /// The program of the Azure Arc agent exists.
+    Agent(Cow<'static, Path>),
+    /// Nothing names a source.
+    Nothing,
+}
+
+impl Decision {
+    /// Looks for the facts. The first match decides.
+    fn on(host: &dyn Host) -> Self {
+        // Each is read once.
+        let set = NAMES.map(|name| (name, is_set(host, name)));
+        for (source, names) in VARIABLES {
+            if names.iter().all(|name| set.contains(&(*name, true))) {
+                return Self::Variables(*source, names);
+            }
+        }
+        match agent(host).filter(|path| host.file_exists(path)) {
+            Some(path) => Self::Agent(path),
+            None => Self::Nothing,
+        }
+    }
+}
+
 /// Returns the path of the Azure Arc agent's program.
-fn agent(host: &dyn Host) -> Option<PathBuf> {
+fn agent(host: &dyn Host) -> Option<Cow<'static, Path>> {
     match host.platform() {
-        Platform::Linux => Some(Path::new("/opt/azcmagent/bin/himds").to_owned()),
+        Platform::Linux => Some(Path::new("/opt/azcmagent/bin/himds").into()),
         Platform::Windows => {
             let folder = windows_folder(host, PROGRAM_FILES)?;
-            Some(format!("{folder}\\AzureConnectedMachineAgent\\himds.exe").into())
+            let path = PathBuf::from(format!("{folder}\\AzureConnectedMachineAgent\\himds.exe"));
+            Some(path.into())
         }
         Platform::Other => None,
     }
 }
+
+/// The variables that decide.
+const NAMES: [&str; 6] = [
+    IDENTITY_ENDPOINT,
+    IDENTITY_HEADER,
+    IDENTITY_SERVER_THUMBPRINT,
+    IMDS_ENDPOINT,
+    MSI_ENDPOINT,
+    MSI_SECRET,
+];
 
 /// The variables of each source, in the order in which they are looked for. Without any of them,
 /// the files decide.

@@ -128,7 +128,8 @@ impl ManagedIdentity {
     /// Returns an error for more than one scope, for a scope that names no API, and for a kind of
     /// identity that the source does not accept.
     pub fn request(&self, target: impl Into<Target>) -> Result<ManagedIdentityRequest, Error> {
-        let request = ManagedIdentityRequest::of(self.clone(), self.detect().source(), target.into())?;
+        let source = self.source.unwrap_or_else(|| Detection::source_on(&*self.host));
+        let request = ManagedIdentityRequest::of(self.clone(), source, target.into())?;
         self.parameter(request.source())?;
         Ok(request)
     }

@@ -12,7 +12,7 @@ use crate::error::{
 use crate::managed_identity::identity::{Identity, Kind};
 use crate::managed_identity::moment::{Moment, lifetime, moment};
 use crate::managed_identity::source::Source;
-use crate::response::body::{Member, bearer, read, text};
+use crate::response::body::{Member, TokenType, bearer, read, text, token_type};
 use crate::response::response_error;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
@@ -24,8 +24,8 @@ use crate::token_response::TokenResponse;
 struct Members {
     #[serde(deserialize_with = "bearer")]
     access_token: Member<BearerText>,
-    #[serde(deserialize_with = "text")]
-    token_type: Member<String>,
+    #[serde(deserialize_with = "token_type")]
+    token_type: Member<TokenType>,
     #[serde(deserialize_with = "moment")]
     expires_in: Moment,
     #[serde(deserialize_with = "moment")]
@@ -83,10 +83,12 @@ fn read_members(
     if members.access_token.is_odd() {
         return Err(ResponseProblem::NotAString("access_token"));
     }
-    let kind = members.token_type.text().map(|kind| kind.trim());
-    if members.token_type.is_odd() || kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-        let shown = kind.filter(|kind| is_word(kind) && kind.len() <= 20).unwrap_or("?");
-        return Err(ResponseProblem::TokenType(shown.to_owned()));
+    match &members.token_type {
+        Member::Missing | Member::Text(TokenType::Bearer) => {}
+        Member::Text(TokenType::Other(kind)) if is_word(kind) && kind.len() <= 20 => {
+            return Err(ResponseProblem::TokenType(kind.clone()));
+        }
+        Member::Text(TokenType::Other(_)) | Member::Odd => return Err(ResponseProblem::TokenType("?".to_owned())),
     }
     let token = std::mem::take(&mut members.access_token).into_text();
     let token = token

@@ -25,7 +25,6 @@ pub struct ManagedIdentityRequest {
     managed: ManagedIdentity,
     source: Source,
     target: Target,
-    resource: Arc<str>,
     has_claims: bool,
     /// The SHA-256 hash of the token that an API has rejected, in lower-case hexadecimal digits.
     rejected: Option<Arc<str>>,
@@ -34,8 +33,8 @@ pub struct ManagedIdentityRequest {
 
 impl ManagedIdentityRequest {
     pub(super) fn of(managed: ManagedIdentity, source: Source, target: Target) -> Result<Self, Error> {
+        resource(&target)?;
         Ok(Self {
-            resource: resource(&target)?.into(),
             managed,
             source,
             target,
@@ -93,7 +92,7 @@ impl ManagedIdentityRequest {
             self.source,
             identity.name(),
             identity.value().unwrap_or_default().to_ascii_lowercase(),
-            self.resource
+            self.resource()
         ))
     }
 
@@ -106,7 +105,8 @@ impl ManagedIdentityRequest {
     /// Returns the resource, which the source is asked for.
     #[must_use]
     pub fn resource(&self) -> &str {
-        &self.resource
+        // The target was checked when the request was created.
+        resource(&self.target).unwrap_or_default()
     }
 
     /// Returns the source that the request is sent to.
@@ -124,10 +124,10 @@ impl ManagedIdentityRequest {
     /// Describes the token and the source, for errors. Omits a resource that may be a misplaced
     /// secret.
     pub(crate) fn requested(&self) -> Arc<str> {
-        if may_be_secret(&self.resource) {
+        if may_be_secret(self.resource()) {
             format!("a token from {}", self.source).into()
         } else {
-            format!("a token for {} from {}", excerpt(&self.resource, 200), self.source).into()
+            format!("a token for {} from {}", excerpt(self.resource(), 200), self.source).into()
         }
     }
 

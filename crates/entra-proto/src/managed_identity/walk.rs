@@ -56,6 +56,11 @@ impl Walk {
         })
     }
 
+    /// Returns the request that the walk began with.
+    pub(crate) fn request_of_token(&self) -> &ManagedIdentityRequest {
+        &self.request
+    }
+
     pub(crate) fn source(&self) -> Source {
         self.request.source()
     }
@@ -63,9 +68,9 @@ impl Walk {
     /// Returns the current request. Each call returns the same bytes.
     pub(crate) fn request(&self, request_id: Guid) -> Request<Body> {
         match &self.stage {
-            Stage::Probe => self.call.probe(),
-            Stage::Token => self.call.encode(request_id, None),
-            Stage::Keyed(authorization) => self.call.encode(request_id, Some(authorization)),
+            Stage::Probe => self.call.probe(&self.request),
+            Stage::Token => self.call.encode(&self.request, request_id, None),
+            Stage::Keyed(authorization) => self.call.encode(&self.request, request_id, Some(authorization)),
         }
     }
 

@@ -243,6 +243,27 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<
     deserializer.deserialize_any(Strings(str::to_owned))
 }
 
+/// The type of a token.
+pub(crate) enum TokenType {
+    /// `Bearer`, in any case.
+    Bearer,
+    Other(String),
+}
+
+impl TokenType {
+    fn of(text: &str) -> Self {
+        match text.trim() {
+            kind if kind.eq_ignore_ascii_case("bearer") => Self::Bearer,
+            kind => Self::Other(kind.to_owned()),
+        }
+    }
+}
+
+/// Deserializes the type of a token.
+pub(crate) fn token_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<TokenType>, D::Error> {
+    deserializer.deserialize_any(Strings(TokenType::of))
+}
+
 /// A visitor that converts a string with this function.
 struct Strings<T>(fn(&str) -> T);
 
