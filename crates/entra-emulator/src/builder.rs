@@ -9,7 +9,7 @@ use crate::certificate::KeyCredential;
 use crate::config::{ActivityFeed, Api, App, Config, IssuerKeys, Issuers, Machine, ManagedIdentity, Tenant};
 use crate::emulator::Emulator;
 use crate::error::Error;
-use crate::server::{self, Server};
+use crate::server::{self, Server, TokenFile};
 use crate::state::State;
 use crate::state::clock::Clock;
 use crate::state::recorder::{Observer, Recorder, RequestEvent};
@@ -47,6 +47,7 @@ pub struct EmulatorBuilder {
     control: Option<SocketAddr>,
     idle_timeout: Duration,
     paused: bool,
+    token_file: Option<PathBuf>,
 }
 
 impl EmulatorBuilder {
@@ -156,6 +157,19 @@ impl EmulatorBuilder {
     pub fn second_issuer(mut self) -> Self {
         self.config.second_issuer = true;
         self
+    }
+
+    /// Writes the token of the service account `app` in the namespace `default` to this file, as a
+    /// cluster does, and adds the second issuer. A program reads it as
+    /// `AZURE_FEDERATED_TOKEN_FILE`.
+    ///
+    /// The token is valid for an hour. A running emulator replaces the file every half hour of its
+    /// clock, and does not remove it.
+    pub fn federated_token_file(self, path: impl Into<PathBuf>) -> Self {
+        Self {
+            token_file: Some(path.into()),
+            ..self.second_issuer()
+        }
     }
 
     /// Sets the keys of an issuer of assertions: its JSON Web Key Set, as at its `jwks_uri`. The
@@ -343,9 +357,10 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     /// Returns [`Error::Config`] if the configuration is inconsistent, such as a repeated
-    /// identifier or a reference to a missing object.
+    /// identifier or a reference to a missing object, or if the token file cannot be written.
     pub fn try_build(self) -> Result<Emulator, Error> {
         let state = self.state(WITHOUT_SOCKET.to_owned(), None)?;
+        self.write_token(&state)?;
         Ok(Emulator::new(state, None))
     }
 
@@ -378,8 +393,19 @@ impl EmulatorBuilder {
         }
         let sockets = server::Sockets::bind(self.listen, self.tls, self.fabric, self.control, self.names.clone())?;
         let state = self.state(sockets.base_url(), sockets.tls_url()?)?;
-        let server = Server::start(sockets, Arc::clone(&state), self.idle_timeout, self.paused)?;
+        let token_file = self.write_token(&state)?;
+        let server = Server::start(sockets, Arc::clone(&state), self.idle_timeout, self.paused, token_file)?;
         Ok(Emulator::new(state, Some(server)))
+    }
+
+    fn write_token(&self, state: &State) -> Result<Option<TokenFile>, Error> {
+        let written = self.token_file.as_ref().map(|path| {
+            TokenFile::write(path, state).map_err(|error| {
+                let path = path.display();
+                Error::Config(format!("the token file {path} cannot be written: {error}"))
+            })
+        });
+        written.transpose()
     }
 
     fn state(&self, base_url: String, tls_url: Option<String>) -> Result<Arc<State>, Error> {
@@ -412,6 +438,7 @@ impl Default for EmulatorBuilder {
             control: None,
             idle_timeout: Duration::from_secs(30),
             paused: false,
+            token_file: None,
         }
     }
 }

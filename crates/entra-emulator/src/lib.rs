@@ -130,6 +130,7 @@
 //! | `/v1/approvals` | users who accept or decline |
 //! | `/v1/signing-keys` | key rotation |
 //! | `/v1/tokens` | forged tokens: any claims, signed in any way ([`Forge`]) |
+//! | `/v1/assertions` | assertions of the second issuer ([`AssertionForge`]) |
 //! | `/v1/activity` | new content in the activity feed |
 //! | `/v1/reset` | the state at the start |
 //!
@@ -137,8 +138,15 @@
 //!
 //! - The token endpoints of v1 and v2: client credentials, authorization codes with PKCE, refresh
 //!   tokens, on-behalf-of and device codes. The client authenticates with a secret, with an
-//!   assertion signed by the key of a registered certificate ([`App::certificate`]), or not at
-//!   all if it is public ([`App::public_client`]). Every password is rejected as wrong.
+//!   assertion signed by the key of a registered certificate ([`App::certificate`]), with an
+//!   assertion of another issuer ([`App::federated_credential`]), or not at all if it is public
+//!   ([`App::public_client`]). Every password is rejected as wrong.
+//! - Federated credentials: issuer, subject, audience and claims matching expressions. The keys of a
+//!   registered issuer are read from its metadata, over `https` or on loopback, by an emulator with
+//!   sockets. A second issuer ([`EmulatorBuilder::second_issuer`]) issues assertions like GitHub
+//!   Actions, Azure Pipelines, Google and a cluster.
+//! - Agent identities ([`App::agent_of`]): tokens of a blueprint for its agents (`fmi_path`), of the
+//!   agents, and of their user accounts (`user_fic`).
 //! - `authorize`, `adminconsent` and the page for device codes, in a browser or by
 //!   [`Emulator::approve`]. Consent is state: it adds the application to the tenant, and later
 //!   tokens have the consented roles and scopes.
@@ -195,7 +203,10 @@
 //! - Guests: a user belongs to one tenant. App roles of users.
 //! - The registration setting that enables ID tokens from `authorize` (AADSTS700054).
 //! - Signing out, and SAML assertions for on-behalf-of.
-//! - Federated credentials: an assertion of another issuer is rejected with AADSTS700211.
+//! - Of federated credentials: the delay until a change takes effect, the cache of an issuer's keys,
+//!   and the restriction of flexible credentials to GitHub, GitLab and Terraform Cloud. Every
+//!   assertion causes two requests to its issuer, unless the configuration has its keys.
+//! - Of agent identities: their creation, and the permissions that they inherit from a blueprint.
 //! - Certificates that are trusted by their subject name.
 //! - Calls of webhooks, except those of [`ActivityFeed::plain_webhooks`].
 //!
@@ -254,6 +265,10 @@
 //! | a fault | `state/fault/`, for other languages `control/faults.rs` |
 //! | an operation of the control API | `control/`, documented in `control/contract.md` |
 //! | a defect of forged tokens | `forge/defect.rs` |
+//! | the verification of federated credentials | `protocol/token/federated.rs` |
+//! | the reading of an issuer's keys | `server/issuers.rs` |
+//! | the second issuer | `second_issuer/`, `state/second_issuer.rs`, `forge/assertion.rs` |
+//! | agent identities | `state/directory/agents.rs`, `protocol/token/user_fic.rs` |
 //! | the identities of the machine | `config/{machine,managed_identity}.rs`, `state/directory/machine.rs` |
 //! | a source of their tokens | its file in `managed_identity/` |
 //! | the pages | `protocol/authorize/pages.rs`, `landing/`, their style in `html.rs` |

@@ -3,6 +3,7 @@
 mod address;
 mod config;
 mod control;
+mod federation;
 mod guest;
 mod machine;
 
@@ -17,6 +18,7 @@ use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, KeyCredential};
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
 use crate::commands::emulator::control::{Control, control_help};
+use crate::commands::emulator::federation::Federation;
 use crate::commands::emulator::machine::Machine;
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_secret, read_text, tell};
@@ -52,6 +54,9 @@ Examples:
   entra emulator config --example > emulator.json
   entra emulator --config emulator.json --tls \\
     --ca-out ca.pem
+  # a token of a cluster in place of a secret
+  entra emulator --federated-token-file token.jwt -- \\
+    entra token --resource https://graph.microsoft.com
   # the file is complete once /healthz responds
   entra emulator --port 8500 > emulator.env &
   curl --retry 9 --retry-connrefused -sS \\
@@ -108,6 +113,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     control: Control,
+
+    #[command(flatten)]
+    federation: Federation,
 
     #[command(flatten)]
     machine: Machine,
@@ -194,7 +202,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let is_logged = arguments.guest.is_empty() || verbosity::logs();
     let mut emulator = arguments
         .control
-        .apply(arguments.address.apply(arguments.machine.apply(builder)?)?)
+        .apply(
+            arguments
+                .address
+                .apply(arguments.federation.apply(arguments.machine.apply(builder)?)?)?,
+        )
         .paused()
         // A misconfigured client may send a secret in the path.
         .on_request(move |event| {
@@ -224,7 +236,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .transpose()?;
     let of_machine = arguments.machine.variables(&emulator);
     let variables = of_machine.unwrap_or_else(|| variables(&emulator));
-    let unset = arguments.machine.unset(&variables);
+    let variables = arguments.federation.variables(variables, &emulator);
+    let unset = [arguments.machine.unset(&variables), arguments.federation.unset()].concat();
     let trust = ca.as_ref().map(|ca| trust_variables(&ca.path)).unwrap_or_default();
     if !arguments.guest.is_empty() {
         emulator.resume();
@@ -305,6 +318,9 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
             escape(&ca.to_string_lossy())
         );
     }
+    if let Some(url) = emulator.second_issuer_url() {
+        let _ = write!(text, "\n# second issuer, for federated credentials: {url}");
+    }
     for tenant in emulator.tenants() {
         let _ = write!(text, "\n# tenant {} ({})", escape(&tenant.domain), escape(&tenant.id));
     }
@@ -314,6 +330,8 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
         let proof = match secret {
             Some(secret) => format!("secret {}", escape(&secret.value)),
             None if app.public_client => format!("public: entra login --client-id {id}"),
+            None if app.agent_of.is_some() => "agent identity: no credentials".to_owned(),
+            None if !app.federated_credentials.is_empty() => "federated credentials".to_owned(),
             None => "secret none".to_owned(),
         };
         let object_id = escape(&app.object_id);

@@ -235,3 +235,47 @@ fn failed_emulator_runs_no_command() {
     fails(&output, 3, &["missing.json"]);
     assert_eq!(out(&output), "");
 }
+
+/// The token file of a cluster takes the place of the secret.
+#[test]
+fn command_gets_a_token_with_a_federated_token_file() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("federated-token");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("token.jwt");
+    let file = file.to_str().unwrap();
+    // A secret of the environment is removed.
+    let variables = [PATH, ("AZURE_CLIENT_SECRET", "canary")];
+    let token = [ENTRA, "token", "--resource", common::GRAPH];
+    let output = run(&emulator(&["--federated-token-file", file], &token), &variables);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(out(&output).trim().split('.').count(), 3);
+    let output = run(&emulator(&["--federated-token-file", file], &["env"]), &variables);
+    let printed = out(&output);
+    for name in [
+        "AZURE_FEDERATED_TOKEN_FILE=/",
+        "ACTIONS_ID_TOKEN_REQUEST_URL=http://127.0.0.1:",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN=",
+        "SYSTEM_OIDCREQUESTURI=http://127.0.0.1:",
+        "SYSTEM_ACCESSTOKEN=",
+        "GCE_METADATA_HOST=127.0.0.1:",
+    ] {
+        assert!(printed.contains(name), "{name}: {printed}");
+    }
+    assert!(!printed.contains("AZURE_CLIENT_SECRET"), "{printed}");
+}
+
+#[test]
+fn second_issuer_is_described_and_exported() {
+    let plain = run(&emulator(&[], &["env"]), &[PATH]);
+    assert!(!out(&plain).contains("ACTIONS_ID_TOKEN"));
+    let output = run(&emulator(&["--second-issuer"], &["env"]), &[PATH]);
+    let printed = out(&output);
+    assert!(printed.contains("ACTIONS_ID_TOKEN_REQUEST_URL=") && printed.contains("AZURE_CLIENT_SECRET="));
+    let (_child, printed) = crate::emulator::started(&["--second-issuer"], &[], "export GCE_METADATA_HOST=");
+    assert!(
+        printed
+            .iter()
+            .any(|line| line.starts_with("# second issuer, for federated credentials: http://"))
+    );
+}

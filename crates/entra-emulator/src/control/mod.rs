@@ -4,6 +4,7 @@
 //! Like the emulator itself, it is a function from request to response. `contract.md` documents it
 //! for users.
 
+mod assertions;
 mod call;
 mod faults;
 mod members;
@@ -160,6 +161,11 @@ const OPERATIONS: &[Operation] = &[
         "/v1/tokens",
         "forges an access token: any claims, signed by any key, with a defect",
         tokens::forge,
+    ),
+    Operation::post(
+        "/v1/assertions",
+        "issues an assertion of the second issuer: any subject, audience and claims",
+        assertions::issue,
     ),
     Operation::post(
         "/v1/activity",

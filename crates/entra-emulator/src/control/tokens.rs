@@ -77,43 +77,56 @@ fn read(state: &State, mut members: Members) -> Result<Forge<'_>, Problem> {
     if let Some(key) = key {
         forge = forge.signed_by(key);
     }
-    let algorithms: Vec<&str> = SignatureAlgorithm::ALL.iter().map(|one| one.name()).collect();
-    let algorithm = members.read_as("algorithm", &algorithms.join(", "), |value| {
-        let name = value.as_str()?;
-        SignatureAlgorithm::ALL.iter().find(|one| one.name() == name).copied()
-    })?;
-    if let Some(algorithm) = algorithm {
+    if let Some(algorithm) = algorithm(&mut members)? {
         forge = forge.algorithm(algorithm);
     }
+    for change in changes(&mut members)? {
+        forge = forge.change(change);
+    }
+    members.finish()?;
+    Ok(forge)
+}
+
+/// Takes the algorithm of the signature.
+pub(super) fn algorithm(members: &mut Members) -> Result<Option<SignatureAlgorithm>, Problem> {
+    let algorithms: Vec<&str> = SignatureAlgorithm::ALL.iter().map(|one| one.name()).collect();
+    members.read_as("algorithm", &algorithms.join(", "), |value| {
+        let name = value.as_str()?;
+        SignatureAlgorithm::ALL.iter().find(|one| one.name() == name).copied()
+    })
+}
+
+/// Takes the changes of the header and the claims, and the defect, which is applied last.
+pub(super) fn changes(members: &mut Members) -> Result<Vec<Change>, Problem> {
+    let mut all = Vec::new();
     for (member, part) in [("header", Part::Header), ("claims", Part::Claims)] {
         let changes = members.read_as(member, "an object; null removes a member", |value| {
             value.as_object().cloned()
         })?;
-        for (name, value) in changes.unwrap_or_default() {
-            forge = forge.change(match value {
-                Value::Null => Change::Remove(part, name),
-                value => Change::Set(part, name, value),
-            });
-        }
+        all.extend(
+            changes
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, value)| match value {
+                    Value::Null => Change::Remove(part, name),
+                    value => Change::Set(part, name, value),
+                }),
+        );
     }
     for (member, part) in [("another_header", Part::Header), ("another_claim", Part::Claims)] {
         let expected = "an object; its members are added beside those of the same name";
         let added: Option<Map<String, Value>> =
             members.read_as(member, expected, |value| value.as_object().cloned())?;
-        for (name, value) in added.unwrap_or_default() {
-            forge = forge.change(Change::Add(part, name, value));
-        }
+        let added = added.unwrap_or_default().into_iter();
+        all.extend(added.map(|(name, value)| Change::Add(part, name, value)));
     }
     let expected = "the name of a defect; GET /v1/tokens lists them";
     let defect = members.read_as("defect", expected, |value| {
         let name = value.as_str()?;
         Defect::ALL.iter().find(|defect| defect.name() == name).copied()
     })?;
-    members.finish()?;
-    Ok(match defect {
-        Some(defect) => forge.defect(defect),
-        None => forge,
-    })
+    all.extend(defect.map(Change::Defect));
+    Ok(all)
 }
 
 fn names(members: &mut Members, member: &'static str) -> Result<Option<Vec<String>>, Problem> {

@@ -3,7 +3,6 @@
 use crate::emulator::Emulator;
 use crate::forge::AssertionForge;
 use crate::second_issuer::{azure_pipelines_path, github_actions_path};
-use crate::state::second_issuer::SecondIssuer;
 use crate::well_known::TOKEN_EXCHANGE;
 
 /// A service from which a workload gets assertions of the second issuer. A cluster writes them to
@@ -32,19 +31,20 @@ impl Emulator {
     /// # Panics
     /// Panics without [`EmulatorBuilder::second_issuer`](crate::EmulatorBuilder::second_issuer).
     pub fn assertion(&self) -> AssertionForge<'_> {
-        AssertionForge::new(self.state(), self.second_issuer())
+        match &self.state.second_issuer {
+            Some(issuer) => AssertionForge::new(&self.state, issuer),
+            None => panic!("the emulator has no second issuer: call `second_issuer` on its builder"),
+        }
     }
 
-    /// Returns the URL of the second issuer, the `iss` of its assertions.
-    ///
-    /// # Panics
-    /// Panics without [`EmulatorBuilder::second_issuer`](crate::EmulatorBuilder::second_issuer).
-    pub fn second_issuer_url(&self) -> &str {
-        &self.second_issuer().url
+    /// Returns the URL of the second issuer, the `iss` of its assertions, or `None` without
+    /// [`EmulatorBuilder::second_issuer`](crate::EmulatorBuilder::second_issuer).
+    pub fn second_issuer_url(&self) -> Option<&str> {
+        self.state.second_issuer.as_ref().map(|issuer| issuer.url.as_str())
     }
 
     /// Returns the environment variables with which a job, a pipeline or a machine gets assertions
-    /// of the second issuer.
+    /// of the second issuer. There are none without it.
     ///
     /// ```
     /// use entra_emulator::{AssertionSource, Emulator};
@@ -54,11 +54,10 @@ impl Emulator {
     /// let variables = emulator.assertion_environment(source);
     /// assert_eq!(variables[0].0, "ACTIONS_ID_TOKEN_REQUEST_URL");
     /// ```
-    ///
-    /// # Panics
-    /// Panics without [`EmulatorBuilder::second_issuer`](crate::EmulatorBuilder::second_issuer).
     pub fn assertion_environment(&self, source: AssertionSource) -> Vec<(&'static str, String)> {
-        let issuer = self.second_issuer();
+        let Some(issuer) = &self.state.second_issuer else {
+            return Vec::new();
+        };
         let (base, token) = (self.base_url(), issuer.request_token.clone());
         match source {
             AssertionSource::GitHubActions => vec![
@@ -77,13 +76,6 @@ impl Emulator {
                 let host = base.split_once("://").map_or(base, |(_, host)| host);
                 vec![("GCE_METADATA_HOST", host.to_owned())]
             }
-        }
-    }
-
-    fn second_issuer(&self) -> &SecondIssuer {
-        match &self.state().second_issuer {
-            Some(issuer) => issuer,
-            None => panic!("the emulator has no second issuer: call `second_issuer` on its builder"),
         }
     }
 

@@ -41,6 +41,13 @@ pub(super) fn section(state: &State, origin: &str) -> String {
         }
     }
     html.push_str("<p>For a program with a managed identity instead of a secret, <code>entra emulator --managed-identity SOURCE</code> prints the variables of a source: <code>imds</code>, <code>app-service</code>, <code>azure-ml</code>, <code>cloud-shell</code>, <code>arc</code> or <code>service-fabric</code>.</p>\n");
+    if let Some(issuer) = &state.second_issuer {
+        let _ = writeln!(
+            html,
+            "<p>The second issuer {} issues assertions for federated credentials. <code>entra emulator</code> printed the variables of its services.</p>",
+            code(&issuer.url)
+        );
+    }
     if state.issuers == Issuers::Entra {
         html.push_str("<p>For OpenID Connect clients and validators that compare the issuer with its URL, start the emulator with <code>--issuer origin</code>.</p>\n");
     }

@@ -44,6 +44,7 @@ fn users(tenant: &Tenant) -> String {
     let rows = users.iter().take(MOST_USERS).map(|user| {
         let role = match (user.is_enabled(), user.admin) {
             (false, _) => "disabled",
+            _ if user.agent.is_some() => "user account of an agent identity",
             (true, true) => "administrator",
             (true, false) => "user",
         };
@@ -112,7 +113,7 @@ pub(super) fn applications(state: &State) -> String {
         html.push_str(&definitions(&[
             ("Client ID", code(&app.client_id)),
             ("Object ID", code(&app.object_id)),
-            ("Kind", escape(kind(app))),
+            ("Kind", kind_of(state, app)),
             ("Credentials", credentials(state, app)),
             ("Redirect URIs", list(app.redirect_uris.iter(), MOST_URIS)),
             ("Present in", presence(state, app)),
@@ -224,7 +225,16 @@ fn kind(app: &App) -> &'static str {
     }
 }
 
-/// Renders credentials by kind, with IDs, thumbprints and dates, and never a value.
+/// Renders the kind of an app, with the blueprint of an agent identity.
+fn kind_of(state: &State, app: &App) -> String {
+    let blueprint = app.agent_of.as_deref().and_then(|id| state.directory.app(id));
+    match blueprint {
+        Some(blueprint) => format!("{} of {}", escape(kind(app)), escape(&blueprint.name)),
+        None => escape(kind(app)),
+    }
+}
+
+/// Renders credentials by kind, with IDs, thumbprints and dates, and never the value of a secret.
 fn credentials(state: &State, app: &App) -> String {
     let now = state.clock.now();
     let until = |end: Option<SystemTime>, is_valid: bool| match (end, is_valid) {
@@ -244,7 +254,23 @@ fn credentials(state: &State, app: &App) -> String {
             escape(&valid)
         )
     });
-    let all: Vec<String> = secrets.chain(certificates).take(MOST_CREDENTIALS).collect();
+    let federated = app.federated_credentials.iter().map(|credential| {
+        let matched = match (&credential.subject, &credential.claims_matching_expression) {
+            (Some(subject), _) => subject,
+            (None, Some(matching)) => &matching.value,
+            (None, None) => "",
+        };
+        let audience = credential.audiences.first().map_or("", String::as_str);
+        format!(
+            "<li>federated credential {}: issuer {}, {}, audience {}</li>",
+            escape(&credential.name),
+            code(&credential.issuer),
+            code(matched),
+            code(audience)
+        )
+    });
+    let all = secrets.chain(certificates).chain(federated);
+    let all: Vec<String> = all.take(MOST_CREDENTIALS).collect();
     match all.as_slice() {
         [] => dim("none"),
         all => format!("<ul>{}</ul>", all.concat()),
@@ -321,6 +347,6 @@ const MOST_DEVICES: usize = 10;
 const MOST_APPS: usize = 20;
 const MOST_APIS: usize = 20;
 const MOST_PERMISSIONS: usize = 20;
-const MOST_CREDENTIALS: usize = 10;
+const MOST_CREDENTIALS: usize = 30;
 const MOST_URIS: usize = 10;
 const MOST_NAMES: usize = 12;

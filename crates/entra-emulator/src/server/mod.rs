@@ -6,6 +6,7 @@ mod sockets;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+mod token_file;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ use crate::server::body::WireBody;
 use crate::server::issuers::Issuers;
 pub(crate) use crate::server::sockets::Sockets;
 use crate::server::stream::Stream;
+pub(crate) use crate::server::token_file::TokenFile;
 use crate::server::webhooks::Caller;
 use crate::state::State;
 use crate::state::fault::{Cut, Delivery};
@@ -66,6 +68,7 @@ impl Server {
         state: Arc<State>,
         idle_timeout: Duration,
         paused: bool,
+        token_file: Option<TokenFile>,
     ) -> Result<Self, Error> {
         let address = sockets.address;
         #[cfg(feature = "tls")]
@@ -117,8 +120,11 @@ impl Server {
                 // The sender never sends; it is dropped.
                 let _ = resumed.await;
                 let (webhooks, issuers) = (Caller::new(), Issuers::new());
-                // The task ends with the runtime.
+                // The tasks end with the runtime.
                 tokio::spawn(webhooks.clone().notify(Arc::clone(&state)));
+                if let Some(file) = token_file {
+                    tokio::spawn(file.keep(Arc::clone(&state)));
+                }
                 if let Some(listener) = control {
                     // A separate limit, so that the API stays reachable when clients use all
                     // connections of the service.

@@ -74,9 +74,11 @@ const SUBJECTS: &[(&str, &str)] = &[
 pub(crate) const GITHUB_SUBJECT: &str = "repo:contoso/app:ref:refs/heads/main";
 /// The subject of an Azure Pipelines job with the service connection [`CONNECTION`].
 const PIPELINES_SUBJECT: &str = "sc://contoso/app/connection";
-/// The subject of the service account `app` of a cluster, in the namespace `default`.
+/// The subject of the service account [`ACCOUNT`].
 const KUBERNETES_SUBJECT: &str = "system:serviceaccount:default:app";
 /// The subject of a Google service account: its unique ID.
 pub(crate) const GOOGLE_SUBJECT: &str = "107517467455664443766";
+/// The namespace and the name of the service account of a cluster.
+pub(crate) const ACCOUNT: (&str, &str) = ("default", "app");
 /// The name of the service connection of Azure Pipelines.
 pub(crate) const CONNECTION: &str = "connection";

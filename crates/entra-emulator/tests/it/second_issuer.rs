@@ -35,7 +35,7 @@ fn claims_of(token: &str) -> Value {
 #[test]
 fn metadata_names_the_issuer_and_its_key() {
     let emulator = emulator();
-    let url = emulator.second_issuer_url();
+    let url = emulator.second_issuer_url().unwrap();
     assert_eq!(url, format!("{}/second-issuer", emulator.base_url()));
     let metadata = document(&emulator, &format!("{url}/.well-known/openid-configuration"));
     assert_eq!(metadata["issuer"], url);
@@ -178,4 +178,40 @@ fn seed_fixes_the_tokens_of_jobs() {
     let other = Emulator::builder().seed(8).second_issuer().build();
     let of = |emulator: &Emulator| variable(emulator, AssertionSource::AzurePipelines, "SYSTEM_ACCESSTOKEN");
     assert_ne!(of(&one), of(&other));
+}
+
+/// The file of a cluster, which is replaced before its token expires.
+#[test]
+fn token_file_is_written_and_renewed() {
+    let folder = std::env::temp_dir().join(format!("entra-emulator-tokens-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("token");
+    let emulator = Emulator::builder().federated_token_file(&path).start();
+    let read = || std::fs::read_to_string(&path).unwrap();
+    let first = read();
+    accepted(&send(&emulator, &first));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    emulator.clock().advance(Duration::from_secs(4_000));
+    let start = std::time::Instant::now();
+    while read() == first {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    rejected(&send(&emulator, &first), 700024);
+    accepted(&send(&emulator, &read()));
+    drop(emulator);
+    let names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["token"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let missing = Emulator::builder()
+        .federated_token_file(folder.join("token"))
+        .try_build();
+    assert!(missing.unwrap_err().to_string().contains("token file"));
 }

@@ -35,6 +35,9 @@ With --control PORT, programs in any language control the emulator with JSON ove
   POST /v1/tokens        forge an access token: app, api,
                          user, claims, header, key, defect
                          and more; GET lists the defects
+  POST /v1/assertions    issue an assertion of the second
+                         issuer: subject, audience, claims
+                         and more
   POST /v1/activity      publish content in the activity
                          feed: tenant, content_type,
                          contents

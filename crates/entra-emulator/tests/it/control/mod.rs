@@ -1,5 +1,6 @@
 //! The control API, operation by operation.
 
+mod assertions;
 mod clock;
 mod faults;
 mod operations;

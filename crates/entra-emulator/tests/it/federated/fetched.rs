@@ -247,7 +247,7 @@ fn unreachable_issuer_does_not_delay_others() {
 fn one_emulator_trusts_the_second_issuer_of_another() {
     let now = std::time::UNIX_EPOCH + Duration::from_secs(NOW);
     let issuer = Emulator::builder().second_issuer().frozen_at(now).start();
-    let emulator = registered(issuer.second_issuer_url());
+    let emulator = registered(issuer.second_issuer_url().unwrap());
     let own = Emulator::builder().second_issuer().frozen_at(now).start();
     assert_eq!(sent(&emulator, &issuer.assertion().token()).0, 0);
     assert_eq!(sent(&emulator, &own.assertion().token()).0, 700_211);

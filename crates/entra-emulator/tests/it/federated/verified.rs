@@ -85,7 +85,7 @@ fn second_issuer_authenticates_the_default_application() {
     // The keys of Entra do not sign for another issuer.
     let forged = emulator
         .forge()
-        .claim("iss", emulator.second_issuer_url())
+        .claim("iss", emulator.second_issuer_url().unwrap())
         .claim("sub", "repo:contoso/app:ref:refs/heads/main")
         .claim("aud", "api://AzureADTokenExchange")
         .token();
@@ -94,8 +94,7 @@ fn second_issuer_authenticates_the_default_application() {
 
 #[test]
 fn second_issuer_is_off_by_default() {
-    let result = builder(entra_emulator::App::new("a").federated_credential(FederatedCredential::new("", "subject")))
-        .try_build();
+    let result = builder(App::new("a").federated_credential(FederatedCredential::new("", "subject"))).try_build();
     assert!(result.unwrap_err().to_string().contains("issuer"));
 }
 

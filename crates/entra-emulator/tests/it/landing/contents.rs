@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use entra_emulator::{Api, App, Emulator, Fault, Secret, Tenant, User};
+use entra_emulator::{Api, App, Emulator, Fault, FederatedCredential, Secret, Tenant, User};
 use http::Request;
 
 use crate::landing::{CANARY, hostile, page};
@@ -243,5 +243,30 @@ fn page_works_with_assistive_technology_and_without_scripts() {
     for target in html.split("<a href=\"#").skip(1) {
         let id = target.split('"').next().unwrap();
         assert!(html.contains(&format!(" id=\"{id}\"")), "{id}");
+    }
+}
+
+#[test]
+fn page_shows_federated_credentials_and_agents() {
+    let credential = FederatedCredential::new("https://issuer.example", "repo:contoso/app:<i>").name("main-branch");
+    let tags = FederatedCredential::matching("", "claims['sub'] matches 'tag:*'");
+    let app = App::new("support").without_secrets().blueprint();
+    let emulator = Emulator::builder()
+        .second_issuer()
+        .app(app.federated_credential(credential).federated_credential(tags))
+        .app(App::new("agent-one").agent_of("support"))
+        .build();
+    let html = page(&emulator);
+    for shown in [
+        "federated credential main-branch",
+        "https://issuer.example",
+        "repo:contoso/app:&lt;i&gt;",
+        "claims[&#39;sub&#39;] matches &#39;tag:*&#39;",
+        "api://AzureADTokenExchange",
+        "agent identity of support",
+        "blueprint of agent identities",
+        emulator.second_issuer_url().unwrap(),
+    ] {
+        assert!(html.contains(shown), "{shown}\n{html}");
     }
 }
