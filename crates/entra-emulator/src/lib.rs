@@ -141,12 +141,12 @@
 //!   assertion signed by the key of a registered certificate ([`App::certificate`]), with an
 //!   assertion of another issuer ([`App::federated_credential`]), or not at all if it is public
 //!   ([`App::public_client`]). Every password is rejected as wrong.
-//! - Federated credentials: issuer, subject, audience and claims matching expressions. The keys of a
-//!   registered issuer are read from its metadata, over `https` or on loopback, by an emulator with
-//!   sockets. A second issuer ([`EmulatorBuilder::second_issuer`]) issues assertions like GitHub
+//! - Federated credentials: issuer, subject, audience and claims matching expressions. An emulator
+//!   with sockets reads the keys of a registered issuer from its metadata, over `https` or on
+//!   loopback. A second issuer ([`EmulatorBuilder::second_issuer`]) issues assertions like GitHub
 //!   Actions, Azure Pipelines, Google and a cluster.
-//! - Agent identities ([`App::agent_of`]): tokens of a blueprint for its agents (`fmi_path`), of the
-//!   agents, and of their user accounts (`user_fic`).
+//! - Agent identities ([`App::agent_of`]): tokens of a blueprint for its agents (`fmi_path`), of
+//!   the agents, and of their user accounts (`user_fic`).
 //! - `authorize`, `adminconsent` and the page for device codes, in a browser or by
 //!   [`Emulator::approve`]. Consent is state: it adds the application to the tenant, and later
 //!   tokens have the consented roles and scopes.
@@ -203,8 +203,8 @@
 //! - Guests: a user belongs to one tenant. App roles of users.
 //! - The registration setting that enables ID tokens from `authorize` (AADSTS700054).
 //! - Signing out, and SAML assertions for on-behalf-of.
-//! - Of federated credentials: the delay until a change takes effect, the cache of an issuer's keys,
-//!   and the restriction of flexible credentials to GitHub, GitLab and Terraform Cloud. Every
+//! - Of federated credentials: the delay until a change takes effect, the cache of an issuer's
+//!   keys, and the restriction of flexible credentials to GitHub, GitLab and Terraform Cloud. Every
 //!   assertion causes two requests to its issuer, unless the configuration has its keys.
 //! - Of agent identities: their creation, and the permissions that they inherit from a blueprint.
 //! - Certificates that are trusted by their subject name.

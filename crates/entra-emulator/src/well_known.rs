@@ -3,8 +3,8 @@
 use crate::config::{Api, TokenVersion};
 
 /// Returns Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault,
-/// Storage, SQL and Kubernetes Service, Managed Desktop and the token exchange, with their most used
-/// permissions. All of them accept v1 tokens, except for the token exchange.
+/// Storage, SQL and Kubernetes Service, Managed Desktop and the token exchange, with their most
+/// used permissions. All of them accept v1 tokens, except for the token exchange.
 pub(crate) fn apis() -> Vec<Api> {
     WELL_KNOWN
         .iter()

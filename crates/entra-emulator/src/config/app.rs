@@ -69,8 +69,8 @@ pub struct App {
     /// True if the app is a public client. It has no credential, and a request with one is rejected
     /// (AADSTS700025).
     pub public_client: bool,
-    /// True if the app is a blueprint of agent identities: it gets tokens for them (`fmi_path`), and
-    /// none for other APIs than Microsoft Graph (AADSTS82001).
+    /// True if the app is a blueprint of agent identities: it gets tokens for them (`fmi_path`),
+    /// and of its own only for Microsoft Graph (AADSTS82001).
     pub blueprint: bool,
     /// The blueprint (name or client ID) of an agent identity. An agent identity has no
     /// credentials, and it lives in one tenant. In a built emulator, it is a client ID.

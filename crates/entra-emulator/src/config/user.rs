@@ -44,7 +44,7 @@ pub struct User {
     pub office_location: Option<String>,
     /// The country (ISO 3166, two letters) in which the user uses services, if any.
     pub usage_location: Option<String>,
-    /// The agent identity (name or client ID) whose user account this is. Nobody else can sign in
+    /// The agent identity (name or client ID) whose user account this is. No person can sign in
     /// as the user. In a built emulator, it is a client ID.
     pub agent: Option<String>,
     /// True for an administrator, who may consent for the whole tenant.

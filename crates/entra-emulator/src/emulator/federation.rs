@@ -44,7 +44,7 @@ impl Emulator {
     }
 
     /// Returns the environment variables with which a job, a pipeline or a machine gets assertions
-    /// of the second issuer. There are none without it.
+    /// of the second issuer. Without it, the list is empty.
     ///
     /// ```
     /// use entra_emulator::{AssertionSource, Emulator};

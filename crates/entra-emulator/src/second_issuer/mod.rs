@@ -16,7 +16,7 @@ use crate::state::second_issuer::SecondIssuer;
 use crate::time::unix;
 
 /// Handles a request below `/second-issuer/`.
-pub(crate) fn handle(exchange: &mut Exchange<'_>, rest: &[&str]) -> Response<Vec<u8>> {
+pub(crate) fn handle(exchange: &Exchange<'_>, rest: &[&str]) -> Response<Vec<u8>> {
     let Some(issuer) = &exchange.state.second_issuer else {
         return not_enabled(exchange);
     };
@@ -47,7 +47,7 @@ pub(crate) fn handle(exchange: &mut Exchange<'_>, rest: &[&str]) -> Response<Vec
 }
 
 /// Handles a request below `/computeMetadata/v1/`: the metadata server of a Google machine.
-pub(crate) fn google_metadata(exchange: &mut Exchange<'_>, rest: &[&str]) -> Response<Vec<u8>> {
+pub(crate) fn google_metadata(exchange: &Exchange<'_>, rest: &[&str]) -> Response<Vec<u8>> {
     match &exchange.state.second_issuer {
         Some(issuer) => google::handle(exchange, issuer, rest),
         None => not_enabled(exchange),

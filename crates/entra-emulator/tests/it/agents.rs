@@ -158,7 +158,7 @@ fn agent_user_gets_a_token_by_its_agent() {
             vec![name, ("client_assertion", "-"), ("client_assertion_type", "-")],
             7000218,
         ),
-        (vec![("username", "nobody@contoso.example")], 50034),
+        (vec![("username", "unknown@contoso.example")], 50034),
         (vec![("username", "alex@contoso.example")], 700213),
         (vec![("username", "other@contoso.example")], 700213),
         (vec![("user_id", "agent@contoso.example")], 50000),
@@ -229,7 +229,7 @@ fn agent_has_no_credentials_of_its_own() {
         ("multi_tenant", json!(true)),
         ("tenants", json!(["fabrikam.example"])),
         ("blueprint", json!(true)),
-        ("agent_of", json!("nobody")),
+        ("agent_of", json!("unknown")),
     ] {
         let mut agent = json!({"name": "agent", "agent_of": "blueprint"});
         agent[member] = value;
@@ -241,7 +241,7 @@ fn agent_has_no_credentials_of_its_own() {
         let problem = EmulatorBuilder::from(config).try_build().expect_err(member).to_string();
         assert!(problem.contains("apps[1]."), "{member}: {problem}");
     }
-    let user = Tenant::new("contoso.example").user(User::new("Ann").agent("nobody"));
+    let user = Tenant::new("contoso.example").user(User::new("Ann").agent("unknown"));
     let problem = Emulator::builder().tenant(user).try_build().unwrap_err().to_string();
     assert!(problem.contains("tenants[0].users[0].agent"), "{problem}");
 }
@@ -343,7 +343,7 @@ fn flows_with_a_person_are_refused() {
 }
 
 #[test]
-fn nobody_signs_in_as_the_user_of_an_agent() {
+fn no_person_signs_in_as_the_user_of_an_agent() {
     let app = App::new("web")
         .redirect_uri("http://localhost")
         .request_scope(Emulator::GRAPH, "User.Read");

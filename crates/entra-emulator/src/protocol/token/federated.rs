@@ -79,21 +79,11 @@ impl<'a> Presented<'a> {
         if of_issuer.is_empty() {
             return Err(Rejection::new(700211).with(self.issuer));
         }
-        let of_subject: Vec<_> = of_issuer.iter().filter(|one| self.is_subject_of(one)).collect();
-        if of_subject.is_empty() {
-            let is_almost = |one: &&FederatedCredential| {
-                let subject = one.subject.as_deref();
-                subject.is_some_and(|subject| subject.to_lowercase() == self.subject.to_lowercase())
-            };
-            let is_flexible = |one: &&FederatedCredential| one.claims_matching_expression.is_some();
-            let code = match () {
-                () if of_issuer.iter().any(|one| is_almost(one)) => 7002138,
-                () if of_issuer.iter().any(|one| is_flexible(one)) => 7002131,
-                () => 700213,
-            };
-            return Err(Rejection::new(code).with(self.subject));
+        let mut of_subject = of_issuer.iter().filter(|one| self.is_subject_of(one)).peekable();
+        if of_subject.peek().is_none() {
+            return Err(self.wrong_subject(&of_issuer));
         }
-        if of_subject.iter().any(|one| self.is_audience_of(one)) {
+        if of_subject.clone().any(|one| self.is_audience_of(one)) {
             return Ok(());
         }
         let audience = *self
@@ -104,14 +94,28 @@ impl<'a> Presented<'a> {
             let rejection = Rejection::new(70021).with(self.issuer).with(self.subject);
             return Err(rejection.with(audience));
         }
-        let is_id =
-            |one: &&&FederatedCredential| one.audiences.iter().any(|audience| audience == TOKEN_EXCHANGE_APP_ID);
-        let code = match () {
-            () if audience == TOKEN_EXCHANGE_APP_ID && of_subject.iter().any(|one| is_id(&one)) => 700214,
-            () if self.issuer.starts_with(STS) => 7002121,
-            () => 700212,
+        let is_by_id = |one: &&FederatedCredential| one.audiences.iter().any(|named| named == TOKEN_EXCHANGE_APP_ID);
+        let code = if audience == TOKEN_EXCHANGE_APP_ID && of_subject.any(is_by_id) {
+            700214
+        } else if self.issuer.starts_with(STS) {
+            7002121
+        } else {
+            700212
         };
         Err(Rejection::new(code).with(audience))
+    }
+
+    /// Returns the error for a subject that none of the credentials of the issuer has.
+    fn wrong_subject(&self, of_issuer: &[&FederatedCredential]) -> Rejection {
+        let mut subjects = of_issuer.iter().filter_map(|one| one.subject.as_ref());
+        let code = if subjects.any(|subject| subject.to_lowercase() == self.subject.to_lowercase()) {
+            7002138
+        } else if of_issuer.iter().any(|one| one.claims_matching_expression.is_some()) {
+            7002131
+        } else {
+            700213
+        };
+        Rejection::new(code).with(self.subject)
     }
 
     /// Checks that the assertion is a token of this blueprint for this agent, in the tenant of the

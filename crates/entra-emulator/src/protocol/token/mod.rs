@@ -7,6 +7,7 @@ pub(crate) mod client_auth;
 pub(crate) mod federated;
 pub(crate) mod form;
 pub(crate) mod id_token;
+mod key_references;
 pub(crate) mod mint;
 mod on_behalf_of;
 mod password;

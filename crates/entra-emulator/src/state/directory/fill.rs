@@ -131,7 +131,7 @@ pub(super) fn apps(
                 place(&format!("key_credentials[{number}].key_id"))
             })?;
         }
-        federated(app, &mut generator, &place)?;
+        federated(app, &mut generator, place)?;
     }
     unique(apps.iter().map(|app| &app.client_id), "client id")?;
     Ok(apps)

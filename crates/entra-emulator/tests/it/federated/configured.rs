@@ -73,7 +73,7 @@ fn invalid_credentials_are_rejected() {
 }
 
 #[test]
-fn credentials_of_an_application_are_distinct_and_at_most_twenty() {
+fn credentials_are_distinct_and_at_most_twenty() {
     let many = |count: usize| (0..count).map(|at| json!({"issuer": ISSUER, "subject": at.to_string()}));
     let built = with((0..20).map(|at| FederatedCredential::new(ISSUER, at.to_string()))).try_build();
     assert_eq!(built.unwrap().apps()[0].federated_credentials.len(), 20);
