@@ -58,10 +58,10 @@ impl Federation {
     }
 
     /// Returns the variables that the shell or the command must not have.
-    pub(super) fn unset(&self) -> &'static [&'static str] {
+    pub(super) fn unset(&self) -> Vec<&'static str> {
         match self.federated_token_file {
-            Some(_) => &[SECRET],
-            None => &[],
+            Some(_) => vec![SECRET],
+            None => Vec::new(),
         }
     }
 }
