@@ -298,7 +298,7 @@ impl Current {
             Self::Token(leg) => leg.name(run),
             Self::Foreign(leg) => Some(leg.name(run)),
             Self::Identity(leg) => {
-                let alone = || Leg::new(1, 1, Arc::clone(&leg.requested));
+                let alone = || Leg::new(1, 1, leg.walk.request_of_token().requested());
                 Some(leg.name(run).unwrap_or_else(alone))
             }
         }
