@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_credential::{AssertionCommand, Error, Program};
 use entra_proto::ClientCredential;
@@ -174,7 +174,7 @@ fn async_caller_gets_the_same_outcome() {
 #[test]
 fn dropped_future_ends_the_program() {
     let folder = Folder::new("dropped");
-    let program = sleeper(&folder);
+    let program = sleeper(&folder).with_time_limit(Duration::from_secs(3600));
     // Nothing runs before the first poll.
     drop(program.run_async());
     assert!(folder.pid().is_none());
@@ -200,9 +200,15 @@ fn credential_serves_both_kinds_of_client() {
         block_on(federated.assertion_async()).unwrap().expose(),
         "aaaa.bbbb.cccc"
     );
-    // The async one starts a thread, and returns a future that is not ready at once.
-    let mut future = federated.assertion_async();
-    let pending = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    // The async one does not wait for the program.
+    let slow: ClientCredential = AssertionCommand::new(script("exec sleep 600")).into();
+    let ClientCredential::Federated(slow) = &slow else {
+        panic!("{slow:?}")
+    };
+    let pending = slow
+        .assertion_async()
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
     assert!(pending.is_pending());
 }
 
@@ -249,7 +255,9 @@ fn sleeper(folder: &Folder) -> Program {
 
 /// Waits for another thread or process, which needs some milliseconds.
 fn until(mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
     while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nothing happened");
         thread::yield_now();
     }
 }

@@ -52,6 +52,7 @@ fn token_in_place_of_the_name_is_not_shown() {
         "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2ln",
         "canary\u{1b}[31m",
         "canary=x",
+        "canaryQ0dGhpc0lzQVNlY3JldFZhbHVl8Xq7Zt31pLw",
     ] {
         let error = read(name, None).unwrap_err();
         let credential: ClientCredential = AssertionVariable::new(name).into();
