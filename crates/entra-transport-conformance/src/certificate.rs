@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::TLS12;
+use rustls::{DEFAULT_VERSIONS, ServerConfig, SupportedProtocolVersion};
 
 /// Returns the certificate of an authority that signed nothing, as PEM, for tests that need a root.
 #[must_use]
@@ -111,9 +112,16 @@ impl ResolvesServerCert for Replaceable {
 }
 
 fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> ServerConfig {
+    server_config_with(DEFAULT_VERSIONS, resolver)
+}
+
+fn server_config_with(
+    versions: &[&'static SupportedProtocolVersion],
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .expect("aws-lc-rs supports TLS 1.2 and 1.3")
         .with_no_client_auth()
         .with_cert_resolver(resolver)
@@ -136,6 +144,12 @@ impl Certified {
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// Configures a server that supports TLS 1.2 at most.
+    pub(crate) fn old_config(&self) -> Arc<ServerConfig> {
+        let resolver = Arc::new(SingleCertAndKey::from(Arc::clone(&self.key)));
+        Arc::new(server_config_with(&[&TLS12], resolver))
     }
 
     /// Returns the SHA-1 hash of the certificate, in lower-case hexadecimal digits.

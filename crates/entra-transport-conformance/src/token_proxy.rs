@@ -14,6 +14,7 @@ use entra_transport::{
 use crate::bench::UNHURRIED;
 use crate::certificate::{Authority, Replaceable};
 use crate::exchange::ok;
+use crate::local::local_request;
 use crate::server::Server;
 
 /// Adds the tests of a [`TokenProxy`](entra_transport::TokenProxy) to a module of a test binary.
@@ -95,8 +96,11 @@ pub fn other_requests<T: FromSettings + Clone>(builder: Builder<T>, send: Send<T
     );
     let get = http::Request::get(other.http("/tenant/v2.0/.well-known/openid-configuration"));
     let device = http::Request::post(other.http("/tenant/oauth2/v2.0/devicecode"));
-    for request in [get, device] {
-        let request = request.body(Body::default()).expect("this is a request");
+    // The request of a managed identity, with the path of a token request.
+    let mut managed = local_request(&other.http("/oauth2/v2.0/token"));
+    *managed.method_mut() = http::Method::POST;
+    let others = [get, device].map(|request| request.body(Body::default()).expect("this is a request"));
+    for request in others.into_iter().chain([managed]) {
         let response = send(&transport, request).expect("the other server responds");
         assert_eq!(response.body().as_bytes(), b"other");
     }

@@ -1,14 +1,17 @@
 //! Requests to local endpoints: where they may be sent, the pinned certificate, and connections of
 //! their own.
 
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use entra_transport::TransportErrorKind::{Connect, Dns, NotAllowed, Timeout, Tls};
+use entra_transport::TransportErrorKind::{Connect, Dns, Encoding, Interrupted, NotAllowed, Timeout, Tls, TooLarge};
 use entra_transport::{BlockingTransport, Proxies, Request, Response, TransportError};
+use rustls::ServerConfig;
 
 use crate::bench::{Bench, LOOK_UP, Outcome};
 use crate::case::Case;
-use crate::certificate::{Authority, Certified, self_signed, with_another_key};
+use crate::certificate::{Authority, self_signed, with_another_key};
 use crate::exchange::{check, fails, got, ok, post};
 use crate::local::{local_request, pinned, probe};
 use crate::server::{Peer, Server, Unaccepting};
@@ -167,7 +170,6 @@ fn limits(bench: &Bench) -> Outcome {
     let Some(outcome) = supported(bench, &*transport, local_request(&server.http("/long"))) else {
         return Ok(());
     };
-    use entra_transport::TransportErrorKind::{Encoding, Interrupted, TooLarge};
     fails(outcome, TooLarge, false)?;
     fails(transport.send(local_request(&server.http("/packed"))), Encoding, false)?;
     fails(transport.send(local_request(&server.http("/cut"))), Interrupted, true)?;
@@ -209,8 +211,12 @@ fn right_pin(bench: &Bench) -> Outcome {
         authority.for_another_host(),
     ];
     for certificate in certificates {
-        let server = secure(&certificate);
-        for spelling in [certificate.sha1(), certificate.sha1().to_uppercase()] {
+        let sha1 = certificate.sha1();
+        for (config, spelling) in [
+            (certificate.config(), sha1.to_uppercase()),
+            (certificate.old_config(), sha1),
+        ] {
+            let server = secure(config);
             let request = pinned(&server.https("/token"), &spelling);
             let Some(outcome) = supported(bench, &*transport, request) else {
                 return Ok(());
@@ -229,7 +235,7 @@ fn wrong_pin(bench: &Bench) -> Outcome {
     let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
     // The chain of the first is valid.
     for certificate in [authority.good(), self_signed()] {
-        let server = secure(&certificate);
+        let server = secure(certificate.config());
         let mut nearly = certificate.sha1();
         let last = if nearly.ends_with('0') { "1" } else { "0" };
         nearly.replace_range(39.., last);
@@ -248,21 +254,24 @@ fn wrong_pin(bench: &Bench) -> Outcome {
 
 fn stolen_certificate(bench: &Bench) -> Outcome {
     let stolen = with_another_key();
-    let server = secure(&stolen);
-    let request = pinned(&server.https("/token"), &stolen.sha1());
-    gets_nothing(bench, &*bench.plain(), &server, request, "")
+    for config in [stolen.config(), stolen.old_config()] {
+        let server = secure(config);
+        let request = pinned(&server.https("/token"), &stolen.sha1());
+        gets_nothing(bench, &*bench.plain(), &server, request, "")?;
+    }
+    Ok(())
 }
 
 fn not_pinned(bench: &Bench) -> Outcome {
     let authority = Authority::new("a root");
     let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
-    let server = secure(&authority.good());
+    let server = secure(authority.good().config());
     let Some(outcome) = supported(bench, &*transport, local_request(&server.https("/msi/token"))) else {
         return Ok(());
     };
     got(outcome)?;
     for certificate in [self_signed(), authority.expired(), authority.for_another_host()] {
-        let server = secure(&certificate);
+        let server = secure(certificate.config());
         gets_nothing(
             bench,
             &*transport,
@@ -275,32 +284,49 @@ fn not_pinned(bench: &Bench) -> Outcome {
 }
 
 fn apart(bench: &Bench) -> Outcome {
+    let plain = Server::responding(ok("{}"));
+    let transport = bench.plain();
+    for _ in 0..3 {
+        pooled(&*transport, post(&plain.http("/")))?;
+        let before = plain.connections();
+        let Some(outcome) = supported(bench, &*transport, local_request(&plain.http("/"))) else {
+            return Ok(());
+        };
+        got(outcome)?;
+        check(plain.connections() == before + 1, || {
+            "it uses the connection of an ordinary request".to_owned()
+        })?;
+    }
     let authority = Authority::new("a root");
     let certificate = authority.good();
-    let server = secure(&certificate);
+    let server = secure(certificate.config());
     let (right, wrong) = (certificate.sha1(), "00".repeat(20));
     let is_trusted = bench.with(|setup| setup.roots = vec![authority.root()]);
-    let Some(outcome) = supported(bench, &*is_trusted, pinned(&server.https("/"), &right)) else {
-        return Ok(());
-    };
-    got(outcome)?;
-    // An open connection of another kind to the same host exists each time.
+    // An open connection of another kind to the same host may exist each time.
     for _ in 0..3 {
-        got(is_trusted.send(post(&server.https("/"))))?;
+        pooled(&*is_trusted, post(&server.https("/")))?;
         fails(is_trusted.send(pinned(&server.https("/"), &wrong)), Tls, false)
             .map_err(|seen| format!("after an ordinary request: {seen}"))?;
-        got(is_trusted.send(pinned(&server.https("/"), &right)))?;
+        pooled(&*is_trusted, pinned(&server.https("/"), &right))?;
         fails(is_trusted.send(pinned(&server.https("/"), &wrong)), Tls, false)
             .map_err(|seen| format!("after the right pin: {seen}"))?;
     }
     let is_untrusted = bench.plain();
     for _ in 0..3 {
-        got(is_untrusted.send(pinned(&server.https("/"), &right)))?;
+        pooled(&*is_untrusted, pinned(&server.https("/"), &right))?;
         fails(is_untrusted.send(post(&server.https("/"))), Tls, false)
             .map_err(|seen| format!("an ordinary request after the right pin: {seen}"))?;
         fails(is_untrusted.send(local_request(&server.https("/"))), Tls, false)
             .map_err(|seen| format!("a request without a pin after the right pin: {seen}"))?;
     }
+    Ok(())
+}
+
+/// Sends a request, and waits until a client with background tasks may have put the connection into
+/// its pool.
+fn pooled(transport: &dyn BlockingTransport, request: Request) -> Outcome {
+    got(transport.send(request))?;
+    thread::sleep(TAKE_BACK);
     Ok(())
 }
 
@@ -342,11 +368,14 @@ fn supported(
     Some(outcome)
 }
 
-fn secure(certificate: &Certified) -> Server {
-    Server::start_tls(certificate.config(), |peer| {
+fn secure(config: Arc<ServerConfig>) -> Server {
+    Server::start_tls(config, |peer| {
         while peer.request()?.is_some() {
             peer.write(ok("{}").as_bytes())?;
         }
         Ok(())
     })
 }
+
+/// The time in which a client with background tasks takes a connection back after a response.
+const TAKE_BACK: Duration = Duration::from_millis(20);
