@@ -108,8 +108,8 @@
 //! - [`cache`], [`endpoint`], [`environment`]: cache keys and freshness; hosts and endpoints;
 //!   environment variables
 //! - [`error`], [`report`]: errors, and their presentation to users
-//! - [`federation`], [`managed_identity`]: assertions of other issuers; tokens of the platform under
-//!   the workload
+//! - [`federation`], [`managed_identity`]: assertions of other issuers; tokens of the platform
+//!   under the workload
 //!
 //! # Features
 //! - `proptest`: the module `strategies`, for property tests of a stack that embeds this crate.

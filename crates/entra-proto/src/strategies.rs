@@ -34,6 +34,7 @@ use http::{HeaderValue, Response, StatusCode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::managed_identity::Identity;
 use crate::{
     Application, Authority, Body, ClientId, ClientSecret, Cloud, EndpointVersion, Guid, Resource, Scope, Scopes,
     Target, Tenant,
@@ -71,6 +72,18 @@ pub fn scopes() -> impl Strategy<Value = Scopes> {
 /// Generates a target: a resource, or scopes.
 pub fn target() -> impl Strategy<Value = Target> {
     prop_oneof![resource().prop_map(Target::from), scopes().prop_map(Target::from)]
+}
+
+/// Generates the managed identity of a request: system-assigned, or by one of its three IDs.
+pub fn identity() -> impl Strategy<Value = Identity> {
+    let guid = || any::<[u8; 16]>().prop_map(Guid::from_bytes);
+    let resource_id = "/[!-~]{1,60}";
+    prop_oneof![
+        Just(Identity::system()),
+        guid().prop_map(|id| Identity::client_id(id.into())),
+        guid().prop_map(Identity::object_id),
+        resource_id.prop_filter_map("no resource ID", |id| Identity::resource_id(&id).ok()),
+    ]
 }
 
 /// Generates a version of the endpoints.
@@ -148,7 +161,7 @@ pub fn error_response() -> impl Strategy<Value = Response<Body>> {
 /// Generates a response that a stack must survive: any status, meaningful headers, and a body that
 /// is nearly JSON, nearly a token, or arbitrary.
 pub fn hostile_response() -> impl Strategy<Value = Response<Body>> {
-    let member = "access_token|token_type|expires_in|expires_on|refresh_in|refresh_token|id_token|error|error_codes|error_description|claims|scope";
+    let member = "access_token|token_type|expires_in|expires_on|refresh_in|refresh_token|id_token|error|error_codes|error_description|claims|scope|client_id|code|message|correlationId";
     let value = prop_oneof![
         "[\\[\\]{}\",:0-9eE+.\\-a-z]{0,20}",
         "-?[0-9]{1,400}",

@@ -47,8 +47,8 @@
 //! # Managed identities
 //! A [`ManagedIdentityRequest`] starts the same machine. Its requests go to the platform under the
 //! workload: see [`managed_identity`](crate::managed_identity) for the walk through them and the
-//! schedules of its pauses. The token ends the acquisition, or it is the client assertion of a waiting request. The
-//! machine reads the variables and the key file of the machine through a
+//! schedules of its pauses. The token ends the acquisition, or it is the client assertion of a
+//! waiting request. The variables and the key file of the machine are read through a
 //! [`Host`](crate::managed_identity::Host), so a driver has no further step.
 //!
 //! # Walkthrough

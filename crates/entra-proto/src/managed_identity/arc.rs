@@ -100,7 +100,7 @@ fn realm(headers: &HeaderMap) -> Option<&str> {
         Some(quoted) => quoted.strip_suffix('"')?,
         None => file,
     };
-    (is_realm && !file.contains(['=', '"', ','])).then_some(file)
+    is_realm.then_some(file)
 }
 
 /// Returns the header with a key, which is sent as it is. Only line ends behind it are removed.

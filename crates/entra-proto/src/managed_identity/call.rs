@@ -38,7 +38,7 @@ pub(super) struct Call {
     route: LocalRoute,
     /// `true` if the request carries its ID and the name of this library.
     is_identified: bool,
-    /// The advice if the platform rejects the request.
+    /// The advice if the platform rejects the identity.
     pub(super) hint: Option<&'static str>,
 }
 

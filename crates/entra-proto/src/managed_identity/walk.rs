@@ -134,9 +134,11 @@ impl Walk {
     }
 
     fn refusal(&self, response: &Response<Body>, now: Timestamp) -> ManagedIdentityError {
+        use ManagedIdentityErrorKind::{Denied, NotAssigned};
+
         let error = refusal(self.source(), response, now, &self.secrets());
         match self.call.hint {
-            Some(hint) if !error.is_retryable() => error.with_hint(hint),
+            Some(hint) if matches!(error.kind(), NotAssigned | Denied) => error.with_hint(hint),
             _ => error,
         }
     }

@@ -178,6 +178,12 @@ fn errors_have_the_advice_of_their_source() {
             "https://management.azure.com/",
         ),
         (Source::MachineLearning, 400, "{}", "DEFAULT_IDENTITY_CLIENT_ID"),
+        (
+            Source::MachineLearning,
+            400,
+            r#"{"error":"invalid_resource"}"#,
+            "check the resource",
+        ),
         (Source::Imds, 400, "{}", "assign the identity"),
         (Source::Imds, 410, "", "two minutes"),
     ] {

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use entra_proto::managed_identity::{Platform, Source};
-use entra_proto::strategies::{hostile_response, hostile_text};
+use entra_proto::strategies::{hostile_response, hostile_text, identity, resource};
 use proptest::prelude::*;
 
 use super::support::*;
@@ -26,6 +26,32 @@ proptest! {
     #[test]
     fn no_response_causes_a_panic_or_a_flood(response in hostile_response()) {
         fuzzed::identity(response.body().as_bytes());
+    }
+
+    #[test]
+    fn request_carries_the_identity_and_the_resource(identity in identity(), resource in resource()) {
+        let machine = Machine::of(Source::AppService);
+        let request = machine.identity(identity.clone()).request(resource.clone()).unwrap();
+        let run = run(&request, &[IMPOSSIBLE]);
+        let query = run.sent[0].line.split_once('?').unwrap().1;
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        prop_assert_eq!(&pairs[1], &("resource".to_owned(), resource.as_str().to_owned()));
+        prop_assert_eq!(pairs.len(), if identity.is_system() { 2 } else { 3 });
+        if let Some((_, value)) = pairs.get(2) {
+            prop_assert!(identity.to_string().ends_with(value.as_str()));
+        }
+    }
+
+    #[test]
+    fn cache_keys_are_equal_for_equal_requests_only(one in identity(), other in identity(), resource in resource()) {
+        let key = |identity: &entra_proto::managed_identity::Identity| {
+            let machine = Machine::of(Source::AppService);
+            machine.identity(identity.clone()).request(resource.clone()).unwrap().cache_key()
+        };
+        let is_same = one.to_string().eq_ignore_ascii_case(&other.to_string());
+        prop_assert_eq!(key(&one) == key(&other), is_same);
+        prop_assert_eq!(key(&one), key(&one));
+        prop_assert!(!key(&one).as_str().contains(CANARY));
     }
 
     #[test]
