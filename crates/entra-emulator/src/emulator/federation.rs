@@ -44,7 +44,8 @@ impl Emulator {
     }
 
     /// Returns the environment variables with which a job, a pipeline or a machine gets assertions
-    /// of the second issuer. Without it, the list is empty.
+    /// of the second issuer: with TLS if the emulator has it, except for Google's metadata server.
+    /// Without the second issuer, the list is empty.
     ///
     /// ```
     /// use entra_emulator::{AssertionSource, Emulator};
@@ -58,7 +59,9 @@ impl Emulator {
         let Some(issuer) = &self.state.second_issuer else {
             return Vec::new();
         };
-        let (base, token) = (self.base_url(), issuer.request_token.clone());
+        // Official clients require TLS here as well.
+        let base = self.tls_url().unwrap_or_else(|| self.base_url());
+        let token = issuer.request_token.clone();
         match source {
             AssertionSource::GitHubActions => vec![
                 (
@@ -73,6 +76,7 @@ impl Emulator {
                 ("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", issuer.connection_id.clone()),
             ],
             AssertionSource::Google => {
+                let base = self.base_url();
                 let host = base.split_once("://").map_or(base, |(_, host)| host);
                 vec![("GCE_METADATA_HOST", host.to_owned())]
             }
