@@ -111,11 +111,14 @@ impl TransportPolicy {
         Ok(Some(route))
     }
 
-    /// Returns the rules for requests on `route`: the shorter of both timeouts for connecting
-    /// applies.
+    /// Returns the rules for requests on `route`: its timeouts apply in place of longer ones.
     #[must_use]
     pub fn on_route(mut self, route: &LocalRoute) -> Self {
         if let Some(timeout) = route.connect_timeout() {
+            self.connect_timeout = self.connect_timeout.min(timeout);
+        }
+        if let Some(timeout) = route.timeout() {
+            self.timeout = self.timeout.min(timeout);
             self.connect_timeout = self.connect_timeout.min(timeout);
         }
         self

@@ -110,9 +110,10 @@ impl Call {
     pub(super) fn probe(&self, of: &ManagedIdentityRequest) -> Request<Body> {
         let mut request = Request::new(Body::default());
         *request.uri_mut() = self.uri(of);
+        // Some networks accept a connection to any address and then send nothing.
         request
             .extensions_mut()
-            .insert(self.route.clone().with_connect_timeout(PROBE_TIMEOUT));
+            .insert(self.route.clone().with_timeout(PROBE_TIMEOUT));
         request
     }
 

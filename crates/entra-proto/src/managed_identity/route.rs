@@ -23,11 +23,13 @@ use crate::loopback::is_loopback_host;
 ///   and checks it during the TLS handshake, before the request is sent. The usual checks (name,
 ///   authority, validity) do not apply. The server must still prove in the handshake that it has
 ///   the certificate's key.
-/// - If there is a [`connect_timeout`](Self::connect_timeout), it applies in place of a longer one.
+/// - If there is a [`connect_timeout`](Self::connect_timeout) or a [`timeout`](Self::timeout), it
+///   applies in place of a longer one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LocalRoute {
     pin: Option<[u8; 20]>,
     connect_timeout: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 impl LocalRoute {
@@ -36,6 +38,7 @@ impl LocalRoute {
         Self {
             pin: None,
             connect_timeout: None,
+            timeout: None,
         }
     }
 
@@ -48,6 +51,12 @@ impl LocalRoute {
     /// Limits the time for connecting.
     pub(crate) fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Limits the time for the whole request.
+    pub(crate) fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -69,6 +78,13 @@ impl LocalRoute {
         self.connect_timeout
     }
 
+    /// Returns the longest time for the whole request, from connecting to the last byte of the
+    /// response.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// Returns whether the route leads to this URI: `https` to any host, and `http` to a loopback
     /// address, a link-local address, or a name without a dot, which is a name of the local
     /// network. With a pin, only `https`.
@@ -87,6 +103,7 @@ impl fmt::Debug for LocalRoute {
         f.debug_struct("LocalRoute")
             .field("is_pinned", &self.pin.is_some())
             .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
             .finish()
     }
 }
@@ -147,16 +164,7 @@ mod tests {
 
     #[test]
     fn pinned_route_requires_https() {
-        let (plain, pinned) = (
-            LocalRoute {
-                pin: None,
-                connect_timeout: None,
-            },
-            LocalRoute {
-                pin: Some([1; 20]),
-                connect_timeout: None,
-            },
-        );
+        let (plain, pinned) = (LocalRoute::new(), LocalRoute::new().with_pin([1; 20]));
         for (uri, of_plain, of_pinned) in [
             ("http://127.0.0.1:40342/metadata", true, false),
             ("https://localhost:2377/metadata", true, true),

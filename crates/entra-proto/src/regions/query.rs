@@ -94,7 +94,9 @@ impl RegionQuery {
         let headers = request.headers_mut();
         headers.insert(METADATA, HeaderValue::from_static("true"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let route = LocalRoute::new().with_connect_timeout(CONNECT_TIMEOUT);
+        let route = LocalRoute::new()
+            .with_connect_timeout(CONNECT_TIMEOUT)
+            .with_timeout(Self::LIMIT);
         request.extensions_mut().insert(route);
         request
     }

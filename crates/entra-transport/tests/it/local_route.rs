@@ -117,19 +117,19 @@ fn request_without_a_route_has_no_more_rights() {
 }
 
 #[test]
-fn shorter_timeout_for_connecting_applies() {
-    let timeout = |variables, own| {
+fn shorter_timeouts_apply() {
+    let second = Duration::from_secs(1);
+    for (variables, own, expected) in [
+        // A probe of one second.
+        (&[][..], (30, 10), (second, second)),
+        (&[], (30, 0), (second, Duration::ZERO)),
+        (&[], (0, 0), (Duration::ZERO, Duration::ZERO)),
+        // No limits of the route.
+        (APP_SERVICE, (30, 10), (30 * second, 10 * second)),
+    ] {
         let mut policy = TransportPolicy::default();
-        policy.connect_timeout = own;
-        policy.on_route(LocalRoute::of(&request(variables)).unwrap())
-    };
-    let (short, long) = (Duration::from_millis(300), Duration::from_secs(10));
-    assert_eq!(timeout(&[], long).connect_timeout, Duration::from_secs(1));
-    assert_eq!(timeout(&[], short).connect_timeout, short);
-    assert_eq!(timeout(APP_SERVICE, long).connect_timeout, long);
-    assert_eq!(timeout(APP_SERVICE, long), {
-        let mut policy = TransportPolicy::default();
-        policy.connect_timeout = long;
-        policy
-    });
+        (policy.timeout, policy.connect_timeout) = (own.0 * second, own.1 * second);
+        let on_route = policy.on_route(LocalRoute::of(&request(variables)).unwrap());
+        assert_eq!((on_route.timeout, on_route.connect_timeout), expected, "{own:?}");
+    }
 }

@@ -180,7 +180,8 @@ fn probe_has_no_header_and_one_second() {
     };
     assert_eq!(probe.line, second.line);
     assert!(probe.headers.is_empty() && second.headers.contains(&"metadata: true".to_owned()));
-    assert_eq!(probe.route().connect_timeout(), Some(Duration::from_secs(1)));
+    assert_eq!(probe.route().timeout(), Some(Duration::from_secs(1)));
+    assert_eq!(second.route().timeout(), None);
     assert!(matches!(run.outcome, Some(Ok(_))));
 }
 
