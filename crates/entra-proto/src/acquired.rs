@@ -165,7 +165,7 @@ impl AcquiredCredential {
         })
     }
 
-    /// Creates a credential from a user-assigned managed identity, for an application in this cloud.
+    /// Creates a credential from a user-assigned managed identity, for applications of this cloud.
     ///
     /// It requests the [audience of the cloud](Cloud::token_exchange_audience), as Entra requires of
     /// such tokens. The identity and the registration of the application are in the same tenant; a

@@ -120,8 +120,8 @@ pub use entra_client::{
 pub use entra_credential as credential;
 pub use entra_proto::{
     Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, Error as ProtocolError,
-    Guid, KnownApi, Resource, Scope, Scopes, Target, Tenant, Timestamp, assertion, authorize, claims, device, endpoint,
-    error,
+    Guid, KnownApi, Resource, Scope, Scopes, Target, Tenant, Timestamp, acquired, assertion, authorize, claims, device,
+    endpoint, error, federation,
 };
 #[cfg(feature = "tenants")]
 pub use entra_tenants as tenants;
