@@ -65,6 +65,7 @@ impl ClientCredential {
             }
             Self::Assertion(_) => CredentialKind::Assertion,
             Self::Certificate(_) => CredentialKind::Certificate,
+            Self::Acquired(credential) if credential.is_of_agent() => CredentialKind::Agent,
             Self::Federated(_) | Self::Acquired(_) => CredentialKind::Federated,
         }
     }

@@ -20,9 +20,11 @@ pub(crate) enum CredentialKind {
     Assertion,
     /// Assertions of another issuer, for a federated credential.
     Federated,
+    /// Tokens of a blueprint, for an agent identity.
+    Agent,
 }
 
-use CredentialKind::{Assertion, Certificate, Doubtful, Federated, Public, Secret};
+use CredentialKind::{Agent, Assertion, Certificate, Doubtful, Federated, Public, Secret};
 
 impl CredentialKind {
     /// Returns the hint if the service rejects the credential and nothing more is known.
@@ -36,6 +38,7 @@ impl CredentialKind {
                 "check the issuer, subject, audience and lifetime of the assertion, and that its certificate or federated credential is registered"
             }
             Federated => CHECK_FEDERATION,
+            Agent => CHECK_BLUEPRINT,
         }
     }
 }
@@ -64,6 +67,7 @@ impl Aadsts {
                 "check the user's token to exchange: send it complete, as Entra issued it for this application's own API"
             }
             (OUT_OF_TIME, Certificate) => "set this machine's clock, which determines the lifetime of the assertion",
+            (OUT_OF_TIME, Agent) => "check this machine's clock: Entra issued the blueprint's token moments ago",
             (OUT_OF_TIME, Federated) => {
                 "get a new assertion from its issuer for each token request, because those of CI systems are valid for about five minutes; check that the platform renews it, and check this machine's clock"
             }
@@ -95,6 +99,9 @@ const fn is_of_jwt(code: u32) -> bool {
     matches!(code, 50_027 | 500_270..=500_279 | 5_002_700..=5_002_799)
 }
 
+/// The hint for an agent identity that the service does not accept.
+const CHECK_BLUEPRINT: &str = "check that the agent identity is a child of this blueprint, and that the request is sent to the tenant of the agent";
+
 const INVALID_CREDENTIAL: u32 = 70_002;
 const NO_CREDENTIAL: u32 = 7_000_218;
 const NO_CREDENTIAL_FOR_DAEMON: u32 = 7_000_216;
@@ -111,7 +118,7 @@ mod tests {
     #[test]
     fn hint_about_secrets_is_for_secrets_only() {
         for row in Aadsts::all() {
-            for kind in [Certificate, Federated, Assertion] {
+            for kind in [Certificate, Federated, Assertion, Agent] {
                 let hint = row.hint_for(Some(kind));
                 assert!(!hint.contains("secret"), "{} {kind:?}: {hint}", row.code);
             }
@@ -178,6 +185,10 @@ mod tests {
             }
             assert!(!hint(code, Certificate).contains("user's token"), "{code}");
         }
+        for code in [70_021, 700_211, 700_213, 700_231, 700_027, 70_002, 7_000_215, 50_012] {
+            assert_eq!(hint(code, Agent), CHECK_BLUEPRINT, "{code}");
+        }
+        assert!(hint(700_024, Agent).contains("clock"));
         // A hint that is not about the credential is the same for all.
         assert_eq!(hint(700_016, Federated), Aadsts::find(700_016).unwrap().hint);
     }

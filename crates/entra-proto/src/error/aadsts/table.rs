@@ -246,6 +246,10 @@ pub(super) const TABLE: &[Aadsts] = &[
         SIGN_IN_AGAIN),
     row(70_044, "invalid_grant", Grant, "the session has expired because of the sign-in frequency policy",
         SIGN_IN_AGAIN),
+    row(82_001, "unauthorized_client", Request, "a blueprint of agent identities cannot request app-only tokens of its own for this API",
+        ACT_AS_AGENT),
+    row(82_002, "unauthorized_client", Request, "a blueprint of agent identities cannot act on behalf of a user",
+        ACT_AS_AGENT),
     row(90_002, "invalid_request", Tenant, "the tenant does not exist in this cloud",
         "check the tenant's ID or domain, and the cloud"),
     row(90_004, "invalid_request", Request, "the request is malformed",
@@ -579,6 +583,7 @@ const CHECK_ASSERTION_FORM: &str =
     "check that the assertion has three base64url parts, one aud as a string, and x5t#S256 or x5t in its header";
 const CHECK_RESOURCE: &str =
     "check the spelling of the resource, including a final slash, and that the API's application exists in the tenant";
+const ACT_AS_AGENT: &str = "request the token as an agent identity of the blueprint, by the agent's client ID";
 const COMPARE_AUDIENCE: &str = "compare aud of the assertion with the audience of the application's federated credential, which is api://AzureADTokenExchange in most clouds; a new federated credential takes some minutes to work";
 const COMPARE_SUBJECT: &str = "compare sub of the assertion with the subject or the claims matching expression of the application's federated credential, including case; GitHub's newer subjects contain IDs (repo:OWNER@ID/REPOSITORY@ID:...), which a subject without them does not match; a new federated credential takes some minutes to work";
 const CORRECT_PARAMETER: &str = "correct the parameter that the error message names";

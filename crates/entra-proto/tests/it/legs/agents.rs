@@ -324,6 +324,16 @@ fn error_names_the_request_of_the_agent() {
             "{text}"
         );
     }
+    // The advice is about the blueprint, not about a federated credential of the agent, which has none.
+    const NO_CHILD: Network = Responds(401, r#"{"error":"invalid_client","error_codes":[700213]}"#);
+    for script in [&[T1, NO_CHILD][..], &[T1, T2, NO_CHILD]] {
+        let run = run(for_user(&agent_of(secret())), script);
+        assert!(
+            run.error().hint().unwrap().contains("a child of this blueprint"),
+            "{}",
+            run.shown
+        );
+    }
     let run = run(for_user(&agent_of(secret())), &[T1, T2, REJECTED]);
     assert!(matches!(run.error(), Error::Service(_)));
 }
