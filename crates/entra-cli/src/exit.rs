@@ -41,8 +41,9 @@ Exit codes, with the member kind of JSON failures:
                      file of a setting (--ca-file, emulator
                      --config) cannot be read
    4  credential     a credential or token file cannot be
-                     read (--secret-file, decode), or no
-                     user is signed in
+                     read (--secret-file, decode), no user
+                     is signed in, or this machine has no
+                     managed identity
    5  rejected       the authority rejected the request, or
                      is overloaded
    6  permission     consent or a permission is missing

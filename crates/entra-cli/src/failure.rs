@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use entra_client::BuildError;
 use entra_proto::Error as ProtocolError;
-use entra_proto::error::{ErrorClass, ServiceError};
+use entra_proto::error::{ErrorClass, LegError, ManagedIdentityErrorKind, ServiceError};
 use entra_proto::report::ReportFor;
 use entra_tenants::TenantStoreError;
 use entra_transport::{AcquireError, TransportError, TransportErrorKind};
@@ -280,6 +280,9 @@ impl From<ProtocolError> for Failure {
             ProtocolError::Service(service) if service.class() == ErrorClass::Consent => Exit::Permission,
             ProtocolError::Signer(_) => Exit::Credential,
             ProtocolError::Service(_) => Exit::Rejected,
+            ProtocolError::ManagedIdentity(error) => exit_of(error.kind()),
+            // The exit code is that of the inner request.
+            ProtocolError::Leg(leg) => Self::from(LegError::cause(leg).clone()).exit,
             _ => Exit::Token,
         };
         let failure = Self {
@@ -287,22 +290,32 @@ impl From<ProtocolError> for Failure {
             retry_after: error.retry_after(),
             ..Self::of(exit, &error)
         };
-        match error {
-            ProtocolError::Service(service) => {
-                let failure = match service.codes.last() {
-                    Some(code) if failure.hints.is_empty() => {
-                        failure.hint(format!("see https://login.microsoftonline.com/error?code={code}"))
-                    }
-                    _ => failure,
-                };
-                Self {
-                    class: Some(service.class()),
-                    service: Some(service),
-                    ..failure
-                }
+        let service = match &error {
+            ProtocolError::Service(service) => Some(Arc::clone(service)),
+            error => error.service().cloned().map(Arc::new),
+        };
+        let Some(service) = service else { return failure };
+        let failure = match service.codes.last() {
+            Some(code) if failure.hints.is_empty() => {
+                failure.hint(format!("see https://login.microsoftonline.com/error?code={code}"))
             }
             _ => failure,
+        };
+        Self {
+            class: Some(error.class()),
+            service: Some(service),
+            ..failure
         }
+    }
+}
+
+/// Returns the exit code for an error of a managed identity.
+fn exit_of(kind: ManagedIdentityErrorKind) -> Exit {
+    match kind {
+        ManagedIdentityErrorKind::Absent => Exit::Credential,
+        ManagedIdentityErrorKind::Configuration => Exit::Configuration,
+        ManagedIdentityErrorKind::Malformed => Exit::Token,
+        _ => Exit::Rejected,
     }
 }
 

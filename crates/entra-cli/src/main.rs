@@ -34,6 +34,7 @@ mod named_file;
 mod observation;
 mod page;
 mod pasted_token;
+mod presented;
 mod profile;
 mod prompt;
 mod requests;

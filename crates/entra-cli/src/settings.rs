@@ -1,22 +1,30 @@
 //! The settings that commands share: the application, its tenant and cloud, its credential, and the
 //! network.
 
+mod agent;
 mod cloud;
 mod credential;
+mod federated;
+mod identity;
 mod network;
 mod profiled;
 mod project;
+mod region;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use entra_proto::endpoint::Region;
 use entra_proto::environment::{CLIENT_CERTIFICATE_PASSWORD, CLIENT_SECRET};
 use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Tenant};
 use zeroize::Zeroizing;
 
+pub(crate) use self::agent::AgentSettings;
 pub(crate) use self::cloud::CloudSetting;
 pub(crate) use self::credential::{CREDENTIALS, Chosen};
+pub(crate) use self::federated::FederatedSource;
+use self::federated::SourceName;
+use self::identity::IdentitySettings;
+pub(crate) use self::identity::{ManagedSettings, detected_identity};
 pub(crate) use self::network::NetworkSettings;
 pub(crate) use self::profiled::text_of;
 pub(crate) use self::project::{cloud_of, is_allowed_in_project, is_microsofts};
@@ -46,7 +54,7 @@ pub(crate) struct ApplicationSettings {
 
     /// The file with the client secret, or "-" for standard input; otherwise the secret is read
     /// from AZURE_CLIENT_SECRET
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key", "federated_token_file"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = EXCLUDED_BY_SECRET)]
     secret_file: Option<PathBuf>,
 
     /// The option that users try first. Its error message names the safe ways.
@@ -61,7 +69,25 @@ pub(crate) struct ApplicationSettings {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key"])]
     federated_token_file: Option<PathBuf>,
 
-    /// Use the endpoints of one Azure region, such as westeurope
+    /// Get another issuer's assertion from this service
+    #[arg(long, value_enum, ignore_case = true, value_name = "SERVICE", conflicts_with_all = CONFLICTING)]
+    federated_source: Option<SourceName>,
+
+    /// The variable with another issuer's assertion, as GitLab and other CI systems set it
+    #[arg(long, value_name = "NAME", conflicts_with_all = CONFLICTING, conflicts_with = "federated_source")]
+    federated_token_variable: Option<String>,
+
+    /// The command that prints another issuer's assertion: a program and its arguments, divided by
+    /// white space and run without a shell
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = CONFLICTING)]
+    #[arg(conflicts_with_all = ["federated_source", "federated_token_variable"])]
+    federated_token_command: Option<String>,
+
+    #[command(flatten)]
+    identity: IdentitySettings,
+
+    /// Use the endpoints of one Azure region, such as westeurope; "auto" is the region of this
+    /// machine, from REGION_NAME or the instance metadata service
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
 
@@ -84,12 +110,20 @@ impl ApplicationSettings {
     ///
     /// # Errors
     /// Returns an error if a setting is missing or invalid, or the credential cannot be read.
-    pub(crate) fn application(&self) -> Result<Application, Failure> {
+    pub(crate) fn application(&self, network: &NetworkSettings) -> Result<Application, Failure> {
         self.reject_secret_on_command_line()?;
+        self.reject_needless_identity()?;
         self.warn_of_doubtful_authority();
         let (tenant, client_id) = (self.tenant()?, self.client_id()?);
         let mut authority = Authority::new(self.cloud()?, tenant)?;
-        if let Some(region) = self.region()? {
+        let found = self.region(network)?;
+        for warning in &found.warnings {
+            warn(
+                format_args!("the region is not detected: {warning}"),
+                "the global endpoint is used; name a region with --region, or omit it",
+            );
+        }
+        if let Some(region) = found.region {
             authority = authority.with_region(region)?;
         }
         self.application_of(authority, client_id, self.credential()?)
@@ -259,11 +293,6 @@ impl ApplicationSettings {
         self.checked_cloud()
     }
 
-    /// Returns the Azure region, or `None` if it is not set.
-    pub(crate) fn region(&self) -> Result<Option<Region>, Failure> {
-        Ok(self.text(&self.region, "region")?.map(str::parse).transpose()?)
-    }
-
     /// Returns the version of the token endpoint.
     pub(crate) fn version(&self) -> Result<EndpointVersion, Failure> {
         let is_v1 = self.v1 || (!self.v2 && self.text(&None, "endpoint")? == Some("v1"));
@@ -321,8 +350,21 @@ impl From<String> for Zeroized {
     }
 }
 
+/// The options with a credential in a file, which exclude the other sources of assertions.
+const CONFLICTING: [&str; 3] = ["certificate", "certificate_key", "federated_token_file"];
+
+/// The options that `--secret-file` excludes. A command without it keeps the others.
+const EXCLUDED_BY_SECRET: [&str; 6] = [
+    "certificate",
+    "certificate_key",
+    "federated_token_file",
+    "federated_source",
+    "federated_token_variable",
+    "federated_token_command",
+];
+
 /// The options that belong to a credential.
-const CREDENTIAL_OPTIONS: [&str; 7] = [
+const CREDENTIAL_OPTIONS: [&str; 10] = [
     "secret_file",
     "certificate",
     "certificate_key",
@@ -330,4 +372,7 @@ const CREDENTIAL_OPTIONS: [&str; 7] = [
     "send_certificate_chain",
     "algorithm",
     "federated_token_file",
+    "federated_source",
+    "federated_token_variable",
+    "federated_token_command",
 ];

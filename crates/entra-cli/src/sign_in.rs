@@ -25,7 +25,7 @@ pub(crate) struct FlowSettings {
 
     /// Send no credential even if one is set: the application is a public client ("Allow public
     /// client flows" in its registration)
-    #[arg(long, conflicts_with_all = ["account", "secret_file", "certificate", "certificate_key", "federated_token_file"])]
+    #[arg(long, conflicts_with_all = ["account", "secret_file", "certificate", "certificate_key", "federated_token_file", "federated_source", "federated_token_variable", "federated_token_command"])]
     public: bool,
 
     /// With --flow obo: the file with the user's access token for this application's API, or "-"
@@ -73,8 +73,12 @@ impl FlowSettings {
 
     /// Acquires a token by the chosen flow.
     pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Acquired, Failure> {
-        let application = wanted.application(self.public, self.may_be_public())?;
-        let client = wanted.client_of(application, policy)?.build()?;
+        let client = if self.is_for_application() {
+            wanted.client(policy)?
+        } else {
+            let application = wanted.application(self.public, self.may_be_public())?;
+            wanted.client_of(application, policy)?.build()?
+        };
         let (target, options) = (wanted.target()?, wanted.options()?);
         let without_sign_in = |client: Client| -> Result<Acquired, Failure> {
             Ok(Acquired {
@@ -131,6 +135,10 @@ impl FlowSettings {
                 Failure::text(Exit::Usage, "--flow obo and --assertion-file FILE require each other")
                     .hint("give both: the file contains the user's token for this application's API"),
             );
+        }
+        if let (Some(option), false) = (wanted.principal_option(), self.is_for_application()) {
+            let problem = format!("{option} requires --flow client-credentials");
+            return Err(Failure::text(Exit::Usage, problem).hint("remove one of them: no user signs in"));
         }
         if self.flow == Flow::Obo {
             wanted.settings().settings.check_recipient_of_user_token()?;

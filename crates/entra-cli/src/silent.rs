@@ -75,7 +75,7 @@ impl CacheSettings {
     ///
     /// # Errors
     /// Returns an error that names the options.
-    pub(crate) fn check(&self, is_for_application: bool) -> Result<(), Failure> {
+    pub(crate) fn check(&self, wanted: &TokenSettings, is_for_application: bool) -> Result<(), Failure> {
         if self.refresh && !self.is_enabled() {
             let problem = "--refresh requires --cache or --account";
             return Err(
@@ -88,6 +88,14 @@ impl CacheSettings {
                 return Err(Failure::text(Exit::Usage, problem)
                     .hint("remove it: without --cache or --account nothing is stored"));
             }
+        }
+        if let (Some(option), true) = (wanted.principal_option(), self.is_enabled()) {
+            let own = if self.cache { "--cache" } else { "--account" };
+            let problem = format!("{own} cannot be used with {option}");
+            return Err(Failure::text(Exit::Usage, problem).hint(match self.cache {
+                true => "remove it: only tokens of applications are cached on disk",
+                false => "remove one of them",
+            }));
         }
         if self.cache && !is_for_application {
             let problem = "--cache is only for app-only tokens";
@@ -106,6 +114,11 @@ impl CacheSettings {
 
     fn of_application(&self, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
         let application = wanted.application(false, false)?;
+        if matches!(application.credential(), ClientCredential::Acquired(_)) {
+            let problem = "--cache cannot be used with --federated-source";
+            return Err(Failure::text(Exit::Usage, problem)
+                .hint("remove it: without a request, nothing proves that a cached token belongs to this credential"));
+        }
         let client = built(wanted, application.clone(), policy)?;
         let proof = proof(application.credential())?;
         let (target, options) = (wanted.target()?, wanted.options()?);

@@ -1,11 +1,13 @@
 //! The output formats for tokens.
 
 use std::env;
+use std::fmt;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use entra_client::Token;
 use entra_proto::claims::UnverifiedClaims;
+use entra_proto::managed_identity::Source as IdentitySource;
 use entra_proto::{Authority, Timestamp};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -80,7 +82,7 @@ impl ReadyOutput {
     ///
     /// # Errors
     /// Returns an error if standard output cannot be written.
-    pub(crate) fn print(&self, token: &PrintedToken<'_>, authority: &Authority, more: Value) -> Result<(), Failure> {
+    pub(crate) fn print(&self, token: &PrintedToken<'_>, issuer: &Issuer, more: Value) -> Result<(), Failure> {
         match self.form {
             Output::Token | Output::Header => print_secret(&self.form.line(token)),
             Output::Json => {
@@ -104,7 +106,23 @@ impl ReadyOutput {
                     "expirationTimestamp": token.expires_at.to_rfc3339(),
                 },
             })),
-            Output::Az => print_json(&token.as_az(authority)),
+            Output::Az => print_json(&token.as_az(issuer)),
+        }
+    }
+}
+
+/// The issuer of a token.
+pub(crate) enum Issuer {
+    Authority(Authority),
+    /// The platform under the workload, for a managed identity.
+    Platform(IdentitySource),
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authority(authority) => authority.fmt(f),
+            Self::Platform(source) => source.fmt(f),
         }
     }
 }
@@ -150,10 +168,13 @@ impl PrintedToken<'_> {
     }
 
     /// Returns the JSON of the Azure CLI. Its `expiresOn` is in local time.
-    fn as_az(&self, authority: &Authority) -> Value {
+    fn as_az(&self, issuer: &Issuer) -> Value {
         let claims = UnverifiedClaims::decode(self.access_token).ok();
         let tenant = claims.as_ref().and_then(UnverifiedClaims::tenant_id);
-        let tenant = tenant.map_or_else(|| authority.tenant().to_string(), |id| id.to_string());
+        let tenant = tenant.map(|id| id.to_string()).or_else(|| match issuer {
+            Issuer::Authority(authority) => Some(authority.tenant().to_string()),
+            Issuer::Platform(_) => None,
+        });
         let subscription = env::var("AZURE_SUBSCRIPTION_ID")
             .ok()
             .filter(|id| !id.trim().is_empty());
@@ -165,7 +186,7 @@ impl PrintedToken<'_> {
             "tenant": tenant,
             "tokenType": "Bearer",
         });
-        // Without a subscription there is no member, as in the Azure CLI with --tenant.
+        // Without a value there is no member, as in the Azure CLI with --tenant.
         if let Some(members) = json.as_object_mut() {
             members.retain(|_, value| !value.is_null());
         }

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use entra_client::blocking::ClientBuilder;
+use entra_client::blocking::{Client, ClientBuilder};
 use entra_client::{Policy, TokenOptions};
 use entra_proto::claims::ClaimsRequest;
+use entra_proto::managed_identity::ManagedIdentity;
 use entra_proto::{Application, Target};
 
 use crate::exit::Failure;
-use crate::settings::{ApplicationSettings, NetworkSettings};
+use crate::settings::{AgentSettings, ApplicationSettings, ManagedSettings, NetworkSettings};
 use crate::source::Traced;
 use crate::target::TargetSettings;
+use crate::token_output::Issuer;
 
 /// The options for one token: the API, the application, and the network.
 #[derive(Args)]
@@ -22,6 +24,12 @@ pub(crate) struct TokenSettings {
 
     #[command(flatten)]
     application: Traced<ApplicationSettings>,
+
+    #[command(flatten)]
+    managed: ManagedSettings,
+
+    #[command(flatten)]
+    agent: AgentSettings,
 
     #[command(flatten)]
     network: NetworkSettings,
@@ -88,13 +96,54 @@ impl TokenSettings {
         match (public, may_be_public) {
             (true, _) => settings.public_application(),
             (false, true) => settings.application_in(settings.tenant()?, true),
-            (false, false) => settings.application(),
+            (false, false) => settings.application(&self.network),
         }
     }
 
-    /// Returns a client builder with this policy, limited to `--timeout`.
-    pub(crate) fn client(&self, policy: Policy) -> Result<ClientBuilder, Failure> {
-        self.client_of(self.application.settings.application()?, policy)
+    /// Returns a client of app-only tokens with this policy, limited to `--timeout`.
+    pub(crate) fn client(&self, policy: Policy) -> Result<Client, Failure> {
+        self.built(self.builder(policy)?)
+    }
+
+    /// Returns a builder of [`client`](Self::client), which [`built`](Self::built) completes.
+    pub(crate) fn builder(&self, policy: Policy) -> Result<ClientBuilder, Failure> {
+        match self.managed_identity()? {
+            Some(managed) => self.network.client(managed, policy),
+            None => self.network.client(self.application(false, false)?, policy),
+        }
+    }
+
+    /// Builds the client of the application, or of its agent.
+    pub(crate) fn built(&self, builder: ClientBuilder) -> Result<Client, Failure> {
+        let agent = self.agent.agent()?;
+        let client = builder.build()?;
+        Ok(match agent {
+            Some(agent) => agent.of(&client),
+            None => client,
+        })
+    }
+
+    /// Returns the managed identity, with `--managed-identity`.
+    fn managed_identity(&self) -> Result<Option<ManagedIdentity>, Failure> {
+        self.managed.managed(&self.application)
+    }
+
+    /// Returns the option, if any, for a principal other than the application: a managed identity
+    /// or an agent.
+    pub(crate) fn principal_option(&self) -> Option<&'static str> {
+        match (self.managed.is_wanted(), self.agent.is_wanted()) {
+            (true, _) => Some("--managed-identity"),
+            (false, true) => Some("--agent"),
+            (false, false) => None,
+        }
+    }
+
+    /// Returns the issuer of the tokens of a client.
+    pub(crate) fn issuer(&self, client: &Client) -> Result<Issuer, Failure> {
+        Ok(match self.managed_identity()? {
+            Some(managed) => Issuer::Platform(managed.detect().source()),
+            None => Issuer::Authority(client.authority()?),
+        })
     }
 
     /// Returns a client builder for this application with this policy, limited to `--timeout`.

@@ -56,8 +56,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wanted = &arguments.wanted;
-    let client = wanted.client(Policy::default())?.build();
-    let client = client?;
+    let client = wanted.client(Policy::default())?;
     let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
 
     let [program, words @ ..] = arguments.command.as_slice() else {

@@ -67,15 +67,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &mut Arguments) -> Result<(), Failure> {
     let Arguments { wanted, kept } = arguments;
     wanted.default_resource(SERVER_APPLICATION);
-    kept.check(true)?;
+    kept.check(wanted, true)?;
     let output = Output::ExecCredential.ready()?;
     if kept.is_enabled() {
         return print_cached(wanted, kept, &output);
     }
-    let client = wanted.client(one_request())?.build();
-    let client = client?;
+    let client = wanted.client(one_request())?;
     let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
-    print_issued(wanted, &token, &client.authority()?, &output, Value::Null)
+    print_issued(wanted, &token, &wanted.issuer(&client)?, &output, Value::Null)
 }
 
 /// The ID of the server application of the Azure Kubernetes Service, which is the same in every

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::Args;
 use entra_client::{Policy, Token};
-use entra_proto::Authority;
 use serde_json::{Value, json};
 
 use crate::commands::watch::{self, WatchSettings};
@@ -13,7 +12,7 @@ use crate::files::{excerpt, tell};
 use crate::sign_in::FlowSettings;
 use crate::silent::CacheSettings;
 use crate::time_format::length;
-use crate::token_output::{Output, PrintedToken, ReadyOutput};
+use crate::token_output::{Issuer, Output, PrintedToken, ReadyOutput};
 use crate::token_settings::TokenSettings;
 
 /// Get an access token, for an application or for a user (--flow).
@@ -44,6 +43,16 @@ Examples:
     curl -K - https://graph.microsoft.com/v1.0/users
   eval \"$(entra token -o env \\
     --resource https://graph.microsoft.com)\"
+
+  # of this machine's managed identity, without a secret
+  entra token --managed-identity \\
+    --resource https://vault.azure.net
+  # in a job of GitHub Actions, without a secret
+  entra token --federated-source github-actions \\
+    --resource https://graph.microsoft.com
+  # of an agent identity; the application is its blueprint
+  entra token --agent ... \\
+    --resource https://graph.microsoft.com
 
   # cache the token, and use it again while it is fresh
   entra token --cache \\
@@ -86,7 +95,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wanted = &arguments.wanted;
     arguments.flow.check(wanted)?;
-    arguments.kept.check(arguments.flow.is_for_application())?;
+    arguments.kept.check(wanted, arguments.flow.is_for_application())?;
     if arguments.watch.is_wanted() {
         if !arguments.flow.is_for_application() {
             return Err(Failure::text(Exit::Usage, "--watch requires app-only tokens").hint("omit --flow"));
@@ -98,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return print_cached(wanted, &arguments.kept, &output);
     }
     let acquired = arguments.flow.token(wanted, one_request())?;
-    let (token, authority) = (acquired.token, acquired.client.authority()?);
+    let (token, issuer) = (acquired.token, wanted.issuer(&acquired.client)?);
     if let Some(sign_in) = &acquired.sign_in {
         let user = sign_in.username().unwrap_or_else(|| "an unnamed user".to_owned());
         tell(format_args!(
@@ -114,25 +123,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "scope": sign_in.scope,
         })
     });
-    print_issued(wanted, &token, &authority, &output, more)
+    print_issued(wanted, &token, &issuer, &output, more)
 }
 
 /// Prints a token that was just issued. JSON output also has the members of `more`.
 pub(crate) fn print_issued(
     wanted: &TokenSettings,
     token: &Token,
-    authority: &Authority,
+    issuer: &Issuer,
     output: &ReadyOutput,
     more: Value,
 ) -> Result<(), Failure> {
     let issued = PrintedToken::from(token);
     tell(format_args!(
-        "a token for {} from {authority}, valid for {}",
+        "a token for {} from {issuer}, valid for {}",
         wanted.target()?.audience().unwrap_or_else(|_| "the user".into()),
         length(issued.left())
     ));
     issued.tell_refresh();
-    output.print(&issued, authority, more)
+    output.print(&issued, issuer, more)
 }
 
 /// Returns the policy of a command that requests one token: the lifetime is used exactly as the
@@ -171,7 +180,7 @@ pub(crate) fn print_cached(wanted: &TokenSettings, kept: &CacheSettings, output:
         more["tenant"] = account.tenant.to_string().into();
         more["username"] = account.username.clone().into();
     }
-    output.print(&issued, &acquired.authority, more)
+    output.print(&issued, &Issuer::Authority(acquired.authority), more)
 }
 
 // Each form fits a terminal of 60 columns.

@@ -67,8 +67,7 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
     let mut policy = Policy::default();
     policy.freshness.margin = Duration::from_secs(settings.margin);
     let tally = Arc::new(Tally::new(SystemClock));
-    let client = wanted.client(policy)?.observer(Arc::clone(&tally).observer()).build();
-    let client = client?;
+    let client = wanted.built(wanted.builder(policy)?.observer(Arc::clone(&tally).observer()))?;
     let mut watch = Watch::new(client, wanted.target()?, tally);
     watch.options = wanted.options()?;
     watch.freshness = policy.freshness;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use entra_credential::FederatedTokenFile;
+use entra_credential::{AssertionVariable, FederatedTokenFile};
 use entra_proto::assertion::FederatedCredential;
 use entra_proto::environment::{
     AUTHORITY_HOST, CLIENT_CERTIFICATE_PATH as CERTIFICATE, CLIENT_ID, CLIENT_SECRET as SECRET,
@@ -10,7 +10,8 @@ use entra_proto::environment::{
 };
 use entra_proto::{ClientCredential, ClientId, ClientSecret, Cloud};
 
-use super::{ApplicationSettings, cloud_at, reason_unset};
+use super::federated::{FederatedSource, SourceName};
+use super::{ApplicationSettings, cloud_at, given, reason_unset};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::message::warn;
@@ -29,6 +30,7 @@ impl ApplicationSettings {
             }
             Chosen::Certificate(path, _) => self.certificate()?.credential(&path)?.into(),
             Chosen::Federated(file, _) => FederatedCredential::new(file).into(),
+            Chosen::Acquired(source, _) => source.credential(&self.cloud()?)?,
         })
     }
 
@@ -49,8 +51,27 @@ impl ApplicationSettings {
         Ok(chosen)
     }
 
+    /// Returns the chosen credential if it is an assertion of another issuer. Reads no secret from
+    /// a file.
+    ///
+    /// # Errors
+    /// Returns an error if the credential must not be sent to the authority.
+    pub(crate) fn federated(&self) -> Result<Option<Chosen>, Failure> {
+        let is_of_file = self.secret_file.is_some() || self.certificate.file().is_some();
+        if is_of_file || self.certificate.key_file().is_some() {
+            return Ok(None);
+        }
+        let chosen = self.chosen_or_none()?;
+        let chosen = chosen.filter(|chosen| matches!(chosen, Chosen::Federated(..) | Chosen::Acquired(..)));
+        if let Some(chosen) = &chosen {
+            self.check_recipient(chosen.source())?;
+        }
+        Ok(chosen)
+    }
+
     pub(super) fn chosen_or_none(&self) -> Result<Option<Chosen>, Failure> {
         self.reject_secret_on_command_line()?;
+        self.reject_needless_identity()?;
         if let Some(path) = &self.secret_file {
             return Ok(Some(Chosen::Secret(secret::read(path)?, Source::File(path.clone()))));
         }
@@ -77,6 +98,22 @@ impl ApplicationSettings {
             reject_contents(path, Exit::Credential)?;
             return Ok(Some(Chosen::Federated(FederatedTokenFile::new(path), flag)));
         }
+        if let Some(name) = given(&self.federated_token_variable) {
+            let flag = Source::Flag("--federated-token-variable".to_owned());
+            let source = FederatedSource::Variable(AssertionVariable::new(name));
+            return Ok(Some(Chosen::Acquired(source, flag)));
+        }
+        if let Some(words) = &self.federated_token_command {
+            let flag = Source::Flag("--federated-token-command".to_owned());
+            return Ok(Some(Chosen::Acquired(FederatedSource::command(words)?, flag)));
+        }
+        if let Some(name) = self.federated_source {
+            let source = FederatedSource::read(name, || self.identity.identity())?;
+            return Ok(Some(Chosen::Acquired(
+                source,
+                Source::Flag("--federated-source".to_owned()),
+            )));
+        }
         let variable = |name: &str| Source::Variable(name.to_owned());
         if let Some(text) = environment::text(SECRET, Exit::Credential)? {
             return Ok(Some(Chosen::Secret(secret::client_secret(&text)?, variable(SECRET))));
@@ -97,6 +134,19 @@ impl ApplicationSettings {
         };
         self.check_files(&named)?;
         named.read().map(Some)
+    }
+
+    /// Rejects the options that name a managed identity, if none is used.
+    pub(super) fn reject_needless_identity(&self) -> Result<(), Failure> {
+        match self.identity.option() {
+            Some(option) if self.federated_source != Some(SourceName::ManagedIdentity) => {
+                let problem = format!("{option} requires a managed identity");
+                Err(Failure::text(Exit::Usage, problem)
+                    .hint("add --managed-identity for the token of the identity itself")
+                    .hint("or --federated-source managed-identity for an application that trusts the identity"))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn reject_secret_on_command_line(&self) -> Result<(), Failure> {
@@ -143,12 +193,17 @@ pub(crate) enum Chosen {
     Secret(ClientSecret, Source),
     Certificate(PathBuf, Source),
     Federated(FederatedTokenFile, Source),
+    /// An assertion of a service or of a variable.
+    Acquired(FederatedSource, Source),
 }
 
 impl Chosen {
     /// Returns the source of the credential.
     pub(crate) fn source(&self) -> &Source {
-        let (Self::Secret(_, source) | Self::Certificate(_, source) | Self::Federated(_, source)) = self;
+        let (Self::Secret(_, source)
+        | Self::Certificate(_, source)
+        | Self::Federated(_, source)
+        | Self::Acquired(_, source)) = self;
         source
     }
 }

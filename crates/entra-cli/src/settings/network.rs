@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use entra_client::Policy;
 use entra_client::blocking::{Client, ClientBuilder};
+use entra_client::{Policy, Principal};
 use entra_proto::acquire::RetryPolicy;
-use entra_proto::{Application, TokenRequest, TokenResponse};
+use entra_proto::{TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Acquisition};
 use entra_transport_ureq::UreqTransport;
 
@@ -56,16 +56,16 @@ impl NetworkSettings {
             .run_blocking_with(transport, sleep)
     }
 
-    /// Returns a client builder for this application with this policy and the time limit.
+    /// Returns a client builder for this principal with this policy and the time limit.
     ///
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
-    pub(crate) fn client(&self, application: Application, mut policy: Policy) -> Result<ClientBuilder, Failure> {
+    pub(crate) fn client(&self, principal: impl Into<Principal>, mut policy: Policy) -> Result<ClientBuilder, Failure> {
         policy.retry = self.retry();
         // There are no concurrent callers, but a policy with less patience than its retries need is
         // invalid.
         policy.patience = policy.retry.deadline.saturating_mul(2);
-        Ok(Client::builder(application, self.transport()?)
+        Ok(Client::builder(principal, self.transport()?)
             .policy(policy)
             .observer(log_event))
     }

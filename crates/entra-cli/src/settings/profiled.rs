@@ -66,6 +66,9 @@ impl ApplicationSettings {
             || self.certificate.file().is_some()
             || self.certificate.key_file().is_some()
             || self.federated_token_file.is_some()
+            || self.federated_source.is_some()
+            || self.federated_token_variable.is_some()
+            || self.federated_token_command.is_some()
             || CREDENTIALS.iter().any(|name| path_variable(name).is_some());
         let entry = self.profile()?.credential().filter(|_| !is_given);
         let Some((entry, Setting::Path(path))) = entry.map(|entry| (entry, &entry.value)) else {
@@ -177,6 +180,24 @@ impl Traced<ApplicationSettings> {
                 "federated_token_file",
                 path(file),
                 self.origin("federated_token_file")?,
+            ));
+        } else if let Some(source) = settings.federated_source {
+            rows.push(row(
+                "federated_source",
+                Some(source.name()),
+                self.origin("federated_source")?,
+            ));
+        } else if let Some(name) = given(&settings.federated_token_variable) {
+            rows.push(row(
+                "federated_token_variable",
+                Some(name.to_owned()),
+                self.origin("federated_token_variable")?,
+            ));
+        } else if let Some(command) = &settings.federated_token_command {
+            rows.push(row(
+                "federated_token_command",
+                Some(command.clone()),
+                self.origin("federated_token_command")?,
             ));
         } else if settings.certificate.key_file().is_none() && path_variable(CREDENTIALS[0]).is_some() {
             rows.push(row("client_secret", Some("set".to_owned()), variable(CREDENTIALS[0])));

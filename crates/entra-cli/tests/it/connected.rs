@@ -433,7 +433,7 @@ fn commands_reject_options_without_effect() {
         "{consent}"
     );
     let assertion = help("assertion");
-    for option in ["--secret-file", "--federated-token-file", "--region", "--capability"] {
+    for option in ["--secret-file", "--region", "--capability"] {
         assert!(!assertion.contains(option), "{option}");
     }
     fails(

@@ -98,7 +98,7 @@ fn days(days: u64) -> Duration {
 
 pub(super) fn jwt(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.c2ln", part(&json!({"alg": "none"})), part(claims))
+    format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(claims))
 }
 
 #[test]

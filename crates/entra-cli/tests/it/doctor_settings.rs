@@ -227,3 +227,26 @@ fn secret_in_place_of_a_path_is_not_shown() {
         );
     }
 }
+
+#[test]
+fn region_is_detected_on_request() {
+    // No connection is possible. Only the region matters here.
+    let variables = |more: &[(&'static str, &'static str)]| {
+        let all = [
+            ("AZURE_TENANT_ID", "contoso.com"),
+            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+            ("AZURE_CLIENT_SECRET", "s3cret-of-the-application"),
+            ("HTTPS_PROXY", "http://127.0.0.1:1"),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1"),
+        ];
+        [&all[..], more].concat()
+    };
+    let words = ["--resource", GRAPH, "--timeout", "1", "--region", "auto"];
+    let report = Report::of(&words, &variables(&[("REGION_NAME", "West Europe")]));
+    assert_eq!(report.check("region")["found"], "westeurope, detected by REGION_NAME");
+    let report = Report::of(&words, &variables(&[("REGION_NAME", "no/region")]));
+    assert_eq!(report.check("region")["status"], "warn", "{}", report.json);
+    report.says("region", "none; not detected: REGION_NAME", "--region");
+    let report = Report::of(&words[..4], &variables(&[("REGION_NAME", "West Europe")]));
+    assert_eq!(report.check("region")["found"], "none");
+}

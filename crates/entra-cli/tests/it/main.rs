@@ -1,5 +1,6 @@
 //! Tests of the command as users run it, with one module for each subject.
 
+mod agents;
 mod call;
 mod call_limits;
 mod call_pages;
@@ -25,6 +26,7 @@ mod emulator_tls;
 mod errors;
 #[cfg(unix)]
 mod exec;
+mod federation;
 mod flow_errors;
 mod help;
 mod lint;
@@ -36,6 +38,7 @@ mod login;
 mod login_errors;
 mod logs;
 mod man;
+mod managed_identity;
 #[cfg(unix)]
 mod pages;
 mod profiles;

@@ -119,7 +119,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         mut wanted,
         kept,
     } = arguments;
-    kept.check(true)?;
+    kept.check(&wanted, true)?;
     reject_two_readers(&request, &wanted)?;
     let prepared = request.prepare()?;
     pages.check(&prepared.method, include)?;

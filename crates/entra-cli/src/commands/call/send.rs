@@ -174,8 +174,7 @@ fn acquire(wanted: &TokenSettings, kept: &CacheSettings) -> Result<(AccessToken,
         let got = kept.token(wanted, one_request())?;
         (AccessToken::new(got.token.expose())?, got.token.lifetime.expires_at)
     } else {
-        let client = wanted.client(one_request())?.build();
-        let client = client?;
+        let client = wanted.client(one_request())?;
         let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
         (AccessToken::new(token.expose())?, token.expires_at())
     };

@@ -1,9 +1,12 @@
 //! The arguments of `entra doctor`.
 
 use clap::Args;
+use entra_client::TokenOptions;
+use entra_proto::claims::ClaimsRequest;
 
 use crate::commands::doctor::report::Output;
-use crate::settings::{ApplicationSettings, NetworkSettings};
+use crate::exit::Failure;
+use crate::settings::{ApplicationSettings, ManagedSettings, NetworkSettings};
 use crate::source::Traced;
 use crate::target::TargetSettings;
 
@@ -12,6 +15,9 @@ use crate::target::TargetSettings;
 /// Reads the same options and variables as `entra token` and requests a token in the same way.
 /// Prints one line for each check, with its result (ok, warn, fail or skipped), what was found, and
 /// what to do. After a check that fails, the checks that do not depend on it still run.
+///
+/// With --managed-identity the checks are those of the machine's managed identity: which platform
+/// issues its tokens, and why that one was found.
 ///
 /// The report contains no secrets and no tokens, so you can share it. It does contain the names of
 /// the tenant, the application, the API and files.
@@ -24,6 +30,8 @@ Examples:
   entra doctor --resource https://graph.microsoft.com
   entra doctor --resource https://database.windows.net/ \\
     --certificate daemon.pem
+  entra doctor --managed-identity \\
+    --resource https://vault.azure.net
   entra doctor -o json > report.json \\
     --scope https://graph.microsoft.com/.default
 
@@ -45,6 +53,9 @@ pub(crate) struct Arguments {
     pub(super) application: Traced<ApplicationSettings>,
 
     #[command(flatten)]
+    pub(super) managed: ManagedSettings,
+
+    #[command(flatten)]
     pub(super) network: Traced<NetworkSettings>,
 
     /// Request these claims: the JSON from an API's claims challenge
@@ -54,4 +65,15 @@ pub(crate) struct Arguments {
     /// Output format
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     pub(super) output: Output,
+}
+
+impl Arguments {
+    /// Returns the options of the token request: the claims, if any.
+    pub(super) fn options(&self) -> Result<TokenOptions, Failure> {
+        let options = TokenOptions::default();
+        Ok(match &self.claims {
+            Some(claims) => options.with_claims(ClaimsRequest::parse(claims)?),
+            None => options,
+        })
+    }
 }

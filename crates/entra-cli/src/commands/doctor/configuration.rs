@@ -216,16 +216,29 @@ fn examine_region(
             .transpose()?;
         Ok::<_, Failure>((Some(region), regional.filter(|_| tenant.is_some())))
     };
-    let (check, authority) = match arguments.application.settings.region().and_then(authority) {
-        Ok((None, authority)) => (Check::ok(name::REGION, "none"), authority),
-        Ok((Some(region), authority)) => (Check::ok(name::REGION, region.as_str()), authority),
+    let settings = &arguments.application.settings;
+    let found = settings.region(&arguments.network.settings).and_then(|found| {
+        let (region, authority) = authority(found.region)?;
+        Ok((region, found.source, found.warnings, authority))
+    });
+    let (check, authority) = match found {
+        Ok((region, source, warnings, authority)) => {
+            let name = region.as_ref().map_or("none", Region::as_str);
+            let check = match source {
+                Some(source) => Check::ok(name::REGION, format!("{name}, detected by {source}")),
+                None => Check::ok(name::REGION, name),
+            };
+            let fix = "name the region with --region; otherwise the global endpoint is used";
+            let warned = |check: Check, problem: &_| check.with_warning(&format!("not detected: {problem}"), fix);
+            (warnings.iter().fold(check, warned), authority)
+        }
         Err(failure) => (Check::failure(name::REGION, &failure, "leave the region out"), None),
     };
     report.add(check.with_source(origin(arguments, "region")))?;
     Ok(authority)
 }
 
-fn examine_network(
+pub(super) fn examine_network(
     arguments: &Arguments,
     cloud: Option<&Cloud>,
     report: &mut Report,

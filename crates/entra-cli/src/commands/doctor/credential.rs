@@ -2,18 +2,19 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use entra_credential::FederatedTokenFile;
 use entra_proto::assertion::{ClientAssertion, FederatedCredential};
-use entra_proto::claims::UnverifiedClaims;
+use entra_proto::federation::{AssertionProblem, PresentedAssertion, Workload};
 use entra_proto::{ClientCredential, ClientSecret, Cloud, Timestamp};
-use serde_json::Value;
 
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{certificate, name};
 use crate::exit::{Exit, Failure};
+use crate::presented;
 use crate::secret::is_guid;
-use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen};
+use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen, FederatedSource, NetworkSettings, detected_identity};
 use crate::source::Source;
 use crate::time_format::length;
 
@@ -27,7 +28,7 @@ pub(crate) enum Credential {
         read: Box<certificate::Read>,
     },
     Federated {
-        file: FederatedTokenFile,
+        place: Place,
         source: Source,
         assertion: Result<ClientAssertion, Failure>,
     },
@@ -35,8 +36,15 @@ pub(crate) enum Credential {
     Missing(Failure),
 }
 
+/// The place that another issuer's assertion comes from.
+pub(crate) enum Place {
+    File(FederatedTokenFile),
+    /// A service or a variable.
+    Source(FederatedSource),
+}
+
 impl Credential {
-    pub(crate) fn read(settings: &ApplicationSettings) -> Self {
+    pub(crate) fn read(settings: &ApplicationSettings, network: &NetworkSettings) -> Self {
         match settings.chosen() {
             Ok(Chosen::Secret(secret, source)) => Self::Secret(secret, source),
             Ok(Chosen::Certificate(path, source)) => match settings.certificate() {
@@ -50,10 +58,20 @@ impl Credential {
             },
             Ok(Chosen::Federated(file, source)) => Self::Federated {
                 assertion: file.assertion().map_err(Failure::from),
-                file,
+                place: Place::File(file),
                 source,
             },
-            Err(failure) => Self::Missing(failure),
+            Ok(Chosen::Acquired(place, source)) => Self::Federated {
+                assertion: place.assertion(&settings.cloud().unwrap_or_default(), network),
+                place: Place::Source(place),
+                source,
+            },
+            Err(failure) => Self::Missing(match detected_identity() {
+                Some(detection) => failure.hint(format!(
+                    "or use this machine's managed identity with --managed-identity ({detection})"
+                )),
+                None => failure,
+            }),
         }
     }
 
@@ -78,9 +96,12 @@ impl Credential {
                 let certificate = read.opened.as_ref().ok()?.clone();
                 Some(settings.certificate().ok()?.credential_of(certificate).ok()?.into())
             }
-            Self::Federated { file, assertion, .. } => {
+            Self::Federated { place, assertion, .. } => {
                 assertion.as_ref().ok()?;
-                Some(FederatedCredential::new(file.clone()).into())
+                match place {
+                    Place::File(file) => Some(FederatedCredential::new(file.clone()).into()),
+                    Place::Source(place) => place.credential(&settings.cloud().ok()?).ok(),
+                }
             }
             Self::Missing(_) => None,
         }
@@ -105,9 +126,12 @@ impl Credential {
                     source,
                 )
             }
-            Self::Federated { file, source, .. } => (
+            Self::Federated { place, source, .. } => (
                 "federatedToken",
-                format!("the federated token in {}", file.path().display()),
+                match place {
+                    Place::File(file) => format!("the federated token in {}", file.path().display()),
+                    Place::Source(place) => place.describe(),
+                },
                 source,
             ),
             Self::Missing(failure) => {
@@ -136,12 +160,20 @@ impl Credential {
         match self {
             Self::Secret(..) | Self::Missing(_) => Ok(()),
             Self::Certificate { read, path, .. } => report.add(read.judge(&path.display().to_string(), now)),
-            Self::Federated { assertion, .. } => report.add(match assertion {
-                Ok(assertion) => judge_assertion(assertion, cloud, now),
-                Err(failure) => Check::failure(
+            Self::Federated { place, assertion, .. } => report.add(match (assertion, place) {
+                (Ok(assertion), place) => {
+                    let is_renewed = matches!(place, Place::Source(source) if source.is_renewed());
+                    judge_assertion(assertion, is_renewed, cloud, now)
+                }
+                (Err(failure), Place::File(_)) => Check::failure(
                     name::FEDERATED_TOKEN,
                     failure,
                     "check the path, and that the platform writes the token there: workload identity must be enabled for this workload",
+                ),
+                (Err(failure), Place::Source(_)) => Check::failure(
+                    name::FEDERATED_TOKEN,
+                    failure,
+                    "run this command where the platform sets the variables of the source",
                 ),
             }),
         }
@@ -160,9 +192,10 @@ fn overridden_by(source: &Source) -> Vec<&'static str> {
         .collect()
 }
 
-fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Timestamp) -> Check {
-    let claims = match UnverifiedClaims::decode(assertion.expose()) {
-        Ok(claims) => claims,
+/// Checks an assertion by its claims. `is_renewed` is true if each token request gets a new one.
+fn judge_assertion(assertion: &ClientAssertion, is_renewed: bool, cloud: Option<&Cloud>, now: Timestamp) -> Check {
+    let presented = match PresentedAssertion::read(assertion.expose()) {
+        Ok(presented) => presented,
         Err(error) => {
             let failure = Failure::new(Exit::Credential, error);
             return Check::failure(
@@ -172,13 +205,12 @@ fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Time
             );
         }
     };
-    let (issuer, audience) = (claims.issuer(), claims.audience());
-    let subject = claims.get("sub").and_then(Value::as_str);
-    let expires = claims.expires_at();
-    let found = format!(
+    let audience = presented.audiences().next();
+    let expires = presented.expires_at();
+    let mut found = format!(
         "issuer {}, subject {}, audience {}, {}",
-        issuer.unwrap_or("none"),
-        subject.unwrap_or("none"),
+        presented.issuer().unwrap_or("none"),
+        presented.subject().unwrap_or("none"),
         audience.unwrap_or("none"),
         match expires {
             Some(moment) if moment > now => format!("valid for {}", length(moment.since(now))),
@@ -186,36 +218,43 @@ fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Time
             None => "no expiry".to_owned(),
         }
     );
-    let registered = "the application's federated credential must contain exactly the same values";
-    let check = if expires.is_some_and(|moment| moment <= now) {
-        Check::fail(
-            name::FEDERATED_TOKEN,
-            Exit::Credential,
-            found,
-            "name the file that the platform renews: a copy of a token is never renewed",
-        )
-    } else if issuer.is_none() || subject.is_none() || expires.is_none() {
-        Check::warn(
-            name::FEDERATED_TOKEN,
-            found,
-            format!(
-                "check which token the platform writes there; issuer, subject, audience and expiry are required: {registered}"
-            ),
-        )
-    } else if !audience.is_some_and(|audience| is_exchange(audience, cloud)) {
-        Check::warn(
-            name::FEDERATED_TOKEN,
-            found,
-            format!(
-                "have the token issued for {TOKEN_EXCHANGE}, or register this audience: {registered} of issuer, subject and audience"
-            ),
-        )
+    if presented.workload() != Workload::Other {
+        found = format!("{found} ({})", presented.workload());
+    }
+    let default = Cloud::default();
+    let problems = presented.problems(cloud.unwrap_or(&default), now);
+    let has_expired = problems
+        .iter()
+        .any(|problem| matches!(problem, AssertionProblem::Expired { .. }));
+    let mut check = if has_expired {
+        let fix = "name the file that the platform renews: a copy of a token is never renewed";
+        Check::fail(name::FEDERATED_TOKEN, Exit::Credential, found, fix)
     } else {
         Check::ok(name::FEDERATED_TOKEN, found)
     };
+    for problem in &problems {
+        check = match problem {
+            AssertionProblem::Expired { .. } => check,
+            problem => check.with_warning(&problem.to_string(), problem.hint()),
+        };
+    }
+    if let Some((problem, hint)) = presented::other_subject(&presented) {
+        check = check.with_warning(&problem, hint);
+    }
+    let life = presented.issued_at().zip(expires).map(|(start, end)| end.since(start));
+    if !is_renewed && life.is_some_and(|life| life <= SHORT_LIVED) {
+        check = check.with_warning(
+            "it is issued for a few minutes only",
+            "get a new one for each token request: --federated-source does so for GitHub Actions and Azure Pipelines",
+        );
+    }
+    let codes: Vec<u32> = problems.iter().filter_map(AssertionProblem::code).collect();
+    if !codes.is_empty() {
+        check = check.with("expected_aadsts_codes", codes);
+    }
     let check = check
-        .with("issuer", issuer)
-        .with("subject", subject)
+        .with("issuer", presented.issuer())
+        .with("subject", presented.subject())
         .with("audience", audience);
     match expires {
         Some(moment) => check.with_moment("expires", moment),
@@ -223,16 +262,9 @@ fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Time
     }
 }
 
-/// Returns true if the audience is that of the token exchange. National clouds have their own
-/// audiences, which begin with the same text.
-fn is_exchange(audience: &str, cloud: Option<&Cloud>) -> bool {
-    match cloud {
-        Some(Cloud::Public) => audience == TOKEN_EXCHANGE,
-        _ => audience.starts_with(TOKEN_EXCHANGE),
-    }
-}
-
-const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+/// The lifetime of the assertions that CI systems issue, which are valid for about five minutes,
+/// with a reserve.
+const SHORT_LIVED: Duration = Duration::from_secs(10 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -240,10 +272,15 @@ mod tests {
     use crate::commands::doctor::report::Mark;
 
     fn judged(claims: &str) -> Mark {
+        judged_if(true, claims)
+    }
+
+    fn judged_if(is_renewed: bool, claims: &str) -> Mark {
         use base64::Engine as _;
         let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
-        let assertion = ClientAssertion::new(format!("{}.{}.c2ln", part("{}"), part(claims))).unwrap();
-        judge_assertion(&assertion, Some(&Cloud::Public), Timestamp::from_secs(1000)).mark()
+        let assertion = format!("{}.{}.c2ln", part(r#"{"alg":"RS256"}"#), part(claims));
+        let assertion = ClientAssertion::new(assertion).unwrap();
+        judge_assertion(&assertion, is_renewed, Some(&Cloud::Public), Timestamp::from_secs(1000)).mark()
     }
 
     #[test]
@@ -255,5 +292,26 @@ mod tests {
         assert_eq!(judged(&sound.replace("\"sub\"", "\"name\"")), Mark::Warn);
         assert_eq!(judged(&sound.replace("\"exp\"", "\"nbf\"")), Mark::Warn);
         assert_eq!(judged("[]"), Mark::Fail(Exit::Credential));
+    }
+
+    #[test]
+    fn short_lived_token_must_be_renewed() {
+        let of = |life: u64| {
+            format!(
+                r#"{{"iss":"i","sub":"s","aud":"api://AzureADTokenExchange","iat":900,"exp":{}}}"#,
+                900 + life
+            )
+        };
+        assert_eq!(judged_if(false, &of(300)), Mark::Warn);
+        assert_eq!(judged_if(true, &of(300)), Mark::Ok);
+        assert_eq!(judged_if(false, &of(3600)), Mark::Ok);
+    }
+
+    #[test]
+    fn both_subjects_of_github_are_named() {
+        let claims = r#"{"iss":"https://token.actions.githubusercontent.com","sub":"repo:contoso/app:ref:refs/heads/main",
+            "repository_owner_id":"1","repository_id":"2","aud":"api://AzureADTokenExchange","exp":1001}"#;
+        assert_eq!(judged(claims), Mark::Warn);
+        assert_eq!(judged(&claims.replace("repository_id", "other")), Mark::Ok);
     }
 }

@@ -7,6 +7,7 @@ mod clock;
 mod configuration;
 mod connection;
 mod credential;
+mod managed;
 mod name;
 mod rejection;
 mod report;
@@ -23,8 +24,12 @@ pub(crate) use self::arguments::Arguments;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut report = Report::new(arguments.output);
+    if let Some(managed) = arguments.managed.managed(&arguments.application)? {
+        managed::examine(arguments, &managed, &mut report)?;
+        return report.finish();
+    }
     // Before the first check is reported, so that no check can contain the secret.
-    let credential = Credential::read(&arguments.application.settings);
+    let credential = Credential::read(&arguments.application.settings, &arguments.network.settings);
     credential.redact_in(&mut report);
 
     let configuration = Configuration::examine(arguments, &credential, &mut report)?;

@@ -104,22 +104,35 @@ pub(crate) fn examine(
     };
     let claims = match UnverifiedClaims::decode(token.access_token.expose()) {
         Ok(claims) => claims,
-        Err(error) => {
-            let problem = Failure::from(error).problem;
-            let fix = "no change is needed if the API accepts the token: its format is between the service and the API";
-            report.add(Check::warn(name::TOKEN, problem, fix))?;
-            return report.add(lifetime(&token.lifetime));
-        }
+        Err(error) => return unreadable(error, &token.lifetime, report),
     };
-    report.add(audience(&claims, &target.audience()?))?;
-    report.add(roles(&claims))?;
-    report.add(lifetime(&token.lifetime))?;
+    examine_claims(&claims, &target.audience()?, &token.lifetime, report)?;
     let tenant_id = match configuration.tenant {
         Some(Tenant::Id(id)) => Some(id),
         _ => tenant_id,
     };
     let client_id = configuration.client_id.map(|id| id.to_string());
     report.add(issued_to(&claims, tenant_id, client_id.as_deref(), credential.class()))
+}
+
+/// Checks the claims that concern the API.
+pub(super) fn examine_claims(
+    claims: &UnverifiedClaims,
+    requested: &str,
+    life: &Lifetime,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    report.add(audience(claims, requested))?;
+    report.add(roles(claims))?;
+    report.add(lifetime(life))
+}
+
+/// Reports a token whose claims cannot be read.
+pub(super) fn unreadable(error: Error, life: &Lifetime, report: &mut Report) -> Result<(), Failure> {
+    let problem = Failure::from(error).problem;
+    let fix = "no change is needed if the API accepts the token: its format is between the service and the API";
+    report.add(Check::warn(name::TOKEN, problem, fix))?;
+    report.add(lifetime(life))
 }
 
 /// Compares the audience of the token with the requested one, including a slash at the end: APIs

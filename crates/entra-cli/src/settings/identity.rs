@@ -1,0 +1,147 @@
+//! Managed identities: the options that name one, and `--managed-identity`.
+
+use clap::Args;
+use entra_proto::Guid;
+use entra_proto::managed_identity::{Detection, Identity, ManagedIdentity};
+use entra_transport::LocalHost;
+
+use super::{ApplicationSettings, given};
+use crate::exit::{Exit, Failure};
+use crate::source::{Source, Traced};
+
+/// The options that name a user-assigned managed identity.
+#[derive(Args)]
+#[group(id = "identity", multiple = false)]
+pub(crate) struct IdentitySettings {
+    /// Use the user-assigned managed identity with this client ID [default: the system-assigned
+    /// one]
+    #[arg(long, value_name = "GUID")]
+    identity_client_id: Option<String>,
+
+    /// Use the user-assigned managed identity with this object (principal) ID
+    #[arg(long, value_name = "GUID")]
+    identity_object_id: Option<String>,
+
+    /// Use the user-assigned managed identity with this resource ID, which begins with
+    /// /subscriptions/
+    #[arg(long, value_name = "ID")]
+    identity_resource_id: Option<String>,
+}
+
+impl IdentitySettings {
+    /// Returns the identity: the named one, or the system-assigned one.
+    ///
+    /// # Errors
+    /// Returns an error if an ID is invalid.
+    pub(super) fn identity(&self) -> Result<Identity, Failure> {
+        if let Some(id) = given(&self.identity_client_id) {
+            let id = guid(id, "--identity-client-id", "Client ID")?;
+            return Ok(Identity::client_id(id.into()));
+        }
+        if let Some(id) = given(&self.identity_object_id) {
+            return Ok(Identity::object_id(guid(
+                id,
+                "--identity-object-id",
+                "Object (principal) ID",
+            )?));
+        }
+        Ok(match given(&self.identity_resource_id) {
+            Some(id) => Identity::resource_id(id)?,
+            None => Identity::system(),
+        })
+    }
+
+    /// Returns the option that is given.
+    pub(super) fn option(&self) -> Option<&'static str> {
+        [
+            ("--identity-client-id", &self.identity_client_id),
+            ("--identity-object-id", &self.identity_object_id),
+            ("--identity-resource-id", &self.identity_resource_id),
+        ]
+        .into_iter()
+        .find_map(|(option, value)| value.is_some().then_some(option))
+    }
+}
+
+/// Returns the source of managed identities that the environment names. Without one, only a request
+/// shows whether there is one.
+pub(crate) fn detected_identity() -> Option<Detection> {
+    let detection = ManagedIdentity::new(Identity::system(), LocalHost).detect();
+    (!detection.evidence().is_empty()).then_some(detection)
+}
+
+/// Parses an ID of a managed identity. `label` is its name in the Azure portal.
+fn guid(id: &str, option: &str, label: &str) -> Result<Guid, Failure> {
+    id.parse().map_err(|_| {
+        Failure::text(Exit::Configuration, format!("{option} is not a GUID"))
+            .hint(format!("copy \"{label}\" from the properties of the managed identity"))
+    })
+}
+
+/// The option for the token of a managed identity.
+#[derive(Args)]
+pub(crate) struct ManagedSettings {
+    /// Get the token of a managed identity of this machine, without an application and a secret
+    ///
+    /// The environment tells which platform issues the token: App Service, Azure Arc, Service
+    /// Fabric, Azure Machine Learning, Cloud Shell, or otherwise the instance metadata service.
+    /// `entra doctor --managed-identity` shows which one was found, and why.
+    #[arg(long)]
+    managed_identity: bool,
+}
+
+impl ManagedSettings {
+    /// Returns true if the token is that of a managed identity.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.managed_identity
+    }
+
+    /// Returns the managed identity, or `None` if the token is that of an application.
+    ///
+    /// # Errors
+    /// Returns an error if the identity is invalid, or if an option belongs to an application.
+    pub(crate) fn managed(
+        &self,
+        application: &Traced<ApplicationSettings>,
+    ) -> Result<Option<ManagedIdentity>, Failure> {
+        if !self.managed_identity {
+            return Ok(None);
+        }
+        application.settings.reject_secret_on_command_line()?;
+        let given = OF_APPLICATIONS.iter().find_map(|name| match application.source(name) {
+            Source::Flag(flag) => Some((name, flag)),
+            _ => None,
+        });
+        if let Some((name, flag)) = given {
+            let problem = format!("{flag} has no effect with --managed-identity, which uses no application");
+            return Err(Failure::text(Exit::Usage, problem).hint(match *name {
+                "client_id" => "name a user-assigned identity with --identity-client-id",
+                "federated_source" => "remove one of them: --federated-source managed-identity is for an application",
+                _ => "remove one of them",
+            }));
+        }
+        let capabilities = application.settings.capabilities()?;
+        let identity = ManagedIdentity::new(application.settings.identity.identity()?, LocalHost);
+        Ok(Some(identity.with_capabilities(&capabilities)))
+    }
+}
+
+/// The options that concern an application only.
+const OF_APPLICATIONS: [&str; 16] = [
+    "profile",
+    "tenant",
+    "client_id",
+    "secret_file",
+    "certificate",
+    "certificate_key",
+    "certificate_password_file",
+    "send_certificate_chain",
+    "algorithm",
+    "federated_token_file",
+    "federated_source",
+    "federated_token_variable",
+    "federated_token_command",
+    "region",
+    "v1",
+    "v2",
+];
