@@ -1,15 +1,18 @@
 //! Clients and validators of other vendors against the emulator. `acceptance/clients.txt` and
 //! `acceptance/validators.txt` list the expected result of each, and `acceptance/corpus.txt` the
-//! validators' differences from the corpus of access tokens.
+//! validators' differences from the corpus of access tokens. `acceptance/identities.txt` lists the
+//! expected results of managed identities.
 //!
 //! ```text
 //!  install   fetches the clients
 //!  emulator  runs `entra emulator --tls`
 //!  matrix    compares the results of clients and prints them
 //!  corpus    compares the verdicts on the corpus and prints them
+//!  identities  managed identities, source by source
 //!
 //!  python/prepare.py                        writes keys and settings
 //!  python/drive.py, node/drive.mjs, rust/   run the cases: JSON lines
+//!  python/identities.py, node/identities.mjs  managed identities
 //!  python/judge.py                          checks tokens, writes cells
 //!  python/corpus.py, node/corpus.mjs        judge the corpus
 //!  python/validate.py, node/validate.mjs    validate tokens, forgeries
@@ -17,6 +20,7 @@
 
 mod corpus;
 mod emulator;
+mod identities;
 mod install;
 mod matrix;
 
@@ -59,11 +63,12 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     output(python.script("prepare.py", &[&run]))?;
     for issuer in [ENTRA, ORIGIN] {
         let log = run.join(format!("emulator-{issuer}.log"));
-        let emulator = Emulator::start(&entra, &run.join("emulator.json"), issuer, &log)?;
+        let emulator = Emulator::start(&entra, &run.join("emulator.json"), &["--issuer", issuer], &log)?;
         for driver in drivers.iter_mut().filter(|driver| driver.issuer == issuer) {
             results.run(driver, &emulator, &python, &run)?;
         }
     }
+    results.ask_identities(&entra, &python, &folder, &run)?;
     results.compare()?;
     Ok(results.verdict(&run))
 }
@@ -74,6 +79,9 @@ struct Results {
     clients: Observed,
     validators: Observed,
     corpus: Judged,
+    identities: Observed,
+    /// The sources of managed identities that this machine cannot test, with the reason.
+    untested: Vec<(&'static str, String)>,
     findings: Vec<String>,
 }
 
@@ -115,6 +123,9 @@ impl Results {
             self.observed(name).skip(name, &reason);
             if CORPUS_VALIDATORS.contains(name) {
                 self.corpus.skip(name, &reason);
+            }
+            if identities::NODE.contains(name) {
+                self.identities.skip(name, &reason);
             }
         }
     }
@@ -168,6 +179,12 @@ impl Results {
             println!("{}\n", matrix.shown(observed));
             self.findings.extend(matrix.differences(observed));
         }
+        let mut matrix = Matrix::parse(EXPECTED_OF_IDENTITIES)?;
+        for (source, _) in &self.untested {
+            matrix = matrix.without(source);
+        }
+        println!("{}\n", matrix.shown(&self.identities));
+        self.findings.extend(matrix.differences(&self.identities));
         let corpus = Corpus::parse(CORPUS, CORPUS_DIFFERENCES)?;
         println!(
             "# Verdicts of validators on the corpus of access tokens; acceptance/corpus.txt lists every difference."
@@ -179,7 +196,8 @@ impl Results {
 
     fn verdict(mut self, run: &Path) -> Verdict {
         // The validators of the corpus are skipped as validators here.
-        let skipped = [self.clients.skipped(), self.validators.skipped()].concat();
+        let untested = self.untested.iter().map(|(_, reason)| reason.clone()).collect();
+        let skipped = [self.clients.skipped(), self.validators.skipped(), untested].concat();
         if !self.findings.is_empty() {
             let run = run.display();
             let hint = format!("what the drivers and the emulator printed is in {run}");
@@ -316,6 +334,7 @@ const ORIGIN: &str = "origin";
 
 const EXPECTED_OF_CLIENTS: &str = include_str!("../acceptance/clients.txt");
 const EXPECTED_OF_VALIDATORS: &str = include_str!("../acceptance/validators.txt");
+const EXPECTED_OF_IDENTITIES: &str = include_str!("../acceptance/identities.txt");
 const CORPUS: &str = include_str!("../../crates/entra-emulator/corpus/access-tokens.json");
 const CORPUS_DIFFERENCES: &str = include_str!("../acceptance/corpus.txt");
 const LONGEST_RUN: Duration = Duration::from_secs(300);

@@ -6,15 +6,13 @@ use crate::exit::{Exit, Failure};
 use crate::files::{random_name, replace, write_new};
 use crate::named_file::reject_contents;
 use crate::sanitize::shown;
-use crate::stop::Stop;
 
 /// A file with a CA certificate. Unless the user named it, it has its own folder, and dropping it
 /// removes both.
 pub(crate) struct CaFile {
     /// The absolute path, since other programs run in other folders.
     pub(crate) path: PathBuf,
-    pub(crate) folder: Option<PathBuf>,
-    stop: Option<Stop>,
+    folder: Option<PathBuf>,
 }
 
 impl CaFile {
@@ -30,19 +28,13 @@ impl CaFile {
                 reject_contents(path, Exit::Configuration)?;
                 let written = replace(path, pem).and_then(|()| path.canonicalize());
                 let path = written.map_err(|error| failure(path, &error, "give another file with --ca-out"))?;
-                Ok(Self {
-                    path,
-                    folder: None,
-                    stop: None,
-                })
+                Ok(Self { path, folder: None })
             }
             None => Self::write_temporary(pem),
         }
     }
 
     fn write_temporary(pem: &str) -> Result<Self, Failure> {
-        // Signals are caught before there is anything to remove.
-        let stop = Stop::watch()?;
         let name = random_name().map_err(|error| Failure::of(Exit::Configuration, &error))?;
         // An empty TMPDIR counts as unset.
         let parent = Some(std::env::temp_dir()).filter(|parent| !parent.as_os_str().is_empty());
@@ -55,20 +47,9 @@ impl CaFile {
         let ca = Self {
             path: folder.join("ca.pem"),
             folder: Some(folder),
-            stop: Some(stop),
         };
         write_new(&ca.path, pem, false)?;
         Ok(ca)
-    }
-
-    /// Waits for a signal to stop, removes the file, and ends the process by that signal.
-    pub(crate) fn remove_when_stopped(mut self) -> ! {
-        let stopped = self.stop.take().map(Stop::wait);
-        drop(self);
-        match stopped {
-            Some(stopped) => stopped.end(),
-            None => std::process::exit(0),
-        }
     }
 }
 

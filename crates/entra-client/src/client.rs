@@ -28,7 +28,7 @@ use crate::token::Token;
 use crate::token_options::TokenOptions;
 use crate::user::User;
 
-/// A client that acquires and caches the tokens of one application: async as
+/// A client that acquires and caches the tokens of one [`Principal`]: async as
 /// [`entra_client::Client`](crate::Client), blocking as
 /// [`blocking::Client`](crate::blocking::Client).
 ///

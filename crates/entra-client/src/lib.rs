@@ -7,7 +7,10 @@
 //! The primary types are:
 //!
 //! - [`Client`] and [`blocking::Client`]: acquire and cache the tokens of one application, for any
-//!   number of tenants, targets and users. A clone is a cheap handle.
+//!   number of tenants, targets and users, or those of a managed identity. A clone is a cheap
+//!   handle.
+//! - [`Principal`] and [`Chain`]: the party that tokens are issued to, as one credential or as
+//!   several in an order of precedence.
 //! - [`Token`]: an access token, as the value of an `Authorization` header.
 //! - [`TokenSource`]: a handle to the token for one target, for middleware.
 //! - [`ConsentFlow`], [`SignIn`] and [`User`]: the flows in which a user takes part.
@@ -92,6 +95,27 @@
 //!   [`AsyncAssertionSource`](entra_proto::assertion::AsyncAssertionSource): the async client
 //!   awaits it within the flight. Blocking ones are called where the flight runs, so they must be
 //!   fast in the async client. The blocking client accepts only blocking ones.
+//!
+//! # Managed identities and chains
+//! On Azure, the platform under a program issues tokens without any secret. They are cached by the
+//! same rules, but not written to a shared store, because they belong to the machine:
+//!
+//! ```text
+//!   Client::managed_identity(Identity::system(), transport)
+//!     ─► client.token(&target)
+//! ```
+//!
+//! A [`Chain`] lets one program run in several environments. It uses the first credential that is
+//! not absent, and no other one after that:
+//!
+//! ```text
+//!   Chain: environment ─► managed identity ─► Azure CLI
+//!           absent         present: chosen     not tried
+//!
+//!   absent      not configured, or this machine does not have it:
+//!               the next member is tried
+//!   fails       rejected, expired, unreachable: the error is returned
+//! ```
 //!
 //! # Users
 //! Some flows need a user: an administrator who consents to the application, a user who signs in,
@@ -182,7 +206,7 @@ pub use token::Token;
 pub use token_options::TokenOptions;
 pub use user::User;
 
-/// An async client that acquires and caches the tokens of one application. [`blocking::Client`] is
+/// An async client that acquires and caches the tokens of one principal. [`blocking::Client`] is
 /// its counterpart.
 ///
 /// A clone is a handle to the same cache, transport and credential. So is the

@@ -3,9 +3,9 @@
 // Usage: drive.mjs SETTINGS CLIENT...     the emulator's address stands in AZURE_AUTHORITY_HOST
 import { readFileSync } from "node:fs";
 
-import { assertions, refused, stay } from "./loopback.mjs";
+import { stay } from "./loopback.mjs";
+import { outcome, tell } from "./outcome.mjs";
 import { missing, version } from "./packages.mjs";
-import { Refused } from "./refused.mjs";
 
 const CLIENTS = {
   "js-id": { package: "@azure/identity", module: "./azure.mjs" },
@@ -13,27 +13,6 @@ const CLIENTS = {
   "adal-js": { package: "adal-node", module: "./adal.mjs" },
   "openid": { package: "openid-client", module: "./openid.mjs" },
 };
-
-async function outcome(run) {
-  refused.length = assertions.length = 0;
-  let found;
-  try {
-    found = { token: await run() };
-  } catch (error) {
-    found =
-      error instanceof Refused
-        ? { refused: error.message, behind: error.behind }
-        : { failed: `${error.name}: ${error.message}` };
-  }
-  if (refused.length > 0) {
-    found = { failed: `it asked for ${refused.join(", ")}` };
-  }
-  return { ...found, assertions: [...assertions] };
-}
-
-function tell(line) {
-  process.stdout.write(JSON.stringify(line) + "\n");
-}
 
 async function main(path, names) {
   const settings = JSON.parse(readFileSync(path, "utf8"));

@@ -24,6 +24,10 @@ class Wrong(Exception):
     """What is wrong with a token."""
 
 
+class OfAnother(Wrong):
+    """A token of an identity that the case does not ask for."""
+
+
 def main(settings: str, files: list):
     judge = Judge(os.environ["AZURE_AUTHORITY_HOST"], json.loads(Path(settings).read_text()))
     for text in (text for file in files for text in Path(file).read_text().splitlines()):
@@ -47,7 +51,9 @@ class Judge:
     def cell(self, line: dict) -> dict:
         found = {"client": line["client"], "case": line["case"]}
         why = ""
-        if "token" in line:
+        if line["case"].split(",")[0] in SOURCES:
+            cell, why = self.identity(line)
+        elif "token" in line:
             try:
                 self.check(line["case"], line["token"])
                 check_assertions(line["client"], line["case"], line.get("assertions", []))
@@ -64,10 +70,25 @@ class Judge:
             cell, why = "WRONG", line.get("failed", "neither a token nor an error")
         return found | {"cell": cell, "why": why}
 
+    def identity(self, line: dict) -> tuple:
+        """The cell of a case with a managed identity, and why. The errors of most sources have no codes."""
+        if "refused" in line:
+            why = line["refused"] + (f" (behind: {line['behind']})" if line.get("behind") else "")
+            return f"R {code(why)}".strip(), why
+        if "token" not in line:
+            return "WRONG", line.get("failed", "neither a token nor an error")
+        try:
+            self.check(line["case"], line["token"])
+        except OfAnother as error:
+            return "other", str(error)
+        except (Wrong, jwt.PyJWTError, KeyError) as error:
+            return "WRONG", f"{type(error).__name__}: {error}"
+        return "ok", ""
+
     def check(self, case: str, token: str):
         """Checks the signature, the issuer and the claims of a token."""
         if case not in self.expected:
-            raise Wrong("a token came")
+            raise (OfAnother if case.split(",")[0] in SOURCES else Wrong)("a token came")
         wanted = self.expected[case]
         version = jwt.decode(token, options={"verify_signature": False})["ver"]
         key = self.keys[version][jwt.get_unverified_header(token)["kid"]]
@@ -81,7 +102,8 @@ class Judge:
         for name, value in (wanted | {"tid": self.settings["tenant"]}).items():
             name = names.get(name, name)
             if folded(claims.get(name)) != folded(value):
-                raise Wrong(f"{name} is {claims.get(name)!r} and not {value!r}")
+                kind = OfAnother if case.split(",")[0] in SOURCES and name == "appid" else Wrong
+                raise kind(f"{name} is {claims.get(name)!r} and not {value!r}")
 
 
 def expectations(s: dict) -> dict:
@@ -125,7 +147,36 @@ def expectations(s: dict) -> dict:
         table[case] = graph | secret
     for case in (*CERTIFICATES, "assertion", "assertion v1", "workload identity file"):
         table[case] = graph | certificate
+    return table | identities(s)
+
+
+def identities(s: dict) -> dict:
+    """The claims of the tokens of managed identities."""
+
+    def claims(identity):
+        return {
+            "app": identity["client_id"],
+            "aud": s["vault"],
+            "ver": "1.0",
+            "proof": "2",
+            "oid": identity["object_id"],
+            "sub": identity["object_id"],
+            "idtyp": "app",
+            "xms_mirid": identity["resource_id"],
+        }
+
+    system, user = claims(s["identities"]["system"]), claims(s["identities"]["user"])
+    shell = {"app": AZURE_PORTAL, "aud": s["vault"], "ver": "1.0", "scp": "user_impersonation", "upn": s["user"]}
+    table = {}
+    for source in SOURCES:
+        table[source] = shell if source == "cloud-shell" else system
+        if source != "cloud-shell":
+            table |= {f"{source}, {kind}": user for kind in ("client ID", "object ID", "resource ID")}
     return table
+
+
+SOURCES = ("imds", "app-service", "app-service-2017", "azure-ml", "cloud-shell", "arc", "service-fabric")
+AZURE_PORTAL = "c44b4083-3bb0-49c1-b47d-974e53cbdf3c"
 
 
 OIDC = ("openid", "profile", "email", "offline_access")

@@ -24,6 +24,21 @@ OTHER_APP = "5f906d32-be7f-4ac1-82a5-f4e816a3db57"
 GRAPH = "https://graph.microsoft.com"
 ORDERS = "api://orders"
 USER = "alex@" + DOMAIN
+VAULT = "https://vault.azure.net"
+IDENTITIES = {
+    "system": {
+        "client_id": "71b28f54-d091-4ce3-a4c7-160a38c5fd79",
+        "object_id": "82c39065-e1a2-4df4-b5d8-271b49d60e8a",
+        "resource_id": "/subscriptions/93d4a176-f2b3-4e05-86e9-382c5ae71f9b/resourcegroups/rg/"
+        "providers/Microsoft.Compute/virtualMachines/vm",
+    },
+    "user": {
+        "client_id": "a4e5b287-03c4-4f16-97fa-493d6bf820ac",
+        "object_id": "b5f6c398-14d5-4027-a80b-5a4e7c0931bd",
+        "resource_id": "/subscriptions/93d4a176-f2b3-4e05-86e9-382c5ae71f9b/resourcegroups/rg/"
+        "providers/Microsoft.ManagedIdentity/userAssignedIdentities/collector",
+    },
+}
 REDIRECT = "https://app.example/cb"
 LIFETIME = 600
 """Seconds that the assertions of callbacks are valid."""
@@ -52,6 +67,8 @@ def main(folder: Path):
         "graph_app": "00000003-0000-0000-c000-000000000000",
         "orders": ORDERS,
         "unknown_api": "https://nowhere.example",
+        "vault": VAULT,
+        "identities": IDENTITIES,
         "user": USER,
         "redirect": REDIRECT,
         "keys": {name: vars(key) for name, key in made.items()},
@@ -91,6 +108,13 @@ def emulator(certificate: str, settings: dict) -> dict:
     return {
         "tenants": [{"id": TENANT, "domain": DOMAIN}, {"id": OTHER_TENANT, "domain": "other.example"}],
         "device_interval": 1,
+        "machine": {
+            "identities": [
+                IDENTITIES["system"] | {"system_assigned": True},
+                IDENTITIES["user"] | {"name": "collector"},
+            ],
+            "cloud_shell_user": USER,
+        },
         "apps": [
             {"name": "secret", "client_id": SECRET_APP, "secrets": secrets} | confidential,
             {"name": "certificate", "client_id": CERTIFICATE_APP, "secrets": [], "keyCredentials": [certificate]}

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::Result;
@@ -12,19 +12,20 @@ pub(super) struct Emulator {
     child: Child,
     /// Without a reader of what it prints it would end.
     _printed: BufReader<ChildStdout>,
-    host: String,
-    ca: PathBuf,
+    variables: Vec<(String, String)>,
 }
 
 impl Emulator {
-    /// Starts the program `entra` with a configuration and a kind of issuer. The log of its
-    /// requests is `log`.
-    pub(super) fn start(entra: &Path, config: &Path, issuer: &str, log: &Path) -> Result<Self> {
+    /// Starts the program `entra` with a configuration and more options. The log of its requests is
+    /// `log`.
+    pub(super) fn start(entra: &Path, config: &Path, more: &[&str], log: &Path) -> Result<Self> {
         let ca = log.with_extension("ca.pem");
         let mut child = Command::new("/bin/sh")
             .args(["-c", KEEPER, "sh"])
             .arg(entra)
-            .args(["emulator", "--tls", "--issuer", issuer, "--config"])
+            .args(["emulator", "--tls"])
+            .args(more)
+            .arg("--config")
             .arg(config)
             .arg("--ca-out")
             .arg(&ca)
@@ -33,13 +34,12 @@ impl Emulator {
             .stderr(File::create(log)?)
             .spawn()?;
         let mut printed = BufReader::new(child.stdout.take().ok_or("the emulator has no standard output")?);
-        let host = address(&mut printed)?;
+        let variables = variables(&mut printed)?;
         let failed = || format!("the emulator did not start: {}", log.display());
         Ok(Self {
             child,
             _printed: printed,
-            host: host.ok_or_else(failed)?,
-            ca,
+            variables: variables.ok_or_else(failed)?,
         })
     }
 
@@ -48,10 +48,11 @@ impl Emulator {
         for name in FOREIGN {
             command.env_remove(name).env_remove(name.to_lowercase());
         }
-        command.env("AZURE_AUTHORITY_HOST", &self.host);
-        for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
-            command.env(name, &self.ca);
-        }
+        let lent = self
+            .variables
+            .iter()
+            .filter(|(name, _)| !NOT_LENT.contains(&name.as_str()));
+        command.envs(lent.map(|(name, value)| (name, value)));
     }
 }
 
@@ -63,18 +64,17 @@ impl Drop for Emulator {
     }
 }
 
-/// The address with TLS, once all is printed that programs read.
-fn address(printed: &mut impl BufRead) -> Result<Option<String>> {
-    let mut host = None;
+/// The variables that are printed, once all of them are.
+fn variables(printed: &mut impl BufRead) -> Result<Option<Vec<(String, String)>>> {
+    let mut variables = Vec::new();
     for line in printed.lines() {
         let line = line?;
         let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) else {
             continue;
         };
-        match name {
-            "AZURE_AUTHORITY_HOST" => host = Some(value.trim_matches('\'').to_owned()),
-            LAST => return Ok(host),
-            _ => {}
+        variables.push((name.to_owned(), value.trim_matches('\'').to_owned()));
+        if name == LAST {
+            return Ok(Some(variables));
         }
     }
     Ok(None)
@@ -98,8 +98,26 @@ const FOREIGN: &[&str] = &[
     "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_REGIONAL_AUTHORITY_NAME",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "AZUREPS_HOST_ENVIRONMENT",
+    "DEFAULT_IDENTITY_CLIENT_ID",
+    "IDENTITY_API_VERSION",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "IDENTITY_SERVER_THUMBPRINT",
+    "IMDS_ENDPOINT",
     "MSAL_FORCE_REGION",
+    "MSI_ENDPOINT",
+    "MSI_SECRET",
     "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+];
+
+/// Variables of the emulator that name one of its applications. The cases choose their own.
+const NOT_LENT: &[&str] = &[
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
     "CURL_CA_BUNDLE",
 ];
 
@@ -108,11 +126,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn address_is_found_once_all_is_printed() {
+    fn variables_are_found_once_all_is_printed() {
         let printed =
             "# The emulator\nexport AZURE_AUTHORITY_HOST='https://127.0.0.1:1'\nexport NODE_EXTRA_CA_CERTS=/ca\n";
-        let found = |text: &str| address(&mut text.as_bytes()).unwrap();
-        assert_eq!(found(printed).as_deref(), Some("https://127.0.0.1:1"));
+        let found = |text: &str| variables(&mut text.as_bytes()).unwrap();
+        let expected = [
+            ("AZURE_AUTHORITY_HOST", "https://127.0.0.1:1"),
+            ("NODE_EXTRA_CA_CERTS", "/ca"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(found(printed), Some(expected.to_vec()));
         assert_eq!(found(&printed.replace("export NODE_EXTRA_CA_CERTS=/ca\n", "")), None);
         assert_eq!(found(""), None);
     }

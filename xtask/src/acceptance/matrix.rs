@@ -51,6 +51,13 @@ impl Matrix {
         })
     }
 
+    /// The table without the rows of a source that this machine cannot test.
+    pub(super) fn without(mut self, source: &str) -> Self {
+        let is_of = |case: &str| case.split(',').next() == Some(source);
+        self.rows.retain(|(case, _)| !is_of(case));
+        self
+    }
+
     /// The cells that differ from what is expected, a line each. A client that was skipped differs
     /// nowhere.
     pub(super) fn differences(&self, observed: &Observed) -> Vec<String> {
@@ -165,6 +172,11 @@ impl Observed {
         self.skipped.insert(client.to_owned(), reason.to_owned());
     }
 
+    /// Returns whether a client cannot run here.
+    pub(super) fn is_skipped(&self, client: &str) -> bool {
+        self.skipped.contains_key(client)
+    }
+
     /// The reason for each client that was skipped.
     pub(super) fn skipped(&self) -> Vec<String> {
         self.skipped.values().cloned().collect()
@@ -205,7 +217,7 @@ const WIDTH: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acceptance::{EXPECTED_OF_CLIENTS, EXPECTED_OF_VALIDATORS};
+    use crate::acceptance::{EXPECTED_OF_CLIENTS, EXPECTED_OF_IDENTITIES, EXPECTED_OF_VALIDATORS};
 
     const TABLE: &str = "# legend\n       | a    | b\nsecret | ok   | R 1*\nother  | -    | ok\n";
 
@@ -295,6 +307,13 @@ mod tests {
     }
 
     #[test]
+    fn source_that_cannot_be_tested_has_no_rows() {
+        let matrix = Matrix::parse("| a\narc | ok\narc, client ID | ok\narch | ok\n").unwrap();
+        let differences = matrix.without("arc").differences(&Observed::default());
+        assert_eq!(differences, ["a, arch: - and not ok: it was not run"]);
+    }
+
+    #[test]
     fn row_of_another_length_is_an_error() {
         assert!(Matrix::parse("| a | b\nsecret | ok\n").is_err());
         assert!(Matrix::parse("# legend\n").is_err());
@@ -302,8 +321,12 @@ mod tests {
 
     #[test]
     fn tables_of_expectations_are_readable() {
-        let known = |cell: &str| ["ok", "rejected", NOT_OFFERED].contains(&cell) || cell.starts_with('R');
-        for (text, clients) in [(EXPECTED_OF_CLIENTS, 12), (EXPECTED_OF_VALIDATORS, 3)] {
+        let known = |cell: &str| ["ok", "other", "rejected", NOT_OFFERED].contains(&cell) || cell.starts_with('R');
+        for (text, clients) in [
+            (EXPECTED_OF_CLIENTS, 12),
+            (EXPECTED_OF_VALIDATORS, 3),
+            (EXPECTED_OF_IDENTITIES, 5),
+        ] {
             let matrix = Matrix::parse(text).unwrap();
             assert_eq!(matrix.clients.len(), clients);
             assert!(matrix.shown(&Observed::default()).lines().all(|line| line.len() <= 200));

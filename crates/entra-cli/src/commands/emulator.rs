@@ -23,7 +23,7 @@ use crate::commands::emulator::machine::Machine;
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_secret, read_text, tell};
 use crate::sanitize::{escape, shell_quoted, without_suspected_secrets};
-use crate::stop::{Stop, end_as, is_first};
+use crate::stop::{Stop, end_as};
 use crate::verbosity;
 
 /// Run a local Entra emulator.
@@ -230,9 +230,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         })?;
     arguments.address.warn(&emulator);
     arguments.control.warn();
+    // Before there is a file to remove, and before the lines are printed, because their reader may
+    // stop the emulator at once.
+    let stop = Stop::watch()?;
     let ca = emulator
         .ca_pem()
-        .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
+        // Most programs compare the thumbprint of Service Fabric; the others must trust its
+        // certificate.
+        .map(|pem| pem.to_owned() + emulator.service_fabric_pem().unwrap_or_default())
+        .map(|pem| CaFile::write(&pem, arguments.ca_out.as_deref()))
         .transpose()?;
     let of_machine = arguments.machine.variables(&emulator);
     let variables = of_machine.unwrap_or_else(|| variables(&emulator));
@@ -242,12 +248,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.guest.is_empty() {
         emulator.resume();
         let all = [variables, trust, control::variables(&emulator)].concat();
-        let status = guest::run(&arguments.guest, &all, &unset)?;
+        let status = guest::run(&arguments.guest, &all, &unset, &stop)?;
         drop((ca, emulator));
         end_as(status);
     }
-    // Before the lines are printed, because their reader may stop the emulator at once.
-    let stop = is_first().then(Stop::watch).transpose()?;
     let mut text = describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path()));
     if !unset.is_empty() {
         let _ = write!(text, "\nunset {}", unset.join(" "));
@@ -262,16 +266,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print_secret(&text)?;
     // /healthz responds only after the lines were printed.
     emulator.resume();
-    match ca.filter(|ca| ca.folder.is_some()) {
-        Some(ca) => ca.remove_when_stopped(),
-        None => match stop {
-            Some(stop) => stop.wait().end(),
-            // A signal ends the process.
-            None => loop {
-                std::thread::park();
-            },
-        },
-    }
+    let stopped = stop.wait();
+    // Removes the CA file and the key files of Azure Arc.
+    drop((ca, emulator));
+    stopped.end()
 }
 
 fn read_config(path: &Path) -> Result<Config, Failure> {

@@ -461,3 +461,26 @@ fn printed_lines_replace_those_of_another_source() {
     let identities = printed.iter().filter(|line| line.starts_with("# managed identity "));
     assert_eq!(identities.count(), 2, "{printed:?}");
 }
+
+#[test]
+fn key_files_are_removed_when_the_emulator_is_stopped() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("arc-tokens");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let words = ["--managed-identity", "arc", "--arc-tokens", folder.to_str().unwrap()];
+    let (mut child, printed) = started(&words, &[], "export IMDS_ENDPOINT=");
+    let endpoint = exported(&printed, "IDENTITY_ENDPOINT").strip_prefix("http://").unwrap();
+    let (address, path) = endpoint.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {address}\r\nMetadata: true\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 401 "), "{response}");
+    let count = || std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(count(), 1);
+    let done = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(done.unwrap().success());
+    child.wait().unwrap();
+    assert_eq!(count(), 0);
+}

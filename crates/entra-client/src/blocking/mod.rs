@@ -47,7 +47,7 @@ use crate::token::Token;
 pub use self::runtime::{Runtime, ThreadRuntime, TokenStore};
 use self::threads::{Threads, acquire, sign_in};
 
-/// A client that acquires and caches the tokens of one application. It blocks the thread of its
+/// A client that acquires and caches the tokens of one principal. It blocks the thread of its
 /// caller while it waits.
 ///
 /// The async [`Client`](crate::Client) is its counterpart, and documents the methods in detail.

@@ -168,8 +168,8 @@ impl Members {
             retry_after(response.headers(), now),
             secrets,
         );
-        // Words with digits may be secrets, except this one.
-        if code == NO_METADATA_HEADER {
+        // A code of the platforms is not a secret, even if it has digits or contains a short one.
+        if CODES.contains(&code) {
             service.error = code.to_owned();
         }
         service
@@ -228,6 +228,22 @@ fn hint(source: Source, code: &str, service: &ServiceError) -> Option<&'static s
         _ => return None,
     })
 }
+
+/// The codes of the platforms that decide about a kind or a hint.
+const CODES: [&str; 12] = [
+    "invalid_resource",
+    "unauthorized_client",
+    "access_denied",
+    "unknown_source",
+    "SecretHeaderNotFound",
+    "ArgumentNullOrEmpty",
+    "InvalidApiVersion",
+    "UnsupportedApiVersion",
+    "ManagedIdentityNotFound",
+    NO_METADATA_HEADER,
+    AUDIENCE_NOT_SUPPORTED,
+    IDENTITY_NOT_FOUND,
+];
 
 /// The code of the instance metadata service for a request without the header `Metadata`.
 const NO_METADATA_HEADER: &str = "bad_request_102";

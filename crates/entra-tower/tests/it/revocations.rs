@@ -1,12 +1,15 @@
-//! Tokens that are revoked repeatedly, beside paths that reject all tokens, and with a slow token
-//! service.
+//! Tokens that are revoked repeatedly, beside paths that reject all tokens, with a slow token
+//! service, and for a managed identity.
 
 use std::time::Duration;
 
+use entra_proto::managed_identity::{Identity, ManagedIdentity, Source};
+use entra_transport::LocalHost;
 use tokio::time::{Instant, sleep, timeout};
+use tower::Layer as _;
 
 use crate::support::world::{World, evil};
-use crate::support::{self, ok};
+use crate::support::{self, Api, TokenService, challenge, context, ok, send_to};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -111,4 +114,18 @@ async fn slow_token_service_delays_other_paths_a_little() {
         // No request is sent more than twice.
         assert!(world.sent("/evil") <= 2 * evil_calls, "{}", world.sent("/evil"));
     }
+}
+
+#[tokio::test]
+async fn claims_challenge_replaces_the_token_of_a_managed_identity() {
+    let identity = ManagedIdentity::new(Identity::system(), LocalHost).with_source(Source::Imds);
+    let token_service = TokenService::of(identity, |_| None);
+    let api = Api::accepting(&["t2"], challenge(&context("c1")));
+    let service = token_service.layer().replay().layer(api);
+    for _ in 0..2 {
+        assert_eq!(send_to(&service, "/a").await, (200, "t2".to_owned()));
+    }
+    assert_eq!(token_service.requests(), 2);
+    let resource = "resource=https%3A%2F%2Fgraph.microsoft.com";
+    assert!(token_service.form(1).contains(resource), "{}", token_service.form(1));
 }

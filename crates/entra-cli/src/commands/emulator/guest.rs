@@ -17,12 +17,15 @@ use crate::stop::Stop;
 ///
 /// # Errors
 /// Returns an error if the command cannot be run.
-pub(super) fn run(words: &[OsString], variables: &[(&str, String)], unset: &[&str]) -> Result<ExitStatus, Failure> {
+pub(super) fn run(
+    words: &[OsString],
+    variables: &[(&str, String)],
+    unset: &[&str],
+    stop: &Stop,
+) -> Result<ExitStatus, Failure> {
     let [program, words @ ..] = words else {
         return Err(Failure::text(Exit::Usage, "there is no command to run").hint("name a command after --"));
     };
-    // Before the command starts: otherwise a signal in between would stop only the emulator.
-    let stop = Stop::watch()?;
     let mut command = Command::new(program);
     command
         .args(words)

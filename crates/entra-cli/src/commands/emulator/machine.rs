@@ -81,8 +81,11 @@ impl Machine {
     /// Returns the variables of the chosen source, if there is one.
     pub(super) fn variables(&self, emulator: &Emulator) -> Option<Vec<(&'static str, String)>> {
         let source = self.managed_identity?.source();
-        let mut variables = vec![("AZURE_AUTHORITY_HOST", emulator.base_url().to_owned())];
-        variables.extend(emulator.managed_identity_environment(source));
+        let mut variables = emulator.managed_identity_environment(source);
+        // Some programs reject an address without TLS, even if they do not use it.
+        if let Some(url) = emulator.tls_url() {
+            variables.push(("AZURE_AUTHORITY_HOST", url.to_owned()));
+        }
         Some(variables)
     }
 
@@ -117,6 +120,7 @@ pub(super) fn describe(text: &mut String, emulator: &Emulator) {
 
 /// The variables by which programs find a credential.
 const OTHERS: &[&str] = &[
+    "AZURE_AUTHORITY_HOST",
     "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",

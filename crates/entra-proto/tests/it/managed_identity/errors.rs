@@ -244,6 +244,23 @@ fn secrets_that_a_platform_echoes_are_not_shown() {
 }
 
 #[test]
+fn short_secret_does_not_hide_a_code() {
+    let machine = Machine::of(Source::Arc);
+    machine.with_key("/var/opt/azcmagent/tokens/k.key", b"n");
+    let body = r#"{"error":"identity_not_found","error_description":"canary"}"#;
+    let run = run(
+        &machine.system(),
+        &[challenge("/var/opt/azcmagent/tokens/k.key"), responds(404, body)],
+    );
+    assert_eq!(
+        (run.kind(), run.error().error_code()),
+        (NotAssigned, Some("identity_not_found"))
+    );
+    let run = rejected(Source::Imds, 400, r#"{"error":"bad_request_102"}"#);
+    assert_eq!(run.error().error_code(), Some("bad_request_102"));
+}
+
+#[test]
 fn tokens_in_error_responses_are_not_shown() {
     let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2ln";
     for source in Source::ALL {

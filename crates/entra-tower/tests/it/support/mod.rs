@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use entra_client::clock::ManualClock;
-use entra_client::{Client, Policy, TokenSource};
+use entra_client::{Client, Policy, Principal, TokenSource};
 use entra_proto::acquire::RetryPolicy;
 use entra_proto::{Application, ClientSecret, Target, Timestamp};
 use entra_tower::{BearerError, BearerLayer};
@@ -34,13 +34,21 @@ impl TokenService {
     /// Rejects a request with the code that `reject` returns: with status 400, or with 503 for
     /// [`BUSY`].
     pub(crate) fn rejecting(reject: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        Self::of(application(), reject)
+    }
+
+    /// Creates the token service of this principal.
+    pub(crate) fn of(
+        principal: impl Into<Principal>,
+        reject: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static,
+    ) -> Self {
         let forms = Arc::new(Mutex::new(Vec::new()));
         let clock = ManualClock::at(Timestamp::from_secs(1_767_225_600));
         let record = Arc::clone(&forms);
         let reject = Arc::new(reject);
         let transport = transport_fn(move |request| {
             let form = std::str::from_utf8(request.body().as_bytes()).unwrap();
-            let form = format!("{}&{form}", request.uri().path());
+            let form = format!("{}&{form}", request.uri().path_and_query().unwrap());
             let rejection = reject(&form);
             let mut forms = record.lock().unwrap();
             forms.push(form);
@@ -61,7 +69,7 @@ impl TokenService {
         let mut policy = Policy::default();
         // Tests do not wait.
         policy.retry = RetryPolicy::never();
-        let client = Client::builder(application(), transport)
+        let client = Client::builder(principal, transport)
             .policy(policy)
             .clock(clock.clone())
             .build()
