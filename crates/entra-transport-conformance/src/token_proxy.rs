@@ -122,6 +122,11 @@ pub fn rejects_others<T: FromSettings + Clone>(builder: Builder<T>, send: Send<T
         let error = send(&transport, token_request()).expect_err("the proxy is another server");
         assert_eq!(error.kind(), TransportErrorKind::Tls, "{error:?}");
         assert!(error.to_string().starts_with("127.0.0.1:"), "{error}");
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("AZURE_KUBERNETES_CA_FILE"))
+        );
         assert_eq!(server.bytes(), 0);
     }
 }

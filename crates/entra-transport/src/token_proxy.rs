@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use entra_proto::environment::{KUBERNETES_CA_FILE, TokenProxySettings, TokenProxyTrust};
+use entra_proto::environment::{
+    KUBERNETES_CA_DATA, KUBERNETES_CA_FILE, KUBERNETES_SNI_NAME, TokenProxySettings, TokenProxyTrust,
+};
 use entra_proto::managed_identity::LocalRoute;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
@@ -97,16 +99,17 @@ impl<T: FromSettings + Clone> TokenProxy<T> {
         })
     }
 
-    /// Returns the transport for a request, and directs a token request to the proxy.
-    fn route(&self, request: &mut Request) -> Result<T, TransportError> {
+    /// Returns the transport to the proxy, and directs a token request there. Returns `None` for
+    /// other requests.
+    fn to_proxy(&self, request: &mut Request) -> Result<Option<T>, TransportError> {
         if !is_token_request(request) {
-            return self.direct.clone();
+            return Ok(None);
         }
         *request.uri_mut() = below(&self.url, request.uri())?;
-        Ok(match &self.through {
+        Ok(Some(match &self.through {
             Through::Fixed(transport) => transport.clone(),
             Through::Reloaded(reloaded) => reloaded.transport(),
-        })
+        }))
     }
 }
 
@@ -146,13 +149,19 @@ impl<T: FromSettings + Clone> Reloaded<T> {
 #[async_trait]
 impl<T: Transport + FromSettings + Clone> Transport for TokenProxy<T> {
     async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        self.route(&mut request)?.send(request).await
+        match self.to_proxy(&mut request)? {
+            Some(proxy) => proxy.send(request).await.map_err(explained),
+            None => self.direct.clone()?.send(request).await,
+        }
     }
 }
 
 impl<T: BlockingTransport + FromSettings + Clone> BlockingTransport for TokenProxy<T> {
     fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        self.route(&mut request)?.send(request)
+        match self.to_proxy(&mut request)? {
+            Some(proxy) => proxy.send(request).map_err(explained),
+            None => self.direct.clone()?.send(request),
+        }
     }
 }
 
@@ -162,6 +171,17 @@ impl<T> fmt::Debug for TokenProxy<T> {
             .field("url", &self.url)
             .finish_non_exhaustive()
     }
+}
+
+/// Replaces the hint of a failure of TLS, since the system's authorities are not those of the proxy.
+fn explained(error: TransportError) -> TransportError {
+    if error.kind() != TransportErrorKind::Tls {
+        return error;
+    }
+    error.with_hint(format!(
+        "check the token proxy of the cluster: its certificate authority in {KUBERNETES_CA_FILE} or \
+         {KUBERNETES_CA_DATA}, and its name in {KUBERNETES_SNI_NAME}"
+    ))
 }
 
 /// Returns whether a request is one for a token of the cloud. The requests of managed identities
