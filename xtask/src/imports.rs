@@ -123,18 +123,25 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
             "jsonwebtoken",
             "pkcs1",
             "pkcs8",
-            "ring",
             "rsa",
             "x509-cert",
             "x509-parser",
         ],
         &["entra-credential", "entra-validate", "entra-emulator"],
     ),
-    // The tenant store seals secrets in its file.
+    // The tenant store seals secrets in its file. The transports compare a pinned certificate by its
+    // hash, and their suite computes such hashes.
     (
-        "aws-lc-rs",
-        &["aws-lc-rs"],
-        &["entra-credential", "entra-validate", "entra-emulator", "entra-tenants"],
+        "cryptography",
+        &["aws-lc-rs", "ring"],
+        &[
+            "entra-credential",
+            "entra-validate",
+            "entra-emulator",
+            "entra-tenants",
+            "entra-transport",
+            "entra-transport-conformance",
+        ],
     ),
 ];
 
@@ -180,6 +187,8 @@ mod tests {
         assert_eq!(judge("entra-client", &[], &["rsa", "tower-layer", "serde"]).len(), 2);
         assert_eq!(judge("entra-client", &[], &["aws-lc-rs"]).len(), 1);
         assert_eq!(judge("entra-tenants", &[], &["aws-lc-rs"]), [""; 0]);
+        assert_eq!(judge("entra-transport", &[], &["aws-lc-rs", "ring"]), [""; 0]);
+        assert_eq!(judge("entra-transport-ureq", &[], &["aws-lc-rs", "ring"]).len(), 2);
         assert_eq!(judge("entra-proto", &[], &["aws-lc-rs"]).len(), 1);
     }
 

@@ -35,8 +35,8 @@ pub(crate) fn pinned(endpoint: &str, sha1: &str) -> Request {
     ])
 }
 
-/// Creates the request that finds out whether there is an instance metadata service at `base`. It is
-/// limited to one second.
+/// Creates the request that finds out whether there is an instance metadata service at `base`, for
+/// which it has one second.
 pub(crate) fn probe(base: &str) -> Request {
     first_request(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", base)])
 }

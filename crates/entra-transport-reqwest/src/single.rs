@@ -26,6 +26,8 @@ pub(crate) struct Single {
 }
 
 impl Single {
+    /// Creates the source with the settings of the transport.
+    ///
     /// # Errors
     /// Returns an error if the server name is an address, which reqwest cannot distinguish from the
     /// address to connect to.

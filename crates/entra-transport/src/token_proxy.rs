@@ -173,7 +173,7 @@ impl<T> fmt::Debug for TokenProxy<T> {
     }
 }
 
-/// Replaces the hint of a failure of TLS, since the system's authorities are not those of the proxy.
+/// Replaces the hint of a failure of TLS: the authorities of the proxy are not those of the system.
 fn explained(error: TransportError) -> TransportError {
     if error.kind() != TransportErrorKind::Tls {
         return error;
