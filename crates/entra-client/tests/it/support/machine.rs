@@ -78,13 +78,10 @@ pub(crate) fn beside(imds: impl Fn(&Seen) -> (Duration, Reply) + Send + Sync + '
     })
 }
 
-/// The reply of a machine without an instance metadata service: no connection within the time that
-/// the request allows.
+/// The reply of a machine without an instance metadata service: none within the time that the
+/// request allows.
 pub(crate) fn no_imds(seen: &Seen) -> (Duration, Reply) {
-    (
-        seen.connect_timeout.unwrap_or(Duration::from_secs(30)),
-        Reply::Unreachable,
-    )
+    (seen.patience.unwrap_or(Duration::from_secs(30)), Reply::Unreachable)
 }
 
 /// Returns true if a request is for a token of a managed identity.

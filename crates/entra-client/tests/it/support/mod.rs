@@ -130,8 +130,9 @@ pub(crate) struct Seen {
     /// The parameters of the query.
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
-    /// The time within which a connection must be made, if the request limits it.
-    pub(crate) connect_timeout: Option<Duration>,
+    /// The time after which the transport gives up on a host that does not respond, if the request
+    /// limits it.
+    pub(crate) patience: Option<Duration>,
     pub(crate) form: Vec<(String, String)>,
     /// The time at which it arrived, from the start of the test.
     pub(crate) at: Duration,
@@ -204,7 +205,10 @@ impl Service {
             path: request.uri().path().to_owned(),
             query: pairs(request.uri().query().unwrap_or_default().as_bytes()),
             headers: request.headers().clone(),
-            connect_timeout: LocalRoute::of(request).and_then(LocalRoute::connect_timeout),
+            patience: LocalRoute::of(request).and_then(|route| {
+                let limits = [route.connect_timeout(), route.timeout()];
+                limits.into_iter().flatten().min()
+            }),
             form: pairs(request.body().as_bytes()),
             at,
         };
