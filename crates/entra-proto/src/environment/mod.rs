@@ -14,15 +14,17 @@
 //! | [`CLIENT_SEND_CERTIFICATE_CHAIN`] | `1` or `true` to send the certificate chain (`x5c`) |
 //! | [`FEDERATED_TOKEN_FILE`] | a file with another issuer's assertion (workload identity) |
 //! | [`AUTHORITY_HOST`] | the cloud, or an emulator: what [`Cloud::from_setting`] reads |
+//! | [`TOKEN_CREDENTIALS`] | the credentials of a chain: [`CredentialSource::selected`] |
 //!
 //! [`TokenProxySettings`] reads the variables of a cluster with identity bindings.
 //!
 //! A secret together with a certificate is an error, because the choice would be arbitrary. Either
 //! of them takes precedence over the federated token file, which Kubernetes sets in every pod of a
-//! service account.
+//! service account. A chain reads each credential by itself ([`CredentialSource`]).
 
 mod error;
 mod misnamed;
+mod source;
 mod token_proxy;
 
 use std::ffi::OsString;
@@ -40,6 +42,7 @@ use crate::tenant::Tenant;
 
 pub use self::error::EnvironmentError;
 pub use self::misnamed::misnamed;
+pub use self::source::{CredentialSource, identity};
 pub use self::token_proxy::{
     KUBERNETES_CA_DATA, KUBERNETES_CA_FILE, KUBERNETES_SNI_NAME, KUBERNETES_TOKEN_PROXY, TokenProxySettings,
     TokenProxyTrust,
@@ -61,6 +64,8 @@ pub const CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_C
 pub const FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 /// The variable that names the cloud, or an emulator.
 pub const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+/// The variable that selects the credentials of a chain.
+pub const TOKEN_CREDENTIALS: &str = "AZURE_TOKEN_CREDENTIALS";
 
 /// The settings of an application, read from environment variables.
 ///
