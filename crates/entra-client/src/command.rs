@@ -149,6 +149,8 @@ impl std::error::Error for CommandError {}
 pub(crate) enum AnyCommand {
     Blocking(Arc<dyn TokenCommand>),
     Async(Arc<dyn AsyncTokenCommand>),
+    /// The command for the blocking client, and that for the async one.
+    Both(Arc<dyn TokenCommand>, Arc<dyn AsyncTokenCommand>),
 }
 
 /// A command that is ready to run.
@@ -162,7 +164,7 @@ impl CommandRun {
     /// Runs the command on this thread.
     pub(crate) fn run(&self) -> Result<CommandToken, CommandError> {
         match &self.command {
-            AnyCommand::Blocking(command) => command.run(&self.request),
+            AnyCommand::Blocking(command) | AnyCommand::Both(command, _) => command.run(&self.request),
             AnyCommand::Async(_) => Err(
                 CommandError::failed("the command is async, and this client cannot await it")
                     .with_hint("use the async client, or a blocking command"),
@@ -174,7 +176,7 @@ impl CommandRun {
     pub(crate) fn run_async(&self) -> BoxFuture<'_, Result<CommandToken, CommandError>> {
         match &self.command {
             AnyCommand::Blocking(_) => Box::pin(future::ready(self.run())),
-            AnyCommand::Async(command) => command.run(&self.request),
+            AnyCommand::Async(command) | AnyCommand::Both(_, command) => command.run(&self.request),
         }
     }
 }

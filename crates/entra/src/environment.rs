@@ -1,6 +1,5 @@
 //! Clients made from environment variables, and the files that the variables name.
 
-use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
 
@@ -10,6 +9,7 @@ use entra_proto::environment::{CertificateSettings, CredentialSettings, Environm
 use entra_proto::{Application, ClientCredential};
 use zeroize::Zeroizing;
 
+use crate::chain::variable;
 use crate::failure::FromEnvError;
 
 /// Reads the application from the environment. The [crate root](crate#the-environment) lists the
@@ -36,7 +36,11 @@ use crate::failure::FromEnvError;
 /// Returns an error if a variable is missing or cannot be used, or if the certificate's file cannot
 /// be read. The file of a federated token is read for each token request, and not here.
 pub fn application_from_env() -> Result<Application, FromEnvError> {
-    let environment = Environment::read(|name| env::var_os(name))?;
+    application(Environment::read(variable)?)
+}
+
+/// Returns the application with the credential that the settings name.
+pub(crate) fn application(environment: Environment) -> Result<Application, FromEnvError> {
     let credential = credential(environment.credential)?;
     Ok(Application::new(
         environment.authority,
@@ -75,29 +79,57 @@ fn read(settings: &CertificateSettings) -> io::Result<Zeroizing<Vec<u8>>> {
 /// The implementations of `from_env`, one for each client.
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 mod clients {
+    use std::sync::Arc;
+
     use entra_client::FromEnv;
+    use entra_proto::environment::{TokenProxySettings, cloud};
+    use entra_transport::adapter::FromSettings;
+    use entra_transport::{TokenProxy, TransportBuilder};
 
     use super::*;
+    use crate::chain::{principal_from_env, uses_workload_identity};
 
     /// A marker that lets this crate implement `FromEnv` for types of another crate.
     #[allow(unnameable_types, reason = "it marks the implementations, and no program names it")]
     pub struct Facade;
+
+    /// The transport to the cloud, or to the token proxy of a cluster with identity bindings.
+    enum Route<T> {
+        Direct(T),
+        Proxied(TokenProxy<T>),
+    }
+
+    /// Builds the transport for the cloud that the environment names.
+    fn transport<T: FromSettings + Clone>() -> Result<Route<T>, FromEnvError> {
+        let builder = TransportBuilder::new().for_cloud(&cloud(variable)?);
+        let proxy = match uses_workload_identity(variable)? {
+            true => TokenProxySettings::read(variable)?,
+            false => None,
+        };
+        match proxy {
+            Some(settings) => TokenProxy::new(builder, settings).map(Route::Proxied),
+            None => builder.build().map(Route::Direct),
+        }
+        .map_err(FromEnvError::Transport)
+    }
 
     #[cfg(any(feature = "hyper", feature = "reqwest"))]
     impl FromEnv<Facade> for entra_client::Client {
         type Error = FromEnvError;
 
         fn from_env() -> Result<Self, FromEnvError> {
-            #[cfg(feature = "reqwest")]
-            use entra_transport_reqwest::ReqwestTransport as Transport;
-
+            use entra_transport::Transport;
             #[cfg(not(feature = "reqwest"))]
-            use entra_transport_hyper::HyperTransport as Transport;
+            use entra_transport_hyper::HyperTransport as Chosen;
+            #[cfg(feature = "reqwest")]
+            use entra_transport_reqwest::ReqwestTransport as Chosen;
 
-            let application = application_from_env()?;
-            let builder = Transport::builder().for_cloud(application.authority().cloud());
-            let transport = builder.build().map_err(FromEnvError::Transport)?;
-            Ok(Self::new(application, transport))
+            let principal = principal_from_env()?;
+            let transport: Arc<dyn Transport> = match transport::<Chosen>()? {
+                Route::Direct(transport) => Arc::new(transport),
+                Route::Proxied(transport) => Arc::new(transport),
+            };
+            Ok(Self::new(principal, transport))
         }
     }
 
@@ -106,10 +138,15 @@ mod clients {
         type Error = FromEnvError;
 
         fn from_env() -> Result<Self, FromEnvError> {
-            let application = application_from_env()?;
-            let builder = entra_transport_ureq::UreqTransport::builder().for_cloud(application.authority().cloud());
-            let transport = builder.build().map_err(FromEnvError::Transport)?;
-            Ok(Self::new(application, transport))
+            use entra_transport::BlockingTransport;
+            use entra_transport_ureq::UreqTransport;
+
+            let principal = principal_from_env()?;
+            let transport: Arc<dyn BlockingTransport> = match transport::<UreqTransport>()? {
+                Route::Direct(transport) => Arc::new(transport),
+                Route::Proxied(transport) => Arc::new(transport),
+            };
+            Ok(Self::new(principal, transport))
         }
     }
 }

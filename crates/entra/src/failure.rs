@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use entra_proto::environment::{CLIENT_CERTIFICATE_PATH, CredentialSettings, EnvironmentError};
+use entra_proto::environment::{CLIENT_CERTIFICATE_PATH, CredentialSettings, CredentialSource, EnvironmentError};
 use entra_proto::error::{Diagnose, may_be_secret, printable};
 use entra_proto::report::ReportFor;
 use entra_transport::TransportError;
@@ -42,6 +42,14 @@ impl FromEnvError {
     }
 
     pub(crate) fn unknown(_: &CredentialSettings) -> Self {
+        Self::newer()
+    }
+
+    pub(crate) fn unknown_source(_: CredentialSource) -> Self {
+        Self::newer()
+    }
+
+    fn newer() -> Self {
         let source = io::Error::other("this kind of credential is newer than the crate `entra`");
         Self::File {
             path: None,

@@ -44,10 +44,33 @@
 //! | `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN` | `1` or `true` to send the certificate chain |
 //! | `AZURE_FEDERATED_TOKEN_FILE` | instead of both: a file with another issuer's assertion |
 //! | `AZURE_AUTHORITY_HOST` | the cloud, if not the public one, or a local emulator |
+//! | `AZURE_TOKEN_CREDENTIALS` | the credentials to look for: `prod`, `dev`, or one of them |
 //!
-//! A secret and a certificate together are an error. Either of them takes precedence over the
-//! federated token file, which Kubernetes sets by itself. The async client uses reqwest if that
-//! feature is on, and hyper otherwise; the blocking client uses ureq.
+//! The credentials form a strict [`Chain`]. The first one that is not absent is used, and a
+//! rejected one is never replaced by another:
+//!
+//! | credential | absent if | value of `AZURE_TOKEN_CREDENTIALS` |
+//! |---|---|---|
+//! | environment | no secret or certificate is set | `EnvironmentCredential` |
+//! | workload identity | no federated token file is set | `WorkloadIdentityCredential` |
+//! | managed identity | the machine has none | `ManagedIdentityCredential` |
+//! | Azure CLI | not installed, or no user | `AzureCliCredential` |
+//! | Azure Developer CLI | not installed, or no user | `AzureDeveloperCliCredential` |
+//!
+//! `prod`, the default, is the first three, and `dev` is the last two. A secret and a certificate
+//! together are an error, and so are variables that are set without those that belong to them. The
+//! managed identity is the system-assigned one, unless `AZURE_CLIENT_ID` names another. Only a
+//! machine without configured credentials is asked for its managed identity, with one request of
+//! at most one second. [`Client::chain`](entra_client::client::Client::chain) says which credential
+//! was chosen, and why others are absent.
+//!
+//! In a cluster of Azure Kubernetes Service with identity bindings, the token requests of a
+//! workload identity go to the cluster's proxy (`AZURE_KUBERNETES_TOKEN_PROXY` and the variables
+//! beside it).
+//!
+//! The async client uses reqwest if that feature is on, and hyper otherwise; the blocking client
+//! uses ureq. [`principal_from_env`] is for a transport of yours, and [`chain_from_env`] for
+//! another order of credentials.
 //!
 //! # Settings in the program
 //!
@@ -65,7 +88,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A certificate ([`credential::ClientCertificate`]) takes the place of the secret.
+//! A certificate ([`credential::ClientCertificate`]) takes the place of the secret, and so does an
+//! assertion of another issuer ([`federation`]) or the managed identity of the machine
+//! ([`managed_identity`]). A managed identity is also a principal of its own:
+//!
+//! ```no_run
+//! # #[cfg(feature = "ureq")] {
+//! use entra::managed_identity::Identity;
+//! use entra::{UreqTransport, blocking::Client};
+//!
+//! let transport = UreqTransport::new()?;
+//! let client = Client::managed_identity(Identity::system(), transport);
+//! # }
+//! # Ok::<(), entra::Report>(())
+//! ```
 //!
 //! # Errors
 //!
@@ -103,25 +139,29 @@
 //!
 //! # What is not here
 //!
-//! Managed identity, a chain of credentials, `azure_core`'s `TokenCredential`, and the password
-//! grant. A program on Azure that depends on managed identity uses `azure_identity`.
+//! `azure_core`'s `TokenCredential`, the password grant, and tokens that are bound to the key of a
+//! client certificate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(doc, not(doctest)))]
 pub mod _docs;
+mod chain;
+mod developer;
 mod environment;
 mod failure;
 
+pub use chain::{chain_from_env, principal_from_env};
+pub use developer::{AzureCli, AzureDeveloperCli};
 pub use entra_client::{
-    BuildError, Client, ClientBuilder, Consent, ConsentFlow, Error, PendingConsent, Policy, SignIn, Token,
-    TokenOptions, TokenSource, User, blocking,
+    Absence, BuildError, Chain, ChainReport, Client, ClientBuilder, Consent, ConsentFlow, Error, PendingConsent,
+    Policy, Principal, SignIn, Token, TokenOptions, TokenSource, User, blocking,
 };
 pub use entra_credential as credential;
 pub use entra_proto::{
     Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, Error as ProtocolError,
-    Guid, KnownApi, Resource, Scope, Scopes, Target, Tenant, Timestamp, acquired, assertion, authorize, claims, device,
-    endpoint, error, federation,
+    Guid, KnownApi, Resource, Scope, Scopes, Target, Tenant, Timestamp, acquired, agents, assertion, authorize, claims,
+    device, endpoint, environment::CredentialSource, error, federation, managed_identity, regions,
 };
 #[cfg(feature = "tenants")]
 pub use entra_tenants as tenants;

@@ -25,7 +25,8 @@ pub(crate) use self::selection::{Look, Search, Selection};
 /// - The client goes on to the next member only if a member is absent: it is not configured, or
 ///   this machine does not have it. If a credential is rejected, expired or unreachable, the
 ///   request fails with that error.
-/// - The client keeps the member with which it acquired the first token, whatever fails later.
+/// - The client keeps the member with which it acquired the first token, whatever fails later. If
+///   the first member that is configured cannot be absent, it is chosen from the start.
 /// - [`Client::chain`](crate::client::Client::chain) returns the chosen member, and the reasons why
 ///   others are absent.
 ///
@@ -124,6 +125,23 @@ impl Chain {
         self.with(name, Ok(Credential::Command(AnyCommand::Async(Arc::new(command)))))
     }
 
+    /// Adds a command on a developer's machine that both clients can run.
+    #[must_use]
+    pub fn with_any_command(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        command: impl TokenCommand + AsyncTokenCommand + 'static,
+    ) -> Self {
+        let command = Arc::new(command);
+        self.with(
+            name,
+            Ok(Credential::Command(AnyCommand::Both(
+                Arc::clone(&command) as _,
+                command,
+            ))),
+        )
+    }
+
     fn with(mut self, name: impl Into<Cow<'static, str>>, credential: Result<Credential, Absence>) -> Self {
         let name = name.into();
         self.members.push(Member { name, credential });
@@ -155,11 +173,10 @@ impl Member {
     /// Returns true if the member cannot turn out to be absent.
     pub(crate) fn is_certain(&self) -> bool {
         match &self.credential {
-            // These depend on the machine.
-            Ok(Credential::Application(application)) => !matches!(
-                application.credential(),
-                ClientCredential::Federated(_) | ClientCredential::Acquired(_)
-            ),
+            // An acquired credential may depend on the machine.
+            Ok(Credential::Application(application)) => {
+                !matches!(application.credential(), ClientCredential::Acquired(_))
+            }
             Ok(Credential::ManagedIdentity(_) | Credential::Command(_)) | Err(_) => false,
         }
     }

@@ -75,12 +75,13 @@ pub enum MemberState {
     Untried,
     /// The member is absent.
     Absent(Absence),
-    /// The member acquired the first token. All tokens come from it.
+    /// The member acquired the first token, or cannot be absent. All tokens come from it.
     Chosen,
 }
 
 impl ChainReport {
-    /// Returns the name of the chosen member. `None` before the first token.
+    /// Returns the name of the chosen member. `None` before the first token, unless the member is
+    /// certain from the start.
     #[must_use]
     pub fn chosen(&self) -> Option<&str> {
         let mut members = self.members.iter();

@@ -56,10 +56,22 @@ pub(crate) enum Look {
 
 impl Selection {
     pub(crate) fn new(chain: Chain) -> Arc<Self> {
+        let members = chain.members;
+        let absent = members.iter().map_while(|member| member.credential.as_ref().err());
+        let absences: Vec<Absence> = absent.cloned().collect();
+        let first = members.get(absences.len());
+        let chosen = match first.is_some_and(Member::is_certain) {
+            true => OnceLock::from(absences.len()),
+            false => OnceLock::new(),
+        };
+        let state = State {
+            absences,
+            ..State::default()
+        };
         Arc::new(Self {
-            members: chain.members,
-            chosen: OnceLock::new(),
-            state: Mutex::default(),
+            members,
+            chosen,
+            state: Mutex::new(state),
         })
     }
 

@@ -226,7 +226,7 @@ async fn rejected_secret_does_not_reach_the_managed_identity() {
     let report = stage.client.chain().unwrap();
     assert_eq!(
         states(&report),
-        [("environment", "untried"), ("managed identity", "untried")]
+        [("environment", "chosen"), ("managed identity", "untried")]
     );
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use entra_client::clock::ManualClock;
 use entra_client::observer::EventKind;
-use entra_client::{Absence, BuildError, Chain, CommandRequest, CommandToken, TokenOptions, blocking};
+use entra_client::{Absence, BuildError, Chain, CommandRequest, CommandToken, MemberState, TokenOptions, blocking};
+use entra_proto::assertion::{ClientAssertion, FederatedCredential};
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::{AccessToken, Tenant};
 use tokio::time::Instant;
@@ -91,7 +92,33 @@ async fn rejected_credential_ends_the_chain() {
     }
     assert_eq!((next.runs(), stage.service.requests()), (0, 3));
     let report = stage.client.chain().unwrap();
-    assert_eq!(states(&report), [("environment", "untried"), ("Azure CLI", "untried")]);
+    assert_eq!(states(&report), [("environment", "chosen"), ("Azure CLI", "untried")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn certain_member_is_chosen_before_the_first_token() {
+    let absence = || Absence::new("AZURE_CLIENT_SECRET is not set");
+    let federated = |_: &str| ClientAssertion::new("header.claims.signature");
+    for application in [app(secret()), app(FederatedCredential::new(federated))] {
+        let chain = Chain::new()
+            .with_absent("environment", absence())
+            .with_application("workload identity", application)
+            .with_async_command("Azure CLI", Command::always(issued("t")));
+        let stage = Stage::of(chain, tokens(), |builder| builder);
+        let report = stage.client.chain().unwrap();
+        assert_eq!(report.chosen(), Some("workload identity"));
+        assert_eq!(
+            report.members[0].state,
+            MemberState::Absent(Absence::new("AZURE_CLIENT_SECRET is not set"))
+        );
+        assert!(stage.client.application().is_some());
+        assert_eq!(stage.service.requests(), 0);
+    }
+    let chain = Chain::new()
+        .with_async_command("Azure CLI", Command::always(issued("t")))
+        .with_application("environment", app(secret()));
+    let stage = Stage::of(chain, tokens(), |builder| builder);
+    assert_eq!(stage.client.chain().unwrap().chosen(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,7 +323,9 @@ async fn expired_token_of_a_command_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn application_of_a_chain_is_known_once_chosen() {
-    let chain = Chain::new().with_application("environment", app(secret()));
+    let chain = Chain::new()
+        .with_async_command("Azure CLI", Command::always(absent()))
+        .with_application("environment", app(secret()));
     let stage = Stage::of(chain, tokens(), |builder| builder);
     let error = stage.client.authority().unwrap_err().to_string();
     assert!(
