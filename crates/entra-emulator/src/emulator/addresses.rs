@@ -6,7 +6,7 @@ use crate::emulator::Emulator;
 
 impl Emulator {
     /// Returns the base URL without a final slash: `http://127.0.0.1:{port}`, or the first name of
-    /// [`EmulatorBuilder::reached_as`]. Without sockets, it is a placeholder.
+    /// [`reached_as`](crate::EmulatorBuilder::reached_as). Without sockets, it is a placeholder.
     ///
     /// In a browser, it shows the registrations, and the last requests with their errors.
     pub fn base_url(&self) -> &str {
