@@ -63,7 +63,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     output(python.script("prepare.py", &[&run]))?;
     for issuer in [ENTRA, ORIGIN] {
         let log = run.join(format!("emulator-{issuer}.log"));
-        let emulator = Emulator::start(&entra, &run.join("emulator.json"), &["--issuer", issuer], &log)?;
+        let token = run.join("cluster-token").display().to_string();
+        let more = ["--issuer", issuer, "--federated-token-file", &token];
+        let emulator = Emulator::start(&entra, &run.join("emulator.json"), &more, &log)?;
         for driver in drivers.iter_mut().filter(|driver| driver.issuer == issuer) {
             results.run(driver, &emulator, &python, &run)?;
         }

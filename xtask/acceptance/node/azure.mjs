@@ -2,6 +2,7 @@
 import * as identity from "@azure/identity";
 import { readFileSync } from "node:fs";
 
+import { ofJob } from "./issuer.mjs";
 import { person } from "./person.mjs";
 import { Refused } from "./refused.mjs";
 
@@ -31,6 +32,22 @@ export function cases(host, s) {
   function assertion(text) {
     return () =>
       token(new identity.ClientAssertionCredential(s.tenant, s.certificate_app, async () => text, options), graph);
+  }
+
+  function job(more) {
+    const given = [s.tenant, s.federated_app, () => ofJob(more), options];
+    return () => token(new identity.ClientAssertionCredential(...given), graph);
+  }
+
+  function pipeline() {
+    const { AZURESUBSCRIPTION_SERVICE_CONNECTION_ID: connection, SYSTEM_ACCESSTOKEN: access } = process.env;
+    const given = [s.tenant, s.federated_app, connection, access, options];
+    return token(new identity.AzurePipelinesCredential(...given), graph);
+  }
+
+  function cluster() {
+    const given = { tenantId: s.tenant, clientId: s.federated_app, tokenFilePath: s.cluster_file };
+    return token(new identity.WorkloadIdentityCredential({ ...options, ...given }), graph);
   }
 
   function workload() {
@@ -89,6 +106,11 @@ export function cases(host, s) {
     "assertion, malformed": assertion(s.malformed_assertion),
     "federated assertion": assertion(s.federated_assertion),
     "workload identity file": workload,
+    "federated, job": job(),
+    "federated, subject": job({ subject: "repo:contoso/app:pull_request" }),
+    "federated, audience": job({ audience: "api://other" }),
+    "federated, pipeline": pipeline,
+    "federated, cluster": cluster,
     "wrong secret": secret({ secret: s.wrong_secret }),
     "secret's id": secret({ secret: s.secret_id }),
     "expired secret": secret({ secret: s.expired_secret }),

@@ -1,6 +1,9 @@
 // MSAL for Node.
+import { readFileSync } from "node:fs";
+
 import { ConfidentialClientApplication, CryptoProvider, PublicClientApplication } from "@azure/msal-node";
 
+import { ofJob } from "./issuer.mjs";
 import { person } from "./person.mjs";
 import { Refused } from "./refused.mjs";
 
@@ -37,6 +40,10 @@ export function cases(host, s) {
 
   function by(proof) {
     return appOnly(proof, { app: s.certificate_app });
+  }
+
+  function federated(clientAssertion) {
+    return appOnly({ clientAssertion }, { app: s.federated_app });
   }
 
   function certificate(key, members) {
@@ -111,6 +118,10 @@ export function cases(host, s) {
     "assertion": by({ clientAssertion: async () => s.assertion }),
     "assertion, malformed": by({ clientAssertion: s.malformed_assertion }),
     "federated assertion": by({ clientAssertion: s.federated_assertion }),
+    "federated, job": federated(() => ofJob()),
+    "federated, subject": federated(() => ofJob({ subject: "repo:contoso/app:pull_request" })),
+    "federated, audience": federated(() => ofJob({ audience: "api://other" })),
+    "federated, cluster": federated(async () => readFileSync(s.cluster_file, "utf8")),
     "wrong secret": secret(s.wrong_secret),
     "secret's id": secret(s.secret_id),
     "expired secret": secret(s.expired_secret),

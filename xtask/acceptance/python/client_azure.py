@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import azure.identity
 import azure.identity.aio
 from azure.core.exceptions import ClientAuthenticationError
 
+import issuer
 import person
 from refused import Refused
 
@@ -62,6 +64,19 @@ def cases(host, settings, is_async):
         found = credential("ClientAssertionCredential", client_id=s["certificate_app"], func=lambda: text)
         return partial(token, found, graph)
 
+    def job(**options):
+        ask = partial(issuer.of_job, **options)
+        return partial(token, credential("ClientAssertionCredential", client_id=s["federated_app"], func=ask), graph)
+
+    def pipeline():
+        found = credential(
+            "AzurePipelinesCredential",
+            client_id=s["federated_app"],
+            service_connection_id=os.environ["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"],
+            system_access_token=os.environ["SYSTEM_ACCESSTOKEN"],
+        )
+        return token(found, graph)
+
     def code_credential(code):
         return credential(
             "AuthorizationCodeCredential",
@@ -96,6 +111,9 @@ def cases(host, settings, is_async):
     workload = credential(
         "WorkloadIdentityCredential", client_id=s["certificate_app"], token_file_path=s["assertion_file"]
     )
+    cluster = credential(
+        "WorkloadIdentityCredential", client_id=s["federated_app"], token_file_path=s["cluster_file"]
+    )
     both = {
         "secret": secret(),
         "secret, own API": secret(orders),
@@ -113,6 +131,11 @@ def cases(host, settings, is_async):
         "assertion, malformed": assertion(s["malformed_assertion"]),
         "federated assertion": assertion(s["federated_assertion"]),
         "workload identity file": partial(token, workload, graph),
+        "federated, job": job(),
+        "federated, subject": job(subject="repo:contoso/app:pull_request"),
+        "federated, audience": job(audience="api://other"),
+        "federated, pipeline": pipeline,
+        "federated, cluster": partial(token, cluster, graph),
         "wrong secret": secret(secret=s["wrong_secret"]),
         "secret's id": secret(secret=s["secret_id"]),
         "expired secret": secret(secret=s["expired_secret"]),

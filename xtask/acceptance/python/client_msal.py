@@ -2,9 +2,11 @@
 
 import warnings
 from functools import partial
+from pathlib import Path
 
 import msal
 
+import issuer
 import person
 from refused import Refused
 
@@ -113,6 +115,16 @@ def cases(host, settings):
         "assertion": by({"client_assertion": lambda: s["assertion"]}),
         "assertion, malformed": by({"client_assertion": lambda: s["malformed_assertion"]}),
         "federated assertion": by({"client_assertion": lambda: s["federated_assertion"]}),
+        "federated, job": by({"client_assertion": issuer.of_job}, s["federated_app"]),
+        "federated, subject": by(
+            {"client_assertion": partial(issuer.of_job, subject="repo:contoso/app:pull_request")}, s["federated_app"]
+        ),
+        "federated, audience": by(
+            {"client_assertion": partial(issuer.of_job, audience="api://other")}, s["federated_app"]
+        ),
+        "federated, cluster": by(
+            {"client_assertion": lambda: Path(s["cluster_file"]).read_text()}, s["federated_app"]
+        ),
         "wrong secret": secret(secret=s["wrong_secret"]),
         "secret's id": secret(secret=s["secret_id"]),
         "expired secret": secret(secret=s["expired_secret"]),

@@ -147,6 +147,8 @@ def expectations(s: dict) -> dict:
         table[case] = graph | secret
     for case in (*CERTIFICATES, "assertion", "assertion v1", "workload identity file"):
         table[case] = graph | certificate
+    for case in ("federated, job", "federated, pipeline", "federated, cluster"):
+        table[case] = graph | {"app": s["federated_app"], "proof": "2"}
     return table | identities(s)
 
 

@@ -21,6 +21,7 @@ CERTIFICATE_APP = "2e6d3a0f-8b4c-4d9e-9f72-c1b5e3d0a824"
 ORDERS_APP = "3d7e4b10-9c5d-4eaf-a083-d2c6f4e1b935"
 PUBLIC_APP = "4e8f5c21-ad6e-4fb0-b194-e3d705f2ca46"
 OTHER_APP = "5f906d32-be7f-4ac1-82a5-f4e816a3db57"
+FEDERATED_APP = "c607d4a9-25e6-4138-a91c-6b5f8d1a42ce"
 GRAPH = "https://graph.microsoft.com"
 ORDERS = "api://orders"
 USER = "alex@" + DOMAIN
@@ -40,6 +41,13 @@ IDENTITIES = {
     },
 }
 REDIRECT = "https://app.example/cb"
+SUBJECTS = (
+    "repo:contoso/app:ref:refs/heads/main",
+    "sc://contoso/app/connection",
+    "system:serviceaccount:default:app",
+)
+"""The subjects of the second issuer."""
+
 LIFETIME = 600
 """Seconds that the assertions of callbacks are valid."""
 
@@ -56,6 +64,7 @@ def main(folder: Path):
         "orders_app": ORDERS_APP,
         "public_app": PUBLIC_APP,
         "other_app": OTHER_APP,
+        "federated_app": FEDERATED_APP,
         "unknown_app": "60a17e43-cf80-4bd2-93b6-05f927b4ec68",
         "secret": "a~right.secret-",
         # Every printable character of ASCII.
@@ -79,6 +88,8 @@ def main(folder: Path):
         "malformed_assertion": "not.a.jwt",
         "federated_assertion": federated_assertion(strange),
         "assertion_file": str(folder / "assertion"),
+        # The emulator writes it.
+        "cluster_file": str(folder / "cluster-token"),
         "person": [sys.executable, "-B", str(Path(__file__).with_name("person.py"))],
     }
     (folder / "assertion").write_text(settings["assertion"])
@@ -87,7 +98,8 @@ def main(folder: Path):
 
 
 def emulator(certificate: str, settings: dict) -> dict:
-    """Two tenants; apps with secrets, with `certificate`, without a credential, and in the other tenant only.
+    """Two tenants; apps with secrets, with `certificate`, with federated credentials, without a credential, and in
+    the other tenant only.
 
     The API of orders is an app as well, for the on-behalf-of flow. Tokens for Graph are v1, for orders v2.
     """
@@ -108,6 +120,7 @@ def emulator(certificate: str, settings: dict) -> dict:
     return {
         "tenants": [{"id": TENANT, "domain": DOMAIN}, {"id": OTHER_TENANT, "domain": "other.example"}],
         "device_interval": 1,
+        "second_issuer": True,
         "machine": {
             "identities": [
                 IDENTITIES["system"] | {"system_assigned": True},
@@ -133,6 +146,14 @@ def emulator(certificate: str, settings: dict) -> dict:
                 "requested_scopes": scopes,
                 "redirect_uris": ["http://localhost", "http://127.0.0.1"],
             },
+            {
+                "name": "federated",
+                "client_id": FEDERATED_APP,
+                "secrets": [],
+                # Without an issuer: that of the emulator itself.
+                "federated_credentials": [{"subject": subject} for subject in SUBJECTS],
+            }
+            | confidential,
             {"name": "other", "client_id": OTHER_APP, "secrets": secrets[:1], "tenants": [OTHER_TENANT]},
         ],
         "apis": [

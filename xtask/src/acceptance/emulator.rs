@@ -118,6 +118,7 @@ const NOT_LENT: &[&str] = &[
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
+    "AZURE_FEDERATED_TOKEN_FILE",
     "CURL_CA_BUNDLE",
 ];
 
