@@ -26,6 +26,7 @@ mod emulator_tls;
 mod errors;
 #[cfg(unix)]
 mod exec;
+#[cfg(unix)]
 mod federation;
 mod flow_errors;
 mod help;
@@ -38,6 +39,7 @@ mod login;
 mod login_errors;
 mod logs;
 mod man;
+#[cfg(unix)]
 mod managed_identity;
 #[cfg(unix)]
 mod pages;

@@ -203,7 +203,7 @@ fn doctor_explains_the_source() {
     let output = run(&[&words[..], &["-o", "json"]].concat(), &borrowed(&variables));
     let report: Value = serde_json::from_str(out(&output)).unwrap();
     let check = &report["checks"][0];
-    assert_eq!(check["check"], "managed-identity");
+    assert_eq!(check["check"], "identity");
     assert_eq!(check["details"]["source"], "App Service");
     assert_eq!(
         check["details"]["evidence"],
@@ -253,4 +253,17 @@ fn doctor_rejects_an_identity_that_is_not_used() {
     let output = command(&["doctor", "--identity-object-id", "x"], &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", out(&output));
     assert!(out(&output).contains("requires a managed identity"), "{}", out(&output));
+}
+
+#[test]
+fn doctor_explains_a_machine_without_managed_identities() {
+    let words = ["doctor", "--managed-identity", "--resource", GRAPH, "--timeout", "2"];
+    let output = run(&words, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")]);
+    assert_eq!(output.status.code(), Some(7), "{}", out(&output));
+    for text in [
+        "the environment names no other source",
+        "on a machine or service of Azure",
+    ] {
+        assert!(out(&output).contains(text), "{text}: {}", out(&output));
+    }
 }

@@ -28,7 +28,7 @@ pub(crate) enum Credential {
         read: Box<certificate::Read>,
     },
     Federated {
-        place: Place,
+        place: Box<Place>,
         source: Source,
         assertion: Result<ClientAssertion, Failure>,
     },
@@ -58,12 +58,12 @@ impl Credential {
             },
             Ok(Chosen::Federated(file, source)) => Self::Federated {
                 assertion: file.assertion().map_err(Failure::from),
-                place: Place::File(file),
+                place: Box::new(Place::File(file)),
                 source,
             },
             Ok(Chosen::Acquired(place, source)) => Self::Federated {
                 assertion: place.assertion(&settings.cloud().unwrap_or_default(), network),
-                place: Place::Source(place),
+                place: Box::new(Place::Source(place)),
                 source,
             },
             Err(failure) => Self::Missing(match detected_identity() {
@@ -98,7 +98,7 @@ impl Credential {
             }
             Self::Federated { place, assertion, .. } => {
                 assertion.as_ref().ok()?;
-                match place {
+                match &**place {
                     Place::File(file) => Some(FederatedCredential::new(file.clone()).into()),
                     Place::Source(place) => place.credential(&settings.cloud().ok()?).ok(),
                 }
@@ -128,7 +128,7 @@ impl Credential {
             }
             Self::Federated { place, source, .. } => (
                 "federatedToken",
-                match place {
+                match &**place {
                     Place::File(file) => format!("the federated token in {}", file.path().display()),
                     Place::Source(place) => place.describe(),
                 },
@@ -160,7 +160,7 @@ impl Credential {
         match self {
             Self::Secret(..) | Self::Missing(_) => Ok(()),
             Self::Certificate { read, path, .. } => report.add(read.judge(&path.display().to_string(), now)),
-            Self::Federated { place, assertion, .. } => report.add(match (assertion, place) {
+            Self::Federated { place, assertion, .. } => report.add(match (assertion, &**place) {
                 (Ok(assertion), place) => {
                     let is_renewed = matches!(place, Place::Source(source) if source.is_renewed());
                     judge_assertion(assertion, is_renewed, cloud, now)

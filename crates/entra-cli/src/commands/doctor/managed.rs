@@ -9,7 +9,7 @@ use entra_proto::managed_identity::{Detection, Evidence, ManagedIdentity};
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{Arguments, configuration, name, token};
 use crate::commands::token::one_request;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// Checks the steps from a managed identity to its token.
 pub(crate) fn examine(arguments: &Arguments, managed: &ManagedIdentity, report: &mut Report) -> Result<(), Failure> {
@@ -49,7 +49,15 @@ pub(crate) fn examine(arguments: &Arguments, managed: &ManagedIdentity, report: 
         }
         Err(error) => {
             let fix = "run this command where the managed identity is assigned";
-            report.add(Check::failure(name::TOKEN_REQUEST, &error.into(), fix))?;
+            let failure = Failure::from(error);
+            let is_silent = matches!(failure.exit, Exit::Network | Exit::Timeout);
+            let failure = match is_silent && detection.evidence().is_empty() {
+                true => failure.hint_instead(
+                    "run this command on a machine or service of Azure: nothing names a platform here, and none responds",
+                ),
+                false => failure,
+            };
+            report.add(Check::failure(name::TOKEN_REQUEST, &failure, fix))?;
             report.skip(name::TOKEN, &[name::TOKEN_REQUEST])
         }
     }

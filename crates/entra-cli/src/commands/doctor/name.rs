@@ -1,6 +1,6 @@
 //! The names of the checks, in the order of the report.
 
-pub(super) const MANAGED_IDENTITY: &str = "managed-identity";
+pub(super) const MANAGED_IDENTITY: &str = "identity";
 pub(super) const AUTHORITY: &str = "authority";
 pub(super) const TENANT: &str = "tenant";
 pub(super) const CLIENT_ID: &str = "client-id";
