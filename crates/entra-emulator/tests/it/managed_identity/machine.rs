@@ -191,6 +191,21 @@ fn default_machine_has_two_identities() {
 }
 
 #[test]
+fn system_assigned_identity_comes_first() {
+    let [system, user] = identities();
+    let machine = Machine::default().identity(user).identity(system);
+    let emulator = Emulator::builder().machine(machine).build();
+    let order: Vec<bool> = emulator
+        .managed_identities()
+        .iter()
+        .map(|identity| identity.system_assigned)
+        .collect();
+    assert_eq!(order, [true, false]);
+    let ids = ["collector", CLIENT_ID].map(|name| &emulator.managed_identity(name).unwrap().object_id);
+    assert_eq!(ids, [OBJECT_ID, OBJECT_ID]);
+}
+
+#[test]
 fn json_configures_identities() {
     let config = Config::from_json(
         r#"{"token_lifetime": 60, "machine": {"name": "vm1", "identities": [
