@@ -11,6 +11,7 @@ use crate::config::{App, FederatedCredential, Tenant, TokenVersion};
 use crate::exchange::{Exchange, FetchedKeys};
 use crate::form::{Form, is_form};
 use crate::protocol::token::assertion::{Assertion, malformed, required};
+use crate::protocol::token::form::LONGEST_FORM;
 use crate::state::State;
 use crate::state::directory::agents;
 use crate::state::jwks::Jwks;
@@ -228,7 +229,8 @@ impl<'a> Presented<'a> {
 pub(crate) fn issuer_to_fetch(state: &State, request: &Request<Vec<u8>>) -> Option<String> {
     let path = request.uri().path().trim_end_matches('/').to_ascii_lowercase();
     let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
-    if request.method() != Method::POST || !path.ends_with("/token") || !is_form(content_type) {
+    let is_token_request = request.method() == Method::POST && path.ends_with("/token") && is_form(content_type);
+    if !is_token_request || request.body().len() > LONGEST_FORM {
         return None;
     }
     let form = Form::parse(request.body());
