@@ -129,8 +129,8 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
         ],
         &["entra-credential", "entra-validate", "entra-emulator"],
     ),
-    // The tenant store seals secrets in its file. The transports compare a pinned certificate by its
-    // hash, and their suite computes such hashes.
+    // The tenant store seals secrets in its file. The transports compare a pinned certificate by
+    // its hash, and their suite computes such hashes.
     (
         "cryptography",
         &["aws-lc-rs", "ring"],

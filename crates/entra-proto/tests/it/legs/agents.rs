@@ -324,7 +324,8 @@ fn error_names_the_request_of_the_agent() {
             "{text}"
         );
     }
-    // The advice is about the blueprint, not about a federated credential of the agent, which has none.
+    // The advice is about the blueprint, not about a federated credential of the agent, which has
+    // none.
     const NO_CHILD: Network = Responds(401, r#"{"error":"invalid_client","error_codes":[700213]}"#);
     for script in [&[T1, NO_CHILD][..], &[T1, T2, NO_CHILD]] {
         let run = run(for_user(&agent_of(secret())), script);
