@@ -193,4 +193,7 @@ mod pages {
 
     #[doc = include_str!("../../crates/entra/docs/web_api.md")]
     struct WebApi;
+
+    #[doc = include_str!("../../crates/entra/docs/without_secrets.md")]
+    struct WithoutSecrets;
 }

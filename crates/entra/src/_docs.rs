@@ -1,6 +1,7 @@
 //! Guides for this crate and the crates below it. They hold no code.
 //!
 //! - [`daemon`]: a daemon with a certificate
+//! - [`without_secrets`]: managed identities, federation, chains and agent identities
 //! - [`multi_tenant`]: a multi-tenant collector: consent, tenant store, app-only tokens
 //! - [`tower`]: bearer tokens on the requests of tower services
 //! - [`web_api`]: validation of access tokens at a web API
@@ -44,3 +45,6 @@ pub mod troubleshooting {}
 
 #[doc = include_str!("../docs/web_api.md")]
 pub mod web_api {}
+
+#[doc = include_str!("../docs/without_secrets.md")]
+pub mod without_secrets {}

@@ -12,6 +12,10 @@ mod azure_certificate {
     include!("../migrating/azure_certificate.rs");
 }
 
+mod azure_managed_identity {
+    include!("../migrating/azure_managed_identity.rs");
+}
+
 mod oauth2_secret {
     include!("../migrating/oauth2_secret.rs");
 }
