@@ -190,10 +190,12 @@ fn resource(target: &Target) -> Result<String, CommandError> {
 }
 
 /// Returns whether the program ended because no user has signed in. If the service rejected the
-/// user's sign-in, the message has its AADSTS code, and the credential is not absent.
+/// sign-in of a user, the message has its AADSTS code or the arguments for another sign-in, and the
+/// credential is not absent.
 fn is_signed_out(output: &ProgramOutput, login: &str) -> bool {
     let message = String::from_utf8_lossy(output.stderr());
-    message.contains(login) && !message.contains("AADSTS")
+    let is_rejected = ["AADSTS", " login --", "reauthentication", "explicitly log in"];
+    message.contains(login) && !is_rejected.iter().any(|sign| message.contains(sign))
 }
 
 fn failed(error: &Error) -> CommandError {
@@ -311,6 +313,17 @@ mod tests {
                 true,
             ),
             ("policy", "echo 'AADSTS50076: run az login again' >&2; exit 1", false),
+            // A user whose sign-in was rejected is not replaced by that of another program.
+            (
+                "broker",
+                "printf 'Status_InteractionRequired\\nPlease explicitly log in with:\\naz login\\n' >&2; exit 1",
+                false,
+            ),
+            (
+                "scope",
+                "echo 'To re-authenticate, run: az login --scope x' >&2; exit 1",
+                false,
+            ),
             ("crash", "echo broken >&2; exit 1", false),
             ("empty", "exit 0", false),
             ("page", "echo '<html>'", false),
