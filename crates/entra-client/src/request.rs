@@ -40,8 +40,9 @@ impl InitialRequest {
     /// Returns the request of a credential that may be absent.
     pub(crate) fn probing(self) -> Self {
         match self {
+            Self::Token(request) => Self::Token(request.probing(true)),
             Self::ManagedIdentity(request) => Self::ManagedIdentity(request.probing(true)),
-            other => other,
+            Self::DeviceCode(_) | Self::Command(_) => self,
         }
     }
 }

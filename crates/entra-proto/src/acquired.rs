@@ -216,6 +216,19 @@ impl AcquiredCredential {
         Self::of_managed_identity(identity.request(Target::resource(cloud.token_exchange_audience())?)?)
     }
 
+    /// Sets whether a managed identity under the credential is probed before it is asked.
+    pub(crate) fn probe(&mut self, is_probing: bool) {
+        match &mut self.source {
+            AcquiredFrom::Token(request) => {
+                *request = Arc::new(TokenRequest::clone(request).probing(is_probing));
+            }
+            AcquiredFrom::Identity(request) => {
+                *request = Arc::new(ManagedIdentityRequest::clone(request).probing(is_probing));
+            }
+            AcquiredFrom::Exchange(_) => {}
+        }
+    }
+
     pub(crate) fn source(&self) -> &AcquiredFrom {
         &self.source
     }

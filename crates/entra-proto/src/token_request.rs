@@ -102,6 +102,20 @@ impl TokenRequest {
         Ok(self)
     }
 
+    /// Sets whether the managed identity that the application's credential is acquired from may not
+    /// exist, as in a chain of credentials. See
+    /// [`ManagedIdentityRequest::probing`](crate::managed_identity::ManagedIdentityRequest::probing).
+    #[must_use]
+    pub fn probing(mut self, is_probing: bool) -> Self {
+        if let ClientCredential::Acquired(credential) = &mut self.application.credential {
+            credential.probe(is_probing);
+        }
+        self.inner = self
+            .inner
+            .map(|inner| Arc::new(Self::clone(&inner).probing(is_probing)));
+        self
+    }
+
     /// Returns the assertion to sign if the application's credential is a certificate. Sign it and
     /// pass the result to [`with_assertion`](Self::with_assertion). `id` becomes its `jti` and must
     /// never be used twice.

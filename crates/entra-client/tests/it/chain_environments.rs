@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use entra_client::{Absence, Chain, Client};
-use entra_proto::Tenant;
+use entra_proto::acquired::AcquiredCredential;
+use entra_proto::{Target, Tenant};
 use tokio::time::Instant;
 
 use crate::support::commands::{Command, issued, states};
@@ -315,4 +316,19 @@ async fn tenant_of_a_chain_needs_an_application_only_if_it_is_chosen() {
         pass(seconds(10)).await;
     }
     assert_eq!(stage.client.token(&api("vault")).await.unwrap().expose(), "of-machine");
+}
+
+#[tokio::test(start_paused = true)]
+async fn application_on_a_missing_identity_is_absent() {
+    let audience = Target::resource("api://AzureADTokenExchange").unwrap();
+    let request = Machine::default().identity().request(audience).unwrap();
+    let credential = AcquiredCredential::of_managed_identity(request).unwrap();
+    let chain = Chain::new()
+        .with_application("federated", app(credential))
+        .with_async_command("Azure CLI", Command::always(issued("of-command")));
+    let stage = Stage::of(chain, beside(no_imds), |builder| builder);
+    let start = Instant::now();
+    assert_eq!(stage.client.token(&api("vault")).await.unwrap().expose(), "of-command");
+    // The probe and the command take a second each.
+    assert_eq!((stage.service.requests(), start.elapsed()), (1, seconds(2)));
 }

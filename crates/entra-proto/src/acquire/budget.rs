@@ -104,9 +104,9 @@ impl PlatformBudget {
             Duration::ZERO
         };
         let wait = wait.duration.saturating_add(spread).max(requested.unwrap_or_default());
-        let deadline = match failure {
-            Failure::Upgrade if policy.deadline >= default.deadline => policy.deadline.max(UPGRADE_DEADLINE),
-            Failure::Upgrade | Failure::Busy => policy.deadline,
+        let deadline = match self.failures.has_upgrade() && policy.deadline >= default.deadline {
+            true => policy.deadline.max(UPGRADE_DEADLINE),
+            false => policy.deadline,
         };
         (now.plus(wait).since(self.started_at) < deadline).then_some(wait)
     }

@@ -77,6 +77,11 @@ impl Exchange {
     /// and this machine has none.
     pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Result<Option<Step>, Error> {
         let failure = failure.into();
+        if let Current::Identity(leg) = &self.current {
+            if let Some(error) = leg.walk.foreign_failure(failure) {
+                return Err(LegError::of(leg.name(&self.run), error.into()));
+            }
+        }
         if !failure.allows_another(self.current.is_single_use()) {
             return Ok(None);
         }

@@ -135,6 +135,12 @@ impl SendFailure {
         }
     }
 
+    /// Returns whether the transport rejected the response, as too long or not well-formed for
+    /// example.
+    pub(crate) fn is_of_response(self) -> bool {
+        !self.is_transient && self.delivery == Delivery::MaybeSent
+    }
+
     /// Returns whether the request may be sent again. A single-use request may be, if it was never
     /// sent.
     pub(crate) fn allows_another(self, is_single_use: bool) -> bool {

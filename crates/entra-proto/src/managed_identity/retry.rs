@@ -47,6 +47,11 @@ impl Failures {
         self.busy.saturating_add(self.upgrade)
     }
 
+    /// Returns whether the platform was upgraded during the acquisition.
+    pub(crate) fn has_upgrade(self) -> bool {
+        self.upgrade > 0
+    }
+
     /// Counts a failure. Returns the wait before the next attempt, or `None` if the platform's
     /// schedule ends here.
     pub(crate) fn add(&mut self, source: Source, failure: Failure) -> Option<Wait> {

@@ -4,6 +4,7 @@
 use http::header::HeaderValue;
 use http::{Request, Response, StatusCode};
 
+use crate::acquire::SendFailure;
 use crate::body::Body;
 use crate::error::{ManagedIdentityError, ManagedIdentityErrorKind, Secrets};
 use crate::guid::Guid;
@@ -121,6 +122,22 @@ impl Walk {
         }
     }
 
+    /// Returns the error if the machine may have no managed identity, and the transport rejected
+    /// the response of another service than the platform.
+    pub(crate) fn foreign_failure(&self, failure: SendFailure) -> Option<ManagedIdentityError> {
+        (failure.is_of_response() && self.may_be_absent()).then(|| {
+            ManagedIdentityError::new(
+                ManagedIdentityErrorKind::Absent,
+                self.source(),
+                "another service responds in its place, in a form that is not its own",
+            )
+        })
+    }
+
+    fn may_be_absent(&self) -> bool {
+        self.request.is_probing() && self.source() == Source::Imds
+    }
+
     /// Returns the result of an error response.
     fn rejected(self, response: &Response<Body>, now: Timestamp) -> Result<Turn, ManagedIdentityError> {
         let error = self.refusal(response, now);
@@ -146,7 +163,7 @@ impl Walk {
     /// Returns the error if the machine may have no managed identity, and another service than the
     /// platform has responded: the portal of a network, or the metadata service of another cloud.
     fn foreign(&self, response: &Response<Body>) -> Option<ManagedIdentityError> {
-        if !self.request.is_probing() || self.source() != Source::Imds {
+        if !self.may_be_absent() {
             return None;
         }
         let problem = unreadable(response).or_else(|| foreign(response))?;

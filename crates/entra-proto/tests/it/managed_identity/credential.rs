@@ -118,6 +118,15 @@ fn rejected_assertion_is_acquired_again_with_new_variables() {
 fn absent_identity_makes_the_application_absent() {
     let run = acquire(request(exchange(&Machine::default()).probing(true)), &[DOWN]);
     assert!(matches!(&run.outcome, Some(Err(error)) if error.is_absent()));
+    // The request of the application can be made a probing one, whatever is nested in it.
+    let plain = request(exchange(&Machine::default()));
+    let nested = AcquiredCredential::of_token(plain.clone()).unwrap();
+    let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let outer = Application::new(authority, Guid::from_bytes([0xdd; 16]).into(), nested);
+    for request in [plain, outer.client_credentials(vault()).unwrap()] {
+        let run = acquire(request.probing(true), &[DOWN]);
+        assert!(matches!(&run.outcome, Some(Err(error)) if error.is_absent()));
+    }
     let run = acquire(request(exchange(&Machine::default())), &[DOWN, DOWN, DOWN, DOWN]);
     assert!(run.outcome.is_none());
 }

@@ -69,6 +69,11 @@ fn upgrade_of_the_metadata_service_takes_seventy_seconds() {
     assert_eq!((healed.waits.iter().sum::<u128>(), healed.waits.len()), (70_000, 7));
     assert!(matches!(healed.outcome, Some(Ok(_))));
 
+    // Another failure at its end does not shorten the upgrade.
+    script[6] = responds(503, "");
+    let healed = run_with(&imds(), RetryPolicy::default(), &script);
+    assert!(matches!(healed.outcome, Some(Ok(_))), "{:?}", healed.waits);
+
     let run = run(&imds(), &times(8, &upgrade));
     assert_eq!((run.seconds(), run.kind()), (vec![10; 7], Unavailable));
 }
@@ -194,6 +199,14 @@ fn probe_without_a_response_means_absent() {
     }
     // A request that the transport cannot send says nothing about the machine.
     assert!(run(&imds().probing(true), &[IMPOSSIBLE]).outcome.is_none());
+    // A response that the transport rejects, as too long or compressed for example, is that of
+    // another service.
+    assert_eq!(run(&imds().probing(true), &[UNREADABLE]).kind(), Absent);
+    let after = run(&imds().probing(true), &[responds(302, ""), UNREADABLE]);
+    assert_eq!(after.kind(), Absent);
+    assert!(run(&imds(), &[UNREADABLE]).outcome.is_none());
+    let arc = Machine::of(Source::Arc).system().probing(true);
+    assert!(run(&arc, &[UNREADABLE]).outcome.is_none());
     // After the probe, a missing response is an ordinary failure.
     let mut script = vec![responds(400, "{}")];
     script.extend(times(4, &BROKEN));

@@ -164,6 +164,7 @@ pub(crate) enum Network {
 pub(crate) const DOWN: Network = Network::Fails(SendFailure::transient(Delivery::NotSent));
 pub(crate) const BROKEN: Network = Network::Fails(SendFailure::transient(Delivery::MaybeSent));
 pub(crate) const IMPOSSIBLE: Network = Network::Fails(SendFailure::permanent(Delivery::NotSent));
+pub(crate) const UNREADABLE: Network = Network::Fails(SendFailure::permanent(Delivery::MaybeSent));
 
 pub(crate) fn responds(status: u16, body: impl Into<Vec<u8>>) -> Network {
     Network::Responds(status, Vec::new(), body.into())
