@@ -96,8 +96,8 @@ impl Chain {
         self.with(name, Err(absence))
     }
 
-    /// Adds an application with its credential. It is absent only if its credential is acquired from
-    /// a managed identity that is absent.
+    /// Adds an application with its credential. It is absent only if its credential is acquired
+    /// from a managed identity that is absent.
     #[must_use]
     pub fn with_application(self, name: impl Into<Cow<'static, str>>, application: Application) -> Self {
         self.with(name, Ok(Credential::Application(application)))
