@@ -83,6 +83,7 @@ pub(super) const NOT_FOUND: &str =
     "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
 
 const PARAMETERS: Parameters = Parameters {
+    metadata: true,
     identity: &[
         ("client_id", Key::Client),
         ("object_id", Key::Object),

@@ -109,6 +109,7 @@ fn refuse(exchange: &Exchange<'_>, status: StatusCode, error: &str, description:
 }
 
 const PARAMETERS: Parameters = Parameters {
+    metadata: true,
     identity: &[
         ("client_id", Key::Client),
         ("object_id", Key::Object),

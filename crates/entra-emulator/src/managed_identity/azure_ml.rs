@@ -86,6 +86,7 @@ fn refuse(exchange: &Exchange<'_>, status: StatusCode, code: &str, message: &str
 const VERSION: &str = "2017-09-01";
 
 const PARAMETERS: Parameters = Parameters {
+    metadata: true,
     identity: &[("clientid", Key::Client)],
     others: &["api-version", "resource"],
 };

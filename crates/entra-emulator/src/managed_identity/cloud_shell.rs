@@ -81,6 +81,7 @@ fn refuse(exchange: &Exchange<'_>, status: StatusCode, code: &str, message: &str
 }
 
 const PARAMETERS: Parameters = Parameters {
+    metadata: true,
     identity: &[],
     others: &["resource"],
 };

@@ -94,6 +94,7 @@ fn refuse(exchange: &Exchange<'_>, error: &str, description: &str) -> Response<V
 }
 
 const PARAMETERS: Parameters = Parameters {
+    metadata: true,
     identity: &[
         ("client_id", Key::Client),
         ("object_id", Key::Object),

@@ -29,6 +29,8 @@ impl Key {
 
 /// The parameters of one source: those that name an identity, and its others.
 pub(super) struct Parameters {
+    /// Whether clients of the source send `Metadata: true`.
+    pub(super) metadata: bool,
     pub(super) identity: &'static [(&'static str, Key)],
     pub(super) others: &'static [&'static str],
 }
@@ -78,7 +80,7 @@ pub(super) fn inspect(exchange: &mut Exchange<'_>, form: &Form, parameters: &Par
     if exchange.query.pairs().iter().any(is_exposed) {
         exchange.lint(Lint::SecretInUrl);
     }
-    if !has_metadata(exchange) {
+    if parameters.metadata && !has_metadata(exchange) {
         exchange.lint(Lint::MissingMetadata);
     }
     if exchange.headers.contains_key(FORWARDED) {

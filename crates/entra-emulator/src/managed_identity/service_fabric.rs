@@ -124,6 +124,7 @@ fn refuse(exchange: &Exchange<'_>, status: StatusCode, code: &str, message: &str
 }
 
 const PARAMETERS: Parameters = Parameters {
+    metadata: false,
     identity: &[("principalId", Key::Object)],
     others: &["api-version", "resource", REJECTED, "xms_cc"],
 };

@@ -55,8 +55,11 @@ impl KeyFiles {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&path)?.write_all(key.as_bytes())?;
+        let mut file = options.open(&path)?;
+        let written = file.write_all(key.as_bytes());
+        // Added first, so that a file that is written in part is deleted as well.
         state.waiting.push_back((path.clone(), key));
+        written?;
         Ok(path)
     }
 

@@ -43,7 +43,7 @@ pub struct RequestEvent {
     pub host: String,
     /// The path, without the query.
     pub path: String,
-    /// The headers; `Authorization` is marked sensitive.
+    /// The headers; those with a secret, such as `Authorization`, are marked sensitive.
     pub headers: HeaderMap,
     /// The decoded query parameters.
     pub query: Vec<Parameter>,

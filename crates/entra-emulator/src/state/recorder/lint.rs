@@ -79,7 +79,7 @@ pub enum Lint {
     /// An assertion whose `aud` is a list. Entra rejects it (AADSTS50027).
     AudienceList,
     /// A request for a token of a managed identity without `Metadata: true`, which some sources
-    /// require.
+    /// require. Clients of Service Fabric do not send it, so it is not recorded there.
     MissingMetadata,
     /// A request for a token of a managed identity with `X-Forwarded-For`. IMDS drops it.
     ForwardedRequest,

@@ -61,6 +61,7 @@ fn listener_has_a_certificate_with_the_thumbprint() {
     stream.read_to_string(&mut response).unwrap();
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     let event = emulator.requests().pop().unwrap();
+    assert_eq!(event.lints, []);
     assert_eq!(
         (event.channel, event.purpose),
         (Channel::Https, Some(Purpose::ManagedIdentity))
