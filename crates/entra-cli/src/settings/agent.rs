@@ -5,7 +5,7 @@ use entra_client::blocking::Client;
 use entra_proto::ClientId;
 use entra_proto::agents::AgentUser;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// The options for an agent identity, which the application acts as.
 #[derive(Args)]
@@ -39,7 +39,10 @@ impl AgentSettings {
         let Some(id) = &self.agent else { return Ok(None) };
         let user = self.agent_user.as_deref().map(|user| user.trim().parse());
         Ok(Some(Agent {
-            id: id.trim().parse()?,
+            id: id.trim().parse().map_err(|_| {
+                Failure::text(Exit::Configuration, "--agent is not a GUID")
+                    .hint("pass the client ID of the agent identity, which the application is the blueprint of")
+            })?,
             user: user.transpose()?,
         }))
     }

@@ -32,8 +32,18 @@ impl IdentitySettings {
     /// Returns the identity: the named one, or the system-assigned one.
     ///
     /// # Errors
-    /// Returns an error if an ID is invalid.
+    /// Returns an error if an ID is empty or invalid.
     pub(super) fn identity(&self) -> Result<Identity, Failure> {
+        let ids = [
+            &self.identity_client_id,
+            &self.identity_object_id,
+            &self.identity_resource_id,
+        ];
+        // An empty variable of a script must not choose another identity.
+        if let (Some(option), None) = (self.option(), ids.into_iter().find_map(given)) {
+            return Err(Failure::text(Exit::Usage, format!("{option} is empty"))
+                .hint("pass an ID, or omit the option to use the system-assigned identity"));
+        }
         if let Some(id) = given(&self.identity_client_id) {
             let id = guid(id, "--identity-client-id", "Client ID")?;
             return Ok(Identity::client_id(id.into()));

@@ -61,7 +61,7 @@ fn unknown_agents_and_needless_options_are_rejected() {
     fails(&output, 5, &["AADSTS"]);
     let sent = emulator.token_requests().len();
     for (more, code, text) in [
-        (&["x"][..], 3, "client ID"),
+        (&["x"][..], 3, "--agent is not a GUID"),
         (&[AGENT, "--agent-user", ""], 3, ""),
         (&[AGENT, "--cache"], 2, "only tokens of applications are cached"),
         (

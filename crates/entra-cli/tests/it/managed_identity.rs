@@ -98,6 +98,19 @@ fn commands_with_a_token_accept_a_managed_identity() {
 }
 
 #[test]
+fn empty_id_does_not_choose_another_identity() {
+    let emulator = Emulator::start();
+    let variables = of(&emulator, ManagedIdentitySource::AppService);
+    for option in ["--identity-client-id", "--identity-object-id", "--identity-resource-id"] {
+        for empty in ["", " "] {
+            let output = run(&[&TOKEN[..], &[option, empty]].concat(), &borrowed(&variables));
+            fails(&output, 2, &[&format!("{option} is empty"), "system-assigned"]);
+        }
+    }
+    assert_eq!(emulator.requests().len(), 0);
+}
+
+#[test]
 fn options_of_applications_are_rejected() {
     let emulator = Emulator::start();
     let variables = of(&emulator, ManagedIdentitySource::AppService);
