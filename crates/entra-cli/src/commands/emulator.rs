@@ -230,6 +230,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         })?;
     arguments.address.warn(&emulator);
     arguments.control.warn();
+    arguments.machine.warn();
     // Before there is a file to remove, and before the lines are printed, because their reader may
     // stop the emulator at once.
     let stop = Stop::watch()?;

@@ -149,6 +149,15 @@ fn folder_for_key_files_must_exist() {
 }
 
 #[test]
+fn rejected_key_files_cause_a_warning() {
+    let arc = ["--managed-identity", "arc"];
+    let shown = |more: &[&str]| err(&run(&emulator(more, &["true"]), &[PATH])).to_owned();
+    assert!(shown(&arc).contains("pass it to --arc-tokens"), "{}", shown(&arc));
+    assert_eq!(shown(&[&arc[..], &["--arc-tokens", "/tmp"]].concat()), "");
+    assert_eq!(shown(&["--managed-identity", "imds"]), "");
+}
+
+#[test]
 fn emulator_ends_with_its_commands_status() {
     let shell = |script: &str| run(&emulator(&[], &["sh", "-c", script]), &[PATH]).status;
     for code in [0, 1, 5, 200] {
@@ -243,8 +252,12 @@ fn command_gets_a_token_with_a_federated_token_file() {
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("token.jwt");
     let file = file.to_str().unwrap();
-    // A secret of the environment is removed.
-    let variables = [PATH, ("AZURE_CLIENT_SECRET", "canary")];
+    // Other credentials of the environment are removed.
+    let variables = [
+        PATH,
+        ("AZURE_CLIENT_SECRET", "canary"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "missing.pem"),
+    ];
     let token = [ENTRA, "token", "--resource", common::GRAPH];
     let output = run(&emulator(&["--federated-token-file", file], &token), &variables);
     assert!(output.status.success(), "{}", err(&output));
@@ -261,7 +274,9 @@ fn command_gets_a_token_with_a_federated_token_file() {
     ] {
         assert!(printed.contains(name), "{name}: {printed}");
     }
-    assert!(!printed.contains("AZURE_CLIENT_SECRET"), "{printed}");
+    for name in ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"] {
+        assert!(!printed.contains(name), "{name}: {printed}");
+    }
 }
 
 #[test]

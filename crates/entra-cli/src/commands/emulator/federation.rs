@@ -60,10 +60,11 @@ impl Federation {
     /// Returns the variables that the shell or the command must not have.
     pub(super) fn unset(&self) -> Vec<&'static str> {
         match self.federated_token_file {
-            Some(_) => vec![SECRET],
+            Some(_) => vec![SECRET, CERTIFICATE],
             None => Vec::new(),
         }
     }
 }
 
 const SECRET: &str = "AZURE_CLIENT_SECRET";
+const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";

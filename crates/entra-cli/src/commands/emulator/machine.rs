@@ -8,6 +8,7 @@ use entra_emulator::{Emulator, EmulatorBuilder, ManagedIdentitySource};
 
 use crate::exit::{Exit, Failure};
 use crate::files::name_of;
+use crate::message::warn;
 use crate::sanitize::escape;
 
 #[derive(Args)]
@@ -76,6 +77,16 @@ impl Machine {
         };
         let failure = Failure::text(Exit::Usage, format!("--arc-tokens: {} {problem}", name_of(folder)));
         Err(failure.hint("create a folder, such as /var/opt/azcmagent/tokens, and pass its path"))
+    }
+
+    /// Warns that programs reject the key files of Azure Arc in a temporary folder.
+    pub(super) fn warn(&self) {
+        if self.managed_identity == Some(Source::Arc) && self.arc_tokens.is_none() {
+            warn(
+                "most programs, entra included, reject key files of Azure Arc in a temporary folder",
+                "create /var/opt/azcmagent/tokens, and pass it to --arc-tokens",
+            );
+        }
     }
 
     /// Returns the variables of the chosen source, if there is one.
