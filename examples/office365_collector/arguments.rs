@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use entra_proto::endpoint::Origin;
-use entra_proto::{EndpointVersion, Guid};
+use entra_proto::{ClientId, EndpointVersion, Guid};
 
 use crate::feed::ContentType;
 use crate::summary::Form;
@@ -76,6 +76,11 @@ pub(crate) struct Arguments {
     /// Tenant store to read the tenants from, instead of AZURE_TENANTS
     #[arg(long, value_name = "FILE")]
     pub(crate) tenants: Option<PathBuf>,
+
+    /// Client ID of a user-assigned managed identity of this machine, to use instead of a
+    /// certificate or a secret. The application has a federated credential for the identity
+    #[arg(long, value_name = "GUID")]
+    pub(crate) managed_identity: Option<ClientId>,
 
     /// Token endpoint: v1 with resource=, as in the document, or v2 with scope=
     #[arg(long, value_enum, default_value_t = Endpoint::V1)]
@@ -192,8 +197,8 @@ const LONG_ABOUT: &str = "\
 Collects the audit records of tenants from the Office 365 Management Activity API.
 
 It carries out the document \"Get started with Office 365 Management APIs\": for each tenant that consented, it gets app-only \
-tokens with a certificate, starts the subscriptions that are missing, and fetches all content since it last ran. Each record is \
-written once. Stop it at any moment: the next run continues where this one stopped.";
+tokens with a certificate or a managed identity, starts the subscriptions that are missing, and fetches all content since it \
+last ran. Each record is written once. Stop it at any moment: the next run continues where this one stopped.";
 
 const VARIABLES: &str = "\
 Environment variables:
@@ -203,6 +208,7 @@ Environment variables:
   AZURE_CLIENT_CERTIFICATE_PATH      its certificate with the key (PEM or PFX)
   AZURE_CLIENT_CERTIFICATE_PASSWORD  the password of that file
   AZURE_CLIENT_SECRET                its secret, if there is no certificate
+                                     (neither is read with --managed-identity)
   AZURE_AUTHORITY_HOST               another cloud, or the emulator
   WEBHOOK_AUTH_ID                    16 to 256 random characters that the API sends
                                      with notifications. Without it, each start

@@ -2,9 +2,10 @@
 //! program.
 //!
 //! The program gets a token in every tenant that consented (with a certificate, as the document
-//! requires, or with a secret), starts missing subscriptions, and collects all content since its
-//! last run: records go to a [`sink`], each exactly once. After a crash, run it again, and it
-//! continues where it stopped. It logs to standard error, and prints a summary at the end.
+//! requires, with a secret, or with a managed identity), starts missing subscriptions, and collects
+//! all content since its last run: records go to a [`sink`], each exactly once. After a crash, run
+//! it again, and it continues where it stopped. It logs to standard error, and prints a summary at
+//! the end.
 //!
 //! Against the emulator:
 //!
@@ -18,6 +19,11 @@
 //! Office 365 Management APIs, and set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and
 //! `AZURE_CLIENT_CERTIFICATE_PATH` (`entra cert new` makes a certificate).
 //! `office365_collector --help` has all options and variables.
+//!
+//! On a machine with a user-assigned managed identity, the program needs no secret at all: add a
+//! federated credential for the identity to the application, which is registered in the tenant of
+//! the identity, and pass the client ID of the identity with `--managed-identity` instead of the
+//! certificate.
 //!
 //! In production, run it as a service, without root, that restarts on failure: it continues where
 //! it stopped. For systemd:

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use entra_proto::{Guid, Timestamp};
 use entra_tenants::RedbTenantStore;
+use entra_transport::cloud_from_env;
 use tokio::sync::Notify;
 
 use crate::arguments::Arguments;
@@ -71,7 +72,7 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
         let settings = connect::Settings {
             public_url: arguments.connect_url.clone(),
             client: shared.client.clone(),
-            credential: tokens::redeemer()?,
+            credential: tokens::redeemer(arguments, &cloud_from_env()?)?,
             target: shared.api.target().clone(),
             tenants: Arc::new(RedbTenantStore::at(store)),
             plan,

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use entra_client::observer::EventKind;
 use entra_client::{Client, Policy};
+use entra_proto::acquired::AcquiredCredential;
 use entra_proto::cache::Lifetime;
+use entra_proto::managed_identity::{Identity, ManagedIdentity};
 use entra_proto::{Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, Tenant};
+use entra_transport::LocalHost;
 use entra_transport_hyper::HyperTransport;
 
 use crate::arguments::Arguments;
@@ -19,7 +22,8 @@ use crate::event::{Event, Observers};
 /// tokens.
 ///
 /// # Errors
-/// Returns an error if a variable is missing or invalid, or the certificate cannot be used.
+/// Returns an error if a variable is missing or invalid, or the certificate or the managed identity
+/// cannot be used.
 pub(crate) fn client(
     arguments: &Arguments,
     cloud: &Cloud,
@@ -28,7 +32,8 @@ pub(crate) fn client(
     observers: Observers,
 ) -> Result<Client, Box<dyn Error>> {
     let authority = Authority::new(cloud.clone(), home)?;
-    let app = Application::new(authority, client_id, credential()?).with_endpoint_version(arguments.endpoint.into());
+    let app = Application::new(authority, client_id, credential(arguments, cloud)?)
+        .with_endpoint_version(arguments.endpoint.into());
     let transport = HyperTransport::builder().for_cloud(cloud).build()?;
     let renewals = Renewals {
         observers,
@@ -44,25 +49,33 @@ pub(crate) fn client(
     Ok(client.build()?)
 }
 
-/// Returns the credential that redeems authorization codes: the secret, as in the document, or else
-/// the certificate.
+/// Returns the credential that redeems authorization codes: the managed identity, the secret, as in
+/// the document, or else the certificate.
 ///
 /// # Errors
 /// Returns the errors of [`client`].
-pub(crate) fn redeemer() -> Result<ClientCredential, Box<dyn Error>> {
-    match common::optional("AZURE_CLIENT_SECRET")? {
-        Some(secret) => Ok(ClientSecret::new(secret)?.into()),
-        None => credential(),
+pub(crate) fn redeemer(arguments: &Arguments, cloud: &Cloud) -> Result<ClientCredential, Box<dyn Error>> {
+    if arguments.managed_identity.is_none()
+        && let Some(secret) = common::optional("AZURE_CLIENT_SECRET")?
+    {
+        return Ok(ClientSecret::new(secret)?.into());
     }
+    credential(arguments, cloud)
 }
 
-/// Returns the certificate, which the document requires, or else the secret.
-fn credential() -> Result<ClientCredential, Box<dyn Error>> {
+/// Returns the managed identity that the command line names, whose tokens are the client assertions
+/// of the application; or the certificate, which the document requires; or else the secret.
+fn credential(arguments: &Arguments, cloud: &Cloud) -> Result<ClientCredential, Box<dyn Error>> {
+    if let Some(client_id) = arguments.managed_identity {
+        let identity = ManagedIdentity::new(Identity::client_id(client_id), LocalHost);
+        return Ok(AcquiredCredential::of_user_assigned(&identity, cloud)?.into());
+    }
     if common::optional("AZURE_CLIENT_CERTIFICATE_PATH")?.is_some() {
         return Ok(common::certificate()?.into());
     }
-    let secret = common::optional("AZURE_CLIENT_SECRET")?
-        .ok_or("neither AZURE_CLIENT_CERTIFICATE_PATH nor AZURE_CLIENT_SECRET is set")?;
+    let secret = common::optional("AZURE_CLIENT_SECRET")?.ok_or(
+        "neither AZURE_CLIENT_CERTIFICATE_PATH nor AZURE_CLIENT_SECRET is set, and --managed-identity is not given",
+    )?;
     Ok(ClientSecret::new(secret)?.into())
 }
 

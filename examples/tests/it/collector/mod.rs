@@ -8,6 +8,7 @@ mod fake;
 mod happy_path;
 mod hostile;
 mod kills;
+mod managed_identity;
 mod paging;
 mod proof;
 mod proxy;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use entra_emulator::{App, Emulator, Tenant, User};
+use entra_emulator::{App, Emulator, FederatedCredential, ManagedIdentity, Tenant, User};
 use serde_json::Value;
 
 /// Returns a tenant with this many users, and as many records of each content type.
@@ -17,6 +17,23 @@ pub(crate) fn tenant(domain: &str, users: usize) -> Tenant {
 /// Returns an application that may read the activity feed.
 pub(crate) fn reader() -> App {
     App::new("collector").grant(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read")
+}
+
+/// The tenant of the identity, in which the application that trusts it is registered.
+pub(crate) const HOME: &str = "77777777-2222-3333-4444-555555555555";
+pub(crate) const IDENTITY: &str = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";
+pub(crate) const PRINCIPAL: &str = "cccccccc-1111-2222-3333-dddddddddddd";
+
+/// Returns a user-assigned managed identity of the machine.
+pub(crate) fn identity() -> ManagedIdentity {
+    ManagedIdentity::user_assigned("collector")
+        .client_id(IDENTITY)
+        .object_id(PRINCIPAL)
+}
+
+/// Returns the federated credential of an application that trusts the identity.
+pub(crate) fn trust() -> FederatedCredential {
+    FederatedCredential::new(format!("https://login.microsoftonline.com/{HOME}/v2.0"), PRINCIPAL)
 }
 
 /// A folder that is removed at the end.

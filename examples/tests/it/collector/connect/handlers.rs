@@ -7,7 +7,8 @@ use http::header::SET_COOKIE;
 use http::{Method, Request};
 
 use super::visitor::{Visitor, assert_is_safe, assert_says, location, text, wait_for};
-use super::world::{ADMINISTRATOR, EVERYMAN, World};
+use super::world::{ADMINISTRATOR, EVERYMAN, World, parts};
+use crate::collector::world::PRINCIPAL;
 
 #[test]
 fn connected_tenant_is_collected_at_once() {
@@ -194,6 +195,23 @@ fn certificate_redeems_the_code_without_a_secret() {
         (has("client_assertion"), has("client_secret")),
         (vec![true, true], vec![false, false])
     );
+}
+
+#[test]
+fn managed_identity_redeems_the_code_without_a_secret() {
+    let world = World::new();
+    let web = world.start_with_identity();
+    let visitor = Visitor::new(&web);
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+    let back = location(&visitor.get(&redirect.url));
+    assert_eq!(back, format!("/?connected={}", world.tenant()));
+    let tokens = world.emulator.token_requests();
+    assert_eq!(tokens.len(), 2);
+    for event in tokens {
+        assert_eq!(event.form_value("client_secret"), None);
+        let [_, claims] = parts(event.form_value("client_assertion").unwrap());
+        assert_eq!(claims["sub"], PRINCIPAL);
+    }
 }
 
 #[test]

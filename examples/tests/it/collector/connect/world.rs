@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use entra_emulator::{App, Emulator, RequestEvent, Tenant, User};
+use entra_emulator::{App, Emulator, ManagedIdentitySource, RequestEvent, Tenant, User};
 use entra_proto::Body;
 use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
@@ -13,6 +13,7 @@ use http::header::HOST;
 use http::{Request, Response};
 
 use crate::collector::running::Running;
+use crate::collector::world::{HOME, IDENTITY, identity, trust};
 use crate::support::chromium::Folder;
 
 /// Users of the connecting tenant, which is not the one that the application is registered in.
@@ -57,14 +58,16 @@ impl World {
             .home("contoso.example")
             .multi_tenant()
             .redirect_uri("http://localhost/myapp/")
-            .certificate_pem(certificate);
+            .certificate_pem(certificate)
+            .federated_credential(trust());
         let fabrikam = Tenant::new("fabrikam.example")
             .user(User::new("Megan Bowen").admin())
             .user(User::new("Isaiah Langer"));
         let emulator = Emulator::builder()
-            .tenant(Tenant::new("contoso.example"))
+            .tenant(Tenant::new("contoso.example").id(HOME))
             .tenant(fabrikam)
             .tenant(Tenant::new("live.example").id("9188040d-6c67-4c5b-b112-36a304b66dad"))
+            .managed_identity(identity())
             .app(permissions(app))
             .start();
         Self { emulator, folder }
@@ -110,6 +113,13 @@ impl World {
     /// Starts the connect page and the collector.
     pub(crate) fn collect(&self) -> Web {
         self.run(&[], &[])
+    }
+
+    /// Starts the connect page alone, with a managed identity beside a secret and a certificate.
+    pub(crate) fn start_with_identity(&self) -> Web {
+        let variables = self.emulator.managed_identity_environment(ManagedIdentitySource::Imds);
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.run(&["--no-collect", "--managed-identity", IDENTITY], &variables)
     }
 
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Web {
@@ -229,7 +239,7 @@ impl World {
 }
 
 /// Returns the header and the claims of a JWT.
-fn parts(jwt: &str) -> [serde_json::Value; 2] {
+pub(super) fn parts(jwt: &str) -> [serde_json::Value; 2] {
     let mut parts = jwt.split('.').map(|part| {
         use base64::Engine;
         serde_json::from_slice(
