@@ -1,12 +1,19 @@
 //! Logs of a full run at trace level, over every transport: they hold no secret and no token.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use entra_emulator::{Api, App, Emulator, Fault};
+use entra_emulator::{Api, App, Emulator, Fault, FederatedCredential, ManagedIdentity, ManagedIdentitySource, Tenant};
+use entra_proto::acquired::AcquiredCredential;
 use entra_proto::authorize::{Redirect, UserAssertion};
-use entra_proto::{ClientCredential, ClientSecret, EndpointVersion, Target};
+use entra_proto::managed_identity::{self, Host, Identity};
+use entra_proto::{Application, Authority, ClientCredential, ClientSecret, Cloud, EndpointVersion, Target};
 use entra_tests::{Carrier, application, call, carriers};
+use zeroize::Zeroizing;
 
 static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -85,8 +92,7 @@ fn child_logs_everything() {
 
             // The same by Basic authentication, and with a truncated response.
             let basic = ClientCredential::BasicSecret(ClientSecret::new(secret).unwrap());
-            let app = entra_proto::Application::new(app.authority().clone(), app.client_id(), basic)
-                .with_endpoint_version(version);
+            let app = Application::new(app.authority().clone(), app.client_id(), basic).with_endpoint_version(version);
             emulator.fault(Fault::truncated(30));
             let token = carrier
                 .acquire(app.client_credentials(target).unwrap())
@@ -95,6 +101,7 @@ fn child_logs_everything() {
             tokens.push(token.expose().to_owned());
         }
         tokens.extend(of_a_user(&emulator, &*carrier));
+        tokens.extend(of_a_managed_identity(&*carrier));
     }
 
     let records = RECORDS.lock().unwrap();
@@ -162,4 +169,70 @@ fn of_a_user(emulator: &Emulator, carrier: &dyn Carrier) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec()
+}
+
+/// Everything secret of an application whose credential is a managed identity: the values that
+/// the platform passes to its programs, the assertions, the tokens.
+fn of_a_managed_identity(carrier: &dyn Carrier) -> Vec<String> {
+    const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+    const IDENTITY: &str = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";
+    let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("contoso.example").id(TENANT))
+        .managed_identity(
+            ManagedIdentity::user_assigned("workload")
+                .client_id(IDENTITY)
+                .object_id(IDENTITY),
+        )
+        .app(
+            App::new("daemon")
+                .without_secrets()
+                .federated_credential(FederatedCredential::new(issuer, IDENTITY))
+                .grant(Emulator::GRAPH, "User.Read.All"),
+        )
+        .start();
+    let cloud = Cloud::loopback(emulator.base_url()).unwrap();
+    let authority = Authority::new(cloud.clone(), TENANT.parse().unwrap()).unwrap();
+    let client_id = emulator.client_id().parse().unwrap();
+    let mut secrets = Vec::new();
+    for source in [
+        ManagedIdentitySource::Imds,
+        ManagedIdentitySource::AppService,
+        ManagedIdentitySource::AppService2017,
+    ] {
+        let platform = emulator.managed_identity_environment(source).into_iter().collect();
+        let platform = Platform(platform);
+        let passed = ["IDENTITY_HEADER", "MSI_SECRET"].into_iter();
+        secrets.extend(passed.filter_map(|name| platform.0.get(name).cloned()));
+        let identity = Identity::client_id(IDENTITY.parse().unwrap());
+        let identity = managed_identity::ManagedIdentity::new(identity, platform);
+        let credential = AcquiredCredential::of_user_assigned(&identity, &cloud).unwrap();
+        let app = Application::new(authority.clone(), client_id, credential);
+        let target = Target::resource("https://graph.microsoft.com").unwrap();
+        let response = carrier.acquire(app.client_credentials(target).unwrap()).unwrap();
+        secrets.push(response.access_token.expose().to_owned());
+    }
+    let requests = emulator.token_requests();
+    let assertions = requests.iter().map(|event| event.form_value("client_assertion"));
+    secrets.extend(assertions.map(|assertion| assertion.unwrap().to_owned()));
+    // Two sources pass a value; each token takes an assertion.
+    assert_eq!(secrets.len(), 2 + 3 + 3);
+    secrets
+}
+
+/// A machine whose platform passes these variables.
+struct Platform(BTreeMap<&'static str, String>);
+
+impl Host for Platform {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.0.get(name).map(OsString::from)
+    }
+
+    fn file_exists(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn read_key_file(&self, _: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
 }
