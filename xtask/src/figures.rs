@@ -341,6 +341,9 @@ const FIGURES: &[(&str, Measure)] = &[
         "crates that entra adds to a blocking program over ureq",
         added_by_facade,
     ),
+    ("program with managed identities over ureq", |name| {
+        crates_in(name, "entra", &["--features", "ureq"], 52.0)
+    }),
     ("async client over hyper, without coarse clocks", |name| {
         let client = ["--no-default-features", "--features", "tokio"];
         together(name, "entra-client", &client, "entra-transport-hyper", 60.0)
