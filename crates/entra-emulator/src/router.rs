@@ -91,7 +91,8 @@ fn problem(response: &Response<Vec<u8>>) -> Option<String> {
     let message = body
         .get("error_description")
         .or_else(|| body.pointer("/error/message"))
-        .or_else(|| body.get("message"))?;
+        .or_else(|| body.get("message"))
+        .or_else(|| body.get("error"))?;
     message.as_str().map(str::to_owned)
 }
 

@@ -25,7 +25,8 @@ pub(super) fn fill(apps: &mut [App], tenants: &mut [Tenant]) -> Result<(), Error
         }
         let Some(name) = &app.agent_of else { continue };
         let Some(blueprint) = find(&blueprints, name) else {
-            return failed("agent_of", "no blueprint has this name or client ID");
+            let problem = "no blueprint has this name or client ID: set \"blueprint\": true for its application";
+            return failed("agent_of", problem);
         };
         app.agent_of = Some(blueprint);
         let has_credential = app.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty())

@@ -54,6 +54,8 @@ fn single_values_are_text() {
     ] {
         assert_eq!(ask(&emulator, unknown).status(), 404, "{unknown}");
     }
+    let rejected = emulator.requests().split_off(1);
+    assert!(rejected.iter().all(|event| event.problem.is_some()), "{rejected:?}");
 }
 
 #[test]
