@@ -253,6 +253,18 @@ impl fmt::Display for BuildError {
 
 impl StdError for BuildError {}
 
+impl Diagnose for ChainError {
+    fn hint(&self) -> Option<&str> {
+        Some(self.hint())
+    }
+}
+
+impl Diagnose for CommandError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
+
 impl Diagnose for BuildError {
     fn hint(&self) -> Option<&str> {
         self.hint()
@@ -260,7 +272,7 @@ impl Diagnose for BuildError {
 }
 
 /// The error types of this crate and of the crates below it, for a [`ReportFor`].
-pub type Errors = (Error, BuildError, entra_transport::Errors);
+pub type Errors = (Error, BuildError, ChainError, CommandError, entra_transport::Errors);
 
 /// An error in the form that a user should read, of this crate or of any other:
 /// `fn main() -> Result<(), entra_client::Report>`.

@@ -4,17 +4,22 @@
 use std::any::type_name;
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use entra_client::{Absence, Chain, CommandError};
+use entra_proto::acquire::{RetryPolicy, Step};
 use entra_proto::acquired::AcquiredCredential;
 use entra_proto::assertion::SignerError;
 use entra_proto::authorize::Redirect;
 use entra_proto::environment::{EnvironmentError, cloud};
+use entra_proto::managed_identity::{Host, Identity, ManagedIdentity};
 use entra_proto::report::{KnownErrors, ReportFor};
 use entra_proto::{Application, ClientSecret, Cloud, Guid, Target, Timestamp, TokenResponse};
 use entra_transport::{AcquireError, Acquisition, Body, Response, TransportError, blocking_transport_fn};
 use http::{HeaderMap, StatusCode};
+use zeroize::Zeroizing;
 
 type Known = (
     entra::Errors,
@@ -151,6 +156,10 @@ fn table() -> Vec<Entry> {
             other => panic!("{other}"),
         }),
         Entry::of(rejected_leg()),
+        Entry::of(match unassigned_identity() {
+            entra_proto::Error::ManagedIdentity(error) => (*error).clone(),
+            other => panic!("{other}"),
+        }),
         Entry::of(environment_error()),
         Entry::of(SignerError::new("the vault is sealed").with_hint("open it")),
         Entry::of(reset()),
@@ -160,6 +169,8 @@ fn table() -> Vec<Entry> {
         Entry::of(entra_client::Error::from(rejected())),
         Entry::of(entra_client::Error::from(reset())),
         Entry::of(entra_client::BuildError::NoRuntime),
+        Entry::of(CommandError::absent("it is not installed").with_hint("install it")),
+        Entry::of(chain_error()),
         Entry::of(entra_tower::BearerError::Token(rejected().into())),
         Entry::of(entra_tower::BearerError::UnlistedOrigin { origin: None }),
         Entry::of(entra_tower::OriginError::NoOrigin),
@@ -207,6 +218,53 @@ fn rejected_leg() -> AcquireError {
         Ok(response)
     });
     Acquisition::new(request).run_blocking(&transport).unwrap_err()
+}
+
+/// A machine without variables and files.
+struct Bare;
+
+impl Host for Bare {
+    fn variable(&self, _: &str) -> Option<OsString> {
+        None
+    }
+
+    fn file_exists(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn read_key_file(&self, _: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// The error of a machine that does not have the identity.
+fn unassigned_identity() -> entra_proto::Error {
+    let vault = Target::resource("https://vault.azure.net").unwrap();
+    let request = ManagedIdentity::new(Identity::system(), Bare).request(vault).unwrap();
+    let id = GUID.parse().unwrap();
+    let step = request
+        .start(RetryPolicy::never(), id, Timestamp::from_secs(1))
+        .unwrap();
+    let Step::Exchange(exchange) = step else {
+        panic!("{step:?}")
+    };
+    let body = format!(r#"{{"error":"invalid_request","error_description":"Identity not found: {CANARY}"}}"#);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    exchange.respond(&response, Timestamp::from_secs(1)).unwrap_err()
+}
+
+fn chain_error() -> entra_client::ChainError {
+    let absence = Absence::new("AZURE_CLIENT_SECRET is not set").with_hint("set it");
+    let chain = Chain::new().with_absent("environment", absence);
+    let transport = blocking_transport_fn(|_| Err(reset()));
+    let client = entra_client::blocking::Client::builder(chain, transport)
+        .build()
+        .unwrap();
+    let error = client
+        .token(&Target::resource("https://vault.azure.net").unwrap())
+        .unwrap_err();
+    error.chain().unwrap().clone()
 }
 
 fn environment_error() -> EnvironmentError {

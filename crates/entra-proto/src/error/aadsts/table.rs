@@ -520,6 +520,8 @@ pub(super) const TABLE: &[Aadsts] = &[
         "add a federated credential with the issuer, subject and audience of the assertion, and check the client ID")),
     row(7_000_229, "invalid_client", Application, "the application has no service principal in the tenant",
         "have an administrator consent to the application, and wait a few minutes"),
+    federated(row(7_000_272, "invalid_client", Credential, "the issuer of the assertion does not publish the key that signed it",
+        "check that the issuer's JWKS contains the key with the kid of the assertion, and that the issuer of the federated credential is the right one")),
     federated(row(7_002_121, "invalid_client", Credential, "no federated credential matches the assertion's audience, and its issuer is that of Entra's v1 tokens",
         "request the token for api://AzureADTokenExchange, or the audience of the application's cloud, and set the issuer of the application's federated credential to https://login.microsoftonline.com/<tenant ID>/v2.0")),
     federated(row(7_002_131, "invalid_client", Credential, "no federated credential has a subject or expression that matches the assertion's subject",
