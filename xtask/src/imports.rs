@@ -82,6 +82,17 @@ const LAWS: &[(&str, Imports)] = &[
         Imports::Only(&["entra-client", "entra-proto", "entra-validate"]),
     ),
     (
+        "entra-serve",
+        Imports::Only(&[
+            "entra-client",
+            "entra-proto",
+            "entra-tower",
+            "entra-transport",
+            "entra-transport-hyper",
+            "entra-validate",
+        ]),
+    ),
+    (
         "entra",
         Imports::Only(&[
             "entra-client",

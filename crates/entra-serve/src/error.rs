@@ -1,0 +1,50 @@
+//! The errors of building a server.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// The reason why a server cannot be built.
+#[derive(Debug)]
+pub struct SetupError {
+    problem: String,
+    hint: &'static str,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl SetupError {
+    pub(crate) fn new(problem: impl Into<String>, hint: &'static str) -> Self {
+        Self {
+            problem: problem.into(),
+            hint,
+            source: None,
+        }
+    }
+
+    pub(crate) fn random(error: getrandom::Error) -> Self {
+        Self {
+            source: Some(error.into()),
+            ..Self::new(
+                "the system has no random bytes",
+                "check that the program may use getrandom or /dev/urandom",
+            )
+        }
+    }
+
+    /// Returns advice on how to fix the error.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        self.hint
+    }
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl StdError for SetupError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

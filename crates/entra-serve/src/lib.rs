@@ -1,0 +1,45 @@
+//! Local servers that give the tokens of one cache to programs in any language.
+//!
+//! Most people use the command (`entra serve`, `entra proxy`). Use this crate to put such a server
+//! into a program of your own.
+//!
+//! The primary types are:
+//!
+//! - [`Endpoint`]: a token endpoint for programs on this machine. It speaks the protocols of Azure's
+//!   platforms, which every Azure SDK knows.
+//! - [`Identities`] and [`AllowedResources`]: the parties that tokens are issued to, and the APIs
+//!   that tokens are issued for.
+//! - [`AccessKey`]: the random secret by which the endpoint knows its clients.
+//! - [`Server`]: accepts connections, limits them, and ends them in order.
+//!
+//! ```text
+//!   program ─► Server ─► Endpoint ─► protocol ─► Ask
+//!                          │                      │
+//!                          │       AllowedResources, Identities
+//!                          │                      │
+//!                          │                      ▼
+//!                          │            entra_client::Client (cache)
+//!                          ▼                      │
+//!                      Response ◄─ protocol ◄─────┘
+//! ```
+
+mod access_key;
+mod ask;
+mod caller;
+mod endpoint;
+mod error;
+mod identity;
+mod query;
+mod resources;
+mod serve;
+mod server;
+mod tokens;
+
+pub use access_key::AccessKey;
+pub use caller::{Caller, Process};
+pub use endpoint::{Endpoint, EndpointBuilder};
+pub use error::SetupError;
+pub use identity::{Identities, Identity};
+pub use resources::AllowedResources;
+pub use serve::{Body, BoxError, Serve};
+pub use server::{Limits, Listener, Server};

@@ -1,0 +1,76 @@
+//! Tokens from the caches of the identities, and the reasons to refuse one.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use entra_client::{Error, Token, TokenOptions};
+use entra_proto::Timestamp;
+
+use crate::ask::Ask;
+use crate::identity::{Identities, Identity};
+use crate::resources::AllowedResources;
+
+/// The tokens of a server.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) identities: Identities,
+    pub(crate) resources: AllowedResources,
+}
+
+/// A token with the identity that it was issued to.
+pub(crate) struct Issued<'a> {
+    pub(crate) token: Token,
+    /// The time of the answer.
+    pub(crate) now: Timestamp,
+    pub(crate) identity: &'a Identity,
+}
+
+/// The reason why a request gets no token.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The request is malformed: what is wrong with it.
+    Malformed(Cow<'static, str>),
+    /// The API is not on the list.
+    NotAllowed,
+    /// No identity has the ID that the request names.
+    UnknownIdentity,
+    /// The client has no token.
+    Failed(Error),
+}
+
+impl Tokens {
+    /// Returns the token that a request asks for. If it is cached, nothing is awaited.
+    pub(crate) async fn issue(&self, ask: &Ask) -> Result<Issued<'_>, Refusal> {
+        if !self.resources.allow(&ask.target) {
+            return Err(Refusal::NotAllowed);
+        }
+        let identity = self.identities.choose(&ask.identity).ok_or(Refusal::UnknownIdentity)?;
+        let other_tenant = ask
+            .tenant
+            .as_ref()
+            .map(|tenant| identity.client().tenant(tenant.clone()));
+        let client = other_tenant.as_ref().unwrap_or_else(|| identity.client());
+        let token = if ask.claims.is_none() && !ask.force_refresh {
+            client.token(&ask.target).await
+        } else {
+            let mut options = TokenOptions::default().with_force_refresh(ask.force_refresh);
+            if let Some(claims) = &ask.claims {
+                options = options.with_claims(claims.clone());
+            }
+            client.token_with(&ask.target, &options).await
+        };
+        token
+            .map(|token| Issued {
+                token,
+                now: now(),
+                identity,
+            })
+            .map_err(Refusal::Failed)
+    }
+}
+
+/// Returns the time of day.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp::from_epoch(since_epoch.unwrap_or_default())
+}
