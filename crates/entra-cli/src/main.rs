@@ -35,6 +35,7 @@ mod observation;
 mod page;
 mod pasted_token;
 mod presented;
+mod principal_settings;
 mod profile;
 mod prompt;
 mod requests;

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use entra_client::observer::{Event, EventKind};
 use entra_transport::adapter::endpoint;
-use entra_transport::{BlockingTransport, Request, Response, TransportError};
+use entra_transport::{BlockingTransport, Request, Response, Transport, TransportError};
 use entra_transport_ureq::{OpenBody, UreqTransport};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SERVER};
 use http::{HeaderMap, StatusCode, Uri};
@@ -14,6 +15,7 @@ use tracing::{Level, debug, enabled, trace};
 use crate::failure::Report;
 
 /// A transport that logs the method, address, status and time of each request.
+#[derive(Clone)]
 pub(crate) struct Logged<T>(pub(crate) T);
 
 impl<T: BlockingTransport> BlockingTransport for Logged<T> {
@@ -23,15 +25,20 @@ impl<T: BlockingTransport> BlockingTransport for Logged<T> {
         }
         let log = RequestLog::start(&request);
         let outcome = self.0.send(request);
-        log.end(outcome.as_ref().map(|response| (response.status(), String::new())));
-        if let Ok(response) = &outcome {
-            trace!(
-                "{}: a body of {} bytes{}",
-                log.request,
-                response.body().as_bytes().len(),
-                details(response.headers())
-            );
+        log.end_with_body(&outcome);
+        outcome
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Transport for Logged<T> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if !enabled!(Level::DEBUG) {
+            return self.0.send(request).await;
         }
+        let log = RequestLog::start(&request);
+        let outcome = self.0.send(request).await;
+        log.end_with_body(&outcome);
         outcome
     }
 }
@@ -73,6 +80,19 @@ impl RequestLog {
             request.body().as_bytes().len()
         );
         log
+    }
+
+    /// Logs the complete response, or the error.
+    fn end_with_body(&self, outcome: &Result<Response, TransportError>) {
+        self.end(outcome.as_ref().map(|response| (response.status(), String::new())));
+        if let Ok(response) = outcome {
+            trace!(
+                "{}: a body of {} bytes{}",
+                self.request,
+                response.body().as_bytes().len(),
+                details(response.headers())
+            );
+        }
     }
 
     /// Logs the status and further details of the response, or the error.

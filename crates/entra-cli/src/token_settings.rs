@@ -7,11 +7,11 @@ use clap::Args;
 use entra_client::blocking::{Client, ClientBuilder};
 use entra_client::{Policy, TokenOptions};
 use entra_proto::claims::ClaimsRequest;
-use entra_proto::managed_identity::ManagedIdentity;
 use entra_proto::{Application, Target};
 
 use crate::exit::Failure;
-use crate::settings::{AgentSettings, ApplicationSettings, ManagedSettings, NetworkSettings};
+use crate::principal_settings::PrincipalSettings;
+use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::source::Traced;
 use crate::target::TargetSettings;
 use crate::token_output::Issuer;
@@ -23,16 +23,7 @@ pub(crate) struct TokenSettings {
     target: TargetSettings,
 
     #[command(flatten)]
-    application: Traced<ApplicationSettings>,
-
-    #[command(flatten)]
-    managed: ManagedSettings,
-
-    #[command(flatten)]
-    agent: AgentSettings,
-
-    #[command(flatten)]
-    network: NetworkSettings,
+    principal: PrincipalSettings,
 
     /// The claims from an API's claims challenge, as JSON
     #[arg(long, value_name = "JSON")]
@@ -57,7 +48,7 @@ impl TokenSettings {
 
     /// Returns the network options.
     pub(crate) fn network(&self) -> &NetworkSettings {
-        &self.network
+        &self.principal.network
     }
 
     /// Sets the API's audience if no option names an API.
@@ -81,7 +72,7 @@ impl TokenSettings {
 
     /// Returns the path of the file with the client secret, if an option names one.
     pub(crate) fn secret_file(&self) -> Option<&Path> {
-        self.application.settings.secret_file()
+        self.principal.application.settings.secret_file()
     }
 
     /// Returns the claims from an API's challenge.
@@ -92,11 +83,11 @@ impl TokenSettings {
     /// Returns the application. It has no credential if it is `public`, or if it `may_be_public`
     /// and no credential is set.
     pub(crate) fn application(&self, public: bool, may_be_public: bool) -> Result<Application, Failure> {
-        let settings = &self.application.settings;
+        let settings = &self.principal.application.settings;
         match (public, may_be_public) {
             (true, _) => settings.public_application(),
             (false, true) => settings.application_in(settings.tenant()?, true),
-            (false, false) => settings.application(&self.network),
+            (false, false) => settings.application(&self.principal.network),
         }
     }
 
@@ -107,40 +98,22 @@ impl TokenSettings {
 
     /// Returns a builder of [`client`](Self::client), which [`built`](Self::built) completes.
     pub(crate) fn builder(&self, policy: Policy) -> Result<ClientBuilder, Failure> {
-        match self.managed_identity()? {
-            Some(managed) => self.network.client(managed, policy),
-            None => self.network.client(self.application(false, false)?, policy),
-        }
+        self.principal.network.client(self.principal.principal()?, policy)
     }
 
     /// Builds the client of the application, or of its agent.
     pub(crate) fn built(&self, builder: ClientBuilder) -> Result<Client, Failure> {
-        let agent = self.agent.agent()?;
-        let client = builder.build()?;
-        Ok(match agent {
-            Some(agent) => agent.of(&client),
-            None => client,
-        })
+        self.principal.of_agent(builder.build()?)
     }
 
-    /// Returns the managed identity, with `--managed-identity`.
-    fn managed_identity(&self) -> Result<Option<ManagedIdentity>, Failure> {
-        self.managed.managed(&self.application)
-    }
-
-    /// Returns the option, if any, for a principal other than the application: a managed identity
-    /// or an agent.
+    /// Returns the option, if any, for a principal other than the application.
     pub(crate) fn principal_option(&self) -> Option<&'static str> {
-        match (self.managed.is_wanted(), self.agent.is_wanted()) {
-            (true, _) => Some("--managed-identity"),
-            (false, true) => Some("--agent"),
-            (false, false) => None,
-        }
+        self.principal.option()
     }
 
     /// Returns the issuer of the tokens of a client.
     pub(crate) fn issuer(&self, client: &Client) -> Result<Issuer, Failure> {
-        Ok(match self.managed_identity()? {
+        Ok(match self.principal.managed_identity()? {
             Some(managed) => Issuer::Platform(managed.detect().source()),
             None => Issuer::Authority(client.authority()?),
         })
@@ -148,16 +121,16 @@ impl TokenSettings {
 
     /// Returns a client builder for this application with this policy, limited to `--timeout`.
     pub(crate) fn client_of(&self, application: Application, policy: Policy) -> Result<ClientBuilder, Failure> {
-        self.network.client(application, policy)
+        self.principal.network.client(application, policy)
     }
 
     /// Returns the settings of the application, and the source of each.
     pub(crate) fn settings(&self) -> &Traced<ApplicationSettings> {
-        &self.application
+        &self.principal.application
     }
 
     /// Returns the time limit of a request.
     pub(crate) fn timeout(&self) -> Duration {
-        Duration::from_secs(self.network.timeout())
+        Duration::from_secs(self.principal.network.timeout())
     }
 }

@@ -1,7 +1,7 @@
 //! The options for an agent identity.
 
 use clap::Args;
-use entra_client::blocking::Client;
+use entra_client::client::Client;
 use entra_proto::ClientId;
 use entra_proto::agents::AgentUser;
 
@@ -50,7 +50,7 @@ impl AgentSettings {
 
 impl Agent {
     /// Returns a handle to the client that acquires the tokens of the agent.
-    pub(crate) fn of(self, client: &Client) -> Client {
+    pub(crate) fn of<D>(self, client: &Client<D>) -> Client<D> {
         let client = client.agent(self.id);
         match self.user {
             Some(user) => client.agent_user(user),

@@ -8,7 +8,9 @@ use entra_client::blocking::{Client, ClientBuilder};
 use entra_client::{Policy, Principal};
 use entra_proto::acquire::RetryPolicy;
 use entra_proto::{TokenRequest, TokenResponse};
-use entra_transport::{AcquireError, Acquisition};
+use entra_transport::adapter::FromSettings;
+use entra_transport::{AcquireError, Acquisition, TransportBuilder};
+use entra_transport_hyper::HyperTransport;
 use entra_transport_ureq::UreqTransport;
 
 use crate::exit::{Exit, Failure};
@@ -34,8 +36,20 @@ impl NetworkSettings {
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn transport(&self) -> Result<Logged<UreqTransport>, Failure> {
+        self.built()
+    }
+
+    /// Returns an async transport that logs its requests. A clone shares its connections.
+    ///
+    /// # Errors
+    /// Returns an error if the file of CA certificates cannot be used.
+    pub(crate) fn async_transport(&self) -> Result<Logged<HyperTransport>, Failure> {
+        self.built()
+    }
+
+    fn built<T: FromSettings>(&self) -> Result<Logged<T>, Failure> {
         // All addresses come from the user. The transport limits plain http to loopback addresses.
-        let mut builder = UreqTransport::builder()
+        let mut builder = TransportBuilder::<T>::new()
             .allow_plain_loopback(true)
             .timeout(Duration::from_secs(self.timeout));
         if let Some(path) = &self.ca_file {
@@ -60,14 +74,42 @@ impl NetworkSettings {
     ///
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
-    pub(crate) fn client(&self, principal: impl Into<Principal>, mut policy: Policy) -> Result<ClientBuilder, Failure> {
-        policy.retry = self.retry();
-        // There are no concurrent callers, but a policy with less patience than its retries need is
-        // invalid.
-        policy.patience = policy.retry.deadline.saturating_mul(2);
+    pub(crate) fn client(&self, principal: impl Into<Principal>, policy: Policy) -> Result<ClientBuilder, Failure> {
         Ok(Client::builder(principal, self.transport()?)
-            .policy(policy)
+            .policy(self.limited(policy))
             .observer(log_event))
+    }
+
+    /// Returns a builder of an async client for this principal with this policy and the time limit.
+    ///
+    /// # Errors
+    /// Returns an error if the file of CA certificates cannot be used.
+    pub(crate) fn async_client(
+        &self,
+        principal: impl Into<Principal>,
+        policy: Policy,
+    ) -> Result<entra_client::ClientBuilder, Failure> {
+        Ok(self.async_client_over(&self.async_transport()?, principal, policy))
+    }
+
+    /// Returns the same builder over this transport, which several clients share.
+    pub(crate) fn async_client_over(
+        &self,
+        transport: &Logged<HyperTransport>,
+        principal: impl Into<Principal>,
+        policy: Policy,
+    ) -> entra_client::ClientBuilder {
+        entra_client::Client::builder(principal, transport.clone())
+            .policy(self.limited(policy))
+            .observer(log_event)
+    }
+
+    /// Returns the policy with the time limit.
+    fn limited(&self, mut policy: Policy) -> Policy {
+        policy.retry = self.retry();
+        // A policy with less patience than its retries need is invalid.
+        policy.patience = policy.retry.deadline.saturating_mul(2);
+        policy
     }
 
     /// Returns the retry policy with the time limit as its deadline.
