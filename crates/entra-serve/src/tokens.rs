@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use entra_client::{Error, Token, TokenOptions};
-use entra_proto::Timestamp;
+use entra_proto::{Tenant, Timestamp};
 
 use crate::ask::Ask;
 use crate::identity::{Identities, Identity};
@@ -15,6 +15,8 @@ use crate::resources::AllowedResources;
 pub(crate) struct Tokens {
     pub(crate) identities: Identities,
     pub(crate) resources: AllowedResources,
+    /// True if a request may name another tenant than that of the identity.
+    pub(crate) any_tenant: bool,
 }
 
 /// A token with the identity that it was issued to.
@@ -34,6 +36,8 @@ pub(crate) enum Refusal {
     NotAllowed,
     /// No identity has the ID that the request names.
     UnknownIdentity,
+    /// The tenant is another one than that of the identity, and those are not allowed.
+    OtherTenant,
     /// The client has no token.
     Failed(Error),
 }
@@ -45,6 +49,12 @@ impl Tokens {
             return Err(Refusal::NotAllowed);
         }
         let identity = self.identities.choose(&ask.identity).ok_or(Refusal::UnknownIdentity)?;
+        if let Some(tenant) = &ask.tenant
+            && !self.any_tenant
+            && !is_tenant_of(identity, tenant)
+        {
+            return Err(Refusal::OtherTenant);
+        }
         let other_tenant = ask
             .tenant
             .as_ref()
@@ -67,6 +77,12 @@ impl Tokens {
             })
             .map_err(Refusal::Failed)
     }
+}
+
+/// Returns true if this is the tenant of the identity, by the name that the identity has for it.
+fn is_tenant_of(identity: &Identity, tenant: &Tenant) -> bool {
+    let authority = identity.client().authority();
+    authority.is_ok_and(|authority| authority.tenant() == tenant)
 }
 
 /// Returns the time of day.

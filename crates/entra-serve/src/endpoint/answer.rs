@@ -47,7 +47,7 @@ impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::UnknownIdentity => StatusCode::BAD_REQUEST,
-            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NotAllowed | Self::OtherTenant => StatusCode::FORBIDDEN,
             Self::Failed(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::BAD_REQUEST,
         }
@@ -58,6 +58,9 @@ impl Refusal {
         match self {
             Self::Malformed(problem) => problem.to_string(),
             Self::NotAllowed => "tokens for this resource are not served here; add it to the list of resources".into(),
+            Self::OtherTenant => {
+                "tokens of other tenants are not served here; name the tenant as the identity does, or none".into()
+            }
             Self::UnknownIdentity => "no identity here has this ID; add it, or name none to use the default".into(),
             Self::Failed(error) => match error.hint() {
                 Some(hint) => format!("{error}; {hint}"),

@@ -6,7 +6,7 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use super::answer::{identity_reply, of_json};
-use super::wanted::{ManagedParameters, managed_ask};
+use super::wanted::{ManagedParameters, Versions, managed_ask};
 use crate::access_key::AccessKey;
 use crate::tokens::Tokens;
 
@@ -39,7 +39,7 @@ fn rejection(status: StatusCode, message: &str) -> Response<Bytes> {
 }
 
 const PARAMETERS: ManagedParameters = ManagedParameters {
-    versions: &["2019-08-01"],
+    versions: Versions::Only("2019-08-01"),
     object_id: &["object_id", "principal_id"],
     resource_id: &["mi_res_id"],
 };

@@ -2,6 +2,8 @@
 
 mod answer;
 mod app_service;
+mod azd;
+mod imds;
 mod wanted;
 
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub struct Endpoint(Arc<Inner>);
 struct Inner {
     tokens: Tokens,
     app_service: Option<AccessKey>,
+    imds: bool,
+    azd: Option<AccessKey>,
 }
 
 /// The settings of an [`Endpoint`].
@@ -43,6 +47,29 @@ impl EndpointBuilder {
         self
     }
 
+    /// Enables the protocol of the instance metadata service, for clients with the address of the
+    /// server in `AZURE_POD_IDENTITY_AUTHORITY_HOST`. It has no key: every program that reaches the
+    /// server can use it.
+    pub fn imds(mut self) -> Self {
+        self.0.imds = true;
+        self
+    }
+
+    /// Enables the protocol of the Azure Developer CLI at [`Endpoint::AZD_PATH`], for clients with
+    /// this key in `AZD_AUTH_KEY` and the address of the server in `AZD_AUTH_ENDPOINT`.
+    pub fn azd(mut self, key: AccessKey) -> Self {
+        self.0.azd = Some(key);
+        self
+    }
+
+    /// Lets requests name another tenant than that of the identity, where the protocol can.
+    /// Otherwise they get no token: a program that may use one tenant of an application need not
+    /// have the tokens of all.
+    pub fn any_tenant(mut self) -> Self {
+        self.0.tokens.any_tenant = true;
+        self
+    }
+
     /// Builds the endpoint.
     #[must_use]
     pub fn build(self) -> Endpoint {
@@ -54,19 +81,35 @@ impl Endpoint {
     /// The path of the protocol of App Service: `IDENTITY_ENDPOINT` ends with it.
     pub const APP_SERVICE_PATH: &str = "/msi/token";
 
+    /// The path that the Azure Developer CLI appends to `AZD_AUTH_ENDPOINT`.
+    pub const AZD_PATH: &str = "/token";
+
+    /// The path that clients append to `AZURE_POD_IDENTITY_AUTHORITY_HOST`.
+    pub const IMDS_PATH: &str = "/metadata/identity/oauth2/token";
+
     /// Returns a builder for the tokens of these identities for these APIs.
     pub fn builder(identities: Identities, resources: AllowedResources) -> EndpointBuilder {
         EndpointBuilder(Inner {
-            tokens: Tokens { identities, resources },
+            tokens: Tokens {
+                identities,
+                resources,
+                any_tenant: false,
+            },
             app_service: None,
+            imds: false,
+            azd: None,
         })
     }
 
     /// Responds to a request with its whole body.
     pub async fn respond(&self, request: &Request<Bytes>, _caller: &Caller) -> Response<Bytes> {
         let inner = &*self.0;
-        match (request.uri().path(), &inner.app_service) {
-            (Self::APP_SERVICE_PATH, Some(key)) => app_service::respond(request, key, &inner.tokens).await,
+        let tokens = &inner.tokens;
+        let path = request.uri().path();
+        match (&inner.app_service, &inner.azd) {
+            (Some(key), _) if path == Self::APP_SERVICE_PATH => app_service::respond(request, key, tokens).await,
+            (_, Some(key)) if path == Self::AZD_PATH => azd::respond(request, key, tokens).await,
+            _ if inner.imds && imds::is_path(path) => imds::respond(request, tokens).await,
             _ => of_status(StatusCode::NOT_FOUND),
         }
     }

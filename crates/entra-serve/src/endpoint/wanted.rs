@@ -11,20 +11,53 @@ use crate::tokens::Refusal;
 /// What differs between the protocols of managed identities.
 pub(super) struct ManagedParameters {
     /// The values of `api-version`.
-    pub(super) versions: &'static [&'static str],
+    pub(super) versions: Versions,
     /// The names of the parameter with an object ID.
     pub(super) object_id: &'static [&'static str],
     /// The names of the parameter with a resource ID.
     pub(super) resource_id: &'static [&'static str],
 }
 
+/// The values of `api-version` that a protocol has.
+pub(super) enum Versions {
+    /// This one.
+    Only(&'static str),
+    /// All since this date.
+    Since(&'static str),
+}
+
+impl Versions {
+    fn have(&self, version: &str) -> bool {
+        match self {
+            Self::Only(own) => version == *own,
+            Self::Since(first) => is_date(version) && version >= *first,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Only(own) => (*own).to_owned(),
+            Self::Since(first) => format!("{first} or later"),
+        }
+    }
+}
+
+/// Returns true for a date as in `2018-02-01`.
+fn is_date(text: &str) -> bool {
+    let shape = |(place, byte): (usize, u8)| match place {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 10 && text.bytes().enumerate().all(shape)
+}
+
 /// Reads what a request asks for.
 pub(super) fn managed_ask(uri: &Uri, parameters: &ManagedParameters) -> Result<Ask, Refusal> {
     let query = Query::read(uri.query())?;
     match query.one("api-version")? {
-        Some(version) if parameters.versions.contains(&version) => {}
+        Some(version) if parameters.versions.have(version) => {}
         _ => {
-            let versions = parameters.versions.join(" or ");
+            let versions = parameters.versions.name();
             return Err(Refusal::Malformed(
                 format!("the parameter api-version is not {versions}").into(),
             ));

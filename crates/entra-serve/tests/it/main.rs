@@ -1,3 +1,6 @@
 //! Integration tests of the public API.
 
 mod app_service;
+mod azd;
+mod imds;
+mod support;
