@@ -24,7 +24,7 @@ impl AccessKey {
     pub fn random() -> Result<Self, SetupError> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *bytes).map_err(SetupError::random)?;
-        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes))))
+        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))))
     }
 
     /// Returns the key, for the environment of a client.

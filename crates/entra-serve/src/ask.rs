@@ -1,4 +1,4 @@
-//! What a request asks for, whatever its protocol.
+//! The token that a request asks for, whatever its protocol.
 
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::{Target, Tenant};

@@ -5,8 +5,8 @@
 //!
 //! The primary types are:
 //!
-//! - [`Endpoint`]: a token endpoint for programs on this machine. It speaks the protocols of Azure's
-//!   platforms, which every Azure SDK knows.
+//! - [`Endpoint`]: a token endpoint for programs on this machine. It speaks the protocols of
+//!   Azure's platforms, which every Azure SDK knows.
 //! - [`Identities`] and [`AllowedResources`]: the parties that tokens are issued to, and the APIs
 //!   that tokens are issued for.
 //! - [`AccessKey`]: the random secret by which the endpoint knows its clients.

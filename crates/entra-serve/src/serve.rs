@@ -1,4 +1,4 @@
-//! What a [`Server`](crate::Server) does with the requests of a connection.
+//! The service behind a [`Server`](crate::Server).
 
 use std::error::Error;
 

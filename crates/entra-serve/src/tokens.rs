@@ -1,4 +1,4 @@
-//! Tokens from the caches of the identities, and the reasons to refuse one.
+//! Tokens from the caches of the identities, and the reasons to reject a request.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -22,7 +22,7 @@ pub(crate) struct Tokens {
 /// A token with the identity that it was issued to.
 pub(crate) struct Issued<'a> {
     pub(crate) token: Token,
-    /// The time of the answer.
+    /// The time of the response.
     pub(crate) now: Timestamp,
     pub(crate) identity: &'a Identity,
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::ask::Ask;
 use crate::tokens::{Issued, Refusal};
 
-/// Returns a response with a JSON body that nobody may keep.
+/// Returns a response with a JSON body that no cache may keep.
 pub(super) fn of_json(status: StatusCode, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;

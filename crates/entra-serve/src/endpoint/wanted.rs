@@ -8,7 +8,7 @@ use crate::identity::Choice;
 use crate::query::Query;
 use crate::tokens::Refusal;
 
-/// What differs between the protocols of managed identities.
+/// The differences between the protocols of managed identities.
 pub(super) struct ManagedParameters {
     /// The values of `api-version`.
     pub(super) versions: Versions,

@@ -27,12 +27,12 @@ async fn token_has_the_documented_shape() {
         json!({ "scopes": ["https://graph.microsoft.com/.default"], "tenantId": null, "claims": null }),
         json!({ "scopes": ["https://database.windows.net//.default"], "tenantId": "Contoso.onmicrosoft.com" }),
     ] {
-        let (status, answer) = ask(&served, &body).await;
-        assert_eq!(status, 200, "{answer}");
-        let expires_on = answer["expiresOn"].as_str().unwrap();
+        let (status, response) = ask(&served, &body).await;
+        assert_eq!(status, 200, "{response}");
+        let expires_on = response["expiresOn"].as_str().unwrap();
         assert!(expires_on.ends_with('Z') && expires_on.contains('T'), "{expires_on}");
         assert_eq!(
-            answer,
+            response,
             json!({ "status": "success", "token": TOKEN, "expiresOn": expires_on })
         );
     }
@@ -58,32 +58,32 @@ async fn failures_have_status_200_so_that_the_client_reads_them() {
             "other tenants",
         ),
     ] {
-        let (status, answer) = ask(&served, &body).await;
-        assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["status"], "error", "{body}: {answer}");
-        assert_eq!(answer["code"], "GetTokenError");
-        assert!(answer["message"].as_str().unwrap().contains(reason), "{answer}");
+        let (status, response) = ask(&served, &body).await;
+        assert_eq!(status, 200, "{response}");
+        assert_eq!(response["status"], "error", "{body}: {response}");
+        assert_eq!(response["code"], "GetTokenError");
+        assert!(response["message"].as_str().unwrap().contains(reason), "{response}");
     }
     let rejected = Served::with_response(401, WRONG_SECRET);
-    let (status, answer) = ask(
+    let (status, response) = ask(
         &rejected,
         &json!({ "scopes": ["https://graph.microsoft.com/.default"] }),
     )
     .await;
     assert_eq!(status, 200);
     assert!(
-        answer["message"].as_str().unwrap().contains("AADSTS7000215"),
-        "{answer}"
+        response["message"].as_str().unwrap().contains("AADSTS7000215"),
+        "{response}"
     );
     let expired =
         r#"{"error":"interaction_required","error_description":"AADSTS50076: MFA is required.","error_codes":[50076]}"#;
     let signed_out = Served::with_response(400, expired);
-    let (_, answer) = ask(
+    let (_, response) = ask(
         &signed_out,
         &json!({ "scopes": ["https://graph.microsoft.com/.default"] }),
     )
     .await;
-    assert_eq!(answer["code"], "NotSignedInError", "{answer}");
+    assert_eq!(response["code"], "NotSignedInError", "{response}");
 }
 
 #[tokio::test]
@@ -100,10 +100,10 @@ async fn requests_without_the_key_get_nothing() {
         post(&format!("Bearer {key}")).header("authorization", format!("Bearer {key}")),
     ];
     for request in wrong {
-        let (status, answer) = served.send(request, &body).await;
-        assert_eq!(status, 401, "{answer}");
-        assert_eq!(answer.get("token"), None);
-        assert!(!answer.to_string().contains(key));
+        let (status, response) = served.send(request, &body).await;
+        assert_eq!(status, 401, "{response}");
+        assert_eq!(response.get("token"), None);
+        assert!(!response.to_string().contains(key));
     }
     let (status, _) = served.send(post(&format!("bearer {key}")), &body).await;
     assert_eq!(status, 200);
