@@ -28,6 +28,7 @@ mod ask;
 mod caller;
 mod endpoint;
 mod error;
+mod guard;
 mod identity;
 mod query;
 mod resources;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use entra_client::{Error, Token, TokenOptions};
+use entra_client::{Client, Error, Token, TokenOptions};
 use entra_proto::{Tenant, Timestamp};
 
 use crate::ask::Ask;
@@ -25,6 +25,8 @@ pub(crate) struct Issued<'a> {
     /// The time of the response.
     pub(crate) now: Timestamp,
     pub(crate) identity: &'a Identity,
+    /// True if nothing was requested for it.
+    pub(crate) is_cached: bool,
 }
 
 /// The reason why a request gets no token.
@@ -32,6 +34,12 @@ pub(crate) struct Issued<'a> {
 pub(crate) enum Refusal {
     /// The request is malformed: what is wrong with it.
     Malformed(Cow<'static, str>),
+    /// No program of this machine sends such a request: how that shows.
+    Untrusted(&'static str),
+    /// The secret of the protocol is missing or wrong: the header that carries it.
+    WrongKey(&'static str),
+    /// The method is another one: the value of `Allow`.
+    Method(&'static str),
     /// The API is not on the list.
     NotAllowed,
     /// No identity has the ID that the request names.
@@ -49,10 +57,8 @@ impl Tokens {
             return Err(Refusal::NotAllowed);
         }
         let identity = self.identities.choose(&ask.identity).ok_or(Refusal::UnknownIdentity)?;
-        if let Some(tenant) = &ask.tenant
-            && !self.any_tenant
-            && !is_tenant_of(identity, tenant)
-        {
+        let named = ask.tenant.as_ref();
+        if !self.any_tenant && named.is_some_and(|tenant| !is_tenant_of(identity, tenant)) {
             return Err(Refusal::OtherTenant);
         }
         let other_tenant = ask
@@ -60,22 +66,19 @@ impl Tokens {
             .as_ref()
             .map(|tenant| identity.client().tenant(tenant.clone()));
         let client = other_tenant.as_ref().unwrap_or_else(|| identity.client());
-        let token = if ask.claims.is_none() && !ask.force_refresh {
-            client.token(&ask.target).await
-        } else {
-            let mut options = TokenOptions::default().with_force_refresh(ask.force_refresh);
-            if let Some(claims) = &ask.claims {
-                options = options.with_claims(claims.clone());
-            }
-            client.token_with(&ask.target, &options).await
+        let plain = ask.claims.is_none() && !ask.force_refresh;
+        let cached = if plain { client.cached(&ask.target) } else { None };
+        let is_cached = cached.is_some();
+        let token = match cached {
+            Some(token) => token,
+            None => request(client, ask).await.map_err(Refusal::Failed)?,
         };
-        token
-            .map(|token| Issued {
-                token,
-                now: now(),
-                identity,
-            })
-            .map_err(Refusal::Failed)
+        Ok(Issued {
+            token,
+            now: now(),
+            identity,
+            is_cached,
+        })
     }
 }
 
@@ -83,6 +86,14 @@ impl Tokens {
 fn is_tenant_of(identity: &Identity, tenant: &Tenant) -> bool {
     let authority = identity.client().authority();
     authority.is_ok_and(|authority| authority.tenant() == tenant)
+}
+
+async fn request(client: &Client, ask: &Ask) -> Result<Token, Error> {
+    let mut options = TokenOptions::default().with_force_refresh(ask.force_refresh);
+    if let Some(claims) = &ask.claims {
+        options = options.with_claims(claims.clone());
+    }
+    client.token_with(&ask.target, &options).await
 }
 
 /// Returns the time of day.

@@ -1,11 +1,12 @@
 //! Responses that several protocols share.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::ask::Ask;
 use crate::tokens::{Issued, Refusal};
 
 /// Returns a response with a JSON body that no cache may keep.
@@ -23,7 +24,7 @@ pub(super) fn of_json(status: StatusCode, body: &Value) -> Response<Bytes> {
 
 /// Returns the token as managed-identity clients read it: all of them, since it has each member in
 /// the form that one of them requires. Numbers are strings.
-pub(super) fn identity_reply(issued: &Issued<'_>, ask: &Ask) -> Response<Bytes> {
+pub(super) fn identity_reply(issued: &Issued<'_>, resource: &str) -> Response<Bytes> {
     let token = &issued.token;
     let now = issued.now;
     let expires_on = token.expires_at();
@@ -33,7 +34,7 @@ pub(super) fn identity_reply(issued: &Issued<'_>, ask: &Ask) -> Response<Bytes> 
         "expires_on": expires_on.as_secs().to_string(),
         "not_before": token.received_at().as_secs().to_string(),
         "refresh_token": "",
-        "resource": ask.target.audience().unwrap_or_default(),
+        "resource": resource,
         "token_type": "Bearer",
     });
     if let Some(id) = issued.identity.client_id() {
@@ -42,29 +43,50 @@ pub(super) fn identity_reply(issued: &Issued<'_>, ask: &Ask) -> Response<Bytes> 
     of_json(StatusCode::OK, &body)
 }
 
+/// Adds the headers that the status of a refusal requires, whatever the protocol.
+pub(super) fn with_headers_of(mut response: Response<Bytes>, refusal: &Refusal) -> Response<Bytes> {
+    let headers = response.headers_mut();
+    match refusal {
+        Refusal::Method(allowed) => {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        Refusal::Failed(error) => {
+            if let Some(pause) = error.retry_after() {
+                headers.insert(RETRY_AFTER, pause.as_secs().max(1).into());
+            }
+        }
+        _ => {}
+    }
+    response
+}
+
 impl Refusal {
     /// Returns the status of the response.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::UnknownIdentity => StatusCode::BAD_REQUEST,
-            Self::NotAllowed | Self::OtherTenant => StatusCode::FORBIDDEN,
+            Self::WrongKey(_) => StatusCode::UNAUTHORIZED,
+            Self::Untrusted(_) | Self::NotAllowed | Self::OtherTenant => StatusCode::FORBIDDEN,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Failed(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::BAD_REQUEST,
         }
     }
 
     /// Returns the text for the caller, with advice.
-    pub(super) fn message(&self) -> String {
+    pub(super) fn message(&self) -> Cow<'_, str> {
         match self {
-            Self::Malformed(problem) => problem.to_string(),
+            Self::Malformed(problem) => (&**problem).into(),
+            Self::WrongKey(problem) | Self::Untrusted(problem) => (*problem).into(),
+            Self::Method(allowed) => format!("only {allowed} is supported").into(),
             Self::NotAllowed => "tokens for this resource are not served here; add it to the list of resources".into(),
             Self::OtherTenant => {
                 "tokens of other tenants are not served here; name the tenant as the identity does, or none".into()
             }
             Self::UnknownIdentity => "no identity here has this ID; add it, or name none to use the default".into(),
             Self::Failed(error) => match error.hint() {
-                Some(hint) => format!("{error}; {hint}"),
-                None => error.to_string(),
+                Some(hint) => format!("{error}; {hint}").into(),
+                None => error.to_string().into(),
             },
         }
     }

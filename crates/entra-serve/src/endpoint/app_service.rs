@@ -2,40 +2,40 @@
 //! identity. The header `X-IDENTITY-HEADER` protects it.
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response};
 use serde_json::json;
 
 use super::answer::{identity_reply, of_json};
+use super::exchange::Exchange;
 use super::wanted::{ManagedParameters, Versions, managed_ask};
 use crate::access_key::AccessKey;
-use crate::tokens::Tokens;
+use crate::tokens::Refusal;
 
 /// Responds to a request.
-pub(super) async fn respond(request: &Request<Bytes>, key: &AccessKey, tokens: &Tokens) -> Response<Bytes> {
-    let mut sent = request.headers().get_all("x-identity-header").iter();
+///
+/// # Errors
+/// Refuses a request without the key, and one that gets no token.
+pub(super) async fn respond(exchange: &mut Exchange<'_>, key: &AccessKey) -> Result<Response<Bytes>, Refusal> {
+    let mut sent = exchange.request.headers().get_all("x-identity-header").iter();
     match (sent.next(), sent.next()) {
         (Some(sent), None) if key.is(sent) => {}
-        _ => {
-            return rejection(
-                StatusCode::UNAUTHORIZED,
-                "the header X-IDENTITY-HEADER is missing or wrong",
-            );
-        }
+        _ => return Err(Refusal::WrongKey("the header X-IDENTITY-HEADER is missing or wrong")),
     }
-    if request.method() != Method::GET {
-        return rejection(StatusCode::METHOD_NOT_ALLOWED, "only GET is supported");
+    if exchange.request.method() != Method::GET {
+        return Err(Refusal::Method("GET"));
     }
-    let issued = match managed_ask(request.uri(), &PARAMETERS) {
-        Ok(ask) => tokens.issue(&ask).await.map(|issued| identity_reply(&issued, &ask)),
-        Err(refusal) => Err(refusal),
-    };
-    issued.unwrap_or_else(|refusal| rejection(refusal.status(), &refusal.message()))
+    let ask = managed_ask(exchange.request.uri(), &PARAMETERS)?;
+    let issued = exchange.issue(ask).await?;
+    Ok(identity_reply(&issued, &exchange.resource()))
 }
 
 /// Returns an error of this protocol.
-fn rejection(status: StatusCode, message: &str) -> Response<Bytes> {
-    let body = json!({ "statusCode": status.as_u16(), "message": message });
-    of_json(status, &body)
+pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
+    let status = refusal.status();
+    of_json(
+        status,
+        &json!({ "statusCode": status.as_u16(), "message": refusal.message() }),
+    )
 }
 
 const PARAMETERS: ManagedParameters = ManagedParameters {

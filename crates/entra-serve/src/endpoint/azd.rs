@@ -10,37 +10,47 @@ use entra_proto::{Target, Tenant};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::of_json;
+use super::exchange::Exchange;
 use crate::access_key::AccessKey;
 use crate::ask::Ask;
 use crate::identity::Choice;
 use crate::query::Query;
-use crate::tokens::{Refusal, Tokens};
+use crate::tokens::Refusal;
 
 /// Responds to a request.
-pub(super) async fn respond(request: &Request<Bytes>, key: &AccessKey, tokens: &Tokens) -> Response<Bytes> {
-    if !has_key(request.headers(), key) {
-        let message = "the header Authorization is not \"Bearer\" with AZD_AUTH_KEY";
-        return of_json(StatusCode::UNAUTHORIZED, &failure("GetTokenError", message));
+///
+/// # Errors
+/// Returns the reason if the request gets no token.
+pub(super) async fn respond(exchange: &mut Exchange<'_>, key: &AccessKey) -> Result<Response<Bytes>, Refusal> {
+    if !has_key(exchange.request.headers(), key) {
+        return Err(Refusal::WrongKey(
+            "the header Authorization is not \"Bearer\" with AZD_AUTH_KEY",
+        ));
     }
-    if request.method() != Method::POST {
-        let message = "only POST is supported";
-        return of_json(StatusCode::METHOD_NOT_ALLOWED, &failure("GetTokenError", message));
+    if exchange.request.method() != Method::POST {
+        return Err(Refusal::Method("POST"));
     }
-    let issued = match read(request) {
-        Ok(ask) => tokens.issue(&ask).await.map(|issued| {
-            json!({
-                "status": "success",
-                "token": issued.token.expose(),
-                "expiresOn": issued.token.expires_at().to_rfc3339(),
-            })
-        }),
-        Err(refusal) => Err(refusal),
+    let ask = read(exchange.request)?;
+    let token = exchange.issue(ask).await?.token;
+    let body = json!({
+        "status": "success",
+        "token": token.expose(),
+        "expiresOn": token.expires_at().to_rfc3339(),
+    });
+    Ok(of_json(StatusCode::OK, &body))
+}
+
+/// Returns the response to a request that gets no token.
+pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
+    let status = match refusal {
+        Refusal::WrongKey(_) | Refusal::Method(_) | Refusal::Untrusted(_) => refusal.status(),
+        _ => StatusCode::OK,
     };
-    let body = issued.unwrap_or_else(|refusal| failure(code(&refusal), &refusal.message()));
-    of_json(StatusCode::OK, &body)
+    let body = json!({ "status": "error", "code": code(refusal), "message": refusal.message() });
+    of_json(status, &body)
 }
 
 /// Returns true if the request has the key, in one header.
@@ -79,10 +89,6 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::Failed(error) if error.class() == ErrorClass::Interaction => "NotSignedInError",
         _ => "GetTokenError",
     }
-}
-
-fn failure(code: &str, message: &str) -> Value {
-    json!({ "status": "error", "code": code, "message": message })
 }
 
 /// The body of a request. Members of later versions are ignored.

@@ -6,12 +6,13 @@
 
 use bytes::Bytes;
 use entra_proto::error::ErrorClass;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::answer::{identity_reply, of_json};
+use super::exchange::Exchange;
 use super::wanted::{ManagedParameters, Versions, managed_ask};
-use crate::tokens::{Refusal, Tokens};
+use crate::tokens::Refusal;
 
 /// Returns true if this is the path of a token. The service compares its first part without case.
 pub(super) fn is_path(path: &str) -> bool {
@@ -22,30 +23,25 @@ pub(super) fn is_path(path: &str) -> bool {
 }
 
 /// Responds to a request.
-pub(super) async fn respond(request: &Request<Bytes>, tokens: &Tokens) -> Response<Bytes> {
-    if request.method() != Method::GET {
-        return rejection(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            "only GET is supported",
-        );
+///
+/// # Errors
+/// Returns the reason if the request gets no token.
+pub(super) async fn respond(exchange: &mut Exchange<'_>) -> Result<Response<Bytes>, Refusal> {
+    if exchange.request.method() != Method::GET {
+        return Err(Refusal::Method("GET"));
     }
-    let mut sent = request.headers().get_all("metadata").iter();
+    let mut sent = exchange.request.headers().get_all("metadata").iter();
     let is_true = sent
         .next()
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
     if !is_true || sent.next().is_some() {
-        return rejection(
-            StatusCode::BAD_REQUEST,
-            "bad_request_102",
+        return Err(Refusal::WrongKey(
             "Required metadata header not specified: send Metadata: true, once",
-        );
+        ));
     }
-    let issued = match managed_ask(request.uri(), &PARAMETERS) {
-        Ok(ask) => tokens.issue(&ask).await.map(|issued| identity_reply(&issued, &ask)),
-        Err(refusal) => Err(refusal),
-    };
-    issued.unwrap_or_else(|refusal| of_refusal(&refusal))
+    let ask = managed_ask(exchange.request.uri(), &PARAMETERS)?;
+    let issued = exchange.issue(ask).await?;
+    Ok(identity_reply(&issued, &exchange.resource()))
 }
 
 /// Returns the response to a request that gets no token.
@@ -53,10 +49,12 @@ pub(super) async fn respond(request: &Request<Bytes>, tokens: &Tokens) -> Respon
 /// Clients take a `400` as "this machine has no such identity", and a chain of credentials goes on
 /// to its next member. So a failure of the identity itself has another status, as in the service;
 /// that of a resource which does not exist is `400` there, too.
-fn of_refusal(refusal: &Refusal) -> Response<Bytes> {
+pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
     let (status, code) = match refusal {
         Refusal::Malformed(_) | Refusal::UnknownIdentity => (StatusCode::BAD_REQUEST, "invalid_request"),
-        Refusal::NotAllowed | Refusal::OtherTenant => (StatusCode::FORBIDDEN, "access_denied"),
+        Refusal::WrongKey(_) => (StatusCode::BAD_REQUEST, "bad_request_102"),
+        Refusal::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        Refusal::Untrusted(_) | Refusal::NotAllowed | Refusal::OtherTenant => (StatusCode::FORBIDDEN, "access_denied"),
         Refusal::Failed(error) if error.is_retryable() => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Refusal::Failed(error) => {
             let code = error.service().map_or("unauthorized_client", |service| &service.error);
@@ -67,12 +65,7 @@ fn of_refusal(refusal: &Refusal) -> Response<Bytes> {
             (status, code)
         }
     };
-    rejection(status, code, &refusal.message())
-}
-
-/// Returns an error of this protocol.
-fn rejection(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
-    let body = json!({ "error": code, "error_description": description });
+    let body = json!({ "error": code, "error_description": refusal.message() });
     of_json(status, &body)
 }
 

@@ -3,6 +3,7 @@
 mod answer;
 mod app_service;
 mod azd;
+mod exchange;
 mod imds;
 mod wanted;
 
@@ -13,12 +14,14 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 
+use self::exchange::Exchange;
 use crate::access_key::AccessKey;
 use crate::caller::Caller;
+use crate::guard::Guard;
 use crate::identity::Identities;
 use crate::resources::AllowedResources;
 use crate::serve::{Body, BoxError, Serve};
-use crate::tokens::Tokens;
+use crate::tokens::{Refusal, Tokens};
 
 /// A token endpoint for programs on this machine. A clone is a handle to the same one.
 ///
@@ -29,6 +32,7 @@ pub struct Endpoint(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     tokens: Tokens,
+    guard: Guard,
     app_service: Option<AccessKey>,
     imds: bool,
     azd: Option<AccessKey>,
@@ -70,6 +74,23 @@ impl EndpointBuilder {
         self
     }
 
+    /// Adds a name or an address, without a port, by which programs call this server. Requests
+    /// whose `Host` is another one get no token. Loopback addresses and `localhost` are always
+    /// known.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.0.guard.hosts.push(host.into());
+        self
+    }
+
+    /// Allows callers on other machines. By default they get no token.
+    ///
+    /// Use it only if the network itself keeps others out, such as that of one pod: the protocols
+    /// have no encryption, and some have no secret.
+    pub fn remote_callers(mut self, allow: bool) -> Self {
+        self.0.guard.remote = allow;
+        self
+    }
+
     /// Builds the endpoint.
     #[must_use]
     pub fn build(self) -> Endpoint {
@@ -95,6 +116,7 @@ impl Endpoint {
                 resources,
                 any_tenant: false,
             },
+            guard: Guard::default(),
             app_service: None,
             imds: false,
             azd: None,
@@ -102,15 +124,55 @@ impl Endpoint {
     }
 
     /// Responds to a request with its whole body.
-    pub async fn respond(&self, request: &Request<Bytes>, _caller: &Caller) -> Response<Bytes> {
+    pub async fn respond(&self, request: &Request<Bytes>, caller: &Caller) -> Response<Bytes> {
         let inner = &*self.0;
-        let tokens = &inner.tokens;
-        let path = request.uri().path();
-        match (&inner.app_service, &inner.azd) {
-            (Some(key), _) if path == Self::APP_SERVICE_PATH => app_service::respond(request, key, tokens).await,
-            (_, Some(key)) if path == Self::AZD_PATH => azd::respond(request, key, tokens).await,
-            _ if inner.imds && imds::is_path(path) => imds::respond(request, tokens).await,
-            _ => of_status(StatusCode::NOT_FOUND),
+        let Some(protocol) = inner.protocol(request.uri().path()) else {
+            return of_status(StatusCode::NOT_FOUND);
+        };
+        let mut exchange = Exchange::new(request, caller, &inner.tokens);
+        let response = match inner.guard.check(request, caller) {
+            Ok(()) => protocol.respond(&mut exchange).await,
+            Err(refusal) => Err(refusal),
+        };
+        response.unwrap_or_else(|refusal| answer::with_headers_of(protocol.refuse(&refusal), &refusal))
+    }
+}
+
+/// An enabled protocol with its settings.
+enum Protocol<'a> {
+    AppService(&'a AccessKey),
+    Azd(&'a AccessKey),
+    Imds,
+}
+
+impl Inner {
+    /// Returns the protocol that has this path.
+    fn protocol(&self, path: &str) -> Option<Protocol<'_>> {
+        match path {
+            "/msi/token" | "/msi/token/" => self.app_service.as_ref().map(Protocol::AppService),
+            Endpoint::AZD_PATH => self.azd.as_ref().map(Protocol::Azd),
+            _ if imds::is_path(path) => self.imds.then_some(Protocol::Imds),
+            _ => None,
+        }
+    }
+}
+
+impl Protocol<'_> {
+    /// Responds to a request that the guard let through.
+    async fn respond(&self, exchange: &mut Exchange<'_>) -> Result<Response<Bytes>, Refusal> {
+        match self {
+            Self::AppService(key) => app_service::respond(exchange, key).await,
+            Self::Azd(key) => azd::respond(exchange, key).await,
+            Self::Imds => imds::respond(exchange).await,
+        }
+    }
+
+    /// Returns a refusal in the form of this protocol.
+    fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
+        match self {
+            Self::AppService(_) => app_service::refuse(refusal),
+            Self::Azd(_) => azd::refuse(refusal),
+            Self::Imds => imds::refuse(refusal),
         }
     }
 }
