@@ -1,7 +1,9 @@
 //! The token that a request asks for, whatever its protocol.
 
+use entra_proto::agents::AgentUser;
+use entra_proto::authorize::UserAssertion;
 use entra_proto::claims::ClaimsRequest;
-use entra_proto::{Target, Tenant};
+use entra_proto::{ClientId, Target, Tenant};
 
 use crate::identity::Choice;
 
@@ -12,6 +14,10 @@ pub(crate) struct Ask {
     pub(crate) target: Target,
     /// The identity.
     pub(crate) identity: Choice,
+    /// The agent identity, if the identity is its blueprint.
+    pub(crate) agent: Option<ClientId>,
+    /// The party that the identity, or its agent, acts for.
+    pub(crate) party: Party,
     /// The tenant, if the request names one. Otherwise it is that of the identity.
     pub(crate) tenant: Option<Tenant>,
     /// The claims of an API's challenge.
@@ -20,12 +26,25 @@ pub(crate) struct Ask {
     pub(crate) force_refresh: bool,
 }
 
+/// The party that an identity acts for.
+#[derive(Clone, Debug)]
+pub(crate) enum Party {
+    /// No other one.
+    Itself,
+    /// The agent's user account.
+    AgentUser(AgentUser),
+    /// The user of a caller, by the caller's token.
+    OnBehalfOf(UserAssertion),
+}
+
 impl Ask {
     /// Returns the question for the token of an API, with no further wishes.
     pub(crate) fn new(target: Target, identity: Choice) -> Self {
         Self {
             target,
             identity,
+            agent: None,
+            party: Party::Itself,
             tenant: None,
             claims: None,
             force_refresh: false,

@@ -103,7 +103,6 @@ pub(crate) enum Choice {
     /// The default: the request names none.
     Default,
     /// The one with this name.
-    #[allow(dead_code, reason = "no protocol names identities yet")]
     Name(String),
     /// The one with this client ID.
     ClientId(ClientId),

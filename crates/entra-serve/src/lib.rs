@@ -38,7 +38,7 @@ mod tokens;
 
 pub use access_key::AccessKey;
 pub use caller::{Caller, Process};
-pub use endpoint::{Endpoint, EndpointBuilder};
+pub use endpoint::{AllowOverrides, DownstreamApi, Endpoint, EndpointBuilder, Sidecar};
 pub use error::SetupError;
 pub use identity::{Identities, Identity};
 pub use resources::AllowedResources;

@@ -39,6 +39,11 @@ impl<'a> Query<'a> {
         Ok(value.filter(|value| !value.is_empty()))
     }
 
+    /// Returns all parameters in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// Returns all values of a parameter.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use entra_client::{Client, Error, Token, TokenOptions};
 use entra_proto::{Tenant, Timestamp};
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Party};
 use crate::identity::{Identities, Identity};
 use crate::resources::AllowedResources;
 
@@ -61,11 +61,8 @@ impl Tokens {
         if !self.any_tenant && named.is_some_and(|tenant| !is_tenant_of(identity, tenant)) {
             return Err(Refusal::OtherTenant);
         }
-        let other_tenant = ask
-            .tenant
-            .as_ref()
-            .map(|tenant| identity.client().tenant(tenant.clone()));
-        let client = other_tenant.as_ref().unwrap_or_else(|| identity.client());
+        let other = client_for(identity, ask);
+        let client = other.as_ref().unwrap_or_else(|| identity.client());
         let plain = ask.claims.is_none() && !ask.force_refresh;
         let cached = if plain { client.cached(&ask.target) } else { None };
         let is_cached = cached.is_some();
@@ -79,6 +76,25 @@ impl Tokens {
             identity,
             is_cached,
         })
+    }
+}
+
+/// Returns the handle to an identity's client for the tenant and the party of a request, if those
+/// are not the identity's own.
+fn client_for(identity: &Identity, ask: &Ask) -> Option<Client> {
+    let mut other = None;
+    let own = identity.client();
+    if let Some(tenant) = &ask.tenant {
+        other = Some(own.tenant(tenant.clone()));
+    }
+    if let Some(agent) = ask.agent {
+        other = Some(other.as_ref().unwrap_or(own).agent(agent));
+    }
+    let client = other.as_ref().unwrap_or(own);
+    match &ask.party {
+        Party::Itself => other,
+        Party::AgentUser(user) => Some(client.agent_user(user.clone())),
+        Party::OnBehalfOf(assertion) => Some(client.on_behalf_of(assertion)),
     }
 }
 

@@ -5,6 +5,7 @@ mod app_service;
 mod azd;
 mod exchange;
 mod imds;
+mod sidecar;
 mod wanted;
 
 use std::sync::Arc;
@@ -15,13 +16,17 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 
 use self::exchange::Exchange;
+use self::sidecar::Route;
 use crate::access_key::AccessKey;
 use crate::caller::Caller;
+use crate::error::SetupError;
 use crate::guard::Guard;
 use crate::identity::Identities;
 use crate::resources::AllowedResources;
 use crate::serve::{Body, BoxError, Serve};
 use crate::tokens::{Refusal, Tokens};
+
+pub use self::sidecar::{AllowOverrides, DownstreamApi, Sidecar};
 
 /// A token endpoint for programs on this machine. A clone is a handle to the same one.
 ///
@@ -36,6 +41,7 @@ struct Inner {
     app_service: Option<AccessKey>,
     imds: bool,
     azd: Option<AccessKey>,
+    sidecar: Option<Sidecar>,
 }
 
 /// The settings of an [`Endpoint`].
@@ -64,6 +70,18 @@ impl EndpointBuilder {
     pub fn azd(mut self, key: AccessKey) -> Self {
         self.0.azd = Some(key);
         self
+    }
+
+    /// Enables the routes of Microsoft's authentication sidecar. They have no key, as those of the
+    /// container: every program of this machine that reaches the server can use them.
+    ///
+    /// # Errors
+    /// Returns an error if the scopes of an API are not among the allowed resources, or if it names
+    /// an identity that does not exist.
+    pub fn sidecar(mut self, sidecar: Sidecar) -> Result<Self, SetupError> {
+        sidecar.check(&self.0.tokens)?;
+        self.0.sidecar = Some(sidecar);
+        Ok(self)
     }
 
     /// Lets requests name another tenant than that of the identity, where the protocol can.
@@ -120,6 +138,7 @@ impl Endpoint {
             app_service: None,
             imds: false,
             azd: None,
+            sidecar: None,
         })
     }
 
@@ -130,7 +149,11 @@ impl Endpoint {
             return of_status(StatusCode::NOT_FOUND);
         };
         let mut exchange = Exchange::new(request, caller, &inner.tokens);
-        let response = match inner.guard.check(request, caller) {
+        let trusted = match protocol.is_guarded() {
+            true => inner.guard.check(request, caller),
+            false => Ok(()),
+        };
+        let response = match trusted {
             Ok(()) => protocol.respond(&mut exchange).await,
             Err(refusal) => Err(refusal),
         };
@@ -143,6 +166,7 @@ enum Protocol<'a> {
     AppService(&'a AccessKey),
     Azd(&'a AccessKey),
     Imds,
+    Sidecar(&'a Sidecar, Route),
 }
 
 impl Inner {
@@ -152,18 +176,28 @@ impl Inner {
             "/msi/token" | "/msi/token/" => self.app_service.as_ref().map(Protocol::AppService),
             Endpoint::AZD_PATH => self.azd.as_ref().map(Protocol::Azd),
             _ if imds::is_path(path) => self.imds.then_some(Protocol::Imds),
-            _ => None,
+            _ => {
+                let sidecar = self.sidecar.as_ref()?;
+                Route::of(path).map(|route| Protocol::Sidecar(sidecar, route))
+            }
         }
     }
 }
 
 impl Protocol<'_> {
+    /// Returns true if only programs of this machine may send the request. The probes of an
+    /// orchestrator come from elsewhere, and learn nothing.
+    fn is_guarded(&self) -> bool {
+        !matches!(self, Self::Sidecar(_, Route::Health))
+    }
+
     /// Responds to a request that the guard let through.
     async fn respond(&self, exchange: &mut Exchange<'_>) -> Result<Response<Bytes>, Refusal> {
         match self {
             Self::AppService(key) => app_service::respond(exchange, key).await,
             Self::Azd(key) => azd::respond(exchange, key).await,
             Self::Imds => imds::respond(exchange).await,
+            Self::Sidecar(sidecar, route) => sidecar.respond(exchange, route).await,
         }
     }
 
@@ -173,6 +207,7 @@ impl Protocol<'_> {
             Self::AppService(_) => app_service::refuse(refusal),
             Self::Azd(_) => azd::refuse(refusal),
             Self::Imds => imds::refuse(refusal),
+            Self::Sidecar(..) => sidecar::refuse(refusal),
         }
     }
 }
