@@ -13,7 +13,8 @@ impl<'a> Query<'a> {
     /// Reads the query of a URI.
     ///
     /// # Errors
-    /// Returns an error for a query that is not UTF-8 once decoded, or that has more than 32 parameters.
+    /// Returns an error for a query that is not UTF-8 once decoded, or that has more than 32
+    /// parameters.
     pub(crate) fn read(query: Option<&'a str>) -> Result<Self, Refusal> {
         let mut pairs = Vec::new();
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
@@ -29,7 +30,8 @@ impl<'a> Query<'a> {
     /// Returns the value of a parameter, or `None` if it is missing or empty.
     ///
     /// # Errors
-    /// Returns an error for a parameter that occurs twice: programs disagree about which one counts.
+    /// Returns an error for a parameter that occurs twice: programs disagree about which one
+    /// counts.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Refusal> {
         let mut values = self.all(name);
         let value = values.next();

@@ -2,5 +2,6 @@
 
 mod app_service;
 mod azd;
+mod hostile;
 mod imds;
 mod support;
