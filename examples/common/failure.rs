@@ -99,7 +99,7 @@ pub(crate) fn warn(text: &str) {
 }
 
 /// The errors of this workspace whose hints a report finds.
-type Report = ReportFor<(entra_tower::Errors, entra_credential::Errors, entra_tenants::Errors)>;
+type Report = ReportFor<(entra::Errors, entra_tower::Errors, entra_tenants::Errors)>;
 
 /// Converts errors of this workspace and of other crates, with their causes and hints.
 macro_rules! failure_from {
@@ -113,6 +113,7 @@ macro_rules! failure_from {
 }
 
 failure_from!(
+    entra::FromEnvError,
     entra_client::Error,
     entra_proto::Error,
     entra_credential::Error,

@@ -21,18 +21,38 @@ use super::tls::Tls;
 /// # Errors
 /// Returns an error if a listener cannot be used.
 pub(crate) fn serve(listeners: Vec<StdListener>, router: &Router, tls: Option<Arc<Tls>>) -> io::Result<()> {
+    serve_for(LONGEST_CONNECTION, listeners, router, tls)
+}
+
+/// Serves as [`serve`] does, with this time limit for a connection.
+///
+/// # Errors
+/// Returns an error if a listener cannot be used.
+pub(crate) fn serve_for(
+    longest: Duration,
+    listeners: Vec<StdListener>,
+    router: &Router,
+    tls: Option<Arc<Tls>>,
+) -> io::Result<()> {
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).follow());
     }
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     for listener in listeners {
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(accept(listener, router.clone(), tls.clone(), Arc::clone(&permits)));
+        let permits = Arc::clone(&permits);
+        tokio::spawn(accept(listener, router.clone(), tls.clone(), permits, longest));
     }
     Ok(())
 }
 
-async fn accept(listener: TcpListener, router: Router, tls: Option<Arc<Tls>>, permits: Arc<Semaphore>) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<Tls>>,
+    permits: Arc<Semaphore>,
+    longest: Duration,
+) {
     loop {
         let permit = Arc::clone(&permits)
             .acquire_owned()
@@ -45,7 +65,7 @@ async fn accept(listener: TcpListener, router: Router, tls: Option<Arc<Tls>>, pe
         };
         let (router, tls) = (router.clone(), tls.as_ref().map(|tls| tls.acceptor()));
         tokio::spawn(async move {
-            let _ = timeout(LONGEST_CONNECTION, connection(stream, router, tls)).await;
+            let _ = timeout(longest, connection(stream, router, tls)).await;
             drop(permit);
         });
     }

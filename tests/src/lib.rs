@@ -182,6 +182,9 @@ mod pages {
     #[doc = include_str!("../../crates/entra/docs/multi_tenant.md")]
     struct MultiTenant;
 
+    #[doc = include_str!("../../crates/entra/docs/other_crates.md")]
+    struct OtherCrates;
+
     #[doc = include_str!("../../crates/entra/docs/testing.md")]
     struct Testing;
 

@@ -5,6 +5,7 @@
 //! - [`multi_tenant`]: a multi-tenant collector: consent, tenant store, app-only tokens
 //! - [`tower`]: bearer tokens on the requests of tower services
 //! - [`web_api`]: validation of access tokens at a web API
+//! - [`other_crates`]: tokens for database drivers, Kafka and the APIs of AI models
 //! - [`http_stack`]: the protocol over your own HTTP client
 //! - [`testing`]: tests with the emulator, from Rust and from other languages
 //! - [`command`]: the command `entra`
@@ -33,6 +34,9 @@ pub mod migrating {}
 
 #[doc = include_str!("../docs/multi_tenant.md")]
 pub mod multi_tenant {}
+
+#[doc = include_str!("../docs/other_crates.md")]
+pub mod other_crates {}
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}

@@ -1,6 +1,7 @@
 //! The examples, run as users run them, against the emulator.
 
 mod acquire_token;
+mod ai_gateway;
 #[cfg(unix)]
 mod closed_output;
 mod custom_stack;
