@@ -38,8 +38,9 @@ use crate::tunnel::open;
 /// - DNS, proxy, TCP and TLS must complete within the settings' `connect_timeout`.
 /// - Each error is a [`TransportError`] that names the step that failed.
 ///
-/// The connections use HTTP/1.1. The settings `timeout` and `max_body` have no effect here: the
-/// client has its own limits for requests and responses.
+/// The connections use HTTP/1.1, or also HTTP/2 after [`with_http2`](Self::with_http2). The settings
+/// `timeout` and `max_body` have no effect here: the client has its own limits for requests and
+/// responses.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -64,7 +65,9 @@ use crate::tunnel::open;
 #[derive(Clone)]
 pub struct Connector {
     https: HttpsConnector<Route>,
-    proxies: Proxies,
+    tls: Arc<ClientConfig>,
+    name: ServerName,
+    route: Route,
     within: Duration,
     check: Check,
 }
@@ -91,6 +94,18 @@ impl Connector {
     pub fn new(settings: &Settings) -> Result<Self, TransportError> {
         let tls = Arc::new(settings.trust.client_config(&settings.policy)?);
         Ok(Self::over(tls, settings))
+    }
+
+    /// Offers HTTP/2 beside HTTP/1.1 to servers with TLS, which choose one (RFC 7301). The client of
+    /// hyper-util requires its feature `http2` for it.
+    #[must_use]
+    pub fn with_http2(mut self) -> Self {
+        let mut tls = ClientConfig::clone(&self.tls);
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        self.tls = Arc::new(tls);
+        let (route, name) = (self.route.clone(), Arc::clone(&self.name));
+        self.https = HttpsConnector::new(route, Arc::clone(&self.tls), false, name);
+        self
     }
 
     /// Creates a connector with this configuration of TLS in place of that of the settings.
@@ -129,12 +144,14 @@ impl Connector {
         tcp.set_connect_timeout(Some(within));
         let route = Route {
             tcp,
-            proxies: proxies.clone(),
+            proxies,
             within,
         };
         Self {
-            https: HttpsConnector::new(route, tls, false, name),
-            proxies,
+            https: HttpsConnector::new(route.clone(), Arc::clone(&tls), false, Arc::clone(&name)),
+            tls,
+            name,
+            route,
             within,
             check,
         }
@@ -171,7 +188,7 @@ impl Service<Uri> for Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
-            .field("proxies", &self.proxies)
+            .field("proxies", &self.route.proxies)
             .field("connect_timeout", &self.within)
             .field("check", &self.check)
             .finish_non_exhaustive()
