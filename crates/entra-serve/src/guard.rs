@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, HOST, ORIGIN, REFERER, VIA};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
 use crate::caller::Caller;
 use crate::tokens::Refusal;
@@ -17,6 +17,8 @@ use crate::tokens::Refusal;
 pub(crate) struct Guard {
     /// Names and addresses, beside loopback ones, by which programs may call the server.
     pub(crate) hosts: Vec<String>,
+    /// The origins of web pages that may call it.
+    pub(crate) origins: Vec<String>,
     /// True if programs of other machines may call it.
     pub(crate) remote: bool,
 }
@@ -31,25 +33,41 @@ impl Guard {
         if !self.remote && !caller.is_local() {
             return Err(Refusal::Untrusted("the request comes from another machine"));
         }
-        let headers = request.headers();
-        self.check_host(headers)?;
+        self.check_host(request)?;
         // The absolute form of a request target stands above the header (RFC 9112, section 3.2.2).
         if let Some(authority) = request.uri().authority() {
             if !self.knows(authority.as_str()) {
                 return Err(Refusal::Untrusted(FOREIGN_HOST));
             }
         }
-        match headers.iter().find_map(|(name, value)| objection(name, value)) {
+        let headers = request.headers();
+        let is_known_page = self.is_known_page(headers);
+        let mut objections = headers.iter().filter_map(|(name, value)| objection(name, value));
+        match objections.find(|problem| !is_known_page || *problem != WEB_PAGE) {
             Some(problem) => Err(Refusal::Untrusted(problem)),
             None => Ok(()),
         }
     }
 
-    fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let mut hosts = headers.get_all(HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+    /// Returns true if a web page of a known origin sends the request.
+    fn is_known_page(&self, headers: &HeaderMap) -> bool {
+        let mut all = headers.get_all(ORIGIN).iter();
+        match (all.next(), all.next()) {
+            (Some(origin), None) => self.origins.iter().any(|own| origin == own),
+            _ => false,
+        }
+    }
+
+    fn check_host<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host,
+            // HTTP/2 has the authority in the target in its place (RFC 9113, section 8.3.1).
+            (None, None) if request.version() == Version::HTTP_2 && request.uri().authority().is_some() => {
+                return Ok(());
+            }
             // RFC 9112, section 3.2, requires one.
-            return Err(Refusal::Malformed("the request has not exactly one Host header".into()));
+            _ => return Err(Refusal::Malformed("the request has not exactly one Host header".into())),
         };
         match host.to_str() {
             Ok(host) if self.knows(host) => Ok(()),
@@ -128,7 +146,7 @@ mod tests {
     fn host_is_loopback_or_a_known_name() {
         let guard = Guard {
             hosts: vec!["tokens.internal".into(), "10.0.0.5".into()],
-            remote: false,
+            ..Guard::default()
         };
         for (host, allowed) in [
             ("127.0.0.1", true),

@@ -10,6 +10,7 @@
 //! - [`Identities`] and [`AllowedResources`]: the parties that tokens are issued to, and the APIs
 //!   that tokens are issued for.
 //! - [`AccessKey`]: the random secret by which the endpoint knows its clients.
+//! - [`Proxy`]: a reverse proxy for one API that adds the token to each request.
 //! - [`Server`]: accepts connections, limits them, and ends them in order.
 //!
 //! ```text
@@ -30,6 +31,7 @@ mod endpoint;
 mod error;
 mod guard;
 mod identity;
+mod proxy;
 mod query;
 mod resources;
 mod serve;
@@ -41,6 +43,7 @@ pub use caller::{Caller, Process};
 pub use endpoint::{AllowOverrides, DownstreamApi, Endpoint, EndpointBuilder, Sidecar};
 pub use error::SetupError;
 pub use identity::{Identities, Identity};
+pub use proxy::{Proxy, ProxyBuilder};
 pub use resources::AllowedResources;
 pub use serve::{Body, BoxError, Serve};
 pub use server::{Limits, Listener, Server};

@@ -17,6 +17,10 @@ pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// The service behind a [`Server`](crate::Server).
 pub trait Serve: Clone + Send + Sync + 'static {
+    /// True if clients may also use HTTP/2 (with prior knowledge), and upgrade their connection to
+    /// another protocol. By default they use HTTP/1.1 only.
+    const STREAMS: bool = false;
+
     /// Responds to a request.
     fn serve(&self, request: Request<Incoming>, caller: &Caller) -> impl Future<Output = Response<Body>> + Send;
 }

@@ -142,11 +142,7 @@ impl Connector {
         // hyper-util gives each of IPv6 and IPv4 half of this time, so one that does not respond
         // leaves time for the other.
         tcp.set_connect_timeout(Some(within));
-        let route = Route {
-            tcp,
-            proxies,
-            within,
-        };
+        let route = Route { tcp, proxies, within };
         Self {
             https: HttpsConnector::new(route.clone(), Arc::clone(&tls), false, Arc::clone(&name)),
             tls,

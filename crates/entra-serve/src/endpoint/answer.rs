@@ -74,7 +74,7 @@ impl Refusal {
     }
 
     /// Returns the text for the caller, with advice.
-    pub(super) fn message(&self) -> Cow<'_, str> {
+    pub(crate) fn message(&self) -> Cow<'_, str> {
         match self {
             Self::Malformed(problem) => (&**problem).into(),
             Self::WrongKey(problem) | Self::Untrusted(problem) => (*problem).into(),

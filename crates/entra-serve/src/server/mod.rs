@@ -1,18 +1,15 @@
 //! Connections: accepted, limited, and ended in order.
 
-use std::convert::Infallible;
+mod connection;
+
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 
 use crate::caller::Caller;
 use crate::serve::Serve;
@@ -126,36 +123,15 @@ async fn accept<S: Serve>(listener: TcpListener, shared: Arc<Shared<S>>, stopped
             Ok((stream, address)) => {
                 let connection = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
                 let caller = Caller::tcp(connection, address);
-                tokio::spawn(connect(stream, caller, Arc::clone(&shared), stopped.clone(), permit));
+                let (service, stopped) = (shared.service.clone(), stopped.clone());
+                let head_timeout = shared.head_timeout;
+                tokio::spawn(async move {
+                    let _permit = permit;
+                    connection::serve(stream, caller, service, head_timeout, stopped).await;
+                });
             }
             // No more file descriptors, for example.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
-}
-
-async fn connect<S: Serve>(
-    stream: TcpStream,
-    caller: Caller,
-    shared: Arc<Shared<S>>,
-    mut stopped: watch::Receiver<()>,
-    _permit: OwnedSemaphorePermit,
-) {
-    let caller = &caller;
-    let service = &shared.service;
-    let respond = service_fn(async move |request| Ok::<_, Infallible>(service.serve(request, caller).await));
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(shared.head_timeout)
-            .serve_connection(TokioIo::new(stream), respond)
-    );
-    // An error is that of the client.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
         }
     }
 }
