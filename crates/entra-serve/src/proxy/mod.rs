@@ -47,20 +47,20 @@ use crate::serve::{Body, Serve};
 ///   removed.
 /// - If the API rejects the token (`401`), the request is sent again with a newer one, or with the
 ///   claims that the API requires: see [`BearerLayer`]. This is for bodies of a known length up to
-///   64 KiB. After a longer body, or one of unknown length, the client gets the `401`, and the next
-///   request has another token.
-/// - Bodies and trailers are passed on as they come, in both directions, by HTTP/1.1 and HTTP/2. If
-///   the client goes away, the request to the API ends; if the API goes away, the client sees a body
-///   that is cut off. Upgrades of HTTP/1.1 (WebSocket) are passed on.
-/// - Redirects are passed on and never followed. A URL of the API in `Location`, `Content-Location`,
-///   `Operation-Location` and `Azure-AsyncOperation` becomes one of the proxy. URLs in bodies remain
-///   as they are, and so does the `Domain` of cookies.
-/// - Errors of the proxy itself are `application/problem+json` with the header `Entra-Proxy-Error`,
-///   which is removed from responses of the API.
+///   64 KiB. After a longer body, or one of unknown length, the client gets the `401`, and the
+///   next request has another token.
+/// - Bodies and trailers are passed on as they come, in both directions, by HTTP/1.1 and HTTP/2.
+///   If the client goes away, the request to the API ends; if the API goes away, the client sees a
+///   body that is cut off. Upgrades of HTTP/1.1 (WebSocket) are passed on.
+/// - Redirects are passed on and never followed. A URL of the API in `Location`,
+///   `Content-Location`, `Operation-Location` and `Azure-AsyncOperation` becomes one of the proxy.
+///   URLs in bodies remain as they are, and so does the `Domain` of cookies.
+/// - Errors of the proxy itself are `application/problem+json` with the header
+///   `Entra-Proxy-Error`, which is removed from responses of the API.
 ///
-/// By default only programs of this machine may use it, but every one of them, whoever runs it: a
+/// By default only programs of this machine may use it, but all of them, of every user: a
 /// [key](ProxyBuilder::require_key) or a Unix socket keeps other users out. Requests of web pages,
-/// and those that another proxy forwards, are refused.
+/// and those that another proxy forwards, are rejected.
 ///
 /// ```
 /// use entra_client::Client;
@@ -71,7 +71,8 @@ use crate::serve::{Body, Serve};
 /// # async fn run(client: Client) -> Result<(), Box<dyn std::error::Error>> {
 /// let graph = client.source(&Target::resource("https://graph.microsoft.com")?)?;
 /// let connector = Connector::new(&HyperTransport::builder().settings()?)?;
-/// let proxy = Proxy::builder(graph, "https://graph.microsoft.com", connector)?.build();
+/// let origin = "https://graph.microsoft.com";
+/// let proxy = Proxy::builder(graph, origin, connector)?.build();
 /// let listeners = Listener::loopback(8080).await?;
 /// let server = Server::new(listeners, Limits::default());
 /// server.run(proxy, std::future::pending()).await;
@@ -263,8 +264,8 @@ impl fmt::Debug for Proxy {
 }
 
 impl ProxyBuilder {
-    /// Requires this key of each client: as the header `X-Entra-Proxy-Key`, as a bearer token, or as
-    /// the password of a URL (`http://entra:KEY@127.0.0.1:8080`).
+    /// Requires this key of each client: as the header `X-Entra-Proxy-Key`, as a bearer token, or
+    /// as the password of a URL (`http://entra:KEY@127.0.0.1:8080`).
     pub fn require_key(mut self, key: AccessKey) -> Self {
         self.rules.key = Some(key);
         self
@@ -284,8 +285,8 @@ impl ProxyBuilder {
         self
     }
 
-    /// Allows callers on other machines. Require a key then: requests are not encrypted, and
-    /// whoever sends one uses the API with the rights of the identity.
+    /// Allows callers on other machines. Require a key then: every request that the proxy passes on
+    /// has the rights of the identity. The requests are not encrypted.
     pub fn remote_callers(mut self, allow: bool) -> Self {
         self.rules.guard.remote = allow;
         self
