@@ -38,9 +38,9 @@ use crate::tunnel::open;
 /// - DNS, proxy, TCP and TLS must complete within the settings' `connect_timeout`.
 /// - Each error is a [`TransportError`] that names the step that failed.
 ///
-/// The connections use HTTP/1.1, or also HTTP/2 after [`with_http2`](Self::with_http2). The settings
-/// `timeout` and `max_body` have no effect here: the client has its own limits for requests and
-/// responses.
+/// The connections use HTTP/1.1, and also HTTP/2 after [`with_http2`](Self::with_http2). The
+/// settings `timeout` and `max_body` have no effect here: the client has its own limits for
+/// requests and responses.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -96,8 +96,8 @@ impl Connector {
         Ok(Self::over(tls, settings))
     }
 
-    /// Offers HTTP/2 beside HTTP/1.1 to servers with TLS, which choose one (RFC 7301). The client of
-    /// hyper-util requires its feature `http2` for it.
+    /// Offers HTTP/2 beside HTTP/1.1 to servers with TLS, which choose one (RFC 7301). The client
+    /// of hyper-util requires its feature `http2` for it.
     #[must_use]
     pub fn with_http2(mut self) -> Self {
         let mut tls = ClientConfig::clone(&self.tls);

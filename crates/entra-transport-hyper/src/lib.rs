@@ -56,8 +56,8 @@
 //! See [`entra_transport::tls`] for their meaning.
 //!
 //! # What is not here
-//! No HTTP/2 in [`HyperTransport`] (which has no benefit for one small request per hour), no retries,
-//! no client certificates.
+//! No HTTP/2 in [`HyperTransport`] (which has no benefit for one small request per hour), no
+//! retries, no client certificates.
 
 mod connect;
 mod error;

@@ -16,7 +16,7 @@ use super::problem::{Code, Problem};
 /// headers of the client's connection.
 ///
 /// # Errors
-/// Refuses an encoding of the body other than `chunked`, which the API could not decode.
+/// Rejects an encoding of the body other than `chunked`, which the API could not decode.
 pub(super) fn prepare_request(headers: &mut HeaderMap) -> Result<(), Problem> {
     if !is_plain(headers) {
         return Err(Problem::new(
@@ -42,7 +42,7 @@ pub(super) fn prepare_request(headers: &mut HeaderMap) -> Result<(), Problem> {
 /// back to the proxy, which the client calls as `own`, `host[:port]`.
 ///
 /// # Errors
-/// Refuses an encoding of the body other than `chunked`, which the client could not decode.
+/// Rejects an encoding of the body other than `chunked`, which the client could not decode.
 pub(super) fn prepare_response(headers: &mut HeaderMap, origin: &Origin, own: &str) -> Result<(), Problem> {
     if !is_plain(headers) {
         return Err(Problem::new(

@@ -25,7 +25,7 @@ pub(super) struct Problem {
     detail: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
-    /// The codes and IDs of the token service, if it refused the token.
+    /// The codes and IDs of the token service, if it issued none.
     service: Option<Box<ServiceIds>>,
 }
 
@@ -44,7 +44,7 @@ pub(super) enum Code {
     /// The secret of the proxy is missing or wrong.
     WrongKey,
     /// No program of this machine sends such a request.
-    Refused,
+    Rejected,
     /// There is no token, and a later request may get one.
     NoTokenNow,
     /// There is no token.
@@ -64,7 +64,7 @@ impl Code {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::WrongKey => StatusCode::UNAUTHORIZED,
-            Self::Refused => StatusCode::FORBIDDEN,
+            Self::Rejected => StatusCode::FORBIDDEN,
             Self::NoTokenNow | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoToken | Self::Unreachable | Self::BadResponse => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -75,7 +75,7 @@ impl Code {
         match self {
             Self::BadRequest => "bad-request",
             Self::WrongKey => "wrong-key",
-            Self::Refused => "refused",
+            Self::Rejected => "rejected",
             Self::NoTokenNow | Self::NoToken => "no-token",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
@@ -160,11 +160,11 @@ impl Problem {
         Self::new(Code::Timeout, NothingMoves.to_string()).with_hint("allow a longer time without data")
     }
 
-    /// Creates the problem of a request that the guard refuses.
+    /// Creates the problem of a request that the guard rejects.
     pub(super) fn of_refusal(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::Malformed(problem) => Self::new(Code::BadRequest, problem.clone()),
-            refusal => Self::new(Code::Refused, refusal.message().into_owned())
+            refusal => Self::new(Code::Rejected, refusal.message().into_owned())
                 .with_hint("call the proxy from a program of this machine, by the address that it printed"),
         }
     }

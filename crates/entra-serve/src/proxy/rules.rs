@@ -23,7 +23,7 @@ impl Rules {
     /// Checks who sends a request, and whether its target is a path at the API.
     ///
     /// # Errors
-    /// Refuses all others.
+    /// Rejects all others.
     pub(super) fn check<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Problem> {
         self.guard
             .check(request, caller)

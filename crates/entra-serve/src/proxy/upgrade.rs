@@ -24,12 +24,12 @@ impl Upgrade {
     /// Takes the wish from a request, if it has one.
     ///
     /// # Errors
-    /// Refuses it if there are too many such connections.
+    /// Rejects it if there are too many such connections.
     pub(super) fn take<B>(request: &mut Request<B>, permits: &Arc<Semaphore>) -> Result<Option<Self>, Problem> {
         let headers = request.headers();
         let is_wished = request.version() == Version::HTTP_11
             && has_token(headers, &CONNECTION, "upgrade")
-            // The change to HTTP/2 is only between the client and this server, which does not offer it.
+            // HTTP/2 is between the client and this server, which offers it another way.
             && !has_token(headers, &UPGRADE, "h2c");
         let Some(protocol) = headers.get(UPGRADE).filter(|_| is_wished).cloned() else {
             return Ok(None);
