@@ -20,14 +20,23 @@ impl SetupError {
         }
     }
 
-    pub(crate) fn random(error: getrandom::Error) -> Self {
+    pub(crate) fn caused(
+        problem: impl Into<String>,
+        hint: &'static str,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
         Self {
-            source: Some(error.into()),
-            ..Self::new(
-                "the system has no random bytes",
-                "check that the program may use getrandom or /dev/urandom",
-            )
+            source: Some(cause.into()),
+            ..Self::new(problem, hint)
         }
+    }
+
+    pub(crate) fn random(error: getrandom::Error) -> Self {
+        Self::caused(
+            "the system has no random bytes",
+            "check that the program may use getrandom or /dev/urandom",
+            error,
+        )
     }
 
     /// Returns advice on how to fix the error.

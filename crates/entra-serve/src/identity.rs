@@ -154,11 +154,11 @@ impl Identities {
         self.0.iter()
     }
 
-    /// Returns the identity that a request means, if there is one.
-    pub(crate) fn choose(&self, choice: &Choice) -> Option<&Identity> {
+    /// Returns the identity that a request means, and its place, if there is one.
+    pub(crate) fn choose(&self, choice: &Choice) -> Option<(usize, &Identity)> {
         match choice {
-            Choice::Default => self.0.first(),
-            _ => self.0.iter().find(|identity| identity.is(choice)),
+            Choice::Default => self.0.first().map(|identity| (0, identity)),
+            _ => self.0.iter().enumerate().find(|(_, identity)| identity.is(choice)),
         }
     }
 }

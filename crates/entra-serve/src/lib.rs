@@ -12,6 +12,7 @@
 //! - [`AccessKey`]: the random secret by which the endpoint knows its clients.
 //! - [`Proxy`]: a reverse proxy for one API that adds the token to each request.
 //! - [`Server`]: accepts connections, limits them, and ends them in order.
+//! - [`Metrics`]: counters in the text format of Prometheus.
 //!
 //! ```text
 //!   program ─► Server ─► Endpoint ─► protocol ─► Ask
@@ -31,11 +32,15 @@ mod endpoint;
 mod error;
 mod guard;
 mod identity;
+mod metrics;
+mod outcome;
 mod proxy;
 mod query;
 mod resources;
 mod serve;
 mod server;
+#[cfg(unix)]
+mod systemd;
 mod tokens;
 
 pub use access_key::AccessKey;
@@ -43,7 +48,12 @@ pub use caller::{Caller, Process};
 pub use endpoint::{AllowOverrides, DownstreamApi, Endpoint, EndpointBuilder, Sidecar};
 pub use error::SetupError;
 pub use identity::{Identities, Identity};
+pub use metrics::Metrics;
 pub use proxy::{Proxy, ProxyBuilder};
 pub use resources::AllowedResources;
 pub use serve::{Body, BoxError, Serve};
+#[cfg(unix)]
+pub use server::Users;
 pub use server::{Limits, Listener, Server};
+#[cfg(unix)]
+pub use systemd::ServiceManager;

@@ -42,10 +42,14 @@ impl AllowedResources {
     /// Returns true if tokens are issued for the API of this target.
     #[must_use]
     pub fn allow(&self, target: &Target) -> bool {
-        target.audience().is_ok_and(|audience| {
-            let audience = audience.trim_end_matches('/');
-            self.0.iter().any(|own| own.eq_ignore_ascii_case(audience))
-        })
+        self.find(target).is_some()
+    }
+
+    /// Returns the place of the entry for the API of this target.
+    pub(crate) fn find(&self, target: &Target) -> Option<usize> {
+        let audience = target.audience().ok()?;
+        let audience = audience.trim_end_matches('/');
+        self.0.iter().position(|own| own.eq_ignore_ascii_case(audience))
     }
 
     /// Returns the entries, without slashes at the end.

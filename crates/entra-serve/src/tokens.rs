@@ -1,7 +1,7 @@
 //! Tokens from the caches of the identities, and the reasons to reject a request.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use entra_client::{Client, Error, Token, TokenOptions};
 use entra_proto::{Tenant, Timestamp};
@@ -27,6 +27,9 @@ pub(crate) struct Issued<'a> {
     pub(crate) identity: &'a Identity,
     /// True if nothing was requested for it.
     pub(crate) is_cached: bool,
+    /// The places of the identity and the API in their lists. `None` for a token of another tenant
+    /// or party, or with claims.
+    pub(crate) place: Option<(usize, usize)>,
 }
 
 /// The reason why a request gets no token.
@@ -48,15 +51,16 @@ pub(crate) enum Refusal {
     OtherTenant,
     /// The client has no token.
     Failed(Error),
+    /// The client has taken too long.
+    TooSlow,
 }
 
 impl Tokens {
     /// Returns the token that a request asks for. If it is cached, nothing is awaited.
     pub(crate) async fn issue(&self, ask: &Ask) -> Result<Issued<'_>, Refusal> {
-        if !self.resources.allow(&ask.target) {
-            return Err(Refusal::NotAllowed);
-        }
-        let identity = self.identities.choose(&ask.identity).ok_or(Refusal::UnknownIdentity)?;
+        let resource = self.resources.find(&ask.target).ok_or(Refusal::NotAllowed)?;
+        let chosen = self.identities.choose(&ask.identity);
+        let (place, identity) = chosen.ok_or(Refusal::UnknownIdentity)?;
         let named = ask.tenant.as_ref();
         if !self.any_tenant && named.is_some_and(|tenant| !is_tenant_of(identity, tenant)) {
             return Err(Refusal::OtherTenant);
@@ -68,13 +72,17 @@ impl Tokens {
         let is_cached = cached.is_some();
         let token = match cached {
             Some(token) => token,
-            None => request(client, ask).await.map_err(Refusal::Failed)?,
+            None => tokio::time::timeout(LONGEST_REQUEST, request(client, ask))
+                .await
+                .map_err(|_| Refusal::TooSlow)?
+                .map_err(Refusal::Failed)?,
         };
         Ok(Issued {
             token,
             now: now(),
             identity,
             is_cached,
+            place: (other.is_none() && ask.claims.is_none()).then_some((place, resource)),
         })
     }
 }
@@ -117,3 +125,7 @@ fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Timestamp::from_epoch(since_epoch.unwrap_or_default())
 }
+
+/// The longest time of a request. The client's own limits are shorter, mostly. It completes the
+/// request after this time, too, for the next caller.
+const LONGEST_REQUEST: Duration = Duration::from_secs(60);

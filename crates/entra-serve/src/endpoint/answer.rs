@@ -68,6 +68,7 @@ impl Refusal {
             Self::WrongKey(_) => StatusCode::UNAUTHORIZED,
             Self::Untrusted(_) | Self::NotAllowed | Self::OtherTenant => StatusCode::FORBIDDEN,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::BAD_REQUEST,
         }
@@ -84,6 +85,7 @@ impl Refusal {
                 "tokens of other tenants are not served here; name the tenant as the identity does, or none".into()
             }
             Self::UnknownIdentity => "no identity here has this ID; add it, or name none to use the default".into(),
+            Self::TooSlow => "the token service has not responded in time; try again".into(),
             Self::Failed(error) => match error.hint() {
                 Some(hint) => format!("{error}; {hint}").into(),
                 None => error.to_string().into(),

@@ -55,6 +55,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
         Refusal::WrongKey(_) => (StatusCode::BAD_REQUEST, "bad_request_102"),
         Refusal::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
         Refusal::Untrusted(_) | Refusal::NotAllowed | Refusal::OtherTenant => (StatusCode::FORBIDDEN, "access_denied"),
+        Refusal::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Refusal::Failed(error) if error.is_retryable() => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Refusal::Failed(error) => {
             let code = error.service().map_or("unauthorized_client", |service| &service.error);

@@ -3,57 +3,73 @@
 mod answer;
 mod app_service;
 mod azd;
+mod event;
 mod exchange;
 mod imds;
+mod protocol;
 mod sidecar;
 mod wanted;
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use entra_client::observer::Counters;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 
+use self::event::Event;
 use self::exchange::Exchange;
-use self::sidecar::Route;
+use self::protocol::Protocols;
 use crate::access_key::AccessKey;
 use crate::caller::Caller;
 use crate::error::SetupError;
-use crate::guard::Guard;
 use crate::identity::Identities;
+use crate::metrics::{Metrics, TokenTimes};
+use crate::outcome::{Outcome, ProtocolName};
 use crate::resources::AllowedResources;
 use crate::serve::{Body, BoxError, Serve};
-use crate::tokens::{Refusal, Tokens};
+use crate::tokens::Tokens;
 
 pub use self::sidecar::{AllowOverrides, DownstreamApi, Sidecar};
 
 /// A token endpoint for programs on this machine. A clone is a handle to the same one.
 ///
-/// It speaks the protocols that its builder enables. A path of no enabled protocol is `404`.
+/// It speaks the protocols that its builder enables. A path of no enabled protocol is `404`. `GET
+/// /healthz` is `200`, for everyone.
 #[derive(Clone, Debug)]
-pub struct Endpoint(Arc<Inner>);
+pub struct Endpoint(Arc<Shared>);
 
 #[derive(Debug)]
-struct Inner {
+struct Shared {
+    state: ArcSwap<State>,
+    metrics: Metrics,
+}
+
+/// The identities, the APIs and the protocols. A request keeps to those that it began with.
+#[derive(Debug)]
+struct State {
     tokens: Tokens,
-    guard: Guard,
-    app_service: Option<AccessKey>,
-    imds: bool,
-    azd: Option<AccessKey>,
-    sidecar: Option<Sidecar>,
+    times: Arc<TokenTimes>,
+    protocols: Protocols,
 }
 
 /// The settings of an [`Endpoint`].
 #[derive(Debug)]
 #[must_use]
-pub struct EndpointBuilder(Inner);
+pub struct EndpointBuilder {
+    tokens: Tokens,
+    protocols: Protocols,
+    counters: Option<Arc<Counters>>,
+}
 
 impl EndpointBuilder {
     /// Enables the protocol of App Service at [`Endpoint::APP_SERVICE_PATH`], for clients that send
     /// this key as `X-IDENTITY-HEADER`.
     pub fn app_service(mut self, key: AccessKey) -> Self {
-        self.0.app_service = Some(key);
+        self.protocols.app_service = Some(key);
         self
     }
 
@@ -61,14 +77,14 @@ impl EndpointBuilder {
     /// server in `AZURE_POD_IDENTITY_AUTHORITY_HOST`. It has no key: every program that reaches the
     /// server can use it.
     pub fn imds(mut self) -> Self {
-        self.0.imds = true;
+        self.protocols.imds = true;
         self
     }
 
     /// Enables the protocol of the Azure Developer CLI at [`Endpoint::AZD_PATH`], for clients with
     /// this key in `AZD_AUTH_KEY` and the address of the server in `AZD_AUTH_ENDPOINT`.
     pub fn azd(mut self, key: AccessKey) -> Self {
-        self.0.azd = Some(key);
+        self.protocols.azd = Some(key);
         self
     }
 
@@ -79,8 +95,8 @@ impl EndpointBuilder {
     /// Returns an error if the scopes of an API are not among the allowed resources, or if it names
     /// an identity that does not exist.
     pub fn sidecar(mut self, sidecar: Sidecar) -> Result<Self, SetupError> {
-        sidecar.check(&self.0.tokens)?;
-        self.0.sidecar = Some(sidecar);
+        sidecar.check(&self.tokens)?;
+        self.protocols.sidecar = Some(sidecar);
         Ok(self)
     }
 
@@ -88,7 +104,7 @@ impl EndpointBuilder {
     /// Otherwise they get no token: a program that may use one tenant of an application need not
     /// have the tokens of all.
     pub fn any_tenant(mut self) -> Self {
-        self.0.tokens.any_tenant = true;
+        self.tokens.any_tenant = true;
         self
     }
 
@@ -96,7 +112,7 @@ impl EndpointBuilder {
     /// whose `Host` is another one get no token. Loopback addresses and `localhost` are always
     /// known.
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.0.guard.hosts.push(host.into());
+        self.protocols.guard.hosts.push(host.into());
         self
     }
 
@@ -105,14 +121,35 @@ impl EndpointBuilder {
     /// Use it only if the network itself keeps others out, such as that of one pod: the protocols
     /// have no encryption, and some have no secret.
     pub fn remote_callers(mut self, allow: bool) -> Self {
-        self.0.guard.remote = allow;
+        self.protocols.guard.remote = allow;
+        self
+    }
+
+    /// Shows the counters of the clients in the metrics. Give the same ones to each client as its
+    /// observer.
+    pub fn counters(mut self, counters: Arc<Counters>) -> Self {
+        self.counters = Some(counters);
         self
     }
 
     /// Builds the endpoint.
     #[must_use]
     pub fn build(self) -> Endpoint {
-        Endpoint(Arc::new(self.0))
+        let metrics = Metrics::default();
+        Endpoint(Arc::new(Shared {
+            state: self.state(&metrics).into(),
+            metrics,
+        }))
+    }
+
+    fn state(self, metrics: &Metrics) -> Arc<State> {
+        let times = TokenTimes::new(&self.tokens.identities, &self.tokens.resources, self.counters);
+        metrics.set_tokens(Arc::clone(&times));
+        Arc::new(State {
+            tokens: self.tokens,
+            times,
+            protocols: self.protocols,
+        })
     }
 }
 
@@ -128,86 +165,81 @@ impl Endpoint {
 
     /// Returns a builder for the tokens of these identities for these APIs.
     pub fn builder(identities: Identities, resources: AllowedResources) -> EndpointBuilder {
-        EndpointBuilder(Inner {
+        EndpointBuilder {
             tokens: Tokens {
                 identities,
                 resources,
                 any_tenant: false,
             },
-            guard: Guard::default(),
-            app_service: None,
-            imds: false,
-            azd: None,
-            sidecar: None,
-        })
+            protocols: Protocols::default(),
+            counters: None,
+        }
+    }
+
+    /// Replaces the identities, the APIs, the protocols and the keys, for example when a
+    /// configuration file has changed. Connections stay open; requests in progress end with the old
+    /// settings.
+    ///
+    /// Build the settings with the same [`AccessKey`], or running clients are locked out.
+    pub fn replace(&self, settings: EndpointBuilder) {
+        self.0.state.store(settings.state(&self.0.metrics));
+    }
+
+    /// Returns its counters.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.0.metrics.clone()
     }
 
     /// Responds to a request with its whole body.
     pub async fn respond(&self, request: &Request<Bytes>, caller: &Caller) -> Response<Bytes> {
-        let inner = &*self.0;
-        let Some(protocol) = inner.protocol(request.uri().path()) else {
-            return of_status(StatusCode::NOT_FOUND);
+        let start = Instant::now();
+        let state = self.0.state.load_full();
+        let Some(protocol) = state.protocols.find(request.uri().path()) else {
+            return self.without_protocol(request, caller, start);
         };
-        let mut exchange = Exchange::new(request, caller, &inner.tokens);
-        let trusted = match protocol.is_guarded() {
-            true => inner.guard.check(request, caller),
-            false => Ok(()),
-        };
-        let response = match trusted {
+        let name = protocol.name();
+        let mut exchange = Exchange::new(request, caller, &state.tokens);
+        let responded = match state.protocols.check(&protocol, request, caller) {
             Ok(()) => protocol.respond(&mut exchange).await,
             Err(refusal) => Err(refusal),
         };
-        response.unwrap_or_else(|refusal| answer::with_headers_of(protocol.refuse(&refusal), &refusal))
-    }
-}
-
-/// An enabled protocol with its settings.
-enum Protocol<'a> {
-    AppService(&'a AccessKey),
-    Azd(&'a AccessKey),
-    Imds,
-    Sidecar(&'a Sidecar, Route),
-}
-
-impl Inner {
-    /// Returns the protocol that has this path.
-    fn protocol(&self, path: &str) -> Option<Protocol<'_>> {
-        match path {
-            "/msi/token" | "/msi/token/" => self.app_service.as_ref().map(Protocol::AppService),
-            Endpoint::AZD_PATH => self.azd.as_ref().map(Protocol::Azd),
-            _ if imds::is_path(path) => self.imds.then_some(Protocol::Imds),
-            _ => {
-                let sidecar = self.sidecar.as_ref()?;
-                Route::of(path).map(|route| Protocol::Sidecar(sidecar, route))
+        let outcome = match &responded {
+            Ok(response) => exchange.outcome(response.status(), &state.times),
+            Err(refusal) => refusal.into(),
+        };
+        self.0.metrics.request(name, outcome);
+        if Event::is_enabled() {
+            let event = Event::new(name, request, outcome, start).with_notes(&exchange);
+            match &responded {
+                Ok(_) => event.log(caller),
+                Err(refusal) => event.with_refusal(refusal).log(caller),
             }
         }
-    }
-}
-
-impl Protocol<'_> {
-    /// Returns true if only programs of this machine may send the request. The probes of an
-    /// orchestrator come from elsewhere, and learn nothing.
-    fn is_guarded(&self) -> bool {
-        !matches!(self, Self::Sidecar(_, Route::Health))
+        responded.unwrap_or_else(|refusal| answer::with_headers_of(protocol.refuse(&refusal), &refusal))
     }
 
-    /// Responds to a request that the guard let through.
-    async fn respond(&self, exchange: &mut Exchange<'_>) -> Result<Response<Bytes>, Refusal> {
-        match self {
-            Self::AppService(key) => app_service::respond(exchange, key).await,
-            Self::Azd(key) => azd::respond(exchange, key).await,
-            Self::Imds => imds::respond(exchange).await,
-            Self::Sidecar(sidecar, route) => sidecar.respond(exchange, route).await,
+    /// Responds to a request with a path of no enabled protocol.
+    fn without_protocol(&self, request: &Request<Bytes>, caller: &Caller, start: Instant) -> Response<Bytes> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if request.uri().path() == HEALTH_PATH && is_read {
+            self.0.metrics.request(ProtocolName::Health, Outcome::Done);
+            return Response::new(Bytes::from_static(b"Healthy"));
         }
+        self.0.metrics.request(ProtocolName::None, Outcome::NotFound);
+        if Event::is_enabled() {
+            Event::new(ProtocolName::None, request, Outcome::NotFound, start).log(caller);
+        }
+        of_status(StatusCode::NOT_FOUND)
     }
 
-    /// Returns a refusal in the form of this protocol.
-    fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
-        match self {
-            Self::AppService(_) => app_service::refuse(refusal),
-            Self::Azd(_) => azd::refuse(refusal),
-            Self::Imds => imds::refuse(refusal),
-            Self::Sidecar(..) => sidecar::refuse(refusal),
+    /// Returns the length of the longest body of a request that is read, in bytes. It is 0 for a
+    /// request that is refused by its head.
+    fn longest_body(&self, head: &Request<()>, caller: &Caller) -> usize {
+        let state = self.0.state.load();
+        match state.protocols.find(head.uri().path()) {
+            Some(protocol) if state.protocols.check(&protocol, head, caller).is_ok() => protocol.longest_body(),
+            _ => 0,
         }
     }
 }
@@ -215,12 +247,32 @@ impl Protocol<'_> {
 impl Serve for Endpoint {
     async fn serve(&self, request: Request<Incoming>, caller: &Caller) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let response = match Limited::new(body, LONGEST_BODY).collect().await {
-            Ok(body) => self.respond(&Request::from_parts(head, body.to_bytes()), caller).await,
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => of_status(StatusCode::PAYLOAD_TOO_LARGE),
-            Err(_) => of_status(StatusCode::BAD_REQUEST),
+        let head = Request::from_parts(head, ());
+        let limit = if body.is_end_stream() {
+            0
+        } else {
+            self.longest_body(&head, caller)
+        };
+        let body = if limit == 0 {
+            Ok(Bytes::new())
+        } else {
+            read(body, limit, caller).await
+        };
+        let response = match body {
+            Ok(body) => self.respond(&head.map(|()| body), caller).await,
+            Err(status) => of_status(status),
         };
         response.map(|body| Full::new(body).map_err(BoxError::from).boxed_unsync())
+    }
+}
+
+/// Reads the body of a request. The server limits the time.
+async fn read(body: Incoming, limit: usize, caller: &Caller) -> Result<Bytes, StatusCode> {
+    let _waiting = caller.awaits_body();
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::BAD_REQUEST),
     }
 }
 
@@ -231,5 +283,4 @@ fn of_status(status: StatusCode) -> Response<Bytes> {
     response
 }
 
-/// The length of the longest body of a request, in bytes.
-const LONGEST_BODY: usize = 1024 * 1024;
+const HEALTH_PATH: &str = "/healthz";

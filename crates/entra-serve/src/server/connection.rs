@@ -1,76 +1,110 @@
 //! One connection: its version of HTTP, and its end.
 
 use std::convert::Infallible;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
+use http::Response;
+use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Shared;
+use super::begun::Begun;
+use super::room::Place;
+use super::stream::Stream;
+use super::track::{InProgress, Track};
 use crate::caller::Caller;
-use crate::serve::Serve;
+use crate::serve::{Body, BoxError, Serve};
 
-/// Serves a connection until the client closes it, or the server stops and its requests are done.
-pub(super) async fn serve<S: Serve>(
-    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    caller: Caller,
-    service: S,
-    head_timeout: Duration,
-    mut stopped: watch::Receiver<()>,
-) {
-    let mut io = Begun::new(io);
+/// The stages of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Serving,
+    Draining,
+    Ended,
+}
+
+/// Serves a connection until its client or the server closes it, or the server stops and its
+/// requests are done.
+pub(super) async fn serve<S, I>(stream: I, caller: Caller, place: Place, shared: Arc<Shared<S>>)
+where
+    S: Serve,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let track = Arc::clone(&place.track);
+    let caller = Arc::new(caller.with_track(Arc::clone(&track)));
+    let mut stages = shared.stages.clone();
+    let mut stream = Begun::new(Stream::new(stream, place));
     let mut speaks_http2 = false;
     if S::STREAMS {
         tokio::select! {
-            version = timeout(head_timeout, io.speaks_http2()) => match version {
-                Ok(Ok(version)) => speaks_http2 = version,
-                _ => return,
+            version = stream.speaks_http2() => match version {
+                Ok(version) => speaks_http2 = version,
+                Err(_) => return,
             },
-            _ = stopped.changed() => return,
+            () = track.closed() => return,
+            _ = stages.changed() => return,
         }
     }
-    let io = TokioIo::new(io);
-    let caller = Arc::new(caller);
-    let respond = service_fn(move |request: Request<Incoming>| {
-        let (service, caller) = (service.clone(), Arc::clone(&caller));
-        async move { Ok::<_, Infallible>(service.serve(request, &caller).await) }
-    });
-    // The two kinds of connection have the same methods, but no common trait.
+    let stream = TokioIo::new(stream);
+    // The kinds of connections have the same methods, but no common trait.
     macro_rules! run {
         ($connection:expr) => {{
             let mut connection = pin!($connection);
-            // An error is that of the client.
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                _ = stopped.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
+            loop {
+                tokio::select! {
+                    biased;
+                    // An error is that of the client.
+                    _ = connection.as_mut() => return track.detach(),
+                    () = track.closed() => return,
+                    changed = stages.changed() => {
+                        let stage = *stages.borrow_and_update();
+                        if changed.is_err() || stage == Stage::Ended || track.is_idle() {
+                            return;
+                        }
+                        connection.as_mut().graceful_shutdown();
+                    }
                 }
             }
         }};
     }
     if speaks_http2 {
+        track.set_multiplexed();
+        let (service, tracked) = (shared.service.clone(), Arc::clone(&track));
+        let respond = service_fn(move |request| {
+            let (service, caller, tracked) = (service.clone(), Arc::clone(&caller), Arc::clone(&tracked));
+            async move {
+                let in_progress = tracked.request();
+                let response = service.serve(request, &caller).await;
+                Ok::<_, Infallible>(Tracked::of(response, in_progress))
+            }
+        });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MOST_STREAMS)
             .max_header_list_size(LONGEST_HEAD)
             .keep_alive_interval(KEEP_ALIVE);
-        run!(builder.serve_connection(io, respond));
-        return;
+        run!(builder.serve_connection(stream, respond));
     }
+    let (service, caller, tracked) = (&shared.service, &*caller, &track);
+    let respond = service_fn(async move |request| {
+        let in_progress = Track::request(tracked);
+        let response = service.serve(request, caller).await;
+        Ok::<_, Infallible>(Tracked::of(response, in_progress))
+    });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
-    let connection = builder.serve_connection(io, respond);
+    builder
+        // The server looks after the time itself, without a timer for each request.
+        .header_read_timeout(None)
+        .max_buf_size(shared.limits.head_bytes.max(SHORTEST_BUFFER))
+        .max_headers(shared.limits.headers);
+    let connection = builder.serve_connection(stream, respond);
     if S::STREAMS {
         run!(connection.with_upgrades());
     } else {
@@ -78,79 +112,43 @@ pub(super) async fn serve<S: Serve>(
     }
 }
 
-/// A connection whose first bytes were read already.
-struct Begun<I> {
-    start: [u8; PREFACE.len()],
-    /// The number of bytes that were read.
-    read: usize,
-    /// The number of these that were returned.
-    returned: usize,
-    io: I,
+/// The body of a response, whose request is in progress until it ends.
+struct Tracked {
+    body: Body,
+    _in_progress: InProgress,
 }
 
-impl<I: AsyncRead + Unpin> Begun<I> {
-    fn new(io: I) -> Self {
-        Self {
-            start: [0; PREFACE.len()],
-            read: 0,
-            returned: 0,
-            io,
-        }
-    }
-
-    /// Reads the first bytes until they are those of HTTP/2, or cannot be.
-    async fn speaks_http2(&mut self) -> io::Result<bool> {
-        while self.read < PREFACE.len() && PREFACE.starts_with(&self.start[..self.read]) {
-            match self.io.read(&mut self.start[self.read..]).await? {
-                0 => break,
-                count => self.read += count,
-            }
-        }
-        Ok(self.start == *PREFACE)
+impl Tracked {
+    fn of(response: Response<Body>, in_progress: InProgress) -> Response<Self> {
+        response.map(|body| Self {
+            body,
+            _in_progress: in_progress,
+        })
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let left = &self.start[self.returned..self.read];
-        if left.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
-        }
-        let count = left.len().min(buffer.remaining());
-        buffer.put_slice(&left[..count]);
-        self.returned += count;
-        Poll::Ready(Ok(()))
-    }
-}
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = BoxError;
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Begun<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
+    fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
-/// The first bytes of a connection of HTTP/2 (RFC 9113, section 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The shortest buffer that hyper supports.
+const SHORTEST_BUFFER: usize = 8192;
 
 /// The requests in progress of one connection of HTTP/2.
 const MOST_STREAMS: u32 = 200;
