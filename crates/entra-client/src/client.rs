@@ -7,6 +7,7 @@ use entra_proto::agents::AgentUser;
 use entra_proto::authorize::UserAssertion;
 use entra_proto::claims::ClaimsRequest;
 use entra_proto::device::DeviceAuthorization;
+#[cfg(feature = "tokio")]
 use entra_proto::managed_identity::Identity;
 use entra_proto::{Application, Authority, ClientId, Target, Tenant, TokenRequest};
 use entra_transport::Transport;
@@ -234,7 +235,7 @@ impl<D> Client<D> {
     /// reasons why others are absent. `None` if the principal is not a chain.
     #[must_use]
     pub fn chain(&self) -> Option<ChainReport> {
-        Some(self.core.principal.selection()?.report())
+        self.core.principal.chain()
     }
 
     /// Records a consent.

@@ -7,7 +7,7 @@ use entra_proto::Application;
 use entra_proto::managed_identity::{Identity, ManagedIdentity};
 use entra_transport::LocalHost;
 
-use crate::chain::{Chain, Selection};
+use crate::chain::{Chain, ChainReport, Selection};
 
 /// The principal of a client: the party that its tokens are issued to.
 ///
@@ -30,6 +30,12 @@ pub(crate) enum Kind {
 }
 
 impl Principal {
+    /// Returns the state of the chain. `None` if the principal is not a chain.
+    #[must_use]
+    pub fn chain(&self) -> Option<ChainReport> {
+        Some(self.selection()?.report())
+    }
+
     /// Returns the application, if the principal or the chosen member of its chain is one.
     pub(crate) fn application(&self) -> Option<&Application> {
         match &self.0 {

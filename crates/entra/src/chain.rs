@@ -3,9 +3,10 @@
 use std::env;
 use std::ffi::OsString;
 
-use entra_client::{Absence, Chain, Principal};
+use entra_client::{Absence, Chain, ChainReport, Principal};
 use entra_proto::environment::{
-    CLIENT_CERTIFICATE_PATH, CLIENT_SECRET, CredentialSource, Environment, FEDERATED_TOKEN_FILE, identity, misnamed,
+    CLIENT_CERTIFICATE_PATH, CLIENT_SECRET, CredentialSource, Environment, FEDERATED_TOKEN_FILE, TokenProxySettings,
+    identity, misnamed,
 };
 use entra_proto::managed_identity::ManagedIdentity;
 use entra_transport::LocalHost;
@@ -68,17 +69,28 @@ pub(crate) fn principal(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Pri
     chain(&sources, lookup).map(Principal::from)
 }
 
-/// Returns whether the credential in use is that of a workload identity.
-#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq", test))]
-pub(crate) fn uses_workload_identity(lookup: impl Fn(&str) -> Option<OsString>) -> Result<bool, FromEnvError> {
-    for source in CredentialSource::selected(&lookup)? {
-        match source {
-            CredentialSource::Environment if Environment::with_own_credential(&lookup)?.is_some() => return Ok(false),
-            CredentialSource::WorkloadIdentity => return Ok(Environment::with_workload_identity(&lookup)?.is_some()),
-            _ => {}
-        }
+/// Returns the token proxy to which the token requests of this principal go: that of a cluster of
+/// Azure Kubernetes Service with identity bindings, if the principal is a chain that has chosen a
+/// workload identity.
+///
+/// A program that builds its own transport uses a [`TokenProxy`](crate::transport::TokenProxy) with
+/// these settings, as `Client::from_env` does.
+///
+/// # Errors
+/// Returns an error if a variable is invalid.
+pub fn token_proxy_from_env(principal: &Principal) -> Result<Option<TokenProxySettings>, FromEnvError> {
+    token_proxy(principal, variable)
+}
+
+fn token_proxy(
+    principal: &Principal,
+    lookup: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<TokenProxySettings>, FromEnvError> {
+    let report = principal.chain();
+    match report.as_ref().and_then(ChainReport::chosen) {
+        Some(chosen) if chosen == CredentialSource::WorkloadIdentity.name() => Ok(TokenProxySettings::read(lookup)?),
+        _ => Ok(None),
     }
-    Ok(false)
 }
 
 fn chain(sources: &[CredentialSource], lookup: impl Fn(&str) -> Option<OsString>) -> Result<Chain, FromEnvError> {
@@ -98,7 +110,11 @@ fn chain(sources: &[CredentialSource], lookup: impl Fn(&str) -> Option<OsString>
             CredentialSource::ManagedIdentity => chain.with_managed_identity(name, managed_identity(lookup)?),
             CredentialSource::AzureCli => chain.with_any_command(name, AzureCli::new()),
             CredentialSource::AzureDeveloperCli => chain.with_any_command(name, AzureDeveloperCli::new()),
-            other => return Err(FromEnvError::unknown_source(*other)),
+            other => {
+                return Err(FromEnvError::Unsupported {
+                    credential: other.name(),
+                });
+            }
         };
     }
     Ok(chain)
@@ -134,9 +150,9 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use entra_client::MemberState;
     use entra_client::blocking::Client;
-    use entra_client::{ChainReport, MemberState};
-    use entra_proto::environment::{CLIENT_ID, TENANT_ID, TOKEN_CREDENTIALS};
+    use entra_proto::environment::{CLIENT_ID, KUBERNETES_TOKEN_PROXY, TENANT_ID, TOKEN_CREDENTIALS};
     use entra_transport::{Body, Response, blocking_transport_fn};
 
     use super::*;
@@ -245,6 +261,7 @@ mod tests {
 
     #[test]
     fn token_proxy_serves_the_workload_identity_only() {
+        let proxy = (KUBERNETES_TOKEN_PROXY, "https://10.0.0.1/");
         for (variables, uses) in [
             (&[TENANT, ID, TOKEN][..], true),
             (&[TENANT, ID, TOKEN, SECRET], false),
@@ -253,6 +270,7 @@ mod tests {
                 &[TENANT, ID, TOKEN, (TOKEN_CREDENTIALS, "ManagedIdentityCredential")],
                 false,
             ),
+            (&[TENANT, ID, TOKEN, (TOKEN_CREDENTIALS, "dev")], false),
             (
                 &[
                     TENANT,
@@ -264,7 +282,13 @@ mod tests {
                 true,
             ),
         ] {
-            assert_eq!(uses_workload_identity(of(variables)).unwrap(), uses, "{variables:?}");
+            let all = [variables, &[proxy]].concat();
+            let of_principal = |all| token_proxy(&principal(of(all)).unwrap(), of(all));
+            assert_eq!(of_principal(&all).unwrap().is_some(), uses, "{variables:?}");
+            assert!(of_principal(variables).unwrap().is_none(), "{variables:?}");
+            // An invalid proxy is an error only if it is used.
+            let invalid = [variables, &[(KUBERNETES_TOKEN_PROXY, "http://10.0.0.1/")]].concat();
+            assert_eq!(of_principal(&invalid).is_err(), uses, "{variables:?}");
         }
     }
 }

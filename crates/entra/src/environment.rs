@@ -54,7 +54,9 @@ fn credential(settings: CredentialSettings) -> Result<ClientCredential, FromEnvE
         CredentialSettings::Secret(secret) => Ok(secret.into()),
         CredentialSettings::Certificate(settings) => certificate(&settings).map(ClientCredential::from),
         CredentialSettings::FederatedToken(path) => Ok(FederatedCredential::new(FederatedTokenFile::new(path)).into()),
-        other => Err(FromEnvError::unknown(&other)),
+        _ => Err(FromEnvError::Unsupported {
+            credential: "that the variables name",
+        }),
     }
 }
 
@@ -81,13 +83,13 @@ fn read(settings: &CertificateSettings) -> io::Result<Zeroizing<Vec<u8>>> {
 mod clients {
     use std::sync::Arc;
 
-    use entra_client::FromEnv;
-    use entra_proto::environment::{TokenProxySettings, cloud};
+    use entra_client::{FromEnv, Principal};
+    use entra_proto::environment::cloud;
     use entra_transport::adapter::FromSettings;
     use entra_transport::{TokenProxy, TransportBuilder};
 
     use super::*;
-    use crate::chain::{principal_from_env, uses_workload_identity};
+    use crate::chain::{principal_from_env, token_proxy_from_env};
 
     /// A marker that lets this crate implement `FromEnv` for types of another crate.
     #[allow(unnameable_types, reason = "it marks the implementations, and no program names it")]
@@ -99,14 +101,10 @@ mod clients {
         Proxied(TokenProxy<T>),
     }
 
-    /// Builds the transport for the cloud that the environment names.
-    fn transport<T: FromSettings + Clone>() -> Result<Route<T>, FromEnvError> {
+    /// Builds the transport for this principal, to the cloud that the environment names.
+    fn transport<T: FromSettings + Clone>(principal: &Principal) -> Result<Route<T>, FromEnvError> {
         let builder = TransportBuilder::new().for_cloud(&cloud(variable)?);
-        let proxy = match uses_workload_identity(variable)? {
-            true => TokenProxySettings::read(variable)?,
-            false => None,
-        };
-        match proxy {
+        match token_proxy_from_env(principal)? {
             Some(settings) => TokenProxy::new(builder, settings).map(Route::Proxied),
             None => builder.build().map(Route::Direct),
         }
@@ -125,7 +123,7 @@ mod clients {
             use entra_transport_reqwest::ReqwestTransport as Chosen;
 
             let principal = principal_from_env()?;
-            let transport: Arc<dyn Transport> = match transport::<Chosen>()? {
+            let transport: Arc<dyn Transport> = match transport::<Chosen>(&principal)? {
                 Route::Direct(transport) => Arc::new(transport),
                 Route::Proxied(transport) => Arc::new(transport),
             };
@@ -142,7 +140,7 @@ mod clients {
             use entra_transport_ureq::UreqTransport;
 
             let principal = principal_from_env()?;
-            let transport: Arc<dyn BlockingTransport> = match transport::<UreqTransport>()? {
+            let transport: Arc<dyn BlockingTransport> = match transport::<UreqTransport>(&principal)? {
                 Route::Direct(transport) => Arc::new(transport),
                 Route::Proxied(transport) => Arc::new(transport),
             };

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use entra_proto::environment::{CLIENT_CERTIFICATE_PATH, CredentialSettings, CredentialSource, EnvironmentError};
+use entra_proto::environment::{CLIENT_CERTIFICATE_PATH, EnvironmentError};
 use entra_proto::error::{Diagnose, may_be_secret, printable};
 use entra_proto::report::ReportFor;
 use entra_transport::TransportError;
@@ -28,6 +28,11 @@ pub enum FromEnvError {
     Certificate(entra_credential::Error),
     /// The transport cannot be built.
     Transport(TransportError),
+    /// A credential of a kind that is newer than this crate.
+    Unsupported {
+        /// Its name.
+        credential: &'static str,
+    },
 }
 
 impl FromEnvError {
@@ -37,22 +42,6 @@ impl FromEnvError {
         let may_be_shown = path.len() <= LONGEST_PATH && !path.contains(['\n', '\r']) && !may_be_secret(&path);
         Self::File {
             path: may_be_shown.then(|| printable(&path)),
-            source: Arc::new(source),
-        }
-    }
-
-    pub(crate) fn unknown(_: &CredentialSettings) -> Self {
-        Self::newer()
-    }
-
-    pub(crate) fn unknown_source(_: CredentialSource) -> Self {
-        Self::newer()
-    }
-
-    fn newer() -> Self {
-        let source = io::Error::other("this kind of credential is newer than the crate `entra`");
-        Self::File {
-            path: None,
             source: Arc::new(source),
         }
     }
@@ -71,6 +60,7 @@ impl FromEnvError {
             }
             Self::Certificate(error) => error.hint(),
             Self::Transport(error) => error.hint(),
+            Self::Unsupported { .. } => Some("update the crates `entra` and `entra-proto` together"),
         }
     }
 }
@@ -85,6 +75,12 @@ impl fmt::Display for FromEnvError {
             Self::File { path: None, .. } => write!(f, "the file that {CLIENT_CERTIFICATE_PATH} names cannot be read"),
             Self::Certificate(error) => write!(f, "the file that {CLIENT_CERTIFICATE_PATH} names: {error}"),
             Self::Transport(error) => error.fmt(f),
+            Self::Unsupported { credential } => {
+                write!(
+                    f,
+                    "the credential {credential} is newer than this version of the crate `entra`"
+                )
+            }
         }
     }
 }
@@ -96,6 +92,7 @@ impl Error for FromEnvError {
             Self::Transport(error) => error.source(),
             Self::Certificate(error) => error.source(),
             Self::Environment(error) => error.source(),
+            Self::Unsupported { .. } => None,
         }
     }
 }

@@ -69,8 +69,8 @@
 //! beside it).
 //!
 //! The async client uses reqwest if that feature is on, and hyper otherwise; the blocking client
-//! uses ureq. [`principal_from_env`] is for a transport of yours, and [`chain_from_env`] for
-//! another order of credentials.
+//! uses ureq. [`principal_from_env`] and [`token_proxy_from_env`] are for a transport of yours, and
+//! [`chain_from_env`] for another order of credentials.
 //!
 //! # Settings in the program
 //!
@@ -151,7 +151,7 @@ mod developer;
 mod environment;
 mod failure;
 
-pub use chain::{chain_from_env, principal_from_env};
+pub use chain::{chain_from_env, principal_from_env, token_proxy_from_env};
 pub use developer::{AzureCli, AzureDeveloperCli};
 pub use entra_client::{
     Absence, BuildError, Chain, ChainReport, Client, ClientBuilder, Consent, ConsentFlow, Error, PendingConsent,
@@ -161,7 +161,9 @@ pub use entra_credential as credential;
 pub use entra_proto::{
     Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, Error as ProtocolError,
     Guid, KnownApi, Resource, Scope, Scopes, Target, Tenant, Timestamp, acquired, agents, assertion, authorize, claims,
-    device, endpoint, environment::CredentialSource, error, federation, managed_identity, regions,
+    device, endpoint,
+    environment::{CredentialSource, TokenProxySettings},
+    error, federation, managed_identity, regions,
 };
 #[cfg(feature = "tenants")]
 pub use entra_tenants as tenants;

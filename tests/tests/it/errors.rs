@@ -166,6 +166,7 @@ fn table() -> Vec<Entry> {
         Entry::of(AcquireError::from(reset())),
         Entry::of(AcquireError::from(rejected())),
         Entry::of(entra::FromEnvError::from(environment_error())),
+        Entry::of(entra::FromEnvError::Unsupported { credential: "x" }),
         Entry::of(entra_client::Error::from(rejected())),
         Entry::of(entra_client::Error::from(reset())),
         Entry::of(entra_client::BuildError::NoRuntime),
