@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entra::FromEnvError;
 use entra_client::BuildError;
 use entra_proto::Error as ProtocolError;
 use entra_proto::error::{ErrorClass, LegError, ManagedIdentityErrorKind, ServiceError};
@@ -233,6 +234,7 @@ pub(crate) fn rfc3339(timestamp: &str) -> String {
 
 /// A report of an error of any of the libraries, or of another crate.
 pub(crate) type Report = ReportFor<(
+    FromEnvError,
     entra_client::Errors,
     entra_credential::Errors,
     entra_tenants::Errors,
@@ -258,7 +260,8 @@ impl From<entra_client::Error> for Failure {
             retry_after: error.retry_after(),
             ..match error.cause() {
                 Some(cause) => Self::from(cause.clone()),
-                None => Self::of(Exit::Configuration, &error),
+                // A credential is absent, or its command fails.
+                None => Self::of(Exit::Credential, &error),
             }
         };
         // The client's report also says whether the failure was cached.
@@ -306,6 +309,17 @@ impl From<ProtocolError> for Failure {
             service: Some(service),
             ..failure
         }
+    }
+}
+
+impl From<FromEnvError> for Failure {
+    fn from(error: FromEnvError) -> Self {
+        let exit = match error {
+            FromEnvError::Transport(error) => return error.into(),
+            FromEnvError::File { .. } | FromEnvError::Certificate(_) => Exit::Credential,
+            _ => Exit::Configuration,
+        };
+        Self::of(exit, &error)
     }
 }
 

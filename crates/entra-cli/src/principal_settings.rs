@@ -1,15 +1,19 @@
 //! The options for the party that tokens are issued to, and the network: an application, one of its
-//! agents, or a managed identity.
+//! agents, a managed identity, or the credentials of the environment.
 
 use clap::Args;
+use entra::FromEnvError;
+use entra_client::blocking::ClientBuilder;
 use entra_client::client::Client;
 use entra_client::{Policy, Principal};
+use entra_proto::Cloud;
+use entra_proto::environment::{self, TokenProxySettings};
 use entra_proto::managed_identity::ManagedIdentity;
 use entra_transport_hyper::HyperTransport;
 
 use crate::exit::Failure;
 use crate::requests::Logged;
-use crate::settings::{AgentSettings, ApplicationSettings, ManagedSettings, NetworkSettings};
+use crate::settings::{AgentSettings, ApplicationSettings, ChainSettings, ManagedSettings, NetworkSettings};
 use crate::source::Traced;
 
 /// The options for the party that tokens are issued to, and the network.
@@ -22,6 +26,9 @@ pub(crate) struct PrincipalSettings {
     managed: ManagedSettings,
 
     #[command(flatten)]
+    chain: ChainSettings,
+
+    #[command(flatten)]
     agent: AgentSettings,
 
     #[command(flatten)]
@@ -29,27 +36,44 @@ pub(crate) struct PrincipalSettings {
 }
 
 impl PrincipalSettings {
-    /// Returns the principal: a managed identity, or the application with its credential.
+    /// Returns the principal, and the token proxy of its requests, if there is one. The principal is
+    /// the chain of the environment, a managed identity, or the application with its credential.
+    fn principal(&self) -> Result<(Principal, Option<TokenProxySettings>), Failure> {
+        if let Some(chain) = self.chain.principal(&self.application)? {
+            return Ok((chain.principal, chain.token_proxy));
+        }
+        let principal = match self.managed_identity()? {
+            Some(managed) => managed.into(),
+            None => self.application.settings.application(&self.network)?.into(),
+        };
+        Ok((principal, None))
+    }
+
+    /// Returns a builder of a client of app-only tokens with this policy, limited to `--timeout`.
     ///
     /// # Errors
     /// Returns an error if a setting is missing or invalid, or the credential cannot be read.
-    pub(crate) fn principal(&self) -> Result<Principal, Failure> {
-        Ok(match self.managed_identity()? {
-            Some(managed) => managed.into(),
-            None => self.application.settings.application(&self.network)?.into(),
-        })
+    pub(crate) fn builder(&self, policy: Policy) -> Result<ClientBuilder, Failure> {
+        match self.principal()? {
+            (principal, None) => self.network.client(principal, policy),
+            (principal, Some(proxy)) => self.network.client_through(proxy, principal, policy),
+        }
     }
 
-    /// Returns an async client of app-only tokens with this policy, limited to `--timeout`.
+    /// Returns an async client of app-only tokens with this policy, limited to `--timeout`. It uses
+    /// this transport, unless its token requests go through a proxy of their own.
     ///
     /// # Errors
-    /// See [`principal`](Self::principal).
+    /// See [`builder`](Self::builder).
     pub(crate) fn async_client(
         &self,
         transport: &Logged<HyperTransport>,
         policy: Policy,
     ) -> Result<entra_client::Client, Failure> {
-        let builder = self.network.async_client_over(transport, self.principal()?, policy);
+        let builder = match self.principal()? {
+            (principal, None) => self.network.async_client_over(transport, principal, policy),
+            (principal, Some(proxy)) => self.network.async_client_through(proxy, principal, policy)?,
+        };
         self.of_agent(builder.build()?)
     }
 
@@ -72,13 +96,27 @@ impl PrincipalSettings {
         self.managed.managed(&self.application)
     }
 
-    /// Returns the option, if any, for a principal other than the application: a managed identity
-    /// or an agent.
+    /// Returns the option, if any, for a principal other than the application of the options: a
+    /// managed identity, a chain or an agent.
     pub(crate) fn option(&self) -> Option<&'static str> {
-        match (self.managed.is_wanted(), self.agent.is_wanted()) {
-            (true, _) => Some("--managed-identity"),
-            (false, true) => Some("--agent"),
-            (false, false) => None,
+        let options = [
+            (self.managed.is_wanted(), "--managed-identity"),
+            (self.chain.is_wanted(), "--chain"),
+            (self.agent.is_wanted(), "--agent"),
+        ];
+        options
+            .into_iter()
+            .find_map(|(is_wanted, option)| is_wanted.then_some(option))
+    }
+
+    /// Returns the cloud of the tokens.
+    ///
+    /// # Errors
+    /// Returns an error if its name is invalid, or a project's file must not name it.
+    pub(crate) fn cloud(&self) -> Result<Cloud, Failure> {
+        match self.chain.is_wanted() {
+            true => Ok(environment::cloud(|name| std::env::var_os(name)).map_err(FromEnvError::from)?),
+            false => self.application.settings.cloud(),
         }
     }
 }

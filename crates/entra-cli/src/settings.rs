@@ -2,6 +2,7 @@
 //! network.
 
 mod agent;
+mod chain;
 mod cloud;
 mod credential;
 mod federated;
@@ -19,12 +20,13 @@ use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, End
 use zeroize::Zeroizing;
 
 pub(crate) use self::agent::AgentSettings;
+pub(crate) use self::chain::ChainSettings;
 pub(crate) use self::cloud::CloudSetting;
 pub(crate) use self::credential::{CREDENTIALS, Chosen};
 pub(crate) use self::federated::FederatedSource;
 use self::federated::SourceName;
 use self::identity::IdentitySettings;
-pub(crate) use self::identity::{ManagedSettings, detected_identity};
+pub(crate) use self::identity::{ManagedSettings, detected_identity, detection};
 pub(crate) use self::network::NetworkSettings;
 pub(crate) use self::profiled::text_of;
 pub(crate) use self::project::{cloud_of, is_allowed_in_project, is_microsofts};

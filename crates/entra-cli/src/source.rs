@@ -70,6 +70,18 @@ impl<T> Traced<T> {
             .map_or(Source::Default, |given| given.source.clone())
     }
 
+    /// Returns the options on the command line, each with the name of its field, sorted by these
+    /// names.
+    pub(crate) fn flags(&self) -> impl Iterator<Item = (&str, &str)> {
+        let flags = self.given.iter().filter_map(|(name, given)| match &given.source {
+            Source::Flag(flag) => Some((name.as_str(), flag.as_str())),
+            _ => None,
+        });
+        let mut flags: Vec<(&str, &str)> = flags.collect();
+        flags.sort_unstable();
+        flags.into_iter()
+    }
+
     /// Returns true if the value was given with white space before or after it.
     pub(crate) fn has_blanks(&self, argument: &str) -> bool {
         self.given.get(argument).is_some_and(|given| given.has_blanks)

@@ -116,6 +116,8 @@ pub(crate) enum Issuer {
     Authority(Authority),
     /// The platform under the workload, for a managed identity.
     Platform(IdentitySource),
+    /// A program on a developer's machine, by its name.
+    Program(String),
 }
 
 impl fmt::Display for Issuer {
@@ -123,6 +125,7 @@ impl fmt::Display for Issuer {
         match self {
             Self::Authority(authority) => authority.fmt(f),
             Self::Platform(source) => source.fmt(f),
+            Self::Program(name) => f.write_str(name),
         }
     }
 }
@@ -173,7 +176,7 @@ impl PrintedToken<'_> {
         let tenant = claims.as_ref().and_then(UnverifiedClaims::tenant_id);
         let tenant = tenant.map(|id| id.to_string()).or_else(|| match issuer {
             Issuer::Authority(authority) => Some(authority.tenant().to_string()),
-            Issuer::Platform(_) => None,
+            Issuer::Platform(_) | Issuer::Program(_) => None,
         });
         let subscription = env::var("AZURE_SUBSCRIPTION_ID")
             .ok()

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 use entra_client::blocking::{Client, ClientBuilder};
-use entra_client::{Policy, TokenOptions};
+use entra_client::{ChainReport, Policy, TokenOptions};
 use entra_proto::claims::ClaimsRequest;
-use entra_proto::{Application, Target};
+use entra_proto::environment::CredentialSource;
+use entra_proto::{Application, Cloud, Target};
 
 use crate::exit::Failure;
 use crate::principal_settings::PrincipalSettings;
-use crate::settings::{ApplicationSettings, NetworkSettings};
+use crate::settings::{ApplicationSettings, NetworkSettings, detection};
 use crate::source::Traced;
 use crate::target::TargetSettings;
 use crate::token_output::Issuer;
@@ -98,12 +99,17 @@ impl TokenSettings {
 
     /// Returns a builder of [`client`](Self::client), which [`built`](Self::built) completes.
     pub(crate) fn builder(&self, policy: Policy) -> Result<ClientBuilder, Failure> {
-        self.principal.network.client(self.principal.principal()?, policy)
+        self.principal.builder(policy)
     }
 
     /// Builds the client of the application, or of its agent.
     pub(crate) fn built(&self, builder: ClientBuilder) -> Result<Client, Failure> {
         self.principal.of_agent(builder.build()?)
+    }
+
+    /// Returns the cloud of the tokens.
+    pub(crate) fn cloud(&self) -> Result<Cloud, Failure> {
+        self.principal.cloud()
     }
 
     /// Returns the option, if any, for a principal other than the application.
@@ -113,9 +119,15 @@ impl TokenSettings {
 
     /// Returns the issuer of the tokens of a client.
     pub(crate) fn issuer(&self, client: &Client) -> Result<Issuer, Failure> {
-        Ok(match self.principal.managed_identity()? {
-            Some(managed) => Issuer::Platform(managed.detect().source()),
-            None => Issuer::Authority(client.authority()?),
+        if client.application().is_some() {
+            return Ok(Issuer::Authority(client.authority()?));
+        }
+        let chain = client.chain();
+        let chosen = chain.as_ref().and_then(ChainReport::chosen);
+        let program = chosen.filter(|name| *name != CredentialSource::ManagedIdentity.name());
+        Ok(match program {
+            Some(name) => Issuer::Program(name.to_owned()),
+            None => Issuer::Platform(detection().source()),
         })
     }
 

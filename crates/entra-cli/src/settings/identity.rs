@@ -7,7 +7,7 @@ use entra_transport::LocalHost;
 
 use super::{ApplicationSettings, given};
 use crate::exit::{Exit, Failure};
-use crate::source::{Source, Traced};
+use crate::source::Traced;
 
 /// The options that name a user-assigned managed identity.
 #[derive(Args)]
@@ -73,11 +73,15 @@ impl IdentitySettings {
     }
 }
 
+/// Returns the source of this machine's managed identities.
+pub(crate) fn detection() -> Detection {
+    ManagedIdentity::new(Identity::system(), LocalHost).detect()
+}
+
 /// Returns the source of managed identities that the environment names. Without one, only a request
 /// shows whether there is one.
 pub(crate) fn detected_identity() -> Option<Detection> {
-    let detection = ManagedIdentity::new(Identity::system(), LocalHost).detect();
-    (!detection.evidence().is_empty()).then_some(detection)
+    Some(detection()).filter(|detection| !detection.evidence().is_empty())
 }
 
 /// Parses an ID of a managed identity. `label` is its name in the Azure portal.
@@ -118,13 +122,10 @@ impl ManagedSettings {
             return Ok(None);
         }
         application.settings.reject_secret_on_command_line()?;
-        let given = OF_APPLICATIONS.iter().find_map(|name| match application.source(name) {
-            Source::Flag(flag) => Some((name, flag)),
-            _ => None,
-        });
-        if let Some((name, flag)) = given {
+        let mut flags = application.flags();
+        if let Some((name, flag)) = flags.find(|(name, _)| !OF_IDENTITIES.contains(name)) {
             let problem = format!("{flag} has no effect with --managed-identity, which uses no application");
-            return Err(Failure::text(Exit::Usage, problem).hint(match *name {
+            return Err(Failure::text(Exit::Usage, problem).hint(match name {
                 "client_id" => "name a user-assigned identity with --identity-client-id",
                 "federated_source" => "remove one of them: --federated-source managed-identity is for an application",
                 _ => "remove one of them",
@@ -136,22 +137,11 @@ impl ManagedSettings {
     }
 }
 
-/// The options that concern an application only.
-const OF_APPLICATIONS: [&str; 16] = [
-    "profile",
-    "tenant",
-    "client_id",
-    "secret_file",
-    "certificate",
-    "certificate_key",
-    "certificate_password_file",
-    "send_certificate_chain",
-    "algorithm",
-    "federated_token_file",
-    "federated_source",
-    "federated_token_variable",
-    "federated_token_command",
-    "region",
-    "v1",
-    "v2",
+/// The settings of a managed identity. All other options are those of an application.
+const OF_IDENTITIES: [&str; 5] = [
+    "authority_host",
+    "capabilities",
+    "identity_client_id",
+    "identity_object_id",
+    "identity_resource_id",
 ];

@@ -7,9 +7,10 @@ use clap::Args;
 use entra_client::blocking::{Client, ClientBuilder};
 use entra_client::{Policy, Principal};
 use entra_proto::acquire::RetryPolicy;
+use entra_proto::environment::TokenProxySettings;
 use entra_proto::{TokenRequest, TokenResponse};
 use entra_transport::adapter::FromSettings;
-use entra_transport::{AcquireError, Acquisition, TransportBuilder};
+use entra_transport::{AcquireError, Acquisition, BlockingTransport, TokenProxy, Transport, TransportBuilder};
 use entra_transport_hyper::HyperTransport;
 use entra_transport_ureq::UreqTransport;
 
@@ -36,7 +37,7 @@ impl NetworkSettings {
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn transport(&self) -> Result<Logged<UreqTransport>, Failure> {
-        self.built()
+        Ok(Logged(self.transport_builder()?.build()?))
     }
 
     /// Returns an async transport that logs its requests. A clone shares its connections.
@@ -44,10 +45,10 @@ impl NetworkSettings {
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn async_transport(&self) -> Result<Logged<HyperTransport>, Failure> {
-        self.built()
+        Ok(Logged(self.transport_builder()?.build()?))
     }
 
-    fn built<T: FromSettings>(&self) -> Result<Logged<T>, Failure> {
+    fn transport_builder<T: FromSettings>(&self) -> Result<TransportBuilder<T>, Failure> {
         // All addresses come from the user. The transport limits plain http to loopback addresses.
         let mut builder = TransportBuilder::<T>::new()
             .allow_plain_loopback(true)
@@ -56,7 +57,7 @@ impl NetworkSettings {
             let pem = read_text(path, "CA certificates", MAX_CA, Exit::Configuration)?;
             builder = builder.root_certificates_pem(pem.as_bytes())?;
         }
-        Ok(Logged(builder.build()?))
+        Ok(builder)
     }
 
     /// Acquires a token over this transport within the time limit.
@@ -75,9 +76,18 @@ impl NetworkSettings {
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn client(&self, principal: impl Into<Principal>, policy: Policy) -> Result<ClientBuilder, Failure> {
-        Ok(Client::builder(principal, self.transport()?)
+        Ok(self.client_over(self.transport()?, principal, policy))
+    }
+
+    fn client_over(
+        &self,
+        transport: impl BlockingTransport + 'static,
+        principal: impl Into<Principal>,
+        policy: Policy,
+    ) -> ClientBuilder {
+        Client::builder(principal, transport)
             .policy(self.limited(policy))
-            .observer(log_event))
+            .observer(log_event)
     }
 
     /// Returns a builder of an async client for this principal with this policy and the time limit.
@@ -99,9 +109,47 @@ impl NetworkSettings {
         principal: impl Into<Principal>,
         policy: Policy,
     ) -> entra_client::ClientBuilder {
-        entra_client::Client::builder(principal, transport.clone())
+        self.async_client_of(transport.clone(), principal, policy)
+    }
+
+    fn async_client_of(
+        &self,
+        transport: impl Transport + 'static,
+        principal: impl Into<Principal>,
+        policy: Policy,
+    ) -> entra_client::ClientBuilder {
+        entra_client::Client::builder(principal, transport)
             .policy(self.limited(policy))
             .observer(log_event)
+    }
+
+    /// Returns a client builder as [`client`](Self::client) does, whose token requests go through
+    /// this proxy.
+    ///
+    /// # Errors
+    /// Returns an error if a file of CA certificates or a setting of the proxy cannot be used.
+    pub(crate) fn client_through(
+        &self,
+        proxy: TokenProxySettings,
+        principal: Principal,
+        policy: Policy,
+    ) -> Result<ClientBuilder, Failure> {
+        let transport = TokenProxy::<UreqTransport>::new(self.transport_builder()?, proxy)?;
+        Ok(self.client_over(Logged(transport), principal, policy))
+    }
+
+    /// Returns the same builder of an async client.
+    ///
+    /// # Errors
+    /// Returns an error if a file of CA certificates or a setting of the proxy cannot be used.
+    pub(crate) fn async_client_through(
+        &self,
+        proxy: TokenProxySettings,
+        principal: Principal,
+        policy: Policy,
+    ) -> Result<entra_client::ClientBuilder, Failure> {
+        let transport = TokenProxy::<HyperTransport>::new(self.transport_builder()?, proxy)?;
+        Ok(self.async_client_of(Logged(transport), principal, policy))
     }
 
     /// Returns the policy with the time limit.

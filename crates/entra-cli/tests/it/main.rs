@@ -6,6 +6,8 @@ mod call_limits;
 mod call_pages;
 mod call_retries;
 mod certificate;
+#[cfg(unix)]
+mod chain;
 mod cli;
 mod cli_credentials;
 mod common;

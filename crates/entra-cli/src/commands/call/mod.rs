@@ -145,7 +145,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Sets the audience of the token from the URL, unless an option names the API.
 fn name_api(uri: &http::Uri, wanted: &mut TokenSettings, kept: &CacheSettings) -> Result<(), Failure> {
-    let cloud = wanted.settings().settings.cloud()?;
+    let cloud = wanted.cloud()?;
     if wanted.names_api() {
         return Ok(());
     }
