@@ -12,7 +12,8 @@
 //! - [`Principal`] and [`Chain`]: the party that tokens are issued to, as one credential or as
 //!   several in an order of precedence.
 //! - [`Token`]: an access token, as the value of an `Authorization` header.
-//! - [`TokenSource`]: a handle to the token for one target, for middleware.
+//! - [`TokenSource`]: a handle to the token for one target, for middleware. [`TokenChanges`]: each
+//!   new token of it, for drivers that push credentials.
 //! - [`ConsentFlow`], [`SignIn`] and [`User`]: the flows in which a user takes part.
 //! - [`Policy`] and [`ClientBuilder`]: the settings.
 //! - [`Error`]: the reason why there is no token, with advice for users ([`Report`]).
@@ -149,6 +150,7 @@
 //!   [`Runtime`](runtime::Runtime). The blocking client does not use it.
 //! - `coarse-clock` (default): reads Linux's coarse clocks, which have a resolution of a few
 //!   milliseconds and are five times as fast.
+//! - `stream`: [`TokenChanges`] is a `Stream` of futures-core.
 //!
 //! # What is not here
 //! - HTTP: `entra-transport-hyper`, `entra-transport-reqwest`, `entra-transport-ureq`.
@@ -165,6 +167,7 @@ pub mod blocking;
 mod builder;
 mod cache;
 mod chain;
+mod changes;
 pub mod client;
 pub mod clock;
 mod command;
@@ -192,6 +195,7 @@ mod user;
 
 pub use builder::ClientBuilder;
 pub use chain::{Absence, Chain, ChainError, ChainReport, MemberReport, MemberState};
+pub use changes::TokenChanges;
 pub use command::{AsyncTokenCommand, CommandError, CommandRequest, CommandToken, TokenCommand};
 pub use consent::{Consent, ConsentFlow, PendingConsent};
 pub use error::{BuildError, Error, Errors, Report};

@@ -7,7 +7,7 @@ use entra_proto::Application;
 use entra_proto::cache::Freshness;
 use entra_proto::claims::ClaimsRequest;
 
-use crate::cache::{KeyRef, Slot};
+use crate::cache::{Key, KeyRef, Slot};
 use crate::clock::{Clock, Moment};
 use crate::core::{Core, record_hit};
 use crate::error::Error;
@@ -18,6 +18,9 @@ use crate::token::Token;
 
 /// A handle to the token for one target, for code that needs it again and again, such as a
 /// middleware. Each clone holds its own copy of the token.
+///
+/// Drivers that push credentials, and read none before a request, use `changes`: see
+/// [`TokenChanges`](crate::TokenChanges).
 ///
 /// While the token is fresh, [`current`](Self::current) costs two clock reads and the load of one
 /// number: no lock, no allocation, no look-up.
@@ -226,11 +229,15 @@ impl<D> Clone for TokenSource<D> {
 
 impl<D> fmt::Debug for TokenSource<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.slot.key();
-        write!(f, "TokenSource({:?}", key.target)?;
-        match &key.tenant {
-            Some(tenant) => write!(f, " in {tenant:?})"),
-            None => f.write_str(")"),
-        }
+        write_key(f, "TokenSource", self.slot.key())
+    }
+}
+
+/// Writes the name of a handle, and the target and tenant of its key.
+pub(crate) fn write_key(f: &mut fmt::Formatter<'_>, handle: &str, key: &Key) -> fmt::Result {
+    write!(f, "{handle}({:?}", key.target)?;
+    match &key.tenant {
+        Some(tenant) => write!(f, " in {tenant:?})"),
+        None => f.write_str(")"),
     }
 }

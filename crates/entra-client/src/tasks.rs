@@ -45,7 +45,7 @@ impl Tasks {
         }
     }
 
-    fn runtime(&self) -> &Arc<dyn Runtime> {
+    pub(crate) fn runtime(&self) -> &Arc<dyn Runtime> {
         self.runtime.as_ref().expect("the builder requires a runtime")
     }
 }

@@ -177,6 +177,26 @@ impl Token {
         self.age(now).is_some_and(|age| age < self.0.life)
     }
 
+    /// Returns the time until the token needs refresh, or until it may no longer be used, whichever
+    /// is next. Zero if it may not be used now.
+    pub(crate) fn time_to_next_stage(&self, now: Moment) -> Duration {
+        let Some(age) = self.age(now) else {
+            return Duration::ZERO;
+        };
+        let expiry = self.0.stages.expiry_age();
+        let next = match self.0.stages.at_nanos(age) {
+            Freshness::Fresh => self.0.stages.refresh_age().unwrap_or(expiry),
+            Freshness::NeedsRefresh | Freshness::Expired => expiry,
+        };
+        next.saturating_sub(Duration::from_nanos(age))
+    }
+
+    /// Returns the time until the token expires. Zero if an API would not accept it now.
+    pub(crate) fn time_to_expiry(&self, now: Moment) -> Duration {
+        let left = self.age(now).map(|age| self.0.life.saturating_sub(age));
+        Duration::from_nanos(left.unwrap_or_default())
+    }
+
     pub(crate) fn entry(&self) -> Option<Arc<dyn CacheEntry>> {
         self.0.entry.as_ref()?.upgrade()
     }

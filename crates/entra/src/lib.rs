@@ -155,7 +155,7 @@ pub use chain::{chain_from_env, principal_from_env, token_proxy_from_env};
 pub use developer::{AzureCli, AzureDeveloperCli};
 pub use entra_client::{
     Absence, BuildError, Chain, ChainReport, Client, ClientBuilder, Consent, ConsentFlow, Error, PendingConsent,
-    Policy, Principal, SignIn, Token, TokenOptions, TokenSource, User, blocking,
+    Policy, Principal, SignIn, Token, TokenChanges, TokenOptions, TokenSource, User, blocking,
 };
 pub use entra_credential as credential;
 pub use entra_proto::{

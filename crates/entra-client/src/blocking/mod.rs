@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod changes;
 mod consent;
 mod runtime;
 pub(crate) mod threads;
@@ -44,6 +45,7 @@ use crate::region::logged;
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
+pub use self::changes::TokenChanges;
 pub use self::runtime::{Runtime, ThreadRuntime, TokenStore};
 use self::threads::{Threads, acquire, sign_in};
 

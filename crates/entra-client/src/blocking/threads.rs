@@ -141,7 +141,7 @@ fn run_flight(core: &Core<Threads>, mut flight: FlightTask) {
 }
 
 /// Blocks the thread until a future is done, but for at most `patience`.
-fn park<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
+pub(super) fn park<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
     struct Unpark(Thread);
 
     impl Wake for Unpark {

@@ -90,7 +90,7 @@ impl FlightOwner {
         let Some(flight) = self.flight.take() else {
             return Completion::Late;
         };
-        let completion = {
+        let (completion, waiting) = {
             let mut state = lock(&self.slot.state);
             let events = state.events();
             let is_stale = self.number <= events.stale_up_to;
@@ -122,9 +122,10 @@ impl FlightOwner {
                 self.slot.quiet_until(state.refresh_allowed_at());
             }
             self.slot.update_size(&state);
-            completion
+            (completion, state.record_change())
         };
         flight.complete(Ok(token.clone()));
+        waiting.wake();
         completion
     }
 
@@ -138,7 +139,7 @@ impl FlightOwner {
     /// `cool_down`.
     pub(crate) fn fail(&mut self, error: Error, cool_down: Duration, now: Moment) {
         let Some(flight) = self.flight.take() else { return };
-        {
+        let waiting = {
             let mut state = lock(&self.slot.state);
             if state.end_flight(&flight) {
                 let mut quiet_until = Duration::ZERO;
@@ -158,17 +159,24 @@ impl FlightOwner {
                 }
                 self.slot.quiet_until(quiet_until);
             }
-        }
+            state.record_change()
+        };
         flight.complete(Err(error));
+        waiting.wake();
     }
 }
 
 impl Drop for FlightOwner {
     fn drop(&mut self) {
         let Some(flight) = self.flight.take() else { return };
-        if lock(&self.slot.state).end_flight(&flight) {
-            self.slot.quiet_until(Duration::ZERO);
-        }
+        let waiting = {
+            let mut state = lock(&self.slot.state);
+            if state.end_flight(&flight) {
+                self.slot.quiet_until(Duration::ZERO);
+            }
+            state.record_change()
+        };
         flight.abandon();
+        waiting.wake();
     }
 }

@@ -8,6 +8,7 @@
 //! - **Superseded**: a flight that has not ended and is no longer the current one of its slot.
 //! - **Distrusted**: the shared store, if it may hold a token from before an event.
 //! - **Patience**: the time after which another flight may start beside the current one.
+//! - **Watcher**: a party that waits for the next change of a slot.
 //! - **Grace**: the time for which a caller with an unexpired token waits for a newer one.
 
 mod cell;
@@ -20,6 +21,8 @@ mod slot;
 mod slots;
 mod state;
 mod sync;
+mod watcher;
+mod watchers;
 
 #[cfg(all(test, entra_loom))]
 mod model;
@@ -29,3 +32,4 @@ pub(crate) use flight_owner::{Completion, FlightOwner};
 pub(crate) use key::{Key, KeyRef};
 pub(crate) use slot::{JoinOutcome, Slot};
 pub(crate) use slots::Slots;
+pub(crate) use watcher::Watcher;

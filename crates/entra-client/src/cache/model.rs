@@ -14,7 +14,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::size::TotalSize;
-use super::{FlightOwner, JoinOutcome, Key, Slot};
+use super::{FlightOwner, JoinOutcome, Key, Slot, Watcher};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::policy::Policy;
@@ -225,7 +225,7 @@ fn token_forgotten_in_flight_is_returned_but_not_cached() {
         owner.start_request();
         let forgetter = {
             let slot = Arc::clone(&slot);
-            thread::spawn(move || slot.forget())
+            thread::spawn(move || slot.forget().wake())
         };
         assert!(respond(owner).unwrap().is_ok());
         forgetter.join().unwrap();
@@ -249,5 +249,54 @@ fn token_made_stale_in_flight_serves_until_a_newer_one() {
         consent.join().unwrap();
         assert!(slot.peek(NOW).is_none() && slot.unexpired(NOW).is_some());
         assert!(matches!(slot.join(NOW, None, PATIENCE), JoinOutcome::Start(_)));
+    });
+}
+
+#[test]
+fn change_wakes_all_watchers() {
+    // Three threads have too many interleavings, so only those with up to two preemptions are run.
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let slot = slot();
+        let watch = |slot: &Arc<Slot>| {
+            let mut watcher = Watcher::new(Arc::clone(slot));
+            move || {
+                // A lost wake-up would be a deadlock.
+                while watcher.slot().peek(NOW).is_none() {
+                    block_on(std::future::poll_fn(|cx| watcher.poll_change(cx)));
+                }
+            }
+        };
+        let (mine, other) = (watch(&slot), thread::spawn(watch(&slot)));
+        let request = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || call(&slot, succeed).map(drop))
+        };
+        let mut mine = mine;
+        mine();
+        other.join().unwrap();
+        request.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn watcher_that_leaves_disturbs_no_other() {
+    loom::model(|| {
+        let slot = slot();
+        let mut stays = Watcher::new(Arc::clone(&slot));
+        let mut leaves = Watcher::new(Arc::clone(&slot));
+        let leaver = thread::spawn(move || {
+            let waker = std::task::Waker::noop();
+            let _ = leaves.poll_change(&std::task::Context::from_waker(waker));
+            drop(leaves);
+        });
+        let forgetter = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.forget().wake())
+        };
+        block_on(std::future::poll_fn(|cx| stays.poll_change(cx)));
+        leaver.join().unwrap();
+        forgetter.join().unwrap();
     });
 }

@@ -13,6 +13,7 @@ use super::key::{Key, KeyRef};
 use super::size::{SlotSize, TotalSize};
 use super::state::{CachedFailure, State};
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
+use super::watchers::Waiting;
 use crate::clock::{Moment, nanoseconds};
 use crate::error::Error;
 use crate::policy::Policy;
@@ -189,12 +190,15 @@ impl Slot {
     }
 
     /// Drops everything: the token, the failure, and the outcome of a flight in progress.
-    pub(crate) fn forget(&self) {
+    ///
+    /// The caller wakes those that wait for a change, after it has released its locks.
+    pub(crate) fn forget(&self) -> Waiting {
         let mut state = lock(&self.state);
         state.forget();
         self.quiet_until(Duration::ZERO);
         self.replace(None);
         self.update_size(&state);
+        state.record_change()
     }
 
     /// Marks the cached token and requests in flight as stale.
@@ -202,11 +206,45 @@ impl Slot {
     /// The next caller sends a request, and gets the stale token if that fails. A pause that the
     /// service asked for goes on.
     pub(crate) fn mark_stale(&self) {
-        let mut state = lock(&self.state);
-        state.record_event();
-        state.failure.take_if(|failure| !failure.error.is_retryable());
-        if let Some(token) = self.token.load() {
-            self.replace(Some(token.to_stale()));
+        let waiting = {
+            let mut state = lock(&self.state);
+            state.record_event();
+            state.failure.take_if(|failure| !failure.error.is_retryable());
+            if let Some(token) = self.token.load() {
+                self.replace(Some(token.to_stale()));
+            }
+            state.record_change()
+        };
+        waiting.wake();
+    }
+
+    /// Returns the token, whatever its age.
+    pub(crate) fn held(&self) -> Option<Token> {
+        self.token.load()
+    }
+
+    /// Returns the time for which no background refresh starts: `Duration::MAX` while one is in
+    /// flight.
+    pub(crate) fn quiet_left(&self, now: Moment) -> Duration {
+        match self.quiet_until.load(Ordering::Relaxed) {
+            u64::MAX => Duration::MAX,
+            until => Duration::from_nanos(until.saturating_sub(nanoseconds(now.monotonic))),
+        }
+    }
+
+    /// Returns the time after which a caller that has the cached token, or has got the cached
+    /// failure, may get another outcome: see [`join`](Self::join).
+    pub(crate) fn time_to_next_outcome(&self, now: Moment) -> Duration {
+        let state = lock(&self.state);
+        let alive = self.unexpired(now);
+        let cool_down = state.failure.as_deref().zip(state.cool_down_left(now));
+        match (cool_down, alive) {
+            (Some((failure, left)), alive) if alive.is_some() || !failure.is_api_rejection => left,
+            (_, Some(token)) if !token.is_stale() => {
+                let now = now.monotonic;
+                state.refresh_allowed_at().saturating_sub(now)
+            }
+            _ => Duration::ZERO,
         }
     }
 
@@ -284,6 +322,7 @@ impl CacheEntry for Slot {
     }
 
     fn reject(&self, number: u64, now: Moment, policy: &Policy) -> bool {
+        let mut waiting = Waiting::default();
         let mut state = lock(&self.state);
         let current = self.token.load();
         let is_new = number > state.events().last_rejected
@@ -298,7 +337,10 @@ impl CacheEntry for Slot {
             if let Some(current) = current {
                 self.replace(Some(current.to_stale()));
             }
+            waiting = state.record_change();
         }
+        drop(state);
+        waiting.wake();
         is_new
     }
 }

@@ -75,7 +75,7 @@ fn cool_down_ends_when_either_clock_says_so() {
         ("the time of day was set back, and time has passed", 0, 6, true),
     ] {
         let slot = due();
-        slot.forget();
+        slot.forget().wake();
         let JoinOutcome::Start(owner) = slot.join(now(1), None, PATIENCE) else {
             panic!("no flight starts")
         };
@@ -96,14 +96,14 @@ fn cool_down_ends_when_either_clock_says_so() {
 fn forgetting_a_slot_drops_its_failure() {
     let slot = due();
     fail(slot.start_refresh(now(1800)).unwrap(), 1800);
-    slot.forget();
+    slot.forget().wake();
     assert!(matches!(slot.join(now(1801), None, PATIENCE), JoinOutcome::Start(_)));
 }
 
 #[test]
 fn flight_beyond_patience_gets_an_independent_successor() {
     let slot = due();
-    slot.forget();
+    slot.forget().wake();
     let start = |at| match slot.join(now(at), None, PATIENCE) {
         JoinOutcome::Start(owner) => Some(owner),
         _ => None,
@@ -127,7 +127,7 @@ fn flight_beyond_patience_gets_an_independent_successor() {
 #[test]
 fn token_that_arrived_after_the_clock_was_read_is_used() {
     let slot = due();
-    slot.forget();
+    slot.forget().wake();
     let JoinOutcome::Start(mut owner) = slot.join(now(10), None, PATIENCE) else {
         panic!("no flight starts")
     };

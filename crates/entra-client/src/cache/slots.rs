@@ -11,6 +11,7 @@ use super::key::{Key, KeyRef};
 use super::map::Map;
 use super::size::TotalSize;
 use super::slot::Slot;
+use super::watchers::Waiting;
 use crate::clock::Moment;
 use crate::policy::Policy;
 use crate::token::{CacheEntry, Token};
@@ -158,13 +159,17 @@ impl Slots {
     /// store is not to be trusted.
     pub(crate) fn forget(&self, has_store: bool, matches: impl Fn(&Key) -> bool) {
         for batch in self.batches(|slot| matches(slot.key())) {
-            let mut map = self.write();
-            for slot in &batch {
-                slot.forget();
-                if !(has_store && slot.key().is_shareable()) && is_free(slot, 1) {
-                    map.remove(slot);
+            let mut waiting = Vec::new();
+            {
+                let mut map = self.write();
+                for slot in &batch {
+                    waiting.push(slot.forget());
+                    if !(has_store && slot.key().is_shareable()) && is_free(slot, 1) {
+                        map.remove(slot);
+                    }
                 }
             }
+            waiting.into_iter().for_each(Waiting::wake);
         }
     }
 

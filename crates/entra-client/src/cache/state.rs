@@ -6,6 +6,7 @@ use std::time::Duration;
 use entra_transport::{TransportError, TransportErrorKind};
 
 use super::flight::{Flight, Waiter};
+use super::watchers::{Waiting, Watchers};
 use crate::clock::{Moment, nanoseconds};
 use crate::error::Error;
 use crate::policy::Policy;
@@ -16,7 +17,7 @@ pub(super) struct State {
     /// The current flight.
     pub(super) flight: Option<Arc<Flight>>,
     pub(super) failure: Option<Box<CachedFailure>>,
-    /// The record of events. Most slots have had no event, and no record.
+    /// The record of events. Most slots have had no event, have no watchers, and so no record.
     events: Option<Box<Events>>,
     /// The last number that a flight or a request was given. Numbers count up.
     pub(super) last_request: u64,
@@ -46,6 +47,8 @@ pub(super) struct Events {
     /// The moment of the monotonic clock until which the service asked for a pause. The next flight
     /// observes it.
     pub(super) paused_until: Option<Duration>,
+    /// Those that wait for the next event, token or failure.
+    pub(super) watchers: Option<Box<Watchers>>,
 }
 
 /// A failure that later callers get until the cool-down has passed.
@@ -93,6 +96,7 @@ impl State {
             rejections: 0,
             distrusts_store: false,
             paused_until: None,
+            watchers: None,
         };
         self.events.as_deref().unwrap_or(NONE)
     }
@@ -163,6 +167,12 @@ impl State {
         events.forgotten_up_to = last_request;
         events.paused_until = None;
         events.rejections = 0;
+    }
+
+    /// Records a change for the watchers of the slot. Returns the wakers of those that wait for it.
+    pub(super) fn record_change(&mut self) -> Waiting {
+        let watchers = self.events.as_mut().and_then(|events| events.watchers.as_mut());
+        watchers.map(|watchers| watchers.record_change()).unwrap_or_default()
     }
 
     /// Replaces the current flight, which goes on as a superseded one.

@@ -216,7 +216,7 @@ impl<D> Core<D> {
         let completion = self.publish(owner, &token, true);
         // The user may have signed out after the request, before there was a slot to forget.
         if slot.key().subject.user().is_some_and(User::has_signed_out) {
-            slot.forget();
+            slot.forget().wake();
         }
         if let Err(panic) = rotation {
             resume_unwind(panic);

@@ -63,7 +63,8 @@
 //! An owner that is dropped without an outcome wakes the waiting callers, and one of them starts
 //! another flight.
 //!
-//! Consent flows have a machine of their own: see [`ConsentEffect`].
+//! Consent flows have a machine of their own: see [`ConsentEffect`]. So have watches, which return
+//! each token that a slot gets: see [`Watch`].
 
 mod acquisition;
 mod attempt;
@@ -75,6 +76,7 @@ mod members;
 mod sign_in;
 mod task;
 mod turns;
+mod watch;
 
 use std::time::Duration;
 
@@ -91,6 +93,7 @@ use self::members::Members;
 pub(crate) use self::sign_in::SignInGoal;
 pub(crate) use self::task::FlightTask;
 pub(crate) use self::turns::TurnLimit;
+pub(crate) use self::watch::{Watch, WatchEffect};
 
 /// The next effect of a flight or a sign-in. Each variant tells the driver what to do.
 ///

@@ -27,3 +27,4 @@ mod spans;
 mod store;
 mod support;
 mod users;
+mod watches;

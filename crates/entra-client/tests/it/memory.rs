@@ -6,7 +6,7 @@ use entra_proto::Guid;
 use entra_transport::{Body, Response};
 
 use crate::support::machine::Machine;
-use crate::support::{api, app, secret};
+use crate::support::{api, app, poll_once, secret};
 
 /// The length of the tokens.
 const TOKEN: usize = 1500;
@@ -50,8 +50,12 @@ fn cached_token_takes_no_allocation() {
 fn takes_no_allocation(client: &Client) {
     let (runtime, graph) = (runtime(), api("graph"));
     let mut source = client.source(&graph).unwrap();
+    let mut changes = source.changes();
     runtime.block_on(async {
         source.token().await.unwrap();
+        changes.next().await.unwrap();
+        // The next change is awaited meanwhile.
+        assert!(poll_once(changes.next()).await.is_pending());
         let allocated = measure(|| {
             for _ in 0..100 {
                 drop(client.cached(&graph).unwrap());

@@ -6,9 +6,11 @@ pub(crate) mod commands;
 pub(crate) mod machine;
 pub(crate) mod users;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use entra_client::clock::{Clock, Moment};
@@ -343,6 +345,12 @@ pub(crate) async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Polls a future once, and drops it.
+pub(crate) async fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// Runs `count` futures as tasks, and returns their outputs.
