@@ -126,7 +126,9 @@ impl Problem {
         });
         Self {
             hint: error.hint().map(|hint| hint.to_owned().into()),
-            retry_after: error.retry_after(),
+            retry_after: error
+                .retry_after()
+                .or_else(|| (code == Code::NoTokenNow).then_some(PAUSE)),
             service,
             ..Self::new(code, format!("there is no token for the API: {error}"))
         }
@@ -207,6 +209,9 @@ impl Problem {
         response
     }
 }
+
+/// The pause before a client asks again, if the token service names none.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The header that only errors of the proxy have.
 pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("entra-proxy-error");

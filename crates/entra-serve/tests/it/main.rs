@@ -4,4 +4,5 @@ mod app_service;
 mod azd;
 mod hostile;
 mod imds;
+mod proxy;
 mod support;
