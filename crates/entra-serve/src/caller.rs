@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -126,7 +127,7 @@ impl Caller {
     }
 
     /// Returns true if the process is still being searched for.
-    pub(crate) fn is_searched(&self) -> bool {
+    fn is_searched(&self) -> bool {
         matches!(&self.process, Found::Later(search) if search.found.get().is_none())
     }
 
@@ -135,6 +136,18 @@ impl Caller {
         if let Found::Later(search) = &self.process {
             search.ended().await;
         }
+    }
+
+    /// Calls `then` once it is known which process is at the other end, or is not found soon.
+    pub(crate) fn once_known(&self, then: impl FnOnce(&Self) + Send + 'static) {
+        if !self.is_searched() {
+            return then(self);
+        }
+        let caller = self.clone();
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(LONGEST_SEARCH, caller.search_ended()).await;
+            then(&caller);
+        });
     }
 
     /// Notes that the body of a request is awaited, until the guard is dropped. Meanwhile the
@@ -160,3 +173,5 @@ impl fmt::Display for Caller {
         Ok(())
     }
 }
+
+const LONGEST_SEARCH: Duration = Duration::from_secs(2);

@@ -67,14 +67,7 @@ impl Event {
 
     /// Logs the event, once it is known which process the request came from.
     pub(super) fn log(self, caller: &Caller) {
-        if !caller.is_searched() {
-            return self.emit(caller);
-        }
-        let caller = caller.clone();
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(LONGEST_SEARCH, caller.search_ended()).await;
-            self.emit(&caller);
-        });
+        caller.once_known(move |caller| self.emit(caller));
     }
 
     fn emit(&self, caller: &Caller) {
@@ -106,7 +99,6 @@ fn shown(text: &str, limit: usize) -> String {
 const LONGEST_METHOD: usize = 20;
 const LONGEST_TEXT: usize = 120;
 const LONGEST_REASON: usize = 500;
-const LONGEST_SEARCH: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

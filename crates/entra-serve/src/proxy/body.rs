@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::activity::{Activity, Rest};
+use crate::caller::Caller;
 use crate::serve::BoxError;
 
 /// The body of a request to the API.
@@ -32,12 +33,13 @@ impl RequestBody {
     ///
     /// # Errors
     /// Returns the error of the client's connection.
-    pub(super) async fn read(body: Incoming, activity: &Activity) -> Result<Self, BoxError> {
+    pub(super) async fn read(body: Incoming, activity: &Activity, caller: &Caller) -> Result<Self, BoxError> {
         let length = body.size_hint().exact();
         let body = Moving::new(body, activity.clone());
         if length.is_none_or(|length| length > LONGEST_COPY) {
             return Ok(Self::Stream(body));
         }
+        let _waiting = caller.awaits_body();
         let whole = body.collect().await?;
         let trailers = whole.trailers().cloned();
         let data = Some(whole.to_bytes()).filter(|data| !data.is_empty());

@@ -10,10 +10,11 @@ mod upgrade;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_client::TokenSource;
 use entra_proto::endpoint::Origin;
+use entra_proto::error::printable;
 use entra_tower::{Bearer, BearerLayer, CopyBody, OriginError};
 use entra_transport_hyper::Connector;
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
@@ -58,9 +59,10 @@ use crate::serve::{Body, Serve};
 /// - Errors of the proxy itself are `application/problem+json` with the header
 ///   `Entra-Proxy-Error`, which is removed from responses of the API.
 ///
-/// By default only programs of this machine may use it, but all of them, of every user: a
-/// [key](ProxyBuilder::require_key) or a Unix socket keeps other users out. Requests of web pages,
-/// and those that another proxy forwards, are rejected.
+/// By default only programs of this machine that the same user or root runs may use it. Only Linux
+/// tells the user of a TCP connection: elsewhere all users of the machine may, unless the proxy
+/// requires a [key](ProxyBuilder::require_key) or has a Unix socket. Requests of web pages, and those
+/// that another proxy forwards, are rejected.
 ///
 /// ```
 /// use entra_client::Client;
@@ -132,7 +134,7 @@ impl Proxy {
     /// Passes a request on, and returns the response.
     async fn pass(&self, request: Request<Incoming>, caller: &Caller) -> Result<Response<Body>, Problem> {
         let inner = &*self.0;
-        inner.rules.check(&request, caller)?;
+        inner.rules.check(&request, caller).await?;
         let mut request = request;
         let upgrade = Upgrade::take(&mut request, &inner.upgrades)?;
         let activity = Activity::new(inner.idle);
@@ -140,7 +142,7 @@ impl Proxy {
         let own = own_authority(&head).unwrap_or_default();
         let body = match &upgrade {
             Some(_) if body.is_end_stream() => RequestBody::empty(),
-            _ => RequestBody::read(body, &activity)
+            _ => RequestBody::read(body, &activity, caller)
                 .await
                 .map_err(|_| Problem::new(Code::BadRequest, "the body of the request was cut off or malformed"))?,
         };
@@ -241,14 +243,23 @@ impl Serve for Proxy {
     const STREAMS: bool = true;
 
     async fn serve(&self, request: Request<Incoming>, caller: &Caller) -> Response<Body> {
+        let start = Instant::now();
         // The query may contain a secret, such as a signature.
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (method, path) = (shown(request.method().as_str()), shown(request.uri().path()));
         let outcome = self.pass(request, caller).await;
-        let (status, problem) = match &outcome {
+        let (status, error) = match &outcome {
             Ok(response) => (Some(response.status().as_u16()), None),
             Err(problem) => (None, Some(problem.code.as_str())),
         };
-        tracing::info!(target: "entra_serve", %caller, protocol = "proxy", %method, path, status, problem, "passed");
+        let reason = outcome.as_ref().err().map(|problem| shown(&problem.detail));
+        let duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        caller.once_known(move |caller| {
+            let outcome = error.unwrap_or("passed");
+            tracing::info!(
+                target: "entra_serve",
+                %caller, protocol = "proxy", method, path, outcome, status, reason, duration_us, "request"
+            );
+        });
         outcome.unwrap_or_else(Problem::into_response)
     }
 }
@@ -268,6 +279,12 @@ impl ProxyBuilder {
     /// as the password of a URL (`http://entra:KEY@127.0.0.1:8080`).
     pub fn require_key(mut self, key: AccessKey) -> Self {
         self.rules.key = Some(key);
+        self
+    }
+
+    /// Allows programs of all users of this machine. With a key, they may use the proxy anyway.
+    pub fn any_user(mut self) -> Self {
+        self.rules.any_user = true;
         self
     }
 
@@ -333,6 +350,12 @@ impl fmt::Debug for ProxyBuilder {
     }
 }
 
+/// Returns a text from outside, escaped and cut.
+fn shown(text: &str) -> String {
+    let end = text.char_indices().nth(LONGEST_TEXT).map(|(end, _)| end);
+    printable(&text[..end.unwrap_or(text.len())])
+}
+
 fn client(connector: Connector) -> Client {
     legacy::Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -343,6 +366,9 @@ fn client(connector: Connector) -> Client {
         .http2_keep_alive_interval(KEEP_ALIVE)
         .build(connector)
 }
+
+/// The longest text in a log event.
+const LONGEST_TEXT: usize = 500;
 
 /// The header with the key of the proxy.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-entra-proxy-key");

@@ -22,7 +22,7 @@ use crate::tokens::Refusal;
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) code: Code,
-    detail: Cow<'static, str>,
+    pub(super) detail: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
     /// The codes and IDs of the token service, if it issued none.

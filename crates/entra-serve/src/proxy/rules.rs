@@ -17,6 +17,8 @@ use crate::guard::Guard;
 pub(super) struct Rules {
     pub(super) guard: Guard,
     pub(super) key: Option<AccessKey>,
+    /// True if all users of this machine may use the proxy.
+    pub(super) any_user: bool,
 }
 
 impl Rules {
@@ -24,7 +26,7 @@ impl Rules {
     ///
     /// # Errors
     /// Rejects all others.
-    pub(super) fn check<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Problem> {
+    pub(super) async fn check<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Problem> {
         self.guard
             .check(request, caller)
             .map_err(|refusal| Problem::of_refusal(&refusal))?;
@@ -32,8 +34,35 @@ impl Rules {
             return Err(Problem::new(Code::WrongKey, "the key of the proxy is missing or wrong")
                 .with_hint("send it as X-Entra-Proxy-Key, as a bearer token, or as the password of the URL"));
         }
-        check_target(request)
+        check_target(request)?;
+        if self.key.is_none() && !self.any_user && caller.is_local() && caller.address.is_some() {
+            return check_user(caller).await;
+        }
+        Ok(())
     }
+}
+
+/// Checks whether the user of this process, or root, sends a request over TCP. A Unix socket has
+/// users of its own.
+///
+/// # Errors
+/// Rejects other users, and a process that is not found: it may have ended its connection so that
+/// its user does not show.
+#[cfg(target_os = "linux")]
+async fn check_user(caller: &Caller) -> Result<(), Problem> {
+    caller.search_ended().await;
+    let problem = match caller.process() {
+        Some(process) if crate::server::is_own(process.uid) => return Ok(()),
+        Some(process) => format!("the user {} may not use this proxy", process.uid),
+        None => "the process that sends the request is not found".to_owned(),
+    };
+    Err(Problem::new(Code::Rejected, problem).with_hint("require a key, or allow all users of this machine"))
+}
+
+/// Does nothing, since the system does not tell the user.
+#[cfg(not(target_os = "linux"))]
+async fn check_user(_: &Caller) -> Result<(), Problem> {
+    Ok(())
 }
 
 fn check_target<B>(request: &Request<B>) -> Result<(), Problem> {
@@ -115,6 +144,40 @@ mod tests {
             let headers = [(name.parse().unwrap(), HeaderValue::from_str(&value).unwrap())];
             let headers: HeaderMap = headers.into_iter().collect();
             assert_eq!(has_key(&headers, &key), passes, "{name}: {value}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn other_users_are_rejected_unless_allowed() {
+        use crate::caller::{Process, Search};
+
+        let own = rustix::process::geteuid().as_raw();
+        let other = own.max(1) + 1;
+        for (found, any_user, has_key, passes) in [
+            (Some(own), false, false, true),
+            (Some(0), false, false, true),
+            (Some(other), false, false, false),
+            (None, false, false, false),
+            (Some(other), true, false, true),
+            (None, true, false, true),
+            (Some(other), false, true, true),
+        ] {
+            let key = AccessKey::random().unwrap();
+            let mut request = Request::get("/").header("host", "localhost");
+            if has_key {
+                request = request.header(KEY_HEADER, key.expose());
+            }
+            let search = std::sync::Arc::<Search>::default();
+            search.end(found.map(|uid| Process::new(None, uid)));
+            let caller = Caller::tcp(1, "127.0.0.1:50000".parse().unwrap()).with_search(search);
+            let rules = Rules {
+                key: has_key.then_some(key),
+                any_user,
+                ..Rules::default()
+            };
+            let checked = rules.check(&request.body(()).unwrap(), &caller).await;
+            assert_eq!(checked.is_ok(), passes, "{found:?} {any_user} {has_key}");
         }
     }
 

@@ -34,6 +34,8 @@ use self::room::{Peer, Room};
 pub(crate) use self::track::{AwaitsBody, Track};
 #[cfg(unix)]
 pub use self::unix::Users;
+#[cfg(unix)]
+pub(crate) use self::unix::is_own;
 use crate::caller::Caller;
 use crate::metrics::Metrics;
 use crate::serve::Serve;
@@ -179,7 +181,7 @@ async fn accept_unix<S: Serve>(socket: unix::UnixSocket, shared: &Arc<Shared<S>>
         }
         let pid = client.pid().and_then(|pid| u32::try_from(pid).ok());
         let process = crate::caller::Process::new(pid, client.uid());
-        let peer = if unix::is_own(client.uid()) {
+        let peer = if is_own(client.uid()) {
             Peer::Own
         } else {
             Peer::User(client.uid())

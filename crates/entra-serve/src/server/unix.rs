@@ -40,7 +40,7 @@ impl Users {
 }
 
 /// Returns true for the user of this process and for root.
-pub(super) fn is_own(user: u32) -> bool {
+pub(crate) fn is_own(user: u32) -> bool {
     user == 0 || user == rustix::process::geteuid().as_raw()
 }
 

@@ -18,14 +18,17 @@ fn with_headers(list: &[(&str, &str)], body: &str) -> Response<String> {
 async fn request_gets_the_token_and_keeps_its_own_headers() {
     let (address, log) = api(|_, _| Response::new("ok".to_owned())).await;
     let proxy = Running::start(address).await;
-    let answer = proxy
+    let received = proxy
         .send(
             "PUT //evil.example/../a;b/%2e%2e/c?d=//e HTTP/1.1\r\nHost: localhost:1\r\nAuthorization: Bearer theirs\r\n\
              Proxy-Authorization: Basic dTpw\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\n\
              Cookie: a=b\r\nAccept-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi",
         )
         .await;
-    assert_eq!((answer.status, answer.body.as_str(), answer.error()), (200, "ok", None));
+    assert_eq!(
+        (received.status, received.body.as_str(), received.error()),
+        (200, "ok", None)
+    );
     let got = &log.all()[0];
     assert_eq!(got.line, "PUT //evil.example/../a;b/%2e%2e/c?d=//e");
     let mut names: Vec<_> = got.headers.keys().map(|name| name.as_str()).collect();
@@ -65,8 +68,8 @@ async fn response_keeps_all_but_the_headers_of_its_connection() {
     })
     .await;
     let proxy = Running::start(address).await;
-    let answer = proxy.get("/").await;
-    let mut names: Vec<_> = answer.headers.keys().map(String::as_str).collect();
+    let received = proxy.get("/").await;
+    let mut names: Vec<_> = received.headers.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(
         names,
@@ -79,7 +82,7 @@ async fn response_keeps_all_but_the_headers_of_its_connection() {
             "www-authenticate"
         ]
     );
-    assert_eq!(answer.headers["set-cookie"], "a=b; Domain=api.example");
+    assert_eq!(received.headers["set-cookie"], "a=b; Domain=api.example");
 }
 
 #[tokio::test]
@@ -99,16 +102,16 @@ async fn redirects_are_passed_on_and_lead_back_to_the_proxy() {
     })
     .await;
     let proxy = Running::start(address).await;
-    let answer = proxy
+    let received = proxy
         .send("GET / HTTP/1.1\r\nhost: LocalHost:8123\r\nconnection: close\r\n\r\n")
         .await;
-    assert_eq!(answer.status, 302);
-    assert_eq!(answer.headers["location"], "http://LocalHost:8123/next?a=b");
+    assert_eq!(received.status, 302);
+    assert_eq!(received.headers["location"], "http://LocalHost:8123/next?a=b");
     assert_eq!(
-        answer.headers["operation-location"],
+        received.headers["operation-location"],
         "http://LocalHost:8123/operations/1"
     );
-    assert_eq!(answer.headers["azure-asyncoperation"], "https://elsewhere.example/2");
+    assert_eq!(received.headers["azure-asyncoperation"], "https://elsewhere.example/2");
     assert_eq!(log.all().len(), 1);
 }
 
@@ -170,9 +173,9 @@ async fn key_keeps_other_users_out() {
     let key = entra_serve::AccessKey::random().unwrap();
     let own = key.clone();
     let proxy = Running::with(address, Tokens::default(), |proxy| proxy.require_key(own)).await;
-    let answer = proxy.get("/").await;
-    assert_eq!((answer.status, answer.error()), (401, Some("wrong-key")));
-    assert!(answer.headers["www-authenticate"].starts_with("Basic"));
+    let received = proxy.get("/").await;
+    assert_eq!((received.status, received.error()), (401, Some("wrong-key")));
+    assert!(received.headers["www-authenticate"].starts_with("Basic"));
     assert!(log.all().is_empty());
     for header in ["x-entra-proxy-key: ", "authorization: Bearer "] {
         let key = key.expose();
@@ -186,7 +189,7 @@ async fn key_keeps_other_users_out() {
 
 #[tokio::test]
 async fn api_that_fails_is_an_error_of_the_proxy() {
-    for (answer, code, status) in [
+    for (received, code, status) in [
         ("", "bad-response", 502),
         ("nonsense\r\n\r\n", "bad-response", 502),
         ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n", "bad-response", 502),
@@ -209,12 +212,12 @@ async fn api_that_fails_is_an_error_of_the_proxy() {
         let address = socket_api(move |mut stream| async move {
             let mut buffer = [0; 1024];
             let _ = stream.read(&mut buffer).await;
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(received.as_bytes()).await;
         })
         .await;
         let proxy = Running::start(address).await;
         let got = proxy.get("/").await;
-        assert_eq!((got.status, got.error()), (status, Some(code)), "{answer:?}: {got:?}");
+        assert_eq!((got.status, got.error()), (status, Some(code)), "{received:?}: {got:?}");
         assert!(!got.body.contains("nonsense") && !got.body.contains("t1"), "{got:?}");
     }
     let closed = std::net::TcpListener::bind("127.0.0.1:0")

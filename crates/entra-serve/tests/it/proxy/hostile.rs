@@ -97,9 +97,12 @@ async fn hostile_requests_do_not_reach_the_api() {
     ] {
         let head: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let request = format!("{line}\r\n{head}Connection: close\r\n\r\n0\r\n\r\n");
-        let answer = proxy.send(&request).await;
-        assert!((400..500).contains(&answer.status), "{line} {headers:.60?}: {answer:?}");
-        assert!(!answer.body.contains("secret"), "{line} {headers:.60?}: {answer:?}");
+        let received = proxy.send(&request).await;
+        assert!(
+            (400..500).contains(&received.status),
+            "{line} {headers:.60?}: {received:?}"
+        );
+        assert!(!received.body.contains("secret"), "{line} {headers:.60?}: {received:?}");
         assert!(log.all().is_empty(), "{line} {headers:.60?}: {:?}", log.all());
     }
     assert!(proxy.tokens.requests().is_empty());

@@ -32,8 +32,8 @@ async fn rejected_request_is_sent_again_with_a_new_token() {
     let (address, log) = api(accepts_from(2)).await;
     let proxy = Running::start(address).await;
     let post = "POST /a?b=c HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbody";
-    let answer = proxy.send(post).await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "with t2"));
+    let received = proxy.send(post).await;
+    assert_eq!((received.status, received.body.as_str()), (200, "with t2"));
     let got = log.all();
     assert_eq!(got.len(), 2);
     for (request, token) in got.iter().zip(["Bearer t1", "Bearer t2"]) {
@@ -53,15 +53,15 @@ async fn long_request_is_not_sent_again_but_the_next_one_passes() {
     let body = "x".repeat(length);
     let post =
         format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
-    let answer = proxy.send(&post).await;
+    let received = proxy.send(&post).await;
     assert_eq!(
-        (answer.status, answer.body.as_str(), answer.error()),
+        (received.status, received.body.as_str(), received.error()),
         (401, "rejected", None)
     );
     let shorter = post.replace(&length.to_string(), &(length - 1).to_string());
     let shorter = &shorter[..shorter.len() - 1];
-    let answer = proxy.send(shorter).await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "with t2"));
+    let received = proxy.send(shorter).await;
+    assert_eq!((received.status, received.body.as_str()), (200, "with t2"));
     assert_eq!(log.all()[0].body.len(), length);
     // A copy of the longest short body exists.
     let (address, log) = api(accepts_from(2)).await;
@@ -102,8 +102,8 @@ async fn claims_challenge_is_answered() {
     })
     .await;
     let proxy = Running::start(address).await;
-    let answer = proxy.get("/").await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "accepted"));
+    let received = proxy.get("/").await;
+    assert_eq!((received.status, received.body.as_str()), (200, "accepted"));
     let requests = proxy.tokens.requests();
     assert_eq!(requests.len(), 2);
     assert!(
@@ -155,15 +155,19 @@ async fn missing_token_is_an_error_of_the_proxy() {
         let tokens = Tokens::default();
         *tokens.failure.lock().unwrap() = Some(response);
         let proxy = Running::with(address, tokens, |proxy| proxy).await;
-        let answer = proxy.get("/").await;
+        let received = proxy.get("/").await;
         assert_eq!(
-            (answer.status, answer.error()),
+            (received.status, received.error()),
             (status, Some("no-token")),
-            "{answer:?}"
+            "{received:?}"
         );
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
-        assert_eq!(answer.headers.get("retry-after").map(drop), retry_after, "{answer:?}");
-        let problem: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(received.headers["content-type"], "application/problem+json");
+        assert_eq!(
+            received.headers.get("retry-after").map(drop),
+            retry_after,
+            "{received:?}"
+        );
+        let problem: Value = serde_json::from_str(&received.body).unwrap();
         assert_eq!(problem["aadsts_codes"], serde_json::json!([code]));
         assert_eq!(problem["status"], status);
         assert!(
@@ -184,8 +188,8 @@ async fn revoked_tokens_are_replaced_while_requests_run() {
     revoked_below.store(2, std::sync::atomic::Ordering::SeqCst);
     let many = (0..20).map(|_| proxy.get("/"));
     let mut all = Vec::new();
-    for answer in many {
-        all.push(answer.await.status);
+    for received in many {
+        all.push(received.await.status);
     }
     assert_eq!(all, [200; 20]);
     assert_eq!(proxy.tokens.requests().len(), 2);

@@ -122,8 +122,8 @@ impl Running {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// Sends the bytes of a request with `Connection: close`, and returns all bytes of the response.
-    pub(super) async fn send(&self, request: impl AsRef<[u8]>) -> Answer {
+    /// Sends the bytes of a request with `Connection: close`, and returns the response.
+    pub(super) async fn send(&self, request: impl AsRef<[u8]>) -> Received {
         let mut stream = self.connect().await;
         // The proxy may respond and close before it has read everything.
         let _ = stream.write_all(request.as_ref()).await;
@@ -131,10 +131,10 @@ impl Running {
         let end = stream.read_to_end(&mut all);
         let end = tokio::time::timeout(PATIENCE, end).await.expect("the connection ends");
         drop(end);
-        Answer::parse(&all)
+        Received::parse(&all)
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Received {
         self.send(format!(
             "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
         ))
@@ -144,14 +144,14 @@ impl Running {
 
 /// A response as bytes.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Received {
     pub(super) status: u16,
     pub(super) headers: HashMap<String, String>,
     /// The body with its chunks as they were sent.
     pub(super) body: String,
 }
 
-impl Answer {
+impl Received {
     fn parse(all: &[u8]) -> Self {
         let text = String::from_utf8_lossy(all);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -218,7 +218,7 @@ pub(super) async fn api(
                 log.push(got.clone());
                 log.len()
             };
-            respond(number, &got).map(|body| whole(body))
+            respond(number, &got).map(whole)
         }
     })
     .await;

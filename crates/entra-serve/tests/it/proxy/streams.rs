@@ -72,18 +72,18 @@ async fn server_that_goes_away_cuts_the_body_off() {
             } else {
                 "5\r\n12345\r\n"
             };
-            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{part}");
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let received = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{part}");
+            let _ = stream.write_all(received.as_bytes()).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
         })
         .await;
         let proxy = Running::start(address).await;
-        let answer = proxy.get("/").await;
-        assert_eq!(answer.status, 200);
-        assert!(answer.body.contains("12345"), "{answer:?}");
+        let received = proxy.get("/").await;
+        assert_eq!(received.status, 200);
+        assert!(received.body.contains("12345"), "{received:?}");
         // Neither all bytes nor a last chunk have come.
-        assert!(!answer.body.ends_with("0\r\n\r\n"), "{answer:?}");
-        assert!(answer.headers.contains_key("transfer-encoding") || answer.headers["content-length"] == "10");
+        assert!(!received.body.ends_with("0\r\n\r\n"), "{received:?}");
+        assert!(received.headers.contains_key("transfer-encoding") || received.headers["content-length"] == "10");
     }
 }
 
@@ -219,19 +219,19 @@ async fn exchange_without_bytes_ends() {
     .await;
     let idle = Duration::from_millis(200);
     let proxy = Running::with(address, Tokens::default(), |proxy| proxy.idle_timeout(idle)).await;
-    let answer = proxy.get("/head").await;
-    assert_eq!((answer.status, answer.error()), (504, Some("timeout")));
-    let answer = proxy.get("/body").await;
-    assert_eq!(answer.status, 200);
+    let received = proxy.get("/head").await;
+    assert_eq!((received.status, received.error()), (504, Some("timeout")));
+    let received = proxy.get("/body").await;
+    assert_eq!(received.status, 200);
     assert!(
-        answer.body.contains("begun") && !answer.body.ends_with("0\r\n\r\n"),
-        "{answer:?}"
+        received.body.contains("begun") && !received.body.ends_with("0\r\n\r\n"),
+        "{received:?}"
     );
     // A body of the client that does not come.
-    let answer = proxy
+    let received = proxy
         .send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\nconnection: close\r\n\r\n12")
         .await;
-    assert_eq!(answer.error(), Some("bad-request"), "{answer:?}");
+    assert_eq!(received.error(), Some("bad-request"), "{received:?}");
     drop(released);
 }
 
@@ -273,6 +273,6 @@ async fn trailers_of_a_response_end_it() {
     .await;
     let proxy = Running::start(address).await;
     let get = "GET / HTTP/1.1\r\nhost: localhost\r\nte: trailers\r\nconnection: te, close\r\n\r\n";
-    let answer = proxy.send(get).await;
-    assert_eq!(answer.body, "4\r\nbody\r\n0\r\ngrpc-status: 0\r\n\r\n");
+    let received = proxy.send(get).await;
+    assert_eq!(received.body, "4\r\nbody\r\n0\r\ngrpc-status: 0\r\n\r\n");
 }

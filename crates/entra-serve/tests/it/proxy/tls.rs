@@ -131,8 +131,11 @@ async fn client_of_another_version_is_served() {
         (&[], "HTTP/1.1"),
     ] {
         let (api, ca) = start(protocols).await;
-        let answer = proxy(api, Some(&ca)).await.get("/").await;
-        assert_eq!((answer.status, answer.headers["x-version"].as_str()), (200, version));
+        let received = proxy(api, Some(&ca)).await.get("/").await;
+        assert_eq!(
+            (received.status, received.headers["x-version"].as_str()),
+            (200, version)
+        );
     }
 }
 
@@ -152,7 +155,7 @@ async fn websocket_uses_http1_at_an_api_with_http2() {
 async fn unknown_certificate_gets_no_token() {
     let (api, _) = start(&["h2"]).await;
     let (_, other) = start(&["h2"]).await;
-    let answer = proxy(api, Some(&other)).await.get("/").await;
-    assert_eq!((answer.status, answer.error()), (502, Some("unreachable")));
-    assert!(answer.body.contains("hint"), "{answer:?}");
+    let received = proxy(api, Some(&other)).await.get("/").await;
+    assert_eq!((received.status, received.error()), (502, Some("unreachable")));
+    assert!(received.body.contains("hint"), "{received:?}");
 }

@@ -95,8 +95,8 @@ async fn change_to_http2_is_ignored() {
     let proxy = Running::start(address).await;
     let get = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, http2-settings, close\r\nupgrade: h2c\r\n\
                http2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n";
-    let answer = proxy.send(get).await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "plain"));
+    let received = proxy.send(get).await;
+    assert_eq!((received.status, received.body.as_str()), (200, "plain"));
     let got = &log.all()[0];
     for name in ["connection", "upgrade", "http2-settings"] {
         assert!(!got.headers.contains_key(name), "{got:?}");
