@@ -117,7 +117,7 @@ impl Caller {
         self.is_local
     }
 
-    /// Returns the process at the other end, if the system has told it.
+    /// Returns the process at the other end, if the system reports it.
     #[must_use]
     pub fn process(&self) -> Option<Process> {
         match &self.process {

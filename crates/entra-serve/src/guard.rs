@@ -1,4 +1,4 @@
-//! Refusal of requests that a web page, another machine or a foreign name brings.
+//! Rejection of requests that a web page, another machine or a foreign name brings.
 //!
 //! A web page can send requests to loopback addresses, and by a name of its own that resolves to
 //! one (DNS rebinding). A forward or reverse proxy can bring requests of other machines. None of
@@ -24,10 +24,10 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Refuses a request that no program of this machine sends.
+    /// Rejects a request that no program of this machine sends.
     ///
     /// # Errors
-    /// Refuses a request of another machine, of a web page or of a proxy, and one whose `Host` is
+    /// Returns an error for a request of another machine, of a web page or of a proxy, and one whose `Host` is
     /// neither loopback nor a known name.
     pub(crate) fn check<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Refusal> {
         if !self.remote && !caller.is_local() {

@@ -5,13 +5,16 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::tokens::{Issued, Refusal};
 
 /// Returns a response with a JSON body that no cache may keep.
-pub(super) fn of_json(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+pub(super) fn of_json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+    // A token has a length of 1 to 3 KB.
+    let mut json = Vec::with_capacity(4096);
+    serde_json::to_writer(&mut json, body).expect("the body has only texts and numbers");
+    let mut response = Response::new(Bytes::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
@@ -22,28 +25,43 @@ pub(super) fn of_json(status: StatusCode, body: &Value) -> Response<Bytes> {
     response
 }
 
-/// Returns the token as managed-identity clients read it: all of them, since it has each member in
-/// the form that one of them requires. Numbers are strings.
-pub(super) fn identity_reply(issued: &Issued<'_>, resource: &str) -> Response<Bytes> {
-    let token = &issued.token;
-    let now = issued.now;
-    let expires_on = token.expires_at();
-    let mut body = json!({
-        "access_token": token.expose(),
-        "expires_in": expires_on.since(now).as_secs().to_string(),
-        "expires_on": expires_on.as_secs().to_string(),
-        "not_before": token.received_at().as_secs().to_string(),
-        "refresh_token": "",
-        "resource": resource,
-        "token_type": "Bearer",
-    });
-    if let Some(id) = issued.identity.client_id() {
-        body["client_id"] = id.to_string().into();
-    }
-    of_json(StatusCode::OK, &body)
+/// A token as managed-identity clients read it: all of them, since it has each member in the form
+/// that one of them requires. Numbers are strings.
+#[derive(Serialize)]
+pub(super) struct Reply<'a> {
+    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    expires_in: String,
+    pub(super) expires_on: String,
+    not_before: String,
+    refresh_token: &'static str,
+    resource: &'a str,
+    token_type: &'static str,
 }
 
-/// Adds the headers that the status of a refusal requires, whatever the protocol.
+impl<'a> Reply<'a> {
+    pub(super) fn new(issued: &'a Issued<'_>, resource: &'a str) -> Self {
+        let token = &issued.token;
+        let expires_on = token.expires_at();
+        Self {
+            access_token: token.expose(),
+            client_id: issued.identity.client_id().map(|id| id.to_string()),
+            expires_in: expires_on.since(issued.now).as_secs().to_string(),
+            expires_on: expires_on.as_secs().to_string(),
+            not_before: token.received_at().as_secs().to_string(),
+            refresh_token: "",
+            resource,
+            token_type: "Bearer",
+        }
+    }
+
+    pub(super) fn response(&self) -> Response<Bytes> {
+        of_json(StatusCode::OK, self)
+    }
+}
+
+/// Adds the headers that the status of a rejection requires, whatever the protocol.
 pub(super) fn with_headers_of(mut response: Response<Bytes>, refusal: &Refusal) -> Response<Bytes> {
     let headers = response.headers_mut();
     match refusal {

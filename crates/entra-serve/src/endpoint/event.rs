@@ -12,8 +12,8 @@ use crate::caller::Caller;
 use crate::outcome::{Outcome, ProtocolName};
 use crate::tokens::Refusal;
 
-/// The log event of a request: what was asked for, and what came of it. It holds no token, no key
-/// and no claims. Texts of the request are escaped and cut.
+/// The log event of a request: the API, the identity and the outcome. It holds no token, no key and
+/// no claims. Texts of the request are escaped and cut.
 pub(super) struct Event {
     protocol: ProtocolName,
     method: String,
@@ -56,11 +56,11 @@ impl Event {
         self
     }
 
-    /// Adds the reason of a refusal.
+    /// Adds the reason why the request gets no token.
     pub(super) fn with_refusal(mut self, refusal: &Refusal) -> Self {
         self.reason = Some(shown(&refusal.message(), LONGEST_REASON));
         if let Refusal::Failed(error) = refusal {
-            self.aadsts = error.service().and_then(|service| service.codes.first().copied());
+            self.aadsts = error.service().and_then(|service| service.codes.last().copied());
         }
         self
     }

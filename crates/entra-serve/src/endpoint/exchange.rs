@@ -49,8 +49,8 @@ impl<'a> Exchange<'a> {
     /// awaited.
     ///
     /// # Errors
-    /// Refuses an API that is not listed and an unknown identity. Passes on the failure of the
-    /// client.
+    /// Returns an error for an API that is not listed and for an unknown identity, and the failure
+    /// of the client.
     pub(super) async fn issue(&mut self, ask: Ask) -> Result<Issued<'a>, Refusal> {
         let issued = self.tokens.issue(self.ask.insert(ask)).await?;
         self.identity = Some(issued.identity.name());
@@ -63,7 +63,7 @@ impl<'a> Exchange<'a> {
         Ok(issued)
     }
 
-    /// Returns the outcome of a request that was not refused, and notes the times of its token.
+    /// Returns the outcome of a request with a response of its protocol, and notes the times of its token.
     pub(super) fn outcome(&self, status: StatusCode, times: &TokenTimes) -> Outcome {
         if status.is_client_error() || status.is_server_error() {
             return Outcome::Rejected;

@@ -9,7 +9,7 @@ use entra_proto::error::ErrorClass;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 
-use super::answer::{identity_reply, of_json};
+use super::answer::{Reply, of_json};
 use super::exchange::Exchange;
 use super::wanted::{ManagedParameters, Versions, managed_ask};
 use crate::tokens::Refusal;
@@ -41,7 +41,7 @@ pub(super) async fn respond(exchange: &mut Exchange<'_>) -> Result<Response<Byte
     }
     let ask = managed_ask(exchange.request.uri(), &PARAMETERS)?;
     let issued = exchange.issue(ask).await?;
-    Ok(identity_reply(&issued, &exchange.resource()))
+    Ok(Reply::new(&issued, &exchange.resource()).response())
 }
 
 /// Returns the response to a request that gets no token.
@@ -72,6 +72,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
 
 const PARAMETERS: ManagedParameters = ManagedParameters {
     versions: Versions::Since("2018-02-01"),
+    client_id: &["client_id"],
     object_id: &["object_id"],
     resource_id: &["msi_res_id", "mi_res_id"],
 };

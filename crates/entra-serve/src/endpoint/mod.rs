@@ -234,7 +234,7 @@ impl Endpoint {
     }
 
     /// Returns the length of the longest body of a request that is read, in bytes. It is 0 for a
-    /// request that is refused by its head.
+    /// request that its head alone decides.
     fn longest_body(&self, head: &Request<()>, caller: &Caller) -> usize {
         let state = self.0.state.load();
         match state.protocols.find(head.uri().path()) {

@@ -36,11 +36,11 @@ impl Protocols {
         }
     }
 
-    /// Refuses a request that no program of this machine sends. The probes of an orchestrator come
+    /// Rejects a request that no program of this machine sends. The probes of an orchestrator come
     /// from elsewhere, and learn nothing.
     ///
     /// # Errors
-    /// Returns the refusal.
+    /// Returns the reason.
     pub(super) fn check<B>(
         &self,
         protocol: &Protocol<'_>,
@@ -95,7 +95,7 @@ impl Protocol<'_> {
         }
     }
 
-    /// Returns a refusal in the form of this protocol.
+    /// Returns the response to a request that gets no token.
     pub(super) fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
         match self {
             Self::AppService(_) => app_service::refuse(refusal),

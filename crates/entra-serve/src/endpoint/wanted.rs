@@ -12,6 +12,8 @@ use crate::tokens::Refusal;
 pub(super) struct ManagedParameters {
     /// The values of `api-version`.
     pub(super) versions: Versions,
+    /// The names of the parameter with a client ID.
+    pub(super) client_id: &'static [&'static str],
     /// The names of the parameter with an object ID.
     pub(super) object_id: &'static [&'static str],
     /// The names of the parameter with a resource ID.
@@ -73,9 +75,11 @@ pub(super) fn managed_ask(uri: &Uri, parameters: &ManagedParameters) -> Result<A
 /// Reads the ID of the identity.
 fn choice(query: &Query<'_>, parameters: &ManagedParameters) -> Result<Choice, Refusal> {
     let mut found = Vec::new();
-    if let Some(id) = query.one("client_id")? {
-        let id: ClientId = id.parse().map_err(|_| not_a_guid("client_id"))?;
-        found.push(Choice::ClientId(id));
+    for name in parameters.client_id {
+        if let Some(id) = query.one(name)? {
+            let id: ClientId = id.parse().map_err(|_| not_a_guid(name))?;
+            found.push(Choice::ClientId(id));
+        }
     }
     for name in parameters.object_id {
         if let Some(id) = query.one(name)? {

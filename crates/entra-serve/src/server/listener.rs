@@ -91,7 +91,7 @@ impl Listener {
     }
 
     /// Takes the sockets that systemd passes to this process (`sd_listen_fds`), and removes the
-    /// variables that name them. It is empty if there are none.
+    /// variables that name them. Without such sockets it is empty.
     ///
     /// Call it before the process has other threads, and at most once.
     ///

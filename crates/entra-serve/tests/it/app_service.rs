@@ -53,3 +53,84 @@ async fn refusals_name_their_reason() {
         assert_eq!(body.get("access_token"), None);
     }
 }
+
+#[tokio::test]
+async fn version_of_2017_has_its_header_and_its_date() {
+    let served = Served::new();
+    let key = served.key.expose();
+    let query = "api-version=2017-09-01&resource=https://graph.microsoft.com";
+    for path in ["/msi/token", "/msi/token/"] {
+        for id in [
+            "",
+            "&clientid=",
+            &format!("&clientid={CLIENT_ID}"),
+            &format!("&client_id={CLIENT_ID}"),
+        ] {
+            let request = get(&format!("{path}?{query}{id}")).header("secret", key);
+            let (status, body) = served.send(request, "").await;
+            assert_eq!(status, 200, "{id}: {body}");
+            assert_eq!(body["access_token"], TOKEN);
+            let date = body["expires_on"].as_str().unwrap();
+            assert!(date.ends_with(" +00:00") && date.split('/').count() == 3, "{date}");
+        }
+    }
+    // Clients of Azure Machine Learning send the same request with one more header.
+    let request = get(&format!("/msi/token?{query}"))
+        .header("secret", key)
+        .header("metadata", "true");
+    let (_, body) = served.send(request, "").await;
+    body["expires_on"].as_str().unwrap().parse::<u64>().unwrap();
+}
+
+#[tokio::test]
+async fn versions_do_not_share_headers() {
+    let served = Served::new();
+    let key = served.key.expose();
+    let uri = |version| format!("/msi/token?api-version={version}&resource=https://graph.microsoft.com");
+    for (request, expected) in [
+        (get(&uri("2017-09-01")).header("x-identity-header", key), 400),
+        (get(&uri("2019-08-01")).header("secret", key), 400),
+        (
+            get(&uri("2019-08-01"))
+                .header("secret", "x")
+                .header("x-identity-header", key),
+            401,
+        ),
+        (
+            get(&uri("2019-08-01"))
+                .header("x-identity-header", "")
+                .header("secret", key),
+            401,
+        ),
+        (get(&uri("2017-09-01")).header("secret", key).header("secret", key), 401),
+        (get(&uri("2017-09-01")).header("secret", "wrong"), 401),
+    ] {
+        let (status, body) = served.send(request, "").await;
+        assert_eq!(status, expected, "{body}");
+        assert_eq!(body["statusCode"], expected);
+        assert!(!body.to_string().contains(key));
+    }
+}
+
+#[tokio::test]
+async fn failures_of_the_service_have_the_advice() {
+    let served = Served::with_response(401, crate::support::WRONG_SECRET);
+    let (status, body) = ask(&served, served.key.expose(), GRAPH).await;
+    assert_eq!(status, 400, "{body}");
+    assert!(body["message"].as_str().unwrap().contains("AADSTS7000215"), "{body}");
+}
+
+#[tokio::test]
+async fn other_methods_are_named() {
+    let served = Served::new();
+    let request = http::Request::post(format!("/msi/token?{GRAPH}"))
+        .header("host", "localhost")
+        .header("x-identity-header", served.key.expose())
+        .body(bytes::Bytes::new())
+        .unwrap();
+    let response = served.endpoint.respond(&request, &crate::support::local()).await;
+    assert_eq!(response.status(), 405);
+    assert_eq!(response.headers()["allow"], "GET");
+}
+
+const GRAPH: &str = "api-version=2019-08-01&resource=https://graph.microsoft.com";

@@ -2,7 +2,11 @@
 
 mod app_service;
 mod azd;
+mod events;
 mod hostile;
 mod imds;
 mod proxy;
+mod server;
 mod support;
+#[cfg(unix)]
+mod unix_socket;

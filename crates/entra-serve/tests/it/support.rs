@@ -10,6 +10,7 @@ use entra_serve::{AccessKey, AllowedResources, Caller, Endpoint, Identities, Ide
 use entra_transport::{Body, Response, transport_fn};
 use http::Request;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 /// An endpoint with every protocol, and the parts that tests look at.
 pub(crate) struct Served {
@@ -28,6 +29,11 @@ impl Served {
 
     /// Returns an endpoint whose token service sends this response.
     pub(crate) fn with_response(status: u16, body: &str) -> Self {
+        Self::with_slow_response(status, body, Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)))
+    }
+
+    /// Returns an endpoint whose token service sends this response once it has a permit.
+    pub(crate) fn with_slow_response(status: u16, body: &str, permits: Arc<Semaphore>) -> Self {
         let body = body.to_owned();
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&requests);
@@ -35,7 +41,11 @@ impl Served {
             counter.fetch_add(1, Ordering::Relaxed);
             let mut response = Response::new(Body::from(body.clone()));
             *response.status_mut() = status.try_into().unwrap();
-            async { Ok(response) }
+            let permits = Arc::clone(&permits);
+            async move {
+                let _permit = permits.acquire().await;
+                Ok(response)
+            }
         });
         let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com"
             .parse()
