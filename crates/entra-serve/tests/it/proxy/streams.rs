@@ -91,12 +91,14 @@ async fn server_that_goes_away_cuts_the_body_off() {
 async fn client_that_goes_away_ends_the_request() {
     // Before the response, and in the middle of its body.
     for responds in [false, true] {
+        let (begun, mut begin) = mpsc::channel(1);
         let (ended, end) = oneshot::channel();
         let ended = Arc::new(std::sync::Mutex::new(Some(ended)));
         let address = socket_api(move |mut stream| {
-            let ended = Arc::clone(&ended);
+            let (begun, ended) = (begun.clone(), Arc::clone(&ended));
             async move {
                 read_until(&mut stream, "\r\n\r\n").await;
+                let _ = begun.send(()).await;
                 if responds {
                     let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n";
                     stream.write_all(head).await.unwrap();
@@ -118,7 +120,7 @@ async fn client_that_goes_away_ends_the_request() {
         if responds {
             read_until(&mut stream, "hi").await;
         } else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            timeout(PATIENCE, begin.recv()).await.expect("the API gets the request");
         }
         drop(stream);
         timeout(PATIENCE, end).await.expect("the API sees the end").unwrap();
