@@ -19,8 +19,8 @@ use entra_proto::environment::{CLIENT_CERTIFICATE_PASSWORD, CLIENT_SECRET};
 use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Tenant};
 use zeroize::Zeroizing;
 
-pub(crate) use self::agent::AgentSettings;
-pub(crate) use self::chain::ChainSettings;
+pub(crate) use self::agent::{Agent, AgentSettings};
+pub(crate) use self::chain::{ChainPrincipal, ChainSettings};
 pub(crate) use self::cloud::CloudSetting;
 pub(crate) use self::credential::{CREDENTIALS, Chosen};
 pub(crate) use self::federated::FederatedSource;

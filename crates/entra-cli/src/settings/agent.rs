@@ -49,6 +49,16 @@ impl AgentSettings {
 }
 
 impl Agent {
+    /// Returns the client ID of the agent.
+    pub(crate) fn id(&self) -> ClientId {
+        self.id
+    }
+
+    /// Returns the user account of the agent, if the token is for that one.
+    pub(crate) fn user(&self) -> Option<&AgentUser> {
+        self.user.as_ref()
+    }
+
     /// Returns a handle to the client that acquires the tokens of the agent.
     pub(crate) fn of<D>(self, client: &Client<D>) -> Client<D> {
         let client = client.agent(self.id);

@@ -17,7 +17,8 @@ pub(crate) struct ChainSettings {
     ///
     /// Only variables count, not options and profiles. AZURE_TOKEN_CREDENTIALS selects the
     /// credentials: prod (the default), dev for Azure CLI and Azure Developer CLI, or one by its
-    /// name. A credential that is rejected is never replaced by the next one.
+    /// name. A credential that is rejected is never replaced by the next one. `entra doctor
+    /// --chain` shows which one is used, and why others are absent.
     #[arg(long, conflicts_with = "managed_identity")]
     chain: bool,
 }

@@ -2,6 +2,7 @@
 
 use entra_emulator::{App, Emulator, Tenant, User};
 use entra_proto::claims::UnverifiedClaims;
+use serde_json::Value;
 
 use crate::common::{GRAPH, err, fails, out, run};
 
@@ -78,4 +79,57 @@ fn unknown_agents_and_needless_options_are_rejected() {
     );
     fails(&output, 2, &["--agent"]);
     assert_eq!(emulator.token_requests().len(), sent);
+}
+
+/// Runs `entra doctor` for an agent, and returns its exit code and its checks.
+fn doctor(emulator: &Emulator, more: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let words = ["doctor", "--resource", GRAPH, "-o", "json", "--agent"];
+    let output = run(&[&words[..], more].concat(), &variables(emulator));
+    let report: Value = serde_json::from_str(out(&output)).unwrap_or_else(|_| panic!("{}", err(&output)));
+    (output.status.code(), report["checks"].as_array().unwrap().clone())
+}
+
+fn check<'a>(checks: &'a [Value], name: &str) -> &'a Value {
+    let mut named = checks.iter().filter(|check| check["check"] == name);
+    named.next().unwrap_or_else(|| panic!("{name}: {checks:?}"))
+}
+
+#[test]
+fn doctor_checks_an_agent() {
+    let emulator = emulator();
+    let (code, checks) = doctor(&emulator, &[AGENT]);
+    assert_eq!(code, Some(0), "{checks:?}");
+    assert_eq!(check(&checks, "agent")["details"]["agent"], AGENT);
+    assert_eq!(check(&checks, "issued-to")["details"]["client_id"], AGENT);
+    assert_eq!(check(&checks, "issued-to")["status"], "ok", "{checks:?}");
+    assert_eq!(check(&checks, "blueprint")["details"]["blueprint"], BLUEPRINT);
+    assert_eq!(check(&checks, "blueprint")["status"], "ok");
+    assert_eq!(check(&checks, "roles")["details"]["roles"][0], "User.Read.All");
+
+    let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
+    let (code, checks) = doctor(&emulator, &[AGENT, "--agent-user", &user.user_principal_name]);
+    assert_eq!(code, Some(0), "{checks:?}");
+    assert_eq!(check(&checks, "scopes")["details"]["scopes"][0], "User.Read");
+    assert!(checks.iter().all(|check| check["check"] != "roles"));
+}
+
+#[test]
+fn doctor_explains_agents_that_get_no_token() {
+    let emulator = emulator();
+    let other = "cccccccc-1111-2222-3333-bbbbbbbbbbbb";
+    let (code, checks) = doctor(&emulator, &[other]);
+    assert_eq!(code, Some(5), "{checks:?}");
+    let request = check(&checks, "token-request");
+    assert!(request["found"].as_str().unwrap().contains("AADSTS"), "{request}");
+    assert!(!request["hints"].as_array().unwrap().is_empty());
+
+    let sent = emulator.token_requests().len();
+    let (code, checks) = doctor(&emulator, &["x"]);
+    assert_eq!(code, Some(3), "{checks:?}");
+    assert_eq!(check(&checks, "agent")["status"], "fail");
+    assert_eq!(check(&checks, "token-request")["details"]["needs"][0], "agent");
+    assert_eq!(emulator.token_requests().len(), sent);
+
+    let (_, checks) = doctor(&emulator, &[BLUEPRINT]);
+    assert_eq!(check(&checks, "agent")["status"], "warn");
 }

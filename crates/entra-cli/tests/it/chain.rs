@@ -196,3 +196,95 @@ fn token_proxy_of_the_cluster_is_used() {
     );
     fails(&output, 3, &["AZURE_KUBERNETES_TOKEN_PROXY"]);
 }
+
+/// Runs `entra doctor --chain -o json`, and returns its exit code and its checks.
+fn doctor(variables: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
+    let words = ["doctor", "--chain", "--resource", GRAPH, "--timeout", "5", "-o", "json"];
+    let output = run(&words, variables);
+    let report: Value = serde_json::from_str(out(&output)).unwrap_or_else(|_| panic!("{}", err(&output)));
+    assert!(!out(&output).contains("canary"), "{}", out(&output));
+    (output.status.code(), report["checks"].as_array().unwrap().clone())
+}
+
+fn check<'a>(checks: &'a [Value], name: &str) -> &'a Value {
+    let mut named = checks.iter().filter(|check| check["check"] == name);
+    named.next().unwrap_or_else(|| panic!("{name}: {checks:?}"))
+}
+
+/// Returns the states of the members of a chain.
+fn states(checks: &[Value]) -> Vec<&str> {
+    let members = check(checks, "chain")["details"]["members"].as_array().unwrap();
+    members.iter().map(|member| member["state"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn doctor_explains_the_choice() {
+    let emulator = Emulator::start();
+    let (own, platform) = (variables(&emulator), platform(&emulator));
+    let (code, checks) = doctor(&own);
+    assert_eq!((code, states(&checks)), (Some(0), vec!["used", "untried", "untried"]));
+    assert_eq!(check(&checks, "chain")["details"]["used"], "environment");
+
+    let (code, checks) = doctor(&borrowed(&platform));
+    assert_eq!((code, states(&checks)), (Some(0), vec!["absent", "absent", "used"]));
+    let first = &check(&checks, "chain")["details"]["members"][0];
+    assert_eq!(
+        first["reason"],
+        "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set"
+    );
+    assert_eq!(
+        first["hint"],
+        "set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH"
+    );
+    assert_eq!(check(&checks, "identity")["details"]["source"], "App Service");
+    for name in ["target", "network", "token-request", "audience", "lifetime"] {
+        check(&checks, name);
+    }
+    let output = run(&["doctor", "--chain", "--resource", GRAPH], &borrowed(&platform));
+    for text in [
+        "environment is absent (neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set)",
+        "managed identity is used",
+        "from App Service",
+    ] {
+        assert!(out(&output).contains(text), "{text}: {}", out(&output));
+    }
+
+    let pinned = ("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
+    let (code, checks) = doctor(&[&borrowed(&platform)[..], &[pinned]].concat());
+    assert_eq!((code, states(&checks)), (Some(0), vec!["used"]));
+    assert_eq!(check(&checks, "chain")["source"]["name"], "AZURE_TOKEN_CREDENTIALS");
+}
+
+#[test]
+fn doctor_tells_a_failing_member_from_absent_ones() {
+    let emulator = Emulator::start();
+    let mut own = variables(&emulator);
+    own[3].1 = "wrong-secret-canary";
+    let platform = platform(&emulator);
+    let (code, checks) = doctor(&[&own[..], &borrowed(&platform)].concat());
+    assert_eq!((code, states(&checks)), (Some(5), vec!["failed", "untried", "untried"]));
+    assert_eq!(check(&checks, "chain")["status"], "ok");
+    assert_eq!(check(&checks, "token-request")["status"], "fail");
+
+    let other = ("AZURE_CLIENT_ID", "aaaabbbb-0000-cccc-1111-dddd2222eeee");
+    let (code, checks) = doctor(&[&borrowed(&platform)[..], &[other]].concat());
+    assert_eq!((code, states(&checks)), (Some(5), vec!["absent", "absent", "failed"]));
+
+    let (code, checks) = doctor(&[NO_IMDS]);
+    assert_eq!((code, states(&checks)), (Some(4), vec!["absent", "absent", "absent"]));
+    assert_eq!(check(&checks, "chain")["status"], "fail");
+    assert_eq!(check(&checks, "token-request")["status"], "skipped");
+
+    // Variables that do not fit together are not a chain, and the other checks run.
+    let (code, checks) = doctor(&[own[3]]);
+    assert_eq!(code, Some(3));
+    assert!(
+        check(&checks, "chain")["found"]
+            .as_str()
+            .unwrap()
+            .contains("AZURE_TENANT_ID")
+    );
+    assert_eq!(check(&checks, "network")["status"], "ok");
+    let output = run(&["doctor", "--chain", "--tenant", "x"], &own);
+    fails(&output, 2, &["set AZURE_TENANT_ID"]);
+}

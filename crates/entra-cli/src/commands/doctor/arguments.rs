@@ -6,7 +6,7 @@ use entra_proto::claims::ClaimsRequest;
 
 use crate::commands::doctor::report::Output;
 use crate::exit::Failure;
-use crate::settings::{ApplicationSettings, ManagedSettings, NetworkSettings};
+use crate::settings::{AgentSettings, ApplicationSettings, ChainSettings, ManagedSettings, NetworkSettings};
 use crate::source::Traced;
 use crate::target::TargetSettings;
 
@@ -18,6 +18,10 @@ use crate::target::TargetSettings;
 ///
 /// With --managed-identity the checks are those of the machine's managed identity: which platform
 /// issues its tokens, and why that one was found.
+///
+/// With --chain the report says which credential of the environment is used, and why those before it
+/// are absent. With --agent the token is that of an agent identity, and the application is its
+/// blueprint.
 ///
 /// The report contains no secrets and no tokens, so you can share it. It does contain the names of
 /// the tenant, the application, the API and files.
@@ -32,6 +36,10 @@ Examples:
     --certificate daemon.pem
   entra doctor --managed-identity \\
     --resource https://vault.azure.net
+  entra doctor --chain \\
+    --resource https://vault.azure.net
+  entra doctor --agent ... \\
+    --resource https://graph.microsoft.com
   entra doctor -o json > report.json \\
     --scope https://graph.microsoft.com/.default
 
@@ -54,6 +62,12 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(super) managed: ManagedSettings,
+
+    #[command(flatten)]
+    pub(super) chain: ChainSettings,
+
+    #[command(flatten)]
+    pub(super) agent: AgentSettings,
 
     #[command(flatten)]
     pub(super) network: Traced<NetworkSettings>,

@@ -7,6 +7,7 @@ use entra_proto::claims::UnverifiedClaims;
 use entra_proto::managed_identity::{Detection, Evidence, ManagedIdentity};
 
 use crate::commands::doctor::report::{Check, Report};
+use crate::commands::doctor::token::Permissions;
 use crate::commands::doctor::{Arguments, configuration, name, token};
 use crate::commands::token::one_request;
 use crate::exit::{Exit, Failure};
@@ -14,23 +15,12 @@ use crate::exit::{Exit, Failure};
 /// Checks the steps from a managed identity to its token.
 pub(crate) fn examine(arguments: &Arguments, managed: &ManagedIdentity, report: &mut Report) -> Result<(), Failure> {
     let detection = managed.detect();
-    let mut check = Check::ok(
-        name::MANAGED_IDENTITY,
-        format!("{} from {detection}", managed.identity()),
-    );
-    if detection.source().issues_user_tokens() {
-        check = check.with_warning(
-            "its tokens are those of the signed-in user",
-            "run the program on a platform that issues tokens for applications",
-        );
-    }
-    report.add(
-        check
-            .with("identity", managed.identity().to_string())
-            .with("source", detection.source().name())
-            .with("evidence", evidence(&detection)),
+    report.add(describe(managed))?;
+    let target = examine_target(
+        arguments,
+        |target| Ok(managed.request(target.clone()).map(drop)?),
+        report,
     )?;
-    let target = examine_target(arguments, managed, report)?;
     let network = configuration::examine_network(arguments, None, report)?;
     let needs = [name::TARGET, name::NETWORK];
     let (Some(_), Some(target)) = (network, target) else {
@@ -45,7 +35,7 @@ pub(crate) fn examine(arguments: &Arguments, managed: &ManagedIdentity, report: 
     match client.token_with(&target, &arguments.options()?) {
         Ok(issued) => {
             report.add(Check::ok(name::TOKEN_REQUEST, "the platform issues a token"))?;
-            examine_token(&issued, &target.audience()?, report)
+            examine_token(&issued, &target.audience()?, Permissions::Roles, report)
         }
         Err(error) => {
             let fix = "run this command where the managed identity is assigned";
@@ -63,19 +53,39 @@ pub(crate) fn examine(arguments: &Arguments, managed: &ManagedIdentity, report: 
     }
 }
 
+/// Returns the check that names the identity and the source of its tokens.
+pub(super) fn describe(managed: &ManagedIdentity) -> Check {
+    let detection = managed.detect();
+    let mut check = Check::ok(
+        name::MANAGED_IDENTITY,
+        format!("{} from {detection}", managed.identity()),
+    );
+    if detection.source().issues_user_tokens() {
+        check = check.with_warning(
+            "its tokens are those of the signed-in user",
+            "run the program on a platform that issues tokens for applications",
+        );
+    }
+    check
+        .with("identity", managed.identity().to_string())
+        .with("source", detection.source().name())
+        .with("evidence", evidence(&detection))
+}
+
 /// Returns the names of the variables and files that decided.
 fn evidence(detection: &Detection) -> Vec<String> {
     detection.evidence().iter().map(Evidence::to_string).collect()
 }
 
-fn examine_target(
+/// Checks the API, which `accepts` checks for the principal.
+pub(super) fn examine_target(
     arguments: &Arguments,
-    managed: &ManagedIdentity,
+    accepts: impl Fn(&Target) -> Result<(), Failure>,
     report: &mut Report,
 ) -> Result<Option<Target>, Failure> {
     let settings = &arguments.target.settings;
     let examined = settings.target().and_then(|target| {
-        managed.request(target.clone())?;
+        accepts(&target)?;
         let audience = target.audience()?.into_owned();
         Ok((target, audience))
     });
@@ -92,7 +102,12 @@ fn examine_target(
     }
 }
 
-fn examine_token(issued: &Token, audience: &str, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn examine_token(
+    issued: &Token,
+    audience: &str,
+    permissions: Permissions,
+    report: &mut Report,
+) -> Result<(), Failure> {
     report.redact(issued.expose());
     let lifetime = Lifetime::new(
         issued.received_at(),
@@ -100,7 +115,7 @@ fn examine_token(issued: &Token, audience: &str, report: &mut Report) -> Result<
         None,
     );
     match UnverifiedClaims::decode(issued.expose()) {
-        Ok(claims) => token::examine_claims(&claims, audience, &lifetime, report),
+        Ok(claims) => token::examine_claims(&claims, audience, permissions, &lifetime, report),
         Err(error) => token::unreadable(error, &lifetime, report),
     }
 }

@@ -1,8 +1,10 @@
 //! The command `entra doctor`: checks each step that a daemon takes to a token, and reports the
 //! results.
 
+mod agent;
 mod arguments;
 mod certificate;
+mod chain;
 mod clock;
 mod configuration;
 mod connection;
@@ -28,6 +30,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         managed::examine(arguments, &managed, &mut report)?;
         return report.finish();
     }
+    if arguments.chain.is_wanted() {
+        chain::examine(arguments, &mut report)?;
+        return report.finish();
+    }
     // Before the first check is reported, so that no check can contain the secret.
     let credential = Credential::read(&arguments.application.settings, &arguments.network.settings);
     credential.redact_in(&mut report);
@@ -37,7 +43,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let now = clock::examine(timed.as_ref(), &mut report)?;
     let tenant_id = tenant::examine(&configuration, timed.as_ref(), &mut report)?;
     credential.examine(configuration.cloud.as_ref(), now, &mut report)?;
-    let token = token::request(arguments, &configuration, &credential, &mut report)?;
-    token::examine(&configuration, &credential, tenant_id, token.as_ref(), &mut report)?;
+    let agent = agent::examine(arguments, configuration.client_id, &mut report)?;
+    let token = token::request(arguments, &configuration, &credential, agent.as_ref(), &mut report)?;
+    let requested = token::Requested {
+        configuration: &configuration,
+        credential: &credential,
+        tenant_id,
+        agent: agent.as_ref(),
+    };
+    token::examine(&requested, token.as_ref(), &mut report)?;
     report.finish()
 }

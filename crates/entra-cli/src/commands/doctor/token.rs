@@ -9,6 +9,7 @@ use entra_transport::AcquireError;
 use serde_json::Value;
 
 use crate::commands::decode::meaning;
+use crate::commands::doctor::agent;
 use crate::commands::doctor::configuration::Configuration;
 use crate::commands::doctor::connection::transport_failure;
 use crate::commands::doctor::credential::Credential;
@@ -16,6 +17,7 @@ use crate::commands::doctor::rejection::rejected;
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{Arguments, name};
 use crate::exit::{Exit, Failure};
+use crate::settings::Agent;
 use crate::time_format::length;
 
 /// Requests a token in the same way as `entra token`.
@@ -23,6 +25,7 @@ pub(crate) fn request(
     arguments: &Arguments,
     configuration: &Configuration,
     credential: &Credential,
+    agent: Option<&Agent>,
     report: &mut Report,
 ) -> Result<Option<TokenResponse>, Failure> {
     let settings = &arguments.application.settings;
@@ -32,6 +35,7 @@ pub(crate) fn request(
         name::AUTHORITY,
         name::TENANT,
         name::CLIENT_ID,
+        name::AGENT,
         name::CREDENTIAL,
         name::TARGET,
         name::REGION,
@@ -60,7 +64,7 @@ pub(crate) fn request(
 
     let application = settings.application_of(authority.clone(), client_id, client_credential)?;
     let request = || -> Result<TokenRequest, Error> {
-        let request = application.client_credentials(target.clone())?;
+        let request = agent::request(&application, agent, target.clone())?;
         match &arguments.claims {
             Some(claims) => request.with_claims(claims),
             None => Ok(request),
@@ -91,14 +95,26 @@ pub(crate) fn request(
     Ok(None)
 }
 
+/// The facts about the request that the claims of the token must match.
+pub(crate) struct Requested<'a> {
+    pub(crate) configuration: &'a Configuration,
+    pub(crate) credential: &'a Credential,
+    pub(crate) tenant_id: Option<Guid>,
+    pub(crate) agent: Option<&'a Agent>,
+}
+
 /// Checks the claims of the token, as the API will see them. The signature is not verified.
 pub(crate) fn examine(
-    configuration: &Configuration,
-    credential: &Credential,
-    tenant_id: Option<Guid>,
+    requested: &Requested<'_>,
     token: Option<&TokenResponse>,
     report: &mut Report,
 ) -> Result<(), Failure> {
+    let Requested {
+        configuration,
+        credential,
+        agent,
+        ..
+    } = requested;
     let (Some(token), Some(target)) = (token, &configuration.target) else {
         return report.skip(name::TOKEN, &[name::TOKEN_REQUEST]);
     };
@@ -106,25 +122,58 @@ pub(crate) fn examine(
         Ok(claims) => claims,
         Err(error) => return unreadable(error, &token.lifetime, report),
     };
-    examine_claims(&claims, &target.audience()?, &token.lifetime, report)?;
+    let permissions = Permissions::of(*agent);
+    examine_claims(&claims, &target.audience()?, permissions, &token.lifetime, report)?;
     let tenant_id = match configuration.tenant {
         Some(Tenant::Id(id)) => Some(id),
-        _ => tenant_id,
+        _ => requested.tenant_id,
     };
-    let client_id = configuration.client_id.map(|id| id.to_string());
-    report.add(issued_to(&claims, tenant_id, client_id.as_deref(), credential.class()))
+    let (client_id, class) = match agent {
+        // The token of the blueprint is an assertion.
+        Some(agent) => (Some(agent.id()), "2"),
+        None => (configuration.client_id, credential.class()),
+    };
+    let client_id = client_id.map(|id| id.to_string());
+    report.add(issued_to(&claims, tenant_id, client_id.as_deref(), class))?;
+    match agent {
+        Some(_) => report.add(agent::parent(&claims, configuration.client_id)),
+        None => Ok(()),
+    }
 }
 
 /// Checks the claims that concern the API.
 pub(super) fn examine_claims(
     claims: &UnverifiedClaims,
     requested: &str,
+    permissions: Permissions,
     life: &Lifetime,
     report: &mut Report,
 ) -> Result<(), Failure> {
     report.add(audience(claims, requested))?;
-    report.add(roles(claims))?;
+    report.add(match permissions {
+        Permissions::Roles => roles(claims),
+        Permissions::Scopes => scopes(claims),
+    })?;
     report.add(lifetime(life))
+}
+
+/// The claim with the permissions of a token.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Permissions {
+    /// The roles of an application.
+    Roles,
+    /// The permissions that a user delegated.
+    Scopes,
+}
+
+impl Permissions {
+    /// Returns the claim of the application's token, or of this agent's.
+    pub(super) fn of(agent: Option<&Agent>) -> Self {
+        match agent.and_then(Agent::user) {
+            Some(_) => Self::Scopes,
+            None => Self::Roles,
+        }
+    }
 }
 
 /// Reports a token whose claims cannot be read.
@@ -189,6 +238,22 @@ fn roles(claims: &UnverifiedClaims) -> Check {
         Check::ok(name::ROLES, roles.join(", "))
     };
     check.with("roles", roles)
+}
+
+fn scopes(claims: &UnverifiedClaims) -> Check {
+    let scopes = claims.get("scp").and_then(Value::as_str).unwrap_or_default();
+    let check = match scopes.is_empty() {
+        true => Check::warn(
+            name::SCOPES,
+            "none: an API that authorizes by delegated permissions rejects this token",
+            "grant the agent identity a delegated permission of the API for this user, and get a new token",
+        ),
+        false => Check::ok(name::SCOPES, scopes),
+    };
+    check.with(
+        "scopes",
+        scopes.split(' ').filter(|scope| !scope.is_empty()).collect::<Vec<_>>(),
+    )
 }
 
 fn lifetime(lifetime: &Lifetime) -> Check {
