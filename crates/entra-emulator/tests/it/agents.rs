@@ -1,6 +1,6 @@
 //! Agent identities: blueprints, agents and the user accounts of agents.
 
-use entra_emulator::{App, Config, Defect, Emulator, EmulatorBuilder, FederatedCredential, Lint, Tenant, User};
+use entra_emulator::{Api, App, Config, Defect, Emulator, EmulatorBuilder, FederatedCredential, Lint, Tenant, User};
 use serde_json::{Value, json};
 
 use crate::support::assertion::{TYPE, accepted, rejected};
@@ -340,6 +340,32 @@ fn flows_with_a_person_are_refused() {
         ("scope", GRAPH),
     ];
     assert_eq!(error_code(&request(&emulator, &fic)), 90023);
+}
+
+/// The users of an agent call its blueprint, which is the only API of both.
+#[test]
+fn agent_acts_for_a_user_who_called_its_blueprint() {
+    let uri = format!("api://{BLUEPRINT}");
+    let api = Api::new(&uri).app_id(BLUEPRINT).scope("Work");
+    let other = Api::new("api://other").scope("Other");
+    let emulator = builder().api(api).api(other).build();
+    let assertion = token(&request(&emulator, &first(BLUEPRINT, AGENT)));
+    let exchange = |called: &str| {
+        let user = emulator.forge().api(called).user("Alex Wilber").token();
+        let fields = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("client_id", AGENT),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", &assertion),
+            ("assertion", &user),
+            ("requested_token_use", "on_behalf_of"),
+            ("scope", "https://graph.microsoft.com/User.Read"),
+        ];
+        request(&emulator, &fields)
+    };
+    let claims = claims_of(&token(&exchange(&uri)));
+    assert_eq!((&claims["appid"], &claims["scp"]), (&json!(AGENT), &json!("User.Read")));
+    assert_eq!(error_code(&exchange("api://other")), 500_131);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) fn redeem<'a>(
         return Err(Rejection::new(50013).with("The token was issued in another tenant."));
     }
     let caller = token
-        .accept(exchange.state, &app.client_id)
+        .accept(exchange.state, own_api(app))
         .map_err(|flaw| rejection(flaw, app))?;
     let user = caller
         .claims
@@ -76,6 +76,12 @@ pub(crate) fn redeem<'a>(
     user::respond(exchange, &grant, &target)
 }
 
+/// Returns the ID of the API that was called: that of the app. An agent identity has none, and users
+/// call its blueprint.
+fn own_api(app: &App) -> &str {
+    app.agent_of.as_deref().unwrap_or(&app.client_id)
+}
+
 /// Returns the error for a flaw of the token with which an app was called.
 fn rejection(flaw: Flaw, app: &App) -> Rejection {
     match flaw {
@@ -83,7 +89,7 @@ fn rejection(flaw: Flaw, app: &App) -> Rejection {
         Flaw::Signature => Rejection::new(50013).with("The key was not found, or the signature does not fit."),
         Flaw::Issuer => Rejection::new(50013).with("The issuer is not this service."),
         Flaw::Missing | Flaw::Malformed => Rejection::new(50013).with("The assertion is not an access token."),
-        Flaw::Audience(named) => Rejection::new(500131).with(&named).with(&app.client_id),
+        Flaw::Audience(named) => Rejection::new(500131).with(&named).with(own_api(app)),
         Flaw::Revoked { .. } => Rejection::new(50173),
     }
 }
