@@ -120,6 +120,23 @@ impl<D> Client<D> {
         }
     }
 
+    /// Returns a handle to this client that acquires tokens with which another identity
+    /// authenticates, for which the application vouches. `path` names it (`fmi_path`): an agent
+    /// identity by its client ID. The target is the token exchange, such as
+    /// `api://AzureADTokenExchange`.
+    ///
+    /// [`agent`](Self::agent) does this and the next request for agent identities. This method is
+    /// for programs that leave the next request to others. The handle is for the application
+    /// itself, even if this handle is for an agent or a user. A path that is not valid is an error
+    /// of each request.
+    #[must_use]
+    pub fn vouching_for(&self, path: &str) -> Self {
+        Self {
+            subject: Subject::vouching_for(path),
+            ..self.clone()
+        }
+    }
+
     /// Returns a handle to this client that acquires tokens of this user, in the user's tenant.
     ///
     /// For a user who signed in, tokens are acquired with the refresh token. Newer refresh tokens

@@ -14,8 +14,8 @@ pub(crate) enum Subject {
     Principal,
     /// A user, for whom the application acts.
     User(User),
-    /// An agent identity, or a user for whom it acts. Shared, so that the keys of other tokens stay
-    /// small.
+    /// An agent identity, a user for whom it acts, or an identity for which the application vouches.
+    /// Shared, so that the keys of other tokens stay small.
     Agent(Arc<Agent>),
 }
 
@@ -34,12 +34,19 @@ enum Party {
     /// The agent's user account.
     Account(AgentUser),
     User(User),
+    /// The identity at this path authenticates with the token. It is not that of an agent.
+    Vouched(Box<str>),
 }
 
 impl Subject {
     /// Returns the subject of this agent identity's own tokens.
     pub(crate) fn of_agent(id: ClientId) -> Self {
         Self::with_party(Some(id), Party::Itself)
+    }
+
+    /// Returns the subject of tokens with which the identity at this path authenticates.
+    pub(crate) fn vouching_for(path: &str) -> Self {
+        Self::with_party(None, Party::Vouched(path.into()))
     }
 
     /// Returns the user account of this subject's agent.
@@ -75,7 +82,7 @@ impl Subject {
             Self::User(user) => Some(user),
             Self::Agent(agent) => match &agent.party {
                 Party::User(user) => Some(user),
-                Party::Itself | Party::Account(_) => None,
+                Party::Itself | Party::Account(_) | Party::Vouched(_) => None,
             },
         }
     }
@@ -85,7 +92,7 @@ impl Subject {
         match self {
             Self::Principal => true,
             Self::User(_) => false,
-            Self::Agent(agent) => agent.party == Party::Itself,
+            Self::Agent(agent) => matches!(agent.party, Party::Itself | Party::Vouched(_)),
         }
     }
 
@@ -100,6 +107,7 @@ impl Subject {
             Self::Principal | Self::User(_) => 0,
             Self::Agent(agent) => match &agent.party {
                 Party::Account(user) => size_of::<Agent>() + user.as_str().len(),
+                Party::Vouched(path) => size_of::<Agent>() + path.len(),
                 Party::Itself | Party::User(_) => size_of::<Agent>(),
             },
         };
@@ -121,6 +129,7 @@ impl Subject {
                     Party::Itself => application.client_credentials(target),
                     Party::Account(user) => application.agent_user(user.clone(), target),
                     Party::User(user) => user.request(&application, target),
+                    Party::Vouched(path) => application.client_credentials(target)?.with_fmi_path(path),
                 }
             }
         }

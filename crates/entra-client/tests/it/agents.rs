@@ -50,6 +50,28 @@ fn named(token: &str) -> (String, String, String) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn vouching_handle_sends_its_path_and_has_its_own_token() {
+    let stage = Stage::new(Service::new(|_, seen| {
+        let path = seen.value("fmi_path").unwrap_or("none");
+        (Duration::ZERO, Reply::Token(path.to_owned().leak(), 3600, ""))
+    }));
+    let client = &stage.client;
+    for _ in 0..2 {
+        for (handle, path) in [
+            (client.clone(), "none"),
+            (client.vouching_for("first"), "first"),
+            (client.agent(agent(1)).vouching_for("second"), "second"),
+        ] {
+            assert_eq!(handle.token(&api("graph")).await.unwrap().expose(), path);
+        }
+    }
+    assert_eq!(stage.service.requests(), 3);
+    assert!(client.vouching_for("").token(&api("graph")).await.is_err());
+    assert!(client.vouching_for("a b").token(&api("graph")).await.is_err());
+    assert_eq!(stage.service.requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_handle_gets_its_own_token() {
     let stage = Stage::new(naming());
     let client = &stage.client;
