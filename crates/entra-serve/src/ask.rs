@@ -35,6 +35,8 @@ pub(crate) enum Party {
     AgentUser(AgentUser),
     /// The user of a caller, by the caller's token.
     OnBehalfOf(UserAssertion),
+    /// The identity at this path, which authenticates with the token.
+    Vouched(String),
 }
 
 impl Ask {

@@ -103,6 +103,7 @@ fn client_for(identity: &Identity, ask: &Ask) -> Option<Client> {
         Party::Itself => other,
         Party::AgentUser(user) => Some(client.agent_user(user.clone())),
         Party::OnBehalfOf(assertion) => Some(client.on_behalf_of(assertion)),
+        Party::Vouched(path) => Some(client.vouching_for(path)),
     }
 }
 

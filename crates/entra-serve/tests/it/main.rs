@@ -7,6 +7,7 @@ mod hostile;
 mod imds;
 mod proxy;
 mod server;
+mod sidecar;
 mod support;
 #[cfg(unix)]
 mod unix_socket;

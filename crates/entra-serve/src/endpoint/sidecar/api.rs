@@ -165,6 +165,15 @@ impl DownstreamApi {
         self
     }
 
+    /// Sets the identity that authenticates with the tokens (`fmi_path`): an agent identity by its
+    /// client ID. Tokens are then those of the application, for the token exchange.
+    #[must_use]
+    pub fn with_fmi_path(mut self, path: impl Into<String>) -> Self {
+        self.token.fmi_path = Some(path.into());
+        self.token.is_app_token = true;
+        self
+    }
+
     /// Sets the `Accept` header of requests.
     ///
     /// # Errors

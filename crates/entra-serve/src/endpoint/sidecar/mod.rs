@@ -222,13 +222,17 @@ impl Sidecar {
             (None, Some((token, principal))) if !settings.is_app_token => on_behalf_of(token, principal)?,
             _ => Party::Itself,
         };
-        if settings.fmi_path.is_some() {
-            return Err(Problem::bad_request(
-                "FmiPath is not supported here: send AgentIdentity",
-            ));
-        }
+        let party = match (party, &settings.fmi_path) {
+            (Party::Itself, Some(path)) => Party::Vouched(path.clone()),
+            (_, Some(_)) => {
+                return Err(Problem::bad_request(
+                    "FmiPath is for tokens without a user: set RequestAppToken",
+                ));
+            }
+            (party, None) => party,
+        };
         let target = match &party {
-            Party::Itself => &scopes.first,
+            Party::Itself | Party::Vouched(_) => &scopes.first,
             Party::AgentUser(_) | Party::OnBehalfOf(_) => &scopes.all,
         };
         let ask = Ask {
