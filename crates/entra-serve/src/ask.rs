@@ -39,6 +39,18 @@ pub(crate) enum Party {
     Vouched(String),
 }
 
+impl Party {
+    /// Returns the word for it in logs, if there is another party.
+    pub(crate) fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Itself => None,
+            Self::AgentUser(_) => Some("agent user"),
+            Self::OnBehalfOf(_) => Some("caller's user"),
+            Self::Vouched(_) => Some("vouched identity"),
+        }
+    }
+}
+
 impl Ask {
     /// Returns the question for the token of an API, with no further wishes.
     pub(crate) fn new(target: Target, identity: Choice) -> Self {

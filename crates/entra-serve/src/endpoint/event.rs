@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use entra_proto::ClientId;
 use entra_proto::error::printable;
 use http::Request;
 use tracing::Level;
@@ -20,6 +21,8 @@ pub(super) struct Event {
     path: String,
     resource: Option<String>,
     identity: Option<String>,
+    agent: Option<ClientId>,
+    party: Option<&'static str>,
     outcome: Outcome,
     reason: Option<String>,
     aadsts: Option<u32>,
@@ -40,6 +43,8 @@ impl Event {
             path: shown(request.uri().path(), LONGEST_TEXT),
             resource: None,
             identity: None,
+            agent: None,
+            party: None,
             outcome,
             reason: None,
             aadsts: None,
@@ -49,10 +54,14 @@ impl Event {
 
     /// Adds what the protocol has noted.
     pub(super) fn with_notes(mut self, exchange: &Exchange<'_>) -> Self {
-        if exchange.ask.is_some() {
+        if let Some(ask) = &exchange.ask {
+            self.agent = ask.agent;
+            self.party = ask.party.word();
             self.resource = Some(shown(&exchange.resource(), LONGEST_TEXT));
         }
         self.identity = exchange.identity.map(|name| shown(name, LONGEST_TEXT));
+        let problem = exchange.problem.as_ref();
+        self.reason = problem.map(|problem| shown(problem, LONGEST_REASON));
         self
     }
 
@@ -79,6 +88,8 @@ impl Event {
             path = %self.path,
             resource = self.resource.as_deref(),
             identity = self.identity.as_deref(),
+            agent = self.agent.map(tracing::field::display),
+            party = self.party,
             outcome = self.outcome.as_str(),
             reason = self.reason.as_deref(),
             aadsts = self.aadsts,

@@ -22,6 +22,8 @@ pub(super) struct Exchange<'a> {
     pub(super) ask: Option<Ask>,
     /// The name of the identity that it gets a token of.
     pub(super) identity: Option<&'a str>,
+    /// The reason why it is rejected, if that is no refusal that all protocols have.
+    pub(super) problem: Option<String>,
     served: Option<Served>,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Exchange<'a> {
             tokens,
             ask: None,
             identity: None,
+            problem: None,
             served: None,
         }
     }

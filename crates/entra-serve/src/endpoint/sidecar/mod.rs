@@ -150,7 +150,10 @@ impl Sidecar {
         };
         match response {
             Err(Problem::Refused(refusal)) => Err(refusal),
-            Err(Problem::Own(details)) => Ok(details.response()),
+            Err(Problem::Own(details)) => {
+                exchange.problem = Some(details.text().to_owned());
+                Ok(details.response())
+            }
             Ok(response) => Ok(response),
         }
     }

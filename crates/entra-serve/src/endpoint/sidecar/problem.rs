@@ -75,6 +75,11 @@ impl Details {
         details
     }
 
+    /// Returns the description of the problem.
+    pub(super) fn text(&self) -> &str {
+        &self.detail
+    }
+
     /// Returns the response.
     pub(super) fn response(&self) -> Response<Bytes> {
         let (section, title) = kind(self.status);
