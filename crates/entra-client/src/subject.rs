@@ -14,8 +14,8 @@ pub(crate) enum Subject {
     Principal,
     /// A user, for whom the application acts.
     User(User),
-    /// An agent identity, a user for whom it acts, or an identity for which the application vouches.
-    /// Shared, so that the keys of other tokens stay small.
+    /// An agent identity, a user for whom it acts, or an identity for which the application
+    /// vouches. Shared, so that the keys of other tokens stay small.
     Agent(Arc<Agent>),
 }
 

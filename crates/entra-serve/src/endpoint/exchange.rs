@@ -22,7 +22,7 @@ pub(super) struct Exchange<'a> {
     pub(super) ask: Option<Ask>,
     /// The name of the identity that it gets a token of.
     pub(super) identity: Option<&'a str>,
-    /// The reason why it is rejected, if that is no refusal that all protocols have.
+    /// The reason why it is rejected, if it is one of its protocol alone.
     pub(super) problem: Option<String>,
     served: Option<Served>,
 }

@@ -76,8 +76,8 @@ pub(crate) fn redeem<'a>(
     user::respond(exchange, &grant, &target)
 }
 
-/// Returns the ID of the API that was called: that of the app. An agent identity has none, and users
-/// call its blueprint.
+/// Returns the ID of the API that was called: that of the app. An agent identity has none, and
+/// users call its blueprint.
 fn own_api(app: &App) -> &str {
     app.agent_of.as_deref().unwrap_or(&app.client_id)
 }

@@ -90,7 +90,7 @@ impl ApiClient {
 
     /// Calls an API with the token for `ask`, and returns its response, whatever its status.
     ///
-    /// If the API requires other claims in the token, it is called once more with those.
+    /// If the API requires other claims in the token, it is called again with those.
     ///
     /// # Errors
     /// Returns an error if there is no token, or no response within the time and the length.

@@ -348,7 +348,7 @@ fn claims(token: &str) -> Option<String> {
     Some(text)
 }
 
-/// Returns a successful response that nobody may keep.
+/// Returns a successful response that no cache may keep.
 fn uncached(content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();

@@ -60,7 +60,7 @@ impl Details {
         }
     }
 
-    /// Returns the details of a refusal that other protocols have, too.
+    /// Returns the details of a rejection that other protocols have, too.
     pub(super) fn of(refusal: &Refusal) -> Self {
         let status = match refusal {
             Refusal::Failed(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,

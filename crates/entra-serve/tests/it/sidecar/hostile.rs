@@ -67,7 +67,7 @@ async fn hostile_overrides_are_rejected() {
         "AgentIdentity=not-a-guid".into(),
         format!("AgentIdentity={agent}&AgentIdentity={}", uuid(2)),
         format!("AgentIdentity={agent}&AgentUserId=not-a-guid"),
-        format!("AgentIdentity={agent}&AgentUsername=nobody"),
+        format!("AgentIdentity={agent}&AgentUsername=no-name"),
         format!("AgentUsername={ASSISTANT}"),
         format!("AgentUserId={}", uuid(3)),
         format!("AgentIdentity={agent}&optionsOverride.AcquireTokenOptions.FmiPath={agent}"),
