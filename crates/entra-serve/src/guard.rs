@@ -27,8 +27,8 @@ impl Guard {
     /// Rejects a request that no program of this machine sends.
     ///
     /// # Errors
-    /// Returns an error for a request of another machine, of a web page or of a proxy, and one whose `Host` is
-    /// neither loopback nor a known name.
+    /// Returns an error for a request of another machine, of a web page or of a proxy, and for one
+    /// whose `Host` is neither loopback nor a known name.
     pub(crate) fn check<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Refusal> {
         if !self.remote && !caller.is_local() {
             return Err(Refusal::Untrusted("the request comes from another machine"));

@@ -61,7 +61,7 @@ impl ServiceManager {
         self.send("STOPPING=1");
     }
 
-    /// Reports a state in words, which `systemctl status` shows.
+    /// Reports the state as a text, which `systemctl status` shows.
     pub fn status(&self, text: &str) {
         self.send(&format!("STATUS={}", text.replace('\n', " ")));
     }

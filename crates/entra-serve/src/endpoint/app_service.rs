@@ -3,9 +3,9 @@
 //!
 //! - `2019-08-01`, by `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`: the header is `X-IDENTITY-HEADER`.
 //!   This is the protocol of Container Apps and Azure Automation, too.
-//! - `2017-09-01`, by `MSI_ENDPOINT` and `MSI_SECRET`: the header is `secret`, and the time of expiry
-//!   is a date. Azure Machine Learning has the same request, but seconds in the response; its
-//!   clients also send `Metadata: true`.
+//! - `2017-09-01`, by `MSI_ENDPOINT` and `MSI_SECRET`: the header is `secret`, and the time of
+//!   expiry is a date. Azure Machine Learning has the same request, but seconds in the response;
+//!   its clients also send `Metadata: true`.
 
 use bytes::Bytes;
 use entra_proto::Timestamp;

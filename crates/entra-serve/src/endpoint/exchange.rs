@@ -66,7 +66,8 @@ impl<'a> Exchange<'a> {
         Ok(issued)
     }
 
-    /// Returns the outcome of a request with a response of its protocol, and notes the times of its token.
+    /// Returns the outcome of a request with a response of its protocol, and notes the times of its
+    /// token.
     pub(super) fn outcome(&self, status: StatusCode, times: &TokenTimes) -> Outcome {
         if status.is_client_error() || status.is_server_error() {
             return Outcome::Rejected;

@@ -197,7 +197,7 @@ impl<S: Serve> Shared<S> {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Returns an accepted connection. If there was none, it makes one possible.
+    /// Returns an accepted connection. After a failure, it makes the next one possible.
     async fn accepted<T>(&self, accepted: io::Result<T>) -> Option<T> {
         match accepted {
             Ok(accepted) => Some(accepted),

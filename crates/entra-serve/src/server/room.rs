@@ -50,8 +50,8 @@ impl Room {
         })
     }
 
-    /// Gives a connection a place. If there is none, it takes that of a connection that waits for
-    /// its client; if there is no such connection, it waits.
+    /// Gives a connection a place: a free one, or that of a connection that waits for its client.
+    /// If no connection does, the new one waits.
     pub(super) async fn enter(self: &Arc<Self>, number: u64, peer: Peer) -> Option<Place> {
         loop {
             {
@@ -183,8 +183,8 @@ fn limit_of(peer: Peer, limits: &Limits) -> usize {
     }
 }
 
-/// Returns the connection that has waited the longest for its client: one of this peer, or otherwise
-/// of the peer with the most connections of those that wait.
+/// Returns the connection that has waited the longest for its client: one of this peer, or
+/// otherwise of the peer with the most connections of those that wait.
 fn longest_waiting(seats: &mut HashMap<u64, Seat>, only: Option<Peer>) -> Option<&mut Seat> {
     let waiting = |seat: &Seat| {
         let counts = !seat.is_leaving && only.is_none_or(|only| only == seat.peer);
@@ -199,4 +199,85 @@ fn longest_waiting(seats: &mut HashMap<u64, Seat>, only: Option<Peer>) -> Option
         .filter_map(|seat| waiting(seat).map(|since| (seat, since)))
         .max_by_key(|(seat, since)| (totals.get(&seat.peer).copied(), Reverse(*since)))
         .map(|(seat, _)| seat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OTHER: Peer = Peer::User(12_345);
+
+    fn room(connections: usize, connections_per_peer: usize) -> Arc<Room> {
+        let limits = Limits {
+            connections,
+            connections_per_peer,
+            ..Limits::default()
+        };
+        Room::new(limits, Metrics::default())
+    }
+
+    fn is_leaving(room: &Room, number: u64) -> bool {
+        room.lock()[&number].is_leaving
+    }
+
+    #[tokio::test]
+    async fn peer_with_the_most_connections_makes_room() {
+        let room = room(4, 4);
+        let mut places = Vec::new();
+        for (number, peer) in [(1, Peer::Own), (2, OTHER), (3, OTHER), (4, OTHER), (5, Peer::Own)] {
+            places.push(room.enter(number, peer).await.unwrap());
+        }
+        let leaving: Vec<u64> = (1..=5).filter(|number| is_leaving(&room, *number)).collect();
+        assert_eq!(leaving, [2]);
+    }
+
+    #[tokio::test]
+    async fn requests_in_progress_are_not_closed() {
+        let room = room(2, 2);
+        let first = room.enter(1, Peer::Own).await.unwrap();
+        let _first = first.track.request();
+        let second = room.enter(2, Peer::Own).await.unwrap();
+        let second_request = second.track.request();
+        assert!(!room.make_room());
+        let entering = room.enter(3, Peer::Own);
+        let mut entering = std::pin::pin!(entering);
+        let early = tokio::time::timeout(Duration::from_millis(50), &mut entering).await;
+        assert!(early.is_err());
+        // Its response has ended.
+        drop(second_request);
+        let third = tokio::time::timeout(Duration::from_secs(10), entering).await;
+        assert!(third.unwrap().is_some());
+        assert!(is_leaving(&room, 2) && !is_leaving(&room, 1));
+    }
+
+    #[tokio::test]
+    async fn other_user_has_a_limit_of_its_own() {
+        let room = room(100, 2);
+        let first = room.enter(1, OTHER).await.unwrap();
+        let _request = first.track.request();
+        let second = room.enter(2, OTHER).await.unwrap();
+        let _third = room.enter(3, OTHER).await.unwrap();
+        assert!(is_leaving(&room, 2) && !is_leaving(&room, 1));
+        drop(second);
+        let fourth = room.enter(4, OTHER).await.unwrap();
+        let _request = fourth.track.request();
+        assert!(is_leaving(&room, 3));
+        assert!(room.enter(5, OTHER).await.is_none());
+        assert!(room.enter(6, Peer::Own).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn user_that_is_found_later_has_the_same_limit() {
+        let room = room(100, 1);
+        let first = room.enter(1, Peer::Own).await.unwrap();
+        let _first = first.track.request();
+        let second = room.enter(2, Peer::Own).await.unwrap();
+        let _second = second.track.request();
+        room.identify(1, OTHER);
+        assert!(!is_leaving(&room, 1));
+        room.identify(2, OTHER);
+        assert!(is_leaving(&room, 2) && !is_leaving(&room, 1));
+        // One that is gone already.
+        room.identify(9, OTHER);
+    }
 }

@@ -57,8 +57,8 @@ impl Track {
         self.has_head.store(false, Relaxed);
     }
 
-    /// Notes that the task of the connection ends. If its stream is still open, it has another owner,
-    /// and is none of the server's business.
+    /// Notes that the task of the connection ends. If its stream is still open, another task has it
+    /// and looks after it.
     pub(super) fn detach(&self) {
         self.is_detached.store(true, Relaxed);
     }

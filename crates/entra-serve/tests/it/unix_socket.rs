@@ -96,6 +96,71 @@ async fn only_the_socket_of_an_ended_server_is_replaced() {
     assert!(error.to_string().contains("not a socket"), "{error}");
 }
 
+/// Starts this program with two sockets as systemd does, and asks over both of them.
+#[tokio::test]
+async fn sockets_of_systemd_are_served() {
+    let directory = Directory::new("inherited");
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap();
+    let unix = std::os::unix::net::UnixListener::bind(directory.socket()).unwrap();
+    let script = r#"LISTEN_PID=$$ LISTEN_FDS=2 exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null"#;
+    let child = std::process::Command::new("sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "unix_socket::child_serves_inherited_sockets",
+            "--test-threads=1",
+        ])
+        .env(CHILD, "1")
+        .stdin(std::os::fd::OwnedFd::from(tcp))
+        .stdout(std::os::fd::OwnedFd::from(unix))
+        .spawn()
+        .unwrap();
+    let child = Child(child);
+    let over_tcp = health(tokio::net::TcpStream::connect(address).await.unwrap()).await;
+    let over_unix = health(UnixStream::connect(directory.socket()).await.unwrap()).await;
+    drop(child);
+    assert!(over_tcp.ends_with("Healthy"), "{over_tcp}");
+    assert!(over_unix.ends_with("Healthy"), "{over_unix}");
+    // The file belongs to systemd.
+    assert_eq!(directory.files(), 1);
+}
+
+/// A process that is ended when it is dropped.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn health(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) -> String {
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut response = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_string(&mut response));
+    read.await.unwrap().unwrap();
+    response
+}
+
+/// The child of the test above. Otherwise it does nothing.
+#[tokio::test]
+async fn child_serves_inherited_sockets() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let listeners = Listener::inherited().unwrap();
+    assert_eq!(listeners.len(), 2);
+    assert!(Listener::inherited().unwrap().is_empty(), "the variables are removed");
+    let server = Server::new(listeners, Limits::default());
+    server.run(Served::new().endpoint, std::future::pending()).await;
+}
+
+const CHILD: &str = "ENTRA_SERVE_TEST_CHILD";
+
 #[tokio::test]
 async fn paths_that_cannot_be_used_are_errors_with_advice() {
     let directory = Directory::new("paths");
