@@ -77,6 +77,8 @@ const LAWS: &[(&str, Imports)] = &[
     ("entra-validate", Imports::Only(&["entra-proto", "entra-transport"])),
     ("entra-client", Imports::Only(&["entra-proto", "entra-transport"])),
     ("entra-tenants", Imports::Only(&["entra-proto"])),
+    ("entra-azure-core", Imports::Only(&["entra-client", "entra-proto"])),
+    ("entra-object-store", Imports::Only(&["entra-client", "entra-proto"])),
     (
         "entra-tower",
         Imports::Only(&["entra-client", "entra-proto", "entra-validate"]),

@@ -51,6 +51,28 @@ enum Cause {
 }
 
 impl Error {
+    /// Returns the error of this type among an error and its sources, if there is one: for errors
+    /// of other libraries that acquire tokens from a client.
+    ///
+    /// ```
+    /// # use entra_client::Error;
+    /// fn should_wait(error: &std::io::Error) -> bool {
+    ///     Error::find(error).is_some_and(Error::is_retryable)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        for _ in 0..MAX_SOURCES {
+            let error = next?;
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
     /// Returns the cause, if a request was sent or could not be made: an error response of the
     /// service, an invalid response, a failure of the transport, or an invalid input.
     #[must_use]
@@ -140,6 +162,9 @@ impl Error {
         }
     }
 }
+
+/// The number of errors that [`Error::find`] looks at: a chain may be circular.
+const MAX_SOURCES: usize = 64;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

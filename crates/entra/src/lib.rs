@@ -135,12 +135,13 @@
 //! | `entra-transport` | a transport of your own; `entra-transport-conformance` tests it |
 //! | `entra-credential` | certificate files and signatures without the client |
 //! | `entra-tower`, `entra-validate`, `entra-tenants` | the modules of these names |
+//! | `entra-azure-core` | the clients of the Azure SDK, with the tokens of a client |
+//! | `entra-object-store` | Azure Blob Storage in `object_store`, likewise |
 //! | `entra-emulator` | tests: a local token service (a dev-dependency) |
 //!
 //! # What is not here
 //!
-//! `azure_core`'s `TokenCredential`, the password grant, and tokens that are bound to the key of a
-//! client certificate.
+//! The password grant, and tokens that are bound to the key of a client certificate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
