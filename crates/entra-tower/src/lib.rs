@@ -179,6 +179,7 @@
 //! None is enabled by default.
 //!
 //! - `reqwest`: `ReqwestService`, a reqwest client as an inner service.
+//! - `reqwest-middleware`: `ReqwestMiddleware`, the same rules as a middleware of that crate.
 //! - `ureq`: `BearerMiddleware`, the same rules as a middleware of ureq.
 //! - `validate`: `RequireToken` and `RequirePermissions`, for web APIs.
 //! - `axum`: `validate`, and the extractor `Caller`.
@@ -202,6 +203,8 @@ mod path_id;
 mod rate_limit;
 mod rejection;
 mod replay;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
 #[cfg(feature = "reqwest")]
 mod reqwest_service;
 #[cfg(feature = "validate")]
@@ -216,6 +219,8 @@ pub use error::{BearerError, Errors, OriginError, Report};
 pub use future::ResponseFuture;
 pub use layer::{BearerLayer, UnlistedOrigin};
 pub use replay::{CloneBody, CopyBody, NoReplay, Replay};
+#[cfg(feature = "reqwest-middleware")]
+pub use reqwest_middleware::ReqwestMiddleware;
 #[cfg(feature = "reqwest")]
 pub use reqwest_service::{ReqwestFuture, ReqwestService};
 #[cfg(feature = "axum")]

@@ -118,6 +118,7 @@
 //! - `pfx`: PFX files, and private keys under a password. PEM files work without it.
 //! - `tenants`: the module `tenants`, a store for the tenants that consented and their secrets.
 //! - `tower`: the module `tower`, bearer tokens on the requests of any tower service.
+//! - `reqwest-middleware`: `reqwest` and `tower`, with a middleware of that crate.
 //! - `validate`: the module `validate`, validation of access tokens at a web API.
 //! - `axum`: `tower` and `validate`, with an extractor for axum.
 //! - `aws-lc-rs` (default), `ring`: the cryptography. One of them is needed.

@@ -112,7 +112,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
             &["shared.rs"],
             &["future.rs"],
             &["bearer.rs"],
-            &["server/", "ureq_middleware.rs"],
+            &["reqwest_middleware.rs", "server/", "ureq_middleware.rs"],
         ],
     ),
     (

@@ -10,6 +10,8 @@ mod rejections;
 mod replays;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
 mod revocations;
 #[cfg(feature = "validate")]
 mod server;

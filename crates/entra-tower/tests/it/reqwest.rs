@@ -16,7 +16,7 @@ fn inner() -> ReqwestService {
     ReqwestService::new(client()).unwrap()
 }
 
-fn client() -> reqwest::ClientBuilder {
+pub(crate) fn client() -> reqwest::ClientBuilder {
     // The servers use plain HTTP, but reqwest requires a provider. The second test finds one
     // installed.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());

@@ -1,6 +1,6 @@
 //! A server on loopback that a test scripts.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -40,7 +40,8 @@ impl Server {
 }
 
 fn response(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<(String, String)>>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut lines = reader.by_ref().lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let (mut token, mut length) = (String::new(), 0_usize);
@@ -55,7 +56,8 @@ fn response(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<(String, St
             _ => {}
         }
     }
-    assert_eq!(length, 0, "bodies are not read here");
+    // A connection that is closed before the body is read is reset.
+    reader.read_exact(&mut vec![0; length])?;
     seen.lock().unwrap().push((path.clone(), token.clone()));
     let (status, fields) = script(&path, &token);
     write!(
