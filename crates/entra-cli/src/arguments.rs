@@ -56,7 +56,7 @@ pub(crate) fn report(error: clap::Error, command: Command) -> ExitCode {
 }
 
 /// Converts an error of the command line to a [`Failure`].
-fn usage(error: &clap::Error) -> Failure {
+pub(crate) fn usage(error: &clap::Error) -> Failure {
     let texts = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => vec![text.clone()],
         Some(ContextValue::Strings(texts)) => texts.clone(),
@@ -158,7 +158,8 @@ fn without_variables(error: clap::Error, command: Command) -> clap::Error {
     }
 }
 
-fn ignoring_variables(command: Command) -> Command {
+/// Returns the command without the variables of its options.
+pub(crate) fn ignoring_variables(command: Command) -> Command {
     command
         .mut_args(|argument| argument.env(Resettable::Reset))
         .mut_subcommands(ignoring_variables)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -59,6 +60,15 @@ pub(crate) fn report_outcome(outcome: Result<(), Failure>) -> ExitCode {
         Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
         Err(failure) => failure.end(),
     }
+}
+
+/// Returns the failure for a command that cannot be run, with the exit code that shells use.
+pub(crate) fn not_run(program: &OsStr, error: &io::Error) -> Failure {
+    let (exit, hint) = match error.kind() {
+        io::ErrorKind::NotFound => (Exit::NotFound, "check the command's name and PATH"),
+        _ => (Exit::NotRun, "name a program that this user can run"),
+    };
+    Failure::of(exit, error).context(program.display()).hint(hint)
 }
 
 impl Failure {

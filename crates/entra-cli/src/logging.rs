@@ -7,7 +7,7 @@ use clap::{ArgAction, Args};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{Directive, EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
@@ -32,13 +32,15 @@ pub(crate) struct LogSettings {
 }
 
 impl LogSettings {
-    /// Starts logging. Called before anything else.
+    /// Starts logging. Called before anything else. With `logs_requests`, the requests to a server
+    /// are logged by default.
     ///
     /// Other programs read RUST_LOG too, so an invalid filter in it is only a warning.
     ///
     /// # Errors
     /// Returns an error if --quiet and --verbose are both given.
-    pub(crate) fn start(&self) -> Result<(), Failure> {
+    pub(crate) fn start(&self, logs_requests: bool) -> Result<(), Failure> {
+        let usual = if logs_requests { USUAL_OF_SERVERS } else { USUAL };
         let (filter, amount) = match (self.quiet, self.verbose) {
             (true, 0) => (EnvFilter::new("off"), Verbosity::Quiet),
             (true, _) => {
@@ -48,10 +50,10 @@ impl LogSettings {
             }
             (false, 0) => match filter_of_variable() {
                 Ok(Some(filter)) => (filter, Verbosity::Logs),
-                Ok(None) => (EnvFilter::new(USUAL), Verbosity::Usual),
+                Ok(None) => (EnvFilter::new(usual), Verbosity::Usual),
                 Err(failure) => {
                     failure.warn("nothing is logged");
-                    (EnvFilter::new(USUAL), Verbosity::Usual)
+                    (EnvFilter::new(usual), Verbosity::Usual)
                 }
             },
             (false, 1) => (EnvFilter::new("debug"), Verbosity::Requests),
@@ -140,6 +142,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         let mut line = message + &others;
         let time = self.start.elapsed().as_secs_f64();
         match self.amount {
+            Verbosity::Usual if *event.metadata().level() == Level::INFO => {
+                return tell(harmless(&without_suspected_secrets(&line)));
+            }
             Verbosity::Quiet | Verbosity::Usual => return warn_only(line),
             Verbosity::Requests => {
                 let line = harmless(&without_suspected_secrets(&line));
@@ -181,6 +186,9 @@ impl Visit for Fields {
 
 /// The default filter: warnings about the user's files. Commands report all else themselves.
 const USUAL: &str = "off,entra_tenants=warn";
+
+/// The default filter of a server, which also logs each request.
+const USUAL_OF_SERVERS: &str = "off,entra_tenants=warn,entra_serve=info";
 
 const LEVELS: [&str; 6] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"];
 

@@ -11,6 +11,7 @@
     reason = "these comments are help texts, read in a terminal"
 )]
 
+mod account_tokens;
 mod arguments;
 mod browser;
 mod ca_file;
@@ -23,6 +24,7 @@ mod exit;
 mod failure;
 mod files;
 mod folders;
+mod foreground;
 mod json_requested;
 mod json_text;
 mod linter;
@@ -66,7 +68,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     accounts, assertion, cache, call, cert, completions, config, consent, decode, demo, discover, doctor, emulator,
-    exec, explain, keycredentials, kube_credential, lint, login, logout, man, resources, scope, tenants, token,
+    exec, explain, keycredentials, kube_credential, lint, login, logout, man, resources, scope, serve, tenants, token,
     validate,
 };
 use crate::exit::EXIT_CODES;
@@ -104,6 +106,7 @@ enum Command {
     Discover(discover::Arguments),
     Exec(Box<exec::Arguments>),
     KubeCredential(Box<kube_credential::Arguments>),
+    Serve(Box<serve::Arguments>),
     Cert(cert::Arguments),
     Keycredentials(keycredentials::Arguments),
     Assertion(Box<assertion::Arguments>),
@@ -125,7 +128,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return arguments::report(error, Arguments::command()),
     };
-    report_outcome(arguments.log.start().and_then(|()| run(arguments.command)))
+    let logs_requests = matches!(&arguments.command, Command::Serve(arguments) if arguments.logs_requests());
+    report_outcome(arguments.log.start(logs_requests).and_then(|()| run(arguments.command)))
 }
 
 fn parse() -> Result<Arguments, clap::Error> {
@@ -133,6 +137,14 @@ fn parse() -> Result<Arguments, clap::Error> {
     let mut command = Arguments::command().next_line_help(help_width().is_some_and(|width| width < 90));
     let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
     Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Parses the command line of `entra serve` again, for settings that are read anew.
+fn serve_arguments() -> Option<serve::Arguments> {
+    match parse().ok()?.command {
+        Command::Serve(arguments) => Some(*arguments),
+        _ => None,
+    }
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -152,6 +164,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Discover(arguments) => discover::run(&arguments),
         Command::Exec(arguments) => exec::run(&arguments),
         Command::KubeCredential(mut arguments) => kube_credential::run(&mut arguments),
+        Command::Serve(arguments) => serve::run(*arguments, serve_arguments),
         Command::Cert(arguments) => cert::run(&arguments),
         Command::Keycredentials(arguments) => keycredentials::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),

@@ -6,14 +6,16 @@ use entra::FromEnvError;
 use entra_client::blocking::ClientBuilder;
 use entra_client::client::Client;
 use entra_client::{Policy, Principal};
-use entra_proto::Cloud;
 use entra_proto::environment::{self, TokenProxySettings};
 use entra_proto::managed_identity::ManagedIdentity;
+use entra_proto::{ClientId, Cloud};
 use entra_transport_hyper::HyperTransport;
 
 use crate::exit::Failure;
 use crate::requests::Logged;
-use crate::settings::{AgentSettings, ApplicationSettings, ChainSettings, ManagedSettings, NetworkSettings};
+use crate::settings::{
+    AgentSettings, ApplicationSettings, ChainSettings, IdentityId, ManagedSettings, NetworkSettings,
+};
 use crate::source::Traced;
 
 /// The options for the party that tokens are issued to, and the network.
@@ -94,6 +96,25 @@ impl PrincipalSettings {
     /// Returns an error if the identity is invalid, or if an option belongs to an application.
     pub(crate) fn managed_identity(&self) -> Result<Option<ManagedIdentity>, Failure> {
         self.managed.managed(&self.application)
+    }
+
+    /// Returns the client ID of the agent, if an option names one.
+    ///
+    /// # Errors
+    /// Returns an error if an ID or a name is invalid.
+    pub(crate) fn agent_id(&self) -> Result<Option<ClientId>, Failure> {
+        Ok(self.agent.agent()?.map(|agent| agent.id()))
+    }
+
+    /// Returns the ID of the managed identity, if the principal is one that has an ID.
+    ///
+    /// # Errors
+    /// Returns an error if the ID is empty or invalid.
+    pub(crate) fn identity_id(&self) -> Result<Option<IdentityId<'_>>, Failure> {
+        match self.managed.is_wanted() {
+            true => self.application.settings.identity_id(),
+            false => Ok(None),
+        }
     }
 
     /// Returns the option, if any, for a principal other than the application of the options: a

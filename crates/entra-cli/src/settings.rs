@@ -26,7 +26,7 @@ pub(crate) use self::credential::{CREDENTIALS, Chosen};
 pub(crate) use self::federated::FederatedSource;
 use self::federated::SourceName;
 use self::identity::IdentitySettings;
-pub(crate) use self::identity::{ManagedSettings, detected_identity, detection};
+pub(crate) use self::identity::{IdentityId, ManagedSettings, detected_identity, detection};
 pub(crate) use self::network::NetworkSettings;
 pub(crate) use self::profiled::text_of;
 pub(crate) use self::project::{cloud_of, is_allowed_in_project, is_microsofts};
@@ -105,9 +105,41 @@ pub(crate) struct ApplicationSettings {
     /// Declare a client capability, such as cp1 for claims challenges; may be repeated
     #[arg(long = "capability", value_name = "NAME")]
     capabilities: Vec<String>,
+
+    /// True if the settings come from a table of a file: variables and the default profile belong
+    /// to other applications.
+    #[arg(skip)]
+    is_of_file: bool,
 }
 
 impl ApplicationSettings {
+    /// Declares that the settings come from a table of a file. Variables and the default profile
+    /// are not used for them.
+    pub(crate) fn use_no_variables(&mut self) {
+        self.is_of_file = true;
+        self.profile.is_only_named = true;
+    }
+
+    /// Returns the variables with the secrets of the credential, which other programs must not have.
+    pub(crate) fn secret_variables(&self) -> Vec<String> {
+        let of_source = match self.federated_source {
+            Some(SourceName::GithubActions) => &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"][..],
+            Some(SourceName::AzurePipelines) => &["SYSTEM_ACCESSTOKEN"],
+            Some(SourceName::ManagedIdentity) | None => &[],
+        };
+        let named = given(&self.federated_token_variable).into_iter();
+        let all = SECRET_VARIABLES.iter().chain(of_source).copied().chain(named);
+        all.map(str::to_owned).collect()
+    }
+
+    /// Returns the ID in the options for a managed identity, or `None` for the system-assigned one.
+    ///
+    /// # Errors
+    /// Returns an error if the ID is empty or invalid.
+    pub(crate) fn identity_id(&self) -> Result<Option<IdentityId<'_>>, Failure> {
+        self.identity.id()
+    }
+
     /// Returns the application with its credential.
     ///
     /// # Errors
@@ -231,7 +263,10 @@ impl ApplicationSettings {
         let is_named = self
             .text(&self.cloud.authority_host, "authority_host")
             .is_ok_and(|host| host.is_some());
-        if !is_named && let Some((problem, fix)) = authority_doubt() {
+        if !is_named
+            && !self.is_of_file
+            && let Some((problem, fix)) = authority_doubt()
+        {
             warn(problem, fix);
         }
     }
@@ -279,15 +314,24 @@ impl ApplicationSettings {
     pub(crate) fn tenant(&self) -> Result<Tenant, Failure> {
         let tenant = self
             .text(&self.tenant, "tenant")?
-            .ok_or_else(|| missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
+            .ok_or_else(|| self.missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
         Ok(tenant.parse()?)
     }
 
     /// Returns the application (client) ID.
     pub(crate) fn client_id(&self) -> Result<ClientId, Failure> {
         let client_id = self.text(&self.client_id, "client_id")?;
-        let client_id = client_id.ok_or_else(|| missing("client ID", "--client-id", "AZURE_CLIENT_ID"))?;
+        let client_id = client_id.ok_or_else(|| self.missing("client ID", "--client-id", "AZURE_CLIENT_ID"))?;
         Ok(client_id.parse()?)
+    }
+
+    fn missing(&self, what: &str, flag: &str, variable: &str) -> Failure {
+        if !self.is_of_file {
+            return missing(what, flag, variable);
+        }
+        let key = flag.trim_start_matches('-').replace('-', "_");
+        Failure::text(Exit::Configuration, format_args!("no {what}"))
+            .hint(format!("write {key} = \"...\" in this table, or profile = \"NAME\""))
     }
 
     /// Returns the cloud.

@@ -4,24 +4,17 @@
 //! run at the same time send one request.
 
 use clap::Args;
+use entra_client::Policy;
 use entra_client::blocking::Client;
-use entra_client::{Error, Policy, Token, TokenOptions, User};
-use entra_proto::authorize::RefreshToken;
-use entra_proto::cache::CacheKey;
 use entra_proto::claims::UnverifiedClaims;
-use entra_proto::error::ErrorClass;
-use entra_proto::{Application, Authority, ClientCredential, Cloud, Target, Tenant, TokenRequest};
+use entra_proto::{Application, Authority, ClientCredential};
 use zeroize::Zeroizing;
 
+use crate::account_tokens::{AccountTokens, Question, with_claims};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::excerpt;
-use crate::sanitize::shell_quoted;
-use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::{Source, Traced};
-use crate::store::{
-    Account, AccountFilter, CachedToken, Purpose, RequestFailure, Store, StoreSettings, TokenName, acquire, failure,
-};
+use crate::store::{Account, CachedToken, StoreSettings, TokenName, acquire, failure};
 use crate::token_settings::TokenSettings;
 
 /// The options for stored accounts and cached tokens.
@@ -131,7 +124,8 @@ impl CacheSettings {
             account: None,
         };
         let opened = self.store.settings.open().and_then(|store| {
-            let key = with_claims(application.client_credentials(target.clone())?, wanted)?;
+            let claims = wanted.claims()?;
+            let key = with_claims(application.client_credentials(target.clone())?, claims.as_ref())?;
             // The region changes the endpoint. The credential proves that the caller is the one to
             // whom the token was issued.
             let region = format!("{authority:?}");
@@ -159,177 +153,21 @@ impl CacheSettings {
 
     fn of_account(&self, user: &str, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
         let store = self.store.settings.open_existing()?;
-        let user = Some(user.trim().to_owned()).filter(|user| !user.is_empty());
-        let (required, preferred) = account_filters(wanted.settings(), user)?;
-        let account = store.account(&required, &preferred, Purpose::Token)?;
-        let authority = Authority::new(cloud_at(&account.origin)?, Tenant::Id(account.tenant))?;
-        let application = ApplicationSettings::application_of_account(
-            wanted.settings(),
-            authority.clone(),
-            account.client_id,
-            account.is_public,
-        )?;
-        let client = built(wanted, application.clone(), policy)?;
-        let target = wanted.target()?;
-        let name = TokenName::of_account(&store, &account, &account_key(&application, &target, Some(wanted))?)?;
-        let renewal = Renewal {
-            store: &store,
-            name: &name,
-            client: &client,
+        let tokens = AccountTokens::open(store, user, wanted.settings(), wanted.network(), policy)?;
+        let (target, claims) = (wanted.target()?, wanted.claims()?);
+        let question = Question {
             target: &target,
-            options: &wanted.options()?,
+            claims: claims.as_ref(),
+            arguments: &wanted.target_arguments(),
         };
-        let acquired = acquire(&store, &name, self.refresh, wanted.timeout(), || {
-            renewal
-                .request(&account)
-                .map_err(|error| error.with_sign_in_hint(&account, wanted))
-        });
-        let (token, is_cached) = acquired?;
+        let (token, is_cached) = tokens.token(&question, self.refresh, wanted.timeout())?;
         Ok(Silent {
             token,
             is_cached,
-            authority,
-            account: Some(account),
+            authority: tokens.authority().clone(),
+            account: Some(tokens.account),
         })
     }
-}
-
-/// A request for a token by the refresh token of an account.
-struct Renewal<'a> {
-    store: &'a Store,
-    name: &'a TokenName,
-    client: &'a Client,
-    target: &'a Target,
-    options: &'a TokenOptions,
-}
-
-/// The error of a [`Renewal`].
-enum RenewalError {
-    Client(Error),
-    Other(Failure),
-}
-
-impl Renewal<'_> {
-    /// Requests a token, and stores it together with the new refresh token. If the service rejects
-    /// the refresh token and another command or a sign-in has replaced it meanwhile, tries the new
-    /// one.
-    fn request(&self, account: &Account) -> Result<CachedToken, RenewalError> {
-        let mut is_second = false;
-        loop {
-            let current = account
-                .reread(self.store)
-                .map_err(RenewalError::Other)?
-                .ok_or_else(|| {
-                    let failure = Failure::text(Exit::Credential, "the account was removed by another command");
-                    RenewalError::Other(failure.hint("sign in again with `entra login`"))
-                })?;
-            let sent = current.refresh_token.clone();
-            let user = User::from_refresh_token(current.tenant, sent.clone());
-            let error = match self.client.user(&user).token_with(self.target, self.options) {
-                Ok(token) => return Ok(self.save(&current, &user, &sent, &token)),
-                Err(error) => error,
-            };
-            let was_replaced = || {
-                let now = account.reread(self.store).ok().flatten();
-                now.is_some_and(|now| now.refresh_token.expose() != sent.expose())
-            };
-            if is_second || error.class() != ErrorClass::Grant || !was_replaced() {
-                return Err(RenewalError::Client(error));
-            }
-            is_second = true;
-        }
-    }
-
-    fn save(&self, account: &Account, user: &User, sent: &RefreshToken, token: &Token) -> CachedToken {
-        let cached = CachedToken::from(token);
-        let newer = user.refresh_token().unwrap_or_else(|| sent.clone());
-        let saved = self.store.database.change_secrets(|secrets| {
-            // An account that was removed by another command is not stored again.
-            if account.rotate(self.store, secrets, sent, &newer)? {
-                self.name.put(secrets, &cached)?;
-            }
-            Ok(())
-        });
-        if let Err(error) = saved {
-            failure(error).warn("the new refresh token is not stored");
-        }
-        cached
-    }
-}
-
-impl RenewalError {
-    /// Converts the error, with the command to sign in again as the hint if a sign-in is required.
-    fn with_sign_in_hint(self, account: &Account, wanted: &TokenSettings) -> RequestFailure {
-        let error = match self {
-            Self::Client(error) => error,
-            Self::Other(failure) => return failure.into(),
-        };
-        let (exit, what) = match error.class() {
-            ErrorClass::Grant | ErrorClass::Interaction => (Exit::Rejected, "must sign in again"),
-            ErrorClass::Consent => (Exit::Permission, "or an administrator must consent"),
-            _ => return error.into(),
-        };
-        let user = excerpt(&account.username, 100);
-        // The claims for the sign-in come from the service, or from the API's challenge before.
-        let requested = || wanted.claims().ok().flatten().map(|claims| claims.as_str().to_owned());
-        let of_service = error.service().and_then(|service| service.claims.clone());
-        let too_long = if of_service.is_some() {
-            "add --claims with the member claims of the -o json error"
-        } else {
-            "add --claims with the same claims"
-        };
-        let command = format!(
-            "{user} {what}: {} {}",
-            login_command(account),
-            wanted.target_arguments()
-        );
-        let failure = Failure::new(exit, error);
-        let failure = match of_service.or_else(requested) {
-            None => failure.hint_instead(command),
-            Some(claims) if claims.len() <= LONGEST_CLAIMS => {
-                failure.hint_instead(format!("{command} --claims {}", shell_quoted(&claims)))
-            }
-            Some(_) => failure.hint_instead(command).hint(too_long),
-        };
-        failure.into()
-    }
-}
-
-/// The maximum length of claims in a hint, in bytes.
-const LONGEST_CLAIMS: usize = 1000;
-
-/// Returns the command that signs this account in again.
-fn login_command(account: &Account) -> String {
-    let mut command = format!(
-        "entra login --client-id {} --tenant {}",
-        account.client_id, account.tenant
-    );
-    if account.origin != Cloud::Public.origin() {
-        command += &format!(" --authority-host {}", shell_quoted(&account.origin));
-    }
-    command
-}
-
-/// Returns the cache key of an account's token.
-pub(crate) fn account_key(
-    application: &Application,
-    target: &Target,
-    wanted: Option<&TokenSettings>,
-) -> Result<CacheKey, Failure> {
-    // The account is part of the token's name. Its refresh token changes, so a fixed one stands in.
-    let request = application.refresh(RefreshToken::new("kept")?, target.clone())?;
-    match wanted {
-        Some(wanted) => with_claims(request, wanted),
-        None => Ok(request.cache_key()),
-    }
-}
-
-fn with_claims(request: TokenRequest, wanted: &TokenSettings) -> Result<CacheKey, Failure> {
-    let request = match wanted.claims()? {
-        Some(claims) => request.with_claims(claims.as_str())?,
-        None => request,
-    };
-    Ok(request.cache_key())
 }
 
 fn built(wanted: &TokenSettings, application: Application, policy: Policy) -> Result<Client, Failure> {
@@ -352,37 +190,6 @@ fn proof(credential: &ClientCredential) -> Result<Zeroizing<Vec<u8>>, Failure> {
         }
         _ => Vec::new(),
     }))
-}
-
-/// Returns the filters for the account: one by the options, which must match, and one by variables
-/// and the profile, which selects among several matches.
-pub(crate) fn account_filters(
-    traced: &Traced<ApplicationSettings>,
-    user: Option<String>,
-) -> Result<(AccountFilter, AccountFilter), Failure> {
-    let settings = &traced.settings;
-    let is_flag = |name: &str| matches!(traced.source(name), Source::Flag(_));
-    settings.profile()?;
-    let is_preferred = |name: &str| matches!(traced.origin(name), Ok(Source::Variable(_) | Source::Profile(_)));
-    let required = AccountFilter {
-        user,
-        tenant: is_flag("tenant").then(|| settings.tenant()).transpose()?,
-        client_id: is_flag("client_id").then(|| settings.client_id()).transpose()?,
-        origin: is_flag("authority_host")
-            .then(|| settings.cloud())
-            .transpose()?
-            .map(|cloud| cloud.origin().to_owned()),
-    };
-    let preferred = AccountFilter {
-        user: None,
-        tenant: is_preferred("tenant").then(|| settings.tenant().ok()).flatten(),
-        client_id: is_preferred("client_id").then(|| settings.client_id().ok()).flatten(),
-        origin: is_preferred("authority_host")
-            .then(|| settings.cloud().ok())
-            .flatten()
-            .map(|cloud| cloud.origin().to_owned()),
-    };
-    Ok((required, preferred))
 }
 
 #[cfg(test)]

@@ -94,6 +94,25 @@ pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
     others.chain(hangup)
 }
 
+/// Sends a signal to the process of a command, unless the terminal already did: a terminal sends
+/// SIGINT and SIGQUIT to all processes of the foreground group.
+#[cfg(unix)]
+pub(crate) fn pass_on(process: u32, signal: i32) {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let is_from_terminal = [SIGINT, SIGQUIT].contains(&signal) && std::io::IsTerminal::is_terminal(&std::io::stdin());
+    let signal = Signal::from_named_raw(signal).filter(|_| !is_from_terminal);
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    if let (Some(signal), Some(process)) = (signal, process) {
+        // An error means that the command has ended, which the next check detects.
+        let _ = kill_process(process, signal);
+    }
+}
+
+/// Does nothing: a Windows console sends its events to all its processes.
+#[cfg(not(unix))]
+pub(crate) fn pass_on(_: u32, _: i32) {}
+
 /// Returns true for the first process of a container, which only caught signals can end.
 pub(crate) fn is_first() -> bool {
     std::process::id() == 1

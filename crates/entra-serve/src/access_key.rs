@@ -27,6 +27,22 @@ impl AccessKey {
         Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))))
     }
 
+    /// Creates a key from the text of an earlier one, which was stored.
+    ///
+    /// # Errors
+    /// Returns an error if the text has fewer characters than a random key, more than 256, or
+    /// others than those of base64url. The error does not repeat the text.
+    pub fn stored(text: &str) -> Result<Self, SetupError> {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if !(43..=256).contains(&text.len()) || !text.bytes().all(is_letter) {
+            return Err(SetupError::new(
+                "the text is not a key: it must have 43 to 256 letters, digits, hyphens and underscores",
+                "remove it, so that a random key replaces it",
+            ));
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
     /// Returns the key, for the environment of a client.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -72,6 +88,17 @@ mod tests {
             (other.expose(), false),
         ] {
             assert_eq!(key.is(&HeaderValue::from_str(sent).unwrap()), is_key, "{sent}");
+        }
+    }
+
+    #[test]
+    fn stored_keys_are_as_long_as_random_ones() {
+        let key = AccessKey::random().unwrap();
+        assert_eq!(AccessKey::stored(key.expose()).unwrap().expose(), key.expose());
+        let long = "k".repeat(257);
+        for text in ["", &key.expose()[1..], &format!("{}\n", key.expose()), &long] {
+            let error = AccessKey::stored(text).unwrap_err().to_string();
+            assert!(text.is_empty() || !error.contains(text), "{error}");
         }
     }
 

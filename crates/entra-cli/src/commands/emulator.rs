@@ -1,6 +1,6 @@
 //! The command `entra emulator`: runs the emulator, alone or for the time of another command.
 
-mod address;
+pub(super) mod address;
 mod config;
 mod control;
 mod federation;

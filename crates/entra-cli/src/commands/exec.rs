@@ -1,8 +1,8 @@
 //! The command `entra exec`: runs a program with an access token in its environment.
 
 use std::convert::Infallible;
-use std::ffi::{OsStr, OsString};
-use std::io::{Error, ErrorKind};
+use std::ffi::OsString;
+use std::io::Error;
 use std::process::Command;
 
 use clap::Args;
@@ -10,6 +10,7 @@ use entra_client::Policy;
 
 use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
+use crate::failure::not_run;
 use crate::settings::SECRET_VARIABLES;
 use crate::token_settings::TokenSettings;
 
@@ -75,15 +76,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match replace_with(command) {
         Err(error) => Err(not_run(program, &error)),
     }
-}
-
-/// Returns the failure for a command that cannot be run, with the exit code that shells use.
-pub(super) fn not_run(program: &OsStr, error: &Error) -> Failure {
-    let (exit, hint) = match error.kind() {
-        ErrorKind::NotFound => (Exit::NotFound, "check the command's name and PATH"),
-        _ => (Exit::NotRun, "name a program that this user can run"),
-    };
-    Failure::of(exit, error).context(program.display()).hint(hint)
 }
 
 /// Replaces this process with the command. Returns only if that fails.

@@ -7,6 +7,7 @@ use entra_client::{Policy, SignIn};
 use entra_proto::claims::{ClaimsRequest, UnverifiedClaims};
 use entra_proto::{Application, EndpointVersion, Target, Tenant, Timestamp};
 
+use crate::account_tokens::account_key;
 use crate::callback::CallbackSettings;
 use crate::commands::accounts::to_json;
 use crate::commands::consent::sign_in_failure;
@@ -16,7 +17,6 @@ use crate::files::{excerpt, harmless, print, print_json, tell, tell_always};
 use crate::sanitize::shell_quoted;
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::sign_in::through_browser;
-use crate::silent::account_key;
 use crate::source::Traced;
 use crate::store::{Account, CachedToken, Store, StoreSettings, TokenName, failure, one_line};
 use crate::target::TargetSettings;

@@ -23,6 +23,7 @@ pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod resources;
 pub(crate) mod scope;
+pub(crate) mod serve;
 pub(crate) mod tenants;
 pub(crate) mod token;
 pub(crate) mod validate;

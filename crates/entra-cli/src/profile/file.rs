@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
@@ -44,53 +45,80 @@ impl ConfigFile {
     /// Returns an error if the file cannot be read, is not valid, contains a secret, or is the
     /// user's file and every user can write to it.
     pub(crate) fn read(path: &Path, is_project: bool) -> Result<Self, Failure> {
-        let invalid = |problem: &str| Failure::text(Exit::Configuration, format!("{}: {problem}", shown(path)));
-        let metadata = path.metadata().map_err(|error| {
-            invalid(&error.to_string()).hint("check for a broken link, and for a folder that you have no access to")
-        })?;
-        // Reading a pipe would block.
-        if !metadata.is_file() {
-            return Err(invalid("not a file").hint("replace it with a file, or remove it"));
-        }
-        #[cfg(unix)]
-        if !is_project && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o002 != 0 {
-            return Err(
-                invalid("not used, because every user of this machine can write to it").hint("run chmod o-w on it")
-            );
-        }
-        let text = read_text(path, "the profiles", MAX_FILE, Exit::Configuration)?;
+        let text = text_of_file(path, is_project, "the profiles")?;
         let reader = Reader {
             path,
             is_project,
             text: &text,
+            section: "profile",
         };
         reader.file()
     }
 }
 
-struct Reader<'a> {
-    path: &'a Path,
-    is_project: bool,
-    text: &'a str,
+/// Reads the text of a file with settings.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, or is not a project's file and every user can write
+/// to it.
+pub(crate) fn text_of_file(path: &Path, is_project: bool, what: &str) -> Result<Zeroizing<String>, Failure> {
+    let invalid = |problem: &str| Failure::text(Exit::Configuration, format!("{}: {problem}", shown(path)));
+    let metadata = path.metadata().map_err(|error| {
+        invalid(&error.to_string()).hint("check for a broken link, and for a folder that you have no access to")
+    })?;
+    // Reading a pipe would block.
+    if !metadata.is_file() {
+        return Err(invalid("not a file").hint("replace it with a file, or remove it"));
+    }
+    #[cfg(unix)]
+    if !is_project && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o002 != 0 {
+        return Err(invalid("not used, because every user of this machine can write to it").hint("run chmod o-w on it"));
+    }
+    read_text(path, what, MAX_FILE, Exit::Configuration)
+}
+
+/// A reader of settings in TOML, which reports the place of each problem.
+pub(crate) struct Reader<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) is_project: bool,
+    pub(crate) text: &'a str,
+    /// The table that contains one table for each application.
+    pub(crate) section: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    /// Parses the text.
+    ///
+    /// # Errors
+    /// Returns an error if it is not TOML.
+    pub(crate) fn root(&self) -> Result<Spanned<DeTable<'a>>, Failure> {
+        let section = self.section;
+        let text = self.text;
+        if let Some(at) = text.find('\0') {
+            let failure = self.invalid(&(at..at), "not TOML: a NUL character, so this is not a text file");
+            return Err(match section {
+                "profile" => failure.hint("write a new file with `entra config init --force`"),
+                _ => failure.hint("write the file again, as plain text"),
+            });
+        }
+        DeTable::parse(text).map_err(|error| {
+            // The message contains no value; the Display output would show the line.
+            let message = excerpt(&without_suspected_secrets(error.message()), 100).replace('\n', " ");
+            let at = error.span().unwrap_or_default();
+            let failure = self.invalid(&at, format_args!("not TOML: {message}"));
+            if message == DUPLICATE {
+                return failure.hint("remove one of the two");
+            }
+            failure.hint(format!(
+                "write tables such as [{section}.contoso], and lines such as tenant = \"contoso.com\""
+            ))
+        })
+    }
 }
 
 impl Reader<'_> {
     fn file(&self) -> Result<ConfigFile, Failure> {
-        if let Some(at) = self.text.find('\0') {
-            let failure = self.invalid(&(at..at), "not TOML: a NUL character, so this is not a text file");
-            return Err(failure.hint("write a new file with `entra config init --force`"));
-        }
-        let root = DeTable::parse(self.text).map_err(|error| {
-            // The message contains no value; the Display output would show the line.
-            let message = excerpt(&without_suspected_secrets(error.message()), 100).replace('\n', " ");
-            let at = error.span().unwrap_or_default();
-            let hint = if message == DUPLICATE {
-                "remove one of the two"
-            } else {
-                "write tables such as [profile.contoso], and lines such as tenant = \"contoso.com\""
-            };
-            self.invalid(&at, format_args!("not TOML: {message}")).hint(hint)
-        })?;
+        let root = self.root()?;
         let mut file = ConfigFile {
             path: self.path.to_owned(),
             is_project: self.is_project,
@@ -160,32 +188,7 @@ impl Reader<'_> {
                 })?;
                 Setting::Text((*word).to_owned())
             }
-            Kind::Path => {
-                let text = self.text_of(key, value)?;
-                let path = self.resolved(&text).ok_or_else(|| {
-                    let problem = format!("{} begins with ~, and no home folder is known", known.name);
-                    self.invalid(&value.span(), problem)
-                        .hint("set HOME, or write the absolute path")
-                })?;
-                // The file system is checked last: the path may be on another machine.
-                let holds_plain_secret = HOLD_SECRETS.contains(&known.name) && !is_path(&text) && !path.exists();
-                if holds_plain_secret {
-                    register_secret(&text);
-                    return Err(self
-                        .invalid(&value.span(), format_args!("{} is not a path", known.name))
-                        .hint("write the secret to a file, and give its path, such as ./secret.txt"));
-                }
-                if cfg!(not(windows)) && text.contains('\\') && !path.exists() {
-                    let problem = format!(
-                        "{} contains a backslash, which does not separate folders here",
-                        known.name
-                    );
-                    return Err(self
-                        .invalid(&value.span(), problem)
-                        .hint("write / between folders, which works on Windows too"));
-                }
-                Setting::Path(path)
-            }
+            Kind::Path => Setting::Path(self.path_of(key, value)?),
             Kind::Flag => match value.get_ref().as_bool() {
                 Some(flag) => Setting::Flag(flag),
                 None => return Err(self.wrong_type(known.name, "true or false", value)),
@@ -203,8 +206,48 @@ impl Reader<'_> {
         })
     }
 
+    /// Returns a path, resolved against the folder of the file.
+    ///
+    /// # Errors
+    /// Returns an error if the value is not a path.
+    pub(crate) fn path_of(
+        &self,
+        key: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<PathBuf, Failure> {
+        let name = key.get_ref().as_ref();
+        let text = self.text_of(key, value)?;
+        let path = self.resolved(&text).ok_or_else(|| {
+            let problem = format!("{name} begins with ~, and no home folder is known");
+            self.invalid(&value.span(), problem)
+                .hint("set HOME, or write the absolute path")
+        })?;
+        // The file system is checked last: the path may be on another machine.
+        let holds_plain_secret = HOLD_SECRETS.contains(&name) && !is_path(&text) && !path.exists();
+        if holds_plain_secret {
+            register_secret(&text);
+            return Err(self
+                .invalid(&value.span(), format_args!("{name} is not a path"))
+                .hint("write the secret to a file, and give its path, such as ./secret.txt"));
+        }
+        if cfg!(not(windows)) && text.contains('\\') && !path.exists() {
+            let problem = format!("{name} contains a backslash, which does not separate folders here");
+            return Err(self
+                .invalid(&value.span(), problem)
+                .hint("write / between folders, which works on Windows too"));
+        }
+        Ok(path)
+    }
+
     /// Returns a text that is neither empty nor a possible secret.
-    fn text_of(&self, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) -> Result<String, Failure> {
+    ///
+    /// # Errors
+    /// Returns an error if the value is another one.
+    pub(crate) fn text_of(
+        &self,
+        key: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<String, Failure> {
         let name = excerpt(&without_suspected_secrets(key.get_ref().as_ref()), 40);
         let text = value
             .get_ref()
@@ -235,7 +278,11 @@ impl Reader<'_> {
         Ok(text.to_owned())
     }
 
-    fn table_of<'t, 'v>(
+    /// Returns the table in a value.
+    ///
+    /// # Errors
+    /// Returns an error if the value is another one.
+    pub(crate) fn table_of<'t, 'v>(
         &self,
         key: &Spanned<impl AsRef<str>>,
         value: &'t Spanned<DeValue<'v>>,
@@ -244,7 +291,7 @@ impl Reader<'_> {
         value
             .get_ref()
             .as_table()
-            .ok_or_else(|| self.wrong_type(&name, "a table such as [profile.contoso]", value))
+            .ok_or_else(|| self.wrong_type(&name, format_args!("a table such as [{}.contoso]", self.section), value))
     }
 
     fn check_name(&self, name: &str, at: &Range<usize>) -> Result<(), Failure> {
@@ -269,7 +316,12 @@ impl Reader<'_> {
     }
 
     /// Returns the failure for an unknown setting or table.
-    fn unknown(&self, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>, names: &[&str]) -> Failure {
+    pub(crate) fn unknown(
+        &self,
+        key: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue<'_>>,
+        names: &[&str],
+    ) -> Failure {
         let name = key.get_ref().as_ref();
         let plain: String = name
             .chars()
@@ -302,20 +354,27 @@ impl Reader<'_> {
             &key.span(),
             format_args!("{} is not a setting", excerpt(&without_suspected_secrets(name), 40)),
         );
-        let belongs = KEYS.iter().any(|known| known.name == name);
+        let belongs = KEYS.iter().any(|known| known.name == name) && !names.contains(&"tenant");
         let is_table = value.get_ref().is_table();
+        let section = self.section;
         match near {
-            None if is_table && is_name(name) => failure.hint(format!("write [profile.{name}] if it is a profile")),
-            _ if belongs => failure.hint(format!("put {name} below a line [profile.NAME]")),
+            None if is_table && is_name(name) => failure.hint(format!("write [{section}.{name}] if it is a {section}")),
+            _ if belongs => failure.hint(format!("put {name} below a line [{section}.NAME]")),
             Some(near) => failure.hint(format!("did you mean {near}")),
-            None if matches!(plain.as_str(), "scope" | "scopes" | "resource" | "audience") => {
+            None if section == "profile" && matches!(plain.as_str(), "scope" | "scopes" | "resource" | "audience") => {
                 failure.hint("a profile names the application: give the API with --scope or --resource")
             }
             None => failure.hint(format!("use one of {}", names.join(", "))),
         }
     }
 
-    fn wrong_type(&self, name: &str, expected: &str, value: &Spanned<DeValue<'_>>) -> Failure {
+    /// Returns the failure for a value of another type.
+    pub(crate) fn wrong_type(
+        &self,
+        name: &str,
+        expected: impl std::fmt::Display,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Failure {
         let kind = value.get_ref().type_str();
         let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
             "an"
@@ -326,7 +385,8 @@ impl Reader<'_> {
             .hint(format!("write {expected}"))
     }
 
-    fn invalid(&self, at: &Range<usize>, problem: impl std::fmt::Display) -> Failure {
+    /// Returns the failure for a problem at this place.
+    pub(crate) fn invalid(&self, at: &Range<usize>, problem: impl std::fmt::Display) -> Failure {
         let (line, column) = position(self.text, at.start);
         let problem = format!("{}:{line}:{column}: {problem}", shown(self.path));
         Failure::text(Exit::Configuration, problem)
@@ -342,7 +402,7 @@ impl Reader<'_> {
 
     /// Resolves a path: `~` is the home folder, and relative paths begin at the folder of the file.
     /// Returns `None` if no home folder is known.
-    fn resolved(&self, text: &str) -> Option<PathBuf> {
+    pub(crate) fn resolved(&self, text: &str) -> Option<PathBuf> {
         let is_separator = |c: char| std::path::is_separator(c);
         match text.strip_prefix('~') {
             Some("") => home(),

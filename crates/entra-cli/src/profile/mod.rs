@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use clap::Args;
 use serde_json::{Value, json};
 
-pub(crate) use self::file::{ConfigFile, NAME_RULE, Setting, is_name};
+pub(crate) use self::file::{ConfigFile, NAME_RULE, Reader, Setting, is_name, text_of_file};
 pub(crate) use self::keys::KEYS;
 pub(crate) use self::places::{FILE, found_files, project_file, user_file};
 use crate::environment::nearest;
@@ -30,6 +30,10 @@ pub(crate) struct ProfileSettings {
     /// default_profile]
     #[arg(long, env = "ENTRA_PROFILE", hide_env_values = true, value_name = "NAME")]
     profile: Option<String>,
+
+    /// True if only a named profile is used, and no default one.
+    #[arg(skip)]
+    pub(crate) is_only_named: bool,
 
     #[arg(skip)]
     loaded: OnceLock<Result<Profile, Failure>>,
@@ -46,8 +50,14 @@ impl ProfileSettings {
     }
 
     fn load(&self) -> Result<Profile, Failure> {
-        let files = found_files()?;
         let requested = self.profile.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        if self.is_only_named && requested.is_none() {
+            return Ok(Profile {
+                name: None,
+                files: Vec::new(),
+            });
+        }
+        let files = found_files()?;
         let default = files.iter().find_map(|file| file.default_profile.as_ref());
         let Some(name) = requested.or_else(|| default.map(|(name, _)| name.as_str())) else {
             return Ok(Profile { name: None, files });

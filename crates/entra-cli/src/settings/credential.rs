@@ -41,6 +41,10 @@ impl ApplicationSettings {
     /// Returns an error if no credential is set, or it must not be sent to this authority.
     pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
         let chosen = self.chosen_or_none()?.ok_or_else(|| {
+            if self.is_of_file {
+                return Failure::text(Exit::Credential, "no credential")
+                    .hint("write secret_file, certificate or another credential in this table, or profile = \"NAME\"");
+            }
             let why = CREDENTIALS.iter().find_map(|name| reason_unset(name)).unwrap_or_default();
             Failure::text(Exit::Credential, format_args!("no credential{why}")).hint(
                 "set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard input) or \
@@ -83,7 +87,8 @@ impl ApplicationSettings {
         if let Some(key) = self.certificate.key_file() {
             // An option for the key excludes the variables of other credentials.
             reject_contents(key, Exit::Credential)?;
-            let path = path_variable(CERTIFICATE).ok_or_else(|| {
+            let path = path_variable(CERTIFICATE).filter(|_| !self.is_of_file);
+            let path = path.ok_or_else(|| {
                 Failure::text(Exit::Credential, "--certificate-key is set without a certificate")
                     .hint("give the certificate's file with --certificate or AZURE_CLIENT_CERTIFICATE_PATH")
             })?;
@@ -114,6 +119,9 @@ impl ApplicationSettings {
                 Source::Flag("--federated-source".to_owned()),
             )));
         }
+        if self.is_of_file {
+            return self.chosen_in_profile();
+        }
         let variable = |name: &str| Source::Variable(name.to_owned());
         if let Some(text) = environment::text(SECRET, Exit::Credential)? {
             return Ok(Some(Chosen::Secret(secret::client_secret(&text)?, variable(SECRET))));
@@ -129,6 +137,10 @@ impl ApplicationSettings {
                 variable(FEDERATED),
             )));
         }
+        self.chosen_in_profile()
+    }
+
+    fn chosen_in_profile(&self) -> Result<Option<Chosen>, Failure> {
         let Some(named) = self.named_in_profile()? else {
             return Ok(None);
         };

@@ -1,8 +1,8 @@
 //! Managed identities: the options that name one, and `--managed-identity`.
 
 use clap::Args;
-use entra_proto::Guid;
 use entra_proto::managed_identity::{Detection, Identity, ManagedIdentity};
+use entra_proto::{ClientId, Guid};
 use entra_transport::LocalHost;
 
 use super::{ApplicationSettings, given};
@@ -28,12 +28,34 @@ pub(crate) struct IdentitySettings {
     identity_resource_id: Option<String>,
 }
 
+/// The ID that names a user-assigned managed identity.
+pub(crate) enum IdentityId<'a> {
+    Client(ClientId),
+    /// The object (principal) ID.
+    Object(Guid),
+    /// The resource ID, unchecked.
+    Resource(&'a str),
+}
+
 impl IdentitySettings {
     /// Returns the identity: the named one, or the system-assigned one.
     ///
     /// # Errors
     /// Returns an error if an ID is empty or invalid.
     pub(super) fn identity(&self) -> Result<Identity, Failure> {
+        Ok(match self.id()? {
+            Some(IdentityId::Client(id)) => Identity::client_id(id),
+            Some(IdentityId::Object(id)) => Identity::object_id(id),
+            Some(IdentityId::Resource(id)) => Identity::resource_id(id)?,
+            None => Identity::system(),
+        })
+    }
+
+    /// Returns the ID that names the identity, or `None` for the system-assigned one.
+    ///
+    /// # Errors
+    /// Returns an error if an ID is empty or invalid.
+    pub(super) fn id(&self) -> Result<Option<IdentityId<'_>>, Failure> {
         let ids = [
             &self.identity_client_id,
             &self.identity_object_id,
@@ -46,19 +68,13 @@ impl IdentitySettings {
         }
         if let Some(id) = given(&self.identity_client_id) {
             let id = guid(id, "--identity-client-id", "Client ID")?;
-            return Ok(Identity::client_id(id.into()));
+            return Ok(Some(IdentityId::Client(id.into())));
         }
         if let Some(id) = given(&self.identity_object_id) {
-            return Ok(Identity::object_id(guid(
-                id,
-                "--identity-object-id",
-                "Object (principal) ID",
-            )?));
+            let id = guid(id, "--identity-object-id", "Object (principal) ID")?;
+            return Ok(Some(IdentityId::Object(id)));
         }
-        Ok(match given(&self.identity_resource_id) {
-            Some(id) => Identity::resource_id(id)?,
-            None => Identity::system(),
-        })
+        Ok(given(&self.identity_resource_id).map(IdentityId::Resource))
     }
 
     /// Returns the option that is given.

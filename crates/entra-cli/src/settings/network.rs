@@ -94,6 +94,7 @@ impl NetworkSettings {
     ///
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
+    #[allow(dead_code, reason = "for a server with one client")]
     pub(crate) fn async_client(
         &self,
         principal: impl Into<Principal>,

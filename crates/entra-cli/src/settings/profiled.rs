@@ -69,7 +69,7 @@ impl ApplicationSettings {
             || self.federated_source.is_some()
             || self.federated_token_variable.is_some()
             || self.federated_token_command.is_some()
-            || CREDENTIALS.iter().any(|name| path_variable(name).is_some());
+            || (!self.is_of_file && CREDENTIALS.iter().any(|name| path_variable(name).is_some()));
         let entry = self.profile()?.credential().filter(|_| !is_given);
         let Some((entry, Setting::Path(path))) = entry.map(|entry| (entry, &entry.value)) else {
             return Ok(None);

@@ -37,11 +37,11 @@ pub(super) struct Address {
     tls_port: u16,
 }
 
-/// The value of `--listen`.
+/// An IP address to listen on, with or without a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ListenAddress {
-    ip: IpAddr,
-    port: Option<u16>,
+pub(crate) struct ListenAddress {
+    pub(crate) ip: IpAddr,
+    pub(crate) port: Option<u16>,
 }
 
 impl Address {
@@ -129,7 +129,11 @@ fn conflict(problem: String, hint: &'static str) -> Failure {
     Failure::text(Exit::Usage, problem).hint(hint)
 }
 
-fn listen_address(text: &str) -> Result<ListenAddress, WrongValue> {
+/// Parses the value of `--listen`.
+///
+/// # Errors
+/// Returns an error with a hint if the text is not an address that this machine can listen on.
+pub(crate) fn listen_address(text: &str) -> Result<ListenAddress, WrongValue> {
     if let Ok(ip) = without_brackets(text).parse() {
         return listenable(ip, None);
     }
