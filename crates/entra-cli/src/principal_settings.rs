@@ -62,8 +62,9 @@ impl PrincipalSettings {
         }
     }
 
-    /// Returns an async client of app-only tokens with this policy, limited to `--timeout`. It uses
-    /// this transport, unless its token requests go through a proxy of their own.
+    /// Returns a builder of an async client of app-only tokens with this policy, limited to
+    /// `--timeout`. [`of_agent`](Self::of_agent) completes the client. It uses this transport, unless
+    /// its token requests go through a proxy of their own.
     ///
     /// # Errors
     /// See [`builder`](Self::builder).
@@ -71,12 +72,11 @@ impl PrincipalSettings {
         &self,
         transport: &Logged<HyperTransport>,
         policy: Policy,
-    ) -> Result<entra_client::Client, Failure> {
-        let builder = match self.principal()? {
-            (principal, None) => self.network.async_client_over(transport, principal, policy),
-            (principal, Some(proxy)) => self.network.async_client_through(proxy, principal, policy)?,
-        };
-        self.of_agent(builder.build()?)
+    ) -> Result<entra_client::ClientBuilder, Failure> {
+        match self.principal()? {
+            (principal, None) => Ok(self.network.async_client_over(transport, principal, policy)),
+            (principal, Some(proxy)) => self.network.async_client_through(proxy, principal, policy),
+        }
     }
 
     /// Returns a handle to the client for the agent, if an option names one.

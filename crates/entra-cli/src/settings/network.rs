@@ -11,7 +11,7 @@ use entra_proto::environment::TokenProxySettings;
 use entra_proto::{TokenRequest, TokenResponse};
 use entra_transport::adapter::FromSettings;
 use entra_transport::{AcquireError, Acquisition, BlockingTransport, TokenProxy, Transport, TransportBuilder};
-use entra_transport_hyper::HyperTransport;
+use entra_transport_hyper::{Connector, HyperTransport};
 use entra_transport_ureq::UreqTransport;
 
 use crate::exit::{Exit, Failure};
@@ -46,6 +46,14 @@ impl NetworkSettings {
     /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn async_transport(&self) -> Result<Logged<HyperTransport>, Failure> {
         Ok(Logged(self.transport_builder()?.build()?))
+    }
+
+    /// Returns the connections for a client that calls APIs.
+    ///
+    /// # Errors
+    /// Returns an error if the file of CA certificates cannot be used.
+    pub(crate) fn connector(&self) -> Result<Connector, Failure> {
+        Ok(Connector::new(&self.transport_builder::<HyperTransport>()?.settings()?)?)
     }
 
     fn transport_builder<T: FromSettings>(&self) -> Result<TransportBuilder<T>, Failure> {

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser};
+use entra_serve::DownstreamApi;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::arguments::usage;
+use crate::commands::serve::apis;
 use crate::commands::serve::identities::IdentityOptions;
 use crate::commands::serve::options::ServerOptions;
 use crate::exit::{Exit, Failure};
@@ -16,10 +18,12 @@ use crate::profile::{NAME_RULE, Reader, is_name, text_of_file};
 use crate::sanitize::shown;
 
 /// The contents of a configuration file.
+#[derive(Default)]
 pub(super) struct ConfigFile {
     pub(super) options: ServerOptions,
     /// The identities, the default first.
     pub(super) identities: Vec<Named>,
+    pub(super) apis: Vec<DownstreamApi>,
 }
 
 /// An identity of a configuration file.
@@ -54,13 +58,13 @@ impl ConfigFile {
         };
         let root = reader.root()?;
         let mut words = Vec::new();
-        let mut identities = Vec::new();
-        let top = Keys::of(Top::command(), &[IDENTITY]);
+        let (mut identities, mut apis) = (Vec::new(), Vec::new());
+        let top = Keys::of(Top::command(), &[IDENTITY, API]);
         for (key, value) in root.get_ref() {
-            if key.get_ref() == IDENTITY {
-                identities = named(&reader, reader.table_of(key, value)?, network)?;
-            } else {
-                words.extend(top.words(&reader, key, value)?);
+            match key.get_ref().as_ref() {
+                IDENTITY => identities = named(&reader, reader.table_of(key, value)?, network)?,
+                API => apis = apis::read(&reader, reader.table_of(key, value)?)?,
+                _ => words.extend(top.words(&reader, key, value)?),
             }
         }
         let matches = Top::command().try_get_matches_from(words);
@@ -69,6 +73,7 @@ impl ConfigFile {
         Ok(Self {
             options: top.options,
             identities,
+            apis,
         })
     }
 }
@@ -171,11 +176,15 @@ impl Keys {
             (ArgAction::SetTrue, DeValue::Boolean(false)) => Vec::new(),
             (ArgAction::SetTrue, _) => return Err(reader.wrong_type(name, "true or false", value)),
             (ArgAction::Append, DeValue::Array(items)) => {
-                let texts = items.iter().map(|item| reader.text_of(key, item));
+                let texts = items.iter().map(|item| match item.get_ref() {
+                    DeValue::Integer(number) => Ok(number.to_string()),
+                    _ => reader.text_of(key, item),
+                });
                 let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
                 texts.iter().map(|text| word(long, text.as_ref())).collect()
             }
             (ArgAction::Append, DeValue::String(_)) => vec![word(long, reader.text_of(key, value)?.as_ref())],
+            (ArgAction::Append, DeValue::Integer(number)) => vec![word(long, number.to_string().as_ref())],
             (ArgAction::Append, _) => return Err(reader.wrong_type(name, "a list of texts", value)),
             (_, DeValue::Integer(number)) if !is_path => vec![word(long, number.to_string().as_ref())],
             // The option has a default value.
@@ -195,7 +204,7 @@ fn key_of(argument: &Arg) -> Option<String> {
         "v1" => ENDPOINT.to_owned(),
         "v2" | "help" | "version" => return None,
         "capability" => "capabilities".to_owned(),
-        "resource" | "name" => format!("{long}s"),
+        "resource" | "name" | "socket-user" => format!("{}s", long.replace('-', "_")),
         _ => long.replace('-', "_"),
     })
 }
@@ -208,5 +217,6 @@ fn word(long: &str, value: &std::ffi::OsStr) -> OsString {
 }
 
 const IDENTITY: &str = "identity";
+const API: &str = "api";
 const DEFAULT: &str = "default";
 const ENDPOINT: &str = "endpoint";

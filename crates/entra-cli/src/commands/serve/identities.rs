@@ -1,10 +1,12 @@
 //! The identities of `entra serve`: their options, and their clients.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
-use entra_client::{Chain, Policy};
+use entra_client::observer::{Counters, Event, Observer};
+use entra_client::{Chain, Client, ClientBuilder, Policy};
 use entra_serve::Identity;
 use entra_transport_hyper::HyperTransport;
 
@@ -13,8 +15,8 @@ use crate::arguments::{ignoring_variables, usage};
 use crate::commands::serve::account::SignedIn;
 use crate::exit::{Exit, Failure};
 use crate::principal_settings::PrincipalSettings;
-use crate::requests::Logged;
-use crate::settings::{Chosen, IdentityId};
+use crate::requests::{Logged, log_event};
+use crate::settings::{Chosen, IdentityId, NetworkSettings};
 use crate::source::{Source, Traced};
 use crate::store::StoreSettings;
 
@@ -42,9 +44,11 @@ struct Table {
     options: IdentityOptions,
 }
 
-/// The transports, one for each setting of the network.
-#[derive(Default)]
-pub(super) struct Transports(Vec<(Option<PathBuf>, u64, Logged<HyperTransport>)>);
+/// What the clients share: the counters, and a transport for each setting of the network.
+pub(super) struct Shared {
+    counters: Arc<Counters>,
+    transports: Vec<(Option<PathBuf>, u64, Logged<HyperTransport>)>,
+}
 
 impl IdentityOptions {
     /// Returns the definition of the options in a table of a file.
@@ -77,6 +81,11 @@ impl IdentityOptions {
         ca_file.into_iter().chain([timeout]).collect()
     }
 
+    /// Returns the options for the network.
+    pub(super) fn network(&self) -> &NetworkSettings {
+        &self.principal.network
+    }
+
     /// Returns the variables with the secrets of the credential.
     pub(super) fn secret_variables(&self) -> Vec<String> {
         self.principal.application.settings.secret_variables()
@@ -94,19 +103,17 @@ impl IdentityOptions {
     ///
     /// # Errors
     /// Returns an error if a setting is missing or invalid, or a credential cannot be read.
-    pub(super) fn identity(&self, name: &str, transports: &mut Transports) -> Result<Identity, Failure> {
+    pub(super) fn identity(&self, name: &str, shared: &mut Shared) -> Result<Identity, Failure> {
         let principal = &self.principal;
         let network = &principal.network;
-        let transport = transports.get(self)?;
+        let transport = shared.transport(self)?;
         if let Some(user) = &self.account {
             let store = self.store.settings.open_existing()?;
             let tokens = AccountTokens::open(store, user, &principal.application, network, one_try())?;
             let command = SignedIn::new(tokens, Duration::from_secs(network.timeout()));
             let chain = Chain::new().with_async_command("the account", command);
-            let client = network
-                .async_client_over(&transport, chain, Policy::default())
-                .build()?;
-            return Ok(Identity::new(name, client));
+            let client = network.async_client_over(&transport, chain, Policy::default());
+            return Ok(Identity::new(name, shared.client(client)?));
         }
         for option in ["store", "store_key"] {
             if let Source::Flag(flag) = self.store.source(option) {
@@ -120,7 +127,8 @@ impl IdentityOptions {
             file.assertion()
                 .map_err(|error| Failure::of(Exit::Credential, &error))?;
         }
-        let identity = Identity::new(name, principal.async_client(&transport, Policy::default())?);
+        let client = shared.client(principal.async_client(&transport, Policy::default())?)?;
+        let identity = Identity::new(name, principal.of_agent(client)?);
         if let Some(agent) = principal.agent_id()? {
             return Ok(identity.with_client_id(agent));
         }
@@ -133,19 +141,38 @@ impl IdentityOptions {
     }
 }
 
-impl Transports {
-    fn get(&mut self, options: &IdentityOptions) -> Result<Logged<HyperTransport>, Failure> {
+impl Shared {
+    /// Returns the parts for clients with these counters.
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Self {
+            counters,
+            transports: Vec::new(),
+        }
+    }
+
+    /// Builds a client that logs and counts its events.
+    fn client(&self, builder: ClientBuilder) -> Result<Client, Failure> {
+        let counters = Arc::clone(&self.counters);
+        let observed = builder.observer(move |event: &Event<'_>| {
+            log_event(event);
+            counters.observe(event);
+        });
+        Ok(observed.build()?)
+    }
+
+    fn transport(&mut self, options: &IdentityOptions) -> Result<Logged<HyperTransport>, Failure> {
         let network = &options.principal.network;
         let (ca_file, timeout) = (network.ca_file(), network.timeout());
         let known = self
-            .0
+            .transports
             .iter()
             .find(|known| known.0.as_deref() == ca_file && known.1 == timeout);
         if let Some((.., transport)) = known {
             return Ok(transport.clone());
         }
         let transport = network.async_transport()?;
-        self.0.push((ca_file.map(Into::into), timeout, transport.clone()));
+        self.transports
+            .push((ca_file.map(Into::into), timeout, transport.clone()));
         Ok(transport)
     }
 }

@@ -1,6 +1,7 @@
 //! The command `entra serve`: a local token endpoint for programs in any language.
 
 mod account;
+mod apis;
 mod config;
 mod identities;
 mod key;
@@ -11,6 +12,7 @@ mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -134,14 +136,24 @@ pub(crate) fn run(arguments: Arguments, again: fn() -> Option<Arguments>) -> Res
             Failure::text(Exit::Usage, "there is no command after --").hint("name the command to run, or omit --")
         );
     }
+    // Before this process has other threads, which might read its variables.
+    let inherited = run::Inherited::take()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::of(Exit::Configuration, &error))?;
-    let plan = Plan::load(&arguments)?;
+    let counters = Arc::default();
+    let plan = Plan::load(&arguments, &counters)?;
     if arguments.check {
         return check(&plan, &arguments, &runtime);
     }
     let key = key::key(plan.options.key_file.as_deref())?;
-    runtime.block_on(run::run(&arguments, plan, &key, again))
+    let start = run::Start {
+        arguments: &arguments,
+        plan,
+        key: &key,
+        counters,
+        again,
+    };
+    runtime.block_on(run::run(start, inherited))
 }
 
 /// Reports what the settings say. With `--prefetch`, requests the tokens.

@@ -50,9 +50,29 @@ pub(super) struct ServerOptions {
     #[arg(long)]
     pub(super) azd: bool,
 
+    /// Also serve the routes of Microsoft's authentication sidecar, for programs with the address in
+    /// SIDECAR_URL; it has no key, and its APIs are tables [api.NAME] of the configuration file
+    #[arg(long)]
+    pub(super) sidecar: bool,
+
     /// Let a request name another tenant than that of the identity, where its protocol can
     #[arg(long)]
     pub(super) any_tenant: bool,
+
+    /// Also listen on this Unix socket, for the own user and root
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+
+    /// Let the user with this ID connect to --socket too; may be repeated
+    #[cfg(unix)]
+    #[arg(long = "socket-user", value_name = "UID")]
+    pub(super) socket_users: Vec<u32>,
+
+    /// Serve metrics for Prometheus at /metrics of this address; they contain no token, and need no
+    /// key
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) metrics: Option<SocketAddr>,
 
     /// Keep the key of the server in this file, so that programs can use it after a restart; a
     /// missing file is created [default: a random key at each start]
@@ -81,7 +101,13 @@ impl ServerOptions {
             allow_remote: self.allow_remote || file.allow_remote,
             imds: self.imds || file.imds,
             azd: self.azd || file.azd,
+            sidecar: self.sidecar || file.sidecar,
             any_tenant: self.any_tenant || file.any_tenant,
+            #[cfg(unix)]
+            socket: self.socket.or(file.socket),
+            #[cfg(unix)]
+            socket_users: either(self.socket_users, file.socket_users),
+            metrics: self.metrics.or(file.metrics),
             key_file: self.key_file.or(file.key_file),
             env_file: self.env_file.or(file.env_file),
         }
@@ -93,6 +119,10 @@ impl ServerOptions {
     /// Returns an error that names the options.
     pub(super) fn check(&self) -> Result<(), Failure> {
         for path in [&self.key_file, &self.env_file].into_iter().flatten() {
+            reject_contents(path, Exit::Configuration)?;
+        }
+        #[cfg(unix)]
+        if let Some(path) = &self.socket {
             reject_contents(path, Exit::Configuration)?;
         }
         if let Some(remote) = self.listen.iter().find(|address| !address.ip.is_loopback())
@@ -116,7 +146,16 @@ impl ServerOptions {
                 return Err(Failure::text(Exit::Usage, problem).hint("omit one of them"));
             }
         }
+        #[cfg(unix)]
+        if self.socket.is_none() && !self.socket_users.is_empty() {
+            return Err(Failure::text(Exit::Usage, "--socket-user requires --socket").hint("add --socket PATH"));
+        }
         Ok(())
+    }
+
+    /// Returns true if an option names an address.
+    pub(super) fn names_address(&self) -> bool {
+        !self.listen.is_empty() || self.port.is_some()
     }
 
     /// Returns the addresses to listen on, or `None` for all of `localhost` with this port.

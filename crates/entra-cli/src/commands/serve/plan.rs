@@ -1,13 +1,16 @@
 //! What the options and the configuration file say, with the credentials read.
 
-use entra_client::Error;
-use entra_proto::Target;
-use entra_serve::{AccessKey, AllowedResources, Endpoint, Identities, Identity, SetupError};
+use std::sync::Arc;
 
-use crate::commands::serve::Arguments;
+use entra_client::Error;
+use entra_client::observer::Counters;
+use entra_proto::Target;
+use entra_serve::{AccessKey, AllowedResources, Endpoint, EndpointBuilder, Identities, Identity, SetupError, Sidecar};
+
 use crate::commands::serve::config::ConfigFile;
-use crate::commands::serve::identities::Transports;
+use crate::commands::serve::identities::Shared;
 use crate::commands::serve::options::ServerOptions;
+use crate::commands::serve::{Arguments, apis};
 use crate::exit::{Exit, Failure};
 
 /// What a server does: its options, its identities and the APIs.
@@ -15,6 +18,8 @@ pub(super) struct Plan {
     pub(super) options: ServerOptions,
     pub(super) identities: Identities,
     pub(super) resources: AllowedResources,
+    sidecar: Option<Sidecar>,
+    counters: Arc<Counters>,
 }
 
 impl Plan {
@@ -22,16 +27,15 @@ impl Plan {
     ///
     /// # Errors
     /// Returns an error if a setting is missing or invalid, or a credential cannot be read.
-    pub(super) fn load(arguments: &Arguments) -> Result<Self, Failure> {
+    pub(super) fn load(arguments: &Arguments, counters: &Arc<Counters>) -> Result<Self, Failure> {
         let own = &arguments.identity;
         let file = arguments.config.as_deref();
         let file = file
             .map(|path| ConfigFile::read(path, &own.network_words()))
             .transpose()?;
-        let (options, named) = match file {
-            Some(file) => (arguments.server.clone().over(file.options), file.identities),
-            None => (arguments.server.clone(), Vec::new()),
-        };
+        let file = file.unwrap_or_default();
+        let (named, apis) = (file.identities, file.apis);
+        let options = arguments.server.clone().over(file.options);
         options.check()?;
         if options.resources.is_empty() {
             return Err(
@@ -42,16 +46,16 @@ impl Plan {
             );
         }
         let resources = AllowedResources::new(&options.resources).map_err(setup_failure)?;
-        let mut transports = Transports::default();
+        let mut shared = Shared::new(Arc::clone(counters));
         let identities = match named.split_first() {
-            None => Identities::new(own.identity(ONLY, &mut transports)?),
+            None => Identities::new(own.identity(ONLY, &mut shared)?),
             Some(_) if let Some(flag) = own.flag() => {
                 let problem = format!("{flag} has no effect beside the identities of the configuration file");
                 return Err(Failure::text(Exit::Usage, problem).hint("remove it, or the tables [identity.NAME]"));
             }
             Some((default, others)) => {
                 let mut identity = |named: &super::config::Named| {
-                    let identity = named.options.identity(&named.name, &mut transports);
+                    let identity = named.options.identity(&named.name, &mut shared);
                     identity.map_err(|failure| failure.context(&named.place))
                 };
                 let mut identities = Identities::new(identity(default)?);
@@ -61,24 +65,49 @@ impl Plan {
                 identities
             }
         };
-        Ok(Self {
+        if !options.sidecar && !apis.is_empty() {
+            return Err(Failure::text(
+                Exit::Configuration,
+                "the tables of APIs have no effect without the sidecar's routes",
+            )
+            .hint("write sidecar = true, or remove the tables [api.NAME]"));
+        }
+        let sidecar = options.sidecar.then(|| apis::sidecar(apis, &identities, own.network()));
+        let plan = Self {
             options,
             identities,
             resources,
-        })
+            sidecar: sidecar.transpose()?,
+            counters: Arc::clone(counters),
+        };
+        // The APIs are checked with the rest, and not only when the server starts.
+        let _ = plan.builder()?;
+        Ok(plan)
     }
 
-    /// Returns the endpoint, which its clients use with this key.
-    pub(super) fn endpoint(&self, key: &AccessKey) -> Endpoint {
+    /// Returns the settings of the endpoint, which its clients use with this key.
+    ///
+    /// # Errors
+    /// Returns an error if an API of the sidecar names an unknown identity or resource.
+    pub(super) fn settings(&self, key: &AccessKey) -> Result<EndpointBuilder, Failure> {
+        let mut builder = self.builder()?.app_service(key.clone());
+        if self.options.azd {
+            builder = builder.azd(key.clone());
+        }
+        Ok(builder)
+    }
+
+    /// Returns the settings without the protocols that have a key.
+    fn builder(&self) -> Result<EndpointBuilder, Failure> {
         let options = &self.options;
         let mut builder = Endpoint::builder(self.identities.clone(), self.resources.clone())
-            .app_service(key.clone())
+            .counters(Arc::clone(&self.counters))
             .remote_callers(options.allow_remote);
         if options.imds {
             builder = builder.imds();
         }
-        if options.azd {
-            builder = builder.azd(key.clone());
+        if let Some(sidecar) = &self.sidecar {
+            builder = builder.sidecar(sidecar.clone()).map_err(setup_failure)?;
         }
         if options.any_tenant {
             builder = builder.any_tenant();
@@ -86,7 +115,7 @@ impl Plan {
         for name in &options.names {
             builder = builder.host(name);
         }
-        builder.build()
+        Ok(builder)
     }
 
     /// Requests the tokens of all identities for all APIs. Returns the failures with the name of

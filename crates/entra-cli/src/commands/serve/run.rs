@@ -1,16 +1,17 @@
 //! The life of the server: start, reload, end.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use entra_serve::{AccessKey, Body, Caller, Endpoint, Limits, Listener, Serve, Server};
-use http::{Request, Response};
+use entra_client::observer::Counters;
+use entra_serve::{AccessKey, Endpoint, Limits, Listener, Server, SetupError};
+#[cfg(unix)]
+use entra_serve::{ServiceManager, Users};
 use serde_json::{Map, Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::commands::serve::options::ServerOptions;
-use crate::commands::serve::plan::Plan;
+use crate::commands::serve::plan::{Plan, setup_failure};
 use crate::commands::serve::variables::{self, Variable, exports, unset, variables};
 use crate::commands::serve::{Arguments, Output};
 use crate::exit::{Exit, Failure};
@@ -18,84 +19,172 @@ use crate::files::{print_json, print_secret, tell};
 use crate::foreground::{Event, Foreground};
 use crate::message::warn;
 
+/// What a server starts with.
+pub(super) struct Start<'a> {
+    pub(super) arguments: &'a Arguments,
+    pub(super) plan: Plan,
+    pub(super) key: &'a AccessKey,
+    pub(super) counters: Arc<Counters>,
+    /// Returns the arguments anew.
+    pub(super) again: fn() -> Option<Arguments>,
+}
+
+/// What the service manager passes to this process.
+pub(super) struct Inherited {
+    listeners: Vec<Listener>,
+    #[cfg(unix)]
+    manager: ServiceManager,
+}
+
+impl Inherited {
+    /// Takes the sockets of the service manager.
+    ///
+    /// # Errors
+    /// Returns an error for a socket that cannot be used.
+    pub(super) fn take() -> Result<Self, Failure> {
+        #[cfg(unix)]
+        return Ok(Self {
+            manager: ServiceManager::from_env(),
+            listeners: Listener::inherited().map_err(setup_failure)?,
+        });
+        #[cfg(not(unix))]
+        Ok(Self { listeners: Vec::new() })
+    }
+}
+
 /// Runs a server until a signal or the end of the command, which ends this process.
-pub(super) async fn run(
-    arguments: &Arguments,
-    plan: Plan,
-    key: &AccessKey,
-    again: fn() -> Option<Arguments>,
-) -> Result<(), Failure> {
+pub(super) async fn run(start: Start<'_>, inherited: Inherited) -> Result<(), Failure> {
+    let Start {
+        arguments, plan, key, ..
+    } = start;
     let mut foreground = Foreground::watch()?;
-    let listeners = listeners(&plan.options).await?;
-    let addresses: Vec<SocketAddr> = listeners
+    let listeners = listeners(&plan.options, inherited.listeners).await?;
+    let place = listeners
         .iter()
-        .filter_map(|listener| listener.address().ok())
-        .collect();
-    let Some(first) = addresses.first() else {
-        return Err(Failure::text(
-            Exit::Configuration,
-            "the system does not name the address of the server",
-        ));
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" and ");
+    let set = match listeners.iter().find_map(Listener::address) {
+        Some(address) => variables(&plan.options, address, key),
+        None => Vec::new(),
     };
-    let set = variables(&plan.options, *first, key);
+    let endpoint = plan.settings(key)?.build();
+    let (stop, stopped) = watch::channel(());
+    let metrics = metrics(&plan.options, &endpoint, stopped.clone()).await?;
     if let Some(path) = &plan.options.env_file {
         variables::write(path, &set)?;
     }
-    let endpoint = Replaceable::new(plan.endpoint(key));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = Server::new(listeners, Limits::default()).run(endpoint.clone(), async {
-        let _ = stopped.await;
-    });
-    let server = tokio::spawn(serving);
+    let server = Server::new(listeners, Limits::default()).with_metrics(endpoint.metrics());
+    let server = tokio::spawn(server.run(endpoint.clone(), ended(stopped)));
+    if let Some(metrics) = metrics {
+        tokio::spawn(metrics);
+    }
     if arguments.guest.is_empty() {
         print_variables(arguments.output, &set)?;
-        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        tell(format_args!("ready: tokens at {}", addresses.join(" and ")));
+        tell(format_args!("ready: tokens at {place}"));
     } else {
         let unset = unset(&set, &arguments.identity.secret_variables(), &plan.identities);
         foreground.start(&arguments.guest, &set, &unset)?;
     }
-    let fixed = plan.options.fixed();
-    if arguments.prefetch {
-        tokio::spawn(async move { report(plan.prefetch().await) });
+    #[cfg(unix)]
+    let manager = Arc::new(inherited.manager);
+    #[cfg(unix)]
+    {
+        manager.ready();
+        let manager = Arc::clone(&manager);
+        tokio::spawn(async move { manager.watch().await });
     }
     let mut reload = Reload {
-        again,
-        fixed,
+        again: start.again,
+        counters: start.counters,
+        fixed: plan.options.fixed(),
         running: None,
         is_asked: false,
     };
+    if arguments.prefetch {
+        tokio::spawn(async move { report(plan.prefetch().await) });
+    }
     let end = loop {
         tokio::select! {
             event = foreground.next() => match event {
-                Event::Hangup => reload.ask(),
+                Event::Hangup => {
+                    #[cfg(unix)]
+                    manager.reloading();
+                    reload.ask();
+                }
                 Event::End(end) => break end,
             },
-            plan = reload.done() => endpoint.replace(plan.endpoint(key)),
+            read = reload.done() => {
+                let replaced = read.and_then(|plan| {
+                    endpoint.replace(plan.settings(key)?);
+                    Ok(())
+                });
+                match replaced {
+                    Ok(()) => tell("the settings are read again"),
+                    Err(failure) => failure.warn("the server continues with the earlier settings"),
+                }
+                #[cfg(unix)]
+                manager.ready();
+            }
         }
     };
+    #[cfg(unix)]
+    manager.stopping();
     drop(stop);
     foreground.finish(end, server).await
 }
 
-/// Binds the addresses.
-async fn listeners(options: &ServerOptions) -> Result<Vec<Listener>, Failure> {
-    let Some(addresses) = options.addresses() else {
-        let port = options.port();
-        let bound = Listener::loopback(port).await;
-        return bound.map_err(|error| not_bound(&format!("port {port} of 127.0.0.1"), &error));
-    };
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let bound = Listener::bind(address).await;
-        listeners.push(bound.map_err(|error| not_bound(&address.to_string(), &error))?);
+/// Waits until the sender is dropped.
+async fn ended(mut stopped: watch::Receiver<()>) {
+    while stopped.changed().await.is_ok() {}
+}
+
+/// Binds the addresses. The sockets of the service manager take the place of the default ones.
+async fn listeners(options: &ServerOptions, mut listeners: Vec<Listener>) -> Result<Vec<Listener>, Failure> {
+    match options.addresses() {
+        Some(addresses) => {
+            for address in addresses {
+                // The options say whether other machines get tokens.
+                listeners.push(Listener::bind_any(address).await.map_err(not_bound)?);
+            }
+        }
+        None if listeners.is_empty() || options.names_address() => {
+            listeners.extend(Listener::loopback(options.port()).await.map_err(not_bound)?);
+        }
+        None => {}
+    }
+    #[cfg(unix)]
+    if let Some(path) = &options.socket {
+        let others = &options.socket_users;
+        let (mode, users) = match others.is_empty() {
+            true => (0o600, Users::Own),
+            false => (0o666, Users::OwnAnd(others.clone())),
+        };
+        let listener = Listener::unix(path, mode).await.map_err(setup_failure)?;
+        listeners.push(listener.with_users(users));
     }
     Ok(listeners)
 }
 
-fn not_bound(address: &str, error: &std::io::Error) -> Failure {
-    Failure::text(Exit::Configuration, format!("cannot listen on {address}: {error}"))
-        .hint("choose another port with --port, or 0 for a free one")
+fn not_bound(error: SetupError) -> Failure {
+    let own = "choose another port with --port or --listen; 0 chooses a free one";
+    setup_failure(error).hint_instead(own)
+}
+
+/// Returns the server of the metrics, if there is one.
+async fn metrics(
+    options: &ServerOptions,
+    endpoint: &Endpoint,
+    stopped: watch::Receiver<()>,
+) -> Result<Option<impl Future<Output = ()> + use<>>, Failure> {
+    let Some(address) = options.metrics else {
+        return Ok(None);
+    };
+    let listener = Listener::bind_any(address).await;
+    let listener = listener.map_err(|error| setup_failure(error).hint_instead("choose another port with --metrics"))?;
+    tell(format_args!("metrics at http://{listener}/metrics"));
+    let server = Server::new(vec![listener], Limits::default());
+    Ok(Some(server.run(endpoint.metrics(), ended(stopped))))
 }
 
 fn print_variables(output: Output, variables: &[Variable]) -> Result<(), Failure> {
@@ -120,6 +209,7 @@ fn report(failures: Vec<(String, entra_client::Error)>) {
 /// Settings that are read again.
 struct Reload {
     again: fn() -> Option<Arguments>,
+    counters: Arc<Counters>,
     /// The options that a running server cannot change.
     fixed: ServerOptions,
     running: Option<JoinHandle<Result<Plan, Failure>>>,
@@ -135,15 +225,15 @@ impl Reload {
             return;
         }
         self.is_asked = false;
-        let again = self.again;
+        let (again, counters) = (self.again, Arc::clone(&self.counters));
         self.running = Some(spawn_blocking(move || {
             let arguments = again().ok_or_else(|| Failure::text(Exit::Usage, "the command line is no longer valid"))?;
-            Plan::load(&arguments)
+            Plan::load(&arguments, &counters)
         }));
     }
 
-    /// Waits for valid new settings.
-    async fn done(&mut self) -> Plan {
+    /// Waits for the new settings, or the reason why they are not valid.
+    async fn done(&mut self) -> Result<Plan, Failure> {
         loop {
             let Some(running) = &mut self.running else {
                 return std::future::pending().await;
@@ -154,41 +244,14 @@ impl Reload {
                 self.ask();
                 continue;
             }
-            match read {
-                Ok(Ok(plan)) => {
-                    if plan.options.fixed() != self.fixed {
-                        warn(
-                            "addresses, protocols and the key of a running server do not change",
-                            "restart it to change them",
-                        );
-                    }
-                    tell("the settings are read again");
-                    return plan;
-                }
-                Ok(Err(failure)) => failure.warn("the server continues with the earlier settings"),
-                Err(_) => warn("the settings were not read again", "send SIGHUP again"),
+            let plan = read.unwrap_or_else(|_| Err(Failure::text(Exit::Configuration, "reading them ended")))?;
+            if plan.options.fixed() != self.fixed {
+                warn(
+                    "the addresses and the key of a running server do not change",
+                    "restart it to change them",
+                );
             }
+            return Ok(plan);
         }
-    }
-}
-
-/// The endpoint of the newest settings.
-#[derive(Clone)]
-struct Replaceable(Arc<RwLock<Endpoint>>);
-
-impl Replaceable {
-    fn new(endpoint: Endpoint) -> Self {
-        Self(Arc::new(RwLock::new(endpoint)))
-    }
-
-    fn replace(&self, endpoint: Endpoint) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = endpoint;
-    }
-}
-
-impl Serve for Replaceable {
-    async fn serve(&self, request: Request<hyper::body::Incoming>, caller: &Caller) -> Response<Body> {
-        let endpoint = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        endpoint.serve(request, caller).await
     }
 }

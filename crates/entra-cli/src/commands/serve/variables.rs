@@ -26,8 +26,11 @@ pub(super) fn variables(options: &ServerOptions, address: SocketAddr, key: &Acce
         variables.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", origin.clone()));
     }
     if options.azd {
-        variables.push(("AZD_AUTH_ENDPOINT", origin));
+        variables.push(("AZD_AUTH_ENDPOINT", origin.clone()));
         variables.push(("AZD_AUTH_KEY", key.to_owned()));
+    }
+    if options.sidecar {
+        variables.push(("SIDECAR_URL", origin));
     }
     variables
 }
@@ -41,6 +44,8 @@ pub(super) fn unset(set: &[Variable], secrets: &[String], identities: &Identitie
         .filter(|name| !is_set(name))
         .map(|name| (*name).to_owned());
     let mut unset: Vec<String> = secrets.iter().cloned().chain(others).collect();
+    #[cfg(unix)]
+    unset.extend(entra_serve::ServiceManager::VARIABLES.map(str::to_owned));
     // Programs ask for the identity with this ID.
     let asked = std::env::var(CLIENT_ID).ok().and_then(|id| id.trim().parse().ok());
     if !identities

@@ -378,6 +378,23 @@ body = \"grant_type=client_credential&amp;scope=https%3A%2F%2Fgraph.microsoft.co
 }
 
 #[test]
+fn tokens_served() {
+    let emulator = emulator();
+    let mut transcript = Transcript::new(&variables(&emulator));
+    let words = |more: &[&'static str]| [&["serve", "--resource", GRAPH], more].concat();
+    transcript.run(&words(&["--check"]));
+    transcript.run(&words(&["--check", "--prefetch"]));
+    let wrong = [("AZURE_CLIENT_SECRET", "not-the-secret")];
+    transcript.run_with(&words(&["--check", "--prefetch"]), &wrong, "");
+    transcript.run(&words(&["--", "sh", "-c", "test -n $IDENTITY_HEADER && echo found"]));
+    transcript.run(&words(&["--", "no-such-program"]));
+    transcript.run(&["serve"]);
+    transcript.run(&words(&["--listen", "0.0.0.0"]));
+    transcript.run(&words(&["--config", "missing.toml"]));
+    transcript.check("serve");
+}
+
+#[test]
 fn emulator_and_demo() {
     let mut transcript = Transcript::new(&[]);
     transcript.run(&["emulator", "--listen", "contoso.com"]);
