@@ -53,7 +53,9 @@ impl NetworkSettings {
     /// # Errors
     /// Returns an error if the file of CA certificates cannot be used.
     pub(crate) fn connector(&self) -> Result<Connector, Failure> {
-        Ok(Connector::new(&self.transport_builder::<HyperTransport>()?.settings()?)?)
+        Ok(Connector::new(
+            &self.transport_builder::<HyperTransport>()?.settings()?,
+        )?)
     }
 
     fn transport_builder<T: FromSettings>(&self) -> Result<TransportBuilder<T>, Failure> {

@@ -95,7 +95,13 @@ impl IdentityOptions {
     pub(super) fn flag(&self) -> Option<String> {
         let named = [self.principal.option(), self.account.as_ref().map(|_| "--account")];
         let named = named.into_iter().flatten().next().map(str::to_owned);
-        let flag = || self.principal.application.flags().next().map(|(_, flag)| flag.to_owned());
+        let flag = || {
+            self.principal
+                .application
+                .flags()
+                .next()
+                .map(|(_, flag)| flag.to_owned())
+        };
         named.or_else(flag)
     }
 
