@@ -14,6 +14,7 @@ use entra_client::BuildError;
 use entra_proto::Error as ProtocolError;
 use entra_proto::error::{ErrorClass, LegError, ManagedIdentityErrorKind, ServiceError};
 use entra_proto::report::ReportFor;
+use entra_serve::SetupError;
 use entra_tenants::TenantStoreError;
 use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use serde_json::{Map, Value};
@@ -372,5 +373,11 @@ impl From<BuildError> for Failure {
 impl From<TenantStoreError> for Failure {
     fn from(error: TenantStoreError) -> Self {
         Self::of(Exit::Output, &error)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        Self::of(Exit::Configuration, &error).hint(error.hint().to_owned())
     }
 }

@@ -63,8 +63,8 @@ impl PrincipalSettings {
     }
 
     /// Returns a builder of an async client of app-only tokens with this policy, limited to
-    /// `--timeout`. [`of_agent`](Self::of_agent) completes the client. It uses this transport, unless
-    /// its token requests go through a proxy of their own.
+    /// `--timeout`. [`of_agent`](Self::of_agent) completes the client. It uses this transport,
+    /// unless its token requests go through a proxy of their own.
     ///
     /// # Errors
     /// See [`builder`](Self::builder).

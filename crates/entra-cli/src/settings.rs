@@ -120,7 +120,8 @@ impl ApplicationSettings {
         self.profile.is_only_named = true;
     }
 
-    /// Returns the variables with the secrets of the credential, which other programs must not have.
+    /// Returns the variables with the secrets of the credential, which other programs must not
+    /// have.
     pub(crate) fn secret_variables(&self) -> Vec<String> {
         let of_source = match self.federated_source {
             Some(SourceName::GithubActions) => &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"][..],

@@ -54,6 +54,8 @@ mod resources;
 #[cfg(unix)]
 mod scripts;
 mod secrets;
+#[cfg(unix)]
+mod serve;
 mod settings;
 #[cfg(target_os = "linux")]
 mod snapshots;

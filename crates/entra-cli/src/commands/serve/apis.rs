@@ -6,7 +6,6 @@ use entra_validate::{Api, Audience, Permissions, Tenants, Validator};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::commands::serve::plan::setup_failure;
 use crate::exit::Failure;
 use crate::message::warn;
 use crate::profile::Reader;
@@ -23,7 +22,7 @@ pub(super) fn read(reader: &Reader<'_>, tables: &DeTable<'_>) -> Result<Vec<Down
         for (key, value) in reader.table_of(name, table)? {
             let failed = |error: SetupError| {
                 let place = reader.invalid(&value.span(), key.get_ref()).problem;
-                setup_failure(error).context(place)
+                Failure::from(error).context(place)
             };
             api = with(reader, api, key, value, &failed)?;
         }
@@ -111,7 +110,7 @@ pub(super) fn sidecar(
 ) -> Result<Sidecar, Failure> {
     let mut sidecar = Sidecar::new(network.connector()?);
     for api in apis {
-        sidecar = sidecar.with_api(api).map_err(setup_failure)?;
+        sidecar = sidecar.with_api(api).map_err(Failure::from)?;
     }
     let application = identities
         .iter()

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use entra_serve::AccessKey;
 
-use crate::commands::serve::plan::setup_failure;
 use crate::exit::{Exit, Failure};
 use crate::files::{Replacement, name_of, read_text};
 use crate::message::warn;
@@ -18,7 +17,7 @@ use crate::sanitize::{register_secret, shown};
 /// Returns an error if the file cannot be read or written, or does not contain a key.
 pub(super) fn key(file: Option<&Path>) -> Result<AccessKey, Failure> {
     let key = match file {
-        None => AccessKey::random().map_err(setup_failure)?,
+        None => AccessKey::random().map_err(Failure::from)?,
         Some(path) => {
             if path
                 .symlink_metadata()
@@ -36,7 +35,7 @@ pub(super) fn key(file: Option<&Path>) -> Result<AccessKey, Failure> {
             AccessKey::stored(text.trim()).map_err(|error| {
                 // The text may be another secret.
                 register_secret(text.trim());
-                setup_failure(error).context(name_of(path))
+                Failure::from(error).context(name_of(path))
             })?
         }
     };
@@ -45,7 +44,7 @@ pub(super) fn key(file: Option<&Path>) -> Result<AccessKey, Failure> {
 }
 
 fn create(path: &Path) -> Result<(), Failure> {
-    let key = AccessKey::random().map_err(setup_failure)?;
+    let key = AccessKey::random().map_err(Failure::from)?;
     let written = Replacement::of(path, true).and_then(|mut file| {
         file.write_all(key.expose().as_bytes())?;
         file.write_all(b"\n")?;

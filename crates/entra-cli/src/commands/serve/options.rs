@@ -50,8 +50,8 @@ pub(super) struct ServerOptions {
     #[arg(long)]
     pub(super) azd: bool,
 
-    /// Also serve the routes of Microsoft's authentication sidecar, for programs with the address in
-    /// SIDECAR_URL; it has no key, and its APIs are tables [api.NAME] of the configuration file
+    /// Also serve the routes of Microsoft's authentication sidecar, for programs with the address
+    /// in SIDECAR_URL; it has no key, and its APIs are tables [api.NAME] of the configuration file
     #[arg(long)]
     pub(super) sidecar: bool,
 
@@ -160,7 +160,7 @@ impl ServerOptions {
 
     /// Returns the addresses to listen on, or `None` for all of `localhost` with this port.
     pub(super) fn addresses(&self) -> Option<Vec<SocketAddr>> {
-        let of = |address: &ListenAddress| SocketAddr::new(address.ip, address.port.unwrap_or(self.port()));
+        let of = |address: &ListenAddress| SocketAddr::new(address.ip, address.port.unwrap_or_else(|| self.port()));
         (!self.listen.is_empty()).then(|| self.listen.iter().map(of).collect())
     }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use entra_client::Error;
 use entra_client::observer::Counters;
 use entra_proto::Target;
-use entra_serve::{AccessKey, AllowedResources, Endpoint, EndpointBuilder, Identities, Identity, SetupError, Sidecar};
+use entra_serve::{AccessKey, AllowedResources, Endpoint, EndpointBuilder, Identities, Identity, Sidecar};
 
+use crate::commands::serve::apis;
+use crate::commands::serve::arguments::Arguments;
 use crate::commands::serve::config::ConfigFile;
 use crate::commands::serve::identities::Shared;
 use crate::commands::serve::options::ServerOptions;
-use crate::commands::serve::{Arguments, apis};
 use crate::exit::{Exit, Failure};
+use crate::sanitize::shown;
 
 /// What a server does: its options, its identities and the APIs.
 pub(super) struct Plan {
@@ -45,7 +47,16 @@ impl Plan {
                 }),
             );
         }
-        let resources = AllowedResources::new(&options.resources).map_err(setup_failure)?;
+        if !options.sidecar && !apis.is_empty() {
+            let problem = "the tables of APIs have no effect without the routes of the sidecar";
+            let failure = Failure::text(Exit::Configuration, problem);
+            let failure = failure.hint("write sidecar = true, or remove the tables [api.NAME]");
+            return Err(match &arguments.config {
+                Some(path) => failure.context(shown(path)),
+                None => failure,
+            });
+        }
+        let resources = AllowedResources::new(&options.resources).map_err(Failure::from)?;
         let mut shared = Shared::new(Arc::clone(counters));
         let identities = match named.split_first() {
             None => Identities::new(own.identity(ONLY, &mut shared)?),
@@ -60,18 +71,11 @@ impl Plan {
                 };
                 let mut identities = Identities::new(identity(default)?);
                 for other in others {
-                    identities = identities.with(identity(other)?).map_err(setup_failure)?;
+                    identities = identities.with(identity(other)?).map_err(Failure::from)?;
                 }
                 identities
             }
         };
-        if !options.sidecar && !apis.is_empty() {
-            return Err(Failure::text(
-                Exit::Configuration,
-                "the tables of APIs have no effect without the sidecar's routes",
-            )
-            .hint("write sidecar = true, or remove the tables [api.NAME]"));
-        }
         let sidecar = options.sidecar.then(|| apis::sidecar(apis, &identities, own.network()));
         let plan = Self {
             options,
@@ -107,7 +111,7 @@ impl Plan {
             builder = builder.imds();
         }
         if let Some(sidecar) = &self.sidecar {
-            builder = builder.sidecar(sidecar.clone()).map_err(setup_failure)?;
+            builder = builder.sidecar(sidecar.clone()).map_err(Failure::from)?;
         }
         if options.any_tenant {
             builder = builder.any_tenant();
@@ -135,12 +139,6 @@ async fn request(identity: Identity, resource: String) -> Option<(String, Error)
     let target = Target::resource(&resource).expect("it is on the list");
     let error = identity.client().token(&target).await.err()?;
     Some((format!("{} for {resource}", identity.name()), error))
-}
-
-/// Converts an error of the library.
-pub(super) fn setup_failure(error: SetupError) -> Failure {
-    let hint = error.hint().to_owned();
-    Failure::of(Exit::Configuration, &error).hint(hint)
 }
 
 /// The name of the identity of the command line.

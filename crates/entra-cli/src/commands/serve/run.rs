@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::commands::serve::arguments::{Arguments, Output};
 use crate::commands::serve::options::ServerOptions;
-use crate::commands::serve::plan::{Plan, setup_failure};
+use crate::commands::serve::plan::Plan;
 use crate::commands::serve::variables::{self, Variable, exports, unset, variables};
-use crate::commands::serve::{Arguments, Output};
 use crate::exit::{Exit, Failure};
 use crate::files::{print_json, print_secret, tell};
 use crate::foreground::{Event, Foreground};
@@ -45,7 +45,7 @@ impl Inherited {
         #[cfg(unix)]
         return Ok(Self {
             manager: ServiceManager::from_env(),
-            listeners: Listener::inherited().map_err(setup_failure)?,
+            listeners: Listener::inherited().map_err(Failure::from)?,
         });
         #[cfg(not(unix))]
         Ok(Self { listeners: Vec::new() })
@@ -160,7 +160,7 @@ async fn listeners(options: &ServerOptions, mut listeners: Vec<Listener>) -> Res
             true => (0o600, Users::Own),
             false => (0o666, Users::OwnAnd(others.clone())),
         };
-        let listener = Listener::unix(path, mode).await.map_err(setup_failure)?;
+        let listener = Listener::unix(path, mode).await.map_err(Failure::from)?;
         listeners.push(listener.with_users(users));
     }
     Ok(listeners)
@@ -168,7 +168,7 @@ async fn listeners(options: &ServerOptions, mut listeners: Vec<Listener>) -> Res
 
 fn not_bound(error: SetupError) -> Failure {
     let own = "choose another port with --port or --listen; 0 chooses a free one";
-    setup_failure(error).hint_instead(own)
+    Failure::from(error).hint_instead(own)
 }
 
 /// Returns the server of the metrics, if there is one.
@@ -181,7 +181,7 @@ async fn metrics(
         return Ok(None);
     };
     let listener = Listener::bind_any(address).await;
-    let listener = listener.map_err(|error| setup_failure(error).hint_instead("choose another port with --metrics"))?;
+    let listener = listener.map_err(|error| Failure::from(error).hint_instead("choose another port with --metrics"))?;
     tell(format_args!("metrics at http://{listener}/metrics"));
     let server = Server::new(vec![listener], Limits::default());
     Ok(Some(server.run(endpoint.metrics(), ended(stopped))))
