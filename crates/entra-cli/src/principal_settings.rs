@@ -38,10 +38,10 @@ pub(crate) struct PrincipalSettings {
 }
 
 impl PrincipalSettings {
-    /// Returns the principal, and the token proxy of its requests, if there is one. The principal is
-    /// the chain of the environment, a managed identity, or the application with its credential.
+    /// Returns the principal, and the token proxy of its requests, if there is one. The principal
+    /// is the chain of the environment, a managed identity, or the application with its credential.
     fn principal(&self) -> Result<(Principal, Option<TokenProxySettings>), Failure> {
-        if let Some(chain) = self.chain.principal(&self.application)? {
+        if let Some(chain) = self.chain.principal(&self.application, &self.network)? {
             return Ok((chain.principal, chain.token_proxy));
         }
         let principal = match self.managed_identity()? {

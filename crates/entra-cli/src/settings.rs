@@ -153,10 +153,7 @@ impl ApplicationSettings {
         let mut authority = Authority::new(self.cloud()?, tenant)?;
         let found = self.region(network)?;
         for warning in &found.warnings {
-            warn(
-                format_args!("the region is not detected: {warning}"),
-                "the global endpoint is used; name a region with --region, or omit it",
-            );
+            region::warn_of(warning);
         }
         if let Some(region) = found.region {
             authority = authority.with_region(region)?;

@@ -116,7 +116,7 @@ pub use errors::{Errors, Report};
 pub use local_host::LocalHost;
 pub use policy::{MAX_BODY, TransportPolicy};
 pub use proxy::{Proxies, Proxy};
-pub use region::{find_region, find_region_blocking};
+pub use region::{detected_region, find_region, find_region_blocking};
 #[cfg(feature = "tls")]
 pub use token_proxy::TokenProxy;
 pub use transport::{Transport, TransportFn, transport_fn};

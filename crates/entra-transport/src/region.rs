@@ -79,6 +79,13 @@ pub fn find_region_blocking(
     Ok(DETECTED.get_or_init(|| outcome).clone())
 }
 
+/// Returns the region that a search of this process has found on the machine. `None` if no search
+/// sent requests and ended.
+#[must_use]
+pub fn detected_region() -> Option<RegionOutcome> {
+    DETECTED.get().cloned()
+}
+
 /// Returns the first query, or the outcome if no request is necessary.
 fn first(setting: &RegionSetting) -> Result<Result<RegionQuery, RegionOutcome>, EnvironmentError> {
     Ok(match setting.resolve(|name| env::var_os(name))? {

@@ -100,11 +100,11 @@ fn chain(sources: &[CredentialSource], lookup: impl Fn(&str) -> Option<OsString>
         let name = source.name();
         chain = match source {
             CredentialSource::Environment => match Environment::with_own_credential(lookup)? {
-                Some(environment) => chain.with_application(name, application(environment)?),
+                Some(environment) => chain.with_application(name, application(environment, lookup)?),
                 None => chain.with_absent(name, without_own_credential(lookup)),
             },
             CredentialSource::WorkloadIdentity => match Environment::with_workload_identity(lookup)? {
-                Some(environment) => chain.with_application(name, application(environment)?),
+                Some(environment) => chain.with_application(name, application(environment, lookup)?),
                 None => chain.with_absent(name, without_workload_identity(lookup)),
             },
             CredentialSource::ManagedIdentity => chain.with_managed_identity(name, managed_identity(lookup)?),

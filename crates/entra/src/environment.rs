@@ -1,5 +1,6 @@
 //! Clients made from environment variables, and the files that the variables name.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 
@@ -11,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::chain::variable;
 use crate::failure::FromEnvError;
+use crate::region::regional;
 
 /// Reads the application from the environment. The [crate root](crate#the-environment) lists the
 /// variables.
@@ -36,17 +38,18 @@ use crate::failure::FromEnvError;
 /// Returns an error if a variable is missing or cannot be used, or if the certificate's file cannot
 /// be read. The file of a federated token is read for each token request, and not here.
 pub fn application_from_env() -> Result<Application, FromEnvError> {
-    application(Environment::read(variable)?)
+    application(Environment::read(variable)?, variable)
 }
 
-/// Returns the application with the credential that the settings name.
-pub(crate) fn application(environment: Environment) -> Result<Application, FromEnvError> {
+/// Returns the application with the credential that the settings name, in the region that the
+/// environment chooses.
+pub(crate) fn application(
+    environment: Environment,
+    lookup: impl Fn(&str) -> Option<OsString>,
+) -> Result<Application, FromEnvError> {
+    let authority = regional(environment.authority, lookup)?;
     let credential = credential(environment.credential)?;
-    Ok(Application::new(
-        environment.authority,
-        environment.client_id,
-        credential,
-    ))
+    Ok(Application::new(authority, environment.client_id, credential))
 }
 
 fn credential(settings: CredentialSettings) -> Result<ClientCredential, FromEnvError> {

@@ -44,6 +44,7 @@
 //! | `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN` | `1` or `true` to send the certificate chain |
 //! | `AZURE_FEDERATED_TOKEN_FILE` | instead of both: a file with another issuer's assertion |
 //! | `AZURE_AUTHORITY_HOST` | the cloud, if not the public one, or a local emulator |
+//! | `AZURE_REGIONAL_AUTHORITY_NAME` | the region of the token endpoint, if not the global one |
 //! | `AZURE_TOKEN_CREDENTIALS` | the credentials to look for: `prod`, `dev`, or one of them |
 //!
 //! The credentials form a strict [`Chain`]. The first one that is not absent is used, and a
@@ -67,6 +68,11 @@
 //! In a cluster of Azure Kubernetes Service with identity bindings, the token requests of a
 //! workload identity go to the cluster's proxy (`AZURE_KUBERNETES_TOKEN_PROXY` and the variables
 //! beside it).
+//!
+//! The value `TryAutoDetect` of `AZURE_REGIONAL_AUTHORITY_NAME` means the region of the machine.
+//! Unless `REGION_NAME` names it, only a request can detect it, and `from_env` sends none: call
+//! `find_region` or [`blocking::find_region`] before it. Otherwise the global endpoint is used,
+//! with a warning in the log. Tokens of managed identities have no region.
 //!
 //! The async client uses reqwest if that feature is on, and hyper otherwise; the blocking client
 //! uses ureq. [`principal_from_env`] and [`token_proxy_from_env`] are for a transport of yours, and
@@ -152,9 +158,12 @@ mod chain;
 mod developer;
 mod environment;
 mod failure;
+mod region;
 
 pub use chain::{chain_from_env, principal_from_env, token_proxy_from_env};
 pub use developer::{AzureCli, AzureDeveloperCli};
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub use entra_client::find_region;
 pub use entra_client::{
     Absence, BuildError, Chain, ChainReport, Client, ClientBuilder, Consent, ConsentFlow, Error, PendingConsent,
     Policy, Principal, SignIn, Token, TokenChanges, TokenOptions, TokenSource, User, blocking,

@@ -5,7 +5,7 @@ use entra::{TokenProxySettings, principal_from_env, token_proxy_from_env};
 use entra_client::Principal;
 use entra_proto::environment;
 
-use super::ApplicationSettings;
+use super::{ApplicationSettings, NetworkSettings, region};
 use crate::exit::{Exit, Failure};
 use crate::source::Traced;
 
@@ -42,6 +42,7 @@ impl ChainSettings {
     pub(crate) fn principal(
         &self,
         application: &Traced<ApplicationSettings>,
+        network: &NetworkSettings,
     ) -> Result<Option<ChainPrincipal>, Failure> {
         if !self.chain {
             return Ok(None);
@@ -54,6 +55,7 @@ impl ChainSettings {
                 None => "remove one of them".to_owned(),
             }));
         }
+        region::detect(network)?;
         let principal = principal_from_env()?;
         Ok(Some(ChainPrincipal {
             token_proxy: token_proxy_from_env(&principal)?,

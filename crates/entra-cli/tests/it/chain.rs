@@ -288,3 +288,26 @@ fn doctor_tells_a_failing_member_from_absent_ones() {
     let output = run(&["doctor", "--chain", "--tenant", "x"], &own);
     fails(&output, 2, &["set AZURE_TENANT_ID"]);
 }
+
+#[test]
+fn region_of_the_environment_is_obeyed() {
+    let emulator = Emulator::start();
+    let own = variables(&emulator);
+    let imds = emulator.managed_identity_environment(ManagedIdentitySource::Imds);
+    let with = |region| [&own[..], &borrowed(&imds), &[("AZURE_REGIONAL_AUTHORITY_NAME", region)]].concat();
+    // An emulator has no regions: the machine's one does not matter, and a named one is an error.
+    let output = run(&TOKEN, &with("TryAutoDetect"));
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let asked = |emulator: &Emulator| {
+        emulator
+            .requests()
+            .iter()
+            .filter(|request| request.path.contains("/instance"))
+            .count()
+    };
+    assert_eq!(asked(&emulator), 1);
+    for name in ["westeurope", "evil.com/"] {
+        fails(&run(&TOKEN, &with(name)), 3, &["AZURE_REGIONAL_AUTHORITY_NAME"]);
+    }
+    assert_eq!(asked(&emulator), 1);
+}

@@ -117,13 +117,14 @@ impl FromStr for RegionSetting {
     type Err = Error;
 
     /// Parses a setting as other libraries write it, in any case: the name of a region,
-    /// `TryAutoDetect` for its detection, or `DisableMsalForceRegion` for the global endpoint.
+    /// `TryAutoDetect` or `AutoDiscoverRegion` for its detection, or `DisableMsalForceRegion` for
+    /// the global endpoint.
     ///
     /// # Errors
     /// Returns an error if the text is not one of them.
     fn from_str(text: &str) -> Result<Self, Error> {
         match unwrapped(text).to_ascii_lowercase().as_str() {
-            "tryautodetect" => Ok(Self::Detect),
+            "tryautodetect" | "autodiscoverregion" => Ok(Self::Detect),
             "disablemsalforceregion" => Ok(Self::Global),
             _ => text.parse().map(Self::Named),
         }

@@ -100,6 +100,7 @@ fn setting_of_other_libraries_is_read() {
         ("West Europe", RegionSetting::Named("westeurope".parse().unwrap())),
         ("TryAutoDetect", RegionSetting::Detect),
         (" 'tryautodetect'\n", RegionSetting::Detect),
+        ("AutoDiscoverRegion", RegionSetting::Detect),
         ("DisableMsalForceRegion", RegionSetting::Global),
     ] {
         assert_eq!(

@@ -19,8 +19,8 @@ use crate::target::TargetSettings;
 /// With --managed-identity the checks are those of the machine's managed identity: which platform
 /// issues its tokens, and why that one was found.
 ///
-/// With --chain the report says which credential of the environment is used, and why those before it
-/// are absent. With --agent the token is that of an agent identity, and the application is its
+/// With --chain the report says which credential of the environment is used, and why those before
+/// it are absent. With --agent the token is that of an agent identity, and the application is its
 /// blueprint.
 ///
 /// The report contains no secrets and no tokens, so you can share it. It does contain the names of

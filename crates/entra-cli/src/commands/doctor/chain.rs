@@ -28,7 +28,10 @@ pub(crate) fn examine(arguments: &Arguments, report: &mut Report) -> Result<(), 
     {
         report.redact(secret.trim());
     }
-    let chain = match arguments.chain.principal(&arguments.application) {
+    let chain = match arguments
+        .chain
+        .principal(&arguments.application, &arguments.network.settings)
+    {
         Ok(Some(chain)) => Some(chain),
         Ok(None) => None,
         Err(failure) if failure.exit == Exit::Usage => return Err(failure),
