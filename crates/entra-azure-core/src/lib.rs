@@ -6,6 +6,9 @@
 //! federated assertion, a managed identity, a chain, an agent, a user. All SDK clients of a program
 //! and its other code then share one cache.
 //!
+//! Most programs make the client with the crate `entra`, whose `Client` is the one of
+//! [`entra_client`].
+//!
 //! The primary types are:
 //!
 //! - [`EntraCredential`]: the credential. It returns cached tokens at once, and sends one token
@@ -63,6 +66,8 @@
 //! minute later the new one. While refreshes fail, the SDK asks once a minute, and gets the old
 //! token until its true end. Do not show `expires_on` to users as the end of a token.
 //!
+//! The client of Cosmos DB has no copy: it asks before every request.
+//!
 //! A cached token takes two allocations: the future of the trait's method, and the copy of the
 //! token for the SDK. The SDK's copies are not overwritten when they are dropped.
 //!
@@ -93,6 +98,8 @@
 //!   another, use `client.tenant(..)`.
 //! - A token with claims is used until the SDK's copy expires, or is rejected. The next one is
 //!   requested without the claims, is rejected if they are still required, and replaced.
+//! - The client of Cosmos DB takes no policies. After a 401, call `forget` of the credential's
+//!   client for the target, and send the request again.
 //! - The client of Key Vault sends the rejected token twice before the policy sees the response.
 //! - An API that requires other claims each time causes a token request each time.
 //! - The SDK keeps one `WWW-Authenticate` header of several.
@@ -121,6 +128,9 @@
 //! # Features
 //! None. This crate uses the traits of `azure_core` only, without its HTTP client, TLS and tokio.
 //! The crates of the SDK enable them by their default features.
+//!
+//! It is for the stable releases of the SDK: a crate that requires a pre-release of `azure_core`
+//! (1.2.0-beta.1) cannot be a dependency of the same program.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

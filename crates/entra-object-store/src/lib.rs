@@ -6,6 +6,9 @@
 //! what only `entra_client` has: chains, certificates, agents, users, and one token request for all
 //! stores and callers.
 //!
+//! Most programs make the client with the crate `entra`, whose `Client` is the one of
+//! [`entra_client`].
+//!
 //! The primary type is [`EntraCredentialProvider`]: the provider that a store takes.
 //!
 //! # Example
