@@ -9,6 +9,7 @@ mod daemon_graph;
 mod daemon_graph_credentials;
 mod daemon_graph_files;
 mod mcp_server;
+mod postgres;
 mod support;
 mod table;
 mod todolist_api;
