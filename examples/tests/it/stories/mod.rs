@@ -8,6 +8,7 @@ mod custom_stack;
 mod daemon_graph;
 mod daemon_graph_credentials;
 mod daemon_graph_files;
+mod event_hubs;
 mod mcp_server;
 mod postgres;
 mod support;
