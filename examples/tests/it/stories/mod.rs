@@ -2,6 +2,7 @@
 
 mod acquire_token;
 mod ai_gateway;
+mod azure_sql;
 #[cfg(unix)]
 mod closed_output;
 mod custom_stack;
