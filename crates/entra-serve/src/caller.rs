@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::server::{AwaitsBody, Track};
+use crate::track::{AwaitsBody, Track};
 
 /// The other end of a connection.
 #[derive(Clone, Debug)]

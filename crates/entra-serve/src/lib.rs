@@ -32,6 +32,7 @@ mod endpoint;
 mod error;
 mod guard;
 mod identity;
+mod limits;
 mod metrics;
 mod outcome;
 mod proxy;
@@ -42,18 +43,20 @@ mod server;
 #[cfg(unix)]
 mod systemd;
 mod tokens;
+mod track;
 
 pub use access_key::AccessKey;
 pub use caller::{Caller, Process};
 pub use endpoint::{AllowOverrides, DownstreamApi, Endpoint, EndpointBuilder, Sidecar};
 pub use error::SetupError;
 pub use identity::{Identities, Identity};
+pub use limits::Limits;
 pub use metrics::Metrics;
 pub use proxy::{Proxy, ProxyBuilder};
 pub use resources::AllowedResources;
 pub use serve::{Body, BoxError, Serve};
 #[cfg(unix)]
 pub use server::Users;
-pub use server::{Limits, Listener, Server};
+pub use server::{Listener, Server};
 #[cfg(unix)]
 pub use systemd::ServiceManager;

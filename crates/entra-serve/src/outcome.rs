@@ -102,7 +102,7 @@ impl Outcome {
 impl From<&Refusal> for Outcome {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::Malformed(_) => Self::Malformed,
+            Refusal::Malformed(_) | Refusal::TooLong => Self::Malformed,
             Refusal::Untrusted(_) => Self::Untrusted,
             Refusal::WrongKey(_) => Self::WrongKey,
             Refusal::Method(_) => Self::Method,

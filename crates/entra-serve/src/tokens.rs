@@ -37,6 +37,8 @@ pub(crate) struct Issued<'a> {
 pub(crate) enum Refusal {
     /// The request is malformed: what is wrong with it.
     Malformed(Cow<'static, str>),
+    /// The body is longer than the protocol allows.
+    TooLong,
     /// No program of this machine sends such a request: how that shows.
     Untrusted(&'static str),
     /// The secret of the protocol is missing or wrong: the header that carries it.

@@ -105,6 +105,20 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
+        "crates/entra-serve/src",
+        &[
+            &["access_key.rs", "error.rs", "limits.rs", "systemd.rs"],
+            &["track.rs"],
+            &["caller.rs", "identity.rs", "resources.rs"],
+            &["ask.rs", "serve.rs"],
+            &["tokens.rs"],
+            &["guard.rs", "outcome.rs", "query.rs"],
+            &["metrics.rs"],
+            &["server/"],
+            &["endpoint/", "proxy/"],
+        ],
+    ),
+    (
         "crates/entra-tower/src",
         &[
             &["challenge.rs", "error.rs", "path_id.rs", "rejection.rs", "replay.rs"],

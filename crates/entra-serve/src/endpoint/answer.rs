@@ -83,6 +83,7 @@ impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::UnknownIdentity => StatusCode::BAD_REQUEST,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongKey(_) => StatusCode::UNAUTHORIZED,
             Self::Untrusted(_) | Self::NotAllowed | Self::OtherTenant => StatusCode::FORBIDDEN,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -96,6 +97,7 @@ impl Refusal {
     pub(crate) fn message(&self) -> Cow<'_, str> {
         match self {
             Self::Malformed(problem) => (&**problem).into(),
+            Self::TooLong => "the body of the request is too long".into(),
             Self::WrongKey(problem) | Self::Untrusted(problem) => (*problem).into(),
             Self::Method(allowed) => format!("only {allowed} is supported").into(),
             Self::NotAllowed => "tokens for this resource are not served here; add it to the list of resources".into(),

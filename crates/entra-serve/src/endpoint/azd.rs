@@ -46,7 +46,7 @@ pub(super) async fn respond(exchange: &mut Exchange<'_>, key: &AccessKey) -> Res
 /// Returns the response to a request that gets no token.
 pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
     let status = match refusal {
-        Refusal::WrongKey(_) | Refusal::Method(_) | Refusal::Untrusted(_) => refusal.status(),
+        Refusal::TooLong | Refusal::WrongKey(_) | Refusal::Method(_) | Refusal::Untrusted(_) => refusal.status(),
         _ => StatusCode::OK,
     };
     let body = json!({ "status": "error", "code": code(refusal), "message": refusal.message() });

@@ -52,6 +52,7 @@ pub(super) async fn respond(exchange: &mut Exchange<'_>) -> Result<Response<Byte
 pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
     let (status, code) = match refusal {
         Refusal::Malformed(_) | Refusal::UnknownIdentity => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Refusal::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
         Refusal::WrongKey(_) => (StatusCode::BAD_REQUEST, "bad_request_102"),
         Refusal::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
         Refusal::Untrusted(_) | Refusal::NotAllowed | Refusal::OtherTenant => (StatusCode::FORBIDDEN, "access_denied"),

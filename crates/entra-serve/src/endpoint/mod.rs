@@ -31,7 +31,7 @@ use crate::metrics::{Metrics, TokenTimes};
 use crate::outcome::{Outcome, ProtocolName};
 use crate::resources::AllowedResources;
 use crate::serve::{Body, BoxError, Serve};
-use crate::tokens::Tokens;
+use crate::tokens::{Refusal, Tokens};
 
 pub use self::sidecar::{AllowOverrides, DownstreamApi, Sidecar};
 
@@ -193,6 +193,16 @@ impl Endpoint {
 
     /// Responds to a request with its whole body.
     pub async fn respond(&self, request: &Request<Bytes>, caller: &Caller) -> Response<Bytes> {
+        self.respond_to(request, caller, None).await
+    }
+
+    /// Responds to a request, which may have a body that cannot be read.
+    async fn respond_to(
+        &self,
+        request: &Request<Bytes>,
+        caller: &Caller,
+        wrong_body: Option<Refusal>,
+    ) -> Response<Bytes> {
         let start = Instant::now();
         let state = self.0.state.load_full();
         let Some(protocol) = state.protocols.find(request.uri().path()) else {
@@ -200,9 +210,10 @@ impl Endpoint {
         };
         let name = protocol.name();
         let mut exchange = Exchange::new(request, caller, &state.tokens);
-        let responded = match state.protocols.check(&protocol, request, caller) {
-            Ok(()) => protocol.respond(&mut exchange).await,
-            Err(refusal) => Err(refusal),
+        let checked = state.protocols.check(&protocol, request, caller);
+        let responded = match (checked, wrong_body) {
+            (Ok(()), None) => protocol.respond(&mut exchange).await,
+            (Err(refusal), _) | (Ok(()), Some(refusal)) => Err(refusal),
         };
         let outcome = match &responded {
             Ok(response) => exchange.outcome(response.status(), &state.times),
@@ -258,21 +269,22 @@ impl Serve for Endpoint {
         } else {
             read(body, limit, caller).await
         };
-        let response = match body {
-            Ok(body) => self.respond(&head.map(|()| body), caller).await,
-            Err(status) => of_status(status),
+        let (body, wrong) = match body {
+            Ok(body) => (body, None),
+            Err(refusal) => (Bytes::new(), Some(refusal)),
         };
+        let response = self.respond_to(&head.map(|()| body), caller, wrong).await;
         response.map(|body| Full::new(body).map_err(BoxError::from).boxed_unsync())
     }
 }
 
 /// Reads the body of a request. The server limits the time.
-async fn read(body: Incoming, limit: usize, caller: &Caller) -> Result<Bytes, StatusCode> {
+async fn read(body: Incoming, limit: usize, caller: &Caller) -> Result<Bytes, Refusal> {
     let _waiting = caller.awaits_body();
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => Err(StatusCode::BAD_REQUEST),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLong),
+        Err(_) => Err(Refusal::Malformed("the body of the request was cut off".into())),
     }
 }
 

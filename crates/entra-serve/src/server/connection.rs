@@ -17,9 +17,9 @@ use super::Shared;
 use super::begun::Begun;
 use super::room::Place;
 use super::stream::Stream;
-use super::track::{InProgress, Track};
 use crate::caller::Caller;
 use crate::serve::{Body, BoxError, Serve};
+use crate::track::{InProgress, Track};
 
 /// The stages of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +102,7 @@ where
     builder
         // The server looks after the time itself, without a timer for each request.
         .header_read_timeout(None)
-        .max_buf_size(shared.limits.head_bytes.max(SHORTEST_BUFFER))
-        .max_headers(shared.limits.headers);
+        .max_buf_size(shared.limits.head_bytes.max(SHORTEST_BUFFER));
     let connection = builder.serve_connection(stream, respond);
     if S::STREAMS {
         run!(connection.with_upgrades());

@@ -88,4 +88,4 @@ fn peer(process: Process) -> Option<Peer> {
 
 const MOST_JOBS: usize = 1024;
 const REST: u32 = 4;
-const LONGEST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_millis(200);

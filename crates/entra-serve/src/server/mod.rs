@@ -6,13 +6,11 @@ mod connection;
 mod finder;
 #[cfg(unix)]
 mod inherited;
-mod limits;
 mod listener;
 mod room;
 #[cfg(target_os = "linux")]
 mod sockets;
 mod stream;
-mod track;
 #[cfg(unix)]
 mod unix;
 
@@ -27,16 +25,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::connection::Stage;
-pub use self::limits::Limits;
 pub use self::listener::Listener;
 use self::listener::Socket;
 use self::room::{Peer, Room};
-pub(crate) use self::track::{AwaitsBody, Track};
 #[cfg(unix)]
 pub use self::unix::Users;
 #[cfg(unix)]
 pub(crate) use self::unix::is_own;
 use crate::caller::Caller;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::serve::Serve;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::limits::Limits;
-use super::track::Track;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::track::Track;
 
 /// The party at the other end of a connection, for a fair share of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -15,10 +15,9 @@ pub struct Limits {
     /// The number of open connections of one other user of this machine, or of one address of
     /// another machine. The user of the server and root have no such limit.
     pub connections_per_peer: usize,
-    /// The length of the longest head of a request, in bytes, at least 8,192.
+    /// The length of the longest head of a request, in bytes, at least 8,192. It has at most 100
+    /// header lines.
     pub head_bytes: usize,
-    /// The number of header lines of a request.
-    pub headers: usize,
     /// The time without a request after which an open connection is closed.
     pub idle_timeout: Duration,
     /// The time from the first to the last byte of the head of a request.
@@ -33,7 +32,7 @@ pub struct Limits {
 
 impl Limits {
     /// Returns the time between two searches for connections that exceed a limit.
-    pub(super) fn period(&self) -> Duration {
+    pub(crate) fn period(&self) -> Duration {
         [
             self.idle_timeout,
             self.head_timeout,
@@ -54,7 +53,6 @@ impl Default for Limits {
             connections: 1024,
             connections_per_peer: 256,
             head_bytes: 16 * 1024,
-            headers: 64,
             idle_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),

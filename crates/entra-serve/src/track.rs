@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::limits::Limits;
+use crate::limits::Limits;
 
 /// The state of a connection. Its own task writes it, and that of the server reads it.
 ///
@@ -33,7 +33,7 @@ pub(crate) struct Track {
 }
 
 impl Track {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
             requests: AtomicU32::new(0),
@@ -52,19 +52,19 @@ impl Track {
     }
 
     /// Notes that the connection is one of HTTP/2.
-    pub(super) fn set_multiplexed(&self) {
+    pub(crate) fn set_multiplexed(&self) {
         self.is_multiplexed.store(true, Relaxed);
         self.has_head.store(false, Relaxed);
     }
 
     /// Notes that the task of the connection ends. If its stream is still open, another task has it
     /// and looks after it.
-    pub(super) fn detach(&self) {
+    pub(crate) fn detach(&self) {
         self.is_detached.store(true, Relaxed);
     }
 
     /// Notes that bytes of a client have arrived.
-    pub(super) fn read(&self) {
+    pub(crate) fn read(&self) {
         if self.is_multiplexed.load(Relaxed) {
             return;
         }
@@ -75,7 +75,7 @@ impl Track {
     }
 
     /// Notes that bytes of a response were accepted, or were not.
-    pub(super) fn wrote(&self, accepted: bool) {
+    pub(crate) fn wrote(&self, accepted: bool) {
         let is_stalled = self.stalled.load(Relaxed) != NEVER;
         if accepted && is_stalled {
             self.stalled.store(NEVER, Relaxed);
@@ -85,7 +85,7 @@ impl Track {
     }
 
     /// Notes that a request is in progress, until the guard is dropped.
-    pub(super) fn request(self: &Arc<Self>) -> InProgress {
+    pub(crate) fn request(self: &Arc<Self>) -> InProgress {
         self.requests.fetch_add(1, Relaxed);
         self.has_head.store(false, Relaxed);
         InProgress(Arc::clone(self))
@@ -98,12 +98,12 @@ impl Track {
     }
 
     /// Returns true if no part of a request has arrived, and no response is on its way.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.requests.load(Relaxed) == 0 && !self.has_head.load(Relaxed) && self.stalled.load(Relaxed) == NEVER
     }
 
     /// Returns the time since which the connection has waited for its client, if it does.
-    pub(super) fn waits_since(&self) -> Option<Instant> {
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
         if self.is_detached.load(Relaxed) {
             return None;
         }
@@ -116,7 +116,7 @@ impl Track {
     }
 
     /// Returns true if its client has exceeded a limit.
-    pub(super) fn is_overdue(&self, limits: &Limits) -> bool {
+    pub(crate) fn is_overdue(&self, limits: &Limits) -> bool {
         let now = self.now();
         let exceeds = |since: u64, limit: std::time::Duration| {
             since != NEVER && u128::from(now.saturating_sub(since)) > limit.as_micros()
@@ -132,19 +132,19 @@ impl Track {
     }
 
     /// Asks the task of the connection to end.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.close.notify_one();
     }
 
     /// Completes if the connection has to end.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.close.notified().await;
     }
 }
 
 /// A request in progress.
 #[derive(Debug)]
-pub(super) struct InProgress(Arc<Track>);
+pub(crate) struct InProgress(Arc<Track>);
 
 impl Drop for InProgress {
     fn drop(&mut self) {
