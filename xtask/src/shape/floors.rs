@@ -107,9 +107,9 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     (
         "crates/entra-serve/src",
         &[
-            &["access_key.rs", "error.rs", "limits.rs", "systemd.rs"],
-            &["track.rs"],
-            &["caller.rs", "identity.rs", "resources.rs"],
+            &["error.rs", "limits.rs"],
+            &["access_key.rs", "identity.rs", "resources.rs", "systemd.rs", "track.rs"],
+            &["caller.rs"],
             &["ask.rs", "serve.rs"],
             &["tokens.rs"],
             &["guard.rs", "outcome.rs", "query.rs"],
