@@ -79,6 +79,7 @@ const LAWS: &[(&str, Imports)] = &[
     ("entra-tenants", Imports::Only(&["entra-proto"])),
     ("entra-azure-core", Imports::Only(&["entra-client", "entra-proto"])),
     ("entra-object-store", Imports::Only(&["entra-client", "entra-proto"])),
+    ("entra-redis", Imports::Only(&["entra-client", "entra-proto"])),
     (
         "entra-tower",
         Imports::Only(&["entra-client", "entra-proto", "entra-validate"]),

@@ -156,7 +156,7 @@
 //! - HTTP: `entra-transport-hyper`, `entra-transport-reqwest`, `entra-transport-ureq`.
 //! - Certificate files and PFX: `entra-credential`.
 //! - A store for tenants that consented: `entra-tenants`.
-//! - Middleware that adds the bearer header: `entra-tower`.
+//! - Middleware that adds the bearer header: `entra-tower`. Credentials for Redis: `entra-redis`.
 //! - The protocol itself, without a cache and without I/O: `entra-proto`.
 //! - A local token service for tests: `entra-emulator`.
 

@@ -144,6 +144,7 @@
 //! | `entra-tower`, `entra-validate`, `entra-tenants` | the modules of these names |
 //! | `entra-azure-core` | the clients of the Azure SDK, with the tokens of a client |
 //! | `entra-object-store` | Azure Blob Storage in `object_store`, likewise |
+//! | `entra-redis` | connections of redis-rs, likewise |
 //! | `entra-emulator` | tests: a local token service (a dev-dependency) |
 //!
 //! # What is not here
