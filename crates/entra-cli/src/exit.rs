@@ -56,7 +56,7 @@ Exit codes, with the member kind of JSON failures:
   10  api            the API rejected the request
   11  found          `entra lint` found a problem
  126  not_run        the command after -- cannot be run
-                     (entra exec, entra emulator)
+                     (entra exec, emulator, serve)
  127  not_found      the command after -- was not found; a
                      command that runs ends with its own
                      exit code

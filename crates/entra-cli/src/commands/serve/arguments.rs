@@ -17,8 +17,8 @@ use crate::commands::serve::options::ServerOptions;
 /// programs by a random key.
 ///
 /// The credential is one that `entra token` takes: a secret, a certificate, federation, a managed
-/// identity, an agent, or a user who signed in with `entra login` (--account). A configuration file
-/// can have several named identities. Only tokens for the named resources are given out. Each
+/// identity, an agent, the first credential of the environment (--chain), or a user who signed in
+/// with `entra login` (--account). A configuration file can have several named identities. The server issues tokens for the named resources only. Each
 /// request is logged as one line on standard error, without the token.
 ///
 /// With a command after --, the server runs until the command ends. It then sets the variables for

@@ -29,7 +29,7 @@ pub(super) struct IdentityOptions {
     /// Give the tokens of a user who signed in with `entra login`: of USER, or of the only matching
     /// account
     #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "")]
-    #[arg(conflicts_with_all = ["managed_identity", "agent"])]
+    #[arg(conflicts_with_all = ["managed_identity", "chain", "agent"])]
     account: Option<String>,
 
     #[command(flatten)]
@@ -126,7 +126,7 @@ impl IdentityOptions {
                 return Err(Failure::text(Exit::Usage, format!("{flag} requires --account")).hint("remove it"));
             }
         }
-        if principal.managed_identity()?.is_none()
+        if matches!(principal.option(), None | Some("--agent"))
             && let Some(Chosen::Federated(file, _)) = principal.application.settings.federated()?
         {
             // The file is read for each request. It must be there at the start.

@@ -10,7 +10,7 @@ use entra_serve::{AccessKey, AllowedResources, Endpoint, EndpointBuilder, Identi
 use crate::commands::serve::apis;
 use crate::commands::serve::arguments::Arguments;
 use crate::commands::serve::config::ConfigFile;
-use crate::commands::serve::identities::Shared;
+use crate::commands::serve::identities::{IdentityOptions, Shared};
 use crate::commands::serve::options::ServerOptions;
 use crate::exit::{Exit, Failure};
 use crate::sanitize::shown;
@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) options: ServerOptions,
     pub(super) identities: Identities,
     pub(super) resources: AllowedResources,
+    /// The variables with the secrets of the identities.
+    pub(super) secret_variables: Vec<String>,
     sidecar: Option<Sidecar>,
     counters: Arc<Counters>,
 }
@@ -77,7 +79,10 @@ impl Plan {
             }
         };
         let sidecar = options.sidecar.then(|| apis::sidecar(apis, &identities, own.network()));
+        let of_file = named.iter().map(|named| &named.options);
+        let all = of_file.chain([own]).flat_map(IdentityOptions::secret_variables);
         let plan = Self {
+            secret_variables: all.collect(),
             options,
             identities,
             resources,

@@ -83,7 +83,7 @@ pub(super) async fn run(start: Start<'_>, inherited: Inherited) -> Result<(), Fa
         print_variables(arguments.output, &set)?;
         tell(format_args!("ready: tokens at {place}"));
     } else {
-        let unset = unset(&set, &arguments.identity.secret_variables(), &plan.identities);
+        let unset = unset(&set, &plan.secret_variables, &plan.identities);
         foreground.start(&arguments.guest, &set, &unset)?;
     }
     #[cfg(unix)]
@@ -189,6 +189,8 @@ async fn metrics(
 
 fn print_variables(output: Output, variables: &[Variable]) -> Result<(), Failure> {
     match output {
+        // A Unix socket has no variables.
+        Output::Env if variables.is_empty() => Ok(()),
         Output::Env => print_secret(&exports(variables)),
         Output::Json => {
             let pairs = variables

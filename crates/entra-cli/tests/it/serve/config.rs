@@ -8,7 +8,7 @@ use super::{Served, is_token};
 use crate::common::{GRAPH, err, fails, file, out, private_folder, run, set_mode, variables};
 
 #[test]
-fn options_of_the_file_are_used_and_those_of_the_command_line_come_first() {
+fn options_of_the_command_line_precede_those_of_the_file() {
     let emulator = Emulator::start();
     let folder = private_folder();
     let path = folder.path().join("serve.toml");

@@ -69,7 +69,7 @@ fn managed_identity_is_shared() {
 }
 
 #[test]
-fn signed_in_user_has_tokens_and_the_store_has_the_newest_refresh_token() {
+fn signed_in_user_gets_tokens_from_one_store() {
     let emulator = Emulator::start();
     let session = Session::new(&emulator);
     for user in [MEGAN, ADELE] {

@@ -5,6 +5,8 @@ mod guest;
 mod identities;
 mod life;
 mod options;
+#[cfg(target_os = "linux")]
+mod systemd;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
