@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use entra_transport::TransportError;
+use entra_transport::cloud_from_env;
 use entra_transport_hyper::HyperTransport;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
@@ -14,13 +14,15 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, ServerName};
 
+use crate::common::Failure;
+
 /// Makes the TLS sessions of connections.
 #[derive(Clone)]
 pub(crate) struct Tls(TlsConnector);
 
 impl Tls {
-    pub(crate) fn new() -> Result<Self, TransportError> {
-        let settings = HyperTransport::builder().settings()?;
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let settings = HyperTransport::builder().for_cloud(&cloud_from_env()?).settings()?;
         let config = settings.trust.client_config(&settings.policy)?;
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
