@@ -106,5 +106,7 @@ async fn wrong_secret_ends_the_program_at_once() {
     let output = produce(&local(&broker), &[], &variables).await;
     let shown = text(&output.stderr);
     assert!(!output.status.success() && shown.contains("AADSTS7000215"), "{shown}");
+    // rskafka has not repeated its attempts until the deadline.
+    assert!(!shown.contains("retries") && shown.contains("\nhint: "), "{shown}");
     assert!(broker.tokens().is_empty());
 }
