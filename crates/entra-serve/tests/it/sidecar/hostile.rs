@@ -79,6 +79,9 @@ async fn hostile_overrides_are_rejected() {
         let status = response.status().as_u16();
         assert!([400, 403].contains(&status), "{query}: {status} {}", text(&response));
         assert_eq!(json(&response)["status"], status);
+        if query.starts_with("AgentUser") {
+            assert!(text(&response).contains("need AgentIdentity"), "{}", text(&response));
+        }
     }
     assert_eq!(stage.api.requests().len(), 0);
     assert_eq!(stage.emulator.token_requests().len(), 0);
