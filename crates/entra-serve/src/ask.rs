@@ -20,6 +20,8 @@ pub(crate) struct Ask {
     pub(crate) party: Party,
     /// The tenant, if the request names one. Otherwise it is that of the identity.
     pub(crate) tenant: Option<Tenant>,
+    /// True if the tenant is that of the settings, and not the choice of the request.
+    pub(crate) is_own_tenant: bool,
     /// The claims of an API's challenge.
     pub(crate) claims: Option<ClaimsRequest>,
     /// True for a token that is newer than the cached one.
@@ -60,6 +62,7 @@ impl Ask {
             agent: None,
             party: Party::Itself,
             tenant: None,
+            is_own_tenant: false,
             claims: None,
             force_refresh: false,
         }

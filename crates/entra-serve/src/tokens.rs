@@ -64,7 +64,8 @@ impl Tokens {
         let chosen = self.identities.choose(&ask.identity);
         let (place, identity) = chosen.ok_or(Refusal::UnknownIdentity)?;
         let named = ask.tenant.as_ref();
-        if !self.any_tenant && named.is_some_and(|tenant| !is_tenant_of(identity, tenant)) {
+        let may_name = self.any_tenant || ask.is_own_tenant;
+        if !may_name && named.is_some_and(|tenant| !is_tenant_of(identity, tenant)) {
             return Err(Refusal::OtherTenant);
         }
         let other = client_for(identity, ask);

@@ -208,10 +208,10 @@ impl Sidecar {
             is_allowed,
         )?;
         if wanted.has_ignored {
-            tracing::warn!(target: "entra_serve", api = &*api.name, "parameters of a request were ignored: this route takes none");
+            tracing::warn!(target: "entra_serve", api = ?api.name, "overrides of a request were ignored");
         }
         if let Some(id) = wanted.correlation_id {
-            tracing::debug!(target: "entra_serve", api = &*api.name, correlation_id = %id, "token of an operation");
+            tracing::debug!(target: "entra_serve", api = ?api.name, correlation_id = %id, "token of an operation");
         }
         let settings = &wanted.api.token;
         let Some(scopes) = &settings.scopes else {
@@ -242,6 +242,7 @@ impl Sidecar {
             agent: wanted.agent,
             party,
             tenant: settings.tenant.clone(),
+            is_own_tenant: !wanted.names_tenant,
             claims: wanted.claims.clone(),
             force_refresh: wanted.force_refresh,
             ..Ask::new(target.clone(), settings.identity.clone())

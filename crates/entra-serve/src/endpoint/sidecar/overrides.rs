@@ -49,6 +49,8 @@ pub(super) struct Wanted {
     pub(super) agent: Option<ClientId>,
     /// The agent's user account that the token is for.
     pub(super) agent_user: Option<AgentUser>,
+    /// True if the request names the tenant.
+    pub(super) names_tenant: bool,
     pub(super) force_refresh: bool,
     pub(super) claims: Option<ClaimsRequest>,
     /// The ID of the operation that the request is part of, for logs.
@@ -70,6 +72,7 @@ impl Wanted {
             api,
             agent: None,
             agent_user: None,
+            names_tenant: false,
             force_refresh: false,
             claims: None,
             correlation_id: None,
@@ -141,7 +144,10 @@ impl Wanted {
             "httpmethod" => call.method = header::method(value).map_err(problem)?,
             "contenttype" => call.content_type = Some(header::value(value).map_err(problem)?),
             "acceptheader" => call.accept = Some(header::value(value).map_err(problem)?),
-            "acquiretokenoptions.tenant" => token.tenant = Some(parsed(name, value)?),
+            "acquiretokenoptions.tenant" => {
+                token.tenant = Some(parsed(name, value)?);
+                self.names_tenant = true;
+            }
             "acquiretokenoptions.forcerefresh" => self.force_refresh = flag(name, value)?,
             "acquiretokenoptions.claims" => {
                 self.claims = Some(ClaimsRequest::parse(value).map_err(|error| invalid(name, &error.to_string()))?);

@@ -249,6 +249,22 @@ async fn other_tenants_are_for_the_settings_to_allow() {
 }
 
 #[tokio::test]
+async fn tenant_of_the_settings_needs_no_permission() {
+    let stage = Stage::with(Settings {
+        api: |api| api.with_tenant("fabrikam.example".parse().unwrap()),
+        ..Settings::default()
+    })
+    .await;
+    let claims = stage.claims("/AuthorizationHeaderUnauthenticated/graph", None).await;
+    assert_eq!(claims["tid"], stage.emulator.tenants()[1].id);
+    // A request still cannot choose another one.
+    let token = stage.user_token();
+    let other = "ff882432-09b0-437b-bd22-ca13c0037ded";
+    let uri = format!("/AuthorizationHeader/graph?optionsOverride.AcquireTokenOptions.Tenant={other}");
+    assert_eq!(stage.get(&uri, Some(&token)).await.status(), 403);
+}
+
+#[tokio::test]
 async fn invalid_callers_get_nothing() {
     let stage = Stage::new().await;
     let forge = || stage.emulator.forge().api(APP).app("client").user(ALEX);
