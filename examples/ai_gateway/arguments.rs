@@ -1,5 +1,7 @@
 //! The command line.
 
+#![allow(rustdoc::bare_urls, reason = "these comments are help texts, read in a terminal")]
+
 use clap::{ArgGroup, Parser};
 use entra_proto::ClientId;
 

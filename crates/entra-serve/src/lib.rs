@@ -27,6 +27,7 @@
 
 mod access_key;
 mod ask;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux tells the process"))]
 mod caller;
 mod endpoint;
 mod error;

@@ -7,6 +7,7 @@ mod finder;
 #[cfg(unix)]
 mod inherited;
 mod listener;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux tells the user"))]
 mod room;
 #[cfg(target_os = "linux")]
 mod sockets;
