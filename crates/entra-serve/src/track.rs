@@ -97,11 +97,6 @@ impl Track {
         AwaitsBody(self)
     }
 
-    /// Returns true if no part of a request has arrived, and no response is on its way.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.requests.load(Relaxed) == 0 && !self.has_head.load(Relaxed) && self.stalled.load(Relaxed) == NEVER
-    }
-
     /// Returns the time since which the connection has waited for its client, if it does.
     pub(crate) fn waits_since(&self) -> Option<Instant> {
         if self.is_detached.load(Relaxed) {

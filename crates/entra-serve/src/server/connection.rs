@@ -64,9 +64,10 @@ where
                     () = track.closed() => return,
                     changed = stages.changed() => {
                         let stage = *stages.borrow_and_update();
-                        if changed.is_err() || stage == Stage::Ended || track.is_idle() {
+                        if changed.is_err() || stage == Stage::Ended {
                             return;
                         }
+                        // It closes an idle connection at once.
                         connection.as_mut().graceful_shutdown();
                     }
                 }

@@ -57,6 +57,18 @@ impl Running {
         stream.write_all(self.request().as_bytes()).await.is_ok() && read_until(stream, TOKEN).await
     }
 
+    /// Returns a client that has sent requests until the buffers of both directions are full.
+    async fn deaf(&self) -> TcpStream {
+        let mut stream = self.connect().await;
+        let many = self.request().repeat(200);
+        let pause = Duration::from_millis(500);
+        while timeout(pause, stream.write_all(many.as_bytes()))
+            .await
+            .is_ok_and(|written| written.is_ok())
+        {}
+        stream
+    }
+
     fn stop(&mut self) {
         let _ = self.stop.take().unwrap().send(());
     }
@@ -166,22 +178,25 @@ async fn connections_that_wait_for_clients_make_room() {
 #[tokio::test]
 async fn clients_that_do_not_read_make_room() {
     let running = Running::start(Served::new(), limits(2)).await;
-    let request = running.request();
-    let many = request.repeat(200);
     let mut deaf = Vec::new();
     for _ in 0..2 {
-        let mut stream = running.connect().await;
-        // It ends when the buffers of both directions are full.
-        while timeout(Duration::from_millis(500), stream.write_all(many.as_bytes()))
-            .await
-            .is_ok_and(|written| written.is_ok())
-        {}
-        deaf.push(stream);
+        deaf.push(running.deaf().await);
     }
     for _ in 0..4 {
         let mut new = running.connect().await;
         assert!(running.has_token(&mut new).await);
     }
+}
+
+#[tokio::test]
+async fn client_that_does_not_read_is_closed_after_its_time() {
+    let mut limits = Limits::default();
+    limits.write_timeout = SHORT;
+    let running = Running::start(Served::new(), limits).await;
+    let mut deaf = running.deaf().await;
+    // The server drops what it has not written.
+    let open = async { while deaf.write_all(b"x").await.is_ok() {} };
+    timeout(PATIENCE, open).await.expect("the server closes the connection");
 }
 
 #[tokio::test]
