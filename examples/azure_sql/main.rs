@@ -13,7 +13,8 @@
 //! server of yours on this machine that accepts the emulator's tokens:
 //!
 //! ```sh
-//! SQL_SERVER=localhost cargo run -q -p entra-cli -- emulator -- \
+//! export SQL_SERVER=localhost
+//! cargo run -q -p entra-cli -- emulator -- \
 //!     cargo run -q -p entra-examples --bin azure_sql
 //! ```
 //!

@@ -15,7 +15,8 @@
 //! Against the emulator, with a broker of yours on this machine:
 //!
 //! ```sh
-//! EVENT_HUBS_BROKER=localhost:9092 cargo run -q -p entra-cli -- emulator \
+//! export EVENT_HUBS_BROKER=localhost:9092
+//! cargo run -q -p entra-cli -- emulator \
 //!     --config examples/event_hubs/emulator.json -- \
 //!     cargo run -q -p entra-examples --bin event_hubs -- \
 //!     contoso.servicebus.windows.net orders

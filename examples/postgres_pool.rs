@@ -13,7 +13,8 @@
 //! yours on this machine that accepts the emulator's tokens:
 //!
 //! ```sh
-//! PGHOST=localhost PGUSER=inventory cargo run -q -p entra-cli -- emulator \
+//! export PGHOST=localhost PGUSER=inventory
+//! cargo run -q -p entra-cli -- emulator \
 //!     --config examples/postgres/emulator.json -- \
 //!     cargo run -q -p entra-examples --bin postgres_pool
 //! ```
@@ -22,8 +23,8 @@
 //! its options, which `set_connect_options` replaces for all later connections. So each `acquire`
 //! first stores the current token there, which costs nothing while the token is the same.
 
-#[path = "../common/mod.rs"]
 mod common;
+#[path = "postgres/settings.rs"]
 mod settings;
 
 use std::process::ExitCode;

@@ -13,7 +13,8 @@
 //! server of yours on this machine that accepts the emulator's tokens:
 //!
 //! ```sh
-//! PGHOST=localhost PGUSER=inventory cargo run -q -p entra-cli -- emulator \
+//! export PGHOST=localhost PGUSER=inventory
+//! cargo run -q -p entra-cli -- emulator \
 //!     --config examples/postgres/emulator.json -- \
 //!     cargo run -q -p entra-examples --bin postgres_client
 //! ```
@@ -22,9 +23,10 @@
 //! when its token expires. So the token is requested for each connection, and not at the start of
 //! the program: a token lives for an hour, and a pool opens connections for months.
 
-#[path = "../common/mod.rs"]
 mod common;
+#[path = "postgres/settings.rs"]
 mod settings;
+#[path = "postgres/tls.rs"]
 mod tls;
 
 use std::process::ExitCode;
