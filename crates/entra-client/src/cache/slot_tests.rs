@@ -1,9 +1,12 @@
 //! Fixed sequences of events at one slot.
 
+use std::task::{Context, Waker};
+
 use entra_proto::assertion::SignerError;
 use entra_proto::cache::{FreshnessPolicy, Lifetime};
 use entra_proto::{AccessToken, Target, Timestamp};
 
+use super::super::watcher::Watcher;
 use super::*;
 use crate::policy::Policy;
 use crate::subject::Subject;
@@ -144,4 +147,40 @@ fn token_that_arrived_after_the_clock_was_read_is_used() {
         ..now(13)
     };
     assert!(matches!(slot.join(set_back, None, PATIENCE), JoinOutcome::Start(_)));
+}
+
+#[test]
+fn each_change_is_noticed_once() {
+    let slot = due();
+    let mut watcher = Watcher::new(Arc::clone(&slot));
+    let start = |at| slot.start_refresh(now(at)).unwrap();
+    let complete = |mut owner: FlightOwner| {
+        let token = slot.unexpired(now(1800)).unwrap();
+        owner.complete(&token, true, now(1800), Duration::ZERO);
+    };
+    let changes: [&dyn Fn(); 6] = [
+        &|| complete(start(1800)),
+        &|| drop(start(1801)),
+        &|| fail(start(1802), 1803),
+        &|| assert!(slot.reject(1, now(1804), &Policy::default())),
+        &|| slot.mark_stale(),
+        &|| slot.forget().wake(),
+    ];
+    let cx = Context::from_waker(Waker::noop());
+    for (n, change) in changes.into_iter().enumerate() {
+        assert!(watcher.poll_change(&cx).is_pending(), "{n}: nothing has changed");
+        change();
+        assert!(watcher.poll_change(&cx).is_ready(), "{n}");
+    }
+}
+
+#[test]
+fn last_watcher_that_leaves_takes_the_record_along() {
+    let slot = due();
+    let (first, last) = (Watcher::new(Arc::clone(&slot)), Watcher::new(Arc::clone(&slot)));
+    let has_record = || lock(&slot.state).events().watchers.is_some();
+    drop(first);
+    assert!(has_record());
+    drop(last);
+    assert!(!has_record());
 }

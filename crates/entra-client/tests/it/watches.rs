@@ -132,6 +132,11 @@ async fn outage_is_reported_only_without_an_unexpired_token() {
     assert!((22..26).contains(&errors.len()), "{}", errors.len());
     let failed = stage.count(EventKind::Failed);
     assert!((50..60).contains(&failed), "one failure a minute: {failed}");
+    let served = stage.count(EventKind::ServedAnyway);
+    assert!(
+        served < 20,
+        "within the margin, the watch waits for the cool-downs: {served}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,15 +183,21 @@ async fn events_lead_to_a_new_token_without_other_callers() {
 
 #[tokio::test(start_paused = true)]
 async fn event_wakes_a_watch_that_waits() {
-    let stage = Stage::new(numbered());
-    let source = source(&stage);
-    let mut changes = source.changes();
-    let first = changes.next().await.unwrap();
-    let watch = tokio::spawn(async move { next(&mut changes).await });
-    settle().await;
-    let start = Instant::now();
-    source.invalidate(&first);
-    assert_eq!((watch.await.unwrap().as_str(), start.elapsed()), ("1", Duration::ZERO));
+    let events: [fn(&Stage, &Token); 3] = [
+        |stage, token| assert!(stage.client.invalidate(token)),
+        |stage, _| stage.client.forget(&api("redis")),
+        |stage, _| stage.client.clear(),
+    ];
+    for event in events {
+        let stage = Stage::new(numbered());
+        let mut changes = source(&stage).changes();
+        let first = changes.next().await.unwrap();
+        let watch = tokio::spawn(async move { next(&mut changes).await });
+        settle().await;
+        let start = Instant::now();
+        event(&stage, &first);
+        assert_eq!((watch.await.unwrap().as_str(), start.elapsed()), ("1", Duration::ZERO));
+    }
 }
 
 #[tokio::test(start_paused = true)]
