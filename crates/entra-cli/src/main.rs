@@ -68,8 +68,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     accounts, assertion, cache, call, cert, completions, config, consent, decode, demo, discover, doctor, emulator,
-    exec, explain, keycredentials, kube_credential, lint, login, logout, man, resources, scope, serve, tenants, token,
-    validate,
+    exec, explain, keycredentials, kube_credential, lint, login, logout, man, proxy, resources, scope, serve, tenants,
+    token, validate,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::{Failure, report_outcome};
@@ -107,6 +107,7 @@ enum Command {
     Exec(Box<exec::Arguments>),
     KubeCredential(Box<kube_credential::Arguments>),
     Serve(Box<serve::Arguments>),
+    Proxy(Box<proxy::Arguments>),
     Cert(cert::Arguments),
     Keycredentials(keycredentials::Arguments),
     Assertion(Box<assertion::Arguments>),
@@ -128,7 +129,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return arguments::report(error, Arguments::command()),
     };
-    let logs_requests = matches!(&arguments.command, Command::Serve(arguments) if arguments.logs_requests());
+    let logs_requests = match &arguments.command {
+        Command::Serve(arguments) => arguments.logs_requests(),
+        Command::Proxy(arguments) => arguments.logs_requests(),
+        _ => false,
+    };
     report_outcome(arguments.log.start(logs_requests).and_then(|()| run(arguments.command)))
 }
 
@@ -164,6 +169,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Discover(arguments) => discover::run(&arguments),
         Command::Exec(arguments) => exec::run(&arguments),
         Command::KubeCredential(mut arguments) => kube_credential::run(&mut arguments),
+        Command::Proxy(arguments) => proxy::run(*arguments),
         Command::Serve(arguments) => serve::run(*arguments, serve_arguments),
         Command::Cert(arguments) => cert::run(&arguments),
         Command::Keycredentials(arguments) => keycredentials::run(&arguments),

@@ -21,6 +21,7 @@ pub(crate) mod lint;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
+pub(crate) mod proxy;
 pub(crate) mod resources;
 pub(crate) mod scope;
 pub(crate) mod serve;

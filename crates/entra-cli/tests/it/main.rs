@@ -49,6 +49,8 @@ mod profiles;
 #[cfg(unix)]
 mod prompts;
 #[cfg(unix)]
+mod proxy;
+#[cfg(unix)]
 mod recordings;
 mod resources;
 #[cfg(unix)]

@@ -9,19 +9,19 @@ use crate::sanitize::excerpt;
 
 /// An audience that was inferred from a URL.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) audience: &'static str,
+pub(in crate::commands) struct Found {
+    pub(in crate::commands) audience: &'static str,
     /// The part of the URL that identifies the API.
-    pub(super) from: &'static str,
+    pub(in crate::commands) from: &'static str,
     /// The reason why the API may reject a token for this audience.
-    pub(super) doubt: Option<String>,
+    pub(in crate::commands) doubt: Option<String>,
 }
 
 /// Returns the audience of the API that serves this URL. `cloud` issues the tokens.
 ///
 /// # Errors
 /// Returns an error if the host is not that of a well-known API.
-pub(super) fn of(uri: &Uri, cloud: &Cloud) -> Result<Found, Failure> {
+pub(in crate::commands) fn of(uri: &Uri, cloud: &Cloud) -> Result<Found, Failure> {
     let host = uri.host().unwrap_or_default();
     if let Some(api) = KnownApi::at(uri) {
         // An external tenant has its own host, and issues tokens for the public cloud.

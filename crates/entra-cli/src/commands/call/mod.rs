@@ -1,6 +1,6 @@
 //! The command `entra call`: sends one request with a token to an API.
 
-mod audience;
+pub(super) mod audience;
 mod body;
 mod output;
 mod pages;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use entra_client::observer::{Counters, Event, Observer};
 use entra_client::{Chain, Client, ClientBuilder, Policy};
+use entra_proto::Cloud;
 use entra_serve::Identity;
 use entra_transport_hyper::HyperTransport;
 
@@ -22,7 +23,7 @@ use crate::store::StoreSettings;
 
 /// The options for the party that tokens are issued to.
 #[derive(Args)]
-pub(super) struct IdentityOptions {
+pub(in crate::commands) struct IdentityOptions {
     #[command(flatten)]
     principal: PrincipalSettings,
 
@@ -45,7 +46,7 @@ struct Table {
 }
 
 /// What the clients share: the counters, and a transport for each setting of the network.
-pub(super) struct Shared {
+pub(in crate::commands) struct Shared {
     counters: Arc<Counters>,
     transports: Vec<(Option<PathBuf>, u64, Logged<HyperTransport>)>,
 }
@@ -82,12 +83,25 @@ impl IdentityOptions {
     }
 
     /// Returns the options for the network.
-    pub(super) fn network(&self) -> &NetworkSettings {
+    pub(in crate::commands) fn network(&self) -> &NetworkSettings {
         &self.principal.network
     }
 
+    /// Returns true for the tokens of a user who signed in.
+    pub(in crate::commands) fn is_for_account(&self) -> bool {
+        self.account.is_some()
+    }
+
+    /// Returns the cloud of the tokens of an application.
+    ///
+    /// # Errors
+    /// Returns an error if its name is invalid, or a project's file must not name it.
+    pub(in crate::commands) fn cloud(&self) -> Result<Cloud, Failure> {
+        self.principal.cloud()
+    }
+
     /// Returns the variables with the secrets of the credential.
-    pub(super) fn secret_variables(&self) -> Vec<String> {
+    pub(in crate::commands) fn secret_variables(&self) -> Vec<String> {
         self.principal.application.settings.secret_variables()
     }
 
@@ -109,7 +123,7 @@ impl IdentityOptions {
     ///
     /// # Errors
     /// Returns an error if a setting is missing or invalid, or a credential cannot be read.
-    pub(super) fn identity(&self, name: &str, shared: &mut Shared) -> Result<Identity, Failure> {
+    pub(in crate::commands) fn identity(&self, name: &str, shared: &mut Shared) -> Result<Identity, Failure> {
         let principal = &self.principal;
         let network = &principal.network;
         let transport = shared.transport(self)?;
@@ -149,7 +163,7 @@ impl IdentityOptions {
 
 impl Shared {
     /// Returns the parts for clients with these counters.
-    pub(super) fn new(counters: Arc<Counters>) -> Self {
+    pub(in crate::commands) fn new(counters: Arc<Counters>) -> Self {
         Self {
             counters,
             transports: Vec::new(),

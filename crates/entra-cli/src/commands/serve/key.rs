@@ -15,7 +15,7 @@ use crate::sanitize::{register_secret, shown};
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or written, or does not contain a key.
-pub(super) fn key(file: Option<&Path>) -> Result<AccessKey, Failure> {
+pub(in crate::commands) fn key(file: Option<&Path>) -> Result<AccessKey, Failure> {
     let key = match file {
         None => AccessKey::random().map_err(Failure::from)?,
         Some(path) => {

@@ -4,12 +4,12 @@ mod account;
 mod apis;
 mod arguments;
 mod config;
-mod identities;
-mod key;
+pub(super) mod identities;
+pub(super) mod key;
 mod options;
-mod plan;
+pub(super) mod plan;
 mod run;
-mod variables;
+pub(super) mod variables;
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::files::Replacement;
 use crate::sanitize::{shell_quoted, shown};
 
 /// The name and the value of a variable.
-pub(super) type Variable = (&'static str, String);
+pub(in crate::commands) type Variable = (&'static str, String);
 
 /// Returns the variables for all protocols of a server with this address.
 pub(super) fn variables(options: &ServerOptions, address: SocketAddr, key: &AccessKey) -> Vec<Variable> {
@@ -58,7 +58,7 @@ pub(super) fn unset(set: &[Variable], secrets: &[String], identities: &Identitie
 }
 
 /// Returns a line for a shell for each variable.
-pub(super) fn exports(variables: &[Variable]) -> String {
+pub(in crate::commands) fn exports(variables: &[Variable]) -> String {
     let mut text = String::new();
     for (name, value) in variables {
         let _ = writeln!(text, "export {name}={}", shell_quoted(value));
