@@ -354,7 +354,6 @@ async fn serve(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
 fn limits(arguments: &Arguments) -> Limits {
     let mut limits = Limits::default();
     limits.head_bytes = 64 * 1024;
-    limits.headers = 128;
     limits.body_timeout = Duration::from_secs(60);
     limits.write_timeout = Duration::from_secs(arguments.idle_timeout);
     limits
