@@ -395,6 +395,19 @@ fn tokens_served() {
 }
 
 #[test]
+fn requests_passed_on() {
+    let variables = [("PATH", "/usr/bin:/bin")];
+    let mut transcript = Transcript::new(&variables);
+    transcript.run(&["proxy", "--to", GRAPH]);
+    transcript.run(&["proxy", "--to", "https://graph.microsoft.com/v1.0"]);
+    transcript.run(&["proxy", "--to", "http://graph.microsoft.com"]);
+    transcript.run(&["proxy", "--to", "https://api.contoso.com"]);
+    transcript.run(&["proxy", "--to", GRAPH, "--allow-remote"]);
+    transcript.run(&["proxy", "--to", GRAPH, "--listen", "0.0.0.0"]);
+    transcript.check("proxy");
+}
+
+#[test]
 fn emulator_and_demo() {
     let mut transcript = Transcript::new(&[]);
     transcript.run(&["emulator", "--listen", "contoso.com"]);
