@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -84,6 +84,7 @@ fn installed(names: &[&str]) -> Option<PathBuf> {
     paths.find(|path| path.is_file())
 }
 
+const MOST_STARTS: usize = 4;
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 fn capabilities(browser: &Path, profile: &Path, has_scripts: bool) -> WebDriverResult<ChromeCapabilities> {
@@ -125,6 +126,14 @@ struct Processes {
 
 impl Processes {
     fn start(driver: &Path, home: &Path) -> Self {
+        // A driver ends at once if the port that is free at one loopback address is taken at the
+        // other.
+        let mut starts = (0..MOST_STARTS).map(|_| Self::start_once(driver, home));
+        starts.find_map(|started| started).expect("the driver reports its port")
+    }
+
+    /// Returns `None` if the driver ends before it reports its port.
+    fn start_once(driver: &Path, home: &Path) -> Option<Self> {
         let script = r#""$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL 0"#;
         let mut driver = Command::new("/bin/sh")
             .args(["-c", script, "sh"])
@@ -155,9 +164,12 @@ impl Processes {
                 }
             }
         });
-        let port = reported.recv_timeout(DEADLINE).expect("the driver reports its port");
+        let port = match reported.recv_timeout(DEADLINE) {
+            Err(RecvTimeoutError::Disconnected) => return None,
+            port => port.expect("the driver reports its port in time"),
+        };
         processes.url = format!("http://127.0.0.1:{port}");
-        processes
+        Some(processes)
     }
 }
 
