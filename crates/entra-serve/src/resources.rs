@@ -1,5 +1,7 @@
 //! The APIs that tokens are issued for.
 
+use std::borrow::Cow;
+
 use entra_proto::Target;
 
 use crate::error::SetupError;
@@ -7,8 +9,7 @@ use crate::error::SetupError;
 /// The APIs that tokens are issued for. There is at least one.
 ///
 /// Entries are audiences, such as `https://graph.microsoft.com` or `api://my-api`. A request matches
-/// an entry in any case of letters, and with or without slashes at the end: these name the same
-/// API.
+/// an entry in any case of letters, and with or without a slash at the end: these name the same API.
 #[derive(Clone, Debug)]
 pub struct AllowedResources(Vec<String>);
 
@@ -48,8 +49,36 @@ impl AllowedResources {
     /// Returns the place of the entry for the API of this target.
     pub(crate) fn find(&self, target: &Target) -> Option<usize> {
         let audience = target.audience().ok()?;
-        let audience = audience.trim_end_matches('/');
+        let audience = audience.strip_suffix('/').unwrap_or(&audience);
         self.0.iter().position(|own| own.eq_ignore_ascii_case(audience))
+    }
+
+    /// Returns the target with the letters of the entry at this place, which is that of its API. So
+    /// a program that spells one API in many ways gets one token of a cache, and not many of the
+    /// token service.
+    pub(crate) fn spelled<'a>(&self, target: &'a Target, place: usize) -> Cow<'a, Target> {
+        let own = self.0.get(place).map_or("", String::as_str);
+        let is_other = |text: &str| {
+            let start = text.get(..own.len());
+            start.is_some_and(|start| start != own && start.eq_ignore_ascii_case(own))
+        };
+        let all = match target {
+            Target::Resource(audience) => audience.as_str(),
+            Target::Scopes(scopes) => scopes.as_str(),
+        };
+        if !all.split(' ').any(is_other) {
+            return Cow::Borrowed(target);
+        }
+        let spelled = all.split(' ').map(|text| match is_other(text) {
+            true => format!("{own}{}", &text[own.len()..]),
+            false => text.to_owned(),
+        });
+        let spelled = spelled.collect::<Vec<_>>().join(" ");
+        let other = match target {
+            Target::Resource(_) => Target::resource(&spelled),
+            Target::Scopes(_) => Target::scopes(&spelled),
+        };
+        other.map_or(Cow::Borrowed(target), Cow::Owned)
     }
 
     /// Returns the entries, without slashes at the end.
@@ -75,7 +104,9 @@ mod tests {
             ("https://graph.microsoft.com", true),
             ("https://graph.microsoft.com/", true),
             ("https://Graph.Microsoft.com", true),
+            ("https://graph.microsoft.com//", false),
             ("https://database.windows.net", true),
+            ("https://database.windows.net/", true),
             ("https://graph.microsoft.com.evil.example", false),
             ("https://graph.microsoft.com/v1.0", false),
             ("http://graph.microsoft.com", false),

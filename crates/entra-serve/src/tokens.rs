@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use entra_client::{Client, Error, Token, TokenOptions};
-use entra_proto::{Tenant, Timestamp};
+use entra_proto::{Target, Tenant, Timestamp};
 
 use crate::ask::{Ask, Party};
 use crate::identity::{Identities, Identity};
@@ -70,12 +70,13 @@ impl Tokens {
         }
         let other = client_for(identity, ask);
         let client = other.as_ref().unwrap_or_else(|| identity.client());
+        let target = self.resources.spelled(&ask.target, resource);
         let plain = ask.claims.is_none() && !ask.force_refresh;
-        let cached = if plain { client.cached(&ask.target) } else { None };
+        let cached = if plain { client.cached(&target) } else { None };
         let is_cached = cached.is_some();
         let token = match cached {
             Some(token) => token,
-            None => tokio::time::timeout(LONGEST_REQUEST, request(client, ask))
+            None => tokio::time::timeout(LONGEST_REQUEST, request(client, &target, ask))
                 .await
                 .map_err(|_| Refusal::TooSlow)?
                 .map_err(Refusal::Failed)?,
@@ -116,12 +117,12 @@ fn is_tenant_of(identity: &Identity, tenant: &Tenant) -> bool {
     authority.is_ok_and(|authority| authority.tenant() == tenant)
 }
 
-async fn request(client: &Client, ask: &Ask) -> Result<Token, Error> {
+async fn request(client: &Client, target: &Target, ask: &Ask) -> Result<Token, Error> {
     let mut options = TokenOptions::default().with_force_refresh(ask.force_refresh);
     if let Some(claims) = &ask.claims {
         options = options.with_claims(claims.clone());
     }
-    client.token_with(&ask.target, &options).await
+    client.token_with(target, &options).await
 }
 
 /// Returns the time of day.

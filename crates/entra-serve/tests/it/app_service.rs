@@ -1,6 +1,9 @@
 //! The protocol of App Service.
 
+use std::sync::atomic::Ordering;
+
 use entra_serve::Endpoint;
+use http::Request;
 use serde_json::Value;
 
 use crate::support::{CLIENT_ID, Served, TOKEN, get};
@@ -123,7 +126,7 @@ async fn failures_of_the_service_have_the_advice() {
 #[tokio::test]
 async fn other_methods_are_named() {
     let served = Served::new();
-    let request = http::Request::post(format!("/msi/token?{GRAPH}"))
+    let request = Request::post(format!("/msi/token?{GRAPH}"))
         .header("host", "localhost")
         .header("x-identity-header", served.key.expose())
         .body(bytes::Bytes::new())
@@ -134,3 +137,27 @@ async fn other_methods_are_named() {
 }
 
 const GRAPH: &str = "api-version=2019-08-01&resource=https://graph.microsoft.com";
+
+#[tokio::test]
+async fn every_spelling_of_an_api_has_one_token() {
+    let served = Served::new();
+    let key = served.key.expose();
+    for resource in [
+        "https://graph.microsoft.com",
+        "https://GRAPH.microsoft.com",
+        "https%3A%2F%2Fgraph.Microsoft.com",
+    ] {
+        let query = format!("api-version=2019-08-01&resource={resource}");
+        let (status, body) = ask(&served, key, &query).await;
+        assert_eq!(status, 200, "{resource}: {body}");
+        let query = format!("{query}//");
+        assert_eq!(ask(&served, key, &query).await.0, 403, "{resource}");
+    }
+    assert_eq!(served.requests.load(Ordering::Relaxed), 1);
+    let scopes = r#"{"scopes":["HTTPS://graph.microsoft.COM/.default"]}"#;
+    let azd = Request::post("/token?api-version=2023-07-12-preview")
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {key}"));
+    assert_eq!(served.send(azd, scopes).await.1["status"], "success");
+    assert_eq!(served.requests.load(Ordering::Relaxed), 1);
+}
