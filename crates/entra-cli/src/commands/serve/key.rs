@@ -26,9 +26,9 @@ pub(in crate::commands) fn key(file: Option<&Path>) -> Result<AccessKey, Failure
                 create(path)?;
             }
             let text = read_text(path, "the key", LONGEST, Exit::Configuration)?;
-            if is_readable_by_others(path) {
+            if is_open_to_others(path) {
                 warn(
-                    format_args!("other users can read the key in {}", shown(path)),
+                    format_args!("other users can read or replace the key in {}", shown(path)),
                     "run chmod 600 on it: with the key, they get tokens",
                 );
             }
@@ -58,16 +58,16 @@ fn create(path: &Path) -> Result<(), Failure> {
 }
 
 #[cfg(unix)]
-fn is_readable_by_others(path: &Path) -> bool {
+fn is_open_to_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
     // A group may be that of the programs that use the key.
     path.metadata()
-        .is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+        .is_ok_and(|metadata| metadata.permissions().mode() & 0o006 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_readable_by_others(_: &Path) -> bool {
+fn is_open_to_others(_: &Path) -> bool {
     false
 }
 

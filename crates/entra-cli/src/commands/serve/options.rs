@@ -30,7 +30,7 @@ pub(super) struct ServerOptions {
     ///
     /// The first one is used in the variables. A request whose Host header has another name gets no
     /// token. Loopback addresses and localhost are always known.
-    #[arg(long = "name", value_name = "NAME")]
+    #[arg(long = "name", value_name = "NAME", value_parser = host_name)]
     pub(super) names: Vec<String>,
 
     /// Give tokens to programs on other machines and in other containers too
@@ -190,3 +190,15 @@ impl ServerOptions {
         }
     }
 }
+
+/// Parses a name or an IPv4 address as URLs and the `Host` header have it, without a port.
+fn host_name(text: &str) -> Result<String, String> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if text.is_empty() || text.len() > LONGEST_NAME || !text.bytes().all(is_part) {
+        return Err("this is not a name without a port, such as tokens or tokens.internal".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The length of the longest name in DNS, in bytes.
+const LONGEST_NAME: usize = 253;

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use entra_emulator::Emulator;
 
 use super::{Client, Served, exchange, is_token, wait};
-use crate::common::{GRAPH, err, fails, out, private_folder, run, variables};
+use crate::common::{GRAPH, err, fails, out, private_folder, run, set_mode, variables};
 
 #[test]
 fn programs_get_tokens_for_listed_resources_only() {
@@ -250,4 +250,27 @@ fn only_named_remote_addresses_are_bound() {
     let port = client.host.strip_prefix("tokens:").unwrap().to_owned();
     client.host = format!("127.0.0.1:{port}");
     is_token(&client.ask(), GRAPH);
+}
+
+#[test]
+fn names_are_those_of_a_host_without_a_port() {
+    for name in ["", "host:80", "a\nX=1", "a b", "user@host", "::1"] {
+        let words = ["serve", "--resource", GRAPH, "--check", "--name", name];
+        fails(&run(&words, &[]), 2, &["--name"]);
+    }
+}
+
+#[test]
+fn key_that_others_can_replace_is_warned_of() {
+    let emulator = Emulator::start();
+    let folder = private_folder();
+    let file = folder.path().join("key");
+    fs::write(&file, "k".repeat(43)).unwrap();
+    for (mode, is_open) in [(0o602, true), (0o604, true), (0o640, false), (0o600, false)] {
+        set_mode(&file, mode);
+        let path = file.to_str().unwrap();
+        let words = ["serve", "--resource", GRAPH, "--key-file", path, "--", "true"];
+        let output = run(&words, &variables(&emulator));
+        assert_eq!(err(&output).contains("read or replace the key"), is_open, "{mode:o}");
+    }
 }
