@@ -9,7 +9,8 @@ use crate::error::SetupError;
 /// The APIs that tokens are issued for. There is at least one.
 ///
 /// Entries are audiences, such as `https://graph.microsoft.com` or `api://my-api`. A request matches
-/// an entry in any case of letters, and with or without a slash at the end: these name the same API.
+/// an entry in any case of letters, and with or without a slash at the end: these name the same
+/// API.
 #[derive(Clone, Debug)]
 pub struct AllowedResources(Vec<String>);
 
