@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::answer::{Reply, of_json};
 use super::exchange::Exchange;
-use super::wanted::{ManagedParameters, Versions, managed_ask};
+use super::wanted::{Versions, managed_ask};
 use crate::access_key::AccessKey;
 use crate::tokens::Refusal;
 
@@ -29,11 +29,11 @@ pub(super) async fn respond(exchange: &mut Exchange<'_>, key: &AccessKey) -> Res
         return Err(Refusal::Method("GET"));
     }
     let has_dates = version == Version::V2017 && !headers.contains_key("metadata");
-    let parameters = match version {
-        Version::V2019 => &PARAMETERS_2019,
-        Version::V2017 => &PARAMETERS_2017,
+    let versions = match version {
+        Version::V2019 => &VERSIONS_2019,
+        Version::V2017 => &VERSIONS_2017,
     };
-    let ask = managed_ask(exchange.request.uri(), parameters)?;
+    let ask = managed_ask(exchange.request.uri(), versions)?;
     let issued = exchange.issue(ask).await?;
     let resource = exchange.resource();
     let mut reply = Reply::new(&issued, &resource);
@@ -94,19 +94,9 @@ fn date(time: Timestamp) -> String {
     format!("{}/{}/{} {} +00:00", part(5..7), part(8..10), part(0..4), part(11..19))
 }
 
-const PARAMETERS_2019: ManagedParameters = ManagedParameters {
-    versions: Versions::Only("2019-08-01"),
-    client_id: &["client_id"],
-    object_id: &["object_id", "principal_id"],
-    resource_id: &["mi_res_id", "msi_res_id"],
-};
+const VERSIONS_2019: Versions = Versions::Only("2019-08-01");
 
-const PARAMETERS_2017: ManagedParameters = ManagedParameters {
-    versions: Versions::Only("2017-09-01"),
-    client_id: &["clientid", "client_id"],
-    object_id: &["object_id", "principal_id"],
-    resource_id: &["mi_res_id", "msi_res_id"],
-};
+const VERSIONS_2017: Versions = Versions::Only("2017-09-01");
 
 #[cfg(test)]
 mod tests {

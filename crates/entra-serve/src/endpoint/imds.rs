@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::answer::{Reply, of_json};
 use super::exchange::Exchange;
-use super::wanted::{ManagedParameters, Versions, managed_ask};
+use super::wanted::{Versions, managed_ask};
 use crate::tokens::Refusal;
 
 /// Returns true if this is the path of a token. The service compares its first part without case.
@@ -39,7 +39,7 @@ pub(super) async fn respond(exchange: &mut Exchange<'_>) -> Result<Response<Byte
             "Required metadata header not specified: send Metadata: true, once",
         ));
     }
-    let ask = managed_ask(exchange.request.uri(), &PARAMETERS)?;
+    let ask = managed_ask(exchange.request.uri(), &VERSIONS)?;
     let issued = exchange.issue(ask).await?;
     Ok(Reply::new(&issued, &exchange.resource()).response())
 }
@@ -71,12 +71,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
     of_json(status, &body)
 }
 
-const PARAMETERS: ManagedParameters = ManagedParameters {
-    versions: Versions::Since("2018-02-01"),
-    client_id: &["client_id"],
-    object_id: &["object_id"],
-    resource_id: &["msi_res_id", "mi_res_id"],
-};
+const VERSIONS: Versions = Versions::Since("2018-02-01");
 
 #[cfg(test)]
 mod tests {

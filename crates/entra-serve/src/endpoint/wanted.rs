@@ -8,18 +8,6 @@ use crate::identity::Choice;
 use crate::query::Query;
 use crate::tokens::Refusal;
 
-/// The differences between the protocols of managed identities.
-pub(super) struct ManagedParameters {
-    /// The values of `api-version`.
-    pub(super) versions: Versions,
-    /// The names of the parameter with a client ID.
-    pub(super) client_id: &'static [&'static str],
-    /// The names of the parameter with an object ID.
-    pub(super) object_id: &'static [&'static str],
-    /// The names of the parameter with a resource ID.
-    pub(super) resource_id: &'static [&'static str],
-}
-
 /// The values of `api-version` that a protocol has.
 pub(super) enum Versions {
     /// This one.
@@ -54,12 +42,12 @@ fn is_date(text: &str) -> bool {
 }
 
 /// Reads what a request asks for.
-pub(super) fn managed_ask(uri: &Uri, parameters: &ManagedParameters) -> Result<Ask, Refusal> {
+pub(super) fn managed_ask(uri: &Uri, versions: &Versions) -> Result<Ask, Refusal> {
     let query = Query::read(uri.query())?;
     match query.one("api-version")? {
-        Some(version) if parameters.versions.have(version) => {}
+        Some(version) if versions.have(version) => {}
         _ => {
-            let versions = parameters.versions.name();
+            let versions = versions.name();
             return Err(Refusal::Malformed(
                 format!("the parameter api-version is not {versions}").into(),
             ));
@@ -69,26 +57,22 @@ pub(super) fn managed_ask(uri: &Uri, parameters: &ManagedParameters) -> Result<A
         .one("resource")?
         .ok_or(Refusal::Malformed("the parameter resource is missing".into()))?;
     let target = Target::resource(resource).map_err(|error| Refusal::Malformed(error.to_string().into()))?;
-    Ok(Ask::new(target, choice(&query, parameters)?))
+    Ok(Ask::new(target, choice(&query)?))
 }
 
-/// Reads the ID of the identity.
-fn choice(query: &Query<'_>, parameters: &ManagedParameters) -> Result<Choice, Refusal> {
+/// Reads the ID of the identity. Every protocol takes the names of all, in any case of letters: a
+/// request whose name for the ID is not known would get the token of the default.
+fn choice(query: &Query<'_>) -> Result<Choice, Refusal> {
     let mut found = Vec::new();
-    for name in parameters.client_id {
-        if let Some(id) = query.one(name)? {
-            let id: ClientId = id.parse().map_err(|_| not_a_guid(name))?;
+    for (name, id) in query.iter().filter(|(_, id)| !id.is_empty()) {
+        let is_one_of = |names: &[&str]| names.iter().any(|own| own.eq_ignore_ascii_case(name));
+        if is_one_of(&["client_id", "clientid"]) {
+            let id: ClientId = id.parse().map_err(|_| not_a_guid("client_id"))?;
             found.push(Choice::ClientId(id));
-        }
-    }
-    for name in parameters.object_id {
-        if let Some(id) = query.one(name)? {
-            let id: Guid = id.parse().map_err(|_| not_a_guid(name))?;
+        } else if is_one_of(&["object_id", "principal_id"]) {
+            let id: Guid = id.parse().map_err(|_| not_a_guid("object_id"))?;
             found.push(Choice::ObjectId(id));
-        }
-    }
-    for name in parameters.resource_id {
-        if let Some(id) = query.one(name)? {
+        } else if is_one_of(&["mi_res_id", "msi_res_id"]) {
             found.push(Choice::ResourceId(id.to_owned()));
         }
     }

@@ -161,3 +161,26 @@ async fn every_spelling_of_an_api_has_one_token() {
     assert_eq!(served.send(azd, scopes).await.1["status"], "success");
     assert_eq!(served.requests.load(Ordering::Relaxed), 1);
 }
+
+#[tokio::test]
+async fn every_name_of_an_id_chooses_the_identity() {
+    let served = Served::new();
+    let key = served.key.expose();
+    let other = "00000000-0000-0000-0000-000000000001";
+    for name in [
+        "client_id",
+        "Client_ID",
+        "clientid",
+        "object_id",
+        "principal_id",
+        "mi_res_id",
+        "MSI_RES_ID",
+    ] {
+        let query = format!("resource=https://graph.microsoft.com&{name}={other}");
+        let (status, body) = ask(&served, key, &format!("api-version=2019-08-01&{query}")).await;
+        assert_eq!(status, 400, "{name}: {body}");
+        let imds = format!("{}?api-version=2018-02-01&{query}", Endpoint::IMDS_PATH);
+        let (status, body) = served.send(get(&imds).header("metadata", "true"), "").await;
+        assert_eq!(status, 400, "{name}: {body}");
+    }
+}
