@@ -19,8 +19,8 @@ use crate::commands::serve::options::ServerOptions;
 /// The credential is one that `entra token` takes: a secret, a certificate, federation, a managed
 /// identity, an agent, the first credential of the environment (--chain), or a user who signed in
 /// with `entra login` (--account). A configuration file can have several named identities. The
-/// server issues tokens for the named resources only. Each request is logged as one line on standard
-/// error, without the token.
+/// server issues tokens for the named resources only. Each request is logged as one line on
+/// standard error, without the token.
 ///
 /// With a command after --, the server runs until the command ends. It then sets the variables for
 /// that command instead of printing them, and removes its own secrets from them, passes signals on,
