@@ -14,7 +14,7 @@ mod region;
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use entra_proto::environment::{CLIENT_CERTIFICATE_PASSWORD, CLIENT_SECRET};
 use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Tenant};
 use zeroize::Zeroizing;
@@ -24,7 +24,7 @@ pub(crate) use self::chain::{ChainPrincipal, ChainSettings};
 pub(crate) use self::cloud::CloudSetting;
 pub(crate) use self::credential::{CREDENTIALS, Chosen};
 pub(crate) use self::federated::FederatedSource;
-use self::federated::SourceName;
+use self::federated::{FederatedSettings, OTHER_CREDENTIAL};
 use self::identity::IdentitySettings;
 pub(crate) use self::identity::{IdentityId, ManagedSettings, detected_identity, detection};
 pub(crate) use self::network::NetworkSettings;
@@ -35,10 +35,11 @@ use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::message::warn;
 use crate::profile::ProfileSettings;
-use crate::source::{Source, Traced};
+use crate::source::Traced;
 
 /// The options for the application, its tenant and cloud, and its credential.
 #[derive(Args)]
+#[command(group(ArgGroup::new(OTHER_CREDENTIAL).conflicts_with_all(["certificate", "certificate_key"])))]
 pub(crate) struct ApplicationSettings {
     #[command(flatten)]
     profile: ProfileSettings,
@@ -56,7 +57,7 @@ pub(crate) struct ApplicationSettings {
 
     /// The file with the client secret, or "-" for standard input; otherwise the secret is read
     /// from AZURE_CLIENT_SECRET
-    #[arg(long, value_name = "FILE", conflicts_with_all = EXCLUDED_BY_SECRET)]
+    #[arg(long, value_name = "FILE", group = OTHER_CREDENTIAL)]
     secret_file: Option<PathBuf>,
 
     /// The option that users try first. Its error message names the safe ways.
@@ -66,24 +67,8 @@ pub(crate) struct ApplicationSettings {
     #[command(flatten)]
     certificate: CertificateSettings,
 
-    /// The file with another issuer's assertion (workload identity federation); also
-    /// AZURE_FEDERATED_TOKEN_FILE
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key"])]
-    federated_token_file: Option<PathBuf>,
-
-    /// Get another issuer's assertion from this service
-    #[arg(long, value_enum, ignore_case = true, value_name = "SERVICE", conflicts_with_all = CONFLICTING)]
-    federated_source: Option<SourceName>,
-
-    /// The variable with another issuer's assertion, as GitLab and other CI systems set it
-    #[arg(long, value_name = "NAME", conflicts_with_all = CONFLICTING, conflicts_with = "federated_source")]
-    federated_token_variable: Option<String>,
-
-    /// The command that prints another issuer's assertion: a program and its arguments, divided by
-    /// white space and run without a shell
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = CONFLICTING)]
-    #[arg(conflicts_with_all = ["federated_source", "federated_token_variable"])]
-    federated_token_command: Option<String>,
+    #[command(flatten)]
+    federated: FederatedSettings,
 
     #[command(flatten)]
     identity: IdentitySettings,
@@ -123,13 +108,7 @@ impl ApplicationSettings {
     /// Returns the variables with the secrets of the credential, which other programs must not
     /// have.
     pub(crate) fn secret_variables(&self) -> Vec<String> {
-        let of_source = match self.federated_source {
-            Some(SourceName::GithubActions) => &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"][..],
-            Some(SourceName::AzurePipelines) => &["SYSTEM_ACCESSTOKEN"],
-            Some(SourceName::ManagedIdentity) | None => &[],
-        };
-        let named = given(&self.federated_token_variable).into_iter();
-        let all = SECRET_VARIABLES.iter().chain(of_source).copied().chain(named);
+        let all = SECRET_VARIABLES.into_iter().chain(self.federated.secret_variables());
         all.map(str::to_owned).collect()
     }
 
@@ -204,13 +183,10 @@ impl ApplicationSettings {
         settings.reject_region()?;
         settings.reject_secret_on_command_line()?;
         if public {
-            let given = CREDENTIAL_OPTIONS.iter().find_map(|name| match traced.source(name) {
-                Source::Flag(flag) => Some(flag),
-                _ => None,
-            });
-            return match given {
+            let mut flags = traced.flags();
+            return match flags.find(|(name, _)| !OF_ANY_CLIENT.contains(name)) {
                 None => settings.application_of(authority, client_id, ClientCredential::Public),
-                Some(flag) => {
+                Some((_, flag)) => {
                     let problem = format!("{flag} has no effect: the user signed in to {client_id} as a public client");
                     Err(Failure::text(Exit::Usage, problem)
                         .hint("remove it, or sign in again with `entra login` and this credential"))
@@ -394,29 +370,14 @@ impl From<String> for Zeroized {
     }
 }
 
-/// The options with a credential in a file, which exclude the other sources of assertions.
-const CONFLICTING: [&str; 3] = ["certificate", "certificate_key", "federated_token_file"];
-
-/// The options that `--secret-file` excludes. A command without it keeps the others.
-const EXCLUDED_BY_SECRET: [&str; 6] = [
-    "certificate",
-    "certificate_key",
-    "federated_token_file",
-    "federated_source",
-    "federated_token_variable",
-    "federated_token_command",
-];
-
-/// The options that belong to a credential.
-const CREDENTIAL_OPTIONS: [&str; 10] = [
-    "secret_file",
-    "certificate",
-    "certificate_key",
-    "certificate_password_file",
-    "send_certificate_chain",
-    "algorithm",
-    "federated_token_file",
-    "federated_source",
-    "federated_token_variable",
-    "federated_token_command",
+/// The options that do not belong to a credential.
+const OF_ANY_CLIENT: [&str; 8] = [
+    "authority_host",
+    "capabilities",
+    "client_id",
+    "profile",
+    "region",
+    "tenant",
+    "v1",
+    "v2",
 ];

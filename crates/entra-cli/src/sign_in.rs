@@ -25,7 +25,7 @@ pub(crate) struct FlowSettings {
 
     /// Send no credential even if one is set: the application is a public client ("Allow public
     /// client flows" in its registration)
-    #[arg(long, conflicts_with_all = ["account", "secret_file", "certificate", "certificate_key", "federated_token_file", "federated_source", "federated_token_variable", "federated_token_command"])]
+    #[arg(long, conflicts_with_all = ["account", "certificate", "certificate_key", "other_credential"])]
     public: bool,
 
     /// With --flow obo: the file with the user's access token for this application's API, or "-"

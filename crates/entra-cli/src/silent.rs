@@ -108,7 +108,8 @@ impl CacheSettings {
     fn of_application(&self, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
         let application = wanted.application(false, false)?;
         if matches!(application.credential(), ClientCredential::Acquired(_)) {
-            let problem = "--cache cannot be used with --federated-source";
+            let option = wanted.settings().settings.federated_option();
+            let problem = format!("--cache cannot be used with {}", option.unwrap_or_default());
             return Err(Failure::text(Exit::Usage, problem)
                 .hint("remove it: without a request, nothing proves that a cached token belongs to this credential"));
         }

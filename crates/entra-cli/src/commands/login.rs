@@ -85,7 +85,7 @@ pub(crate) struct Arguments {
 
     /// Treat the application as a public client: send no credential, even if the environment has
     /// one
-    #[arg(long, conflicts_with_all = ["secret_file", "certificate", "certificate_key", "federated_token_file", "federated_source", "federated_token_variable", "federated_token_command"])]
+    #[arg(long, conflicts_with_all = ["certificate", "certificate_key", "other_credential"])]
     public: bool,
 
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use entra_credential::{AssertionVariable, FederatedTokenFile};
+use entra_credential::FederatedTokenFile;
 use entra_proto::assertion::FederatedCredential;
 use entra_proto::environment::{
     AUTHORITY_HOST, CLIENT_CERTIFICATE_PATH as CERTIFICATE, CLIENT_ID, CLIENT_SECRET as SECRET,
@@ -10,8 +10,8 @@ use entra_proto::environment::{
 };
 use entra_proto::{ClientCredential, ClientId, ClientSecret, Cloud};
 
-use super::federated::{FederatedSource, SourceName};
-use super::{ApplicationSettings, cloud_at, given, reason_unset};
+use super::federated::FederatedSource;
+use super::{ApplicationSettings, cloud_at, reason_unset};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::message::warn;
@@ -98,26 +98,13 @@ impl ApplicationSettings {
                 Source::Variable(CERTIFICATE.to_owned()),
             )));
         }
-        if let Some(path) = &self.federated_token_file {
+        if let Some(path) = self.federated.file() {
             let flag = Source::Flag("--federated-token-file".to_owned());
             reject_contents(path, Exit::Credential)?;
             return Ok(Some(Chosen::Federated(FederatedTokenFile::new(path), flag)));
         }
-        if let Some(name) = given(&self.federated_token_variable) {
-            let flag = Source::Flag("--federated-token-variable".to_owned());
-            let source = FederatedSource::Variable(AssertionVariable::new(name));
+        if let Some((source, flag)) = self.federated.source(|| self.identity.identity())? {
             return Ok(Some(Chosen::Acquired(source, flag)));
-        }
-        if let Some(words) = &self.federated_token_command {
-            let flag = Source::Flag("--federated-token-command".to_owned());
-            return Ok(Some(Chosen::Acquired(FederatedSource::command(words)?, flag)));
-        }
-        if let Some(name) = self.federated_source {
-            let source = FederatedSource::read(name, || self.identity.identity())?;
-            return Ok(Some(Chosen::Acquired(
-                source,
-                Source::Flag("--federated-source".to_owned()),
-            )));
         }
         if self.is_of_file {
             return self.chosen_in_profile();
@@ -148,10 +135,15 @@ impl ApplicationSettings {
         named.read().map(Some)
     }
 
+    /// Returns the option for another issuer's assertion, if one is given.
+    pub(crate) fn federated_option(&self) -> Option<String> {
+        self.federated.option()
+    }
+
     /// Rejects the options that name a managed identity, if none is used.
     pub(super) fn reject_needless_identity(&self) -> Result<(), Failure> {
         match self.identity.option() {
-            Some(option) if self.federated_source != Some(SourceName::ManagedIdentity) => {
+            Some(option) if !self.federated.is_managed_identity() => {
                 let problem = format!("{option} requires a managed identity");
                 Err(Failure::text(Exit::Usage, problem)
                     .hint("add --managed-identity for the token of the identity itself")

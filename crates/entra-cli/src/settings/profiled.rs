@@ -65,10 +65,7 @@ impl ApplicationSettings {
         let is_given = self.secret_file.is_some()
             || self.certificate.file().is_some()
             || self.certificate.key_file().is_some()
-            || self.federated_token_file.is_some()
-            || self.federated_source.is_some()
-            || self.federated_token_variable.is_some()
-            || self.federated_token_command.is_some()
+            || self.federated.given().is_some()
             || (!self.is_of_file && CREDENTIALS.iter().any(|name| path_variable(name).is_some()));
         let entry = self.profile()?.credential().filter(|_| !is_given);
         let Some((entry, Setting::Path(path))) = entry.map(|entry| (entry, &entry.value)) else {
@@ -175,30 +172,8 @@ impl Traced<ApplicationSettings> {
             rows.push(row("secret_file", path(file), self.origin("secret_file")?));
         } else if let Some(file) = settings.certificate.file() {
             rows.push(row("certificate", path(file), self.origin("certificate")?));
-        } else if let Some(file) = &settings.federated_token_file {
-            rows.push(row(
-                "federated_token_file",
-                path(file),
-                self.origin("federated_token_file")?,
-            ));
-        } else if let Some(source) = settings.federated_source {
-            rows.push(row(
-                "federated_source",
-                Some(source.name()),
-                self.origin("federated_source")?,
-            ));
-        } else if let Some(name) = given(&settings.federated_token_variable) {
-            rows.push(row(
-                "federated_token_variable",
-                Some(name.to_owned()),
-                self.origin("federated_token_variable")?,
-            ));
-        } else if let Some(command) = &settings.federated_token_command {
-            rows.push(row(
-                "federated_token_command",
-                Some(command.clone()),
-                self.origin("federated_token_command")?,
-            ));
+        } else if let Some((name, value)) = settings.federated.given() {
+            rows.push(row(name, Some(value), self.origin(name)?));
         } else if settings.certificate.key_file().is_none() && path_variable(CREDENTIALS[0]).is_some() {
             rows.push(row("client_secret", Some("set".to_owned()), variable(CREDENTIALS[0])));
         } else if let Some(file) = path_variable(CREDENTIALS[1]) {

@@ -1,5 +1,7 @@
 //! Federated credentials: assertions of GitHub Actions, Azure Pipelines, a managed identity, a
-//! variable and a command.
+//! variable, a command and a URL.
+
+use std::fs;
 
 use entra_emulator::{App, AssertionSource, Emulator, FederatedCredential, ManagedIdentitySource};
 use entra_proto::claims::UnverifiedClaims;
@@ -9,10 +11,14 @@ use crate::common::{GRAPH, err, fails, file, out, run};
 
 const APP: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 const GITHUB: &str = "repo:contoso/app:ref:refs/heads/main";
+const PIPELINE: &str = "sc://contoso/app/connection";
+const GOOGLE: &str = "107517467455664443766";
 
 fn emulator() -> Emulator {
     let app = App::new("deploy").client_id(APP);
-    let app = app.federated_credential(FederatedCredential::new("", GITHUB));
+    let app = [GITHUB, PIPELINE, GOOGLE].into_iter().fold(app, |app, subject| {
+        app.federated_credential(FederatedCredential::new("", subject))
+    });
     Emulator::builder()
         .second_issuer()
         .app(app.grant(Emulator::GRAPH, "User.Read.All"))
@@ -71,18 +77,140 @@ fn variable_and_command_hold_assertions() {
 }
 
 #[test]
-fn sources_of_assertions_exclude_each_other() {
+fn credentials_exclude_each_other() {
     let emulator = emulator();
-    let words = ["token", "--resource", GRAPH, "--federated-source", "github-actions"];
-    for more in [
-        &["--secret-file", "-"][..],
-        &["--certificate", "x"],
-        &["--federated-token-file", "x"],
-        &["--federated-token-variable", "x"],
-        &["--federated-token-command", "x"],
+    let credentials = [
+        ["--secret-file", "x"],
+        ["--certificate", "x"],
+        ["--certificate-key", "x"],
+        ["--federated-token-file", "x"],
+        ["--federated-source", "github-actions"],
+        ["--federated-token-variable", "x"],
+        ["--federated-token-command", "x"],
+        ["--federated-token-url", "https://a.example"],
+    ];
+    for (at, one) in credentials.iter().enumerate() {
+        for other in &credentials[at + 1..] {
+            if one[0] == "--certificate" && other[0] == "--certificate-key" {
+                continue;
+            }
+            let words = [&["token", "--resource", GRAPH], &one[..], &other[..]].concat();
+            fails(&run(&words, &all(&emulator, &[])), 2, &["cannot be used with", one[0]]);
+        }
+        for command in [&["token", "--resource", GRAPH, "--flow", "device-code"][..], &["login"]] {
+            let words = [command, &["--public"], &one[..]].concat();
+            fails(&run(&words, &all(&emulator, &[])), 2, &["cannot be used with", one[0]]);
+        }
+    }
+}
+
+#[test]
+fn empty_source_does_not_choose_another_credential() {
+    let emulator = emulator();
+    let secret = [("AZURE_CLIENT_SECRET", "canary-8f3a".to_owned())];
+    for option in [
+        "--federated-token-variable",
+        "--federated-token-command",
+        "--federated-token-url",
     ] {
-        let output = run(&[&words[..], more].concat(), &all(&emulator, &[]));
-        fails(&output, 2, &["cannot be used with"]);
+        let output = run(&["token", "--resource", GRAPH, option, ""], &all(&emulator, &secret));
+        fails(&output, 2, &[&format!("{option} is empty")]);
+    }
+    assert_eq!(emulator.token_requests().len(), 0);
+}
+
+#[test]
+fn azure_pipelines_get_a_token() {
+    let emulator = emulator();
+    let source = emulator.assertion_environment(AssertionSource::AzurePipelines);
+    let words = ["token", "--resource", GRAPH, "--federated-source", "azure-pipelines"];
+    let output = run(&words, &all(&emulator, &source));
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap();
+    assert_eq!(claims.application_id(), Some(APP));
+    let token = &source[1].1;
+    let output = run(&[&words[..], &["-vv"]].concat(), &all(&emulator, &source));
+    assert!(!err(&output).contains(token), "{}", err(&output));
+    for missing in 0..source.len() {
+        let name = source[missing].0;
+        let others: Vec<_> = source.iter().filter(|variable| variable.0 != name).cloned().collect();
+        fails(&run(&words, &all(&emulator, &others)), 4, &[name]);
+    }
+}
+
+/// The options for the metadata server of a Google machine.
+fn google(emulator: &Emulator) -> Vec<String> {
+    let path = "computeMetadata/v1/instance/service-accounts/default/identity";
+    let url = format!("{}/{path}", emulator.base_url());
+    let options = [
+        "--federated-token-url",
+        &url,
+        "--federated-token-audience-parameter",
+        "audience",
+    ];
+    options.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn url_issues_an_assertion() {
+    let emulator = emulator();
+    let options = google(&emulator);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let header = file("federation-header", "Metadata-Flavor: Google\n");
+    let with_header = ["--federated-token-header-file", header.to_str().unwrap()];
+    let words = [&["token", "--resource", GRAPH], &options[..], &with_header].concat();
+    let output = run(&words, &all(&emulator, &[]));
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap();
+    assert_eq!(claims.application_id(), Some(APP));
+    let show = [&["assertion", "--show"], &options[..], &with_header].concat();
+    let output = run(&show, &all(&emulator, &[]));
+    assert!(out(&output).contains(GOOGLE), "{}{}", out(&output), err(&output));
+    let output = run(&[&words[..], &["--cache"]].concat(), &all(&emulator, &[]));
+    fails(&output, 2, &["--cache cannot be used with --federated-token-url"]);
+    // Without its header.
+    fails(
+        &run(&words[..words.len() - 2], &all(&emulator, &[])),
+        4,
+        &["its header"],
+    );
+}
+
+#[test]
+fn header_of_a_url_is_a_secret() {
+    let emulator = emulator();
+    let options = google(&emulator);
+    let words = ["token", "--resource", GRAPH, "-vv"];
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let words = [&words[..], &options].concat();
+    for (text, code) in [
+        ("Authorization: Bearer header-canary", 4),
+        ("header-canary", 4),
+        ("two words: header-canary", 4),
+        ("Host: header-canary", 4),
+        ("Authorization: header-canary\nX: y", 4),
+        ("", 4),
+    ] {
+        let header = file("federation-secret-header", text);
+        let with_header = ["--federated-token-header-file", header.to_str().unwrap()];
+        let output = run(&[&words[..], &with_header].concat(), &all(&emulator, &[]));
+        assert_eq!(output.status.code(), Some(code), "{text}: {}", err(&output));
+        assert!(!err(&output).contains("header-canary"), "{}", err(&output));
+        fs::remove_file(header).unwrap();
+    }
+    let stdin = ["--federated-token-header-file", "-"];
+    let output = run(&[&words[..], &stdin].concat(), &all(&emulator, &[]));
+    fails(&output, 2, &["cannot be standard input"]);
+    for (more, text) in [
+        (["--federated-token-header-file", "x"], "--federated-token-url"),
+        (["--federated-token-pointer", "/value"], "--federated-token-url"),
+    ] {
+        let words = [&["token", "--resource", GRAPH][..], &more].concat();
+        fails(&run(&words, &all(&emulator, &[])), 2, &[text]);
+    }
+    for url in ["http://a.example/token", "ftp://a.example", "x"] {
+        let words = ["token", "--resource", GRAPH, "--federated-token-url", url];
+        assert_eq!(run(&words, &all(&emulator, &[])).status.code(), Some(4), "{url}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Managed identities: tokens of the platforms that the emulator imitates, and their errors.
 
-use entra_emulator::{Emulator, ManagedIdentitySource};
+use entra_emulator::{Emulator, Machine, ManagedIdentitySource};
 use entra_proto::claims::UnverifiedClaims;
 use serde_json::Value;
 
@@ -43,6 +43,29 @@ fn each_platform_issues_a_token() {
             assert!(!is_secret || !err(&output).contains(value), "{variable}");
         }
     }
+}
+
+#[test]
+fn key_of_azure_arc_is_read_from_its_own_folder_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = Emulator::builder()
+        .machine(Machine::default().arc_tokens(folder.path()))
+        .start();
+    let variables = of(&emulator, ManagedIdentitySource::Arc);
+    let output = run(&TOKEN, &borrowed(&variables));
+    fails(&output, 9, &["Azure Arc", "no key file in"]);
+    // The request with the key was never sent.
+    assert_eq!(emulator.requests().len(), 1);
+    let output = run(
+        &["doctor", "--managed-identity", "--resource", GRAPH, "-o", "json"],
+        &borrowed(&variables),
+    );
+    let report: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(report["checks"][0]["details"]["source"], "Azure Arc");
+    assert_eq!(
+        report["checks"][0]["details"]["evidence"],
+        serde_json::json!(["IDENTITY_ENDPOINT", "IMDS_ENDPOINT"])
+    );
 }
 
 #[test]

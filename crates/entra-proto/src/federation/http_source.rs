@@ -6,7 +6,7 @@ use http::header::HeaderName;
 use http::{Method, Request, Response};
 
 use super::endpoint::{Endpoint, SecretHeader};
-use super::reply::{assertion_at, assertion_of_text, is_page, rejection};
+use super::reply::{assertion_at, assertion_of_text, is_page, rejection, starts_as_page};
 use crate::acquired::{AcquiredCredential, AssertionExchange};
 use crate::body::Body;
 use crate::credential::ClientCredential;
@@ -137,7 +137,9 @@ impl AssertionExchange for HttpSource {
                 .with_hint("check the URL of the assertions, its header, and that the workload has an identity there")
                 .into());
         }
-        if is_page(response) {
+        // Google's metadata server declares plain text as HTML.
+        let is_text = self.pointer.is_none() && !starts_as_page(response);
+        if !is_text && is_page(response) {
             return Err(SignerError::new("the response is a web page")
                 .with_hint(FOREIGN_RESPONSE)
                 .into());

@@ -50,7 +50,12 @@ fn assertion(text: &str, now: Timestamp) -> Result<ClientAssertion, Error> {
 pub(super) fn is_page(response: &Response<Body>) -> bool {
     let content_type = response.headers().get(http::header::CONTENT_TYPE);
     let is_html = content_type.is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/html"));
-    is_html || response.body().as_bytes().trim_ascii_start().starts_with(b"<")
+    is_html || starts_as_page(response)
+}
+
+/// Returns whether the body of a response begins like a web page, whatever its headers say.
+pub(super) fn starts_as_page(response: &Response<Body>) -> bool {
+    response.body().as_bytes().trim_ascii_start().starts_with(b"<")
 }
 
 /// Returns the error for a response that reports a failure by its status.
