@@ -41,8 +41,8 @@ pub(crate) struct FederatedSettings {
     #[arg(long, value_name = "COMMAND", group = OTHER_CREDENTIAL)]
     federated_token_command: Option<String>,
 
-    /// Get another issuer's assertion from this URL: https, or http to an address of this machine or
-    /// of the local link
+    /// Get another issuer's assertion from this URL: https, or http to an address of this machine
+    /// or of the local link
     #[arg(long, value_name = "URL", group = OTHER_CREDENTIAL)]
     federated_token_url: Option<String>,
 
@@ -53,8 +53,8 @@ pub(crate) struct FederatedSettings {
 /// The options for the request to the URL of the assertions.
 #[derive(Args)]
 struct ExchangeSettings {
-    /// With --federated-token-url: the file with a header of the request as "Name: value", which may
-    /// hold a secret
+    /// With --federated-token-url: the file with a header of the request as "Name: value", which
+    /// may hold a secret
     #[arg(long, value_name = "FILE", requires = "federated_token_url")]
     federated_token_header_file: Option<PathBuf>,
 
