@@ -21,6 +21,8 @@ pub(crate) struct Guard {
     pub(crate) origins: Vec<String>,
     /// True if programs of other machines may call it.
     pub(crate) remote: bool,
+    /// True if the programs of all users of this machine may call it without a key.
+    pub(crate) any_user: bool,
 }
 
 impl Guard {
@@ -47,6 +49,31 @@ impl Guard {
             Some(problem) => Err(Refusal::Untrusted(problem)),
             None => Ok(()),
         }
+    }
+
+    /// Checks who sends a request without a key over TCP: the user of this process, or root. A Unix
+    /// socket has users of its own, and [`check`](Self::check) decides about other machines.
+    ///
+    /// # Errors
+    /// Returns an error for other users, and for a process that is not found: it may have closed
+    /// its end so that its user does not show.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn check_user(&self, caller: &Caller) -> Result<(), Refusal> {
+        if self.any_user || !caller.is_local() || caller.address.is_none() {
+            return Ok(());
+        }
+        caller.search_ended().await;
+        match caller.process() {
+            Some(process) if crate::server::is_own(process.uid) => Ok(()),
+            Some(_) => Err(Refusal::Untrusted(OTHER_USER)),
+            None => Err(Refusal::Untrusted("the process that sends the request is not found")),
+        }
+    }
+
+    /// Does nothing, since the system does not tell the user.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) async fn check_user(&self, _: &Caller) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// Returns true if a web page of a known origin sends the request.
@@ -122,6 +149,8 @@ fn objection(name: &HeaderName, value: &HeaderValue) -> Option<&'static str> {
     }
 }
 
+#[cfg(target_os = "linux")]
+const OTHER_USER: &str = "the request comes from another user of this machine";
 const FOREIGN_HOST: &str = "the Host of the request is not a name of this server";
 const WEB_PAGE: &str = "the request comes from a web page: it has the header Origin, Referer or Sec-Fetch-*";
 const PROXY: &str = "the request comes through a proxy: it has the header Forwarded, Via or X-Forwarded-*";

@@ -5,6 +5,7 @@
 //! - [`multi_tenant`]: a multi-tenant collector: consent, tenant store, app-only tokens
 //! - [`tower`]: bearer tokens on the requests of tower services
 //! - [`web_api`]: validation of access tokens at a web API
+//! - [`any_language`]: `entra serve` and `entra proxy`, for programs in any language
 //! - [`other_crates`]: tokens for database drivers, Kafka and the APIs of AI models
 //! - [`http_stack`]: the protocol over your own HTTP client
 //! - [`testing`]: tests with the emulator, from Rust and from other languages
@@ -13,6 +14,9 @@
 //! - [`troubleshooting`]: symptoms, remedies and the list of AADSTS codes
 //! - [`architecture`]: the crates, the path of a token, and where to change what
 //! - [`benchmarks`]: measurements, and the commands that repeat them
+
+#[doc = include_str!("../docs/any_language.md")]
+pub mod any_language {}
 
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}

@@ -177,7 +177,18 @@ def identities(s: dict) -> dict:
     return table
 
 
-SOURCES = ("imds", "app-service", "app-service-2017", "azure-ml", "cloud-shell", "arc", "service-fabric")
+SOURCES = (
+    "imds",
+    "app-service",
+    "app-service-2017",
+    "azure-ml",
+    "cloud-shell",
+    "arc",
+    "service-fabric",
+    "serve",
+    "serve-imds",
+    "serve-2017",
+)
 AZURE_PORTAL = "c44b4083-3bb0-49c1-b47d-974e53cbdf3c"
 
 

@@ -41,6 +41,22 @@ IDENTITIES = {
     },
 }
 REDIRECT = "https://app.example/cb"
+SERVE = f"""
+resources = ["{VAULT}"]
+[identity.machine]
+managed_identity = true
+[identity.by_client_id]
+managed_identity = true
+identity_client_id = "{IDENTITIES["user"]["client_id"]}"
+[identity.by_object_id]
+managed_identity = true
+identity_object_id = "{IDENTITIES["user"]["object_id"]}"
+[identity.by_resource_id]
+managed_identity = true
+identity_resource_id = "{IDENTITIES["user"]["resource_id"]}"
+"""
+"""The configuration of `entra serve`, in front of the emulator's instance metadata."""
+
 SUBJECTS = (
     "repo:contoso/app:ref:refs/heads/main",
     "sc://contoso/app/connection",
@@ -95,6 +111,7 @@ def main(folder: Path):
     (folder / "assertion").write_text(settings["assertion"])
     (folder / "settings.json").write_text(json.dumps(settings, default=str))
     (folder / "emulator.json").write_text(json.dumps(emulator(ours.certificate, settings)))
+    (folder / "serve.toml").write_text(SERVE)
 
 
 def emulator(certificate: str, settings: dict) -> dict:

@@ -1,8 +1,10 @@
-//! Managed identities: each source of the emulator, with every client that knows it.
+//! Managed identities: each source of the emulator, with every client that knows it, and each
+//! protocol of `entra serve` in front of the emulator.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::Result;
 use crate::acceptance::emulator::Emulator;
@@ -25,13 +27,32 @@ const SOURCES: &[&str] = &[
 ];
 const ARC: &str = "arc";
 
+/// The protocols of `entra serve`, each with the lines of a shell that leave a program only the
+/// variables of that protocol.
+const SERVED: &[(&str, &str)] = &[
+    ("serve", "unset AZURE_POD_IDENTITY_AUTHORITY_HOST"),
+    ("serve-imds", "unset IDENTITY_ENDPOINT IDENTITY_HEADER"),
+    (
+        "serve-2017",
+        "export MSI_ENDPOINT=$IDENTITY_ENDPOINT MSI_SECRET=$IDENTITY_HEADER; \
+         unset IDENTITY_ENDPOINT IDENTITY_HEADER AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    ),
+];
+
 /// The only folder whose key files the clients read.
 const ARC_TOKENS: &str = "/var/opt/azcmagent/tokens";
 
 impl Results {
     /// Has the clients get tokens from each source, by the variables that the emulator prints.
     pub(super) fn ask_identities(&mut self, entra: &Path, python: &Python, folder: &Path, run: &Path) -> Result<()> {
-        let has_node = NODE.iter().any(|name| !self.identities.is_skipped(name));
+        let clients = Clients {
+            python,
+            node: NODE
+                .iter()
+                .any(|name| !self.identities.is_skipped(name))
+                .then(|| folder.join("node")),
+            run,
+        };
         for &source in SOURCES {
             let mut more = vec!["--managed-identity", source];
             let mut tokens = None;
@@ -48,25 +69,70 @@ impl Results {
             }
             let log = run.join(format!("emulator-{source}.log"));
             let emulator = Emulator::start(entra, &run.join("emulator.json"), &more, &log)?;
-            let settings = run.join("settings.json");
-            let mut commands = vec![(PYTHON, python.script("identities.py", &[]))];
-            if has_node {
-                commands.push((NODE, node(&folder.join("node"), "identities.mjs")));
-            }
-            for (names, mut command) in commands {
-                let printed = run.join(format!("{source}-{}.jsonl", names[0]));
-                emulator.lend_to(&mut command);
-                command.arg(&settings).arg(source).args(names);
-                self.findings.extend(finished(&mut command, names, &printed)?);
-                let mut judge = python.script("judge.py", &[&settings, &printed]);
-                emulator.lend_to(&mut judge);
-                self.identities.read(&output(judge)?)?;
-            }
+            self.ask_source(&clients, source, &emulator, |client| client)?;
             // The emulator writes no more files.
             drop(emulator);
             drop(tokens);
         }
+        self.ask_server(entra, &clients)
+    }
+
+    /// Has the clients get tokens from `entra serve`, which gets them from the emulator.
+    fn ask_server(&mut self, entra: &Path, clients: &Clients<'_>) -> Result<()> {
+        let log = clients.run.join("emulator-serve.log");
+        let config = clients.run.join("emulator.json");
+        let emulator = Emulator::start(entra, &config, &["--managed-identity", "imds"], &log)?;
+        for &(source, lines) in SERVED {
+            self.ask_source(clients, source, &emulator, |client| {
+                let mut server = Command::new(entra);
+                server.args(["serve", "--imds", "--config"]);
+                server.arg(clients.run.join("serve.toml"));
+                server.args(["--", "/bin/sh", "-c", &format!("{lines}; exec \"$@\""), "sh"]);
+                server.arg(client.get_program()).args(client.get_args());
+                server
+            })?;
+        }
         Ok(())
+    }
+
+    /// Has the clients get tokens, each by a command that `wrap` makes.
+    fn ask_source(
+        &mut self,
+        clients: &Clients<'_>,
+        source: &str,
+        emulator: &Emulator,
+        wrap: impl Fn(Command) -> Command,
+    ) -> Result<()> {
+        let settings = clients.run.join("settings.json");
+        for (names, mut client) in clients.commands() {
+            let printed = clients.run.join(format!("{source}-{}.jsonl", names[0]));
+            client.arg(&settings).arg(source).args(names);
+            let mut command = wrap(client);
+            emulator.lend_to(&mut command);
+            self.findings.extend(finished(&mut command, names, &printed)?);
+            let mut judge = clients.python.script("judge.py", &[&settings, &printed]);
+            emulator.lend_to(&mut judge);
+            self.identities.read(&output(judge)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The clients that can run here.
+struct Clients<'a> {
+    python: &'a Python,
+    /// The folder of the clients for Node, if they are installed.
+    node: Option<PathBuf>,
+    /// The folder of the settings and the output.
+    run: &'a Path,
+}
+
+impl Clients<'_> {
+    /// Returns the command of each language, with the names of its clients.
+    fn commands(&self) -> Vec<(&'static [&'static str], Command)> {
+        let python = (PYTHON, self.python.script("identities.py", &[]));
+        let node = self.node.as_ref().map(|folder| (NODE, node(folder, "identities.mjs")));
+        [Some(python), node].into_iter().flatten().collect()
     }
 }
 
@@ -126,7 +192,8 @@ mod tests {
         assert_eq!(clients, [PYTHON, NODE].concat());
         let cases: Vec<_> = lines.filter_map(|line| line.split('|').next()).map(str::trim).collect();
         let sources: Vec<_> = cases.iter().copied().filter(|case| !case.contains(',')).collect();
-        assert_eq!(sources, SOURCES);
+        let served = SERVED.iter().map(|(source, _)| *source);
+        assert_eq!(sources, SOURCES.iter().copied().chain(served).collect::<Vec<_>>());
     }
 
     #[test]

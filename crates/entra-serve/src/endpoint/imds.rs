@@ -14,12 +14,15 @@ use super::exchange::Exchange;
 use super::wanted::{Versions, managed_ask};
 use crate::tokens::Refusal;
 
-/// Returns true if this is the path of a token. The service compares its first part without case.
+/// Returns true if this is the path of a token. The service compares its first part without case,
+/// and MSAL for Node writes a slash at the end.
 pub(super) fn is_path(path: &str) -> bool {
     let Some((first, rest)) = path.get(1..).and_then(|path| path.split_once('/')) else {
         return false;
     };
-    path.starts_with('/') && first.eq_ignore_ascii_case("metadata") && rest == "identity/oauth2/token"
+    path.starts_with('/')
+        && first.eq_ignore_ascii_case("metadata")
+        && matches!(rest, "identity/oauth2/token" | "identity/oauth2/token/")
 }
 
 /// Responds to a request.
@@ -83,7 +86,8 @@ mod tests {
             ("/metadata/identity/oauth2/token", true),
             ("/Metadata/identity/oauth2/token", true),
             ("/metadata/Identity/oauth2/token", false),
-            ("/metadata/identity/oauth2/token/", false),
+            ("/metadata/identity/oauth2/token/", true),
+            ("/metadata/identity/oauth2/token//", false),
             ("metadata/identity/oauth2/token", false),
             ("//metadata/identity/oauth2/token", false),
             ("/metadata", false),

@@ -74,8 +74,8 @@ impl EndpointBuilder {
     }
 
     /// Enables the protocol of the instance metadata service, for clients with the address of the
-    /// server in `AZURE_POD_IDENTITY_AUTHORITY_HOST`. It has no key: every program that reaches the
-    /// server can use it.
+    /// server in `AZURE_POD_IDENTITY_AUTHORITY_HOST`. It has no key: see
+    /// [`any_user`](Self::any_user).
     pub fn imds(mut self) -> Self {
         self.protocols.imds = true;
         self
@@ -89,7 +89,7 @@ impl EndpointBuilder {
     }
 
     /// Enables the routes of Microsoft's authentication sidecar. They have no key, as those of the
-    /// container: every program of this machine that reaches the server can use them.
+    /// container: see [`any_user`](Self::any_user).
     ///
     /// # Errors
     /// Returns an error if the scopes of an API are not among the allowed resources, or if it names
@@ -122,6 +122,16 @@ impl EndpointBuilder {
     /// have no encryption, and some have no secret.
     pub fn remote_callers(mut self, allow: bool) -> Self {
         self.protocols.guard.remote = allow;
+        self
+    }
+
+    /// Gives tokens to programs of all users of this machine by the protocols without a key: that
+    /// of instance metadata and the sidecar's.
+    ///
+    /// By default, on Linux, only programs of the same user and of root get them by these, and only
+    /// if [`Server`](crate::Server) has found the process. Elsewhere the system does not tell.
+    pub fn any_user(mut self) -> Self {
+        self.protocols.guard.any_user = true;
         self
     }
 
@@ -212,7 +222,10 @@ impl Endpoint {
         let mut exchange = Exchange::new(request, caller, &state.tokens);
         let checked = state.protocols.check(&protocol, request, caller);
         let responded = match (checked, wrong_body) {
-            (Ok(()), None) => protocol.respond(&mut exchange).await,
+            (Ok(()), None) => match protocol.check_user(&state.protocols.guard, caller).await {
+                Ok(()) => protocol.respond(&mut exchange).await,
+                Err(refusal) => Err(refusal),
+            },
             (Err(refusal), _) | (Ok(()), Some(refusal)) => Err(refusal),
         };
         let outcome = match &responded {

@@ -63,6 +63,17 @@ pub(super) enum Protocol<'a> {
 }
 
 impl Protocol<'_> {
+    /// Checks who sends a request, if the protocol has no key that proves it.
+    ///
+    /// # Errors
+    /// Returns an error for other users.
+    pub(super) async fn check_user(&self, guard: &Guard, caller: &Caller) -> Result<(), Refusal> {
+        match self {
+            Self::AppService(_) | Self::Azd(_) | Self::Sidecar(_, Route::Health) => Ok(()),
+            Self::Imds | Self::Sidecar(..) => guard.check_user(caller).await,
+        }
+    }
+
     pub(super) fn name(&self) -> ProtocolName {
         match self {
             Self::AppService(_) => ProtocolName::AppService,

@@ -284,7 +284,7 @@ impl ProxyBuilder {
 
     /// Allows programs of all users of this machine. With a key, they may use the proxy anyway.
     pub fn any_user(mut self) -> Self {
-        self.rules.any_user = true;
+        self.rules.guard.any_user = true;
         self
     }
 

@@ -17,8 +17,6 @@ use crate::guard::Guard;
 pub(super) struct Rules {
     pub(super) guard: Guard,
     pub(super) key: Option<AccessKey>,
-    /// True if all users of this machine may use the proxy.
-    pub(super) any_user: bool,
 }
 
 impl Rules {
@@ -35,34 +33,14 @@ impl Rules {
                 .with_hint("send it as X-Entra-Proxy-Key, as a bearer token, or as the password of the URL"));
         }
         check_target(request)?;
-        if self.key.is_none() && !self.any_user && caller.is_local() && caller.address.is_some() {
-            return check_user(caller).await;
+        if self.key.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let checked = self.guard.check_user(caller).await;
+        checked.map_err(|refusal| {
+            Problem::of_refusal(&refusal).with_hint("require a key, or allow all users of this machine")
+        })
     }
-}
-
-/// Checks whether the user of this process, or root, sends a request over TCP. A Unix socket has
-/// users of its own.
-///
-/// # Errors
-/// Rejects other users, and a process that is not found: it may have ended its connection so that
-/// its user does not show.
-#[cfg(target_os = "linux")]
-async fn check_user(caller: &Caller) -> Result<(), Problem> {
-    caller.search_ended().await;
-    let problem = match caller.process() {
-        Some(process) if crate::server::is_own(process.uid) => return Ok(()),
-        Some(process) => format!("the user {} may not use this proxy", process.uid),
-        None => "the process that sends the request is not found".to_owned(),
-    };
-    Err(Problem::new(Code::Rejected, problem).with_hint("require a key, or allow all users of this machine"))
-}
-
-/// Does nothing, since the system does not tell the user.
-#[cfg(not(target_os = "linux"))]
-async fn check_user(_: &Caller) -> Result<(), Problem> {
-    Ok(())
 }
 
 fn check_target<B>(request: &Request<B>) -> Result<(), Problem> {
@@ -173,8 +151,10 @@ mod tests {
             let caller = Caller::tcp(1, "127.0.0.1:50000".parse().unwrap()).with_search(search);
             let rules = Rules {
                 key: has_key.then_some(key),
-                any_user,
-                ..Rules::default()
+                guard: Guard {
+                    any_user,
+                    ..Guard::default()
+                },
             };
             let checked = rules.check(&request.body(()).unwrap(), &caller).await;
             assert_eq!(checked.is_ok(), passes, "{found:?} {any_user} {has_key}");

@@ -57,7 +57,8 @@ impl Server {
         }
     }
 
-    /// Counts connections in these metrics, such as [`Endpoint::metrics`](crate::Endpoint::metrics).
+    /// Counts connections in these metrics, such as those of an
+    /// [`Endpoint`](crate::Endpoint::metrics).
     #[must_use]
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;

@@ -201,7 +201,7 @@ async fn metrics_and_health_have_their_own_server() {
     assert!(!text.contains(TOKEN) && !text.contains(running.served.key.expose()));
     assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
     assert!(get(address, "/msi/token").await.starts_with("HTTP/1.1 404"));
-    // The endpoint has no metrics, but the probe of its health, which needs no key.
+    // The endpoint has no metrics. Its health probe works without a key.
     assert!(get(running.address, "/metrics").await.starts_with("HTTP/1.1 404"));
     assert!(get(running.address, "/healthz").await.starts_with("HTTP/1.1 200"));
     run.abort();

@@ -134,3 +134,43 @@ async fn failures_of_the_service_keep_their_advice() {
 }
 
 const PATH: &str = entra_serve::Endpoint::IMDS_PATH;
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn only_the_own_user_gets_tokens_without_a_key() {
+    use entra_proto::{Application, ClientSecret};
+    use entra_serve::{AllowedResources, Endpoint, Identities, Identity, Limits, Listener, Server};
+    use entra_transport::{Body, Response, transport_fn};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let transport = transport_fn(|_| async {
+        let body = format!(r#"{{"access_token":"{TOKEN}","expires_in":3599}}"#);
+        Ok(Response::new(Body::from(body)))
+    });
+    let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let secret = ClientSecret::new("s3cret").unwrap();
+    let app = Application::new(authority, CLIENT_ID.parse().unwrap(), secret);
+    let identity = Identity::new("default", entra_client::Client::new(app, transport));
+    let resources = AllowedResources::new(["https://graph.microsoft.com"]).unwrap();
+    let endpoint = Endpoint::builder(Identities::new(identity), resources).imds().build();
+    let uri = format!("{PATH}?api-version=2018-02-01&resource=https://graph.microsoft.com");
+
+    // No process is known.
+    let request = get(&uri).header("metadata", "true").body(bytes::Bytes::new()).unwrap();
+    let response = endpoint.respond(&request, &crate::support::local()).await;
+    assert_eq!(response.status(), 403);
+
+    // The process of this test.
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.address().unwrap();
+    let server = Server::new(vec![listener], Limits::default());
+    let server = tokio::spawn(server.run(endpoint, std::future::pending()));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!("GET {uri} HTTP/1.1\r\nHost: {address}\r\nMetadata: true\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    assert!(response.contains(TOKEN));
+    server.abort();
+}

@@ -60,6 +60,7 @@ impl Served {
         let endpoint = Endpoint::builder(Identities::new(identity), resources)
             .app_service(key.clone())
             .imds()
+            .any_user()
             .azd(key.clone())
             .build();
         Self {

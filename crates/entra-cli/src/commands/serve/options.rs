@@ -41,7 +41,7 @@ pub(super) struct ServerOptions {
     pub(super) allow_remote: bool,
 
     /// Also speak the protocol of the instance metadata service, for programs with the address in
-    /// AZURE_POD_IDENTITY_AUTHORITY_HOST; it has no key, so every local user can get tokens
+    /// AZURE_POD_IDENTITY_AUTHORITY_HOST; it has no key: see --any-user
     #[arg(long)]
     pub(super) imds: bool,
 
@@ -54,6 +54,14 @@ pub(super) struct ServerOptions {
     /// in SIDECAR_URL; it has no key, and its APIs are tables [api.NAME] of the configuration file
     #[arg(long)]
     pub(super) sidecar: bool,
+
+    /// Give tokens to programs of all users of this machine by --imds and --sidecar, which have no
+    /// key
+    ///
+    /// By default, on Linux, only programs of this user and of root get them. In a pod, programs of
+    /// other containers mostly have other users.
+    #[arg(long)]
+    pub(super) any_user: bool,
 
     /// Let a request name another tenant than that of the identity, where its protocol can
     #[arg(long)]
@@ -103,6 +111,7 @@ impl ServerOptions {
             azd: self.azd || file.azd,
             sidecar: self.sidecar || file.sidecar,
             any_tenant: self.any_tenant || file.any_tenant,
+            any_user: self.any_user || file.any_user,
             #[cfg(unix)]
             socket: self.socket.or(file.socket),
             #[cfg(unix)]

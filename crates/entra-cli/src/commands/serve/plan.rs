@@ -118,6 +118,9 @@ impl Plan {
         if let Some(sidecar) = &self.sidecar {
             builder = builder.sidecar(sidecar.clone()).map_err(Failure::from)?;
         }
+        if options.any_user {
+            builder = builder.any_user();
+        }
         if options.any_tenant {
             builder = builder.any_tenant();
         }

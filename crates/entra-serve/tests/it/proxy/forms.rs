@@ -1,4 +1,4 @@
-//! What the proxy changes in requests and responses, and what it leaves.
+//! The forms of requests and responses that the proxy passes on, and those that it does not.
 
 use http::Response;
 
