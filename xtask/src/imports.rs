@@ -125,9 +125,14 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
     (
         "tower",
         &["tower", "tower-http", "tower-layer", "tower-service"],
-        // reqwest's transport names the error of a tunnel by the trait of tower: that type has no
-        // other name.
-        &["entra-tower", "entra-transport-hyper", "entra-transport-reqwest"],
+        // The proxy of entra-serve is a service inside of entra-tower's layer. reqwest's transport
+        // names the error of a tunnel by the trait of tower: that type has no other name.
+        &[
+            "entra-serve",
+            "entra-tower",
+            "entra-transport-hyper",
+            "entra-transport-reqwest",
+        ],
     ),
     (
         "RSA and ASN.1",

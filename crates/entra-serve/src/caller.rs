@@ -39,6 +39,12 @@ impl Process {
     }
 }
 
+/// Returns true for the user of this process and for root.
+#[cfg(unix)]
+pub(crate) fn is_own(user: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw()
+}
+
 /// A process that is found while the first request is served.
 #[derive(Clone, Debug)]
 enum Found {

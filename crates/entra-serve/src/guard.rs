@@ -64,7 +64,7 @@ impl Guard {
         }
         caller.search_ended().await;
         match caller.process() {
-            Some(process) if crate::server::is_own(process.uid) => Ok(()),
+            Some(process) if crate::caller::is_own(process.uid) => Ok(()),
             Some(_) => Err(Refusal::Untrusted(OTHER_USER)),
             None => Err(Refusal::Untrusted("the process that sends the request is not found")),
         }

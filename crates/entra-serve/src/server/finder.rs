@@ -83,7 +83,7 @@ async fn ended(mut stages: watch::Receiver<Stage>) {
 
 /// Returns the party of a process that has a share of its own.
 fn peer(process: Process) -> Option<Peer> {
-    (!super::unix::is_own(process.uid)).then_some(Peer::User(process.uid))
+    (!crate::caller::is_own(process.uid)).then_some(Peer::User(process.uid))
 }
 
 const MOST_JOBS: usize = 1024;

@@ -31,9 +31,7 @@ use self::listener::Socket;
 use self::room::{Peer, Room};
 #[cfg(unix)]
 pub use self::unix::Users;
-#[cfg(unix)]
-pub(crate) use self::unix::is_own;
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::serve::Serve;
@@ -179,8 +177,8 @@ async fn accept_unix<S: Serve>(socket: unix::UnixSocket, shared: &Arc<Shared<S>>
             continue;
         }
         let pid = client.pid().and_then(|pid| u32::try_from(pid).ok());
-        let process = crate::caller::Process::new(pid, client.uid());
-        let peer = if is_own(client.uid()) {
+        let process = caller::Process::new(pid, client.uid());
+        let peer = if caller::is_own(client.uid()) {
             Peer::Own
         } else {
             Peer::User(client.uid())

@@ -12,6 +12,7 @@ use std::time::Duration;
 use entra_proto::error::printable;
 use tokio::net::UnixStream;
 
+use crate::caller;
 use crate::error::SetupError;
 
 /// The users that may connect to a Unix socket. The system tells which user a client has.
@@ -30,18 +31,13 @@ pub enum Users {
 impl Users {
     /// Returns true if this user may connect.
     pub(super) fn allow(&self, user: u32) -> bool {
-        let is_own = is_own(user);
+        let is_own = caller::is_own(user);
         match self {
             Self::Own => is_own,
             Self::OwnAnd(others) => is_own || others.contains(&user),
             Self::Any => true,
         }
     }
-}
-
-/// Returns true for the user of this process and for root.
-pub(crate) fn is_own(user: u32) -> bool {
-    user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
 /// A Unix socket that accepts connections.
