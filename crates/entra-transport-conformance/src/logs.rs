@@ -63,10 +63,10 @@ impl Log for Searched {
             return;
         }
         let line = format!("{} {}: {}", record.level(), record.target(), record.args());
-        if SECRETS.iter().any(|secret| line.contains(secret)) {
-            if let Some(seen) = &mut *self.seen() {
-                seen.secret.get_or_insert(line);
-            }
+        if SECRETS.iter().any(|secret| line.contains(secret))
+            && let Some(seen) = &mut *self.seen()
+        {
+            seen.secret.get_or_insert(line);
         }
     }
 

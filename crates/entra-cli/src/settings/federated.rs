@@ -123,7 +123,7 @@ impl FederatedSettings {
         } else if self.federated_token_command.is_some() {
             FederatedSource::command(&value)
         } else {
-            FederatedSource::Http(self.exchange.source(value.trim())?)
+            FederatedSource::Http(Box::new(self.exchange.source(value.trim())?))
         };
         Ok(Some((source, Source::Flag(option))))
     }
@@ -198,7 +198,8 @@ pub(crate) enum FederatedSource {
     ManagedIdentity(Identity),
     Variable(AssertionVariable),
     Command(AssertionCommand),
-    Http(HttpSource),
+    // Boxed because it is much larger than the others.
+    Http(Box<HttpSource>),
 }
 
 impl FederatedSource {
@@ -254,7 +255,7 @@ impl FederatedSource {
             }
             Self::Variable(variable) => variable.clone().into(),
             Self::Command(command) => command.clone().into(),
-            Self::Http(source) => source.clone().into(),
+            Self::Http(source) => HttpSource::clone(source).into(),
         })
     }
 
@@ -274,7 +275,7 @@ impl FederatedSource {
             }
             Self::Variable(variable) => Ok(variable.assertion()?),
             Self::Command(command) => Ok(command.assertion()?),
-            Self::Http(source) => exchanged(source, cloud, network),
+            Self::Http(source) => exchanged(&**source, cloud, network),
         }
     }
 }
