@@ -3,6 +3,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use entra_proto::error::Diagnose;
+use entra_proto::report::ReportFor;
+
 /// The reason why a server cannot be built.
 #[derive(Debug)]
 pub struct SetupError {
@@ -57,3 +60,16 @@ impl StdError for SetupError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+impl Diagnose for SetupError {
+    fn hint(&self) -> Option<&str> {
+        Some(self.hint)
+    }
+}
+
+/// The error types of this crate and of the crates below it, for a [`ReportFor`].
+pub type Errors = (SetupError, entra_tower::Errors, entra_validate::Errors);
+
+/// An error in the form that a user should read, of this crate or of any other:
+/// `fn main() -> Result<(), entra_serve::Report>`.
+pub type Report = ReportFor<Errors>;

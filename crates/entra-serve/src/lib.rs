@@ -49,7 +49,7 @@ mod track;
 pub use access_key::AccessKey;
 pub use caller::{Caller, Process};
 pub use endpoint::{AllowOverrides, DownstreamApi, Endpoint, EndpointBuilder, Sidecar};
-pub use error::SetupError;
+pub use error::{Errors, Report, SetupError};
 pub use identity::{Identities, Identity};
 pub use limits::Limits;
 pub use metrics::Metrics;

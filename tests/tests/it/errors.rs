@@ -27,6 +27,7 @@ type Known = (
     entra_credential::Errors,
     entra_tenants::Errors,
     entra_validate::Errors,
+    entra_serve::Errors,
 );
 
 #[test]
@@ -180,6 +181,7 @@ fn table() -> Vec<Entry> {
         Entry::of(fetch_error()),
         Entry::of(entra_validate::Rejection::NoToken),
         Entry::of(another_tenant),
+        Entry::of(entra_serve::AllowedResources::new([""; 0]).unwrap_err()),
     ]
 }
 
